@@ -1,0 +1,1 @@
+"""Packets of our reference firmware. Nothing here yet; see the changelog's known gaps."""

@@ -1,0 +1,1 @@
+"""Real sensors, one file each; none yet."""
