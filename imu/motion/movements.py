@@ -16,11 +16,12 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.signal import sosfilt
 
 from imu.motion.signals import STEP_S, MotionSignals
-from imu.motion.vertical import Standing, VerticalProblem
-from imu.samples import Array
+from imu.motion.vertical import Standing, VerticalEstimator, VerticalMotion
+from imu.samples import STANDARD_GRAVITY_M_S2, Array
 
 
 def _steps(duration_s: float) -> int:
@@ -49,6 +50,8 @@ class MovementParameters:
     """Nearer to the standing posture than this is standing posture, or"""
     standing_tilt_of_peak: float = 0.35
     """nearer than this part of the movement's own peak: people start the next repetition before they are quite upright."""
+    new_standing_tilt_rad: float = math.radians(20)
+    """Or nearer than this and resting for a second: people stand differently after they have walked."""
     standing_height_m: float = 0.08
     """Higher than this below the standing height is up, or"""
     standing_height_of_drop: float = 0.35
@@ -57,10 +60,14 @@ class MovementParameters:
     """A movement smaller than this"""
     least_drop_m: float = 0.08
     """and this is none: walking tilts the pelvis by 8° and moves it by 5 cm."""
+    possible_m: float = 1.2
+    """A hip that moves further than a leg is long shows that the estimate is lost."""
     longest_s: float = 15.0
     """Who has not come back by then has changed position: nobody holds a squat longer (SisFall holds end before 6 s)."""
     stood_up_m: float = 0.2
-    """Whoever ends this far above the start was not standing there, but sitting."""
+    """Whoever ends this far above the start was not standing there, but sitting,"""
+    stood_up_tilt_rad: float = math.radians(60)
+    """unless the trunk bent further than anyone leans to rise from a chair."""
 
 
 class Ending(Enum):
@@ -70,6 +77,7 @@ class Ending(Enum):
     ROSE = auto()
     STAYED = auto()
     INTERRUPTED = auto()
+    LOST = auto()
     NOTHING = auto()
 
 
@@ -87,8 +95,8 @@ class Movement:
         Posture and level from which it started.
     started_at_rest : bool
         Whether the person rested before it.
-    problem : VerticalProblem
-        The height model over `signals`.
+    estimator : VerticalEstimator
+        The height model; its first ``len(signals)`` samples are this movement.
     rests : tuple of int
         Steps at which the hip rested inside the movement.
     ending : Ending
@@ -99,9 +107,26 @@ class Movement:
     before: MotionSignals
     standing: Standing
     started_at_rest: bool
-    problem: VerticalProblem
+    estimator: VerticalEstimator
     rests: tuple[int, ...]
     ending: Ending
+
+    def height(self, *, returns: bool) -> VerticalMotion:
+        """Return the hip's motion, with the height at the end free or that of the start."""
+        return self.estimator.solve(len(self.signals), rests=self.rests, end_velocity_sd_m_s=0.05, returns=returns)
+
+
+def _chord(up: Array, home: Array) -> Array:
+    """Return the distance between each unit vector and `home`; sums written out for bit-equality."""
+    difference = up - home
+    x, y, z = difference[..., 0], difference[..., 1], difference[..., 2]
+    return np.sqrt(x * x + y * y + z * z)
+
+
+def _run_lengths(flags: NDArray[np.bool_], run_before: int) -> NDArray[np.int64]:
+    """Return for each flag the length of the run of true flags that it ends; `run_before` came before the first."""
+    step = np.arange(len(flags))
+    return step - np.maximum.accumulate(np.where(flags, -1 - run_before, step))
 
 
 @dataclass(slots=True)
@@ -112,11 +137,13 @@ class _Open:
     at_rest: bool
     checked: int  # next absolute step to look at
     start_tilt: float
+    estimator: VerticalEstimator
     peak_tilt: float = 0.0
     peak_rate: float = 0.0
     last_test: int = 0
     rests: list[int] = field(default_factory=list)  # absolute steps
     rest_is_real: bool = False  # whether the present run of rest passed the velocity test
+    regained: int = 0  # length of the run of steps near the usual standing posture
     low_rest: int | None = None  # absolute step in a run of rest that is known to be below standing
 
 
@@ -129,7 +156,8 @@ class MovementFinder:
 
     def __init__(self, parameters: MovementParameters | None = None) -> None:
         self._parameters = parameters or MovementParameters()
-        self._standing: Standing | None = None
+        self._standing: Standing | None = None  # what the next movement is measured from
+        self._usual: Standing | None = None  # the last posture rested in for a second
         self._restart()
 
     def _restart(self) -> None:
@@ -146,7 +174,7 @@ class MovementFinder:
             return []
         self._append(signals)
         if self._standing is None:
-            self._standing = self._standing_at(slice(0, _steps(0.2)))
+            self._standing = self._standing_at(0)
         ended: list[Movement] = []
         while self._scan_for_onset() if self._open is None else self._follow(self._open, ended):
             pass
@@ -184,10 +212,7 @@ class MovementFinder:
         before = None if self._signals is None else self._signals.vertical_m_s2[-1:]
         jerk = np.abs(np.diff(signals.vertical_m_s2, prepend=signals.vertical_m_s2[:1] if before is None else before))
         calm = (signals.tilt_rate_rad_s < chosen.resting_tilt_rate_rad_s) & (jerk < chosen.resting_jerk_m_s2)
-        step = np.arange(len(calm))
-        run_so_far = int(self._resting[-1]) if len(self._resting) else 0
-        last_restless = np.maximum.accumulate(np.where(calm, -1 - run_so_far, step))
-        self._resting = np.concatenate((self._resting, step - last_restless))
+        self._resting = np.concatenate((self._resting, _run_lengths(calm, int(self._resting[-1]) if len(self._resting) else 0)))
         self._signals = signals if self._signals is None else self._signals.followed_by(signals)
 
     def _forget(self) -> None:
@@ -200,16 +225,20 @@ class MovementFinder:
             self._resting = self._resting[surplus:]
             self._first += surplus
 
-    def _standing_at(self, steps: slice) -> Standing:
-        """Return posture and level as the mean over kept `steps`."""
+    def _standing_at(self, step: int) -> Standing:
+        """Return posture and level as the mean over the rest that ends with absolute `step`, at most a second of it."""
+        last = step - self._first
+        run = min(int(self._resting[last]), _steps(1.0))
+        if run < _steps(self._parameters.resting_run_s):  # moving: the posture stands for itself, the level means nothing
+            up = self._kept.up[max(0, last - 3) : last + 1].mean(axis=0)
+            return Standing(up / math.sqrt(up @ up), STANDARD_GRAVITY_M_S2, level_sd_m_s2=0.3)
+        steps = slice(max(0, last + 1 - run), last + 1)
         up = self._kept.up[steps].mean(axis=0)
-        return Standing(up / math.sqrt(up @ up), float(self._kept.vertical_m_s2[steps].mean()))
+        return Standing(up / math.sqrt(up @ up), float(self._kept.vertical_m_s2[steps].mean()), level_sd_m_s2=0.015)
 
     def _tilt(self, up: Array) -> Array:
-        """Return the chord between each row and standing; sums written out for bit-equality."""
-        home = self._home.up
-        dx, dy, dz = up[:, 0] - home[0], up[:, 1] - home[1], up[:, 2] - home[2]
-        return np.sqrt(dx * dx + dy * dy + dz * dz)
+        """Return the chord between each row and standing."""
+        return _chord(up, self._home.up)
 
     @property
     def _home(self) -> Standing:
@@ -250,9 +279,10 @@ class MovementFinder:
         if len(hits) and onset[hits[0]]:
             self._start(self._scanned - 1)
         elif len(hits):
-            stop = self._scanned - self._first
-            self._standing = self._standing_at(slice(stop - _steps(1.0), stop))
+            self._standing = self._standing_at(self._scanned - 1)
             self._least_tilt = 0.0
+            if self._usual is None or _chord(self._standing.up, self._usual.up) < chosen.new_standing_tilt_rad:
+                self._usual = self._standing
         return True
 
     def _integrate(self, vertical_m_s2: Array) -> tuple[Array, Array]:
@@ -279,11 +309,10 @@ class MovementFinder:
         still = np.flatnonzero(calm)
         at_rest = len(still) > 0
         start = earliest + int(still[-1]) if at_rest else max(earliest, onset - _steps(0.8))
-        run = int(self._resting[start - self._first])
-        if at_rest and run >= _steps(chosen.resting_run_s):
-            stop = start - self._first + 1
-            self._standing = self._standing_at(slice(max(0, stop - min(run, _steps(1.0))), stop))
-        self._open = _Open(start, at_rest, checked=start + 1, start_tilt=self._least_tilt, last_test=start)
+        if self._resting[start - self._first] >= _steps(chosen.resting_run_s):
+            self._standing = self._standing_at(start)
+        estimator = VerticalEstimator(self._home, 0.03 if at_rest else 0.15, STEP_S, chosen.longest_s + 1.0)
+        self._open = _Open(start, at_rest, start + 1, self._least_tilt, estimator, last_test=start)
 
     # -- moving: waiting for the return ----------------------------------------------------------------------------
 
@@ -291,28 +320,40 @@ class MovementFinder:
         """Look at the next steps for the end of the movement; return whether to go on."""
         chosen = self._parameters
         first = going_on.checked
-        window = self._part(first, min(self._end, first + 128))
+        window = self._part(first, min(self._end, first + 64))
         if not len(window):
             return False
+        going_on.estimator.extend(window.up, window.vertical_m_s2)
         tilt = self._tilt(window.up)
         peak = np.maximum(np.maximum.accumulate(tilt), going_on.peak_tilt)
         rate = window.tilt_rate_rad_s
         peak_rate = np.maximum(np.maximum.accumulate(rate), going_on.peak_rate)
-        upright = tilt < np.maximum(chosen.standing_tilt_rad, chosen.standing_tilt_of_peak * peak)
-        slow = rate < np.maximum(0.25, 0.3 * peak_rate)
         resting = self._resting[first - self._first :][: len(window)]
+        upright = tilt < np.maximum(chosen.standing_tilt_rad, chosen.standing_tilt_of_peak * peak)
+        upright |= (tilt < np.minimum(chosen.new_standing_tilt_rad, 0.6 * peak)) & (resting >= _steps(1.0))
+        slow = rate < np.maximum(0.25, 0.3 * peak_rate)
+        before = self._tilt(self._part(first - 2, first).up) if first - self._first >= 2 else tilt[:2]
+        tilts = np.concatenate((before, tilt))
+        turning = (tilts[2:] >= tilts[1:-1]) & (tilts[1:-1] <= tilts[:-2])
         run = _steps(chosen.resting_run_s)
         rests = (resting >= run) & (resting % run == 0)
+        away = _chord(self._home.up, self._usual.up) if self._usual is not None else 0.0
+        if self._usual is not None and away > chosen.new_standing_tilt_rad:
+            near = _chord(window.up, self._usual.up) < chosen.standing_tilt_rad
+            regained = _run_lengths(near, going_on.regained)
+            going_on.regained = int(regained[-1])
+        else:
+            regained = np.zeros(len(window), dtype=np.int64)
         late = np.arange(first, first + len(window)) - going_on.start >= _steps(chosen.longest_s)
-        for i in np.flatnonzero(upright | rests | late):
+        for i in np.flatnonzero((upright & (slow | turning)) | rests | late | (regained == _steps(1.0))):
             step = first + int(i)
             going_on.peak_tilt, going_on.peak_rate = float(peak[i]), float(peak_rate[i])
             if rests[i]:
                 self._note_rest(going_on, step, first_of_run=int(resting[i]) == run)
             elif resting[i] == 0:
                 going_on.rest_is_real = False
-            ending = self._test_return(going_on, step, int(resting[i]), bool(slow[i])) if upright[i] else None
-            if ending is None and late[i]:
+            ending = self._test_return(going_on, step, int(resting[i]), slow=bool(slow[i])) if upright[i] else None
+            if ending is None and (late[i] or regained[i] == _steps(1.0)):
                 ending = Ending.STAYED
             if ending is not None:
                 self._finish(going_on, step, ending, ended)
@@ -320,12 +361,6 @@ class MovementFinder:
         going_on.peak_tilt, going_on.peak_rate = float(peak[-1]), float(peak_rate[-1])
         going_on.checked = first + len(window)
         return True
-
-    def _problem(self, going_on: _Open, step: int) -> VerticalProblem:
-        """Return the height model from the movement's start to absolute `step`."""
-        part = self._part(going_on.start + 1, step + 1)
-        start_sd = 0.03 if going_on.at_rest else 0.15
-        return VerticalProblem(part.up, part.vertical_m_s2, STEP_S, self._home, start_sd)
 
     @staticmethod
     def _rests_until(going_on: _Open, step: int) -> list[int]:
@@ -336,46 +371,56 @@ class MovementFinder:
         if step <= going_on.start + _steps(self._parameters.resting_run_s):
             return
         if first_of_run or not going_on.rest_is_real:
-            motion = self._problem(going_on, step).solve(rests=self._rests_until(going_on, step))
+            motion = going_on.estimator.solve(step - going_on.start, rests=self._rests_until(going_on, step))
             going_on.rest_is_real = abs(motion.velocity_m_s[-1]) < 0.05 + 2.5 * motion.velocity_sd_m_s
         if going_on.rest_is_real:
             going_on.rests.append(step)
 
-    def _test_return(self, going_on: _Open, step: int, resting: int, slow: bool) -> Ending | None:
+    def _test_return(self, going_on: _Open, step: int, resting: int, *, slow: bool) -> Ending | None:
         """Return how the movement ended if the person stands again at absolute `step`, else ``None``."""
         chosen = self._parameters
         duration = step - going_on.start
+        small = going_on.peak_tilt - going_on.start_tilt < chosen.least_tilt_rad
+        if small and duration < _steps(1.5) and going_on.estimator.naive_lowest_m(duration) > -chosen.least_drop_m:
+            return Ending.NOTHING if resting >= _steps(0.5) else None
         known_low = going_on.low_rest is not None and resting > step - going_on.low_rest
         if duration < _steps(0.5) or step - going_on.last_test < 2 or known_low:
             return None
         going_on.last_test = step
         still_sd = 0.03 if resting >= _steps(0.2) else 0.08 if slow else 0.2
-        motion = self._problem(going_on, step).solve(
-            rests=self._rests_until(going_on, step - _steps(0.2)), end_velocity_sd_m_s=still_sd
+        motion = going_on.estimator.solve(
+            duration, rests=self._rests_until(going_on, step - _steps(0.2)), end_velocity_sd_m_s=still_sd
         )
         drop = max(0.0, -float(motion.height_m.min()))
         height, velocity = float(motion.height_m[-1]), float(abs(motion.velocity_m_s[-1]))
-        if going_on.peak_tilt - going_on.start_tilt < chosen.least_tilt_rad and drop < chosen.least_drop_m:
-            return Ending.NOTHING if resting >= _steps(0.5) or duration > _steps(1.5) else None
+        if small and drop < chosen.least_drop_m:
+            return Ending.NOTHING if resting >= _steps(0.5) or duration >= _steps(1.5) else None
         arrested = velocity < max(0.1, 0.25 * float(np.abs(motion.velocity_m_s).max()))
         allowed = max(chosen.standing_height_m, chosen.standing_height_of_drop * drop)
         bent = going_on.peak_tilt > 0.5
+        if max(drop, height) > chosen.possible_m:  # the end velocity may be what is wrong
+            free = going_on.estimator.solve(duration, rests=self._rests_until(going_on, step))
+            return Ending.LOST if float(np.abs(free.height_m).max()) > chosen.possible_m else None
         if not arrested:
             return None
-        if height < -allowed and not (bent and height + 1.5 * motion.height_sd_m > 0):
+        doubt = 1.5 * motion.height_sd_m if bent or resting >= _steps(1.0) else 0.0
+        if height < -allowed and height + doubt < 0:
             if resting >= _steps(0.5) and going_on.rest_is_real:
                 going_on.low_rest = step
             return None
         rose = height - 2 * motion.height_sd_m > max(chosen.stood_up_m, 0.5 * drop)
-        return Ending.ROSE if rose else Ending.RETURNED
+        return Ending.ROSE if rose and going_on.peak_tilt < chosen.stood_up_tilt_rad else Ending.RETURNED
 
     def _finish(self, going_on: _Open, step: int, ending: Ending, ended: list[Movement]) -> None:
         """Close the movement at absolute `step` and wait for the next one."""
         if ending is not Ending.NOTHING:
             ended.append(self._close(going_on, step, ending))
-        if ending in (Ending.ROSE, Ending.STAYED):
-            stop = step - self._first + 1
-            self._standing = self._standing_at(slice(stop - _steps(0.5), stop))
+        if ending is Ending.RETURNED and going_on.at_rest:
+            self._usual = self._home
+        if self._resting[step - self._first] >= _steps(0.5) and ending is not Ending.LOST:
+            self._standing = self._standing_at(step)
+        elif ending in (Ending.ROSE, Ending.STAYED, Ending.LOST):
+            self._standing = self._usual or self._standing_at(step)
         tilt = float(self._tilt(self._part(step, step + 1).up)[0])
         self._idle_from(step, least_tilt=tilt)
         self._scanned = step + 1
@@ -387,7 +432,7 @@ class MovementFinder:
             before=self._part(going_on.start + 1 - _steps(1.0), going_on.start + 1),
             standing=self._home,
             started_at_rest=going_on.at_rest,
-            problem=self._problem(going_on, step),
+            estimator=going_on.estimator,
             rests=tuple(self._rests_until(going_on, step)),
             ending=ending,
         )

@@ -43,8 +43,6 @@ class VerticalParameters:
     what the rest of the SisFall hinge holds show beyond the other terms."""
     wander_interval_s: float = 1.0
     """Distance of the wander's support points."""
-    home_level_m_s2: float = 0.015
-    """Error of the level measured in quiet standing: sway averaged over a second."""
     resting_velocity_m_s: float = 0.03
     """Hip velocity of a person who rests in a position."""
     standing_height_m: float = 0.02
@@ -79,78 +77,100 @@ class Standing:
         World-vertical in the sensor frame.
     vertical_m_s2 : float
         Vertical specific force measured there, near 9.81.
+    level_sd_m_s2 : float
+        Error of that level: small if the person rested.
     """
 
     up: Array
     vertical_m_s2: float
+    level_sd_m_s2: float
 
 
-class VerticalProblem:
-    """The linear model of one movement; conditions are added by :meth:`solve`.
+class VerticalEstimator:
+    """The linear model of one movement: give it samples as they come, then solve for any number of them.
 
     Parameters
     ----------
-    up : (n, 3) array
-        World-vertical in the sensor frame, unit vectors.
-    vertical_m_s2 : (n,) array
-        World-vertical specific force, means over intervals of `interval_s`.
-    interval_s : float
-        Length of each sample's interval.
     standing : Standing
         Posture and level before the movement.
     start_velocity_sd_m_s : float
         How still the start was.
+    interval_s : float
+        Length of each sample's interval.
+    longest_s : float
+        No movement is longer.
     parameters : VerticalParameters or None
         Prior standard deviations.
     """
 
     def __init__(
         self,
-        up: Array,
-        vertical_m_s2: Array,
-        interval_s: float,
         standing: Standing,
         start_velocity_sd_m_s: float,
+        interval_s: float,
+        longest_s: float,
         parameters: VerticalParameters | None = None,
     ) -> None:
         self._parameters = chosen = parameters or VerticalParameters()
-        n = len(vertical_m_s2)
+        self._interval_s = interval_s
+        self._supports = np.arange(int(np.ceil(longest_s / chosen.wander_interval_s)) + 1)
         gravity = STANDARD_GRAVITY_M_S2
-        time = interval_s * np.arange(1, n + 1)
-        supports = max(2, int(np.ceil(n * interval_s / chosen.wander_interval_s)) + 1)
-        position = (time - 0.5 * interval_s) * ((supports - 1) / (n * interval_s))
-        wander = np.maximum(0.0, 1.0 - np.abs(position[:, None] - np.arange(supports)))
-
-        errors = np.empty((n, 7 + supports))
-        errors[:, 0:3], errors[:, 3:6], errors[:, 6], errors[:, 7:] = up, gravity * up * up, 1.0, wander
-        error_velocity = np.cumsum(errors, axis=0) * interval_s
-        error_height = (np.cumsum(error_velocity, axis=0) - 0.5 * error_velocity) * interval_s
-        self._naive_velocity = np.cumsum(vertical_m_s2 - gravity) * interval_s
-        self._naive_height = (np.cumsum(self._naive_velocity) - 0.5 * self._naive_velocity) * interval_s
-        self._velocity_rows = np.column_stack((np.ones(n), -error_velocity))
-        self._height_rows = np.column_stack((time, -error_height))
-
+        wander = len(self._supports)
         self._prior_variance = np.square(
             [start_velocity_sd_m_s]
             + [chosen.offset_m_s2] * 3
             + [chosen.scale] * 3
             + [chosen.level_m_s2]
-            + [chosen.wander_m_s2] * supports
+            + [chosen.wander_m_s2] * wander
         )
-        home = np.concatenate(([0.0], standing.up, gravity * standing.up**2, [1.0], np.zeros(supports)))
-        self._conditions = [(home, standing.vertical_m_s2 - gravity, chosen.home_level_m_s2)]
+        self._home_row = np.concatenate(([0.0], standing.up, gravity * standing.up**2, [1.0], np.zeros(wander)))
+        self._home_value = standing.vertical_m_s2 - gravity
+        self._home_sd = standing.level_sd_m_s2
+        # Columns: what each unknown adds to velocity and height, and last what the accelerometer itself says.
+        # The first row is the start.
+        self._velocity = np.zeros((1, 9 + wander))
+        self._velocity[0, 0] = 1.0
+        self._height_sum = np.zeros((1, 9 + wander))
+
+    def __len__(self) -> int:
+        """Return the number of samples given."""
+        return len(self._velocity) - 1
+
+    def extend(self, up: Array, vertical_m_s2: Array) -> None:
+        """Append samples: `up` (n, 3) unit vectors in the sensor frame, `vertical_m_s2` (n,) world-vertical."""
+        n = len(vertical_m_s2)
+        middle = (np.arange(len(self), len(self) + n) + 0.5) * (self._interval_s / self._parameters.wander_interval_s)
+        rows = np.empty((n, self._velocity.shape[1]))
+        rows[:, 0] = 0.0
+        rows[:, 1:4] = -up
+        rows[:, 4:7] = -STANDARD_GRAVITY_M_S2 * up * up
+        rows[:, 7] = -1.0
+        rows[:, 8:-1] = -np.maximum(0.0, 1.0 - np.abs(middle[:, None] - self._supports))
+        rows[:, -1] = vertical_m_s2 - STANDARD_GRAVITY_M_S2
+        velocity = np.cumsum(np.concatenate((self._velocity[-1:], rows * self._interval_s)), axis=0)
+        height = np.cumsum(np.concatenate((self._height_sum[-1:], velocity[1:] * self._interval_s)), axis=0)
+        self._velocity = np.concatenate((self._velocity, velocity[1:]))
+        self._height_sum = np.concatenate((self._height_sum, height[1:]))
+
+    def naive_lowest_m(self, samples: int) -> float:
+        """Return the lowest height of the first `samples` if the standing level were the only error."""
+        sums = self._height_sum[1 : samples + 1]
+        return float((sums[:, -1] + self._home_value * sums[:, 7]).min())
 
     def solve(
         self,
+        samples: int,
         *,
         rests: Sequence[int] = (),
         end_velocity_sd_m_s: float | None = None,
         returns: bool = False,
     ) -> VerticalMotion:
-        """Return the most likely motion under the given conditions.
+        """Return the most likely motion of the first `samples` under the given conditions.
 
         Parameters
         ----------
+        samples : int
+            How many samples to use, at least one.
         rests : sequence of int
             Samples at whose end the velocity is zero.
         end_velocity_sd_m_s : float or None
@@ -159,28 +179,34 @@ class VerticalProblem:
             Whether the last height equals the first.
         """
         chosen = self._parameters
-        conditions = list(self._conditions)
-        conditions += [
-            (self._velocity_rows[i], -self._naive_velocity[i], chosen.resting_velocity_m_s) for i in rests
-        ]
+        velocity = self._velocity[1 : samples + 1]
+        # A velocity changes linearly within a sample: the height at its end is the sum less half of the last part.
+        height = self._height_sum[1 : samples + 1] - 0.5 * self._interval_s * (velocity - self._velocity[0])
+        chosen_rows = [self._home_row, *(velocity[i, :-1] for i in rests)]
+        values = [self._home_value, *(-velocity[i, -1] for i in rests)]
+        sds = [self._home_sd, *(chosen.resting_velocity_m_s for _ in rests)]
         if end_velocity_sd_m_s is not None:
-            conditions.append((self._velocity_rows[-1], -self._naive_velocity[-1], end_velocity_sd_m_s))
+            chosen_rows.append(velocity[-1, :-1])
+            values.append(-velocity[-1, -1])
+            sds.append(end_velocity_sd_m_s)
         if returns:
-            conditions.append((self._height_rows[-1], -self._naive_height[-1], chosen.standing_height_m))
-        rows = np.array([row for row, _, _ in conditions])
-        target = np.array([value for _, value, _ in conditions])
+            chosen_rows.append(height[-1, :-1])
+            values.append(-height[-1, -1])
+            sds.append(chosen.standing_height_m)
+        rows = np.array(chosen_rows)
         spread = self._prior_variance * rows
-        noise = np.square([sd for _, _, sd in conditions])
-        gain = np.linalg.solve(rows @ spread.T + np.diag(noise), spread).T
-        unknown = gain @ target
+        covariance = rows @ spread.T
+        covariance[np.diag_indices_from(covariance)] += np.square(sds)
+        gain = np.linalg.solve(covariance, spread)
+        unknown = np.append(np.array(values) @ gain, 1.0)
 
         def last_sd(row: Array) -> float:
-            explained = (gain @ (rows @ (self._prior_variance * row))) @ row
-            return float(np.sqrt(max(0.0, (self._prior_variance * row) @ row - explained)))
+            scaled = self._prior_variance * row
+            return float(np.sqrt(max(0.0, scaled @ row - (rows @ scaled) @ (gain @ row))))
 
         return VerticalMotion(
-            height_m=self._naive_height + self._height_rows @ unknown,
-            velocity_m_s=self._naive_velocity + self._velocity_rows @ unknown,
-            height_sd_m=last_sd(self._height_rows[-1]),
-            velocity_sd_m_s=last_sd(self._velocity_rows[-1]),
+            height_m=height @ unknown,
+            velocity_m_s=velocity @ unknown,
+            height_sd_m=last_sd(height[-1, :-1]),
+            velocity_sd_m_s=last_sd(velocity[-1, :-1]),
         )

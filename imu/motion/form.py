@@ -1,0 +1,170 @@
+"""What one movement shows: angles, drop, times, velocities, and how it was done.
+
+This module refuses to decide what the movement was.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from imu.motion.movements import Movement
+from imu.motion.signals import STEP_S
+from imu.samples import Array
+
+TRUNK_LEVER_M = 0.3
+"""Distance from hip to the trunk's centre of mass, .4486 of .3055 body heights (de Leva 1996, doi
+10.1016/0021-9290(95)00178-6) plus the pelvis below it: turns tilt into a length, so that tilt and drop make one speed."""
+
+MOVING_OF_PEAK = 0.08
+"""Part of the peak speed below which the movement has not begun, pauses, or is over; 5 to 10 % is usual (Vitruve, GymAware
+manuals)."""
+
+
+class SagittalPlane:
+    """The forward direction in the sensor frame, learnt from the leans of the repetitions themselves.
+
+    Leans accumulate as squared-length-weighted directions, so a hinge of 60° outweighs ten squats of 15°. People bend
+    forward further than back: the direction of the larger lean is forward.
+    """
+
+    def __init__(self) -> None:
+        self._leans = np.zeros(3)
+
+    def forward(self, lean: Array, standing_up: Array) -> Array:
+        """Return the unit direction in which `up` moves when this person bends forward.
+
+        Parameters
+        ----------
+        lean : (n, 3) array
+            Horizontal part of `up` through one movement, sensor frame.
+        standing_up : (3,) array
+            `up` in standing.
+        """
+        own = self._own_direction(lean)
+        known = self._leans - (self._leans @ standing_up) * standing_up
+        strength = float(np.sqrt(known @ known))
+        if strength < 0.15:  # the square of 22°: nothing to speak of has been seen
+            return own
+        return known / strength
+
+    def learn(self, lean: Array) -> None:
+        """Take the lean of a counted repetition."""
+        own = self._own_direction(lean)
+        reach = float((lean @ own).max())
+        self._leans += reach * reach * own
+
+    @staticmethod
+    def _own_direction(lean: Array) -> Array:
+        """Return the main direction of one movement's lean, towards its larger side."""
+        x, y, z = lean.T
+        scatter = np.array([[(a * b).sum() for b in (x, y, z)] for a in (x, y, z)])
+        direction: Array = np.linalg.eigh(scatter)[1][:, -1]
+        along = lean @ direction
+        return direction if along.max() >= -along.min() else -direction
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MovementFigures:
+    """One movement in numbers.
+
+    Attributes
+    ----------
+    time_s, trunk_angle_rad, sideways_rad, height_m, velocity_m_s : (n,) array
+        At the end of each 0.05 s step: device clock, forward tilt, tilt to the left, hip height, vertical velocity.
+    lean : (n, 3) array
+        Horizontal part of `up`, sensor frame.
+    start, bottom, resume, end : int
+        Steps at which standing was left, the turning point reached, left again, and standing reached.
+    turn_rad : float
+        Turn about the vertical, left positive.
+    height_error_m : float
+        Height at the end had it not been set to that of the start: how far the estimate was off.
+    """
+
+    time_s: Array
+    trunk_angle_rad: Array
+    sideways_rad: Array
+    height_m: Array
+    velocity_m_s: Array
+    lean: Array
+    start: int
+    bottom: int
+    resume: int
+    end: int
+    turn_rad: float
+    height_error_m: float
+
+    @property
+    def peak_angle_rad(self) -> float:
+        """Largest forward tilt."""
+        return _peak(self.trunk_angle_rad)
+
+    @property
+    def hip_drop_m(self) -> float:
+        """How far the hip sank below standing; not negative."""
+        return max(0.0, _peak(-self.height_m))
+
+
+def describe(movement: Movement, sagittal_plane: SagittalPlane) -> MovementFigures:
+    """Return the figures of a movement that returned to standing."""
+    free, motion = movement.height(returns=False), movement.height(returns=True)
+    home, up = movement.standing.up, movement.signals.up
+    along_home = up @ home
+    lean = up - along_home[:, None] * home
+    forward = sagittal_plane.forward(lean, home)
+    left = np.cross(forward, home)
+    angle = np.arctan2(lean @ forward, along_home)
+    height = motion.height_m
+    speed = np.hypot(motion.velocity_m_s, TRUNK_LEVER_M * np.gradient(angle, STEP_S))
+    start, bottom, resume, end = _phases(speed, np.hypot(height, TRUNK_LEVER_M * angle))
+    resting = movement.before.turn_rate_rad_s
+    bias = float(np.median(resting)) if movement.started_at_rest and len(resting) else 0.0
+    return MovementFigures(
+        time_s=movement.signals.time_s,
+        trunk_angle_rad=angle,
+        sideways_rad=-np.arcsin(np.clip(lean @ left, -1.0, 1.0)),
+        height_m=height,
+        velocity_m_s=motion.velocity_m_s,
+        lean=lean,
+        start=start,
+        bottom=bottom,
+        resume=resume,
+        end=end,
+        turn_rad=float((movement.signals.turn_rate_rad_s - bias).sum() * STEP_S),
+        height_error_m=float(free.height_m[-1]),
+    )
+
+
+def _phases(speed: Array, excursion: Array) -> tuple[int, int, int, int]:
+    """Return the steps of start, turning point, its end and standing again, strictly in order.
+
+    The turning point is the largest excursion; a pause is the slow stretch around it.
+    """
+    n = len(speed)
+    turn = min(max(1, int(np.argmax(excursion))), n - 2)
+    moving = speed > MOVING_OF_PEAK * speed.max()
+    fast = speed > 0.3 * speed.max()
+    first_fast = int(np.argmax(fast[: turn + 1])) if fast[: turn + 1].any() else turn
+    last_fast = n - 1 - int(np.argmax(fast[::-1])) if fast[turn:].any() else turn
+    start = max((i + 1 for i in range(first_fast) if not moving[i]), default=0)
+    end = next((i for i in range(last_fast + 1, n) if not moving[i]), n - 1)
+    bottom = resume = turn
+    while bottom - 1 > start and not moving[bottom - 1]:
+        bottom -= 1
+    while resume + 1 < end and not moving[resume + 1]:
+        resume += 1
+    start = min(start, bottom - 1)
+    end = max(end, resume + 1)
+    return start, bottom, resume, end
+
+
+def _peak(values: Array) -> float:
+    """Return the largest value, by a parabola through its neighbours."""
+    i = int(np.argmax(values))
+    if not 0 < i < len(values) - 1:
+        return float(values[i])
+    before, here, after = (float(v) for v in values[i - 1 : i + 2])
+    curvature = before - 2 * here + after
+    return here if curvature >= 0 else here - (before - after) ** 2 / (8 * curvature)

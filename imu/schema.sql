@@ -1,0 +1,111 @@
+-- The session store: what every session showed, on the person's own computer, in one SQLite file (`sessions.db`).
+--
+-- This file is the schema as it stands after all migrations in `imu/store.py`, written to be read; a test compares the two.
+--
+-- Units are SI: seconds, metres, radians. Times `..._s` are on the recording's own clock, intervals are half-open. Times
+-- `..._at` are UTC as text of one length (2026-03-01T17:30:00.000000+00:00), so that their order as text is that in time.
+-- Numbers count from 1 in the order of time.
+--
+-- What was measured is never changed: gap, training_set, repetition and rejected refuse UPDATE. Saving the same recording
+-- again, perhaps by a better program, replaces all of these rows of its session in one transaction; the session keeps its id.
+-- A correction by the person adds rows in a table of its own and leaves these alone. It has to name the session and a time in
+-- the recording, not a row in here: the numbers of sets and repetitions may differ once a better program has counted again.
+
+-- One recording, analysed. AUTOINCREMENT: the id of a deleted session never comes to mean another one.
+CREATE TABLE session (
+    id                INTEGER PRIMARY KEY AUTOINCREMENT,
+    content_hash      TEXT    NOT NULL UNIQUE,  -- SHA-256 of the recording, hex: the same recording is the same session
+    source            TEXT    NOT NULL,         -- path of the recording when it was last saved
+    saved_at          TEXT    NOT NULL,         -- when it was saved first
+    started_at        TEXT,                     -- when it was recorded; NULL where the recording does not say
+    trained_at        TEXT    NOT NULL GENERATED ALWAYS AS (coalesce(started_at, saved_at)) VIRTUAL,
+    software_version  TEXT    NOT NULL,         -- of the program that measured what is kept
+    duration_s        REAL    NOT NULL,
+    sampling_rate_hz  REAL,                     -- NULL with fewer than two samples
+    samples           INTEGER NOT NULL,
+    rows_repeated     INTEGER NOT NULL,         -- rows that were not usable as they came (RowFaults)
+    rows_out_of_order INTEGER NOT NULL,
+    rows_not_finite   INTEGER NOT NULL,
+    rows_clipped      INTEGER NOT NULL
+) STRICT;
+
+-- Newest first, and the last 7 and 28 days.
+CREATE INDEX session_by_time ON session (trained_at);
+
+-- A stretch without samples.
+CREATE TABLE gap (
+    session_id INTEGER NOT NULL REFERENCES session ON DELETE CASCADE,
+    number     INTEGER NOT NULL,
+    start_s    REAL    NOT NULL,
+    end_s      REAL    NOT NULL,
+    PRIMARY KEY (session_id, number),
+    CHECK (start_s < end_s)
+) STRICT;
+
+-- Repetitions without a rest between them. Its figures follow from the repetitions and are kept for those who read this file
+-- with other tools; the program works them out anew.
+CREATE TABLE training_set (
+    session_id INTEGER NOT NULL REFERENCES session ON DELETE CASCADE,
+    number     INTEGER NOT NULL,
+    start_s    REAL    NOT NULL,
+    end_s      REAL    NOT NULL,
+    pattern    TEXT    NOT NULL CHECK (pattern IN ('squat', 'hinge', 'mixed', 'uncertain')),
+    PRIMARY KEY (session_id, number)
+) STRICT;
+
+-- A movement that was not counted, with the reason in words.
+CREATE TABLE rejected (
+    session_id INTEGER NOT NULL REFERENCES session ON DELETE CASCADE,
+    number     INTEGER NOT NULL,
+    start_s    REAL    NOT NULL,
+    end_s      REAL    NOT NULL,
+    reason     TEXT    NOT NULL,
+    PRIMARY KEY (session_id, number)
+) STRICT;
+
+-- One repetition: of a set, or the one that was announced and then rejected because it stayed alone.
+-- The columns from start_s on are the fields of `Repetition` in imu/motion/repetitions.py, which says what they mean.
+CREATE TABLE repetition (
+    session_id                   INTEGER NOT NULL,
+    set_number                   INTEGER,           -- NULL for a rejected one
+    rejected_number              INTEGER,           -- NULL for a counted one
+    number                       INTEGER NOT NULL,  -- within the set
+    start_s                      REAL    NOT NULL,
+    bottom_s                     REAL    NOT NULL,
+    end_s                        REAL    NOT NULL,
+    confirmed_s                  REAL    NOT NULL,
+    pattern                      TEXT    NOT NULL CHECK (pattern IN ('squat', 'hinge', 'uncertain')),
+    confidence                   REAL    NOT NULL CHECK (confidence BETWEEN 0 AND 1),
+    trunk_angle_rad              REAL    NOT NULL,
+    hip_drop_m                   REAL    NOT NULL,
+    eccentric_s                  REAL    NOT NULL,
+    pause_s                      REAL    NOT NULL,
+    concentric_s                 REAL    NOT NULL,
+    mean_concentric_velocity_m_s REAL    NOT NULL,
+    peak_concentric_velocity_m_s REAL    NOT NULL,
+    angle_at_bottom_rad          REAL    NOT NULL,
+    sideways_tilt_rad            REAL    NOT NULL,
+    turn_rad                     REAL    NOT NULL,
+    trunk_lead_s                 REAL    NOT NULL,
+    FOREIGN KEY (session_id, set_number) REFERENCES training_set (session_id, number) ON DELETE CASCADE,
+    FOREIGN KEY (session_id, rejected_number) REFERENCES rejected (session_id, number) ON DELETE CASCADE,
+    UNIQUE (session_id, set_number, number),
+    UNIQUE (session_id, rejected_number),
+    CHECK ((set_number IS NULL) <> (rejected_number IS NULL)),
+    CHECK (start_s < bottom_s AND bottom_s < end_s AND end_s <= confirmed_s)
+) STRICT;
+
+-- Totals per session are counted from this index alone.
+CREATE INDEX repetition_by_pattern ON repetition (session_id, pattern) WHERE set_number IS NOT NULL;
+
+CREATE TRIGGER gap_is_measured BEFORE UPDATE ON gap
+BEGIN SELECT RAISE(ABORT, 'what was measured is never changed'); END;
+
+CREATE TRIGGER training_set_is_measured BEFORE UPDATE ON training_set
+BEGIN SELECT RAISE(ABORT, 'what was measured is never changed'); END;
+
+CREATE TRIGGER rejected_is_measured BEFORE UPDATE ON rejected
+BEGIN SELECT RAISE(ABORT, 'what was measured is never changed'); END;
+
+CREATE TRIGGER repetition_is_measured BEFORE UPDATE ON repetition
+BEGIN SELECT RAISE(ABORT, 'what was measured is never changed'); END;
