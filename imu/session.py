@@ -6,11 +6,14 @@ come from; what happens to them is here, once.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
+from imu.motion.movements import Movement
 from imu.motion.pattern import Pattern
-from imu.motion.repetitions import RejectedMovement, Repetition
-from imu.samples import Gap, RowFaults
+from imu.motion.repetitions import Judge, JudgeParameters, RejectedMovement, Repetition
+from imu.motion.tracker import MovementTracker
+from imu.samples import Gap, ImuBlock, RowFaults
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,3 +96,135 @@ class SessionSummary:
     def count(self, pattern: Pattern) -> int:
         """Return the number of repetitions of `pattern` in all sets."""
         return sum(r.pattern is pattern for s in self.sets for r in s.repetitions)
+
+
+@dataclass(frozen=True, slots=True)
+class RepetitionCounted:
+    """A repetition was announced; it is not revised."""
+
+    repetition: Repetition
+
+
+@dataclass(frozen=True, slots=True)
+class MovementRejected:
+    """A movement was not counted, or (reason ``alone``) its repetition made no set."""
+
+    movement: RejectedMovement
+
+
+@dataclass(frozen=True, slots=True)
+class SetClosed:
+    """A set is over: nobody moved for `SessionParameters.rest_between_sets_s`."""
+
+    training_set: TrainingSet
+
+
+@dataclass(frozen=True, slots=True)
+class GapFound:
+    """Samples are missing."""
+
+    gap: Gap
+
+
+Event = RepetitionCounted | MovementRejected | SetClosed | GapFound
+
+
+@dataclass(frozen=True, slots=True)
+class SessionParameters:
+    """What makes a set of repetitions."""
+
+    least_repetitions: int = 2
+    """A lone movement is not a set."""
+    rest_between_sets_s: float = 12.0
+    """A longer rest ends the set. Breaths between heavy repetitions last up to 10 s; rests begin at 15 s."""
+    judge: JudgeParameters | None = None
+    """Decides what counts; ``None`` for the fitted one."""
+
+    def __post_init__(self) -> None:
+        """Check the values.
+
+        Raises
+        ------
+        ValueError
+            If a set could be empty or a rest negative.
+        """
+        if self.least_repetitions < 1 or self.rest_between_sets_s <= 0:
+            raise ValueError(f"a set needs repetitions and a rest, got {self}")
+
+
+class Session:
+    """Push blocks, get events; finish, get the summary. Any cutting of the stream gives the same events and summary."""
+
+    def __init__(self, parameters: SessionParameters | None = None) -> None:
+        self._parameters = parameters or SessionParameters()
+        self._tracker = MovementTracker()
+        self._judge = Judge(self._parameters.judge)
+        self._gaps: list[Gap] = []
+        self._going_on: list[Repetition] = []
+        self._sets: list[TrainingSet] = []
+        self._rejected: list[RejectedMovement] = []
+
+    def push(self, block: ImuBlock) -> list[Event]:
+        """Take the next rows; return what happened in them, in order.
+
+        A repetition is announced with the first step of 0.05 s in which standing is seen again, as a rule within 0.2 s.
+        """
+        events: list[Event] = []
+        self._take(self._tracker.push(block), events)
+        if self._going_on and self._tracker.nothing_before(self._set_ends_s):
+            self._close_set(events)
+        return events
+
+    def finish(self) -> tuple[list[Event], SessionSummary]:
+        """End the session; return the last events and the summary."""
+        events: list[Event] = []
+        self._take(self._tracker.finish(), events)
+        self._close_set(events)
+        first_s, last_s = self._tracker.span_s or (0.0, 0.0)
+        covered_s = last_s - first_s - sum(gap.end_s - gap.start_s for gap in self._gaps)
+        intervals = self._tracker.rows - 1 - len(self._gaps)
+        summary = SessionSummary(
+            duration_s=last_s - first_s,
+            sampling_rate_hz=intervals / covered_s if intervals > 0 and covered_s > 0 else None,
+            samples=self._tracker.rows,
+            gaps=tuple(self._gaps),
+            faults=self._tracker.faults,
+            sets=tuple(self._sets),
+            rejected=tuple(sorted(self._rejected, key=lambda movement: movement.start_s)),
+        )
+        return events, summary
+
+    @property
+    def _set_ends_s(self) -> float:
+        """Until when the set going on can be continued."""
+        return self._going_on[-1].end_s + self._parameters.rest_between_sets_s if self._going_on else math.inf
+
+    def _take(self, found: list[Gap | Movement], events: list[Event]) -> None:
+        for item in found:
+            start_s = item.start_s if isinstance(item, Gap) else float(item.signals.time_s[0])
+            if start_s > self._set_ends_s:
+                self._close_set(events)
+            if isinstance(item, Gap):
+                self._gaps.append(item)
+                events.append(GapFound(item))
+                continue
+            verdict = self._judge.decide(item)
+            if isinstance(verdict, Repetition):
+                self._going_on.append(verdict)
+                events.append(RepetitionCounted(verdict))
+            else:
+                self._rejected.append(verdict)
+                events.append(MovementRejected(verdict))
+
+    def _close_set(self, events: list[Event]) -> None:
+        """Close the set going on; fewer repetitions than a set needs are kept as movements that were alone."""
+        repetitions, self._going_on = tuple(self._going_on), []
+        if len(repetitions) >= self._parameters.least_repetitions:
+            training_set = TrainingSet(repetitions)
+            self._sets.append(training_set)
+            events.append(SetClosed(training_set))
+            return
+        for repetition in repetitions:
+            alone = RejectedMovement(repetition.start_s, repetition.end_s, "alone", repetition)
+            self._rejected.append(alone)
+            events.append(MovementRejected(alone))

@@ -106,6 +106,11 @@ class MovementFigures:
         """How far the hip sank below standing; not negative."""
         return max(0.0, _peak(-self.height_m))
 
+    @property
+    def angle_at_bottom_rad(self) -> float:
+        """Forward tilt where the hip is lowest."""
+        return float(self.trunk_angle_rad[int(np.argmin(self.height_m))])
+
 
 def describe(movement: Movement, sagittal_plane: SagittalPlane) -> MovementFigures:
     """Return the figures of a movement that returned to standing."""

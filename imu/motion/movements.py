@@ -189,6 +189,14 @@ class MovementFinder:
         self._restart()
         return movement
 
+    def nothing_before(self, time_s: float) -> bool:
+        """Return whether no movement can be reported any more that started at or before `time_s`."""
+        if self._signals is None:
+            return False
+        if self._open is not None:
+            return bool(self._kept.time_s[max(0, self._open.start - self._first)] > time_s)
+        return bool(self._kept.time_s[-1] > time_s + self._parameters.onset_search_s)
+
     # -- the kept signals ------------------------------------------------------------------------------------------
 
     @property

@@ -21,7 +21,7 @@ from imu.samples import Array
 class OrientationParameters:
     """Settings of VQF; what is not named here stays at VQF's own default."""
 
-    gyroscope_bias_sigma_deg_s: float = 3.0
+    gyroscope_bias_sigma_deg_s: float = 1.0
     """Expected zero-rate offset before it is estimated. VQF expects 0.5; consumer gyroscopes start with 0.5 to 20
     °/s (datasheets, DESIGN.md)."""
 

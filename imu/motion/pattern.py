@@ -1,12 +1,18 @@
 """Squat or hinge: told from how far the trunk tilted and how far the hip sank.
 
 In a squat the hip goes down and the back stays near upright; in a hinge the hip goes back and the back drops towards the floor
-(the published Stoop-Squat-Index is the same idea: Schmid 2022, doi 10.1186/s40945-022-00135-4).
+(the published Stoop-Squat-Index is the same idea: Schmid 2022, doi 10.1186/s40945-022-00135-4). So the log-odds of a
+hinge are a straight line in three numbers: peak trunk angle, trunk angle at the lowest point (a squatter's pelvis has rolled back
+by then, a hinger's has not), and hip drop. Its four weights are fitted by :mod:`imu.app.fit`.
 """
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from enum import StrEnum
+
+from imu.motion.form import MovementFigures
 
 
 class Pattern(StrEnum):
@@ -17,3 +23,32 @@ class Pattern(StrEnum):
     UNCERTAIN = "uncertain"
     MIXED = "mixed"
     """Only of a set: repetitions of both patterns, neither with four in five."""
+
+
+LEAST_CONFIDENCE = 0.6
+"""Below this the pattern is said to be uncertain: two in five would be wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class PatternWeights:
+    """Log-odds of a hinge: `bias` plus each weight times its quantity."""
+
+    bias: float
+    per_rad_of_peak: float
+    per_rad_at_bottom: float
+    per_m_of_drop: float
+
+
+def tell_pattern(figures: MovementFigures, weights: PatternWeights) -> tuple[Pattern, float]:
+    """Return the pattern of a repetition and the probability that it is right (uncertain: that of the likelier one)."""
+    log_odds = (
+        weights.bias
+        + weights.per_rad_of_peak * figures.peak_angle_rad
+        + weights.per_rad_at_bottom * figures.angle_at_bottom_rad
+        + weights.per_m_of_drop * figures.hip_drop_m
+    )
+    hinge = 1.0 / (1.0 + math.exp(-max(-50.0, min(50.0, log_odds))))
+    confidence = max(hinge, 1.0 - hinge)
+    if confidence < LEAST_CONFIDENCE:
+        return Pattern.UNCERTAIN, confidence
+    return (Pattern.HINGE if hinge > 0.5 else Pattern.SQUAT), confidence

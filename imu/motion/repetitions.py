@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
-from imu.motion.pattern import Pattern
+import numpy as np
+
+from imu.motion.evidence import CountingWeights, evidence
+from imu.motion.form import MovementFigures, SagittalPlane, describe
+from imu.motion.movements import Ending, Movement
+from imu.motion.pattern import Pattern, PatternWeights, tell_pattern
+from imu.motion.signals import STEP_S
+from imu.motion.weights import COUNTING, PATTERN
+from imu.samples import Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,3 +100,92 @@ class RejectedMovement:
     end_s: float
     reason: str
     repetition: Repetition | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class JudgeParameters:
+    """What decides that a movement is a repetition."""
+
+    counting: CountingWeights = COUNTING
+    """Weights of the evidence."""
+    pattern: PatternWeights = PATTERN
+    """Weights of the pattern."""
+    least_probability: float = 0.3
+    """Probability from which a movement counts: a lifter minds a missed repetition about twice as much as one too many."""
+    in_set_log_odds: float = 1.0
+    """Added while a set is going on: who has just done a repetition is likely to do another."""
+    in_set_s: float = 10.0
+    """How long after a repetition that holds."""
+
+
+_ENDED_OTHERWISE = {
+    Ending.ROSE: "stood up from lower than standing",
+    Ending.STAYED: "did not come back to standing",
+    Ending.LOST: "moved about",
+    Ending.INTERRUPTED: "cut short by a gap or the end",
+}
+
+
+class Judge:
+    """Decide for each movement, once and for good, whether it is a repetition and of which pattern."""
+
+    def __init__(self, parameters: JudgeParameters | None = None) -> None:
+        self._parameters = parameters or JudgeParameters()
+        self._sagittal_plane = SagittalPlane()
+        self._last_end_s = -math.inf
+
+    def decide(self, movement: Movement) -> Repetition | RejectedMovement:
+        """Return the repetition, or the movement with the reason why it is none. No delay."""
+        chosen = self._parameters
+        start_s = float(movement.signals.time_s[0]) - STEP_S
+        end_s = float(movement.signals.time_s[-1])
+        if movement.ending is not Ending.RETURNED:
+            return RejectedMovement(start_s, end_s, _ENDED_OTHERWISE[movement.ending])
+        figures = describe(movement, self._sagittal_plane)
+        values = evidence(movement, figures)
+        log_odds = chosen.counting.log_odds(values)
+        if start_s - self._last_end_s < chosen.in_set_s:
+            log_odds += chosen.in_set_log_odds
+        if log_odds < math.log(chosen.least_probability / (1 - chosen.least_probability)):
+            return RejectedMovement(
+                float(figures.time_s[figures.start]),
+                float(figures.time_s[figures.end]),
+                chosen.counting.reason_against(values),
+            )
+        self._sagittal_plane.learn(figures.lean)
+        self._last_end_s = end_s
+        return _repetition(figures, confirmed_s=end_s, pattern=tell_pattern(figures, chosen.pattern))
+
+
+def _repetition(figures: MovementFigures, confirmed_s: float, pattern: tuple[Pattern, float]) -> Repetition:
+    """Return the repetition that the figures describe."""
+    time, angle, velocity = figures.time_s, figures.trunk_angle_rad, figures.velocity_m_s
+    start, bottom, resume, end = figures.start, figures.bottom, figures.resume, figures.end
+    concentric_s = (end - resume) * STEP_S
+    sideways = figures.sideways_rad[start : end + 1]
+    return Repetition(
+        start_s=float(time[start]),
+        bottom_s=float(time[bottom]),
+        end_s=float(time[end]),
+        confirmed_s=confirmed_s,
+        pattern=pattern[0],
+        confidence=pattern[1],
+        trunk_angle_rad=figures.peak_angle_rad,
+        hip_drop_m=figures.hip_drop_m,
+        eccentric_s=(bottom - start) * STEP_S,
+        pause_s=(resume - bottom) * STEP_S,
+        concentric_s=concentric_s,
+        mean_concentric_velocity_m_s=float(figures.height_m[end] - figures.height_m[resume]) / concentric_s,
+        peak_concentric_velocity_m_s=float(velocity[resume : end + 1].max()),
+        angle_at_bottom_rad=figures.angle_at_bottom_rad,
+        sideways_tilt_rad=float(sideways[int(np.argmax(np.abs(sideways)))]),
+        turn_rad=figures.turn_rad,
+        trunk_lead_s=_trunk_lead_s(angle[start : bottom + 1], -figures.height_m[start : bottom + 1]),
+    )
+
+
+def _trunk_lead_s(angle: Array, drop: Array) -> float:
+    """Return by how much the trunk reached a quarter of its peak before the hip reached a quarter of its drop."""
+    trunk = int(np.argmax(angle >= 0.25 * angle.max()))
+    hip = int(np.argmax(drop >= 0.25 * drop.max()))
+    return (hip - trunk) * STEP_S
