@@ -95,9 +95,6 @@ CREATE TABLE repetition (
     CHECK (start_s < bottom_s AND bottom_s < end_s AND end_s <= confirmed_s)
 ) STRICT;
 
--- Totals per session are counted from this index alone.
-CREATE INDEX repetition_by_pattern ON repetition (session_id, pattern) WHERE set_number IS NOT NULL;
-
 CREATE TRIGGER gap_is_measured BEFORE UPDATE ON gap
 BEGIN SELECT RAISE(ABORT, 'what was measured is never changed'); END;
 

@@ -99,7 +99,6 @@ MIGRATIONS = (
         CHECK ((set_number IS NULL) <> (rejected_number IS NULL)),
         CHECK (start_s < bottom_s AND bottom_s < end_s AND end_s <= confirmed_s)
     ) STRICT;
-    CREATE INDEX repetition_by_pattern ON repetition (session_id, pattern) WHERE set_number IS NOT NULL;
     CREATE TRIGGER gap_is_measured BEFORE UPDATE ON gap
     BEGIN SELECT RAISE(ABORT, 'what was measured is never changed'); END;
     CREATE TRIGGER training_set_is_measured BEFORE UPDATE ON training_set
@@ -359,19 +358,21 @@ class SessionStore:
             If the file cannot be read.
         """
         with self._reading():
-            cursor = self._connection.execute("SELECT * FROM session WHERE id = ?", (_checked_id(session_id),))
-            cursor.row_factory = sqlite3.Row
-            row = cursor.fetchone()
+            row = self._connection.execute(
+                "SELECT content_hash, source, saved_at, started_at, software_version FROM session WHERE id = ?",
+                (_checked_id(session_id),),
+            ).fetchone()
             if row is None:
                 raise _not_found(session_id)
+            recording_hash, source, saved_at, started_at, software_version = row
             return StoredSession(
                 id=session_id,
-                content_hash=row["content_hash"],
-                source=row["source"],
-                saved_at=_from_text(row["saved_at"]),
-                started_at=None if row["started_at"] is None else _from_text(row["started_at"]),
-                software_version=row["software_version"],
-                summary=self._load_summary(row),
+                content_hash=recording_hash,
+                source=source,
+                saved_at=_from_text(saved_at),
+                started_at=None if started_at is None else _from_text(started_at),
+                software_version=software_version,
+                summary=self._load_summary(session_id),
             )
 
     def delete(self, session_id: int) -> None:
@@ -454,17 +455,18 @@ class SessionStore:
         with _explained(self._path), _transaction(self._connection, "DEFERRED"):
             try:
                 yield
-            except ValueError as error:  # a flipped bit can make a value that SQLite lets pass and our classes do not
+            except (ValueError, TypeError) as error:  # a flipped bit can make a value that SQLite lets pass, we do not
                 raise StoreDamaged(_DAMAGED.format(path=self._path)) from error
 
     def _upsert_session(self, session: dict[str, object]) -> int:
         names = ", ".join(session)
         values = ", ".join(f":{name}" for name in session)
         kept = {"content_hash", "saved_at", "started_at"}
-        replaced = ", ".join(f"{name} = excluded.{name}" for name in session if name not in kept)
+        # Not `excluded.{name}`: beside a generated column, SQLite 3.40 passes large integers through a float there.
+        replaced = ", ".join(f"{name} = :{name}" for name in session if name not in kept)
         (session_id,) = self._connection.execute(
             f"INSERT INTO session ({names}) VALUES ({values}) ON CONFLICT (content_hash) DO UPDATE SET {replaced}, "
-            "started_at = coalesce(excluded.started_at, started_at) RETURNING id",
+            "started_at = coalesce(:started_at, started_at) RETURNING id",
             session,
         ).fetchone()
         return int(session_id)
@@ -504,42 +506,52 @@ class SessionStore:
         marks = ", ".join("?" * (table_and_columns.count(",") + 1))
         self._connection.executemany(f"INSERT INTO {table_and_columns} VALUES ({marks})", rows)
 
-    def _load_summary(self, session: sqlite3.Row) -> SessionSummary:
-        key = (session["id"],)
-        columns = ", ".join(_REPETITION_COLUMNS)
-        gaps = self._connection.execute("SELECT start_s, end_s FROM gap WHERE session_id = ? ORDER BY number", key)
-        counted = self._connection.execute(
-            f"SELECT set_number, {columns} FROM repetition WHERE session_id = ? AND set_number IS NOT NULL "
-            "ORDER BY set_number, number",
-            key,
-        )
-        alone = self._connection.execute(
-            f"SELECT rejected_number, {columns} FROM repetition WHERE session_id = ? AND rejected_number IS NOT NULL",
-            key,
-        )
-        rejected = self._connection.execute(
-            "SELECT number, start_s, end_s, reason FROM rejected WHERE session_id = ? ORDER BY number", key
-        )
-        repetition_of = {number: _repetition(row) for number, *row in alone}
+    def _load_summary(self, session_id: int) -> SessionSummary:
+        duration_s, sampling_rate_hz, samples, *faults = self._connection.execute(
+            "SELECT duration_s, sampling_rate_hz, samples, "
+            "rows_repeated, rows_out_of_order, rows_not_finite, rows_clipped FROM session WHERE id = ?",
+            (session_id,),
+        ).fetchone()
         return SessionSummary(
-            duration_s=session["duration_s"],
-            sampling_rate_hz=session["sampling_rate_hz"],
-            samples=session["samples"],
-            gaps=tuple(Gap(start_s, end_s) for start_s, end_s in gaps),
-            faults=RowFaults(
-                repeated=session["rows_repeated"],
-                out_of_order=session["rows_out_of_order"],
-                not_finite=session["rows_not_finite"],
-                clipped=session["rows_clipped"],
-            ),
-            sets=tuple(
-                TrainingSet(tuple(_repetition(row) for _, *row in rows))
-                for _, rows in groupby(counted, key=lambda row: row[0])
-            ),
-            rejected=tuple(
-                RejectedMovement(start_s, end_s, reason, repetition_of.get(number))
-                for number, start_s, end_s, reason in rejected
-            ),
+            duration_s=duration_s,
+            sampling_rate_hz=sampling_rate_hz,
+            samples=samples,
+            gaps=self._load_gaps(session_id),
+            faults=RowFaults(*faults),
+            sets=self._load_sets(session_id),
+            rejected=self._load_rejected(session_id),
+        )
+
+    def _load_gaps(self, session_id: int) -> tuple[Gap, ...]:
+        rows = self._connection.execute(
+            "SELECT start_s, end_s FROM gap WHERE session_id = ? ORDER BY number", (session_id,)
+        )
+        return tuple(Gap(start_s, end_s) for start_s, end_s in rows)
+
+    def _load_sets(self, session_id: int) -> tuple[TrainingSet, ...]:
+        rows = self._connection.execute(
+            f"SELECT set_number, {', '.join(_REPETITION_COLUMNS)} FROM repetition "
+            "WHERE session_id = ? AND set_number IS NOT NULL ORDER BY set_number, number",
+            (session_id,),
+        )
+        return tuple(
+            TrainingSet(tuple(_repetition(figures) for _, *figures in rows_of_set))
+            for _, rows_of_set in groupby(rows, key=lambda row: row[0])
+        )
+
+    def _load_rejected(self, session_id: int) -> tuple[RejectedMovement, ...]:
+        announced = self._connection.execute(
+            f"SELECT rejected_number, {', '.join(_REPETITION_COLUMNS)} FROM repetition "
+            "WHERE session_id = ? AND rejected_number IS NOT NULL",
+            (session_id,),
+        )
+        repetition_of = {number: _repetition(figures) for number, *figures in announced}
+        rows = self._connection.execute(
+            "SELECT number, start_s, end_s, reason FROM rejected WHERE session_id = ? ORDER BY number", (session_id,)
+        )
+        return tuple(
+            RejectedMovement(start_s, end_s, reason, repetition_of.get(number))
+            for number, start_s, end_s, reason in rows
         )
 
 

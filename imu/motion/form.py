@@ -31,6 +31,12 @@ class SagittalPlane:
 
     def __init__(self) -> None:
         self._leans = np.zeros(3)
+        self._seen = 0
+
+    @property
+    def established(self) -> bool:
+        """Whether enough movements agree on it to contradict a single one."""
+        return self._seen >= 3
 
     def forward(self, lean: Array, standing_up: Array) -> Array:
         """Return the unit direction in which `up` moves when this person bends forward.
@@ -50,10 +56,11 @@ class SagittalPlane:
         return known / strength
 
     def learn(self, lean: Array) -> None:
-        """Take the lean of a counted repetition."""
+        """Take the lean of a movement that, in the plane of its own, is a repetition."""
         own = self._own_direction(lean)
         reach = float((lean @ own).max())
         self._leans += reach * reach * own
+        self._seen += 1
 
     @staticmethod
     def _own_direction(lean: Array) -> Array:

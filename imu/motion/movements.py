@@ -36,12 +36,18 @@ class MovementParameters:
     """Tilt away from standing that starts a movement: three times the sway of quiet standing."""
     onset_height_m: float = 0.06
     """Height (leaky double integral) that starts one: a step in walking moves the hip by half of it."""
+    onset_velocity_m_s: float = 0.07
+    """Velocity (leaky integral) that starts one"""
+    onset_shake_m_s2: float = 0.2
+    """if nothing shakes: walking is as fast but not as smooth."""
     onset_leak_s: float = 1.0
     """Time constant of that integral."""
     onset_search_s: float = 4.0
     """How far back the start is looked for: a tempo squat of 4 s has sunk 6 cm after 1.5 s."""
     resting_tilt_rate_rad_s: float = math.radians(6)
     """Slower rotation can be rest: sway and tremor in a held squat stay below (SisFall holds, 90th percentile 5.2 °/s)."""
+    resting_drift_rad_s: float = math.radians(3.5)
+    """Nor may the posture drift faster than this: a tempo squat tilts by 30° in 5 s."""
     resting_jerk_m_s2: float = 0.15
     """Change of vertical acceleration from step to step that rest allows."""
     resting_run_s: float = 0.3
@@ -52,6 +58,8 @@ class MovementParameters:
     """nearer than this part of the movement's own peak: people start the next repetition before they are quite upright."""
     new_standing_tilt_rad: float = math.radians(20)
     """Or nearer than this and resting for a second: people stand differently after they have walked."""
+    other_posture_rad: float = math.radians(45)
+    """Further than this from the usual standing posture, the usual one was not standing."""
     standing_height_m: float = 0.08
     """Higher than this below the standing height is up, or"""
     standing_height_of_drop: float = 0.35
@@ -60,6 +68,8 @@ class MovementParameters:
     """A movement smaller than this"""
     least_drop_m: float = 0.08
     """and this is none: walking tilts the pelvis by 8° and moves it by 5 cm."""
+    height_drift_m_s: float = 0.025
+    """What the estimator's own standard deviation leaves out, as height per second of movement."""
     possible_m: float = 1.2
     """A hip that moves further than a leg is long shows that the estimate is lost."""
     longest_s: float = 15.0
@@ -117,7 +127,7 @@ class Movement:
 
 
 def _chord(up: Array, home: Array) -> Array:
-    """Return the distance between each unit vector and `home`; sums written out for bit-equality."""
+    """Return the distance between unit vectors and others or one other; sums written out for bit-equality."""
     difference = up - home
     x, y, z = difference[..., 0], difference[..., 1], difference[..., 2]
     return np.sqrt(x * x + y * y + z * z)
@@ -219,7 +229,12 @@ class MovementFinder:
         chosen = self._parameters
         before = None if self._signals is None else self._signals.vertical_m_s2[-1:]
         jerk = np.abs(np.diff(signals.vertical_m_s2, prepend=signals.vertical_m_s2[:1] if before is None else before))
+        lag = _steps(chosen.resting_run_s)
+        up = signals.up if self._signals is None else np.concatenate((self._signals.up[-lag:], signals.up))
+        earlier = up[np.maximum(np.arange(len(up) - len(signals), len(up)) - lag, 0)]
+        drift = _chord(signals.up, earlier) / chosen.resting_run_s
         calm = (signals.tilt_rate_rad_s < chosen.resting_tilt_rate_rad_s) & (jerk < chosen.resting_jerk_m_s2)
+        calm &= drift < chosen.resting_drift_rad_s
         self._resting = np.concatenate((self._resting, _run_lengths(calm, int(self._resting[-1]) if len(self._resting) else 0)))
         self._signals = signals if self._signals is None else self._signals.followed_by(signals)
 
@@ -274,7 +289,8 @@ class MovementFinder:
         tilt = self._tilt(window.up)
         least = np.minimum(np.minimum.accumulate(tilt), self._least_tilt)
         sinking, state = self._integrate(window.vertical_m_s2 - self._home.vertical_m_s2)
-        onset = (tilt - least > chosen.onset_tilt_rad) | (np.abs(sinking[:, 1]) > chosen.onset_height_m)
+        smooth = (np.abs(sinking[:, 0]) > chosen.onset_velocity_m_s) & (window.shake_m_s2 < chosen.onset_shake_m_s2)
+        onset = (tilt - least > chosen.onset_tilt_rad) | (np.abs(sinking[:, 1]) > chosen.onset_height_m) | smooth
         settled = (resting == _steps(1.0)) | ((resting > 0) & (resting % _steps(5.0) == 0))
         hits = np.flatnonzero(onset | settled)
         taken = int(hits[0]) + 1 if len(hits) else len(window)
@@ -357,7 +373,7 @@ class MovementFinder:
             step = first + int(i)
             going_on.peak_tilt, going_on.peak_rate = float(peak[i]), float(peak_rate[i])
             if rests[i]:
-                self._note_rest(going_on, step, first_of_run=int(resting[i]) == run)
+                self._note_rest(going_on, step, int(resting[i]))
             elif resting[i] == 0:
                 going_on.rest_is_real = False
             ending = self._test_return(going_on, step, int(resting[i]), slow=bool(slow[i])) if upright[i] else None
@@ -374,13 +390,15 @@ class MovementFinder:
     def _rests_until(going_on: _Open, step: int) -> list[int]:
         return [rest - going_on.start - 1 for rest in going_on.rests if rest <= step]
 
-    def _note_rest(self, going_on: _Open, step: int, *, first_of_run: bool) -> None:
+    def _note_rest(self, going_on: _Open, step: int, resting: int) -> None:
         """Take a calm run as rest, unless the hip is known to be moving: a slow steady descent is calm too."""
         if step <= going_on.start + _steps(self._parameters.resting_run_s):
             return
-        if first_of_run or not going_on.rest_is_real:
+        run = _steps(self._parameters.resting_run_s)
+        if resting == run or not going_on.rest_is_real:
             motion = going_on.estimator.solve(step - going_on.start, rests=self._rests_until(going_on, step))
-            going_on.rest_is_real = abs(motion.velocity_m_s[-1]) < 0.05 + 2.5 * motion.velocity_sd_m_s
+            speed, sd = abs(float(motion.velocity_m_s[-1])), motion.velocity_sd_m_s
+            going_on.rest_is_real = speed < (0.05 + 3.0 * sd if resting >= _steps(1.0) else 0.02 + 2.0 * sd)
         if going_on.rest_is_real:
             going_on.rests.append(step)
 
@@ -390,7 +408,7 @@ class MovementFinder:
         duration = step - going_on.start
         small = going_on.peak_tilt - going_on.start_tilt < chosen.least_tilt_rad
         if small and duration < _steps(1.5) and going_on.estimator.naive_lowest_m(duration) > -chosen.least_drop_m:
-            return Ending.NOTHING if resting >= _steps(0.5) else None
+            return self._nothing_yet(resting, duration)
         known_low = going_on.low_rest is not None and resting > step - going_on.low_rest
         if duration < _steps(0.5) or step - going_on.last_test < 2 or known_low:
             return None
@@ -402,7 +420,8 @@ class MovementFinder:
         drop = max(0.0, -float(motion.height_m.min()))
         height, velocity = float(motion.height_m[-1]), float(abs(motion.velocity_m_s[-1]))
         if small and drop < chosen.least_drop_m:
-            return Ending.NOTHING if resting >= _steps(0.5) or duration >= _steps(1.5) else None
+            still_sinking = drop > 0.5 * chosen.least_drop_m and duration < _steps(3.0)
+            return None if still_sinking and resting < _steps(0.5) else self._nothing_yet(resting, duration)
         arrested = velocity < max(0.1, 0.25 * float(np.abs(motion.velocity_m_s).max()))
         allowed = max(chosen.standing_height_m, chosen.standing_height_of_drop * drop)
         bent = going_on.peak_tilt > 0.5
@@ -411,16 +430,23 @@ class MovementFinder:
             return Ending.LOST if float(np.abs(free.height_m).max()) > chosen.possible_m else None
         if not arrested:
             return None
-        doubt = 1.5 * motion.height_sd_m if bent or resting >= _steps(1.0) else 0.0
-        if height < -allowed and height + doubt < 0:
+        doubt = 1.5 * math.hypot(motion.height_sd_m, chosen.height_drift_m_s * duration * STEP_S)
+        sure_posture = bent or resting >= _steps(1.0)
+        if height + doubt < (0.0 if sure_posture else -allowed) and height < -allowed:
             if resting >= _steps(0.5) and going_on.rest_is_real:
                 going_on.low_rest = step
             return None
         rose = height - 2 * motion.height_sd_m > max(chosen.stood_up_m, 0.5 * drop)
         return Ending.ROSE if rose and going_on.peak_tilt < chosen.stood_up_tilt_rad else Ending.RETURNED
 
+    @staticmethod
+    def _nothing_yet(resting: int, duration: int) -> Ending | None:
+        """Give a small movement up once the person rests, or it has had the time to become larger."""
+        return Ending.NOTHING if resting >= _steps(0.5) or duration >= _steps(1.5) else None
+
     def _finish(self, going_on: _Open, step: int, ending: Ending, ended: list[Movement]) -> None:
         """Close the movement at absolute `step` and wait for the next one."""
+        chosen = self._parameters
         if ending is not Ending.NOTHING:
             ended.append(self._close(going_on, step, ending))
         if ending is Ending.RETURNED and going_on.at_rest:
@@ -428,7 +454,9 @@ class MovementFinder:
         if self._resting[step - self._first] >= _steps(0.5) and ending is not Ending.LOST:
             self._standing = self._standing_at(step)
         elif ending in (Ending.ROSE, Ending.STAYED, Ending.LOST):
-            self._standing = self._usual or self._standing_at(step)
+            here = self._standing_at(step)
+            lying = self._usual is None or _chord(here.up, self._usual.up) > chosen.other_posture_rad
+            self._standing = here if lying else self._usual
         tilt = float(self._tilt(self._part(step, step + 1).up)[0])
         self._idle_from(step, least_tilt=tilt)
         self._scanned = step + 1

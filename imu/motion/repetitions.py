@@ -141,20 +141,31 @@ class Judge:
         end_s = float(movement.signals.time_s[-1])
         if movement.ending is not Ending.RETURNED:
             return RejectedMovement(start_s, end_s, _ENDED_OTHERWISE[movement.ending])
-        figures = describe(movement, self._sagittal_plane)
-        values = evidence(movement, figures)
-        log_odds = chosen.counting.log_odds(values)
+        figures, values, log_odds = self._weigh(movement, self._sagittal_plane)
+        threshold = math.log(chosen.least_probability / (1 - chosen.least_probability))
         if start_s - self._last_end_s < chosen.in_set_s:
-            log_odds += chosen.in_set_log_odds
-        if log_odds < math.log(chosen.least_probability / (1 - chosen.least_probability)):
-            return RejectedMovement(
-                float(figures.time_s[figures.start]),
-                float(figures.time_s[figures.end]),
-                chosen.counting.reason_against(values),
-            )
-        self._sagittal_plane.learn(figures.lean)
+            threshold -= chosen.in_set_log_odds
+        if log_odds < threshold:
+            # Perhaps the plane was learnt from a sideways bend: a repetition in its own plane corrects it.
+            own_figures, own_values, own_log_odds = self._weigh(movement, SagittalPlane())
+            if own_log_odds >= threshold:
+                self._sagittal_plane.learn(own_figures.lean)
+                if not self._sagittal_plane.established:
+                    figures, values, log_odds = own_figures, own_values, own_log_odds
+        else:
+            self._sagittal_plane.learn(figures.lean)
+        if log_odds < threshold:
+            time = figures.time_s
+            reason = chosen.counting.reason_against(values)
+            return RejectedMovement(float(time[figures.start]), float(time[figures.end]), reason)
         self._last_end_s = end_s
         return _repetition(figures, confirmed_s=end_s, pattern=tell_pattern(figures, chosen.pattern))
+
+    def _weigh(self, movement: Movement, plane: SagittalPlane) -> tuple[MovementFigures, Array, float]:
+        """Return the movement's figures in `plane`, its evidence, and the log-odds that it is a repetition."""
+        figures = describe(movement, plane)
+        values = evidence(movement, figures)
+        return figures, values, self._parameters.counting.log_odds(values)
 
 
 def _repetition(figures: MovementFigures, confirmed_s: float, pattern: tuple[Pattern, float]) -> Repetition:

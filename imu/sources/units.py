@@ -25,11 +25,11 @@ ACCELERATION_UNITS = {"m/s2": 1.0, "g": STANDARD_GRAVITY_M_S2}
 ANGULAR_VELOCITY_UNITS = {"rad/s": 1.0, "deg/s": float(np.pi / 180)}
 """What one unit of angular velocity is in rad/s."""
 
-JUDGED_S = 600.0
+JUDGED_S = 300.0
 """Units are judged on this much of the recording's start: it holds rest and movement, and costs little."""
 
-CELLS_PER_S = 25
-"""Rows are averaged over cells at this rate: gravity turns slowly, and 25 Hz holds all of it."""
+CELLS_PER_S = 10
+"""Rows are averaged over cells at this rate: gravity turns slowly, and 10 Hz holds all of it."""
 
 HOLE_S = 0.5
 """Nothing is concluded across a longer step between rows."""
@@ -44,8 +44,8 @@ QUIETEST = 0.1
 """Share of the seconds that count as rest: even a session without a pause has its slowest tenth."""
 
 SI_AT_REST_M_S2 = (6.0, 14.0)
-"""|a| at rest that passes as m/s²: the twenty people of SisFall give 9.0 to 10.8 in 1,429 trials, jogging included, and a
-poor accelerometer is off by 1 m/s². The same bounds, tenfold up or down, are where g, mg and converted m/s² fall."""
+"""|a| at rest that passes as m/s²: SisFall gives 8.1 (jogging) to 10.8 in 1,429 trials, and a poor accelerometer is
+off by 1 m/s². The same bounds, tenfold up or down, are where g, mg and converted m/s² fall."""
 
 STEADY_NORM = 0.15
 """Gravity's direction is believed where the smoothed |a| is within this share of its value at rest."""
@@ -58,7 +58,8 @@ DEGREES_RATIO = 20.0
 trials (four of them have a gyroscope scaled eightfold, the rest stay below 2); in deg/s it is about 50."""
 
 DEGREES_SLOPE = 0.05
-"""Shown turn per foretold turn below which the gyroscope is in deg/s, if the two agree. About 1.1 in rad/s, 0.02 in deg/s."""
+"""Shown turn per foretold turn below which the gyroscope is in deg/s, if the two agree. About 1.1 in rad/s (0.12 at
+least in SisFall), 0.02 in deg/s."""
 
 RADIANS_SLOPE = 10.0
 """The same above which angular velocity converted from deg/s was rad/s already: about 60 then."""
@@ -117,21 +118,26 @@ def check_units(rows: Array, acceleration_unit: str, angular_velocity_unit: str)
 
 def _averaged(rows: Array) -> _Cells:
     """Average the first `JUDGED_S` over cells: differences of the running integral at each cell's two edges."""
-    rows = rows[np.isfinite(rows).all(axis=1)]
-    rows = rows[: np.searchsorted(rows[:, 0], rows[0, 0] + JUDGED_S)] if len(rows) else rows
+    later = np.flatnonzero(rows[:, 0] > np.nanmin(rows[:, 0], initial=np.inf) + JUDGED_S)
+    rows = rows[: later[0]] if len(later) else rows
+    finite = np.isfinite(rows).all(axis=1)
+    rows = rows if finite.all() else rows[finite]
     if len(rows) < 2:
         return _Cells(np.empty((0, 3)), np.empty((0, 3)), np.empty(0, dtype=bool))
     time_s = rows[:, 0] - rows[0, 0]
     steps = np.diff(time_s)
     edges = np.arange(int(time_s[-1] * CELLS_PER_S) + 1) / CELLS_PER_S
+    row = np.minimum(np.searchsorted(time_s, edges, side="right") - 1, len(steps) - 1)
+    share = (edges - time_s[row]) / np.maximum(steps[row], 1e-9)
     means = np.empty((len(edges) - 1, 6))
     for column in range(6):
         values = rows[:, column + 1]
-        integral = np.concatenate(([0.0], np.cumsum(0.5 * steps * (values[1:] + values[:-1]))))
-        means[:, column] = np.diff(np.interp(edges, time_s, integral)) * CELLS_PER_S
+        areas = 0.5 * steps * (values[1:] + values[:-1])
+        integral = np.cumsum(areas)[row] - (1 - share) * areas[row]
+        means[:, column] = np.diff(integral) * CELLS_PER_S
     in_hole = np.zeros(len(means), dtype=bool)
-    for row in np.flatnonzero(steps > HOLE_S):
-        in_hole[int(time_s[row] * CELLS_PER_S) : int(time_s[row + 1] * CELLS_PER_S) + 1] = True
+    for hole in np.flatnonzero(steps > HOLE_S):
+        in_hole[int(time_s[hole] * CELLS_PER_S) : int(time_s[hole + 1] * CELLS_PER_S) + 1] = True
     return _Cells(means[:, :3], means[:, 3:], in_hole)
 
 
@@ -159,7 +165,7 @@ def _check_acceleration(at_rest_m_s2: float, unit: str) -> None:
 def _check_angular_velocity(cells: _Cells, at_rest_m_s2: float, offset_rad_s: Array, unit: str) -> None:
     """Refuse angular velocity that is 57 times what the turn of gravity shows, or a 57th of it."""
     shown, foretold = _turns_of_gravity(cells, at_rest_m_s2, offset_rad_s)
-    if len(shown) < CELLS_PER_S:
+    if len(shown) < CELLS_PER_S:  # a second of movement
         return
     shown_size, foretold_size = np.linalg.norm(shown), np.linalg.norm(foretold)
     if not foretold_size > 0:
