@@ -9,7 +9,8 @@ import numpy as np
 
 from imu.motion.evidence import CountingWeights, evidence
 from imu.motion.form import MovementFigures, SagittalPlane, describe
-from imu.motion.movements import Ending, Movement
+from imu.motion.movements import Movement
+from imu.motion.pursuit import Ending
 from imu.motion.pattern import Pattern, PatternWeights, tell_pattern
 from imu.motion.signals import STEP_S
 from imu.motion.weights import COUNTING, PATTERN

@@ -8,9 +8,11 @@ This module refuses to know what a repetition is.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+import math
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from imu.motion.orientation import Inclination
 from imu.motion.resampling import RATE_HZ, EvenBlock
@@ -39,6 +41,9 @@ class MotionSignals:
         Rotation about the vertical, gyroscope bias included.
     shake_m_s2 : (n,) array
         Standard deviation of the norm of specific force within the step: what is faster than about 10 Hz.
+    resting_steps : (n,) integer array
+        For how many steps the hip has been calm, this one included; 0 while it is not. Calm is not proof of rest: a slow
+        steady descent is calm too.
     """
 
     time_s: Array
@@ -47,6 +52,7 @@ class MotionSignals:
     tilt_rate_rad_s: Array
     turn_rate_rad_s: Array
     shake_m_s2: Array
+    resting_steps: NDArray[np.int64]
 
     def __len__(self) -> int:
         """Return the number of steps."""
@@ -54,21 +60,74 @@ class MotionSignals:
 
     def __getitem__(self, steps: slice) -> MotionSignals:
         """Return the sliced steps."""
-        return MotionSignals(*(getattr(self, f.name)[steps] for f in fields(self)))
+        return MotionSignals(
+            self.time_s[steps],
+            self.up[steps],
+            self.vertical_m_s2[steps],
+            self.tilt_rate_rad_s[steps],
+            self.turn_rate_rad_s[steps],
+            self.shake_m_s2[steps],
+            self.resting_steps[steps],
+        )
 
     def followed_by(self, later: MotionSignals) -> MotionSignals:
         """Return these steps and the `later` ones as one."""
         return MotionSignals(
-            *(np.concatenate((getattr(self, f.name), getattr(later, f.name))) for f in fields(self))
+            np.concatenate((self.time_s, later.time_s)),
+            np.concatenate((self.up, later.up)),
+            np.concatenate((self.vertical_m_s2, later.vertical_m_s2)),
+            np.concatenate((self.tilt_rate_rad_s, later.tilt_rate_rad_s)),
+            np.concatenate((self.turn_rate_rad_s, later.turn_rate_rad_s)),
+            np.concatenate((self.shake_m_s2, later.shake_m_s2)),
+            np.concatenate((self.resting_steps, later.resting_steps)),
         )
+
+
+def steps_in(duration_s: float) -> int:
+    """Return the number of steps in a duration."""
+    return round(duration_s / STEP_S)
+
+
+def chord(up: Array, other: Array) -> Array:
+    """Return the distance between unit vectors, ``(n,)``: the angle between them to 1 % below 28°.
+
+    Sums are written out so that the result does not depend on how many there are.
+    """
+    difference = up - other
+    x, y, z = difference[:, 0], difference[:, 1], difference[:, 2]
+    distance: Array = np.sqrt(x * x + y * y + z * z)
+    return distance
+
+
+def run_lengths(flags: NDArray[np.bool_], run_before: int) -> NDArray[np.int64]:
+    """Return for each flag the length of the run of true flags that it ends; `run_before` came before the first."""
+    step = np.arange(len(flags))
+    return step - np.maximum.accumulate(np.where(flags, -1 - run_before, step))
+
+
+@dataclass(frozen=True, slots=True)
+class CalmParameters:
+    """What counts as calm."""
+
+    tilt_rate_rad_s: float = math.radians(6)
+    """Sway and tremor in a held squat stay below (90th percentile of SisFall holds 5.2 °/s)."""
+    drift_rad_s: float = math.radians(3.5)
+    """Nor may the posture drift faster than this: a tempo squat tilts by 30° in 5 s."""
+    drift_lag_s: float = 0.3
+    """Over which drift is measured."""
+    jerk_m_s2: float = 0.15
+    """Change of vertical acceleration from step to step."""
 
 
 class SignalBuilder:
     """Gather samples into steps; any cutting of the stream gives the same steps, bit for bit."""
 
-    def __init__(self) -> None:
+    def __init__(self, calm: CalmParameters | None = None) -> None:
+        self._calm = calm or CalmParameters()
         self._pending = np.empty((0, 9))
-        self._last_up: Array | None = None
+        self._last_up = np.empty((0, 3))  # as many as the drift looks back
+        self._last_vertical = np.empty(0)
+        self._last_run = 0
 
     def push(self, block: EvenBlock, inclination: Inclination) -> MotionSignals:
         """Take samples; return the steps that they finish. Delay: up to one step."""
@@ -89,20 +148,36 @@ class SignalBuilder:
         d0, d1, d2, d3, d4 = (deviation * deviation).T
         ux, uy, uz = mean[:, 1:4].T
         up = mean[:, 1:4] / np.sqrt(ux * ux + uy * uy + uz * uz)[:, None]
+        vertical = mean[:, 4].copy()
+        tilt_rate, drift = self._tilt_rate(up)
         return MotionSignals(
             time_s=steps[:, -1, 0] + 0.5 / RATE_HZ,
             up=up,
-            vertical_m_s2=mean[:, 4].copy(),
-            tilt_rate_rad_s=self._tilt_rate(up),
+            vertical_m_s2=vertical,
+            tilt_rate_rad_s=tilt_rate,
             turn_rate_rad_s=mean[:, 6] * up[:, 0] + mean[:, 7] * up[:, 1] + mean[:, 8] * up[:, 2],
             shake_m_s2=np.sqrt((d0 + d1 + d2 + d3 + d4) / STEP_SAMPLES),
+            resting_steps=self._resting(vertical, tilt_rate, drift),
         )
 
-    def _tilt_rate(self, up: Array) -> Array:
-        """Return the speed of `up` between consecutive steps, (n,), rad/s."""
-        if not len(up):
-            return np.empty(0)
-        before = up[:1] if self._last_up is None else self._last_up
-        self._last_up = up[-1:]
-        dx, dy, dz = np.diff(up, axis=0, prepend=before).T
-        return np.sqrt(dx * dx + dy * dy + dz * dz) / STEP_S
+    def _tilt_rate(self, up: Array) -> tuple[Array, Array]:
+        """Return the speed of `up` from step to step and over the drift's lag, each (n,), rad/s."""
+        n, lag = len(up), steps_in(self._calm.drift_lag_s)
+        known = np.concatenate((self._last_up, up))
+        self._last_up = known[-lag:]
+        now = np.arange(len(known) - n, len(known))
+        before, earlier = known[np.maximum(now - 1, 0)], known[np.maximum(now - lag, 0)]
+        return chord(up, before) / STEP_S, chord(up, earlier) / (lag * STEP_S)
+
+    def _resting(self, vertical_m_s2: Array, tilt_rate: Array, drift: Array) -> NDArray[np.int64]:
+        """Return the run lengths of calm steps."""
+        if not len(vertical_m_s2):
+            return np.empty(0, dtype=np.int64)
+        before = self._last_vertical if len(self._last_vertical) else vertical_m_s2[:1]
+        jerk = np.abs(np.diff(vertical_m_s2, prepend=before))
+        self._last_vertical = vertical_m_s2[-1:]
+        calm = self._calm
+        flags = (tilt_rate < calm.tilt_rate_rad_s) & (drift < calm.drift_rad_s) & (jerk < calm.jerk_m_s2)
+        runs = run_lengths(flags, self._last_run)
+        self._last_run = int(runs[-1])
+        return runs

@@ -20,6 +20,7 @@ This module refuses to decide what the movement was.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -51,20 +52,35 @@ class VerticalParameters:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VerticalMotion:
-    """Hip motion since the start of a movement.
+    """Hip motion since the start of a movement, as :meth:`VerticalEstimator.solve` finds it.
 
     Attributes
     ----------
     height_m, velocity_m_s : (n,) array
         At the end of each sample, up positive, relative to the start.
-    height_sd_m, velocity_sd_m_s : float
-        Standard deviations of the last height and the last velocity.
     """
 
     height_m: Array
     velocity_m_s: Array
-    height_sd_m: float
-    velocity_sd_m_s: float
+    _conditions: Array
+    _gain: Array
+    _prior_variance: Array
+    _last_height_row: Array
+    _last_velocity_row: Array
+
+    @property
+    def height_sd_m(self) -> float:
+        """Standard deviation of the last height."""
+        return self._sd(self._last_height_row)
+
+    @property
+    def velocity_sd_m_s(self) -> float:
+        """Standard deviation of the last velocity."""
+        return self._sd(self._last_velocity_row)
+
+    def _sd(self, row: Array) -> float:
+        scaled = self._prior_variance * row
+        return math.sqrt(max(0.0, float(scaled @ row - (self._conditions @ scaled) @ (self._gain @ row))))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,39 +139,51 @@ class VerticalEstimator:
             + [chosen.level_m_s2]
             + [chosen.wander_m_s2] * wander
         )
-        self._home_row = np.concatenate(([0.0], standing.up, gravity * standing.up**2, [1.0], np.zeros(wander)))
         self._home_value = standing.vertical_m_s2 - gravity
+        self._home_row = np.concatenate(
+            ([-self._home_value, 0.0], standing.up, gravity * standing.up**2, [1.0], np.zeros(wander))
+        )
         self._home_sd = standing.level_sd_m_s2
-        # Columns: what each unknown adds to velocity and height, and last what the accelerometer itself says.
-        # The first row is the start.
+        # Columns: what the accelerometer itself says, then what each unknown adds to it: start velocity, offset, scale,
+        # level, wander. The first row is the start.
         self._velocity = np.zeros((1, 9 + wander))
-        self._velocity[0, 0] = 1.0
+        self._velocity[0, 1] = 1.0
+        self._height = np.zeros((1, 9 + wander))
         self._height_sum = np.zeros((1, 9 + wander))
 
     def __len__(self) -> int:
         """Return the number of samples given."""
         return len(self._velocity) - 1
 
+    @property
+    def naive_height_m(self) -> Array:
+        """Heights (n,) if the standing level were the only error: good enough for a second or two."""
+        return self._height[1:, 0] + self._home_value * self._height[1:, 8]
+
+    @property
+    def naive_velocity_m_s(self) -> Array:
+        """Velocities (n,) under the same assumption."""
+        return self._velocity[1:, 0] + self._home_value * self._velocity[1:, 8]
+
     def extend(self, up: Array, vertical_m_s2: Array) -> None:
         """Append samples: `up` (n, 3) unit vectors in the sensor frame, `vertical_m_s2` (n,) world-vertical."""
         n = len(vertical_m_s2)
         middle = (np.arange(len(self), len(self) + n) + 0.5) * (self._interval_s / self._parameters.wander_interval_s)
         rows = np.empty((n, self._velocity.shape[1]))
-        rows[:, 0] = 0.0
-        rows[:, 1:4] = -up
-        rows[:, 4:7] = -STANDARD_GRAVITY_M_S2 * up * up
-        rows[:, 7] = -1.0
-        rows[:, 8:-1] = -np.maximum(0.0, 1.0 - np.abs(middle[:, None] - self._supports))
-        rows[:, -1] = vertical_m_s2 - STANDARD_GRAVITY_M_S2
-        velocity = np.cumsum(np.concatenate((self._velocity[-1:], rows * self._interval_s)), axis=0)
-        height = np.cumsum(np.concatenate((self._height_sum[-1:], velocity[1:] * self._interval_s)), axis=0)
-        self._velocity = np.concatenate((self._velocity, velocity[1:]))
-        self._height_sum = np.concatenate((self._height_sum, height[1:]))
-
-    def naive_lowest_m(self, samples: int) -> float:
-        """Return the lowest height of the first `samples` if the standing level were the only error."""
-        sums = self._height_sum[1 : samples + 1]
-        return float((sums[:, -1] + self._home_value * sums[:, 7]).min())
+        rows[:, 0] = vertical_m_s2 - STANDARD_GRAVITY_M_S2
+        rows[:, 1] = 0.0
+        rows[:, 2:5] = -up
+        rows[:, 5:8] = -STANDARD_GRAVITY_M_S2 * up * up
+        rows[:, 8] = -1.0
+        rows[:, 9:] = -np.maximum(0.0, 1.0 - np.abs(middle[:, None] - self._supports))
+        rows *= self._interval_s
+        velocity = np.cumsum(np.concatenate((self._velocity[-1:], rows)), axis=0)[1:]
+        height_sum = np.cumsum(np.concatenate((self._height_sum[-1:], velocity * self._interval_s)), axis=0)[1:]
+        # A velocity changes linearly within a sample: the height at its end is the sum less half of the last part.
+        height = height_sum - 0.5 * self._interval_s * (velocity - self._velocity[0])
+        self._velocity = np.concatenate((self._velocity, velocity))
+        self._height_sum = np.concatenate((self._height_sum[-1:], height_sum))
+        self._height = np.concatenate((self._height, height))
 
     def solve(
         self,
@@ -179,34 +207,24 @@ class VerticalEstimator:
             Whether the last height equals the first.
         """
         chosen = self._parameters
-        velocity = self._velocity[1 : samples + 1]
-        # A velocity changes linearly within a sample: the height at its end is the sum less half of the last part.
-        height = self._height_sum[1 : samples + 1] - 0.5 * self._interval_s * (velocity - self._velocity[0])
-        chosen_rows = [self._home_row, *(velocity[i, :-1] for i in rests)]
-        values = [self._home_value, *(-velocity[i, -1] for i in rests)]
+        used = 10 + math.ceil(samples * self._interval_s / chosen.wander_interval_s)  # later supports have no part yet
+        velocity, height = self._velocity[1 : samples + 1, :used], self._height[1 : samples + 1, :used]
+        known = [self._home_row[:used], *(velocity[i] for i in rests)]
         sds = [self._home_sd, *(chosen.resting_velocity_m_s for _ in rests)]
         if end_velocity_sd_m_s is not None:
-            chosen_rows.append(velocity[-1, :-1])
-            values.append(-velocity[-1, -1])
+            known.append(velocity[-1])
             sds.append(end_velocity_sd_m_s)
         if returns:
-            chosen_rows.append(height[-1, :-1])
-            values.append(-height[-1, -1])
+            known.append(height[-1])
             sds.append(chosen.standing_height_m)
-        rows = np.array(chosen_rows)
-        spread = self._prior_variance * rows
+        conditions = np.array(known)
+        rows, measured = conditions[:, 1:], conditions[:, 0]
+        prior_variance = self._prior_variance[: used - 1]
+        spread = prior_variance * rows
         covariance = rows @ spread.T
-        covariance[np.diag_indices_from(covariance)] += np.square(sds)
+        covariance.flat[:: len(sds) + 1] += np.square(sds)
         gain = np.linalg.solve(covariance, spread)
-        unknown = np.append(np.array(values) @ gain, 1.0)
-
-        def last_sd(row: Array) -> float:
-            scaled = self._prior_variance * row
-            return float(np.sqrt(max(0.0, scaled @ row - (rows @ scaled) @ (gain @ row))))
-
+        unknown = np.concatenate(([1.0], -measured @ gain))
         return VerticalMotion(
-            height_m=height @ unknown,
-            velocity_m_s=velocity @ unknown,
-            height_sd_m=last_sd(height[-1, :-1]),
-            velocity_sd_m_s=last_sd(velocity[-1, :-1]),
+            height @ unknown, velocity @ unknown, rows, gain, prior_variance, height[-1, 1:], velocity[-1, 1:]
         )

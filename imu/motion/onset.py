@@ -1,0 +1,126 @@
+"""Standing still, or about: waiting for the trunk to tilt or the hip to sink.
+
+This module refuses to know when a movement ends.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass
+from enum import Enum, auto
+
+import numpy as np
+
+from imu.motion.signals import STEP_S, MotionSignals, chord, steps_in
+from imu.motion.vertical import Standing
+
+
+@dataclass(frozen=True, slots=True)
+class OnsetParameters:
+    """When a movement starts. All values are physical sizes, none is fitted."""
+
+    tilt_rad: float = math.radians(6)
+    """Tilt beyond the least one since the last movement: three times the sway of quiet standing."""
+    height_m: float = 0.06
+    """Or height (leaky double integral): a step in walking moves the hip by half of it."""
+    velocity_m_s: float = 0.07
+    """Or velocity (leaky integral)"""
+    shake_m_s2: float = 0.2
+    """if nothing shakes: walking is as fast but not as smooth."""
+    leak_s: float = 1.0
+    """Time constant of the integrals: forgets an error of the level within seconds."""
+    search_s: float = 4.0
+    """How far back the start is looked for: a tempo squat of 4 s has sunk 6 cm after 1.5 s."""
+    still_tilt_rad: float = math.radians(2.5)
+    """At the start the trunk has tilted less than this,"""
+    still_velocity_m_s: float = 0.03
+    """moves slower than this,"""
+    still_height_m: float = 0.015
+    """has moved less than this,"""
+    still_tilt_rate_rad_s: float = math.radians(6)
+    """and rotates slower than this."""
+    longest_run_up_s: float = 0.8
+    """If it was never still: the start is taken this long before the onset."""
+
+
+class Sight(Enum):
+    """What a scan came upon."""
+
+    ONSET = auto()
+    SETTLED = auto()
+
+
+class OnsetWatch:
+    """Watch for the start of a movement from one standing posture.
+
+    Parameters
+    ----------
+    standing : Standing
+        Posture and level to measure from.
+    least_tilt_rad : float
+        Tilt at which the last movement ended: people do not straighten up fully at once.
+    parameters : OnsetParameters or None
+        When a movement starts.
+    """
+
+    def __init__(self, standing: Standing, least_tilt_rad: float, parameters: OnsetParameters | None = None) -> None:
+        self._parameters = chosen = parameters or OnsetParameters()
+        self._standing = standing
+        self.least_tilt_rad = least_tilt_rad
+        self._leak = math.exp(-STEP_S / chosen.leak_s)
+        self._velocity = self._height = 0.0
+        self._still: deque[bool] = deque(maxlen=steps_in(chosen.search_s))
+
+    def scan(self, window: MotionSignals) -> tuple[int, Sight | None]:
+        """Look at the next steps until something is seen; return how many were looked at, and what was seen in the last."""
+        chosen = self._parameters
+        tilt = chord(window.up, self._standing.up)
+        least = np.minimum(np.minimum.accumulate(tilt), self.least_tilt_rad)
+        risen = tilt - least
+        velocity, height = self._integrate((window.vertical_m_s2 - self._standing.vertical_m_s2).tolist())
+        speed, distance = np.abs(velocity), np.abs(height)
+        smooth = (speed > chosen.velocity_m_s) & (window.shake_m_s2 < chosen.shake_m_s2)
+        onset = (risen > chosen.tilt_rad) | (distance > chosen.height_m) | smooth
+        resting = window.resting_steps
+        settled = (resting == steps_in(1.0)) | ((resting > 0) & (resting % steps_in(5.0) == 0))
+        hits = np.flatnonzero(onset | settled)
+        taken = int(hits[0]) + 1 if len(hits) else len(window)
+        still = (
+            (risen < chosen.still_tilt_rad)
+            & (speed < chosen.still_velocity_m_s)
+            & (distance < chosen.still_height_m)
+            & (window.tilt_rate_rad_s < chosen.still_tilt_rate_rad_s)
+        )
+        self._velocity, self._height = velocity[taken - 1], height[taken - 1]
+        self.least_tilt_rad = float(least[taken - 1])
+        self._still.extend(still[: taken - (1 if len(hits) and onset[hits[0]] else 0)].tolist())
+        if not len(hits):
+            return taken, None
+        return taken, Sight.ONSET if onset[hits[0]] else Sight.SETTLED
+
+    def settle(self, standing: Standing) -> None:
+        """Measure from a posture in which the person has come to rest."""
+        self._standing = standing
+        self.least_tilt_rad = 0.0
+
+    def steps_since_still(self) -> int | None:
+        """Return how many steps before the onset the person was last still; ``None`` if not within reach."""
+        for back, still in enumerate(reversed(self._still), start=1):
+            if still:
+                return back
+        return None
+
+    def _integrate(self, excess_m_s2: list[float]) -> tuple[list[float], list[float]]:
+        """Return leaky velocity and height after each step.
+
+        A plain loop: one step depends on the last, and any cutting must give the same bits.
+        """
+        velocities, heights = [], []
+        velocity, height, leak = self._velocity, self._height, self._leak
+        for excess in excess_m_s2:
+            velocity = velocity * leak + excess * STEP_S
+            height = height * leak + velocity * STEP_S
+            velocities.append(velocity)
+            heights.append(height)
+        return velocities, heights

@@ -1,0 +1,233 @@
+"""One movement that has started: followed until the person stands again.
+
+Standing again is a posture like that of standing, a hip at rest, and the height of before. Each of the three alone is met
+at the bottom of somebody's squat: real squats are upright there, or at rest, and only height tells.
+
+This module refuses to decide what the movement was.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import Enum, auto
+
+import numpy as np
+
+from imu.motion.signals import STEP_S, MotionSignals, chord, run_lengths, steps_in
+from imu.motion.vertical import Standing, VerticalEstimator
+
+
+@dataclass(frozen=True, slots=True)
+class PursuitParameters:
+    """When a movement ends. All values are physical sizes, none is fitted."""
+
+    rest_s: float = 0.3
+    """How long the hip must be calm before it may be at rest."""
+    standing_tilt_rad: float = math.radians(8)
+    """Nearer to the standing posture than this is standing posture, or"""
+    standing_tilt_of_peak: float = 0.35
+    """nearer than this part of the movement's own peak: people start the next repetition before they are quite upright."""
+    new_standing_tilt_rad: float = math.radians(20)
+    """Or nearer than this and resting for a second: people stand differently after they have walked."""
+    new_standing_tilt_of_peak: float = 0.6
+    """If that is not just the bent position itself."""
+    standing_height_m: float = 0.08
+    """Higher than this below the standing height is up, or"""
+    standing_height_of_drop: float = 0.35
+    """higher than this part of the movement's own drop."""
+    height_drift_m_s: float = 0.025
+    """What the estimator's own standard deviation leaves out, as height per second of movement."""
+    least_tilt_rad: float = math.radians(12)
+    """A movement smaller than this"""
+    least_drop_m: float = 0.08
+    """and this is none: walking tilts the pelvis by 8° and moves it by 5 cm."""
+    possible_m: float = 1.2
+    """A hip that moves further than a leg is long shows that the estimate is lost."""
+    longest_s: float = 15.0
+    """Who has not come back by then has changed position: nobody holds a squat longer (SisFall holds end before 6 s)."""
+    stood_up_m: float = 0.2
+    """Whoever ends this far above the start was not standing there, but sitting,"""
+    stood_up_tilt_rad: float = math.radians(60)
+    """unless the trunk bent further than anyone leans to rise from a chair. Then the posture alone tells standing."""
+    shortest_s: float = 0.5
+    """No repetition is shorter."""
+
+
+class Ending(Enum):
+    """How a movement ended."""
+
+    RETURNED = auto()
+    """Standing again, at the height of before."""
+    ROSE = auto()
+    """Standing, but higher than at the start."""
+    STAYED = auto()
+    """Not standing after the longest time."""
+    LOST = auto()
+    """The height became impossible: the movement did not start from rest where it seemed to."""
+    INTERRUPTED = auto()
+    """The stream ended, or a gap came."""
+    NOTHING = auto()
+    """Too small to be a movement; not reported."""
+
+
+class Pursuit:
+    """Follow one movement.
+
+    Parameters
+    ----------
+    standing : Standing
+        Posture and level from which it started.
+    usual : Standing or None
+        The posture in which this person usually stands.
+    started_at_rest : bool
+        Whether the start was still.
+    start_tilt_rad : float
+        Tilt at the start.
+    parameters : PursuitParameters or None
+        When a movement ends.
+    """
+
+    def __init__(
+        self,
+        standing: Standing,
+        usual: Standing | None,
+        *,
+        started_at_rest: bool,
+        start_tilt_rad: float,
+        parameters: PursuitParameters | None = None,
+    ) -> None:
+        self._parameters = chosen = parameters or PursuitParameters()
+        self.standing = standing
+        self.started_at_rest = started_at_rest
+        start_velocity_sd = 0.03 if started_at_rest else 0.15
+        self.estimator = VerticalEstimator(standing, start_velocity_sd, STEP_S, chosen.longest_s + 1.0)
+        self._elsewhere = (
+            usual if usual is not None and _apart(usual, standing) > chosen.new_standing_tilt_rad else None
+        )
+        self._start_tilt = start_tilt_rad
+        self._peak_tilt = 0.0
+        self._peak_rate = 0.0
+        self._last_tilts = np.empty(0)
+        self._near_usual = 0  # run of steps near the usual posture, if that is another
+        self._rests: list[int] = []
+        self._at_rest = False  # whether the present calm run passed the velocity test
+        self._low_rest: int | None = None  # sample in a calm run that is known to be below standing
+        self._last_test = 0
+
+    @property
+    def notable(self) -> bool:
+        """Whether the movement is larger than walking makes them."""
+        return self._peak_tilt - self._start_tilt > self._parameters.least_tilt_rad
+
+    def rests_until(self, sample: int) -> tuple[int, ...]:
+        """Return the samples at which the hip rested, up to `sample`."""
+        return tuple(rest for rest in self._rests if rest <= sample)
+
+    def look(self, window: MotionSignals) -> tuple[int, Ending] | None:
+        """Look at the next steps; return how many the movement took of them and how it ended, or ``None`` to go on."""
+        chosen = self._parameters
+        before = len(self.estimator)
+        self.estimator.extend(window.up, window.vertical_m_s2)
+        tilt, rate, resting = chord(window.up, self.standing.up), window.tilt_rate_rad_s, window.resting_steps
+        peak = np.maximum(np.maximum.accumulate(tilt), self._peak_tilt)
+        peak_rate = np.maximum(np.maximum.accumulate(rate), self._peak_rate)
+        slow = rate < np.maximum(0.25, 0.3 * peak_rate)
+        upright = tilt < np.maximum(chosen.standing_tilt_rad, chosen.standing_tilt_of_peak * peak)
+        upright &= slow | self._turning(tilt)
+        new_posture = tilt < np.minimum(chosen.new_standing_tilt_rad, chosen.new_standing_tilt_of_peak * peak)
+        upright |= new_posture & (resting >= steps_in(1.0))
+        sample = np.arange(before, before + len(window))
+        upright &= sample >= steps_in(chosen.shortest_s)
+        calm = (resting >= steps_in(chosen.rest_s)) & (resting % steps_in(chosen.rest_s) == 0)
+        regained = self._regained(window)
+        late = sample >= steps_in(chosen.longest_s)
+        for i in np.flatnonzero(upright | calm | regained | late).tolist():
+            self._peak_tilt, self._peak_rate = float(peak[i]), float(peak_rate[i])
+            now, run = before + i, int(resting[i])
+            if run <= steps_in(chosen.rest_s):
+                self._at_rest = False
+            if calm[i] and now >= steps_in(chosen.rest_s):
+                self._note_rest(now, run)
+            ending = self._test(now, run, slow=bool(slow[i])) if upright[i] else None
+            if ending is None and (late[i] or regained[i]):
+                ending = Ending.STAYED
+            if ending is not None:
+                return i + 1, ending
+        self._peak_tilt, self._peak_rate = float(peak[-1]), float(peak_rate[-1])
+        return None
+
+    def _turning(self, tilt: np.ndarray) -> np.ndarray:
+        """Return for each step whether the tilt has just passed a minimum."""
+        tilts = np.concatenate((self._last_tilts, tilt))
+        missing = 2 + len(tilt) - len(tilts)
+        tilts = np.concatenate((np.full(missing, -1.0), tilts))
+        self._last_tilts = tilts[-2:] if missing < 2 else tilts[-1:]
+        turning: np.ndarray = (tilts[2:] >= tilts[1:-1]) & (tilts[1:-1] <= tilts[:-2])
+        return turning
+
+    def _regained(self, window: MotionSignals) -> np.ndarray:
+        """Return whether the usual posture has been held for a second, where the movement started from another."""
+        if self._elsewhere is None:
+            return np.zeros(len(window), dtype=bool)
+        near = run_lengths(chord(window.up, self._elsewhere.up) < self._parameters.standing_tilt_rad, self._near_usual)
+        self._near_usual = int(near[-1])
+        held: np.ndarray = near == steps_in(1.0)
+        return held
+
+    def _note_rest(self, now: int, run: int) -> None:
+        """Take calm as rest, unless the hip is known to be moving: a slow steady descent is calm too."""
+        if not self._at_rest:
+            motion = self.estimator.solve(now + 1, rests=self._rests)
+            speed, sd = abs(float(motion.velocity_m_s[-1])), motion.velocity_sd_m_s
+            self._at_rest = speed < (0.05 + 3.0 * sd if run >= steps_in(1.0) else 0.02 + 2.0 * sd)
+        if self._at_rest:
+            self._rests.append(now)
+
+    def _test(self, now: int, run: int, *, slow: bool) -> Ending | None:
+        """Return how the movement ended if the person stands again at sample `now`, else ``None``."""
+        chosen = self._parameters
+        if now - self._last_test < 2 or (self._low_rest is not None and run > now - self._low_rest):
+            return None
+        small = not self.notable
+        if small and now < steps_in(1.5) and float(self.estimator.naive_height_m[: now + 1].min()) > -chosen.least_drop_m:
+            return self._nothing_yet(now, run)
+        self._last_test = now
+        end_velocity_sd = 0.03 if run >= steps_in(0.2) else 0.08 if slow else 0.2
+        motion = self.estimator.solve(
+            now + 1, rests=self.rests_until(now - steps_in(0.2)), end_velocity_sd_m_s=end_velocity_sd
+        )
+        height = float(motion.height_m[-1])
+        drop = max(0.0, -float(motion.height_m.min()))
+        if small and drop < chosen.least_drop_m:
+            sinking = drop > 0.5 * chosen.least_drop_m and now < steps_in(3.0) and run < steps_in(0.5)
+            return None if sinking else self._nothing_yet(now, run)
+        if max(drop, height) > chosen.possible_m:
+            return self._lost(now)
+        if abs(float(motion.velocity_m_s[-1])) > max(0.1, 0.25 * float(np.abs(motion.velocity_m_s).max())):
+            return None
+        doubtful = self._peak_tilt > 0.5 or run >= steps_in(0.5)  # after a bend, or at rest, posture counts for more
+        if height < -max(chosen.standing_height_m, chosen.standing_height_of_drop * drop):
+            doubt = 1.5 * math.hypot(motion.height_sd_m, chosen.height_drift_m_s * now * STEP_S) if doubtful else 0.0
+            if height + doubt < 0.0:
+                self._low_rest = now if run >= steps_in(0.5) and self._at_rest else self._low_rest
+                return None
+        higher = height > max(chosen.stood_up_m, 0.5 * drop) + 2 * motion.height_sd_m
+        return Ending.ROSE if higher and self._peak_tilt < chosen.stood_up_tilt_rad else Ending.RETURNED
+
+    def _lost(self, now: int) -> Ending | None:
+        """Return what an impossible height means: perhaps only that the hip is not at rest now."""
+        free = self.estimator.solve(now + 1, rests=self._rests)
+        if float(np.abs(free.height_m).max()) < self._parameters.possible_m:
+            return None
+        return Ending.RETURNED if self._peak_tilt > self._parameters.stood_up_tilt_rad else Ending.LOST
+
+    @staticmethod
+    def _nothing_yet(now: int, run: int) -> Ending | None:
+        """Give a small movement up once the person rests, or it has had the time to become larger."""
+        return Ending.NOTHING if run >= steps_in(0.5) or now >= steps_in(1.5) else None
+
+
+def _apart(one: Standing, other: Standing) -> float:
+    """Return the chord between two postures."""
+    return float(chord(one.up[None], other.up)[0])
