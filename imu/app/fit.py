@@ -20,7 +20,8 @@ import numpy as np
 from imu.errors import RecordingForeign
 from imu.motion.evidence import EVIDENCE, CountingWeights, evidence
 from imu.motion.form import SagittalPlane, describe
-from imu.motion.movements import Ending, Movement
+from imu.motion.movements import Movement
+from imu.motion.pursuit import Ending
 from imu.motion.pattern import PatternWeights
 from imu.motion.repetitions import JudgeParameters
 from imu.motion.tracker import MovementTracker

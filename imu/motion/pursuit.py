@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 import numpy as np
+from numpy.typing import NDArray
 
 from imu.motion.signals import STEP_S, MotionSignals, chord, run_lengths, steps_in
 from imu.motion.vertical import Standing, VerticalEstimator
+from imu.samples import Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,7 @@ class PursuitParameters:
     standing_tilt_of_peak: float = 0.35
     """nearer than this part of the movement's own peak: people start the next repetition before they are quite upright."""
     new_standing_tilt_rad: float = math.radians(20)
-    """Or nearer than this and resting for a second: people stand differently after they have walked."""
+    """Or nearer than this and resting for two seconds: people stand differently after they have walked."""
     new_standing_tilt_of_peak: float = 0.6
     """If that is not just the bent position itself."""
     standing_height_m: float = 0.08
@@ -136,7 +138,7 @@ class Pursuit:
         upright = tilt < np.maximum(chosen.standing_tilt_rad, chosen.standing_tilt_of_peak * peak)
         upright &= slow | self._turning(tilt)
         new_posture = tilt < np.minimum(chosen.new_standing_tilt_rad, chosen.new_standing_tilt_of_peak * peak)
-        upright |= new_posture & (resting >= steps_in(1.0))
+        upright |= new_posture & (resting >= steps_in(2.0))
         sample = np.arange(before, before + len(window))
         upright &= sample >= steps_in(chosen.shortest_s)
         calm = (resting >= steps_in(chosen.rest_s)) & (resting % steps_in(chosen.rest_s) == 0)
@@ -148,7 +150,7 @@ class Pursuit:
             if run <= steps_in(chosen.rest_s):
                 self._at_rest = False
             if calm[i] and now >= steps_in(chosen.rest_s):
-                self._note_rest(now, run)
+                self._note_rest(now)
             ending = self._test(now, run, slow=bool(slow[i])) if upright[i] else None
             if ending is None and (late[i] or regained[i]):
                 ending = Ending.STAYED
@@ -157,30 +159,30 @@ class Pursuit:
         self._peak_tilt, self._peak_rate = float(peak[-1]), float(peak_rate[-1])
         return None
 
-    def _turning(self, tilt: np.ndarray) -> np.ndarray:
+    def _turning(self, tilt: Array) -> NDArray[np.bool_]:
         """Return for each step whether the tilt has just passed a minimum."""
         tilts = np.concatenate((self._last_tilts, tilt))
         missing = 2 + len(tilt) - len(tilts)
         tilts = np.concatenate((np.full(missing, -1.0), tilts))
         self._last_tilts = tilts[-2:] if missing < 2 else tilts[-1:]
-        turning: np.ndarray = (tilts[2:] >= tilts[1:-1]) & (tilts[1:-1] <= tilts[:-2])
+        turning: NDArray[np.bool_] = (tilts[2:] >= tilts[1:-1]) & (tilts[1:-1] <= tilts[:-2])
         return turning
 
-    def _regained(self, window: MotionSignals) -> np.ndarray:
+    def _regained(self, window: MotionSignals) -> NDArray[np.bool_]:
         """Return whether the usual posture has been held for a second, where the movement started from another."""
         if self._elsewhere is None:
             return np.zeros(len(window), dtype=bool)
         near = run_lengths(chord(window.up, self._elsewhere.up) < self._parameters.standing_tilt_rad, self._near_usual)
         self._near_usual = int(near[-1])
-        held: np.ndarray = near == steps_in(1.0)
+        held: NDArray[np.bool_] = near == steps_in(1.0)
         return held
 
-    def _note_rest(self, now: int, run: int) -> None:
+    def _note_rest(self, now: int) -> None:
         """Take calm as rest, unless the hip is known to be moving: a slow steady descent is calm too."""
         if not self._at_rest:
             motion = self.estimator.solve(now + 1, rests=self._rests)
             speed, sd = abs(float(motion.velocity_m_s[-1])), motion.velocity_sd_m_s
-            self._at_rest = speed < (0.05 + 3.0 * sd if run >= steps_in(1.0) else 0.02 + 2.0 * sd)
+            self._at_rest = speed < 0.05 + 2.5 * sd
         if self._at_rest:
             self._rests.append(now)
 

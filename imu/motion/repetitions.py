@@ -111,8 +111,9 @@ class JudgeParameters:
     """Weights of the evidence."""
     pattern: PatternWeights = PATTERN
     """Weights of the pattern."""
-    least_probability: float = 0.3
-    """Probability from which a movement counts: a lifter minds a missed repetition about twice as much as one too many."""
+    least_probability: float = 0.25
+    """Probability from which a movement counts: a lifter minds a missed repetition three times as much as one too many,
+    and a lone one too many makes no set."""
     in_set_log_odds: float = 1.0
     """Added while a set is going on: who has just done a repetition is likely to do another."""
     in_set_s: float = 10.0

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,6 +84,7 @@ class MotionSignals:
         )
 
 
+@cache
 def steps_in(duration_s: float) -> int:
     """Return the number of steps in a duration."""
     return round(duration_s / STEP_S)
@@ -111,8 +113,8 @@ class CalmParameters:
 
     tilt_rate_rad_s: float = math.radians(6)
     """Sway and tremor in a held squat stay below (90th percentile of SisFall holds 5.2 °/s)."""
-    drift_rad_s: float = math.radians(3.5)
-    """Nor may the posture drift faster than this: a tempo squat tilts by 30° in 5 s."""
+    drift_rad_s: float = 0.1
+    """Nor may the posture drift faster than this over a longer time: a tempo squat tilts by 30° in 4 s."""
     drift_lag_s: float = 0.3
     """Over which drift is measured."""
     jerk_m_s2: float = 0.15

@@ -160,11 +160,6 @@ class VerticalEstimator:
         """Heights (n,) if the standing level were the only error: good enough for a second or two."""
         return self._height[1:, 0] + self._home_value * self._height[1:, 8]
 
-    @property
-    def naive_velocity_m_s(self) -> Array:
-        """Velocities (n,) under the same assumption."""
-        return self._velocity[1:, 0] + self._home_value * self._velocity[1:, 8]
-
     def extend(self, up: Array, vertical_m_s2: Array) -> None:
         """Append samples: `up` (n, 3) unit vectors in the sensor frame, `vertical_m_s2` (n,) world-vertical."""
         n = len(vertical_m_s2)

@@ -1,0 +1,358 @@
+"""The command line: what a person or another program asks for, and how it is printed.
+
+Commands import what they need in their bodies, for `imu --help` must not wait for NumPy. What can be told in one
+sentence (`ImuError`) goes to standard error with exit code 1; wrong usage is exit code 2, Ctrl-C 130.
+"""
+# ruff: noqa: PLC0415  imports stand where they are used
+
+from __future__ import annotations
+
+import codecs
+import io
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+from typer.core import TyperGroup
+
+from imu.errors import ImuError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from imu.app.replay import Failed, Replayed
+    from imu.store import SessionStore
+
+IN_FULL = 3
+"""Up to this many recordings are shown in full; more would scroll away, and get a line each."""
+
+
+class _Commands(TyperGroup):
+    """All commands; whatever ends one of them early is told in one sentence."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except ImuError as error:
+            _complain(str(error))
+            raise typer.Exit(1) from error
+        except KeyboardInterrupt as error:
+            _complain("stopped")
+            raise typer.Exit(130) from error
+
+
+app = typer.Typer(
+    cls=_Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
+
+# The help is plain ASCII, which every terminal can show.
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+Verbose = Annotated[bool, typer.Option("--reps", "-v", help="Show every repetition and every movement not counted.")]
+Jobs = Annotated[int, typer.Option("--jobs", min=1, metavar="N", help="Processes to work with.")]
+
+
+def main() -> None:
+    """Run the program; the entry point of the script `imu`."""
+    codecs.register_error("imu.plain", _plain)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="imu.plain")
+    app(prog_name="imu")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from imu.app.replay import software_version
+
+        typer.echo(f"imu {software_version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def _imu(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Count squats and hip hinges from an inertial sensor worn at the hip, and measure how they were done."""
+
+
+@app.command()
+def replay(
+    paths: Annotated[
+        list[str], typer.Argument(metavar="PATH", help="Recordings (.csv, .csv.gz, .parquet) or folders of them.")
+    ],
+    *,
+    as_json: AsJson = False,
+    verbose: Verbose = False,
+    min_reps: Annotated[
+        int, typer.Option("--min-reps", min=1, metavar="N", help="Fewer repetitions than this make no set.")
+    ] = 2,
+    jobs: Jobs = 1,
+    save: Annotated[bool, typer.Option("--save", help="Keep the sessions, for imu review.")] = False,
+    acc_unit: Annotated[
+        Literal["m/s2", "g"], typer.Option("--acc-unit", help="Unit of acceleration in the recordings.")
+    ] = "m/s2",
+    gyr_unit: Annotated[
+        Literal["rad/s", "deg/s"], typer.Option("--gyr-unit", help="Unit of angular velocity in the recordings.")
+    ] = "rad/s",
+) -> None:
+    """Count and measure what is in recordings, by the same code as live.
+
+    Up to three recordings are shown in full, more get one line each.
+    With --reps all are shown in full, with every repetition.
+    With --json there is one line with one object for each, in the order given.
+
+    Sessions are kept in the folder that the variable IMU_HOME names,
+    or else where this system keeps a person's data.
+    """
+    from contextlib import closing, nullcontext
+
+    from imu.app.replay import ReplayOptions, names_of_recordings, replay_all
+
+    names = names_of_recordings(paths)
+    options = ReplayOptions(min_reps, acc_unit, gyr_unit, hashed=save)
+    kept_in = _open_store() if save else nullcontext()
+    with kept_in as store, closing(replay_all(names, options, jobs)) as results:
+        if as_json:
+            failed = _print_json(results, store)
+        elif verbose or len(names) <= IN_FULL:
+            failed = _print_pages(results, store, verbose=verbose)
+        else:
+            failed = _print_lines(results, store, names)
+    raise typer.Exit(1 if failed else 0)
+
+
+@app.command()
+def review(
+    session: Annotated[
+        int | None, typer.Argument(metavar="[SESSION]", help="Number of one session; without it, all are listed.")
+    ] = None,
+    as_json: AsJson = False,
+    verbose: Verbose = False,
+) -> None:
+    """Look back on the sessions kept: what was trained when, and the balance."""
+    from imu.errors import SessionNotFound
+
+    if not _store_path().exists():  # looking back makes no store
+        if session is not None:
+            raise SessionNotFound(f"there is no session {session}: none are kept in {_store_path().parent}")
+        typer.echo("No sessions are kept yet: imu replay --save RECORDING keeps one.", err=as_json)
+        return
+    with _open_store() as store:
+        if as_json:
+            for number in [one.id for one in store.list()] if session is None else [session]:
+                _print_stored_json(store, number)
+        elif session is None:
+            _print_overview(store)
+        else:
+            _print_stored(store, session, verbose=verbose)
+
+
+@app.command()
+def evaluate(
+    path: Annotated[
+        str | None, typer.Argument(metavar="[PATH]", help="Folder with labelled recordings and their index.csv.")
+    ] = None,
+    *,
+    people: Annotated[str | None, typer.Option("--people", metavar="A,B", help="Only these people.")] = None,
+    as_json: AsJson = False,
+    baseline: Annotated[bool, typer.Option("--baseline", help="Score the naive counter too, to compare with.")] = False,
+    held_out: Annotated[bool, typer.Option("--held-out", help="Judge each person by a fit on all the others.")] = False,
+    simulated: Annotated[
+        int | None, typer.Option("--simulated", min=1, metavar="N", help="Score N simulated sessions instead of PATH.")
+    ] = None,
+    joined: Annotated[bool, typer.Option("--joined", help="Join the trials of each person into sessions.")] = False,
+    jobs: Jobs = 1,
+) -> None:
+    """Score the counting against recordings of which the truth is known."""
+    if (path is None) == (simulated is None):
+        raise typer.BadParameter("give either a folder or --simulated N", param_hint="PATH")
+    from pathlib import Path
+
+    from imu.app.evaluate import run_evaluation
+
+    code = run_evaluation(
+        path=None if path is None else Path(path),
+        people=people,
+        as_json=as_json,
+        baseline=baseline,
+        held_out=held_out,
+        simulated=simulated,
+        joined=joined,
+        jobs=jobs,
+    )
+    raise typer.Exit(code)
+
+
+# --- printing replays; each returns how many recordings failed -------------------------------------------------------
+
+
+def _print_json(results: Iterable[Replayed | Failed], store: SessionStore | None) -> int:
+    from imu.app.replay import Failed
+    from imu.app.report import session_object
+
+    failed = 0
+    for result in results:
+        if isinstance(result, Failed):
+            failed += 1
+            _print_object({"recording": result.name, "error": result.reason})
+            continue
+        number = _keep(result, store)
+        of_store = {} if number is None else {"session": number}
+        _print_object(session_object(result.name, result.summary) | of_store)
+    return failed
+
+
+def _print_pages(results: Iterable[Replayed | Failed], store: SessionStore | None, *, verbose: bool) -> int:
+    from imu.app.replay import Failed
+    from imu.app.report import session_page
+
+    console, failed = _console(), 0
+    for position, result in enumerate(results):
+        if isinstance(result, Failed):
+            failed += 1
+            _complain(f"{result.name}: {result.reason}")
+            continue
+        page = session_page(result, session_id=_keep(result, store), verbose=verbose)
+        _print(console, *([""] if position else []), page)
+    return failed
+
+
+def _print_lines(results: Iterable[Replayed | Failed], store: SessionStore | None, names: list[str]) -> int:
+    from imu.app.replay import Failed
+    from imu.app.report import OneLineEach
+
+    console, failed = _console(), 0
+    table = OneLineEach(names, console.width)
+    _print(console, table.heading())
+    for result in results:
+        if isinstance(result, Failed):
+            failed += 1
+            _complain(f"{result.name}: {result.reason}")
+            continue
+        _print(console, table.line(result, session_id=_keep(result, store)))
+    _print(console, "", table.closing(failed))
+    return failed
+
+
+# --- the store -------------------------------------------------------------------------------------------------------
+
+
+def _store_path() -> Path:
+    """Return where the sessions are kept."""
+    from pathlib import Path
+
+    home = os.environ.get("IMU_HOME")
+    if home:
+        return Path(home).expanduser() / "sessions.db"
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("imu-training", appauthor=False)) / "sessions.db"
+
+
+def _open_store() -> SessionStore:
+    from imu.store import SessionStore
+
+    return SessionStore.open(_store_path())
+
+
+def _keep(replayed: Replayed, store: SessionStore | None) -> int | None:
+    """Keep a session if it was asked for; return its number."""
+    if store is None or replayed.content_hash is None:
+        return None
+    from datetime import UTC, datetime
+
+    from imu.app.replay import software_version
+
+    return store.save(
+        replayed.summary,
+        replayed.name,
+        replayed.content_hash,
+        saved_at=datetime.now(UTC),
+        software_version=software_version(),
+    )
+
+
+def _print_stored_json(store: SessionStore, number: int) -> None:
+    from imu.app.report import session_object
+
+    stored = store.load(number)
+    of_store = {"session": stored.id, "saved_at": stored.saved_at.isoformat()}
+    _print_object(session_object(stored.source, stored.summary) | of_store)
+
+
+def _print_overview(store: SessionStore) -> None:
+    from datetime import datetime
+
+    from imu.app.report import balance_lines, overview_table
+
+    now = datetime.now().astimezone()
+    balances = [store.balance(days, now) for days in (7, 28)]
+    _print(_console(), overview_table(store.list()), "", balance_lines(balances, store.days_since_trained(now)))
+
+
+def _print_stored(store: SessionStore, number: int, *, verbose: bool) -> None:
+    from imu.app.replay import Replayed
+    from imu.app.report import session_page
+
+    stored = store.load(number)
+    page = session_page(Replayed(stored.source, stored.summary), session_id=stored.id, verbose=verbose)
+    _print(_console(), page)
+
+
+# --- output ----------------------------------------------------------------------------------------------------------
+
+
+def _print_object(found: dict[str, object]) -> None:
+    """Print one line of JSON, now: whoever reads it may be waiting."""
+    import json
+
+    print(json.dumps(found, allow_nan=False), flush=True)
+
+
+def _print(console: Console, *parts: Any) -> None:
+    """Print, now, without the blanks at the ends of lines that rich fills up with."""
+    with console.capture() as capture:
+        for part in parts:
+            console.print(part)
+    console.file.write("".join(f"{line.rstrip()}\n" for line in capture.get().splitlines()))
+    console.file.flush()
+
+
+def _console() -> Console:
+    """Return where people read: as wide as their terminal, and never wrapped in a pipe or file."""
+    from rich.console import Console
+
+    console = Console(highlight=False, markup=False, emoji=False)
+    if not console.is_terminal:
+        console.width = 1000
+    return console
+
+
+def _complain(sentence: str) -> None:
+    """Print one sentence to standard error, with nothing imported: Ctrl-C may have come in the middle of an import."""
+    shown = "".join(c if c.isprintable() else "?" for c in sentence)
+    typer.secho(shown, fg="red", err=True, color=False if os.environ.get("NO_COLOR") else None)
+
+
+def _plain(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Spell out what a terminal's encoding has no character for; a codec error handler."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    spelled = {"°": " deg", "±": "+-", "²": "2", "–": "-", "…": "..."}
+    missing = error.object[error.start : error.end]
+    return "".join(spelled.get(c, "?") for c in missing), error.end
+
+
+if __name__ == "__main__":
+    main()
