@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from imu.motion.movements import Movement
 from imu.motion.pattern import Pattern
 from imu.motion.repetitions import Judge, JudgeParameters, RejectedMovement, Repetition
+from imu.motion.sets import split_into_sets
 from imu.motion.tracker import MovementTracker
 from imu.samples import Gap, ImuBlock, RowFaults
 
@@ -217,14 +218,16 @@ class Session:
                 events.append(MovementRejected(verdict))
 
     def _close_set(self, events: list[Event]) -> None:
-        """Close the set going on; fewer repetitions than a set needs are kept as movements that were alone."""
-        repetitions, self._going_on = tuple(self._going_on), []
-        if len(repetitions) >= self._parameters.least_repetitions:
-            training_set = TrainingSet(repetitions)
-            self._sets.append(training_set)
-            events.append(SetClosed(training_set))
-            return
-        for repetition in repetitions:
-            alone = RejectedMovement(repetition.start_s, repetition.end_s, "alone", repetition)
-            self._rejected.append(alone)
-            events.append(MovementRejected(alone))
+        """Close what is going on: one set, or several. Fewer repetitions than a set needs are movements that were alone."""
+        parts = split_into_sets(self._going_on)
+        self._going_on = []
+        for repetitions in parts:
+            if len(repetitions) >= self._parameters.least_repetitions:
+                training_set = TrainingSet(repetitions)
+                self._sets.append(training_set)
+                events.append(SetClosed(training_set))
+                continue
+            for repetition in repetitions:
+                alone = RejectedMovement(repetition.start_s, repetition.end_s, "alone", repetition)
+                self._rejected.append(alone)
+                events.append(MovementRejected(alone))

@@ -7,6 +7,7 @@ It needs the whole recording, assumes that the person stands still at its start,
 from __future__ import annotations
 
 import numpy as np
+from scipy.signal import find_peaks, peak_widths
 from vqf import VQF
 
 from imu.app.counted import Counted, CountedSets
@@ -22,8 +23,6 @@ REST_BETWEEN_SETS_S = 12.0
 
 def count_naively(block: ImuBlock, least_repetitions: int) -> CountedSets:
     """Return the sets that the naive script finds in a whole recording."""
-    from scipy.signal import find_peaks, peak_widths
-
     time = block.device_time_s
     step_s = float(np.median(np.diff(time)))
     tilt = _tilt_rad(block, step_s)
@@ -49,9 +48,9 @@ def count_naively(block: ImuBlock, least_repetitions: int) -> CountedSets:
 
 def _tilt_rad(block: ImuBlock, step_s: float) -> Array:
     """Return the angle (n,) between the vertical now and in the first second, seen from the sensor."""
-    filtered = VQF(step_s).updateBatch(
-        np.nan_to_num(block.angular_velocity_rad_s), np.nan_to_num(block.acceleration_m_s2)
-    )
+    gyroscope = np.ascontiguousarray(np.nan_to_num(block.angular_velocity_rad_s))
+    accelerometer = np.ascontiguousarray(np.nan_to_num(block.acceleration_m_s2))
+    filtered = VQF(step_s).updateBatch(gyroscope, accelerometer)
     w, x, y, z = filtered["quat6D"].T
     up = np.column_stack((2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)))
     standing = up[: max(1, round(1.0 / step_s))].mean(axis=0)

@@ -135,7 +135,7 @@ def replay(
 @app.command()
 def review(
     session: Annotated[
-        int | None, typer.Argument(metavar="[SESSION]", help="Number of one session; without it, all are listed.")
+        int | None, typer.Argument(metavar="SESSION", help="Number of one session; without it, all are listed.")
     ] = None,
     as_json: AsJson = False,
     verbose: Verbose = False,
@@ -161,7 +161,7 @@ def review(
 @app.command()
 def evaluate(
     path: Annotated[
-        str | None, typer.Argument(metavar="[PATH]", help="Folder with labelled recordings and their index.csv.")
+        str | None, typer.Argument(metavar="PATH", help="Folder with labelled recordings and their index.csv.")
     ] = None,
     *,
     people: Annotated[str | None, typer.Option("--people", metavar="A,B", help="Only these people.")] = None,

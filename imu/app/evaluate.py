@@ -79,6 +79,7 @@ class Evaluation:
 
 
 def run_evaluation(
+    *,
     path: Path | None,
     people: str | Sequence[str] | None,
     as_json: bool,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -71,8 +72,7 @@ def headline(requirements: Iterable[Requirement[Report]], reports: Mapping[str, 
 
 def print_headline(console: Console, title: str, figures: Mapping[str, Mapping[str, Any]]) -> None:
     """Print the headline figures."""
-    table = Table(title=title, title_justify="left")
-    table.add_column("figure")
+    table = _empty_table(console, title, "figure")
     counters = [name for name in (OURS, NAIVE) if all(name in row for row in figures.values())]
     for name in ("required", *counters):
         table.add_column(name, justify="right")
@@ -89,6 +89,14 @@ def print_headline(console: Console, title: str, figures: Mapping[str, Mapping[s
     console.print(table)
 
 
+def _empty_table(console: Console, title: str, head_of_labels: str) -> Table:
+    """Print a title and return a table whose first column holds labels."""
+    console.print(f"\n[bold]{title}[/bold]", highlight=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column(head_of_labels, no_wrap=True)
+    return table
+
+
 @dataclass(frozen=True, slots=True)
 class _Column(Generic[Row]):
     """A column: its head, the text of a row's cell, and whether the naive script's stands beside it."""
@@ -102,8 +110,7 @@ def _print_table(
     console: Console, title: str, rows: Mapping[str, Mapping[str, Row]], columns: Sequence[_Column[Row]]
 ) -> None:
     """Print the rows of our counter, by label, with the naive script's figures beside them where there are any."""
-    table = Table(title=title, title_justify="left")
-    table.add_column("")
+    table = _empty_table(console, title, "")
     cells: list[tuple[str, Callable[[Row], str]]] = []
     for column in columns:
         for name in rows if column.is_compared else [OURS]:
@@ -185,11 +192,11 @@ def _print_summary(console: Console, reports: Mapping[str, SessionReport]) -> No
         figures = report.all
         console.print(
             f"{name}: {figures.matched} of {figures.repetitions} repetitions counted and {figures.false} false "
-            f"(precision {_number(figures.precision, 3)}, recall {_number(figures.recall, 3)}), pattern uncertain "
-            f"{_number(figures.uncertain, 3)}, announced after {_number(figures.delay_median_s)} s (median)"
+            f"(precision {_number(figures.precision, 3)}, recall {_number(figures.recall, 3)}); "
+            f"pattern uncertain {_number(figures.uncertain, 3)}; delay {_number(figures.delay_median_s)} s (median)",
+            highlight=False,
         )
-    table = Table(title="Errors, counted minus true", title_justify="left")
-    table.add_column("")
+    table = _empty_table(console, "Errors, counted minus true", "")
     for name in reports:
         table.add_column(f"{name}: bias", justify="right")
         table.add_column("RMSE", justify="right")
@@ -200,8 +207,8 @@ def _print_summary(console: Console, reports: Mapping[str, SessionReport]) -> No
 
 
 def _print_calibration(console: Console, bins: Iterable[ConfidenceBin]) -> None:
-    table = Table(title="Confidence: is nine in ten right where it says 0.9?", title_justify="left")
-    for head in ("confidence", "repetitions", "mean", "right"):
+    table = _empty_table(console, "How often the pattern is right, by the confidence given", "confidence")
+    for head in ("repetitions", "mean", "right"):
         table.add_column(head, justify="right")
     for one in bins:
         table.add_row(

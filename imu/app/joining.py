@@ -22,7 +22,7 @@ STANDING = ("squat", "hinge", "walk", "jog", "stairs", "jump", "stumble", "chair
 POSTURE_S = 1.0
 """The posture is the mean of this long at the start and at the end."""
 SAME_POSTURE_RAD = np.radians(15.0)
-"""Start and end further apart are not the same posture; in SisFall's repetition trials they are 0.5 to 9° apart (5th and 95th percentile)."""
+"""Start and end further apart are not one posture; in SisFall's repetition trials 5 % are more than 9° apart."""
 QUIET_M_S2 = 0.8
 QUIET_RAD_S = 0.4
 """Largest root-mean-square deviation within a posture: beyond, the person is moving already."""
@@ -96,7 +96,8 @@ def join(trials: Sequence[tuple[Trial, ImuBlock]]) -> JoinedSession:
         for i, (trial, _) in enumerate(ordered)
     )
     joined: Array = np.concatenate(parts)
-    return JoinedSession(ImuBlock(np.arange(len(joined)) * step_s, joined[:, :3], joined[:, 3:]), placed)
+    time_s: Array = np.arange(len(joined), dtype=np.float64) * step_s
+    return JoinedSession(ImuBlock(time_s, joined[:, :3], joined[:, 3:]), placed)
 
 
 def _rows(block: ImuBlock) -> Array:

@@ -10,6 +10,7 @@ import logging
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -146,7 +147,7 @@ def replay_all(names: Sequence[str], options: ReplayOptions, jobs: int = 1) -> G
             yield replay(name, options)
         return
     # Not forked: a fork copies the threads' locks and not the threads, and Windows has none.
-    pool = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
+    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), initializer=_end_with_parent)
     finished = False
     try:
         for result in _submit(pool, names, options):
@@ -168,6 +169,18 @@ def _submit(pool: ProcessPoolExecutor, names: Sequence[str], options: ReplayOpti
         return [pool.submit(replay, name, options) for name in names]
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _end_with_parent() -> None:
+    """Let a process end when the one that started it was killed, rather than wait for work for ever."""
+
+    def wait() -> None:
+        parent = multiprocessing.parent_process()
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def software_version() -> str:

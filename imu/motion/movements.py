@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from imu.motion.onset import OnsetParameters, OnsetWatch, Sight
 from imu.motion.pursuit import Ending, Pursuit, PursuitParameters
-from imu.motion.signals import STEP_S, MotionSignals, chord, steps_in
+from imu.motion.signals import MotionSignals, chord, steps_in
 from imu.motion.vertical import Standing, VerticalEstimator, VerticalMotion
 from imu.samples import STANDARD_GRAVITY_M_S2, Array
 
@@ -38,8 +38,6 @@ class Movement:
         Posture and level from which it started.
     started_at_rest : bool
         Whether the person was still before it.
-    walked_before_s : float
-        How long the person stepped about between the last movement and this one.
     estimator : VerticalEstimator
         The height model; its first ``len(signals)`` samples are this movement.
     rests : tuple of int
@@ -52,7 +50,6 @@ class Movement:
     before: MotionSignals
     standing: Standing
     started_at_rest: bool
-    walked_before_s: float
     estimator: VerticalEstimator
     rests: tuple[int, ...]
     ending: Ending
@@ -222,16 +219,10 @@ class MovementFinder:
             before=self._part(self._start + 1 - steps_in(1.0), self._start + 1),
             standing=pursuit.standing,
             started_at_rest=pursuit.started_at_rest,
-            walked_before_s=self._walked_s(),
             estimator=pursuit.estimator,
             rests=pursuit.rests_until(len(signals) - 1),
             ending=ending,
         )
-
-    def _walked_s(self) -> float:
-        """Return for how long the hip bounced between the last movement's end and this one's start."""
-        between = self._part(self._free_from + 1, self._start + 1)
-        return float((between.shake_m_s2 > 0.5).sum()) * STEP_S
 
 
 def _apart(one: Standing, other: Standing) -> float:
