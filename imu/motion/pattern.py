@@ -25,8 +25,8 @@ class Pattern(StrEnum):
     """Only of a set: repetitions of both patterns, neither with four in five."""
 
 
-LEAST_CONFIDENCE = 0.6
-"""Below this the pattern is said to be uncertain: two in five would be wrong."""
+LEAST_CONFIDENCE = 0.55
+"""Below this the pattern is said to be uncertain: nearly every second one would be wrong."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,8 @@ class ResemblanceParameters:
     """Logarithm of the duration: a tiring lifter takes half as long again."""
     rest_s: float = 2.0
     """Rest between them beyond two seconds: a breath or two."""
+    odd_one_s: float = 6.0
+    """Rest before and after an odd repetition, together, up to which it is part of the set around it."""
     most: float = 2.5
     """Root of the summed squares beyond which they do not belong together."""
 
@@ -35,18 +37,23 @@ def split_into_sets(
 ) -> list[tuple[Repetition, ...]]:
     """Return the repetitions as sets, in order.
 
-    A split needs two neighbours that differ while each resembles the repetition on its other side: one odd repetition in
-    the middle stays in its set.
+    Neighbours that differ belong to different sets, with one exception: a single odd repetition between two that follow it and
+    precede it without a rest stays in their set.
     """
     chosen = parameters or ResemblanceParameters()
-    n = len(repetitions)
-    differs = [_difference(repetitions[i], repetitions[i + 1], chosen) > chosen.most for i in range(n - 1)]
-    splits = [
-        i + 1
-        for i in range(n - 1)
-        if differs[i] and n > 2 and (i == 0 or not differs[i - 1]) and (i == n - 2 or not differs[i + 1])
-    ]
-    edges = [0, *splits, n]
+    pairs = list(zip(repetitions, repetitions[1:], strict=False))
+    differs = [_difference(one, other, chosen) > chosen.most for one, other in pairs]
+    splits: list[int] = []
+    run: list[int] = []
+    for i, different in enumerate([*differs, False]):
+        if different:
+            run.append(i)
+            continue
+        inside = len(run) == 2 and run[0] > 0 and run[-1] < len(pairs) - 1
+        if not (inside and sum(pairs[k][1].start_s - pairs[k][0].end_s for k in run) < chosen.odd_one_s):
+            splits += [k + 1 for k in run]
+        run = []
+    edges = [0, *splits, len(repetitions)]
     return [tuple(repetitions[a:b]) for a, b in zip(edges, edges[1:], strict=False) if b > a]
 
 
