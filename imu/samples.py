@@ -27,18 +27,20 @@ STANDARD_GRAVITY_M_S2 = 9.80665
 
 
 def read_only(values: ArrayLike, shape: tuple[int | None, ...], name: str) -> Array:
-    """Return `values` as a read-only float64 array; ``None`` in `shape` means any length.
+    """Return `values` as a read-only float64 array, copied only if it could still be written; ``None`` means any length.
 
     Raises
     ------
     ValueError
         If the shape differs.
     """
-    array = np.array(values, dtype=np.float64)
+    array = np.asarray(values, dtype=np.float64)
     fits = array.ndim == len(shape) and all(want in (None, got) for want, got in zip(shape, array.shape, strict=True))
     if not fits:
         raise ValueError(f"{name} has shape {array.shape}, expected {shape}")
-    array.flags.writeable = False
+    if array.flags.writeable:
+        array = array.copy()
+        array.flags.writeable = False
     return array
 
 

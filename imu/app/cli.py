@@ -71,10 +71,17 @@ def main() -> None:
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        from imu.app.replay import software_version
-
-        typer.echo(f"imu {software_version()}")
+        typer.echo(f"imu {_software_version()}")
         raise typer.Exit
+
+
+def _software_version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("imu-training")
+    except PackageNotFoundError:  # run from its source without being installed
+        return "unknown"
 
 
 @app.callback()
@@ -272,14 +279,12 @@ def _keep(replayed: Replayed, store: SessionStore | None) -> int | None:
         return None
     from datetime import UTC, datetime
 
-    from imu.app.replay import software_version
-
     return store.save(
         replayed.summary,
         replayed.name,
         replayed.content_hash,
         saved_at=datetime.now(UTC),
-        software_version=software_version(),
+        software_version=_software_version(),
     )
 
 

@@ -15,7 +15,6 @@ from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
@@ -181,11 +180,3 @@ def _end_with_parent() -> None:
             os._exit(1)
 
     threading.Thread(target=wait, daemon=True).start()
-
-
-def software_version() -> str:
-    """Return the version of this program."""
-    try:
-        return version("imu-training")
-    except PackageNotFoundError:  # run from its source without being installed
-        return "unknown"

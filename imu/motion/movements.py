@@ -17,8 +17,8 @@ from imu.motion.signals import MotionSignals, chord, steps_in
 from imu.motion.vertical import Standing, VerticalEstimator, VerticalMotion
 from imu.samples import STANDARD_GRAVITY_M_S2, Array
 
-WINDOW_STEPS = 64
-"""How far ahead one look goes; a cost, not a setting: any cutting gives the same movements."""
+WAITING_STEPS, FOLLOWING_STEPS = 160, 64
+"""How far ahead one look goes, standing and moving; a cost, not a setting: any cutting gives the same movements."""
 
 OTHER_POSTURE_RAD = math.radians(45)
 """Further than this from the usual standing posture is lying or another way of wearing the sensor."""
@@ -90,10 +90,10 @@ class MovementFinder:
         end = self._first + len(self._signals)
         ended: list[Movement] = []
         while self._looked_at < end:
-            window = self._part(self._looked_at, min(end, self._looked_at + WINDOW_STEPS))
             if self._pursuit is None:
-                self._wait(window)
+                self._wait(self._part(self._looked_at, min(end, self._looked_at + WAITING_STEPS)))
             else:
+                window = self._part(self._looked_at, min(end, self._looked_at + FOLLOWING_STEPS))
                 self._follow(self._pursuit, window, ended)
         self._forget()
         return ended

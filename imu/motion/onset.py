@@ -83,7 +83,7 @@ class OnsetWatch:
         smooth = (speed > chosen.velocity_m_s) & (window.shake_m_s2 < chosen.shake_m_s2)
         onset = (risen > chosen.tilt_rad) | (distance > chosen.height_m) | smooth
         resting = window.resting_steps
-        settled = (resting == steps_in(1.0)) | ((resting > 0) & (resting % steps_in(5.0) == 0))
+        settled = (resting == steps_in(1.0)) | ((resting > 0) & (resting % steps_in(20.0) == 0))
         hits = np.flatnonzero(onset | settled)
         taken = int(hits[0]) + 1 if len(hits) else len(window)
         still = (

@@ -44,8 +44,8 @@ class PursuitParameters:
     """A movement smaller than this"""
     least_drop_m: float = 0.08
     """and this is none: walking tilts the pelvis by 8° and moves it by 5 cm."""
-    possible_m: float = 1.2
-    """A hip that moves further than a leg is long shows that the estimate is lost."""
+    possible_m: float = 0.9
+    """A hip that moves further than a leg is long (.49 of 1.85 m) has climbed stairs, or the estimate is lost."""
     longest_s: float = 15.0
     """Who has not come back by then has changed position: nobody holds a squat longer (SisFall holds end before 6 s)."""
     stood_up_m: float = 0.2

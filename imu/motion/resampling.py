@@ -135,10 +135,11 @@ class Resampler:
     def _count_clipped(self, rows: Array) -> None:
         """Count rows that hold an axis at the same extreme value as the two rows before."""
         values = np.concatenate((self._previous_two, rows[:, 1:]))
-        limit = np.repeat([CLIPPED_ACCELERATION_M_S2, CLIPPED_ANGULAR_VELOCITY_RAD_S], 3)
         here = values[2:]
-        stuck = (here == values[1:-1]) & (here == values[:-2]) & (np.abs(here) > limit)
-        self.faults += RowFaults(clipped=int(np.count_nonzero(stuck.any(axis=1))))
+        extreme = np.abs(here) > np.repeat([CLIPPED_ACCELERATION_M_S2, CLIPPED_ANGULAR_VELOCITY_RAD_S], 3)
+        if extreme.any():
+            stuck = extreme & (here == values[1:-1]) & (here == values[:-2])
+            self.faults += RowFaults(clipped=int(np.count_nonzero(stuck.any(axis=1))))
         self._previous_two = values[-2:]
 
     def _extend(self, rows: Array, output: list[EvenBlock | Gap]) -> None:
@@ -151,10 +152,11 @@ class Resampler:
         segment = self._segment
         rows = np.concatenate((segment.last_row[None], rows))
         time, values = rows[:, 0], rows[:, 1:]
-        step = np.diff(time)[:, None]
-        slope = np.diff(values, axis=0) / step
-        areas = 0.5 * step * (values[1:] + values[:-1])
-        integral = np.cumsum(np.concatenate((segment.integral[None], areas)), axis=0)
+        step = np.diff(time)
+        integral = np.empty_like(values)
+        integral[0] = segment.integral
+        np.multiply(values[1:] + values[:-1], 0.5 * step[:, None], out=integral[1:])
+        np.cumsum(integral, axis=0, out=integral)
 
         # A cell is finished once a row lies beyond its end: its end then falls inside one known straight line.
         finished = int((time[-1] - segment.start_s) * RATE_HZ) + 1
@@ -163,8 +165,10 @@ class Resampler:
         cells = np.arange(segment.cells + 1, finished + 1)
         edges = segment.start_s + cells / RATE_HZ
         row = np.searchsorted(time, edges, side="right") - 1
-        into = (edges - time[row])[:, None]
-        at_edges = integral[row] + into * values[row] + 0.5 * into**2 * slope[row]
+        into = edges - time[row]
+        part = into / step[row]  # of the way to the next row; the value there is a straight line's
+        here, after = (into * (1.0 - 0.5 * part))[:, None], (0.5 * into * part)[:, None]
+        at_edges = integral[row] + here * values[row] + after * values[row + 1]
         means = np.diff(np.concatenate((segment.edge_integral[None], at_edges)), axis=0) * RATE_HZ
 
         segment.last_row, segment.integral = rows[-1], integral[-1]
