@@ -1,0 +1,567 @@
+"""The command line: what programs read, what people read, exit codes, and how it ends when it is made to."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+import typer
+from rich.console import Console
+from typer.testing import CliRunner
+
+from imu.app.cli import app
+from imu.app.replay import Failed, Replayed, ReplayOptions, names_of_recordings, replay
+from imu.app.report import OneLineEach, clock, cues, load, reasons, session_object, session_page
+from imu.motion.pattern import Pattern
+from imu.motion.repetitions import RejectedMovement, Repetition
+from imu.samples import Gap, RowFaults
+from imu.session import SessionSummary, TrainingSet
+from imu.simulate import Daily, Exercise, Lifter, Rest, Sensor, simulate
+
+HEADER = "time_s,acc_x,acc_y,acc_z,gyr_x,gyr_y,gyr_z"
+
+KEYS = {"recording", "duration_s", "sampling_rate_hz", "samples", "gaps", "sets", "rejected", "totals"}
+SET_KEYS = {"start_s", "end_s", "pattern", "reps"}
+REPETITION_KEYS = {
+    "start_s",
+    "bottom_s",
+    "end_s",
+    "confirmed_s",
+    "pattern",
+    "confidence",
+    "trunk_angle_deg",
+    "hip_drop_m",
+    "eccentric_s",
+    "pause_s",
+    "concentric_s",
+    "mean_concentric_velocity_m_s",
+    "peak_concentric_velocity_m_s",
+}
+MORE_REPETITION_KEYS = {"angle_at_bottom_deg", "sideways_tilt_deg", "turn_deg", "trunk_lead_s"}
+
+
+def write(path, rows):
+    np.savetxt(path, rows, delimiter=",", header=HEADER, comments="", fmt="%.7g")
+    return path
+
+
+def rows_of(plan, seed):
+    block = simulate(plan, Lifter(), Sensor.ideal(), seed).block
+    return np.column_stack((block.device_time_s, block.acceleration_m_s2, block.angular_velocity_rad_s))
+
+
+@pytest.fixture(scope="session")
+def squats():
+    return rows_of([Rest(3), Exercise("air_squat", 3), Rest(3)], 1)
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory, squats):
+    """Two recordings, one that is broken, and things that are no recordings."""
+    folder = tmp_path_factory.mktemp("recordings")
+    write(folder / "a_squats.csv", squats)
+    (folder / "b_broken.csv").write_text("nothing,of,ours\n1,2,3\n")
+    write(folder / "c_hinges.csv", rows_of([Rest(3), Exercise("romanian_deadlift", 3), Rest(2), Daily("walking")], 2))
+    (folder / "index.csv").write_text("file\na\n")
+    (folder / ".hidden.csv").write_text("")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    """A store of its own for each test."""
+    monkeypatch.setenv("IMU_HOME", str(tmp_path / "home"))
+    for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "PYTHONIOENCODING"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path / "home"
+
+
+def run(*arguments):
+    """Run a command in this process."""
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def imu(*arguments, **options):
+    """Run a command as a program of its own."""
+    command = [sys.executable, "-W", "error", "-m", "imu.app.cli", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, timeout=120, check=False, **options)
+
+
+def objects(result):
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def repetition(pattern=Pattern.SQUAT, start_s=5.0, **changes):
+    usual = Repetition(
+        start_s=start_s,
+        bottom_s=start_s + 1,
+        end_s=start_s + 2,
+        confirmed_s=start_s + 2.1,
+        pattern=pattern,
+        confidence=0.9876,
+        trunk_angle_rad=0.6 if pattern is Pattern.SQUAT else 0.9,
+        hip_drop_m=0.4,
+        eccentric_s=1.0,
+        pause_s=0.0,
+        concentric_s=1.0,
+        mean_concentric_velocity_m_s=0.4,
+        peak_concentric_velocity_m_s=0.61,
+        angle_at_bottom_rad=0.6,
+        sideways_tilt_rad=-0.0001,
+        turn_rad=0.0,
+        trunk_lead_s=0.2,
+    )
+    return replace(usual, **changes)
+
+
+def summary(*sets, rejected=(), **changes):
+    made = SessionSummary(
+        duration_s=61.2,
+        sampling_rate_hz=100.0,
+        samples=6120,
+        gaps=(Gap(3.1, 3.4),),
+        faults=RowFaults(repeated=1, not_finite=3),
+        sets=tuple(TrainingSet(tuple(one_set)) for one_set in sets),
+        rejected=tuple(rejected),
+    )
+    return replace(made, **changes)
+
+
+def shown(part, width=80):
+    console = Console(width=width, color_system=None)
+    with console.capture() as capture:
+        console.print(part)
+    return capture.get()
+
+
+# --- JSON ------------------------------------------------------------------------------------------------------------
+
+
+def test_json_object_has_the_keys_of_the_design_and_the_announced_ones_more():
+    alone = RejectedMovement(40.0, 44.0, "alone", repetition())
+    found = session_object("a.csv", summary([repetition()] * 2, rejected=[alone, RejectedMovement(50, 51, "sat down")]))
+    assert set(found) == KEYS | {"faults"}
+    assert found["gaps"] == [{"start_s": 3.1, "end_s": 3.4}]
+    assert found["faults"] == {"repeated": 1, "out_of_order": 0, "not_finite": 3, "clipped": 0}
+    assert found["totals"] == {"squat": 2, "hinge": 0, "uncertain": 0}
+    (one_set,) = found["sets"]
+    assert set(one_set) == SET_KEYS
+    assert set(one_set["reps"][0]) == REPETITION_KEYS | MORE_REPETITION_KEYS
+    assert found["rejected"][0]["repetition"] == one_set["reps"][0]
+    assert found["rejected"][1] == {"start_s": 50, "end_s": 51, "reason": "sat down"}
+
+
+def test_json_numbers_are_rounded_and_in_their_units():
+    (rep,) = session_object("a.csv", summary([repetition()]))["sets"][0]["reps"]
+    assert (rep["trunk_angle_deg"], rep["confidence"], rep["confirmed_s"]) == (34.4, 0.988, 7.1)
+    assert str(rep["sideways_tilt_deg"]) == "0.0"
+    assert session_object("a.csv", summary(sampling_rate_hz=None))["sampling_rate_hz"] is None
+
+
+def test_replay_prints_one_object_per_recording_in_order_and_goes_on_after_a_broken_one(folder):
+    result = run("replay", "--json", folder / "c_hinges.csv", folder)
+    found = objects(result)
+    assert result.exit_code == 1
+    names = ["c_hinges.csv", "a_squats.csv", "b_broken.csv", "c_hinges.csv"]
+    assert [one["recording"] for one in found] == [str(folder / name) for name in names]
+    assert set(found[2]) == {"recording", "error"}
+    assert "column" in found[2]["error"]
+    assert found[0]["sets"] == found[3]["sets"]
+    for one in (found[1], found[3]):
+        assert sum(one["totals"].values()) == sum(len(one_set["reps"]) for one_set in one["sets"]) > 1
+
+
+def test_a_recording_is_called_as_it_was_given(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    assert names_of_recordings(["./a_squats.csv", "none.csv"]) == ["./a_squats.csv", "none.csv"]
+    inside = ["a_squats.csv", "b_broken.csv", "c_hinges.csv"]
+    assert names_of_recordings(["."]) == [f".{os.sep}{name}" for name in inside]
+    assert names_of_recordings([f"{folder}/"]) == [f"{folder}/{name}" for name in inside]
+
+
+def test_missing_file_and_empty_folder_are_errors_of_their_own(tmp_path):
+    result = run("replay", "--json", tmp_path / "none.csv", tmp_path)
+    assert result.exit_code == 1
+    assert [set(one) for one in objects(result)] == [{"recording", "error"}] * 2
+
+
+def test_our_own_mistake_does_not_stop_the_others_either(folder, monkeypatch, caplog):
+    monkeypatch.setattr("imu.app.replay.Session.finish", lambda _: 1 / 0)
+    result = replay(str(folder / "a_squats.csv"), ReplayOptions())
+    assert isinstance(result, Failed)
+    assert "ZeroDivisionError" in result.reason
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_min_reps_decides_what_is_a_set(folder):
+    (few,), (many,) = (objects(run("replay", "--json", "--min-reps", n, folder / "a_squats.csv")) for n in (1, 99))
+    counted = [rep for one in few["sets"] for rep in one["reps"]]
+    alone = [one["repetition"] for one in many["rejected"] if one["reason"] == "alone"]
+    assert many["sets"] == []
+    assert alone == counted != []
+
+
+def test_units_can_be_told(tmp_path, squats):
+    other = squats / np.array([1] + [9.80665] * 3 + [np.pi / 180] * 3)
+    path, si = write(tmp_path / "g_deg.csv", other), write(tmp_path / "si.csv", squats)
+    (refused,) = objects(run("replay", "--json", path))
+    assert "--acc-unit g" in refused["error"]
+    (refused,) = objects(run("replay", "--json", "--acc-unit", "g", path))
+    assert "--gyr-unit deg/s" in refused["error"]
+    (told,) = objects(run("replay", "--json", "--acc-unit", "g", "--gyr-unit", "deg/s", path))
+    (usual,) = objects(run("replay", "--json", si))
+    assert told["totals"] == usual["totals"]
+    assert sum(told["totals"].values()) > 1
+    assert run("replay", "--acc-unit", "mg", path).exit_code == 2
+
+
+# --- for people ------------------------------------------------------------------------------------------------------
+
+
+def test_a_page_fits_80_columns_and_a_pipe_is_not_wrapped(folder):
+    made = summary(
+        [repetition(start_s=5 + 3 * i) for i in range(8)],
+        [repetition(Pattern.HINGE, 60 + 3 * i, hip_drop_m=0.02) for i in range(8)],
+        rejected=[RejectedMovement(90, 91, "did not come back to standing and so on")] * 3,
+    )
+    page = session_page(Replayed("a.csv", made, 4, 2, "acc_x in row 3 is 'x'"), session_id=7, verbose=True)
+    lines = shown(page).splitlines()
+    assert max(len(line.rstrip()) for line in lines) <= 80
+    assert any(re.match(r" *1 +0:05 +squat +8 +34 +0.40 +1.0-0.0-1.0 +0.40 +0$", line) for line in lines), lines
+    assert "8 squats : 8 hinges" in shown(page)
+    assert "1 gap (0.3 s without samples); 4 rows late and put in order; 2 rows unreadable (acc_x" in shown(page, 200)
+    assert "1 row not finite; 1 row repeated" in shown(page, 200)
+    piped = imu("replay", folder / "c_hinges.csv")
+    assert piped.returncode == 0, piped.stderr
+    assert b"\x1b" not in piped.stdout
+    (line,) = (line for line in piped.stdout.decode().splitlines() if line.startswith("Load"))
+    assert "not measured" in line
+
+
+def test_every_repetition_is_shown_on_request(folder):
+    brief, full = (run("replay", folder / "a_squats.csv", *more).stdout for more in ([], ["--reps"]))
+    assert len(full.splitlines()) > len(brief.splitlines()) + 3
+    assert full.splitlines()[:4] == brief.splitlines()[:4]
+    assert run("replay", folder / "a_squats.csv", "-v").stdout == full
+
+
+def test_many_recordings_get_a_line_each_and_a_sum(folder):
+    result = run("replay", folder, folder / "a_squats.csv")
+    assert result.exit_code == 1
+    lines = result.stdout.splitlines()
+    assert lines[0] == str(folder)
+    assert [line.split()[0] for line in lines[2:5]] == ["a_squats.csv", "c_hinges.csv", "a_squats.csv"]
+    assert any(re.match("Recordings +3, 1 could not be read$", line) for line in lines)
+    totals = [one.get("totals") for one in objects(run("replay", "--json", folder, folder / "a_squats.csv"))]
+    squats, hinges = (sum(one[pattern] for one in totals if one) for pattern in ("squat", "hinge"))
+    (said,) = (line for line in lines if line.startswith("Counted"))
+    assert [int(number) for number in re.findall(r"(\d+) (?:squat|hinge)", said)] == [squats, hinges]
+    assert f"{folder / 'b_broken.csv'}: the columns" in result.stderr
+    assert "b_broken" not in result.stdout
+
+
+def test_a_line_fits_the_terminal_and_keeps_the_end_of_the_name():
+    names = ["x" * 90 + f"{i}.csv" for i in range(2)]
+    table = OneLineEach(names, 80)
+    line = shown(table.line(Replayed(names[1], summary()), session_id=1234))
+    assert line.count("\n") == 1
+    assert re.match("~x+1.csv", line)
+    assert OneLineEach(["/a/b.csv", "c.csv"], 80)  # no folder in common
+
+
+@pytest.mark.parametrize(
+    ("repetitions", "told"),
+    [
+        ([repetition()] * 5, []),
+        ([repetition(angle_at_bottom_rad=0.3)] * 5, ["chest up (17° at the bottom)"]),
+        ([repetition(angle_at_bottom_rad=0.9)] * 5, ["leaning 52° at the bottom, keep the chest up"]),
+        ([repetition(Pattern.HINGE)] * 5, []),
+        ([repetition(Pattern.HINGE, trunk_angle_rad=1.1)] * 5, ["well bent at the hip (63°)"]),
+        (
+            [repetition(Pattern.HINGE, trunk_angle_rad=0.6)] * 5,
+            ["bent by 34° only, hips further back and back toward parallel"],
+        ),
+        ([repetition(trunk_lead_s=-0.2)] * 5, ["knees before hips, start with the hips"]),
+        ([repetition(trunk_lead_s=-0.2, hip_drop_m=0.1)] * 5, []),
+        ([repetition(mean_concentric_velocity_m_s=v) for v in (0.5, 0.5, 0.38, 0.38)], ["24 % slower at the end"]),
+        ([repetition(mean_concentric_velocity_m_s=v) for v in (0.5, 0.5, 0.41, 0.41)], []),
+        ([repetition(mean_concentric_velocity_m_s=v) for v in (0.5, 0.4, 0.3)], []),
+        ([repetition(mean_concentric_velocity_m_s=v) for v in (0.5, 0.5, 0.4, -0.4)], []),
+        ([repetition(trunk_angle_rad=a) for a in (0.4, 0.6, 0.8)], ["angle uneven (±11°)"]),
+        ([repetition(hip_drop_m=d) for d in (0.3, 0.4, 0.5)], ["depth uneven (±10 cm)"]),
+        (
+            [repetition()] * 3 + [repetition(Pattern.UNCERTAIN)] + [repetition(Pattern.HINGE)] * 2,
+            ["squats turned into hinges from repetition 5"],
+        ),
+        ([repetition(), repetition(Pattern.HINGE)] * 3, ["squats and hinges in one set"]),
+        ([repetition(Pattern.UNCERTAIN)] * 3, []),
+    ],
+)
+def test_cues_stand_only_where_the_numbers_are_clear(repetitions, told):
+    assert cues(TrainingSet(tuple(repetitions))) == told
+
+
+def test_words():
+    assert [clock(s) for s in (0, 59.6, 61.2, 3725, 1.7e9)] == ["0:00", "1:00", "1:01", "1:02:05", "1700000000.0"]
+    assert "quadriceps" in load(4, 1)
+    assert "posterior" not in load(4, 2)
+    assert "posterior chain" in load(0, 3)
+    assert "both" in load(3, 2)
+    rejected = [RejectedMovement(0, 1, reason) for reason in ["alone", *"aaabbccdde"]]
+    told = "11: 1 alone (--min-reps 1 counts them), 3 a, 2 b, 2 c, 2 d, 1 for other reasons"
+    assert (reasons(rejected), reasons([])) == (told, "")
+
+
+# --- the store -------------------------------------------------------------------------------------------------------
+
+
+def test_the_same_recording_twice_is_one_session(folder, home, tmp_path):
+    copy = tmp_path / "copy.csv"
+    copy.write_bytes((folder / "a_squats.csv").read_bytes())
+    first, second = objects(run("replay", "--json", "--save", folder / "a_squats.csv", copy))
+    assert first["session"] == second["session"] == 1
+    assert "Session  1" in run("replay", "--save", copy).stdout
+    numbers = re.findall(r"session (\d+)", run("replay", "--save", folder, copy).stdout)
+    assert (numbers[0], numbers[2]) == ("1", "1") != (numbers[1], numbers[1])
+    assert (home / "sessions.db").is_file()
+    listed = run("review").stdout.splitlines()
+    assert [line.split()[0] for line in listed[2:4]] == [numbers[1], "1"]
+    totals = [one["totals"] for one in objects(run("review", "--json"))]
+    squats, hinges = (sum(one[pattern] for one in totals) for pattern in ("squat", "hinge"))
+    for line in listed[-4:-2]:
+        assert re.match(rf"(7|28) days +{squats} squats? : {hinges} hinges?", line)
+    assert listed[-2] == "Last squat  today"
+
+
+def test_review_prints_the_objects_of_replay(folder):
+    replayed = objects(run("replay", "--json", "--save", folder / "a_squats.csv", folder / "c_hinges.csv"))
+    listed = objects(run("review", "--json"))
+    assert [one["session"] for one in listed] == [2, 1]
+    saved = [datetime.fromisoformat(one.pop("saved_at")) for one in listed]
+    assert all(abs((datetime.now(UTC) - moment).total_seconds()) < 100 for moment in saved)
+    assert listed == replayed[::-1]
+    (one,) = objects(run("review", 1, "--json"))
+    assert set(one) == KEYS | {"faults", "session", "saved_at"}
+
+
+def test_review_of_one_session_shows_what_replay_showed(folder):
+    path = folder / "a_squats.csv"
+    assert run("replay", "-v", "--save", path).stdout == run("review", "-v", 1).stdout
+
+
+def test_review_without_sessions_makes_no_store(home):
+    result = run("review")
+    assert result.exit_code == 0
+    assert "No sessions" in result.stdout
+    assert (run("review", "--json").stdout, run("review", "--json").exit_code) == ("", 0)
+    unknown = run("review", 5)
+    assert unknown.exit_code == 1
+    assert "there is no session 5" in unknown.stderr
+    assert not home.exists()
+
+
+def test_review_of_an_unknown_session(folder):
+    run("replay", "--save", folder / "a_squats.csv")
+    result = run("review", 99)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "there is no session 99" in result.stderr
+
+
+def test_review_changes_nothing_in_a_folder_that_may_not_be_written(folder, home):
+    run("replay", "--save", folder / "a_squats.csv")
+    before = (home / "sessions.db").read_bytes()
+    (home / "sessions.db").chmod(0o400)
+    home.chmod(0o500)
+    try:
+        assert run("review").exit_code == run("review", 1).exit_code == 0
+    finally:
+        home.chmod(0o700)
+    assert (home / "sessions.db").read_bytes() == before
+    assert [path.name for path in home.iterdir()] == ["sessions.db"]
+
+
+def test_a_store_that_cannot_be_opened_is_told_before_any_work(folder, home):
+    home.write_text("a file where the folder should be")
+    result = imu("replay", "--save", "--json", folder)
+    assert (result.returncode, result.stdout) == (1, b"")
+    assert len(result.stderr.splitlines()) == 1
+    assert b"IMU_HOME" in result.stderr
+
+
+def test_without_imu_home_the_persons_data_folder_is_used(folder, tmp_path):
+    environment = {k: v for k, v in os.environ.items() if k != "IMU_HOME"} | {"XDG_DATA_HOME": str(tmp_path / "data")}
+    if sys.platform != "linux":
+        pytest.skip("XDG_DATA_HOME is a habit of Linux")
+    assert imu("replay", "--save", folder / "a_squats.csv", env=environment).returncode == 0
+    assert (tmp_path / "data" / "imu-training" / "sessions.db").is_file()
+
+
+# --- as a program ----------------------------------------------------------------------------------------------------
+
+
+def test_several_processes_print_the_same_bytes(folder):
+    one, three = (imu("replay", "--json", "--jobs", n, folder, folder) for n in (1, 3))
+    assert (one.returncode, one.stdout, one.stderr) == (three.returncode, three.stdout, three.stderr)
+    assert len(one.stdout.splitlines()) == 6
+
+
+def test_results_come_as_soon_as_they_are_there(folder):
+    command = [sys.executable, "-m", "imu.app.cli", "replay", "--json", *[str(folder)] * 100]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        first = process.stdout.readline()
+        still_running = process.poll() is None
+        process.kill()
+    assert json.loads(first)["recording"].endswith("a_squats.csv")
+    assert still_running
+
+
+@pytest.mark.parametrize("more", [["--json"], [], ["--json", "--jobs", "2"]])
+def test_a_reader_who_has_seen_enough_gets_no_traceback(folder, more):
+    command = [sys.executable, "-W", "error", "-m", "imu.app.cli", "replay", *more, *[str(folder)] * 10]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        complaints = process.stderr.read()
+        assert process.wait(timeout=60) == 1
+    assert b"Traceback" not in complaints
+    assert b"Broken pipe" not in complaints
+    assert b"Exception" not in complaints
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send")
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_ctrl_c_ends_it_with_one_word(folder, jobs):
+    command = [sys.executable, "-m", "imu.app.cli", "replay", "--json", "--jobs", str(jobs), *[str(folder)] * 200]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as process:
+        process.stdout.readline()
+        os.killpg(process.pid, signal.SIGINT)
+        _, complaints = process.communicate(timeout=60)
+    assert (process.returncode, complaints.split()) == (130, [b"stopped"])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_processes_end_with_the_one_that_started_them(folder):
+    command = [sys.executable, "-m", "imu.app.cli", "replay", "--json", "--jobs", "2", *[str(folder)] * 200]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as process:
+        process.stdout.readline()
+        workers = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        process.kill()
+    assert len(workers) >= 2
+    deadline = time.monotonic() + 30
+    while (alive := [w for w in workers if _is_running(w)]) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert alive == []
+
+
+def _is_running(process_id):
+    try:
+        return Path(f"/proc/{process_id}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_any_encoding_will_do(folder, tmp_path, encoding):
+    odd = tmp_path / "größe_→.csv"
+    odd.write_bytes((folder / "a_squats.csv").read_bytes())
+    environment = dict(os.environ) | {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
+    shown_in_full = imu("replay", "-v", odd, tmp_path / "nicht_da_ü_→.csv", env=environment)
+    assert shown_in_full.returncode == 1
+    assert b"Traceback" not in shown_in_full.stderr
+    assert re.search(rb"\d squats? : \d hinges?", shown_in_full.stdout)
+    found = imu("replay", "--json", odd, env=environment)
+    assert json.loads(found.stdout)["recording"] == str(odd)
+    for arguments in (["replay", "--help"], ["replay", "--größe"]):
+        assert b"Traceback" not in imu(*arguments, env=environment).stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there may a name hold any bytes")
+def test_a_name_that_would_steer_the_terminal_is_shown_and_does_not(folder, tmp_path):
+    odd = os.fsdecode(os.fsencode(tmp_path) + b"/\x1b[31m\xff.csv")
+    Path(odd).write_bytes((folder / "a_squats.csv").read_bytes())
+    result = imu("replay", odd, odd + "no")
+    assert b"\x1b" not in result.stdout + result.stderr
+    assert b"?[31m?.csv" in result.stdout
+    assert json.loads(imu("replay", "--json", odd).stdout)["recording"] == odd
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no pseudo-terminals of this kind")
+@pytest.mark.parametrize("no_color", [False, True])
+def test_colour_on_a_terminal_only_if_wanted(folder, no_color):
+    pty = pytest.importorskip("pty")
+    master, slave = pty.openpty()
+    environment = dict(os.environ) | {"TERM": "xterm-256color"} | ({"NO_COLOR": "1"} if no_color else {})
+    command = [sys.executable, "-m", "imu.app.cli", "replay", str(folder / "a_squats.csv"), str(folder / "none.csv")]
+    process = subprocess.Popen(command, stdout=slave, stderr=slave, stdin=slave, env=environment)
+    os.close(slave)
+    printed = b""
+    while True:
+        try:
+            chunk = os.read(master, 4096)
+        except OSError:  # how Linux says that the other end is closed
+            break
+        if not chunk:
+            break
+        printed += chunk
+    os.close(master)
+    assert process.wait(timeout=60) == 1
+    assert (re.search(rb"\x1b\[3[0-9]m", printed) is None) == no_color
+    assert re.search(rb"\d squats? : \d hinges?", printed)
+
+
+# --- help and usage --------------------------------------------------------------------------------------------------
+
+
+def test_every_command_and_option_has_help():
+    for name, command in typer.main.get_command(app).commands.items():
+        assert command.help, name
+        result = run(name, "--help")
+        assert result.exit_code == 0
+        assert all(getattr(parameter, "help", None) for parameter in command.params), name
+
+
+def test_help_names_only_commands_that_exist():
+    result = run("--help")
+    named = re.findall(r"^│ (\w+) ", result.stdout, flags=re.MULTILINE)
+    assert named == ["replay", "review", "evaluate"]
+    assert result.stdout.isascii() or "│" in result.stdout
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["replay"],
+        ["replay", "--jobs", "0", "x.csv"],
+        ["replay", "--min-reps", "0", "x.csv"],
+        ["review", "first"],
+        ["evaluate"],
+        ["evaluate", "folder", "--simulated", "3"],
+        ["fly"],
+    ],
+)
+def test_wrong_usage_is_exit_code_2(wrong):
+    assert run(*wrong).exit_code == 2
+
+
+def test_version_is_told():
+    result = imu("--version")
+    assert result.returncode == 0
+    assert re.match(rb"imu \S+", result.stdout)
+
+
+def test_help_waits_for_nothing_slow():
+    code = (
+        "import sys; from typer.testing import CliRunner; from imu.app.cli import app; "
+        "assert CliRunner().invoke(app, ['--help']).exit_code == 0; "
+        "print([m for m in ('numpy', 'scipy', 'pandas', 'vqf', 'sqlite3', 'multiprocessing') if m in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout == "[]\n"
