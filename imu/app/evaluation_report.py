@@ -92,7 +92,7 @@ def print_headline(console: Console, title: str, figures: Mapping[str, Mapping[s
 def _empty_table(console: Console, title: str, head_of_labels: str) -> Table:
     """Print a title and return a table whose first column holds labels."""
     console.print(f"\n[bold]{title}[/bold]", highlight=False)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     table.add_column(head_of_labels, no_wrap=True)
     return table
 
@@ -131,23 +131,23 @@ def _ghosts(figures: TrialFigures) -> GhostFigures:
 
 
 _REPETITION_COLUMNS: tuple[_Column[TrialFigures], ...] = (
-    _Column("reps trials", lambda f: str(f.repetitions.trials or "–"), is_compared=False),
+    _Column("reps", lambda f: str(f.repetitions.trials or "–"), is_compared=False),
     _Column("once", lambda f: _number(f.repetitions.counted_once)),
     _Column("right", lambda f: _number(f.repetitions.right)),
     _Column("wrong", lambda f: _number(f.repetitions.wrong), is_compared=False),
-    _Column("uncertain", lambda f: _number(f.repetitions.uncertain), is_compared=False),
+    _Column("unsure", lambda f: _number(f.repetitions.uncertain), is_compared=False),
 )
 _ACTIVITY_COLUMNS: tuple[_Column[TrialFigures], ...] = (
     *_REPETITION_COLUMNS,
-    _Column("other trials", lambda f: str(_ghosts(f).trials or "–"), is_compared=False),
+    _Column("others", lambda f: str(_ghosts(f).trials or "–"), is_compared=False),
     _Column("ghosts", lambda f: str(_ghosts(f).ghosts) if _ghosts(f).trials else "–"),
     _Column("per hour", lambda f: _number(_ghosts(f).ghosts_per_hour, 1)),
     _Column("per trial", lambda f: _number(_ghosts(f).ghosts_per_trial)),
 )
 _PEOPLE_COLUMNS: tuple[_Column[TrialFigures], ...] = (
     *_REPETITION_COLUMNS,
-    _Column("ghosts/h moving", lambda f: _number(f.moving.ghosts_per_hour, 1)),
-    _Column("ghosts/trial seated", lambda f: _number(f.seated.ghosts_per_trial)),
+    _Column("ghosts/h\nmoving", lambda f: _number(f.moving.ghosts_per_hour, 1)),
+    _Column("ghosts/trial\nseated", lambda f: _number(f.seated.ghosts_per_trial)),
 )
 
 
@@ -166,10 +166,10 @@ _VARIANT_COLUMNS: tuple[_Column[SessionFigures], ...] = (
     _Column("right", lambda f: _number(f.right)),
     _Column("sets", lambda f: str(f.sets), is_compared=False),
     _Column("exact", lambda f: _number(f.sets_exact)),
-    _Column("angle RMSE °", lambda f: _number(f.errors["peak_angle_deg"].rmse, 1)),
-    _Column("hip drop bias cm", lambda f: _number(f.errors["hip_drop_cm"].bias, 1), is_compared=False),
-    _Column("RMSE", lambda f: _number(f.errors["hip_drop_cm"].rmse, 1), is_compared=False),
-    _Column("delay p95 s", lambda f: _number(f.delay_p95_s), is_compared=False),
+    _Column("angle\nRMSE °", lambda f: _number(f.errors["peak_angle_deg"].rmse, 1)),
+    _Column("drop\nbias cm", lambda f: _number(f.errors["hip_drop_cm"].bias, 1), is_compared=False),
+    _Column("drop\nRMSE cm", lambda f: _number(f.errors["hip_drop_cm"].rmse, 1), is_compared=False),
+    _Column("delay\np95 s", lambda f: _number(f.delay_p95_s), is_compared=False),
 )
 _FALSE_COLUMNS: tuple[_Column[FalseFigures], ...] = (
     _Column("times", lambda f: "–" if f.times is None else str(f.times), is_compared=False),
@@ -193,7 +193,7 @@ def _print_summary(console: Console, reports: Mapping[str, SessionReport]) -> No
         console.print(
             f"{name}: {figures.matched} of {figures.repetitions} repetitions counted and {figures.false} false "
             f"(precision {_number(figures.precision, 3)}, recall {_number(figures.recall, 3)}); "
-            f"pattern uncertain {_number(figures.uncertain, 3)}; delay {_number(figures.delay_median_s)} s (median)",
+            f"uncertain {_number(figures.uncertain, 3)}; delay {_number(figures.delay_median_s)} s (median)",
             highlight=False,
         )
     table = _empty_table(console, "Errors, counted minus true", "")

@@ -70,7 +70,11 @@ def in_processes(task: Callable[[Item], Result], items: Sequence[Item], jobs: in
 
 
 def judges_without(people: Sequence[str], folder: Path, jobs: int) -> dict[str, JudgeParameters]:
-    """Return, for each person, what decides when it is fitted on everybody else in `folder` and on simulation."""
+    """Return, for each person, what decides when it is fitted on everybody else in `folder` and on simulation.
+
+    Only what is fitted is left out: the limits that were set by hand in :mod:`imu.motion` were set while looking at
+    everybody. The examples are collected by all processors, whatever `jobs` is.
+    """
     fitted = in_processes(partial(judge_without, examples=collect(folder)), people, jobs)
     return dict(zip(people, fitted, strict=True))
 

@@ -192,8 +192,11 @@ class Pursuit:
         if now - self._last_test < 2 or (self._low_rest is not None and run > now - self._low_rest):
             return None
         small = not self.notable
-        if small and now < steps_in(1.5) and float(self.estimator.naive_height_m[: now + 1].min()) > -chosen.least_drop_m:
-            return self._nothing_yet(now, run)
+        if small and now < steps_in(1.5):
+            naive_height = self.estimator.naive_height_m[: now + 1]
+            if float(naive_height.min()) > -chosen.least_drop_m:
+                sunk = float(naive_height[-1]) < -0.5 * chosen.least_drop_m
+                return Ending.NOTHING if run >= steps_in(0.5) and not sunk else None
         self._last_test = now
         end_velocity_sd = 0.03 if run >= steps_in(0.2) else 0.08 if slow else 0.2
         motion = self.estimator.solve(
@@ -203,18 +206,19 @@ class Pursuit:
         drop = max(0.0, -float(motion.height_m.min()))
         if small and drop < chosen.least_drop_m:
             sinking = drop > 0.5 * chosen.least_drop_m and now < steps_in(3.0) and run < steps_in(0.5)
-            return None if sinking else self._nothing_yet(now, run)
+            over = run >= steps_in(0.5) or now >= steps_in(1.5)
+            return Ending.NOTHING if over and not sinking else None
         if max(drop, height) > chosen.possible_m:
             return self._lost(now)
         if abs(float(motion.velocity_m_s[-1])) > max(0.1, 0.25 * float(np.abs(motion.velocity_m_s).max())):
             return None
+        height_sd = math.hypot(motion.height_sd_m, chosen.height_drift_m_s * now * STEP_S)
         doubtful = self._peak_tilt > 0.5 or run >= steps_in(0.5)  # after a bend, or at rest, posture counts for more
         if height < -max(chosen.standing_height_m, chosen.standing_height_of_drop * drop):
-            doubt = 1.5 * math.hypot(motion.height_sd_m, chosen.height_drift_m_s * now * STEP_S) if doubtful else 0.0
-            if height + doubt < 0.0:
+            if height + (1.5 * height_sd if doubtful else 0.0) < 0.0:
                 self._low_rest = now if run >= steps_in(0.5) and self._at_rest else self._low_rest
                 return None
-        higher = height > max(chosen.stood_up_m, 0.5 * drop) + 2 * motion.height_sd_m
+        higher = height > max(chosen.stood_up_m, 0.5 * drop) + 2 * height_sd
         return Ending.ROSE if higher and self._peak_tilt < chosen.stood_up_tilt_rad else Ending.RETURNED
 
     def _lost(self, now: int) -> Ending | None:
@@ -223,11 +227,6 @@ class Pursuit:
         if float(np.abs(free.height_m).max()) < self._parameters.possible_m:
             return None
         return Ending.RETURNED if self._peak_tilt > self._parameters.stood_up_tilt_rad else Ending.LOST
-
-    @staticmethod
-    def _nothing_yet(now: int, run: int) -> Ending | None:
-        """Give a small movement up once the person rests, or it has had the time to become larger."""
-        return Ending.NOTHING if run >= steps_in(0.5) or now >= steps_in(1.5) else None
 
 
 def _apart(one: Standing, other: Standing) -> float:

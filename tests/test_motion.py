@@ -1,0 +1,460 @@
+"""From even samples to figures: which way is up, how far the hip sank and how sure that is, squat or hinge."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
+
+from imu.motion.evidence import EVIDENCE, evidence
+from imu.motion.form import MovementFigures, SagittalPlane, describe
+from imu.motion.movements import Movement
+from imu.motion.orientation import OrientationFilter
+from imu.motion.pattern import LEAST_CONFIDENCE, Pattern, PatternWeights, tell_pattern
+from imu.motion.pursuit import Ending
+from imu.motion.resampling import EvenBlock, Resampler
+from imu.motion.signals import STEP_S, SignalBuilder, chord, run_lengths
+from imu.motion.tracker import MovementTracker
+from imu.motion.vertical import Standing, VerticalEstimator, VerticalParameters
+from imu.motion.weights import COUNTING, PATTERN
+from imu.samples import STANDARD_GRAVITY_M_S2, Array, Gap, ImuBlock
+from imu.simulate import Daily, Exercise, Lifter, Rest, Sensor, SimulatedSession, random_session, simulate
+from imu.simulate.sensor import PLACES, Place
+
+ALL_PLACES: list[Place] = list(PLACES)
+MEASURED = ["air_squat", "half_squat", "romanian_deadlift", "kettlebell_swing", "hip_hinge_drill", "tempo_hinge"]
+
+
+@cache
+def training(exercise: str, place: Place = "back", seed: int = 1, repetitions: int = 4) -> SimulatedSession:
+    """Return one set by an ideal sensor, with quiet standing before and after."""
+    return simulate([Rest(3), Exercise(exercise, repetitions), Rest(3)], Lifter(), Sensor.ideal(place), seed)
+
+
+def movements_in(block: ImuBlock) -> list[Movement]:
+    tracker = MovementTracker()
+    found = [*tracker.push(block), *tracker.finish()]
+    return [item for item in found if not isinstance(item, Gap)]
+
+
+def returned(block: ImuBlock) -> list[Movement]:
+    return [movement for movement in movements_in(block) if movement.ending is Ending.RETURNED]
+
+
+# -- which way is up
+
+
+@pytest.mark.parametrize("place", ALL_PLACES)
+@pytest.mark.parametrize("exercise", ["air_squat", "romanian_deadlift", "kettlebell_swing"])
+def test_up_and_vertical_acceleration_agree_with_the_truth(place: Place, exercise: str) -> None:
+    session = training(exercise, place)
+    (even,) = [piece for piece in Resampler().push(session.block) if isinstance(piece, EvenBlock)]
+    inclination = OrientationFilter().push(even)
+    truth = session.truth_signals
+    true_up = np.column_stack(
+        [np.interp(even.time_s, truth.time_s, column) for column in truth.sensor_to_world[:, 2].T]
+    )
+    error = np.arccos(np.clip((inclination.up * true_up).sum(axis=1) / np.linalg.norm(true_up, axis=1), -1, 1))
+    assert np.sqrt(np.mean(np.square(error))) < np.radians(1.5)
+    assert np.allclose(np.linalg.norm(inclination.up, axis=1), 1.0)
+    lengths = np.linalg.norm(inclination.acceleration_m_s2, axis=1)
+    assert np.allclose(lengths, np.linalg.norm(even.acceleration_m_s2, axis=1))
+    force = np.einsum("ni,ni->n", session.block.acceleration_m_s2, truth.sensor_to_world[:, 2])
+    true_vertical = np.interp(even.time_s, truth.time_s, force)
+    assert np.sqrt(np.mean(np.square(inclination.acceleration_m_s2[:, 2] - true_vertical))) < 0.15
+
+
+def true_tilts(session: SimulatedSession, sensor: Sensor, time_s: Array) -> tuple[Array, Array]:
+    """Return the true tilt of the pelvis forward and to the left, each (n,), rad."""
+    truth = session.truth_signals
+    up = truth.sensor_to_world[:, 2] @ sensor.sensor_to_body.T  # in the body frame: x anterior, y left
+    forward, left = np.arctan2(-up[:, 0], up[:, 2]), np.arcsin(-up[:, 1])
+    return np.interp(time_s, truth.time_s, forward), np.interp(time_s, truth.time_s, left)
+
+
+@pytest.mark.parametrize("place", ALL_PLACES)
+@pytest.mark.parametrize("turn", range(3))
+def test_a_bow_is_positive_wherever_and_however_the_sensor_sits(place: Place, turn: int) -> None:
+    sensor = replace(Sensor.ideal(place), turn_rotvec_rad=tuple(Rotation.random(rng=turn).as_rotvec().tolist()))
+    session = simulate([Rest(3), Exercise("hip_hinge_drill", 3), Rest(3)], Lifter(), sensor, 2)
+    plane = SagittalPlane()
+    backward_in_sensor = sensor.sensor_to_body.T @ [-1.0, 0.0, 0.0]  # bending forward, up moves back in the sensor
+    bows = returned(session.block)
+    assert len(bows) == 3
+    for movement, truth in zip(bows, session.truth.reps, strict=True):
+        figures = describe(movement, plane)
+        plane.learn(figures.lean)
+        assert plane.forward(figures.lean, movement.standing.up) @ backward_in_sensor > 0.97
+        assert figures.trunk_angle_rad.min() > -0.1
+        assert figures.peak_angle_rad == pytest.approx(truth.trunk_angle_rad, abs=np.radians(3))
+        forward, _ = true_tilts(session, sensor, figures.time_s)
+        assert np.abs(figures.trunk_angle_rad - forward).max() < np.radians(5)
+
+
+@pytest.mark.parametrize("place", ALL_PLACES)
+@pytest.mark.parametrize("to_the_left_rad", [-0.15, 0.15])
+def test_a_lean_to_the_left_is_positive(place: Place, to_the_left_rad: float) -> None:
+    sensor = Sensor.ideal(place)
+    plane = SagittalPlane()
+    for movement in returned(training("hip_hinge_drill", place).block):
+        plane.learn(describe(movement, plane).lean)
+    assert plane.established
+    leaning = [Rest(3), Exercise("hip_hinge_drill", 2), Rest(3)]
+    session = simulate(leaning, Lifter(asymmetry_rad=to_the_left_rad), sensor, 2)
+    for movement in returned(session.block):
+        figures = describe(movement, plane)
+        _, left = true_tilts(session, sensor, figures.time_s)
+        assert np.abs(left).max() > 0.08
+        assert np.abs(figures.sideways_rad - left).max() < np.radians(4)
+
+
+# -- the sagittal plane
+
+
+def lean_towards(direction: Array, peak: float, back: float = 0.0) -> Array:
+    """Return a lean forward to `peak` and back by `back`, (n, 3)."""
+    phase = np.linspace(0, 2 * np.pi, 50)[:, None]
+    return np.where(phase < np.pi, peak * np.sin(phase), back * np.sin(phase)) * direction
+
+
+def test_the_larger_lean_is_forward_and_hinges_outweigh_squats() -> None:
+    forward, up = np.array([0.0, 1.0, 0.0]), np.array([0.0, 0.0, 1.0])
+    plane = SagittalPlane()
+    assert plane.forward(lean_towards(forward, 0.4, back=0.1), up) @ forward == pytest.approx(1.0)
+    plane.learn(lean_towards(forward, 0.8))
+    backward = lean_towards(-forward, 0.3)
+    assert plane.forward(backward, up) @ forward == pytest.approx(1.0)
+    assert not plane.established
+    for _ in range(3):
+        plane.learn(backward)
+    assert plane.established
+    assert plane.forward(backward, up) @ forward == pytest.approx(1.0)
+
+
+def test_one_small_lean_does_not_set_the_plane() -> None:
+    forward, left, up = np.eye(3)
+    plane = SagittalPlane()
+    plane.learn(lean_towards(left, 0.1))
+    assert plane.forward(lean_towards(forward, 0.5), up) @ forward == pytest.approx(1.0)
+
+
+@settings(max_examples=50, deadline=None)
+@given(turn=st.integers(0, 10**6), peak=st.floats(0.05, 1.5), back=st.floats(0, 0.04))
+def test_the_plane_turns_with_the_sensor(turn: int, peak: float, back: float) -> None:
+    matrix = Rotation.random(rng=turn).as_matrix()
+    forward, up = matrix @ [1.0, 0.0, 0.0], matrix @ [0.0, 0.0, 1.0]
+    assert SagittalPlane().forward(lean_towards(forward, peak, back), up) @ forward == pytest.approx(1.0)
+
+
+# -- height and its uncertainty
+
+
+def up_at(tilt_rad: Array) -> Array:
+    """Return `up` in a sensor that tilts about its y axis, (n, 3)."""
+    return np.column_stack((np.sin(tilt_rad), np.zeros(len(tilt_rad)), np.cos(tilt_rad)))
+
+
+def excursion(duration_s: float, drop_m: float, tilt_rad: float) -> tuple[Array, Array, Array]:
+    """Return tilt (n,), velocity and height (n + 1,) of one smooth movement down and up."""
+    time = np.arange(round(duration_s / STEP_S) + 1) * STEP_S
+    shape = (1 - np.cos(2 * np.pi * time / duration_s)) / 2
+    velocity = -drop_m * np.pi / duration_s * np.sin(2 * np.pi * time / duration_s)
+    height = np.concatenate(([0.0], np.cumsum((velocity[1:] + velocity[:-1]) / 2 * STEP_S)))
+    return tilt_rad * (shape[1:] + shape[:-1]) / 2, velocity, height
+
+
+def estimator_of(
+    tilt: Array, velocity: Array, offset: Array, scale: Array, *, level: float = 0.0, wander: Array | None = None
+) -> VerticalEstimator:
+    """Return the estimator after a movement seen by an accelerometer with these errors."""
+    up = up_at(tilt)
+    error = up @ offset + STANDARD_GRAVITY_M_S2 * (up**2 @ scale)
+    if wander is not None:
+        error = error + np.interp((np.arange(len(tilt)) + 0.5) * STEP_S, np.arange(len(wander)), wander)
+    home = np.array([0.0, 0.0, 1.0])
+    standing = Standing(home, STANDARD_GRAVITY_M_S2 + home @ offset + STANDARD_GRAVITY_M_S2 * scale[2] + level, 0.015)
+    estimator = VerticalEstimator(standing, 0.03, STEP_S, 16.0)
+    estimator.extend(up, STANDARD_GRAVITY_M_S2 + np.diff(velocity) / STEP_S + error)
+    return estimator
+
+
+@pytest.mark.parametrize("duration_s", [1.2, 2.5, 5.0])
+@pytest.mark.parametrize(("drop_m", "tilt_deg"), [(0.45, 25.0), (0.05, 65.0), (0.25, 50.0)])
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+def test_height_is_found_in_spite_of_offset_and_scale(
+    duration_s: float, drop_m: float, tilt_deg: float, sign: float
+) -> None:
+    tilt, velocity, height = excursion(duration_s, drop_m, np.radians(tilt_deg))
+    offset, scale = sign * np.array([0.3, -0.2, 0.25]), sign * np.array([0.01, 0.0, -0.01])
+    estimator = estimator_of(tilt, velocity, offset, scale)
+    motion = estimator.solve(len(tilt), end_velocity_sd_m_s=0.05, returns=True)
+    assert np.abs(motion.height_m - height[1:]).max() < 0.04
+    assert np.abs(motion.velocity_m_s - velocity[1:]).max() < 0.08
+    naive_m = estimator.naive_height_m
+    if duration_s == 5.0 and tilt_deg == 65.0:  # what the estimator is for
+        assert np.abs(naive_m - height[1:]).max() > 0.3
+
+
+def test_height_is_exact_without_errors() -> None:
+    tilt, velocity, height = excursion(2.0, 0.4, 0.5)
+    estimator = estimator_of(tilt, velocity, np.zeros(3), np.zeros(3))
+    assert np.allclose(estimator.naive_height_m, height[1:], atol=1e-12)
+    motion = estimator.solve(len(tilt), end_velocity_sd_m_s=0.03, returns=True)
+    assert np.allclose(motion.height_m, height[1:], atol=2e-3)
+
+
+def test_extending_in_parts_gives_the_same_bits() -> None:
+    tilt, velocity, _ = excursion(3.0, 0.4, 0.6)
+    vertical = STANDARD_GRAVITY_M_S2 + np.diff(velocity) / STEP_S
+    standing = Standing(np.array([0.0, 0.0, 1.0]), 9.8, 0.015)
+    whole, parts = (VerticalEstimator(standing, 0.03, STEP_S, 16.0) for _ in range(2))
+    whole.extend(up_at(tilt), vertical)
+    for start, end in pairwise([0, 1, 2, 20, 20, 59, len(tilt)]):
+        parts.extend(up_at(tilt)[start:end], vertical[start:end])
+    for samples in (1, 10, len(tilt)):
+        one, other = (e.solve(samples, rests=(0,), end_velocity_sd_m_s=0.05, returns=True) for e in (whole, parts))
+        assert np.array_equal(one.height_m, other.height_m)
+        assert np.array_equal(one.velocity_m_s, other.velocity_m_s)
+        assert (one.height_sd_m, one.velocity_sd_m_s) == (other.height_sd_m, other.velocity_sd_m_s)
+
+
+@pytest.mark.parametrize("duration_s", [1.5, 3.0, 8.0])
+def test_the_standard_deviation_is_honest(duration_s: float) -> None:
+    rng = np.random.default_rng(3)
+    prior = VerticalParameters()
+    half = round(duration_s / 2 / STEP_S)
+    scores: dict[str, list[float]] = {"height": [], "velocity": [], "height at half time": []}
+    for _ in range(400):
+        tilt, velocity, _ = excursion(duration_s, rng.uniform(0, 0.5), rng.uniform(0.1, 1.2))
+        ramp = np.linspace(1, 0, len(velocity))
+        end_velocity_sd = 0.05
+        velocity = velocity + 0.03 * rng.standard_normal() * ramp + end_velocity_sd * rng.standard_normal() * (1 - ramp)
+        height = np.concatenate(([0.0], np.cumsum((velocity[1:] + velocity[:-1]) / 2 * STEP_S)))
+        # Local gravity belongs to the level measured in standing as much as to all that comes after.
+        gravity_error = prior.level_m_s2 * rng.standard_normal()
+        level_error = 0.015 * rng.standard_normal()
+        supports = int(np.ceil(duration_s)) + 2
+        estimator = estimator_of(
+            tilt,
+            velocity,
+            prior.offset_m_s2 * rng.standard_normal(3),
+            prior.scale * rng.standard_normal(3),
+            level=gravity_error + level_error,
+            wander=gravity_error + prior.wander_m_s2 * rng.standard_normal(supports),
+        )
+        end = estimator.solve(len(tilt), end_velocity_sd_m_s=end_velocity_sd)
+        middle = estimator.solve(half)
+        scores["height"].append((end.height_m[-1] - height[-1]) / end.height_sd_m)
+        scores["velocity"].append((end.velocity_m_s[-1] - velocity[-1]) / end.velocity_sd_m_s)
+        scores["height at half time"].append((middle.height_m[-1] - height[half]) / middle.height_sd_m)
+    for name, values in scores.items():
+        assert abs(np.mean(values)) < 0.2, name
+        assert 0.88 < np.std(values) < 1.12, name
+        assert 0.61 < np.mean(np.abs(values) < 1) < 0.75, name
+        assert np.mean(np.abs(values) < 2) > 0.92, name
+
+
+def test_more_knowledge_never_widens_the_standard_deviation() -> None:
+    tilt, velocity, _ = excursion(4.0, 0.4, 0.8)
+    estimator = estimator_of(tilt, velocity, np.zeros(3), np.zeros(3))
+    n = len(tilt)
+    free = estimator.solve(n).height_sd_m
+    stopped = estimator.solve(n, end_velocity_sd_m_s=0.05).height_sd_m
+    rested = estimator.solve(n, rests=(n // 2,), end_velocity_sd_m_s=0.05).height_sd_m
+    back = estimator.solve(n, rests=(n // 2,), end_velocity_sd_m_s=0.05, returns=True).height_sd_m
+    assert free > stopped > rested > back
+    assert back <= 0.02
+
+
+def test_a_slow_steady_descent_is_not_taken_for_rest() -> None:
+    speeds: list[float] = []
+    for seed in range(8):
+        for eccentric_s in (3.0, 4.0, 5.0):
+            tempo = Exercise("tempo_squat", 3, eccentric_s=eccentric_s, pause_s=1.0, concentric_s=2.0, top_pause_s=2.0)
+            session = simulate([Rest(3), tempo, Rest(3)], Lifter(), Sensor.ideal(ALL_PLACES[seed % 4]), seed)
+            truth = session.truth_signals
+            speed = np.abs(np.gradient(truth.sensor_height_m, truth.time_s))
+            for movement in movements_in(session.block):
+                rests_s = movement.signals.time_s[list(movement.rests)]
+                speeds.extend(np.interp(rests_s, truth.time_s, speed).tolist())
+    assert len(speeds) > 100
+    assert np.mean(np.array(speeds) > 0.1) < 0.08
+    assert np.percentile(speeds, 90) < 0.06
+    assert max(speeds) < 0.3
+
+
+# -- figures against the simulator's truth
+
+
+@pytest.mark.parametrize("exercise", MEASURED)
+def test_angle_and_drop_agree_with_the_truth(exercise: str) -> None:
+    angle_errors, drop_errors = [], []
+    for number, place in enumerate(ALL_PLACES):
+        session = training(exercise, place, seed=number)
+        plane = SagittalPlane()
+        found = returned(session.block)
+        assert len(found) == len(session.truth.reps)
+        for movement, truth in zip(found, session.truth.reps, strict=True):
+            figures = describe(movement, plane)
+            plane.learn(figures.lean)
+            angle_errors.append(figures.peak_angle_rad - truth.trunk_angle_rad)
+            drop_errors.append(figures.hip_drop_m - truth.sensor_drop_m)
+            assert abs(figures.turn_rad) < np.radians(5)
+    assert np.sqrt(np.mean(np.square(angle_errors))) < np.radians(3)
+    assert np.sqrt(np.mean(np.square(drop_errors))) < 0.05
+
+
+def test_phases_are_in_order_and_meet_the_truth() -> None:
+    session = training("air_squat", repetitions=6)
+    for movement, truth in zip(returned(session.block), session.truth.reps, strict=True):
+        figures = describe(movement, SagittalPlane())
+        assert 0 <= figures.start < figures.bottom <= figures.resume < figures.end < len(figures.time_s)
+        assert figures.time_s[figures.start] == pytest.approx(truth.start_s, abs=0.4)
+        assert figures.time_s[figures.end] == pytest.approx(truth.end_s, abs=0.3)
+        assert truth.start_s < figures.time_s[figures.bottom] <= figures.time_s[figures.resume] < truth.end_s
+
+
+# -- signals
+
+
+@settings(max_examples=100, deadline=None)
+@given(flags=st.lists(st.booleans(), min_size=1, max_size=50), before=st.integers(0, 5))
+def test_run_lengths_count_what_a_loop_counts(flags: list[bool], before: int) -> None:
+    run, expected = before, []
+    for flag in flags:
+        run = run + 1 if flag else 0
+        expected.append(run)
+    assert run_lengths(np.array(flags), before).tolist() == expected
+
+
+def test_the_chord_is_the_angle_when_small() -> None:
+    angle = np.linspace(0, np.radians(28), 20)
+    assert np.allclose(chord(up_at(angle), np.array([0.0, 0.0, 1.0])), angle, rtol=0.0101)
+
+
+def test_time_of_a_step_is_its_end_and_shake_shows_what_is_fast() -> None:
+    session = training("air_squat")
+    (even,) = [piece for piece in Resampler().push(session.block) if isinstance(piece, EvenBlock)]
+    signals = SignalBuilder().push(even, OrientationFilter().push(even))
+    assert np.allclose(signals.time_s, session.block.device_time_s[0] + STEP_S * np.arange(1, len(signals) + 1))
+    assert signals.shake_m_s2.max() < 2.0
+    shaken = replace(
+        even, acceleration_m_s2=even.acceleration_m_s2 + (np.arange(len(even.time_s)) % 2)[:, None] * [0, 0, 6.0]
+    )
+    shaken_signals = SignalBuilder().push(shaken, OrientationFilter().push(shaken))
+    assert np.median(shaken_signals.shake_m_s2) > 2.5
+    assert (signals.resting_steps[20:50] > 0).all()
+    assert (shaken_signals.resting_steps >= 0).all()
+
+
+# -- pattern
+
+
+def figures_of(peak_rad: float, drop_m: float, bottom_share: float = 1.0) -> MovementFigures:
+    """Return figures of a smooth movement of two seconds."""
+    shape = (1 - np.cos(np.linspace(0, 2 * np.pi, 41))) / 2
+    angle = peak_rad * shape
+    if bottom_share < 1.0:  # upright again at the bottom: two humps
+        angle = peak_rad * np.interp(np.linspace(0, 1, 41), [0, 0.25, 0.5, 0.75, 1], [0, 1, bottom_share, 1, 0])
+    zero = np.zeros(41)
+    time = STEP_S * np.arange(41)
+    return MovementFigures(
+        time, angle, zero, -drop_m * shape, zero, np.zeros((41, 3)), 1, 19, 21, 39, turn_rad=0.0, height_error_m=0.0
+    )
+
+
+def hinge_probability(figures: MovementFigures, weights: PatternWeights = PATTERN) -> float:
+    pattern, confidence = tell_pattern(figures, weights)
+    if pattern is Pattern.UNCERTAIN:
+        pytest.fail("ask where it is certain")
+    return confidence if pattern is Pattern.HINGE else 1 - confidence
+
+
+def test_more_drop_is_more_squat_and_more_tilt_is_more_hinge() -> None:
+    assert PATTERN.per_m_of_drop < 0
+    assert PATTERN.per_rad_of_peak + PATTERN.per_rad_at_bottom > 0
+    hinge = hinge_probability(figures_of(1.0, 0.03))
+    squat = hinge_probability(figures_of(0.4, 0.45))
+    assert hinge > 0.9
+    assert squat < 0.1
+    assert hinge_probability(figures_of(1.0, 0.45)) < hinge
+    assert hinge_probability(figures_of(0.2, 0.45)) < squat
+
+
+def test_upright_at_the_bottom_is_more_squat() -> None:
+    weights = PatternWeights(bias=-1.0, per_rad_of_peak=2.0, per_rad_at_bottom=3.0, per_m_of_drop=-10.0)
+    leaning, upright = figures_of(0.5, 0.3), figures_of(0.5, 0.3, bottom_share=0.3)
+    assert upright.angle_at_bottom_rad < leaning.angle_at_bottom_rad
+    assert hinge_probability(upright, weights) < hinge_probability(leaning, weights)
+
+
+@settings(max_examples=100, deadline=None)
+@given(bias=st.floats(-1e4, 1e4), peak=st.floats(0, 2), drop=st.floats(0, 1))
+def test_confidence_is_a_probability_and_uncertain_means_close(bias: float, peak: float, drop: float) -> None:
+    pattern, confidence = tell_pattern(figures_of(peak, drop), replace(PATTERN, bias=bias))
+    assert 0.5 <= confidence <= 1.0
+    assert (pattern is Pattern.UNCERTAIN) == (confidence < LEAST_CONFIDENCE)
+    assert pattern is not Pattern.MIXED
+
+
+# -- evidence
+
+
+def smoothed_noise(seed: int, rows: int, smoothing: int, size: float) -> ImuBlock:
+    rng = np.random.default_rng(seed)
+    noise = rng.standard_normal((rows + smoothing, 6)).cumsum(axis=0)
+    noise = size * (noise[smoothing:] - noise[:-smoothing]) / np.sqrt(smoothing)
+    return ImuBlock(np.arange(rows) / 100, noise[:, :3] * 3 + [0, 0, STANDARD_GRAVITY_M_S2], noise[:, 3:])
+
+
+def check_evidence(movement: Movement) -> None:
+    figures = describe(movement, SagittalPlane())
+    values = evidence(movement, figures)
+    assert values.shape == (len(EVIDENCE),)
+    assert np.isfinite(values).all(), [name for name, v in zip(EVIDENCE, values, strict=True) if not np.isfinite(v)]
+    assert np.isfinite(COUNTING.log_odds(values))
+    reason = COUNTING.reason_against(values)
+    assert reason
+    assert reason.replace(" ", "").isalpha()
+
+
+@settings(max_examples=50, deadline=None)
+@given(seed=st.integers(0, 10**6), smoothing=st.integers(1, 300), log_size=st.floats(-3, 3))
+def test_evidence_of_any_noise_is_finite_and_has_a_reason(seed: int, smoothing: int, log_size: float) -> None:
+    for movement in returned(smoothed_noise(seed, 3000, smoothing, 10**log_size)):
+        check_evidence(movement)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_evidence_of_any_movement_is_finite_and_has_a_reason(seed: int) -> None:
+    found = returned(simulate(*random_session(seed, short=True), seed).block)
+    for name in ("walking", "jump", "lie_down_and_get_up", "bend_sideways", "stumble"):
+        found += returned(simulate([Rest(2), Daily(name), Rest(2)], Lifter(), Sensor.ideal(), seed).block)
+    assert found
+    for movement in found:
+        check_evidence(movement)
+
+
+@pytest.mark.parametrize("name", EVIDENCE)
+@pytest.mark.parametrize("side", ["lower", "upper"])
+def test_each_extreme_of_the_evidence_has_a_reason(name: str, side: str) -> None:
+    values = COUNTING.centre.copy()
+    values[EVIDENCE.index(name)] = getattr(COUNTING, side)[EVIDENCE.index(name)]
+    assert COUNTING.reason_against(values)
+
+
+def test_weights_fit_the_evidence_and_clip_what_was_never_seen() -> None:
+    n = len(EVIDENCE)
+    for array in (COUNTING.lower, COUNTING.upper, COUNTING.centre, COUNTING.scale, COUNTING.linear):
+        assert array.shape == (n,)
+    assert COUNTING.quadratic.shape == (n, n)
+    assert (COUNTING.scale > 0).all()
+    assert (COUNTING.lower < COUNTING.upper).all()
+    assert COUNTING.log_odds(COUNTING.upper) == COUNTING.log_odds(COUNTING.upper + 1e6)
+    assert COUNTING.log_odds(COUNTING.centre) == pytest.approx(COUNTING.bias)
