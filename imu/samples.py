@@ -27,7 +27,9 @@ STANDARD_GRAVITY_M_S2 = 9.80665
 
 
 def read_only(values: ArrayLike, shape: tuple[int | None, ...], name: str) -> Array:
-    """Return `values` as a read-only float64 array, copied only if it could still be written; ``None`` means any length.
+    """Return `values` as a read-only float64 array, copied only if it could still be written.
+
+    ``None`` in `shape` means any length.
 
     Raises
     ------

@@ -218,7 +218,7 @@ class Session:
                 events.append(MovementRejected(verdict))
 
     def _close_set(self, events: list[Event]) -> None:
-        """Close what is going on: one set, or several. Fewer repetitions than a set needs are movements that were alone."""
+        """Close what is going on: one set, or several, and movements that were alone."""
         parts = split_into_sets(self._going_on)
         self._going_on = []
         for repetitions in parts:

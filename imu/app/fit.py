@@ -1,8 +1,10 @@
 """Fit the two small models of the motion package, and score them on people left out.
 
-``python -m imu.app.fit ../shared/data/sisfall`` writes ``imu/motion/weights.py``. What is fitted: the quadratic form that
-decides whether a movement counts (:class:`imu.motion.evidence.CountingWeights`) and the straight line that tells squat from hinge
-(:class:`imu.motion.pattern.PatternWeights`). Both are logistic regressions with a ridge, by Newton's method. Half of the weight
+``python -m imu.app.fit ../shared/data/sisfall`` writes ``imu/motion/weights.py``. What is fitted: the quadratic form
+that decides whether a movement counts (:class:`imu.motion.evidence.CountingWeights`) and the straight line that tells
+squat from hinge
+(:class:`imu.motion.pattern.PatternWeights`). Both are logistic regressions with a ridge, by Newton's method. Half of
+the weight
 is real people (their single-activity trials), half is simulated sessions; positives and negatives weigh the same.
 Movements are found without any fitted number, so a fold only changes these weights.
 """
@@ -10,6 +12,7 @@ Movements are found without any fitted number, so a fold only changes these weig
 from __future__ import annotations
 
 import argparse
+import csv
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -21,17 +24,18 @@ from imu.errors import RecordingForeign
 from imu.motion.evidence import EVIDENCE, CountingWeights, evidence
 from imu.motion.form import SagittalPlane, describe
 from imu.motion.movements import Movement
-from imu.motion.pursuit import Ending
 from imu.motion.pattern import PatternWeights
+from imu.motion.pursuit import Ending
 from imu.motion.repetitions import JudgeParameters
 from imu.motion.tracker import MovementTracker
 from imu.samples import Array, ImuBlock
+from imu.simulate import random_session, simulate
 from imu.sources.recording import read_recording
 
 WEIGHTS_FILE = Path(__file__).parents[1] / "motion" / "weights.py"
 SIMULATED_SESSIONS = 300
 COUNTING_RIDGE = 40.0
-"""Chosen where people left out of the fit are counted best; a fifth or five times of it changes the count by 1 in 100."""
+"""Half or twice of it changes the repetitions kept of people left out by one in a hundred."""
 PATTERN_RIDGE = 10.0
 TOTAL_WEIGHT = 4000.0
 
@@ -83,8 +87,6 @@ def examples_of_trial(block: ImuBlock, person: str, activity: str, pattern: str)
 
 def examples_of_simulation(seed: int) -> list[Example]:
     """Return the examples in one random simulated session."""
-    from imu.simulate import random_session, simulate
-
     simulated = simulate(*random_session(seed), seed)
     truths = [(s.name, repetition) for s in simulated.truth.sets for repetition in s.reps]
     plane = SagittalPlane()
@@ -212,15 +214,20 @@ def read_index(folder: Path) -> list[Trial]:
     RecordingForeign
         If the index is missing or lacks a column.
     """
-    import pandas as pd
-
     try:
-        table = pd.read_csv(folder / "index.csv", dtype={"subject": str}, keep_default_na=False)
-        return [
-            Trial(folder / row.file, row.subject, row.group, row.activity, row.pattern, int(row.reps))
-            for row in table.itertuples()
-        ]
-    except (OSError, ValueError, AttributeError) as error:
+        with (folder / "index.csv").open(newline="", encoding="utf-8") as file:
+            return [
+                Trial(
+                    folder / row["file"],
+                    row["subject"],
+                    row["group"],
+                    row["activity"],
+                    row["pattern"],
+                    int(row["reps"]),
+                )
+                for row in csv.DictReader(file)
+            ]
+    except (OSError, ValueError, KeyError) as error:
         raise RecordingForeign(
             f"{folder} has no readable index.csv with file, subject, group, activity, pattern and reps: {error}"
         ) from error

@@ -120,7 +120,7 @@ class CountingWeights:
     bias: float
 
     def standardised(self, values: Array) -> Array:
-        """Return evidence ``(..., n)`` clipped to the range seen in fitting, in standard deviations from a repetition."""
+        """Return evidence ``(..., n)``, clipped, in standard deviations from a repetition."""
         return (np.clip(values, self.lower, self.upper) - self.centre) / self.scale
 
     def log_odds(self, values: Array) -> float:

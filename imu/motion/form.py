@@ -15,11 +15,12 @@ from imu.samples import Array
 
 TRUNK_LEVER_M = 0.3
 """Distance from hip to the trunk's centre of mass, .4486 of .3055 body heights (de Leva 1996, doi
-10.1016/0021-9290(95)00178-6) plus the pelvis below it: turns tilt into a length, so that tilt and drop make one speed."""
+10.1016/0021-9290(95)00178-6) plus the pelvis below it: turns tilt into a length, so that tilt and drop make one
+speed."""
 
 MOVING_OF_PEAK = 0.08
-"""Part of the peak speed below which the movement has not begun, pauses, or is over; 5 to 10 % is usual (Vitruve, GymAware
-manuals)."""
+"""Part of the peak speed below which the movement has not begun, pauses, or is over; 5 to 10 % is usual (Vitruve,
+GymAware manuals)."""
 
 
 class SagittalPlane:

@@ -1,7 +1,7 @@
 """Signals -> movements: excursions from standing and back, in trunk tilt and in hip height.
 
-Two states take turns: standing, watched by :mod:`imu.motion.onset`, and moving, followed by :mod:`imu.motion.pursuit`. Where
-standing is, is found and not asked for: the posture in which the person last rested.
+Two states take turns: standing, watched by :mod:`imu.motion.onset`, and moving, followed by
+:mod:`imu.motion.pursuit`. Where standing is, is found and not asked for: the posture in which the person last rested.
 
 This module refuses to decide whether a movement is a repetition.
 """
@@ -15,7 +15,7 @@ from imu.motion.onset import OnsetParameters, OnsetWatch, Sight
 from imu.motion.pursuit import Ending, Pursuit, PursuitParameters
 from imu.motion.signals import MotionSignals, chord, steps_in
 from imu.motion.vertical import Standing, VerticalEstimator, VerticalMotion
-from imu.samples import STANDARD_GRAVITY_M_S2, Array
+from imu.samples import STANDARD_GRAVITY_M_S2
 
 WAITING_STEPS, FOLLOWING_STEPS = 160, 64
 """How far ahead one look goes, standing and moving; a cost, not a setting: any cutting gives the same movements."""
@@ -138,7 +138,9 @@ class MovementFinder:
         """Return posture and level as the mean over the rest that ends with absolute `step`, at most a second of it."""
         signals, last = self._kept, step - self._first
         run = min(int(signals.resting_steps[last]), steps_in(1.0))
-        if run < steps_in(self._pursuit_parameters.rest_s):  # moving: the posture stands for itself, the level is unknown
+        if run < steps_in(
+            self._pursuit_parameters.rest_s
+        ):  # moving: the posture stands for itself, the level is unknown
             up = signals.up[max(0, last - 3) : last + 1].mean(axis=0)
             return Standing(up / math.sqrt(up @ up), STANDARD_GRAVITY_M_S2, level_sd_m_s2=0.3)
         rest = slice(max(0, last + 1 - run), last + 1)
@@ -158,7 +160,10 @@ class MovementFinder:
         if sight is Sight.SETTLED:
             self._standing = self._standing_at(self._looked_at - 1)
             self._watch.settle(self._standing)
-            if self._usual is None or _apart(self._standing, self._usual) < self._pursuit_parameters.new_standing_tilt_rad:
+            if (
+                self._usual is None
+                or _apart(self._standing, self._usual) < self._pursuit_parameters.new_standing_tilt_rad
+            ):
                 self._usual = self._standing
         elif sight is Sight.ONSET:
             self._begin(self._standing, self._watch)

@@ -73,7 +73,7 @@ class OnsetWatch:
         self._still: deque[bool] = deque(maxlen=steps_in(chosen.search_s))
 
     def scan(self, window: MotionSignals) -> tuple[int, Sight | None]:
-        """Look at the next steps until something is seen; return how many were looked at, and what was seen in the last."""
+        """Look at the next steps until something is seen; return how many, and what the last one showed."""
         chosen = self._parameters
         tilt = chord(window.up, self._standing.up)
         least = np.minimum(np.minimum.accumulate(tilt), self.least_tilt_rad)

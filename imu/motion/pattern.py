@@ -1,9 +1,10 @@
 """Squat or hinge: told from how far the trunk tilted and how far the hip sank.
 
-In a squat the hip goes down and the back stays near upright; in a hinge the hip goes back and the back drops towards the floor
+In a squat the hip goes down and the back stays near upright; in a hinge the hip goes back and the back drops towards
+the floor
 (the published Stoop-Squat-Index is the same idea: Schmid 2022, doi 10.1186/s40945-022-00135-4). So the log-odds of a
-hinge are a straight line in three numbers: peak trunk angle, trunk angle at the lowest point (a squatter's pelvis has rolled back
-by then, a hinger's has not), and hip drop. Its four weights are fitted by :mod:`imu.app.fit`.
+hinge are a straight line in three numbers: peak trunk angle, trunk angle at the lowest point (a squatter's pelvis
+has rolled back by then, a hinger's has not), and hip drop. Its four weights are fitted by :mod:`imu.app.fit`.
 """
 
 from __future__ import annotations

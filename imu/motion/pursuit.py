@@ -1,7 +1,7 @@
 """One movement that has started: followed until the person stands again.
 
-Standing again is a posture like that of standing, a hip at rest, and the height of before. Each of the three alone is met
-at the bottom of somebody's squat: real squats are upright there, or at rest, and only height tells.
+Standing again is a posture like that of standing, a hip at rest, and the height of before. Each of the three alone
+is met at the bottom of somebody's squat: real squats are upright there, or at rest, and only height tells.
 
 This module refuses to decide what the movement was.
 """
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imu.motion.signals import STEP_S, MotionSignals, chord, run_lengths, steps_in
-from imu.motion.vertical import Standing, VerticalEstimator
+from imu.motion.vertical import Standing, VerticalEstimator, VerticalMotion
 from imu.samples import Array
 
 
@@ -29,7 +29,8 @@ class PursuitParameters:
     standing_tilt_rad: float = math.radians(8)
     """Nearer to the standing posture than this is standing posture, or"""
     standing_tilt_of_peak: float = 0.35
-    """nearer than this part of the movement's own peak: people start the next repetition before they are quite upright."""
+    """nearer than this part of the movement's own peak: people start the next repetition before they are quite
+    upright."""
     new_standing_tilt_rad: float = math.radians(20)
     """Or nearer than this and resting for two seconds: people stand differently after they have walked."""
     new_standing_tilt_of_peak: float = 0.6
@@ -47,7 +48,8 @@ class PursuitParameters:
     possible_m: float = 0.9
     """A hip that moves further than a leg is long (.49 of 1.85 m) has climbed stairs, or the estimate is lost."""
     longest_s: float = 15.0
-    """Who has not come back by then has changed position: nobody holds a squat longer (SisFall holds end before 6 s)."""
+    """Who has not come back by then has changed position: nobody holds a squat longer (SisFall holds end before 6
+    s)."""
     stood_up_m: float = 0.2
     """Whoever ends this far above the start was not standing there, but sitting,"""
     stood_up_tilt_rad: float = math.radians(60)
@@ -189,35 +191,41 @@ class Pursuit:
     def _test(self, now: int, run: int, *, slow: bool) -> Ending | None:
         """Return how the movement ended if the person stands again at sample `now`, else ``None``."""
         chosen = self._parameters
-        if now - self._last_test < 2 or (self._low_rest is not None and run > now - self._low_rest):
+        known_low = self._low_rest is not None and run > now - self._low_rest
+        if now - self._last_test < 2 or known_low:
             return None
-        small = not self.notable
+        small, rested = not self.notable, run >= steps_in(0.5)
         if small and now < steps_in(1.5):
             naive_height = self.estimator.naive_height_m[: now + 1]
             if float(naive_height.min()) > -chosen.least_drop_m:
                 sunk = float(naive_height[-1]) < -0.5 * chosen.least_drop_m
-                return Ending.NOTHING if run >= steps_in(0.5) and not sunk else None
+                return Ending.NOTHING if rested and not sunk else None
         self._last_test = now
-        end_velocity_sd = 0.03 if run >= steps_in(0.2) else 0.08 if slow else 0.2
         motion = self.estimator.solve(
-            now + 1, rests=self.rests_until(now - steps_in(0.2)), end_velocity_sd_m_s=end_velocity_sd
+            now + 1,
+            rests=self.rests_until(now - steps_in(0.2)),
+            end_velocity_sd_m_s=0.03 if run >= steps_in(0.2) else 0.08 if slow else 0.2,
         )
-        height = float(motion.height_m[-1])
         drop = max(0.0, -float(motion.height_m.min()))
         if small and drop < chosen.least_drop_m:
-            sinking = drop > 0.5 * chosen.least_drop_m and now < steps_in(3.0) and run < steps_in(0.5)
-            over = run >= steps_in(0.5) or now >= steps_in(1.5)
-            return Ending.NOTHING if over and not sinking else None
-        if max(drop, height) > chosen.possible_m:
+            sinking = drop > 0.5 * chosen.least_drop_m and now < steps_in(3.0)
+            return Ending.NOTHING if rested or (now >= steps_in(1.5) and not sinking) else None
+        if max(drop, float(motion.height_m[-1])) > chosen.possible_m:
             return self._lost(now)
+        return self._returned(motion, drop, now, rested=rested)
+
+    def _returned(self, motion: VerticalMotion, drop: float, now: int, *, rested: bool) -> Ending | None:
+        """Return whether hip velocity and height are those of standing again."""
+        chosen = self._parameters
         if abs(float(motion.velocity_m_s[-1])) > max(0.1, 0.25 * float(np.abs(motion.velocity_m_s).max())):
             return None
+        height = float(motion.height_m[-1])
         height_sd = math.hypot(motion.height_sd_m, chosen.height_drift_m_s * now * STEP_S)
-        doubtful = self._peak_tilt > 0.5 or run >= steps_in(0.5)  # after a bend, or at rest, posture counts for more
-        if height < -max(chosen.standing_height_m, chosen.standing_height_of_drop * drop):
-            if height + (1.5 * height_sd if doubtful else 0.0) < 0.0:
-                self._low_rest = now if run >= steps_in(0.5) and self._at_rest else self._low_rest
-                return None
+        doubt = 1.5 * height_sd if rested or self._peak_tilt > 0.5 else 0.0  # then posture counts for more
+        low = height < -max(chosen.standing_height_m, chosen.standing_height_of_drop * drop)
+        if low and height + doubt < 0.0:
+            self._low_rest = now if rested and self._at_rest else self._low_rest
+            return None
         higher = height > max(chosen.stood_up_m, 0.5 * drop) + 2 * height_sd
         return Ending.ROSE if higher and self._peak_tilt < chosen.stood_up_tilt_rad else Ending.RETURNED
 

@@ -10,8 +10,8 @@ import numpy as np
 from imu.motion.evidence import CountingWeights, evidence
 from imu.motion.form import MovementFigures, SagittalPlane, describe
 from imu.motion.movements import Movement
-from imu.motion.pursuit import Ending
 from imu.motion.pattern import Pattern, PatternWeights, tell_pattern
+from imu.motion.pursuit import Ending
 from imu.motion.signals import STEP_S
 from imu.motion.weights import COUNTING, PATTERN
 from imu.samples import Array
@@ -32,7 +32,8 @@ class Repetition:
     confidence : float
         Probability that `pattern` is right, 0.5 to 1; for uncertain that of the likelier pattern.
     trunk_angle_rad : float
-        Peak forward tilt of the pelvis away from quiet standing, in the sagittal plane. A hip-worn sensor sees the pelvis.
+        Peak forward tilt of the pelvis away from quiet standing, in the sagittal plane. A hip-worn sensor sees the
+        pelvis.
     hip_drop_m : float
         How far the sensor at the hip sank below its height in standing.
     eccentric_s, pause_s, concentric_s : float
@@ -76,9 +77,7 @@ class Repetition:
             If they do not fit.
         """
         if not self.start_s < self.bottom_s < self.end_s <= self.confirmed_s:
-            raise ValueError(
-                f"times out of order: {self.start_s}, {self.bottom_s}, {self.end_s}, {self.confirmed_s}"
-            )
+            raise ValueError(f"times out of order: {self.start_s}, {self.bottom_s}, {self.end_s}, {self.confirmed_s}")
         if not 0.0 <= self.confidence <= 1.0:
             raise ValueError(f"confidence must be within 0 and 1, got {self.confidence}")
 

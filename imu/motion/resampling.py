@@ -104,7 +104,7 @@ class Resampler:
 
         output: list[EvenBlock | Gap] = []
         done = 0
-        for hole in np.flatnonzero(steps > REPORTED_HOLE_S):
+        for hole in np.flatnonzero(steps > REPORTED_HOLE_S).tolist():
             if hole > done:
                 self._extend(rows[done:hole], output)
             gap = Gap(float(rows[hole, 0] - steps[hole]), float(rows[hole, 0]))

@@ -1,8 +1,8 @@
 """Repetitions that followed each other closely -> sets.
 
 Who picks a weight up, does eight squats and puts it down makes ten movements without a rest, of which eight belong
-together: repetitions of a set resemble their neighbours, and picking up and putting down do not. The same holds where one
-exercise follows another without a rest.
+together: repetitions of a set resemble their neighbours, and picking up and putting down do not. The same holds
+where one exercise follows another without a rest.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from imu.motion.repetitions import Repetition
 
@@ -37,11 +38,11 @@ def split_into_sets(
 ) -> list[tuple[Repetition, ...]]:
     """Return the repetitions as sets, in order.
 
-    Neighbours that differ belong to different sets, with one exception: a single odd repetition between two that follow it and
-    precede it without a rest stays in their set.
+    Neighbours that differ belong to different sets, with one exception: a single odd repetition between two that
+    follow it and precede it without a rest stays in their set.
     """
     chosen = parameters or ResemblanceParameters()
-    pairs = list(zip(repetitions, repetitions[1:], strict=False))
+    pairs = list(pairwise(repetitions))
     differs = [_difference(one, other, chosen) > chosen.most for one, other in pairs]
     splits: list[int] = []
     run: list[int] = []
@@ -54,7 +55,7 @@ def split_into_sets(
             splits += [k + 1 for k in run]
         run = []
     edges = [0, *splits, len(repetitions)]
-    return [tuple(repetitions[a:b]) for a, b in zip(edges, edges[1:], strict=False) if b > a]
+    return [tuple(repetitions[a:b]) for a, b in pairwise(edges) if b > a]
 
 
 def _difference(one: Repetition, other: Repetition, scale: ResemblanceParameters) -> float:

@@ -43,8 +43,8 @@ class MotionSignals:
     shake_m_s2 : (n,) array
         Standard deviation of the norm of specific force within the step: what is faster than about 10 Hz.
     resting_steps : (n,) integer array
-        For how many steps the hip has been calm, this one included; 0 while it is not. Calm is not proof of rest: a slow
-        steady descent is calm too.
+        For how many steps the hip has been calm, this one included; 0 while it is not. Calm is not proof of rest: a
+        slow steady descent is calm too.
     """
 
     time_s: Array

@@ -19,7 +19,8 @@ CHUNK_ROWS = 4096
 class MovementTracker:
     """Find the movements and gaps in a stream; any cutting into blocks gives the same, with ``==``.
 
-    A gap longer than :data:`~imu.motion.resampling.BRIDGED_HOLE_S` ends the movement that is going on, and the filters start anew.
+    A gap longer than :data:`~imu.motion.resampling.BRIDGED_HOLE_S` ends the movement that is going on, and the
+    filters start anew.
     """
 
     def __init__(self) -> None:

@@ -2,16 +2,18 @@
 
 Integrating acceleration twice turns a constant error of 0.1 m/s² into 0.8 m after 4 s, and the errors of cheap
 accelerometers are larger than that once the sensor tilts: an offset of 40 mg along one axis is invisible in standing
-(it is part of the level measured there) and 0.3 m/s² in a bend of 60°. Neither filtering nor zero velocity at moments that
-look still cures this: a slow steady descent looks still too.
+(it is part of the level measured there) and 0.3 m/s² in a bend of 60°. Neither filtering nor zero velocity at
+moments that look still cures this: a slow steady descent looks still too.
 
-So the errors themselves are estimated. The vertical acceleration measured with the sensor's axes pointing along `up` is::
+So the errors themselves are estimated. The vertical acceleration measured with the sensor's axes pointing along `up`
+is::
 
     measured = true + up · offset + g Σ scale_k up_k² + wander(t)
 
 with unknown `offset` (3), `scale` (3) and a slowly wandering remainder (inclination error, cloth). They have Gaussian
 priors from datasheets; the velocity at the start, the level measured while standing still before the movement, zero
-velocity where the person rests, and the return to the standing height are measurements of them. Everything is linear, so the
+velocity where the person rests, and the return to the standing height are measurements of them. Everything is
+linear, so the
 posterior is one small least-squares problem (Gaussian process regression with these basis functions: Rasmussen and
 Williams 2006, section 2.7), and the height comes with a standard deviation that says whether it means something.
 
@@ -40,8 +42,8 @@ class VerticalParameters:
     level_m_s2: float = 0.02
     """Local gravity against the standard one (up to 0.026 on Earth)."""
     wander_m_s2: float = 0.06
-    """What offset and scale do not explain: g times an inclination error of 0.35 degrees squared is nothing, but 6 mg is
-    what the rest of the SisFall hinge holds show beyond the other terms."""
+    """What offset and scale do not explain: g times an inclination error of 0.35 degrees squared is nothing, but 6
+    mg is what the rest of the SisFall hinge holds show beyond the other terms."""
     wander_interval_s: float = 1.0
     """Distance of the wander's support points."""
     resting_velocity_m_s: float = 0.03

@@ -1,0 +1,269 @@
+"""What the documents say is so: commands, outputs, samples and their truth."""
+
+import gzip
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from imu.app.cli import app
+from imu.motion.evidence import EVIDENCE
+from imu.simulate import SessionTruth, truth_from_dict
+
+ROOT = Path(__file__).parents[1]
+RECORDINGS = ROOT / "recordings"
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+COMMANDS = typer.main.get_command(app).commands
+EXAMPLES = [line for kind, text in BLOCKS if kind == "sh" for line in text.splitlines() if line.startswith("imu ")]
+SAMPLES = sorted(RECORDINGS.glob("*.csv.gz"))
+SHORTEST_SAMPLE = RECORDINGS / "simulated_deadlifts.csv.gz"
+
+SPAN_KEYS = {"start_s", "end_s"}
+RECORDING_KEYS = {"recording", "duration_s", "sampling_rate_hz", "samples", "gaps", "sets", "rejected", "totals"}
+SET_KEYS = SPAN_KEYS | {"pattern", "reps"}
+REPETITION_KEYS = SPAN_KEYS | {
+    "bottom_s",
+    "confirmed_s",
+    "pattern",
+    "confidence",
+    "trunk_angle_deg",
+    "hip_drop_m",
+    "eccentric_s",
+    "pause_s",
+    "concentric_s",
+    "mean_concentric_velocity_m_s",
+    "peak_concentric_velocity_m_s",
+}
+
+
+def imu(*arguments):
+    """Run a command in this process and return what it prints."""
+    result = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def words(text):
+    return [" ".join(line.split()) for line in text.splitlines() if line.strip()]
+
+
+def truth_of(recording) -> SessionTruth:
+    path = recording.with_name(recording.name.replace(".csv.gz", ".truth.json"))
+    return truth_from_dict(json.loads(path.read_text(encoding="utf-8")))
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    """A store of its own for each test, at the root of the repository."""
+    monkeypatch.setenv("IMU_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.chdir(ROOT)
+
+
+@pytest.fixture(scope="module")
+def remade(tmp_path_factory):
+    """Two folders with the samples made anew."""
+    folders = [tmp_path_factory.mktemp("remade") for _ in range(2)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    for folder in folders:
+        subprocess.run([sys.executable, RECORDINGS / "make.py", folder], check=True, env=environment, timeout=120)
+    return folders
+
+
+# --- the README's commands -------------------------------------------------------------------------------------------
+
+
+def test_the_two_commands_come_first_each_alone_on_one_line() -> None:
+    job, tests = [text for kind, text in BLOCKS if kind == "sh"][:2]
+    assert job == "python -m pip install . && imu replay recordings\n"
+    assert re.fullmatch(r'python -m pip install "\.\[test\]" && python -m pytest\n', tests)
+    assert len(re.findall(r"^python -m pip install .+ && .+", README, flags=re.MULTILINE)) == 2  # as .ci/run finds them
+
+
+def test_the_main_job_ends_by_itself() -> None:
+    assert "simulated_air_squats" in imu("replay", "recordings")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_and_stands_in_the_readme(name: str) -> None:
+    command = COMMANDS[name]
+    assert len(command.help or "") > 20
+    assert name in imu(name, "--help")
+    assert any(example.startswith(f"imu {name}") for example in EXAMPLES)
+    for option in command.params:
+        assert any(spelling in README for spelling in option.opts if spelling.startswith("-")) or not (
+            option.opts[0].startswith("-")
+        ), f"{option.opts} of imu {name}"
+
+
+def test_the_readme_names_no_command_and_no_option_that_is_not_there() -> None:
+    code = "\n".join([text for _, text in BLOCKS] + re.findall(r"`([^`\n]+)`", README))
+    assert set(re.findall(r"(?<![\w/.-])imu ([a-z]\w*)", code)) == set(COMMANDS)
+    known = {spelling for command in COMMANDS.values() for option in command.params for spelling in option.opts}
+    assert set(re.findall(r"(?<![\w-])--[a-z][\w-]*", code)) <= known | {"--help", "--version"}
+
+
+def test_the_readmes_examples_run_in_their_order(tmp_path, monkeypatch) -> None:
+    shutil.copytree(RECORDINGS, tmp_path / "recordings")
+    table = pd.read_csv(SHORTEST_SAMPLE)
+    table[["acc_x", "acc_y", "acc_z"]] /= 9.80665
+    table[["gyr_x", "gyr_y", "gyr_z"]] *= 57.29578
+    table.to_csv(tmp_path / "my_recording.csv", index=False)
+    monkeypatch.chdir(tmp_path)
+    run = [example for example in EXAMPLES if "../shared" not in example]
+    assert len(run) >= 9
+    for example in run:
+        assert imu(*shlex.split(example)[1:]).strip(), example
+
+
+SCRIPT = Path(sys.executable).with_name("imu.exe" if os.name == "nt" else "imu")
+
+
+@pytest.mark.parametrize("command", [[sys.executable, "-m", "imu.app.cli"], [str(SCRIPT)]], ids=["module", "script"])
+def test_the_program_runs_on_its_own(command: list[str]) -> None:
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
+    result = subprocess.run(
+        [*command, "replay", str(SHORTEST_SAMPLE), "--json"],
+        capture_output=True,
+        check=True,
+        encoding="utf-8",
+        env=environment,
+        timeout=120,
+    )
+    assert json.loads(result.stdout)["totals"] == {"squat": 0, "hinge": 6, "uncertain": 0}
+
+
+# --- the README's examples of output ---------------------------------------------------------------------------------
+
+
+def test_the_table_of_many_recordings_is_what_is_printed() -> None:
+    shown = next(text for kind, text in BLOCKS if kind == "console" and "$ imu replay recordings\n" in text)
+    columns = 6  # all but the number of movements that were not counted, which a better fit may change
+    table = {tuple(line.split()[:columns]) for line in words(shown) if line.startswith("simulated_")}
+    printed = words(imu("replay", "recordings"))
+    assert table == {tuple(line.split()[:columns]) for line in printed if line.startswith("simulated_")}
+    assert len(table) == len(SAMPLES)
+    assert {line for line in words(shown) if line.startswith("Counted")} <= set(printed)
+
+
+def test_the_page_of_one_recording_is_what_is_printed() -> None:
+    shown = next(text for kind, text in BLOCKS if kind == "console" and "$ imu replay recordings/" in text)
+    command, *page = words(shown)
+    printed = words(imu(*command.split()[2:]))
+    assert page[0] == printed[0]
+    headings = [line for line in printed if line.startswith(("set ", "angle ", "Counted "))]
+    assert len(headings) == 3
+    assert set(headings) <= set(page)
+    first_columns = [line.split()[:4] for line in printed if line[0].isdigit()]
+    assert [line.split()[:4] for line in page if line[0].isdigit()] == first_columns  # angles may change with a fit
+    labels = {line.split()[0] for line in printed if line[0].isalpha()}
+    assert {line.split()[0] for line in page if line[0].isalpha()} - {"inferred"} == labels
+
+
+def test_the_json_has_the_keys_that_other_programs_rely_on() -> None:
+    (shown,) = [json.loads(text) for kind, text in BLOCKS if kind == "json"]
+    printed = json.loads(imu("replay", shown["recording"], "--json"))
+    assert list(shown) == list(printed)
+    assert set(shown) >= RECORDING_KEYS
+    for one_set in shown["sets"] + printed["sets"]:
+        assert set(one_set) == SET_KEYS
+        for repetition in one_set["reps"]:
+            assert set(repetition) >= REPETITION_KEYS
+            assert list(repetition) == list(printed["sets"][0]["reps"][0])
+    assert all(set(movement) == SPAN_KEYS | {"reason"} for movement in shown["rejected"])
+    assert shown["totals"] == printed["totals"]
+    assert set(shown["totals"]) == {"squat", "hinge", "uncertain"}
+
+
+def test_the_readme_counts_the_evidence() -> None:
+    assert set(re.findall(r"(\d+) (?:physical )?quantities", README)) == {str(len(EVIDENCE))}
+
+
+# --- other documents -------------------------------------------------------------------------------------------------
+
+
+def test_links_and_names_of_files_lead_somewhere() -> None:
+    for document in (ROOT / "README.md", ROOT / "CHANGELOG.md", RECORDINGS / "README.md"):
+        text = document.read_text(encoding="utf-8")
+        for link in re.findall(r"\]\((?!https?:)([^)#]+)", text):
+            assert (document.parent / link).exists(), f"{document}: {link}"
+    named = set(re.findall(r"imu/[a-z_/]+\.\w+", README))
+    assert named
+    assert all((ROOT / name).is_file() for name in named), named
+
+
+def test_the_changelog_tells_known_gaps() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    gaps = text.split("### Known gaps", 1)[1].split("\n#", 1)[0]
+    assert len(re.findall(r"^- ", gaps, flags=re.MULTILINE)) >= 3
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    assert "## [Unreleased]" in text or f"## [{version}]" in text
+
+
+# --- the sample recordings -------------------------------------------------------------------------------------------
+
+
+def test_every_sample_is_called_simulated_and_stands_in_its_readme() -> None:
+    listed = re.findall(r"^\| `(\w+)` \|", (RECORDINGS / "README.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert sorted(listed) == [path.name.removesuffix(".csv.gz") for path in SAMPLES]
+    assert all(name.startswith("simulated_") for name in listed)
+
+
+@pytest.mark.parametrize("recording", SAMPLES, ids=lambda path: path.name.removesuffix(".csv.gz"))
+def test_a_sample_is_counted_as_it_truly_was(recording: Path) -> None:
+    truth = truth_of(recording)
+    counted = json.loads(imu("replay", str(recording), "--json"))
+    assert [(one["pattern"], len(one["reps"])) for one in counted["sets"]] == [
+        (one.pattern, len(one.reps)) for one in truth.sets
+    ]
+    for found, true in zip([r for one in counted["sets"] for r in one["reps"]], truth.reps, strict=True):
+        assert found["pattern"] == true.pattern
+        assert found["start_s"] < true.bottom_s < found["end_s"]
+        assert found["confirmed_s"] < true.end_s + 0.5
+    assert bool(counted["gaps"]) == ("lost_packets" in recording.name)
+
+
+@pytest.mark.parametrize("recording", SAMPLES, ids=lambda path: path.name.removesuffix(".csv.gz"))
+def test_a_sample_says_in_its_readme_what_is_in_it(recording: Path) -> None:
+    rows = (RECORDINGS / "README.md").read_text(encoding="utf-8").splitlines()
+    name = recording.name.removesuffix(".csv.gz")
+    row = next(row for row in rows if row.startswith(f"| `{name}` |"))
+    reps = truth_of(recording).reps
+    patterns = {pattern: sum(one.pattern == pattern for one in reps) for pattern in ("squat", "hinge")}
+    told = ", ".join(f"{count} {pattern}s" for pattern, count in patterns.items() if count) or "none"
+    rate = json.loads(imu("replay", str(recording), "--json"))["sampling_rate_hz"]
+    assert row.split("|")[3].strip() == told
+    assert f"{rate:.0f} Hz" in row
+
+
+def test_samples_are_small() -> None:
+    assert sum(path.stat().st_size for path in RECORDINGS.iterdir() if path.is_file()) < 1_500_000
+    assert all(json.loads(imu("replay", str(path), "--json"))["duration_s"] <= 61 for path in SAMPLES)
+
+
+def test_making_the_samples_twice_gives_the_same_bytes(remade) -> None:
+    first, second = ({path.name: path.read_bytes() for path in folder.iterdir()} for folder in remade)
+    assert first == second
+
+
+def test_the_samples_are_what_their_script_makes(remade) -> None:
+    made = sorted(path.name for path in remade[0].iterdir())
+    kept = sorted(path.name for path in RECORDINGS.iterdir() if path.name.endswith((".csv.gz", ".json")))
+    assert made == kept
+    for name in made:
+        new, old = (remade[0] / name).read_bytes(), (RECORDINGS / name).read_bytes()
+        if name.endswith(".gz"):  # another build of zlib may pack the same rows differently
+            assert old[4:8] == b"\0\0\0\0", f"{name} holds the time of its making"
+            new, old = gzip.decompress(new), gzip.decompress(old)
+        assert new == old, f"{name} is not what recordings/make.py makes"
