@@ -18,6 +18,10 @@ TRUNK_LEVER_M = 0.3
 10.1016/0021-9290(95)00178-6) plus the pelvis below it: turns tilt into a length, so that tilt and drop make one
 speed."""
 
+SENSOR_ABOVE_HIP_M = 0.08
+"""Height of the sensor above the hip joint: a belt at the iliac crest sits 0.10 to 0.12 m above it, a low waistband
+0.05 m (DESIGN.md takes 0.12). A tilting pelvis lowers the sensor by this times 1 - cos(angle) where the hip stays."""
+
 MOVING_OF_PEAK = 0.08
 """Part of the peak speed below which the movement has not begun, pauses, or is over; 5 to 10 % is usual (Vitruve,
 GymAware manuals)."""
@@ -80,7 +84,8 @@ class MovementFigures:
     Attributes
     ----------
     time_s, trunk_angle_rad, sideways_rad, height_m, velocity_m_s : (n,) array
-        At the end of each 0.05 s step: device clock, forward tilt, tilt to the left, hip height, vertical velocity.
+        At the end of each 0.05 s step: device clock, forward tilt, tilt to the left, height and
+        vertical velocity of the hip joint.
     lean : (n, 3) array
         Horizontal part of `up`, sensor frame.
     start, bottom, resume, end : int
@@ -129,8 +134,10 @@ def describe(movement: Movement, sagittal_plane: SagittalPlane) -> MovementFigur
     forward = sagittal_plane.forward(lean, home)
     left = np.cross(forward, home)
     angle = np.arctan2(lean @ forward, along_home)
-    height = motion.height_m
-    speed = np.hypot(motion.velocity_m_s, TRUNK_LEVER_M * np.gradient(angle, STEP_S))
+    angle_rate = np.gradient(angle, STEP_S)
+    height = motion.height_m + SENSOR_ABOVE_HIP_M * (1.0 - np.cos(angle))
+    velocity = motion.velocity_m_s + SENSOR_ABOVE_HIP_M * np.sin(angle) * angle_rate
+    speed = np.hypot(velocity, TRUNK_LEVER_M * angle_rate)
     start, bottom, resume, end = _phases(speed, np.hypot(height, TRUNK_LEVER_M * angle))
     resting = movement.before.turn_rate_rad_s
     bias = float(np.median(resting)) if movement.started_at_rest and len(resting) else 0.0
@@ -139,7 +146,7 @@ def describe(movement: Movement, sagittal_plane: SagittalPlane) -> MovementFigur
         trunk_angle_rad=angle,
         sideways_rad=-np.arcsin(np.clip(lean @ left, -1.0, 1.0)),
         height_m=height,
-        velocity_m_s=motion.velocity_m_s,
+        velocity_m_s=velocity,
         lean=lean,
         start=start,
         bottom=bottom,

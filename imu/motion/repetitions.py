@@ -35,7 +35,8 @@ class Repetition:
         Peak forward tilt of the pelvis away from quiet standing, in the sagittal plane. A hip-worn sensor sees the
         pelvis.
     hip_drop_m : float
-        How far the sensor at the hip sank below its height in standing.
+        How far the hip joint sank below its height in standing, by the sensor's drop less what tilting explains
+        (:data:`~imu.motion.form.SENSOR_ABOVE_HIP_M`).
     eccentric_s, pause_s, concentric_s : float
         Way down, rest at the turning point, way up.
     mean_concentric_velocity_m_s, peak_concentric_velocity_m_s : float
