@@ -17,9 +17,9 @@ from imu.motion.form import MovementFigures, SagittalPlane, describe
 from imu.motion.movements import Movement
 from imu.motion.orientation import OrientationFilter
 from imu.motion.pattern import LEAST_CONFIDENCE, Pattern, PatternWeights, tell_pattern
-from imu.motion.pursuit import Ending
+from imu.motion.pursuit import Ending, Pursuit
 from imu.motion.resampling import EvenBlock, Resampler
-from imu.motion.signals import STEP_S, SignalBuilder, chord, run_lengths
+from imu.motion.signals import STEP_S, MotionSignals, SignalBuilder, chord, run_lengths
 from imu.motion.tracker import MovementTracker
 from imu.motion.vertical import Standing, VerticalEstimator, VerticalParameters
 from imu.motion.weights import COUNTING, PATTERN
@@ -351,6 +351,36 @@ def test_time_of_a_step_is_its_end_and_shake_shows_what_is_fast() -> None:
     assert np.median(shaken_signals.shake_m_s2) > 2.5
     assert (signals.resting_steps[20:50] > 0).all()
     assert (shaken_signals.resting_steps >= 0).all()
+
+
+# -- following one movement
+
+
+def signals_of(block: ImuBlock) -> MotionSignals:
+    (even,) = [piece for piece in Resampler().push(block) if isinstance(piece, EvenBlock)]
+    return SignalBuilder().push(even, OrientationFilter().push(even))
+
+
+def followed(signals: MotionSignals, cuts: list[int]) -> tuple[int, Ending, tuple[int, ...]] | None:
+    """Return how a movement that starts with these signals ends, looking at them in parts."""
+    pursuit = Pursuit(Standing(signals.up[0], 9.8, 0.05), None, started_at_rest=True, start_tilt_rad=0.0)
+    for start, end in pairwise([0, *cuts, len(signals)]):
+        seen = pursuit.look(signals[start:end])
+        if seen is not None:
+            return start + seen[0], seen[1], pursuit.rests_until(start + seen[0])
+    return None
+
+
+@pytest.mark.parametrize("exercise", ["air_squat", "hip_hinge_drill"])
+def test_a_movement_ends_the_same_however_its_signals_are_cut(exercise: str) -> None:
+    plan = [Rest(1), Daily("few_steps"), Exercise(exercise, 2), Daily("fidgeting"), Rest(1)]
+    signals = signals_of(simulate(plan, Lifter(), Sensor.ideal(), 1).block)
+    for start in range(0, len(signals) - 20, 9):
+        part = signals[start : start + 100]
+        expected = followed(part, [])
+        for first in range(1, 31):
+            assert followed(part, [first]) == expected, (start, first)
+        assert followed(part, list(range(1, len(part)))) == expected, start
 
 
 # -- pattern

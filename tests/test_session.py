@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import tracemalloc
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
@@ -503,11 +504,16 @@ def test_a_short_hole_in_a_movement_is_reported_and_bridged(repetition: int, int
 
 
 @pytest.mark.parametrize("hole_s", [0.3, 0.45, 0.6])
-def test_one_hole_costs_no_more_than_the_repetitions_next_to_it(hole_s: float) -> None:
-    for repetition in range(10):
-        for into in (0.0, 0.2, 0.4, 0.6, 0.8):
-            events, _ = run([with_hole(two_sets(1), repetition, into, hole_s)])
-            assert len(counted(events)) >= 8, (repetition, into)
+def test_one_hole_costs_about_one_repetition(hole_s: float) -> None:
+    left = [
+        len(counted(run([with_hole(two_sets(seed), repetition, into, hole_s)])[0]))
+        for seed in (0, 1)
+        for repetition in range(10)
+        for into in (0.0, 0.3, 0.6, 0.9)
+    ]
+    assert max(left) <= 10
+    assert np.mean(left) > 8.8
+    assert min(left) >= 6
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2, 3])
@@ -581,7 +587,7 @@ def test_one_absurd_row_does_not_spoil_the_session(column: str, size: float) -> 
 
 
 def test_memory_does_not_grow_with_time() -> None:
-    rate_hz, minutes = 25, 10
+    rate_hz, minutes = 25, 6
     rng = np.random.default_rng(0)
     n = 60 * rate_hz
     acceleration = rng.normal((0, 0, STANDARD_GRAVITY_M_S2), 0.02, (n, 3))
@@ -593,9 +599,10 @@ def test_memory_does_not_grow_with_time() -> None:
     try:
         for number in range(3 * minutes):
             block = shifted(minute, 60.0 * number)
-            for packet in cut(block, range(0, n, 25)):
+            for packet in cut(block, range(0, n, 50)):
                 session.push(packet)
             del block
+            gc.collect()
             kept.append(tracemalloc.get_traced_memory()[0])
     finally:
         tracemalloc.stop()

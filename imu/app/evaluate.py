@@ -81,7 +81,7 @@ class Evaluation:
 def run_evaluation(
     *,
     path: Path | None,
-    people: str | Sequence[str] | None,
+    people: str | None,
     as_json: bool,
     baseline: bool,
     held_out: bool,
@@ -95,8 +95,8 @@ def run_evaluation(
     ----------
     path : Path or None
         Folder with an ``index.csv``, or with recordings that have a truth beside them.
-    people : sequence of str, str or None
-        The people to score (in one text: separated by commas); none for all.
+    people : str or None
+        The people to score, separated by commas; None for all.
     as_json : bool
         Print one JSON object instead of tables.
     baseline : bool
@@ -110,8 +110,7 @@ def run_evaluation(
     jobs : int
         Processes. The output does not depend on it.
     """
-    chosen = people.split(",") if isinstance(people, str) else list(people or ())
-    chosen = [name.strip() for name in chosen if name.strip()]
+    chosen = [name.strip() for name in (people or "").split(",") if name.strip()]
     labelled = path is not None and (path / "index.csv").exists()
     if (path is None) == (simulated is None):
         return _complain("give either a folder with labelled recordings or --simulated N", 2)
@@ -160,7 +159,7 @@ def evaluate_trials(
     """
     trials = _of_people(read_index(folder), people)
     names = list(dict.fromkeys(trial.person for trial in trials))
-    judges = judges_without(names, folder, jobs) if held_out else {}
+    judges = judges_without(names, folder) if held_out else {}
     counters = {name: Counters(judges.get(name), naive) for name in names}
     scores: TrialScores = {}
     failed: list[Failed] = []

@@ -10,7 +10,6 @@ import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TypeVar
@@ -69,14 +68,15 @@ def in_processes(task: Callable[[Item], Result], items: Sequence[Item], jobs: in
         return list(pool.map(task, items, chunksize=max(1, len(items) // (20 * jobs))))
 
 
-def judges_without(people: Sequence[str], folder: Path, jobs: int) -> dict[str, JudgeParameters]:
+def judges_without(people: Sequence[str], folder: Path) -> dict[str, JudgeParameters]:
     """Return, for each person, what decides when it is fitted on everybody else in `folder` and on simulation.
 
     Only what is fitted is left out: the limits that were set by hand in :mod:`imu.motion` were set while looking at
-    everybody. The examples are collected by all processors, whatever `jobs` is.
+    everybody. The fits follow each other in this process, whose linear algebra uses all processors: the last digits
+    of a fit depend on how many do, and the output must not depend on the number of jobs.
     """
-    fitted = in_processes(partial(judge_without, examples=collect(folder)), people, jobs)
-    return dict(zip(people, fitted, strict=True))
+    examples = collect(folder)
+    return {person: judge_without(person, examples) for person in people}
 
 
 @dataclass(frozen=True, slots=True)
