@@ -124,7 +124,7 @@ class RowFaults:
     out_of_order: int = 0
     """Rows with a time before that of the row before; dropped."""
     not_finite: int = 0
-    """Rows with NaN or infinity in any column; dropped."""
+    """Rows with NaN, infinity or a size that no sensor reports in any column; dropped."""
     clipped: int = 0
     """Rows with an axis stuck at the end of its range for three rows or more; used, but their size is a lower bound."""
 

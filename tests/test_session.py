@@ -567,9 +567,17 @@ def test_repeated_swapped_and_unreadable_rows_change_no_count(seed: int, session
     assert summary.samples + faults.repeated + faults.out_of_order + faults.not_finite == len(dirty)
 
 
-@pytest.mark.xfail(strict=True, reason="rows that no sensor can report are believed: the orientation never recovers")
-@pytest.mark.parametrize("column", ["time", "acceleration", "angular velocity"])
 @pytest.mark.parametrize("size", [1e4, 1e30, 1e200])
+@pytest.mark.parametrize(
+    "column",
+    [
+        "acceleration",
+        "angular velocity",
+        pytest.param(
+            "time", marks=pytest.mark.xfail(strict=True, reason="a live clock that jumps ahead and back is believed")
+        ),
+    ],
+)
 def test_one_absurd_row_does_not_spoil_the_session(column: str, size: float) -> None:
     block = two_sets(1).block
     columns = {

@@ -163,10 +163,9 @@ class Pursuit:
 
     def _turning(self, tilt: Array) -> NDArray[np.bool_]:
         """Return for each step whether the tilt has just passed a minimum."""
-        tilts = np.concatenate((self._last_tilts, tilt))
-        missing = 2 + len(tilt) - len(tilts)
-        tilts = np.concatenate((np.full(missing, -1.0), tilts))
-        self._last_tilts = tilts[-2:] if missing < 2 else tilts[-1:]
+        known = np.concatenate((self._last_tilts, tilt))
+        self._last_tilts = known[-2:]
+        tilts = np.concatenate((np.full(2 + len(tilt) - len(known), -1.0), known))
         turning: NDArray[np.bool_] = (tilts[2:] >= tilts[1:-1]) & (tilts[1:-1] <= tilts[:-2])
         return turning
 

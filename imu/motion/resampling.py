@@ -30,6 +30,12 @@ BRIDGED_HOLE_S = 0.5
 """A longer hole is not bridged and starts a new segment. A straight line over 0.5 s of a 2 s repetition is off by at
 most a tenth of its amplitude (sine, quarter period); over 1 s it would be off by half."""
 
+POSSIBLE_ACCELERATION_M_S2 = 400.0 * 9.80665
+"""More than any body-worn accelerometer's range (±200 g parts exist for impacts): such a row is a broken number."""
+
+POSSIBLE_ANGULAR_VELOCITY_RAD_S = 175.0
+"""The same, at 10,000 °/s; ranges end at ±4,000 °/s."""
+
 CLIPPED_ACCELERATION_M_S2 = 1.9 * 9.80665
 """Just below the smallest range in use, ±2 g: only a value this large can be the end of a range."""
 
@@ -78,6 +84,8 @@ class Resampler:
         Times of the first and the last row used.
     """
 
+    _limits = np.repeat([np.finfo(float).max, POSSIBLE_ACCELERATION_M_S2, POSSIBLE_ANGULAR_VELOCITY_RAD_S], (1, 3, 3))
+
     def __init__(self) -> None:
         self.faults = RowFaults()
         self.rows = 0
@@ -118,8 +126,9 @@ class Resampler:
     def _usable(self, block: ImuBlock) -> Array:
         """Return the rows that move time forward and are finite, (n, 7); count the others."""
         rows = np.column_stack((block.device_time_s, block.acceleration_m_s2, block.angular_velocity_rad_s))
-        finite = np.isfinite(rows).all(axis=1)
-        rows = rows[finite]
+        with np.errstate(invalid="ignore"):
+            possible = (np.abs(rows) <= self._limits).all(axis=1)  # not a number compares as false
+        rows = rows[possible]
         time = rows[:, 0]
         start = -np.inf if self.last_s is None else self.last_s
         latest_before = np.maximum.accumulate(np.concatenate(([start], time)))[:-1]
@@ -128,7 +137,7 @@ class Resampler:
         self.faults += RowFaults(
             repeated=repeated,
             out_of_order=int(np.count_nonzero(~forward)) - repeated,
-            not_finite=int(np.count_nonzero(~finite)),
+            not_finite=int(np.count_nonzero(~possible)),
         )
         return rows if forward.all() else rows[forward]
 
