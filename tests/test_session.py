@@ -385,7 +385,7 @@ def test_noise_of_any_size_never_raises(
     events, summary = run(cut(block, [rows // 3, rows // 2]))
     for repetition in counted(events):
         assert np.isfinite([getattr(repetition, name) for name in Repetition.__slots__ if name != "pattern"]).all()
-    assert summary.samples + summary.faults.repeated == rows
+    assert summary.samples + summary.faults.repeated + summary.faults.not_finite == rows
 
 
 # -- what must not change anything
