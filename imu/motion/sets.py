@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from imu.motion.repetitions import Repetition
 
@@ -21,14 +20,18 @@ class ResemblanceParameters:
 
     angle_rad: float = math.radians(10)
     """Peak trunk angle."""
-    drop_m: float = 0.08
-    """Hip drop."""
+    drop_m: float = 0.06
+    """Hip drop,"""
+    drop_m_s: float = 0.01
+    """and so much more for each second that the repetition takes: its error grows with time."""
     log_duration: float = 0.4
     """Logarithm of the duration: a tiring lifter takes half as long again."""
     rest_s: float = 2.0
     """Rest between them beyond two seconds: a breath or two."""
-    odd_one_s: float = 6.0
-    """Rest before and after an odd repetition, together, up to which it is part of the set around it."""
+    close_s: float = 5.0
+    """Rest up to which a repetition that differs may belong to the same set all the same."""
+    telling: int = 3
+    """Repetitions that resemble each other, from which on one that differs is known not to belong."""
     most: float = 2.5
     """Root of the summed squares beyond which they do not belong together."""
 
@@ -38,32 +41,40 @@ def split_into_sets(
 ) -> list[tuple[Repetition, ...]]:
     """Return the repetitions as sets, in order.
 
-    Neighbours that differ belong to different sets, with one exception: a single odd repetition between two that
-    follow it and precede it without a rest stays in their set.
+    Neighbours that differ belong to different sets. A lone repetition is left out only beside a set that is long
+    enough to say what its repetitions look like; otherwise it stays, as does an odd one in the middle of a set, and repetitions
+    that all differ but follow each other closely are one mixed set.
     """
     chosen = parameters or ResemblanceParameters()
-    pairs = list(pairwise(repetitions))
-    differs = [_difference(one, other, chosen) > chosen.most for one, other in pairs]
-    splits: list[int] = []
-    run: list[int] = []
-    for i, different in enumerate([*differs, False]):
-        if different:
-            run.append(i)
-            continue
-        inside = len(run) == 2 and run[0] > 0 and run[-1] < len(pairs) - 1
-        if not (inside and sum(pairs[k][1].start_s - pairs[k][0].end_s for k in run) < chosen.odd_one_s):
-            splits += [k + 1 for k in run]
-        run = []
-    edges = [0, *splits, len(repetitions)]
-    return [tuple(repetitions[a:b]) for a, b in pairwise(edges) if b > a]
+    parts: list[list[Repetition]] = []
+    for repetition in repetitions:
+        if parts and _difference(parts[-1][-1], repetition, chosen) <= chosen.most:
+            parts[-1].append(repetition)
+        else:
+            parts.append([repetition])
+    merged: list[list[Repetition]] = []
+    for i, part in enumerate(parts):
+        before = len(parts[i - 1]) if i else 0
+        after = len(parts[i + 1]) if i + 1 < len(parts) else 0
+        close = bool(merged) and part[0].start_s - merged[-1][-1].end_s < chosen.close_s
+        alone_here = len(part) == 1 and max(before, after) < chosen.telling
+        alone_before = before == 1 and max(len(parts[i - 2]) if i > 1 else 0, len(part)) < chosen.telling
+        odd_inside = close and min(before, after) >= 2 and len(part) == 1
+        after_odd = close and before == 1 and i > 1 and min(len(parts[i - 2]), len(part)) >= 2
+        if (close and (alone_here or alone_before)) or odd_inside or after_odd:
+            merged[-1].extend(part)
+        else:
+            merged.append(list(part))
+    return [tuple(part) for part in merged]
 
 
 def _difference(one: Repetition, other: Repetition, scale: ResemblanceParameters) -> float:
     """Return how much two neighbours differ, in usual differences."""
     durations = (other.end_s - other.start_s) / (one.end_s - one.start_s)
+    longer = max(other.end_s - other.start_s, one.end_s - one.start_s)
     return math.sqrt(
         ((other.trunk_angle_rad - one.trunk_angle_rad) / scale.angle_rad) ** 2
-        + ((other.hip_drop_m - one.hip_drop_m) / scale.drop_m) ** 2
+        + ((other.hip_drop_m - one.hip_drop_m) / (scale.drop_m + scale.drop_m_s * longer)) ** 2
         + (math.log(durations) / scale.log_duration) ** 2
         + (max(0.0, other.start_s - one.end_s - 2.0) / scale.rest_s) ** 2
     )
