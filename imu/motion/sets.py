@@ -42,8 +42,8 @@ def split_into_sets(
     """Return the repetitions as sets, in order.
 
     Neighbours that differ belong to different sets. A lone repetition is left out only beside a set that is long
-    enough to say what its repetitions look like; otherwise it stays, as does an odd one in the middle of a set, and repetitions
-    that all differ but follow each other closely are one mixed set.
+    enough to say what its repetitions look like; otherwise it stays, as does an odd one in the middle of a set.
+    Repetitions that all differ but follow each other closely are one mixed set.
     """
     chosen = parameters or ResemblanceParameters()
     parts: list[list[Repetition]] = []
