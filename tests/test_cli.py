@@ -436,11 +436,22 @@ def test_a_reader_who_has_seen_enough_gets_no_traceback(folder, more):
     assert b"Exception" not in complaints
 
 
+def _listen_to_ctrl_c():
+    """A background job of a shell, as a CI run may be, starts deaf to it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send")
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_ctrl_c_ends_it_with_one_word(folder, jobs):
     command = [sys.executable, "-m", "imu.app.cli", "replay", "--json", "--jobs", str(jobs), *[str(folder)] * 200]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as process:
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=_listen_to_ctrl_c,
+    ) as process:
         process.stdout.readline()
         os.killpg(process.pid, signal.SIGINT)
         _, complaints = process.communicate(timeout=60)
