@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from imu.motion.onset import OnsetParameters, OnsetWatch, Sight
 from imu.motion.pursuit import Ending, Pursuit, PursuitParameters
-from imu.motion.signals import MotionSignals, chord, steps_in
+from imu.motion.signals import MotionSignals, steps_in
 from imu.motion.vertical import Standing, VerticalEstimator, VerticalMotion
 from imu.samples import STANDARD_GRAVITY_M_S2
 
@@ -162,7 +162,7 @@ class MovementFinder:
             self._watch.settle(self._standing)
             if (
                 self._usual is None
-                or _apart(self._standing, self._usual) < self._pursuit_parameters.new_standing_tilt_rad
+                or self._standing.apart_from(self._usual) < self._pursuit_parameters.new_standing_tilt_rad
             ):
                 self._usual = self._standing
         elif sight is Sight.ONSET:
@@ -210,11 +210,11 @@ class MovementFinder:
         if ending is not Ending.LOST and self._kept.resting_steps[step - self._first] >= steps_in(0.5):
             standing = here
         elif ending in (Ending.ROSE, Ending.STAYED, Ending.LOST):
-            known = self._usual is not None and _apart(here, self._usual) < OTHER_POSTURE_RAD
+            known = self._usual is not None and here.apart_from(self._usual) < OTHER_POSTURE_RAD
             standing = self._usual if known and self._usual is not None else here
         self._standing = standing
         self._pursuit = None
-        self._watch = OnsetWatch(standing, _apart(here, standing), self._onset_parameters)
+        self._watch = OnsetWatch(standing, here.apart_from(standing), self._onset_parameters)
 
     def _movement(self, pursuit: Pursuit, step: int, ending: Ending) -> Movement:
         """Return the movement up to absolute `step`."""
@@ -228,8 +228,3 @@ class MovementFinder:
             rests=pursuit.rests_until(len(signals) - 1),
             ending=ending,
         )
-
-
-def _apart(one: Standing, other: Standing) -> float:
-    """Return the chord between two postures."""
-    return float(chord(one.up[None], other.up)[0])

@@ -107,7 +107,7 @@ class Pursuit:
         start_velocity_sd = 0.03 if started_at_rest else 0.15
         self.estimator = VerticalEstimator(standing, start_velocity_sd, STEP_S, chosen.longest_s + 1.0)
         self._elsewhere = (
-            usual if usual is not None and _apart(usual, standing) > chosen.new_standing_tilt_rad else None
+            usual if usual is not None and usual.apart_from(standing) > chosen.new_standing_tilt_rad else None
         )
         self._start_tilt = start_tilt_rad
         self._peak_tilt = 0.0
@@ -234,8 +234,3 @@ class Pursuit:
         if float(np.abs(free.height_m).max()) < self._parameters.possible_m:
             return None
         return Ending.RETURNED if self._peak_tilt > self._parameters.stood_up_tilt_rad else Ending.LOST
-
-
-def _apart(one: Standing, other: Standing) -> float:
-    """Return the chord between two postures."""
-    return float(chord(one.up[None], other.up)[0])

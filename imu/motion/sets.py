@@ -52,16 +52,15 @@ def split_into_sets(
             parts[-1].append(repetition)
         else:
             parts.append([repetition])
+    sizes = [0, *(len(part) for part in parts), 0]
+    stays = [
+        size == 1 and (max(before, after) < chosen.telling or min(before, after) >= 2)
+        for before, size, after in zip(sizes, sizes[1:], sizes[2:], strict=False)
+    ]
     merged: list[list[Repetition]] = []
     for i, part in enumerate(parts):
-        before = len(parts[i - 1]) if i else 0
-        after = len(parts[i + 1]) if i + 1 < len(parts) else 0
-        close = bool(merged) and part[0].start_s - merged[-1][-1].end_s < chosen.close_s
-        alone_here = len(part) == 1 and max(before, after) < chosen.telling
-        alone_before = before == 1 and max(len(parts[i - 2]) if i > 1 else 0, len(part)) < chosen.telling
-        odd_inside = close and min(before, after) >= 2 and len(part) == 1
-        after_odd = close and before == 1 and i > 1 and min(len(parts[i - 2]), len(part)) >= 2
-        if (close and (alone_here or alone_before)) or odd_inside or after_odd:
+        close = i > 0 and part[0].start_s - parts[i - 1][-1].end_s < chosen.close_s
+        if close and (stays[i - 1] or stays[i]):
             merged[-1].extend(part)
         else:
             merged.append(list(part))

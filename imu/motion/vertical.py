@@ -28,6 +28,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from imu.motion.signals import chord
 from imu.samples import STANDARD_GRAVITY_M_S2, Array
 
 
@@ -102,6 +103,10 @@ class Standing:
     up: Array
     vertical_m_s2: float
     level_sd_m_s2: float
+
+    def apart_from(self, other: Standing) -> float:
+        """Return the chord between the two postures."""
+        return float(chord(self.up[None], other.up)[0])
 
 
 class VerticalEstimator:
