@@ -5,6 +5,10 @@ happens, with ``raise ... from``. The text of each is one sentence that says wha
 to do. Wrong arguments inside the program are a ``ValueError`` with the value in its text.
 """
 
+from __future__ import annotations
+
+from enum import Enum
+
 
 class ImuError(Exception):
     """Anything that the person using the program can be told in one sentence."""
@@ -24,3 +28,56 @@ class StoreDamaged(ImuError):
 
 class SessionNotFound(ImuError):
     """No stored session has the asked-for number."""
+
+
+class BluetoothUnavailable(ImuError):
+    """This computer's Bluetooth cannot be used.
+
+    Parameters
+    ----------
+    reason : BluetoothTrouble
+        What is wrong, for programs.
+    sentence : str
+        What is wrong and what to do, for people.
+    """
+
+    def __init__(self, reason: BluetoothTrouble, sentence: str) -> None:
+        super().__init__(sentence)
+        self.reason = reason
+
+
+class BluetoothTrouble(Enum):
+    """Why this computer's Bluetooth cannot be used."""
+
+    OFF = "off"
+    NO_ADAPTER = "no adapter"
+    NO_PERMISSION = "no permission"
+    NO_SERVICE = "no service"
+
+
+class SensorNotFound(ImuError):
+    """No sensor that was looked for is in range; the sentence says what was seen."""
+
+
+class SensorBusy(ImuError):
+    """The sensor is connected to something else, or lets nobody connect."""
+
+
+class SensorLost(ImuError):
+    """The sensor went away and did not come back."""
+
+
+class SensorUnsuitable(ImuError):
+    """The sensor was found, but cannot serve: it has no gyroscope, or lacks what its kind should have."""
+
+
+class ProtocolMismatch(SensorUnsuitable):
+    """The sensor's firmware speaks a version of the protocol that this program does not know."""
+
+
+class ExtraMissing(ImuError):
+    """An optional part of this program is not installed; the sentence holds the pip command."""
+
+
+class RecordingNotWritten(ImuError):
+    """A recording could not be written on: the disk is full, or gone."""
