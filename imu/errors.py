@@ -31,7 +31,7 @@ class SessionNotFound(ImuError):
 
 
 class BluetoothUnavailable(ImuError):
-    """This computer's Bluetooth cannot be used.
+    """The Bluetooth of this computer cannot be used.
 
     Parameters
     ----------

@@ -1,0 +1,1 @@
+"""Virtual twins: what each sensor does with its bytes, without Bluetooth; the counterpart of :mod:`imu.sensors`."""
