@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from imu.motion.movements import Movement
+from imu.motion.movements import Movement, Posture
 from imu.motion.pattern import Pattern
 from imu.motion.repetitions import Judge, JudgeParameters, RejectedMovement, Repetition
 from imu.motion.sets import split_into_sets
@@ -127,7 +127,14 @@ class GapFound:
     gap: Gap
 
 
-Event = RepetitionCounted | MovementRejected | SetClosed | GapFound
+@dataclass(frozen=True, slots=True)
+class RepetitionTakenBack:
+    """The person took back the last repetition: it was none."""
+
+    repetition: Repetition
+
+
+Event = RepetitionCounted | MovementRejected | SetClosed | GapFound | RepetitionTakenBack
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +171,8 @@ class Session:
         self._going_on: list[Repetition] = []
         self._sets: list[TrainingSet] = []
         self._rejected: list[RejectedMovement] = []
+        self._paused = False
+        self._resumed_s = -math.inf  # what began before this was not meant to count
 
     def push(self, block: ImuBlock) -> list[Event]:
         """Take the next rows; return what happened in them, in order.
@@ -195,6 +204,68 @@ class Session:
         )
         return events, summary
 
+    # -- what the person asks for; it happens at this place of the stream, in a replay too
+
+    def end_set(self) -> list[Event]:
+        """Close the set that is going on, without waiting for the rest after it."""
+        events: list[Event] = []
+        self._close_set(events)
+        return events
+
+    def take_back(self) -> list[Event]:
+        """Take back the last repetition, also that of a set already closed; it then stands under the rejected."""
+        if self._going_on:
+            repetition = self._going_on.pop()
+        elif self._sets:
+            *others, repetition = self._sets.pop().repetitions
+            if others:
+                self._sets.append(TrainingSet(tuple(others)))
+        else:
+            return []
+        self._rejected.append(
+            RejectedMovement(repetition.start_s, repetition.end_s, "taken back by the person", repetition)
+        )
+        return [RepetitionTakenBack(repetition)]
+
+    def keep_alone(self) -> list[Event]:
+        """Count the last repetition that stood alone as a set of its own."""
+        for i in reversed(range(len(self._rejected))):
+            movement = self._rejected[i]
+            if movement.reason == "alone" and movement.repetition is not None:
+                del self._rejected[i]
+                kept = TrainingSet((movement.repetition,))
+                self._sets.append(kept)
+                self._sets.sort(key=lambda one: one.start_s)
+                return [SetClosed(kept)]
+        return []
+
+    def pause(self) -> None:
+        """Count nothing until `resume`."""
+        self._paused = True
+
+    def resume(self) -> None:
+        """Count again, from the next movement on."""
+        if self._paused and self._tracker.span_s is not None:
+            self._resumed_s = self._tracker.span_s[1]
+        self._paused = False
+
+    @property
+    def now_s(self) -> float:
+        """Time of the latest row on the device clock; 0 before the first."""
+        return self._tracker.span_s[1] if self._tracker.span_s else 0.0
+
+    @property
+    def posture(self) -> Posture | None:
+        """Where the hip is now, for showing; ``None`` before the first step."""
+        return self._tracker.posture
+
+    def _paused_away(self, movement: Movement) -> RejectedMovement | None:
+        """Return the movement as rejected if it happened, in part at least, in a pause."""
+        start_s, end_s = float(movement.signals.time_s[0]), float(movement.signals.time_s[-1])
+        if not self._paused and start_s >= self._resumed_s:
+            return None
+        return RejectedMovement(start_s, end_s, "made in a pause")
+
     @property
     def _set_ends_s(self) -> float:
         """Until when the set going on can be continued."""
@@ -209,7 +280,7 @@ class Session:
                 self._gaps.append(item)
                 events.append(GapFound(item))
                 continue
-            verdict = self._judge.decide(item)
+            verdict = self._paused_away(item) or self._judge.decide(item)
             if isinstance(verdict, Repetition):
                 self._going_on.append(verdict)
                 events.append(RepetitionCounted(verdict))

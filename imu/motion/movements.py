@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from imu.motion.onset import OnsetParameters, OnsetWatch, Sight
 from imu.motion.pursuit import Ending, Pursuit, PursuitParameters
-from imu.motion.signals import MotionSignals, steps_in
+from imu.motion.signals import MotionSignals, chord, steps_in
 from imu.motion.vertical import Standing, VerticalEstimator, VerticalMotion
 from imu.samples import STANDARD_GRAVITY_M_S2
 
@@ -57,6 +57,22 @@ class Movement:
     def height(self, *, returns: bool) -> VerticalMotion:
         """Return the hip's motion, with the height at the end free or that of the start."""
         return self.estimator.solve(len(self.signals), rests=self.rests, end_velocity_sd_m_s=0.05, returns=returns)
+
+
+@dataclass(frozen=True, slots=True)
+class Posture:
+    """Where the hip is at a moment, for showing: the figures of a movement are known only once it is over.
+
+    Attributes
+    ----------
+    trunk_tilt_rad : float
+        Tilt of the pelvis away from standing, in any direction.
+    hip_drop_m : float
+        How far the sensor is below where it was in standing; 0 between movements.
+    """
+
+    trunk_tilt_rad: float
+    hip_drop_m: float
 
 
 class MovementFinder:
@@ -113,6 +129,17 @@ class MovementFinder:
         if self._pursuit is not None:
             return bool(self._signals.time_s[max(0, self._start - self._first)] > time_s)
         return bool(self._signals.time_s[-1] > time_s + self._onset_parameters.search_s)
+
+    @property
+    def posture(self) -> Posture | None:
+        """Where the hip is now, as far as is known without the rest of the movement; ``None`` before any step."""
+        if self._signals is None or self._standing is None:
+            return None
+        tilt_rad = float(chord(self._kept.up[-1:], self._standing.up)[0])
+        if self._pursuit is None:
+            return Posture(tilt_rad, 0.0)
+        motion = self._pursuit.estimator.solve(len(self._pursuit.estimator), rests=self._pursuit.rests)
+        return Posture(tilt_rad, max(0.0, -float(motion.height_m[-1])))
 
     # -- the kept signals
 

@@ -124,6 +124,11 @@ class Pursuit:
         """Whether the movement is larger than walking makes them."""
         return self._peak_tilt - self._start_tilt > self._parameters.least_tilt_rad
 
+    @property
+    def rests(self) -> tuple[int, ...]:
+        """Samples at which the hip has rested so far."""
+        return tuple(self._rests)
+
     def rests_until(self, sample: int) -> tuple[int, ...]:
         """Return the samples at which the hip rested, up to `sample`."""
         return tuple(rest for rest in self._rests if rest <= sample)

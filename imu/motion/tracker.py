@@ -6,7 +6,7 @@ Rows -> :mod:`~imu.motion.resampling` -> :mod:`~imu.motion.orientation` -> :mod:
 
 from __future__ import annotations
 
-from imu.motion.movements import Movement, MovementFinder
+from imu.motion.movements import Movement, MovementFinder, Posture
 from imu.motion.orientation import OrientationFilter
 from imu.motion.resampling import BRIDGED_HOLE_S, Resampler
 from imu.motion.signals import SignalBuilder
@@ -55,6 +55,11 @@ class MovementTracker:
     def nothing_before(self, time_s: float) -> bool:
         """Return whether no movement can come any more that started at or before `time_s`."""
         return self._finder.nothing_before(time_s)
+
+    @property
+    def posture(self) -> Posture | None:
+        """Where the hip is now; ``None`` before the first step."""
+        return self._finder.posture
 
     @property
     def faults(self) -> RowFaults:
