@@ -1,0 +1,158 @@
+"""Numbered samples in any order -> samples in order, what to ask for again, and what is lost.
+
+For sensors that number their samples and keep them for a while. What comes after a hole waits until the hole is filled
+or given up; so what goes out is in order, without a repetition, and with every loss told. This module refuses to know
+bytes and times of samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, Protocol, Self, TypeVar
+
+
+class Numbered(Protocol):
+    """Consecutive samples, the first of which has the number `first_index`."""
+
+    @property
+    def first_index(self) -> int:
+        """Number of the first sample."""
+
+    def __len__(self) -> int:
+        """Return how many samples there are."""
+
+    def after(self, samples: int) -> Self:
+        """Return what is left without the first `samples`."""
+
+
+T = TypeVar("T", bound=Numbered)
+
+
+@dataclass(frozen=True, slots=True)
+class InOrderParameters:
+    """How long a hole may take to be filled."""
+
+    patience_s: float = 4.0
+    """Without any sample for the hole in this time it is asked for again: some seconds of radio queue."""
+    tries: int = 3
+    """So often a hole is asked for; then it is given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Samples ``[first_index, first_index + count)``."""
+
+    first_index: int
+    count: int
+
+    @property
+    def end(self) -> int:
+        """Number of the first sample behind it."""
+        return self.first_index + self.count
+
+
+class InOrder(Generic[T]):
+    """Hold back what came too early, drop what came twice.
+
+    Parameters
+    ----------
+    lost : callable
+        Told how many samples were given up, at the place in the order where they would have been.
+    parameters : InOrderParameters or None
+        How long to wait.
+    """
+
+    def __init__(self, lost: Callable[[int], None], parameters: InOrderParameters | None = None) -> None:
+        self._parameters = parameters or InOrderParameters()
+        self._tell_lost = lost
+        self._next: int | None = None  # number of the next sample to go out
+        self._held: dict[int, T] = {}  # by first index
+        self._asked: Range | None = None
+        self._last_progress_s = 0.0
+        self._tries = 0
+
+    @property
+    def next_index(self) -> int | None:
+        """Number of the next sample that goes out; ``None`` before the first."""
+        return self._next
+
+    @property
+    def hole(self) -> Range | None:
+        """The first stretch that is missing, if anything waits behind it."""
+        if not self._held or self._next is None:
+            return None
+        return Range(self._next, min(self._held) - self._next)
+
+    def push(self, samples: T, received_s: float) -> list[T]:
+        """Take samples; return those that are next in order."""
+        if not len(samples):
+            return []
+        if self._next is None:
+            self._next = samples.first_index
+        surplus = self._next - samples.first_index
+        if surplus >= len(samples):
+            return []
+        if surplus > 0:
+            samples = samples.after(surplus)
+        held = self._held.get(samples.first_index)
+        if held is None or len(held) < len(samples):
+            self._held[samples.first_index] = samples
+        if self._asked is not None and samples.first_index < self._asked.end:
+            self._last_progress_s = received_s
+        return self._ready()
+
+    def wish(self, received_s: float) -> Range | None:
+        """Return what to ask the sensor for now, if anything; a hole that was asked for often enough is given up."""
+        hole = self.hole
+        if hole is None:
+            self._asked, self._tries = None, 0
+            return None
+        if self._asked is not None and self._asked.first_index <= hole.first_index < self._asked.end:
+            waited_s = received_s - self._last_progress_s
+            if waited_s < self._parameters.patience_s or self._tries >= self._parameters.tries:
+                return None
+        else:
+            self._tries = 0
+        self._asked, self._last_progress_s = hole, received_s
+        self._tries += 1
+        return hole
+
+    def overdue(self, received_s: float) -> list[T]:
+        """Give up a hole that was asked for in vain; return what waited behind it."""
+        exhausted = self._asked is not None and self._tries >= self._parameters.tries
+        if not exhausted or received_s - self._last_progress_s < self._parameters.patience_s:
+            return []
+        hole = self.hole
+        return [] if hole is None else self.give_up(hole.end)
+
+    def give_up(self, until_index: int) -> list[T]:
+        """Take all samples before `until_index` that have not come as lost; return what is next in order."""
+        ready: list[T] = []
+        while (hole := self.hole) is not None and hole.first_index < until_index:
+            end = min(hole.end, until_index)
+            self._tell_lost(end - hole.first_index)
+            self._next = end
+            ready += self._ready()
+        return ready
+
+    def forget_asking(self) -> None:
+        """Take note that the connection is gone: whatever was asked for will not come by itself."""
+        self._asked, self._tries = None, 0
+
+    def finish(self) -> list[T]:
+        """Give up every hole; return everything that waited."""
+        return self.give_up(max(self._held) + 1) if self._held else []
+
+    def _ready(self) -> list[T]:
+        """Take out what is next in order."""
+        ready: list[T] = []
+        while self._held and self._next is not None and (first := min(self._held)) <= self._next:
+            samples = self._held.pop(first)
+            surplus = self._next - first
+            if surplus >= len(samples):
+                continue
+            samples = samples.after(surplus) if surplus else samples
+            ready.append(samples)
+            self._next += len(samples)
+        return ready
