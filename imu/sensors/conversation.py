@@ -37,7 +37,7 @@ class Advertisement:
 
     name: str | None = None
     services: tuple[str, ...] = ()
-    manufacturer_data: Mapping[int, bytes] = field(default=_NOTHING)
+    manufacturer_data: Mapping[int, bytes] = field(default_factory=lambda: _NOTHING)
 
 
 @dataclass(frozen=True, slots=True)
