@@ -121,7 +121,7 @@ def decode_fields(payload: bytes, start: int) -> Fields | Undecodable:
         if tag is None:
             continue
         if size < FIELD_SIZES[tag]:
-            return Undecodable(f"field {tag.value} is too short", len(payload))
+            return Undecodable(f"a field is too short: {tag.value}", len(payload))
         number = int.from_bytes(value[: FIELD_SIZES[tag]], "little")
         if tag is not Tag.NOMINAL_RATE:
             values[_NAMES[tag]] = number
