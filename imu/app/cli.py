@@ -166,6 +166,26 @@ def review(
 
 
 @app.command()
+def convert(
+    source: Annotated[str, typer.Argument(metavar="IN", help="A recording of any kind that imu replay reads.")],
+    target: Annotated[str, typer.Argument(metavar="OUT", help="File to write: .csv, .csv.gz or .parquet.")],
+    *,
+    force: Annotated[bool, typer.Option("--force", help="Replace OUT if it is there.")] = False,
+    acc_unit: Annotated[Literal["m/s2", "g"], typer.Option("--acc-unit", help="Unit of acceleration in IN.")] = "m/s2",
+    gyr_unit: Annotated[
+        Literal["rad/s", "deg/s"], typer.Option("--gyr-unit", help="Unit of angular velocity in IN.")
+    ] = "rad/s",
+) -> None:
+    """Write a recording, whatever app made it, in this program's own format; it replays to the same sets."""
+    from pathlib import Path
+
+    from imu.app.convert import convert
+
+    done = convert(Path(source), Path(target), force=force, acceleration_unit=acc_unit, angular_velocity_unit=gyr_unit)
+    typer.echo(f"{target}: {done.recording.rows} rows at {done.recording.sampling_rate_hz:.4g} Hz")
+
+
+@app.command()
 def evaluate(
     path: Annotated[
         str | None, typer.Argument(metavar="PATH", help="Folder with labelled recordings and their index.csv.")
