@@ -135,7 +135,7 @@ def _rows(block: ImuBlock) -> Array:
     """Return the rows of a block in the order of `COLUMNS`, (n, 7), with one kind of NaN."""
     rows = np.column_stack((block.device_time_s, block.acceleration_m_s2, block.angular_velocity_rad_s))
     rows[np.isnan(rows)] = np.nan
-    return rows
+    return np.ascontiguousarray(rows)
 
 
 @contextmanager
