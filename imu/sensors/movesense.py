@@ -1,0 +1,235 @@
+"""Movesense: the GATT SensorData Protocol (GSP) of its firmware 2.3 and later.
+
+One subscription gives acceleration and angular velocity together (IMU6). Samples come in packets stamped in whole
+milliseconds with the time of their first sample; packets longer than the sensor's MTU come in two parts. Nothing is
+numbered: what is lost shows as a step in time. Ranges cannot be set here (the sensor's own, ±8 g and ±2000 °/s).
+
+Bytes: movesense.com/docs/esw/gatt_sensordata_protocol. Refuses to know Bluetooth.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from imu.samples import Array
+from imu.sensors.conversation import (
+    Action,
+    Advertisement,
+    Heard,
+    Malformed,
+    Refused,
+    SensorKind,
+    Subscribe,
+    Write,
+)
+from imu.sensors.packet_clock import Fate, PacketClock, StampFormat
+from imu.sensors.streaming import Found, Nameplate, Samples, StreamingDriver, text_of
+from imu.sensors.units import (
+    RAD_S_PER_DPS,
+    float32_triples,
+    is_possible_acceleration,
+    is_possible_angular_velocity,
+)
+
+SERVICE = "34802252-7185-4d5d-b431-630e7050e8f0"
+COMMANDS = "34800001-7185-4d5d-b431-630e7050e8f0"
+NOTIFICATIONS = "34800002-7185-4d5d-b431-630e7050e8f0"
+
+HELLO, SUBSCRIBE, UNSUBSCRIBE = 0, 1, 2  # commands
+ANSWER, DATA, DATA_PART2 = 1, 2, 3  # notifications
+HELLO_REFERENCE, IMU_REFERENCE = 1, 99
+
+RATES_HZ = (104, 52)
+"""Rates to rely on, in the order of wish. The vendor's own tool warns above 104 Hz; below 52 Hz a fast repetition has
+too few samples."""
+STAMPS = StampFormat(bits=32, tick_s=0.001, fitted_packets=30)  # two to three seconds at 52 and 104 Hz
+OUT_OF_REQUESTS = 429
+OLD_OUT_OF_STORAGE = 0x01FB
+"""507, which old firmware sends with its bytes swapped."""
+NO_FIRST_PART = "the second part of a packet whose first did not come"
+NO_SECOND_PART = "the first part of a packet whose second did not come"
+
+
+def command(code: int, reference: int, path: str = "", *, is_terminated: bool = False) -> bytes:
+    """Return a command about `path`; some firmware wants its text to end in a NUL."""
+    return bytes((code, reference)) + path.encode("ascii") + (b"\0" if is_terminated else b"")
+
+
+def imu_path(rate_hz: int) -> str:
+    """Return the resource that gives acceleration and angular velocity."""
+    return f"/Meas/IMU6/{rate_hz}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Packet:
+    """What one data packet holds.
+
+    Attributes
+    ----------
+    stamp_ms : int
+        Time of the first sample since the sensor was switched on, modulo 2³².
+    arrays : tuple of (n, 3) array
+        As subscribed to: acceleration in m/s², angular velocity in °/s, magnetic field in µT.
+    """
+
+    stamp_ms: int
+    arrays: tuple[Array, ...]
+
+
+def decode_packet(payload: bytes, arrays: int = 2) -> Packet | None:
+    """Return what a packet with so many `arrays` holds, without its two bytes of type and reference.
+
+    All samples of one array come before those of the next. ``None`` for bytes that make no such packet.
+    """
+    if len(payload) <= 4 or (len(payload) - 4) % (12 * arrays):
+        return None
+    size = (len(payload) - 4) // arrays
+    parts = (float32_triples(payload[4 + i * size : 4 + (i + 1) * size]) for i in range(arrays))
+    return Packet(int.from_bytes(payload[:4], "little"), tuple(parts))
+
+
+class MovesenseConnection:
+    """Say hello, subscribe to IMU6 in the first form and rate that the firmware takes, put packets together."""
+
+    def __init__(self, wished_rate_hz: float, nameplate: Nameplate) -> None:
+        rates = [rate for rate in RATES_HZ if rate <= max(wished_rate_hz * 1.1, min(RATES_HZ))]
+        # A firmware that wants the path terminated answers the bare form with an error, and the other way round.
+        self._attempts = [(rate, is_terminated) for rate in rates for is_terminated in (False, True)]
+        self._nameplate = nameplate
+        self._clock = PacketClock(STAMPS, self.sampling_rate_hz)
+        self._pending = b""  # a packet that may have a second part
+        self._comes_in_parts: bool | None = None  # None: not known yet
+
+    @property
+    def sampling_rate_hz(self) -> float:
+        """The rate asked for now."""
+        return float(self._attempts[0][0])
+
+    @property
+    def scales(self) -> tuple[float, float]:
+        """The sensor sends floats."""
+        return 1.0, 1.0
+
+    def begin(self) -> tuple[Action, ...]:
+        """Subscribe before the first command: an answer would be missed else."""
+        hello = Write(COMMANDS, command(HELLO, HELLO_REFERENCE))
+        return Subscribe(NOTIFICATIONS), hello, self._ask()
+
+    def stop(self) -> tuple[Action, ...]:
+        """End the subscription."""
+        return (Write(COMMANDS, command(UNSUBSCRIBE, IMU_REFERENCE)),)
+
+    def finish(self) -> Found:
+        """Throw away the packet that may lack its second part."""
+        pending, self._pending = self._pending, b""
+        return _malformed(pending, NO_SECOND_PART) if pending else Found()
+
+    def hear(self, heard: Heard) -> Found:
+        """Take a notification."""
+        payload = heard.payload
+        if heard.characteristic != NOTIFICATIONS:
+            return Found()
+        if len(payload) < 3:
+            return _malformed(payload, "too short for a notification")
+        kind, reference = payload[0], payload[1]
+        if kind == ANSWER:
+            return self._answer(reference, payload)
+        if reference != IMU_REFERENCE or kind not in (DATA, DATA_PART2):
+            return _malformed(payload, "answers nothing that was asked")
+        return self._first_part(payload) if kind == DATA else self._second_part(payload)
+
+    def _ask(self) -> Write:
+        rate_hz, is_terminated = self._attempts[0]
+        path = command(SUBSCRIBE, IMU_REFERENCE, imu_path(rate_hz), is_terminated=is_terminated)
+        return Write(COMMANDS, path)
+
+    def _answer(self, reference: int, payload: bytes) -> Found:
+        """Read the answer to a command."""
+        if reference == HELLO_REFERENCE:
+            self._read_hello(payload[2:])
+            return Found()
+        if reference != IMU_REFERENCE or len(payload) < 4:
+            return _malformed(payload, "answers nothing that was asked")
+        (status,) = struct.unpack_from("<H", payload, 2)
+        return self._try_next(status) if status >= 300 else Found()
+
+    def _try_next(self, status: int) -> Found:
+        """Ask in another form or for another rate; if nothing is left, say why this sensor cannot be used."""
+        if status == OUT_OF_REQUESTS:
+            return _refused("has no room for another subscription: take its battery out for a moment and try again")
+        if len(self._attempts) > 1:
+            del self._attempts[0]
+            self._clock = PacketClock(STAMPS, self.sampling_rate_hz)
+            return Found(actions=(self._ask(),))
+        if status in (507, OLD_OUT_OF_STORAGE):
+            return _refused("has run out of memory: take its battery out for a moment and try again")
+        return _refused("has a firmware without 6-axis motion data: update it with the Movesense Showcase app")
+
+    def _read_hello(self, said: bytes) -> None:
+        """Fill in the nameplate: protocol version, then serial, product, update address, application and version."""
+        texts = [text_of(part) for part in said[1:].split(b"\0")]
+        if len(texts) >= 2:
+            self._nameplate.serial = texts[0] or self._nameplate.serial
+            self._nameplate.model = texts[1] or self._nameplate.model
+        if len(texts) >= 5:
+            self._nameplate.firmware = " ".join(texts[3:5])
+
+    def _first_part(self, payload: bytes) -> Found:
+        """Take a packet, or its first part: a cut may leave a length that is whole by chance, so the next one tells."""
+        before, self._pending = self._pending, b""
+        if self._comes_in_parts is False:
+            return self._packet(payload)
+        if not before:
+            self._pending = payload
+            return Found()
+        if self._comes_in_parts:
+            self._pending, self._comes_in_parts = payload, None
+            return _malformed(before, NO_SECOND_PART)
+        self._comes_in_parts = False
+        first, second = self._packet(before), self._packet(payload)
+        return Found(first.samples + second.samples, (), first.notices + second.notices)
+
+    def _second_part(self, payload: bytes) -> Found:
+        before, self._pending, self._comes_in_parts = self._pending, b"", True
+        return self._packet(before + payload[2:]) if before else _malformed(payload, NO_FIRST_PART)
+
+    def _packet(self, notification: bytes) -> Found:
+        """Make samples of a whole packet."""
+        packet = decode_packet(notification[2:])
+        if packet is None:
+            return _malformed(notification, "a packet of impossible length")
+        acceleration_m_s2, angular_velocity_dps = packet.arrays
+        angular_velocity_rad_s = angular_velocity_dps * RAD_S_PER_DPS
+        if not (is_possible_acceleration(acceleration_m_s2) and is_possible_angular_velocity(angular_velocity_rad_s)):
+            return _malformed(notification, "values beyond the sensor's range")
+        placed = self._clock.place(packet.stamp_ms, len(acceleration_m_s2))
+        notices = placed.notices(len(notification))
+        if placed.is_dropped:
+            return Found(notices=notices)
+        is_restarted = placed.fate is Fate.RESTARTED
+        samples = Samples(placed.time_s, acceleration_m_s2, angular_velocity_rad_s, is_restarted)
+        return Found((samples,), (), notices)
+
+
+def _malformed(payload: bytes, reason: str) -> Found:
+    return Found(notices=(Malformed(len(payload), reason),))
+
+
+def _refused(what: str) -> Found:
+    return Found(notices=(Refused(f"The Movesense sensor {what}."),))
+
+
+def recognises(advertisement: Advertisement) -> bool:
+    """Return whether this is a Movesense; the service of its protocol is not advertised, so the name tells."""
+    return (advertisement.name or "").startswith("Movesense ")
+
+
+MOVESENSE = SensorKind(
+    name="movesense",
+    title="Movesense",
+    recognises=recognises,
+    driver=lambda wished_rate_hz: StreamingDriver(
+        lambda nameplate: MovesenseConnection(wished_rate_hz, nameplate), "Movesense"
+    ),
+)

@@ -1,0 +1,223 @@
+"""What all sensors do alike that stream samples and keep none: one driver over all connections.
+
+What is particular to a sensor is a :class:`Connection`, made afresh for each connection, so that nothing of the one
+before (half a packet, a rate, a clock) is left. This module refuses to know the bytes of any sensor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from imu.samples import Array, ImuBlock
+from imu.sensors.conversation import (
+    Action,
+    Battery,
+    Heard,
+    Identified,
+    LinkDown,
+    LinkUp,
+    Message,
+    Notice,
+    Read,
+    Refused,
+    Reply,
+    Restarted,
+    SamplesLost,
+    Subscribe,
+)
+from imu.sensors.gatt import BATTERY_LEVEL, FIRMWARE_REVISION, MODEL_NUMBER, SERIAL_NUMBER
+from imu.sensors.timeline import Timeline
+
+
+@dataclass(slots=True)
+class Nameplate:
+    """What a sensor says of itself during one connection; filled in as it is heard."""
+
+    model: str
+    serial: str = ""
+    firmware: str = ""
+
+    def read(self, heard: Heard) -> bool:
+        """Fill in what Bluetooth's device information says; return whether this was it."""
+        text = text_of(heard.payload)
+        if heard.characteristic == MODEL_NUMBER:
+            self.model = text or self.model
+        elif heard.characteristic == SERIAL_NUMBER:
+            self.serial = text
+        elif heard.characteristic == FIRMWARE_REVISION:
+            self.firmware = text
+        else:
+            return False
+        return True
+
+
+def text_of(payload: bytes) -> str:
+    """Return the text in a characteristic, up to its first NUL, without what cannot be printed."""
+    decoded = payload.split(b"\0", 1)[0].decode("utf-8", errors="replace")
+    return "".join(letter for letter in decoded if letter.isprintable()).strip()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Samples:
+    """Rows on the sensor's clock.
+
+    Attributes
+    ----------
+    device_time_s : (n,) array
+        Unwrapped and rising within a connection, unless `is_restarted`.
+    acceleration_m_s2, angular_velocity_rad_s : (n, 3) array
+        Finite, sensor frame.
+    is_restarted : bool
+        Whether the clock was set anew before these.
+    """
+
+    device_time_s: Array
+    acceleration_m_s2: Array
+    angular_velocity_rad_s: Array
+    is_restarted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a connection makes of one message."""
+
+    samples: tuple[Samples, ...] = ()
+    actions: tuple[Action, ...] = ()
+    notices: tuple[Notice, ...] = ()
+
+
+class Connection(Protocol):
+    """The conversation with one kind of sensor during one connection. It never raises, whatever it is told."""
+
+    @property
+    def sampling_rate_hz(self) -> float:
+        """The rate agreed on; known once there are samples."""
+
+    @property
+    def scales(self) -> tuple[float, float]:
+        """As in :class:`imu.sensors.conversation.Identified`; known once there are samples."""
+
+    def begin(self) -> tuple[Action, ...]:
+        """Return what to say first."""
+
+    def hear(self, heard: Heard) -> Found:
+        """Take what the sensor said, other than its device information and battery level."""
+
+    def stop(self) -> tuple[Action, ...]:
+        """Return what to say before hanging up."""
+
+    def finish(self) -> Found:
+        """Give the samples held back; nothing comes after this."""
+
+
+class StreamingDriver:
+    """A :class:`imu.sensors.conversation.Driver` for a sensor of which every connection is a new stream.
+
+    Parameters
+    ----------
+    connect : callable
+        Make what speaks to the sensor during one connection; takes the nameplate to fill in.
+    model : str
+        What the sensor is called if it does not say itself.
+    """
+
+    def __init__(self, connect: Callable[[Nameplate], Connection], model: str) -> None:
+        self._connect = connect
+        self._model = model
+        self._timeline = Timeline()
+        self._nameplate = Nameplate(model)
+        self._connection: Connection | None = None
+        self._received_s = 0.0
+        self._is_identified = False  # in this connection
+        self._is_refused = False
+
+    def take(self, message: Message) -> Reply:
+        """Take what came, in the order in which it came."""
+        if self._is_refused:
+            return Reply()
+        if isinstance(message, Heard):
+            self._received_s = message.received_s
+            return self._hear(message)
+        rest = self._hang_up()
+        self._received_s = message.received_s
+        if isinstance(message, LinkDown):
+            return rest
+        return Reply(rest.blocks, self._greet(message), rest.notices)
+
+    def stop(self) -> tuple[Action, ...]:
+        """Return what to say to the sensor before hanging up."""
+        return () if self._connection is None or self._is_refused else self._connection.stop()
+
+    def finish(self) -> Reply:
+        """Give the samples that were held back to come in order; nothing comes after this."""
+        return self._hang_up()
+
+    def _greet(self, _link: LinkUp) -> tuple[Action, ...]:
+        """Begin a connection: who it is first, so that it is known before the first samples."""
+        self._nameplate = Nameplate(self._model)
+        self._connection = self._connect(self._nameplate)
+        self._is_identified = False
+        self._timeline.restart()
+        about = (MODEL_NUMBER, SERIAL_NUMBER, FIRMWARE_REVISION)
+        return (
+            *(Read(characteristic, required=False) for characteristic in about),
+            Subscribe(BATTERY_LEVEL, required=False),
+            Read(BATTERY_LEVEL, required=False),
+            *self._connection.begin(),
+        )
+
+    def _hang_up(self) -> Reply:
+        """End the connection, if there is one."""
+        if self._connection is None or self._is_refused:
+            return Reply()
+        reply = self._reply(self._connection, self._connection.finish())
+        self._connection = None
+        return Reply(reply.blocks, (), reply.notices)
+
+    def _hear(self, heard: Heard) -> Reply:
+        if self._connection is None or self._nameplate.read(heard):
+            return Reply()
+        if heard.characteristic == BATTERY_LEVEL:
+            is_level = len(heard.payload) == 1 and heard.payload[0] <= 100
+            return Reply(notices=(Battery(float(heard.payload[0])),)) if is_level else Reply()
+        return self._reply(self._connection, self._connection.hear(heard))
+
+    def _reply(self, connection: Connection, found: Found) -> Reply:
+        """Put what was found on the session's axis."""
+        if any(isinstance(notice, Refused) for notice in found.notices):
+            self._is_refused = True
+            return Reply(notices=found.notices)
+        notices: list[Notice] = []
+        blocks: list[ImuBlock] = []
+        for samples in found.samples:
+            if not len(samples.device_time_s):
+                continue
+            if not self._is_identified:
+                notices += self._identify(connection)
+            elif samples.is_restarted:
+                notices.append(Restarted())
+                self._timeline.restart()
+            blocks.append(self._placed(samples))
+        return Reply(tuple(blocks), found.actions, (*notices, *found.notices))
+
+    def _identify(self, connection: Connection) -> tuple[Notice, ...]:
+        """Tell who this is; and if there were samples before, that what was measured in between is gone."""
+        self._is_identified = True
+        plate = self._nameplate
+        identified = Identified(
+            plate.serial, plate.model, plate.firmware, connection.sampling_rate_hz, connection.scales
+        )
+        is_first = np.isneginf(self._timeline.last_s)
+        return (identified,) if is_first else (identified, SamplesLost(None))
+
+    def _placed(self, samples: Samples) -> ImuBlock:
+        return ImuBlock(
+            self._timeline.place(samples.device_time_s, self._received_s),
+            samples.acceleration_m_s2,
+            samples.angular_velocity_rad_s,
+            np.full(len(samples.device_time_s), self._received_s),
+        )
