@@ -1,0 +1,32 @@
+"""Fixtures that several tests share: a virtual radio, and waiting for something instead of sleeping."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+import pytest_asyncio
+
+from imu.sources.virtual import VirtualRadio
+
+Until = Callable[..., Awaitable[None]]
+
+
+@pytest_asyncio.fixture
+async def radio() -> AsyncIterator[VirtualRadio]:
+    """A virtual radio in this process, switched on."""
+    async with VirtualRadio() as switched_on:
+        yield switched_on
+
+
+@pytest.fixture
+def until() -> Until:
+    """Wait until a condition holds; fails after `within_s`, which is long, so that a slow machine passes."""
+
+    async def wait(condition: Callable[[], object], within_s: float = 10.0) -> None:
+        async with asyncio.timeout(within_s):
+            while not condition():
+                await asyncio.sleep(0.005)
+
+    return wait
