@@ -17,16 +17,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from imu import store as store_module
 from imu.errors import RecordingDamaged, SessionNotFound, StoreDamaged
 from imu.motion.pattern import Pattern
 from imu.motion.repetitions import RejectedMovement, Repetition
 from imu.samples import Gap, RowFaults
 from imu.session import SessionSummary, TrainingSet
-from imu.store import MIGRATIONS, Balance, SessionStore, hash_of
+from imu.store import MIGRATIONS, Balance, SessionStore, hash_of, migrations, sessions
 
 NOW = datetime(2026, 3, 10, 18, 30, 0, 123456, tzinfo=UTC)
-SCHEMA = Path(store_module.__file__).with_name("schema.sql")
+SCHEMA = Path(migrations.__file__).with_name("schema.sql")
 
 
 def repetition(pattern=Pattern.SQUAT, start_s=5.0):
@@ -377,7 +376,7 @@ def test_an_older_store_is_brought_up_to_date_with_its_sessions(path, monkeypatc
     with SessionStore.open(path) as store:
         keep(store)
     monkeypatch.setattr(
-        store_module, "MIGRATIONS", (*MIGRATIONS, "CREATE TABLE note (text);\nINSERT INTO note VALUES ('a;b');\n")
+        migrations, "MIGRATIONS", (*MIGRATIONS, "CREATE TABLE note (text);\nINSERT INTO note VALUES ('a;b');\n")
     )
     with SessionStore.open(path) as store:
         assert store.load(1).summary == USUAL
@@ -389,7 +388,7 @@ def test_a_migration_that_rebuilds_a_table_loses_nothing_that_refers_to_it(path,
     with SessionStore.open(path) as store:
         keep(store)
     rebuild = "CREATE TABLE copy AS SELECT * FROM session;\nDELETE FROM session;\n"
-    monkeypatch.setattr(store_module, "MIGRATIONS", (*MIGRATIONS, rebuild))
+    monkeypatch.setattr(migrations, "MIGRATIONS", (*MIGRATIONS, rebuild))
     SessionStore.open(path).close()
     assert query(path, "SELECT count(*) FROM repetition") == [(14,)]
 
@@ -401,7 +400,7 @@ def test_a_migration_that_fails_leaves_the_store_as_it_was(path, monkeypatch, br
     with SessionStore.open(path) as store:
         keep(store)
     before = contents(path)
-    monkeypatch.setattr(store_module, "MIGRATIONS", (*MIGRATIONS, broken))
+    monkeypatch.setattr(migrations, "MIGRATIONS", (*MIGRATIONS, broken))
     with pytest.raises((StoreDamaged, ValueError)):
         SessionStore.open(path)
     assert contents(path) == before
@@ -607,7 +606,7 @@ def test_an_error_in_the_middle_of_a_save_leaves_what_was_kept(store, monkeypatc
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(store, "_insert_measured", interrupted)
+        patched.setattr(sessions, "replace_measured", interrupted)
         keep(store, summary([HINGE]))
     assert store.load(1).summary == USUAL
     assert keep(store, summary([HINGE])) == 1

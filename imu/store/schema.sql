@@ -1,6 +1,6 @@
 -- The session store: what every session showed, on the person's own computer, in one SQLite file (`sessions.db`).
 --
--- This file is the schema as it stands after all migrations in `imu/store.py`, written to be read; a test compares the two.
+-- This file is the schema as it stands after all migrations in `imu/store/migrations.py`, written to be read; a test compares the two.
 --
 -- Units are SI: seconds, metres, radians. Times `..._s` are on the recording's own clock, intervals are half-open. Times
 -- `..._at` are UTC as text of one length (2026-03-01T17:30:00.000000+00:00), so that their order as text is that in time.
@@ -8,8 +8,10 @@
 --
 -- What was measured is never changed: gap, training_set, repetition and rejected refuse UPDATE. Saving the same recording
 -- again, perhaps by a better program, replaces all of these rows of its session in one transaction; the session keeps its id.
--- A correction by the person adds rows in a table of its own and leaves these alone. It has to name the session and a time in
--- the recording, not a row in here: the numbers of sets and repetitions may differ once a better program has counted again.
+-- A correction by the person adds a row to a table of its own and leaves these alone. It names the session and a time in the
+-- recording, not a row in here: the numbers of sets and repetitions may differ once a better program has counted again.
+--
+-- What counts, corrections and all, is in the views counted_set and counted_repetition: read those to add anything up.
 
 -- One recording, analysed. AUTOINCREMENT: the id of a deleted session never comes to mean another one.
 CREATE TABLE session (
@@ -106,3 +108,71 @@ BEGIN SELECT RAISE(ABORT, 'what was measured is never changed'); END;
 
 CREATE TRIGGER repetition_is_measured BEFORE UPDATE ON repetition
 BEGIN SELECT RAISE(ABORT, 'what was measured is never changed'); END;
+
+-- What the person put right, in the order in which it was done.
+CREATE TABLE correction (
+    session_id INTEGER NOT NULL REFERENCES session ON DELETE CASCADE,
+    number     INTEGER NOT NULL,
+    made_at    TEXT    NOT NULL,
+    what       TEXT    NOT NULL CHECK (json_valid(what)),  -- as imu/store/corrections.py writes it
+    undone     INTEGER NOT NULL DEFAULT 0 CHECK (undone IN (0, 1)),  -- 1: it does not count, but can be made again
+    PRIMARY KEY (session_id, number)
+) STRICT;
+
+-- What counts of sessions with corrections, and of no others. Worked out of what was measured and of the corrections whenever
+-- either changes.
+CREATE TABLE corrected_set (
+    session_id INTEGER NOT NULL REFERENCES session ON DELETE CASCADE,
+    number     INTEGER NOT NULL,
+    start_s    REAL    NOT NULL,
+    end_s      REAL    NOT NULL,
+    pattern    TEXT    NOT NULL CHECK (pattern IN ('squat', 'hinge', 'mixed', 'uncertain')),
+    exercise   TEXT,     -- what the person calls it
+    load_kg    REAL,
+    note       TEXT,
+    PRIMARY KEY (session_id, number)
+) STRICT;
+
+CREATE TABLE corrected_repetition (
+    session_id               INTEGER NOT NULL,
+    set_number               INTEGER NOT NULL,
+    number                   INTEGER NOT NULL,
+    start_s                  REAL    NOT NULL,
+    end_s                    REAL    NOT NULL,
+    pattern                  TEXT    NOT NULL CHECK (pattern IN ('squat', 'hinge', 'uncertain')),
+    exercise                 TEXT,     -- its own, else that of the set
+    load_kg                  REAL,     -- the same
+    note                     TEXT,
+    measured_set_number      INTEGER,  -- where its figures are: in table repetition, by set and number,
+    measured_number          INTEGER,
+    measured_rejected_number INTEGER,  -- or by the rejected movement; nowhere if the person added it and nothing was measured
+    PRIMARY KEY (session_id, set_number, number),
+    FOREIGN KEY (session_id, set_number) REFERENCES corrected_set (session_id, number) ON DELETE CASCADE,
+    CHECK ((measured_set_number IS NULL) = (measured_number IS NULL)),
+    CHECK (measured_set_number IS NULL OR measured_rejected_number IS NULL)
+) STRICT;
+
+-- What counts, of all sessions. Figures are NULL for a repetition that the person added and of which nothing was measured.
+CREATE VIEW counted_set AS
+    SELECT session_id, number, start_s, end_s, pattern,
+           NULL AS exercise, NULL AS load_kg, NULL AS note
+    FROM training_set
+    WHERE session_id NOT IN (SELECT session_id FROM correction WHERE undone = 0)
+    UNION ALL
+    SELECT session_id, number, start_s, end_s, pattern, exercise, load_kg, note
+    FROM corrected_set;
+
+CREATE VIEW counted_repetition AS
+    SELECT session_id, set_number, number, start_s, end_s, pattern,
+           NULL AS exercise, NULL AS load_kg, NULL AS note,
+           trunk_angle_rad, hip_drop_m, mean_concentric_velocity_m_s
+    FROM repetition
+    WHERE set_number IS NOT NULL
+      AND session_id NOT IN (SELECT session_id FROM correction WHERE undone = 0)
+    UNION ALL
+    SELECT c.session_id, c.set_number, c.number, c.start_s, c.end_s, c.pattern, c.exercise, c.load_kg, c.note,
+           m.trunk_angle_rad, m.hip_drop_m, m.mean_concentric_velocity_m_s
+    FROM corrected_repetition AS c
+    LEFT JOIN repetition AS m ON m.session_id = c.session_id AND (
+        (m.set_number = c.measured_set_number AND m.number = c.measured_number)
+        OR m.rejected_number = c.measured_rejected_number);

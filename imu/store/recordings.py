@@ -1,0 +1,90 @@
+"""Recordings that sessions were counted from: telling them by their content, finding them, and deleting one."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from pathlib import Path
+
+from imu.errors import ImuError, RecordingDamaged
+
+
+class RecordingNotDeleted(ImuError):
+    """A recording cannot be deleted; the sentence says what to do."""
+
+
+def hash_of(recording: Path) -> str:
+    """Return the SHA-256 of a recording as 64 hexadecimal digits.
+
+    Of a folder: that of the names and hashes of all files in it, hidden ones left out.
+
+    Raises
+    ------
+    RecordingDamaged
+        If it cannot be read.
+    """
+    try:
+        if not recording.is_dir():
+            with recording.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        digest = hashlib.sha256()
+        for path in sorted(recording.rglob("*")):
+            name = path.relative_to(recording)
+            if path.is_file() and not any(part.startswith(".") for part in name.parts):
+                digest.update(f"{name.as_posix()}\0{hash_of(path)}\n".encode("utf-8", "surrogateescape"))
+        return digest.hexdigest()
+    except OSError as error:
+        raise RecordingDamaged(f"{recording} cannot be read ({error.strerror}); check that it is there") from error
+
+
+def find_recording(source: str, content_hash: str, recordings: Path) -> Path | None:
+    """Return where the recording of a session lies in our own folder, ``None`` if it does not.
+
+    Looked for where it was saved, and by its name in `recordings`, for the folder may have moved with a backup. What
+    has another content by now is another recording.
+
+    Parameters
+    ----------
+    source : str
+        Path of the recording when it was last saved.
+    content_hash : str
+        `hash_of` it then.
+    recordings : Path
+        The folder of our own recordings. A link out of it is not in it.
+    """
+    folder = recordings.resolve()
+    for path in (Path(source), recordings / source.replace("\\", "/").rsplit("/", 1)[-1]):
+        try:
+            place = path.resolve()
+            ours = place.is_relative_to(folder) and place != folder and place.exists()
+        except (OSError, ValueError):  # a name that this system cannot have
+            continue
+        if ours and _hash_or_none(place) == content_hash:
+            return place
+    return None
+
+
+def delete_recording(recording: Path) -> None:
+    """Delete a recording, be it a file or a folder.
+
+    Raises
+    ------
+    RecordingNotDeleted
+        If it cannot be.
+    """
+    try:
+        if recording.is_dir():
+            shutil.rmtree(recording)
+        else:
+            recording.unlink()
+    except OSError as error:
+        raise RecordingNotDeleted(
+            f"{recording} cannot be deleted ({error.strerror}); allow writing to its folder, and do it again"
+        ) from error
+
+
+def _hash_or_none(recording: Path) -> str | None:
+    try:
+        return hash_of(recording)
+    except RecordingDamaged:
+        return None

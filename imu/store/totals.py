@@ -1,0 +1,103 @@
+"""What many sessions add up to, by SQL: only what counts, so with all corrections.
+
+This module refuses to know what is said of the sums.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import UTC, datetime, timedelta
+
+from imu.motion.pattern import Pattern
+from imu.store.stored import Balance, PatternTotals, SessionOverview, from_text, to_text
+
+
+def overviews(connection: sqlite3.Connection) -> tuple[SessionOverview, ...]:
+    """Return one line for each session, the last trained one first."""
+    rows = connection.execute(
+        """
+        WITH sets AS (
+            SELECT session_id, count(*) AS sets FROM counted_set GROUP BY session_id
+        ), repetitions AS (
+            SELECT session_id,
+                   count(*) FILTER (WHERE pattern = 'squat') AS squats,
+                   count(*) FILTER (WHERE pattern = 'hinge') AS hinges,
+                   count(*) FILTER (WHERE pattern = 'uncertain') AS uncertain
+            FROM counted_repetition GROUP BY session_id
+        )
+        SELECT id, saved_at, trained_at, source, duration_s,
+               coalesce(sets, 0), coalesce(squats, 0), coalesce(hinges, 0), coalesce(uncertain, 0),
+               (SELECT count(*) FROM correction WHERE correction.session_id = session.id AND undone = 0)
+        FROM session
+        LEFT JOIN sets ON sets.session_id = session.id
+        LEFT JOIN repetitions ON repetitions.session_id = session.id
+        ORDER BY trained_at DESC, id DESC
+        """
+    )
+    return tuple(
+        SessionOverview(session_id, from_text(saved_at), from_text(trained_at), *rest)
+        for session_id, saved_at, trained_at, *rest in rows
+    )
+
+
+def balance(connection: sqlite3.Connection, days: int, now: datetime) -> Balance:
+    """Return how many squats and hinges were done in the `days` times 24 hours before `now`."""
+    since = to_text(now.astimezone(UTC) - timedelta(days=days))
+    squats, hinges = connection.execute(
+        """
+        SELECT count(*) FILTER (WHERE pattern = 'squat'), count(*) FILTER (WHERE pattern = 'hinge')
+        FROM counted_repetition
+        WHERE session_id IN (SELECT id FROM session WHERE trained_at > ? AND trained_at <= ?)
+        """,
+        (since, to_text(now)),
+    ).fetchone()
+    return Balance(days, squats, hinges)
+
+
+def days_since_trained(connection: sqlite3.Connection, now: datetime) -> dict[Pattern, int | None]:
+    """Return for squat and hinge the calendar days since the last repetition in a set, ``None`` if there was none."""
+    days: dict[Pattern, int | None] = {Pattern.SQUAT: None, Pattern.HINGE: None}
+    for pattern in days:
+        row = connection.execute(
+            """
+            SELECT trained_at FROM session
+            WHERE trained_at <= ? AND EXISTS (
+                SELECT * FROM counted_repetition WHERE session_id = session.id AND pattern = ?)
+            ORDER BY trained_at DESC LIMIT 1
+            """,
+            (to_text(now), pattern),
+        ).fetchone()
+        if row is not None:
+            days[pattern] = (now.date() - from_text(row[0]).astimezone(now.tzinfo).date()).days
+    return days
+
+
+def pattern_totals(
+    connection: sqlite3.Connection, until: datetime, least_drop_for_speed_m: float
+) -> tuple[PatternTotals, ...]:
+    """Return what each session until a moment has of each pattern, in the order of time."""
+    rows = connection.execute(
+        """
+        WITH sets AS (
+            SELECT session_id, pattern, count(*) AS sets FROM counted_set GROUP BY session_id, pattern
+        ), repetitions AS (
+            SELECT session_id, pattern, count(*) AS repetitions, count(trunk_angle_rad) AS measured,
+                   total(trunk_angle_rad) AS angle, total(hip_drop_m) AS hip_drop,
+                   count(*) FILTER (WHERE hip_drop_m >= :least_drop_m) AS with_speed,
+                   total(mean_concentric_velocity_m_s) FILTER (WHERE hip_drop_m >= :least_drop_m) AS speed
+            FROM counted_repetition GROUP BY session_id, pattern
+        )
+        SELECT id, trained_at, started_at IS NOT NULL, duration_s, repetitions.pattern, coalesce(sets, 0),
+               repetitions, measured, angle, hip_drop, with_speed, speed
+        FROM repetitions
+        JOIN session ON session.id = repetitions.session_id
+        LEFT JOIN sets ON sets.session_id = repetitions.session_id AND sets.pattern = repetitions.pattern
+        WHERE trained_at <= :until
+        ORDER BY trained_at, id, repetitions.pattern
+        """,
+        {"until": to_text(until), "least_drop_m": least_drop_for_speed_m},
+    )
+    return tuple(
+        PatternTotals(session_id, from_text(trained_at), bool(known), duration_s, Pattern(pattern), *rest)
+        for session_id, trained_at, known, duration_s, pattern, *rest in rows
+    )
