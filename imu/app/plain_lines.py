@@ -1,0 +1,104 @@
+"""What happens in a training, one line each: for pipes, files, and terminals that cannot be drawn on."""
+
+from __future__ import annotations
+
+import math
+
+from imu.app.live_view import LOW_BATTERY_PERCENT, Link, LinkState, LiveView
+from imu.app.report import clock, printable
+from imu.app.screen_parts import balance, plural, plural_of, tempo
+from imu.motion.repetitions import Repetition
+from imu.sensors.conversation import (
+    Battery,
+    Caution,
+    Identified,
+    Malformed,
+    Notice,
+    Refused,
+    Restarted,
+    SamplesLost,
+    SamplesRecovered,
+)
+from imu.session import Event, GapFound, MovementRejected, RepetitionCounted, RepetitionTakenBack, SetClosed
+
+
+def plain_line(happened: Event | Notice | Link, view: LiveView) -> str | None:
+    """Return the line for what happened; ``None`` for what is worth none.
+
+    Parameters
+    ----------
+    happened : Event, Notice or Link
+        What happened.
+    view : LiveView
+        The view after it was taken.
+    """
+    match happened:
+        case Link():
+            return _link_line(happened)
+        case RepetitionCounted() | RepetitionTakenBack() | SetClosed() | MovementRejected() | GapFound():
+            return _event_line(happened, view)
+        case _:
+            return _notice_line(happened)
+
+
+def _event_line(event: Event, view: LiveView) -> str:
+    match event:
+        case RepetitionCounted(repetition):
+            return f"{clock(repetition.end_s):>7}  {view.count:>3}  {_figures(repetition)}{_cue(view)}"
+        case RepetitionTakenBack(repetition):
+            return f"{clock(repetition.end_s):>7}       taken back: {repetition.pattern}; {view.count} left in the set"
+        case SetClosed(closed):
+            number = view.sets.index(closed) + 1 if closed in view.sets else len(view.sets)
+            return f"{clock(closed.end_s):>7}  set {number}: {plural_of(closed)}; today {balance(view.today)}"
+        case MovementRejected(movement):
+            what = "" if movement.repetition is None else f" ({plural(1, movement.repetition.pattern)})"
+            return f"{clock(movement.end_s):>7}       not counted: {movement.reason}{what}"
+        case GapFound(gap):
+            return f"{clock(gap.start_s):>7}       {gap.end_s - gap.start_s:.1f} s without samples"
+
+
+def _figures(repetition: Repetition) -> str:
+    return (
+        f"{repetition.pattern:<9}  {math.degrees(repetition.trunk_angle_rad):3.0f}°  {repetition.hip_drop_m:.2f} m  "
+        f"{tempo([repetition])} s  {repetition.mean_concentric_velocity_m_s:.2f} m/s  "
+        f"{100 * repetition.confidence:.0f} % sure"
+    )
+
+
+def _cue(view: LiveView) -> str:
+    return "" if view.cue is None else f"  {view.cue}"
+
+
+def _link_line(link: Link) -> str:
+    sensor = "the sensor" if link.sensor is None else printable(link.sensor)
+    attempt = f" (try {link.attempt})" if link.attempt > 1 else ""
+    match link.state:
+        case LinkState.SEARCHING:
+            return f"looking for {sensor}{attempt}"
+        case LinkState.CONNECTING:
+            return f"connecting to {sensor}{attempt}"
+        case LinkState.CONNECTED:
+            return f"{sensor} is connected"
+        case LinkState.LOST:
+            return f"{sensor} is lost{attempt}; what is done until it is back may be missing"
+
+
+def _notice_line(notice: Notice) -> str | None:
+    match notice:
+        case Identified():
+            told = f"{notice.model} {notice.serial}, firmware {notice.firmware}, {notice.sampling_rate_hz:g} Hz"
+        case Battery(percent) if percent <= LOW_BATTERY_PERCENT:
+            told = f"battery LOW: {percent:.0f} %"
+        case SamplesLost(None):
+            told = "samples were lost, the sensor does not say how many"
+        case SamplesLost(samples):
+            told = f"{samples} samples were lost"
+        case SamplesRecovered(samples):
+            told = f"{samples} samples that were kept back have come"
+        case Restarted():
+            told = "the sensor has restarted"
+        case Caution(sentence) | Refused(sentence):
+            told = sentence
+        case Battery() | Malformed():
+            return None  # they come again and again; the summary counts what made no sense
+    return printable(told)

@@ -1,0 +1,196 @@
+"""A view -> the screen that a person trains in front of, whatever size it has.
+
+The count stands in block digits, so that it is read from where one trains. Where everything stands depends on the size
+alone, never on what there is to say: nothing jumps when a message comes. What has no room is left out, the least
+important first.
+"""
+
+from __future__ import annotations
+
+from rich.text import Text
+
+from imu.app import screen_parts as parts
+from imu.app.block_digits import ROWS, block_digits, width_of
+from imu.app.live_view import Gravity, LinkState, LiveView, Phase
+from imu.app.report import clock
+from imu.app.screen_parts import ASCII, UNICODE, Ink
+
+SIDE_BY_SIDE_COLUMNS = 60
+"""From this width the figures stand beside the digits, else below."""
+TINY_COLUMNS, TINY_ROWS = 30, 10
+"""Below either there are the digits and one line."""
+SIDE_ROWS = 8
+"""Lines of figures: headline, clocks, a blank, two bars, tempo, speed, cue."""
+LEAST_FOOT_ROWS = 5
+"""Lines below the digits that larger digits do not take."""
+DIGITS_SHARE = {Phase.WAITING: 0.54, Phase.SET: 0.54, Phase.REST: 0.66}
+"""Part of the width that the digits may take beside the figures; a clock has one digit more and fewer figures."""
+PRESSING = 1
+"""Up to this importance a line about the session takes the place of a figure where both have no room."""
+
+_IMPORTANCE = {Gravity.PROBLEM: 0, Gravity.CAUTION: 2, Gravity.NOTE: 5}
+
+
+def screen(view: LiveView, width: int, height: int, *, ascii_only: bool = False, keys: bool = True) -> Text:
+    """Return the screen: at most `height` lines, none wider than `width`.
+
+    Parameters
+    ----------
+    view : LiveView
+        What there is to show.
+    width, height : int
+        Columns and rows of the terminal.
+    ascii_only : bool
+        Whether to draw in characters that every encoding has.
+    keys : bool
+        Whether keys can be pressed; without a keyboard the line that names them is left out.
+    """
+    ink = ASCII if ascii_only else UNICODE
+    if width < TINY_COLUMNS or height < TINY_ROWS:
+        lines = _tiny(view, width, height, ink)
+    else:
+        foot = parts.keys_line(view) if keys else Text()
+        body = _beside(view, width, height - 3, ink) if width >= SIDE_BY_SIDE_COLUMNS else None
+        body = body or _stacked(view, width, height - 3, ink)
+        lines = [_header(view, width), Text(ink.rule * width, "dim"), *body, foot]
+    lines = [_fitted(line, width, ascii_only=ascii_only) for line in lines[: max(1, height)]]
+    return Text("\n", no_wrap=True, overflow="crop", end="").join(lines)
+
+
+def _header(view: LiveView, width: int) -> Text:
+    """Return as much about the sensor as has room."""
+    pieces = parts.header_pieces(view)
+    separator = "   "
+    while len(pieces) > 1 and sum(text.cell_len + len(separator) for _, text in pieces) - len(separator) > width:
+        pieces.remove(max(pieces, key=lambda piece: piece[0]))
+    return Text(separator).join(text for _, text in pieces)
+
+
+def _beside(view: LiveView, width: int, rows: int, ink: Ink) -> list[Text]:
+    """Return `rows` lines: digits at the left, figures at their right, the session below."""
+    number, widest = _number(view)
+    room = int(DIGITS_SHARE[view.phase] * width)
+    scale = _scale(widest, room, rows - LEAST_FOOT_ROWS)
+    gap = 3 if scale == 1 else 4
+    digits_width = width_of(widest, scale)
+    side = _side(view, width - digits_width - gap - 1, ink)
+    block_rows = max(ROWS * scale, min(SIDE_ROWS, rows - LEAST_FOOT_ROWS))
+    digits = _centred(_digits(view, number, scale, ink), block_rows)
+    beside = _centred(side, block_rows) if len(side) <= block_rows else _without_blanks(side)[:block_rows]
+    block = [
+        Text.assemble(" ", " " * (digits_width - left.cell_len), left, " " * gap, right)
+        for left, right in zip(digits, beside, strict=False)
+    ]
+    return _filled(block, _foot(view, width, ink), rows)
+
+
+def _stacked(view: LiveView, width: int, rows: int, ink: Ink) -> list[Text]:
+    """Return `rows` lines: digits, figures below them, the session below those."""
+    number, widest = _number(view)
+    scale = _scale(widest, width, rows - SIDE_ROWS - LEAST_FOOT_ROWS + 2)
+    digits = _digits(view, number, scale, ink)
+    left = " " * max(0, (width - width_of(widest, scale)) // 2)
+    block = [Text.assemble(left, " " * (width_of(widest, scale) - line.cell_len), line) for line in digits]
+    side, foot = _without_blanks(_side(view, width, ink)), _foot(view, width, ink)
+    pressing = any(importance <= PRESSING for importance, _ in foot)
+    return _filled([*block, *side][: rows - pressing], foot, rows)
+
+
+def _tiny(view: LiveView, width: int, height: int, ink: Ink) -> list[Text]:
+    """Return the digits if they have room, and one line."""
+    number, widest = _number(view)
+    told = _word(view)
+    if view.phase is Phase.REST and width < width_of(widest):
+        told = Text.assemble("rest ", number, " ", told)
+        number = widest = str(view.count)
+    if height <= ROWS or width < width_of(widest):
+        return [Text.assemble(number, " ", told)]
+    scale = _scale(widest, width, height - 1)
+    return [*_digits(view, number, scale, ink), told]
+
+
+def _word(view: LiveView) -> Text:
+    """Return the one thing to say in one short line."""
+    if view.link.state is not LinkState.CONNECTED:
+        return parts.link_piece(view)
+    if view.paused:
+        return Text("PAUSED", "bold reverse yellow")
+    if view.shown is None:
+        return Text("ready")
+    style = parts.STYLE[view.shown.pattern]
+    word = Text(view.shown.pattern.upper(), style)
+    if view.phase is Phase.REST:
+        return Text.assemble((parts.plural_of(view.shown), style), " done")
+    return word.append(f" set {view.set_number}", "not bold")
+
+
+def _number(view: LiveView) -> tuple[str, str]:
+    """Return what stands in digits, and the widest that may stand there: the clock in a rest, else the count."""
+    if view.phase is Phase.REST and view.rest_s is not None:
+        rested = clock(view.rest_s)
+        return rested, max(rested, "0:00", key=len)
+    return str(view.count), max(str(view.count), "00", key=len)
+
+
+def _digits(view: LiveView, number: str, scale: int, ink: Ink) -> list[Text]:
+    if view.phase is Phase.REST or view.last is None:
+        style = "bold green" if view.rest_is_over else "dim"
+    else:
+        style = parts.STYLE[view.last.pattern]
+    return [Text(row, style) for row in block_digits(number, scale, ink=ink.full)]
+
+
+def _side(view: LiveView, width: int, ink: Ink) -> list[Text]:
+    """Return the figures of the set."""
+    bars = [] if view.phase is Phase.REST else parts.bars(view, width, ink)
+    lines = [parts.headline(view), parts.clocks(view), Text(), *bars, *parts.figures(view, ink)]
+    cue = None if view.phase is Phase.REST else parts.cue_line(view, ink)
+    return [*lines, *[Text()] * (SIDE_ROWS - 1 - len(lines)), cue or Text()]
+
+
+def _foot(view: LiveView, width: int, ink: Ink) -> list[tuple[int, Text]]:
+    """Return what is said of the session, in order, each with its importance (0 is the highest)."""
+    optional = [
+        (1, parts.lone_line(view)),
+        (2, parts.not_counted_line(view)),
+        (2, parts.cue_line(view, ink) if view.phase is Phase.REST else None),
+        (4, parts.sets_line(view, width)),
+        (3, parts.balance_line(view, width)),
+        (6, parts.data_line(view)),
+    ]
+    said = [(importance, line) for importance, line in optional if line is not None]
+    return said + [(_IMPORTANCE[gravity], line) for gravity, line in parts.message_lines(view)]
+
+
+def _filled(block: list[Text], foot: list[tuple[int, Text]], rows: int) -> list[Text]:
+    """Return `block` and below it as much of `foot` as has room, in exactly `rows` lines."""
+    room = rows - len(block)
+    while len(foot) > room:
+        foot.remove(max(foot, key=lambda line: line[0]))
+    spare = room - len(foot)
+    above, between = (1, 1) if spare >= 2 else (0, spare)
+    lines = [*[Text()] * above, *block, *[Text()] * between, *(line for _, line in foot)]
+    return lines + [Text()] * (rows - len(lines))
+
+
+def _scale(widest: str, columns: int, rows: int) -> int:
+    """Return the largest scale at which the digits have room; 1 even if they have none."""
+    return max(1, min(columns // width_of(widest), rows // ROWS))
+
+
+def _centred(lines: list[Text], rows: int) -> list[Text]:
+    above = max(0, (rows - len(lines)) // 2)
+    lines = [*[Text()] * above, *lines]
+    return lines + [Text()] * (rows - len(lines))
+
+
+def _without_blanks(lines: list[Text]) -> list[Text]:
+    return [line for line in lines if line.plain]
+
+
+def _fitted(line: Text, width: int, *, ascii_only: bool) -> Text:
+    """Return the line no wider than the screen, and in ASCII if it must be: a sensor may be called anything."""
+    if ascii_only and not line.plain.isascii():
+        line = Text(line.plain.encode("ascii", "replace").decode("ascii"), line.style, spans=line.spans)
+    line.truncate(width, overflow="crop" if ascii_only else "ellipsis")
+    return line
