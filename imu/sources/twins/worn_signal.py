@@ -19,9 +19,10 @@ class WornSignal:
 
     def __init__(self, signal: ImuBlock) -> None:
         self._time_s = signal.device_time_s - signal.device_time_s[0]
-        self._values = np.hstack((signal.acceleration_m_s2, signal.angular_velocity_rad_s))
+        values = np.hstack((signal.acceleration_m_s2, signal.angular_velocity_rad_s))
+        self._columns = np.ascontiguousarray(values.T)  # numpy.interp copies all of a column that is not contiguous
         last = self._time_s >= self._time_s[-1] - STANDING_S
-        up = self._values[last, :3].mean(axis=0)
+        up = values[last, :3].mean(axis=0)
         self._standing = np.concatenate((up / np.linalg.norm(up) * STANDARD_GRAVITY_M_S2, np.zeros(3)))
 
     @property
@@ -31,7 +32,7 @@ class WornSignal:
 
     def at(self, time_s: Array) -> tuple[Array, Array]:
         """Return acceleration in m/s² and angular velocity in rad/s at times since the start, each (n, 3)."""
-        values = np.column_stack([np.interp(time_s, self._time_s, column) for column in self._values.T])
+        values = np.column_stack([np.interp(time_s, self._time_s, column) for column in self._columns])
         values[time_s > self.duration_s] = self._standing
         return values[:, :3], values[:, 3:]
 
