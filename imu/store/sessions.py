@@ -139,7 +139,8 @@ class SessionStore:
             with self._writing():
                 session_id = self._upsert_session(session)
                 replace_measured(self._connection, session_id, summary)
-                replace_corrected(self._connection, session_id, summary)
+                with self._trusting():
+                    replace_corrected(self._connection, session_id, summary)
         except sqlite3.IntegrityError as error:
             raise ValueError(f"the summary of {source} holds what cannot be kept: {error}") from error
         return session_id
@@ -203,7 +204,7 @@ class SessionStore:
             If the file cannot be written; it is left as it was.
         """
         made_at_text = to_text(made_at)
-        with self._writing():
+        with self._writing(), self._trusting():
             summary = self._measured(session_id)
             append(self._connection, session_id, correction, made_at_text)
             *_, last = apply_corrections(summary, load_log(self._connection, session_id)).log
@@ -222,7 +223,7 @@ class SessionStore:
         StoreDamaged
             If the file cannot be written; it is left as it was.
         """
-        with self._writing():
+        with self._writing(), self._trusting():
             summary = self._measured(session_id)
             undone = undo(self._connection, session_id)
             replace_corrected(self._connection, session_id, summary)
@@ -238,7 +239,7 @@ class SessionStore:
         StoreDamaged
             If the file cannot be written; it is left as it was.
         """
-        with self._writing():
+        with self._writing(), self._trusting():
             summary = self._measured(session_id)
             redone = redo(self._connection, session_id)
             replace_corrected(self._connection, session_id, summary)
@@ -371,11 +372,16 @@ class SessionStore:
     @contextmanager
     def _reading(self) -> Iterator[None]:
         """See one state of the file throughout, whatever other programs write meanwhile."""
-        with explained(self._path), transaction(self._connection, "DEFERRED"):
-            try:
-                yield
-            except (ValueError, TypeError) as error:  # a flipped bit can make a value that SQLite lets pass, we do not
-                raise StoreDamaged(DAMAGED.format(path=self._path)) from error
+        with explained(self._path), transaction(self._connection, "DEFERRED"), self._trusting():
+            yield
+
+    @contextmanager
+    def _trusting(self) -> Iterator[None]:
+        """Read what this program once wrote: a flipped bit can make a value that SQLite lets pass, and we do not."""
+        try:
+            yield
+        except (ValueError, TypeError) as error:
+            raise StoreDamaged(DAMAGED.format(path=self._path)) from error
 
     def _upsert_session(self, session: dict[str, object]) -> int:
         """Return the number of a session, new or known; INSERT ... ON CONFLICT would use up a number each time."""

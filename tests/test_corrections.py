@@ -1,0 +1,621 @@
+"""Corrections: what they change, what they leave alone, that they can be undone, and that every total uses them."""
+
+import contextlib
+import json
+import sqlite3
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from time import perf_counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_store import HINGE, NOW, SQUAT, UNCERTAIN, content_hash, keep, query, repetition, summary
+
+from imu.errors import SessionNotFound, StoreDamaged
+from imu.motion.pattern import Pattern
+from imu.motion.repetitions import RejectedMovement
+from imu.session import TrainingSet
+from imu.store import (
+    AddRepetition,
+    ChangePattern,
+    CorrectedRepetition,
+    CorrectedSet,
+    CorrectionRefused,
+    DeleteRepetition,
+    EnterLoad,
+    MergeSets,
+    NameExercise,
+    Scope,
+    SessionStore,
+    SplitSet,
+    WriteNote,
+    apply_corrections,
+    migrations,
+)
+from imu.store.applying import REST_BETWEEN_SETS_S
+from imu.store.corrections import KINDS, from_object, to_object
+from imu.store.recordings import RecordingNotDeleted, hash_of
+
+ALONE = RejectedMovement(60.0, 62.3, "alone", repetition(HINGE, 60.0))
+SAT = RejectedMovement(80.0, 84.0, "sat down")
+# Set 1: squats at 0, 3, 6, 9; set 2: hinges at 100, 103, 106; 2.3 s each, turning after 1.1 s.
+TRAINED = summary([SQUAT] * 4, [HINGE] * 3, rejected=[ALONE, SAT])
+
+
+def counts(session):
+    return [[one.pattern.value[0] for one in one_set.repetitions] for one_set in session.sets]
+
+
+def applied(*corrections, to=TRAINED):
+    session = apply_corrections(to, corrections)
+    assert [one.not_applied for one in session.log] == [None] * len(corrections)
+    return session
+
+
+def refused(correction, to=TRAINED, after=()):
+    session = apply_corrections(to, [*after, correction])
+    assert session.sets == apply_corrections(to, after).sets
+    return session.log[-1].not_applied
+
+
+# --- Each kind -------------------------------------------------------------------------------------------------------
+
+
+def test_without_corrections_what_was_measured_counts():
+    session = apply_corrections(TRAINED)
+    assert counts(session) == [["s"] * 4, ["h"] * 3]
+    assert [one.measured for one_set in session.sets for one in one_set.repetitions] == [
+        one for one_set in TRAINED.sets for one in one_set.repetitions
+    ]
+    assert [one_set.measured for one_set in session.sets] == list(TRAINED.sets)
+    assert (session.measured, session.rejected, session.deleted, session.log) == (TRAINED, TRAINED.rejected, (), ())
+    assert [session.count(pattern) for pattern in (SQUAT, HINGE, UNCERTAIN)] == [4, 3, 0]
+
+
+def test_a_repetition_is_deleted_and_kept_beside():
+    session = applied(DeleteRepetition(4.1))
+    assert counts(session) == [["s"] * 3, ["h"] * 3]
+    assert [one.measured for one in session.deleted] == [TRAINED.sets[0].repetitions[1]]
+    assert session.measured == TRAINED
+    assert refused(DeleteRepetition(2.5)) == "no repetition is counted at 2.5 s"
+    assert refused(DeleteRepetition(4.1), after=[DeleteRepetition(4.1)]) == "no repetition is counted at 4.1 s"
+
+
+def test_a_set_without_repetitions_is_gone():
+    session = applied(*(DeleteRepetition(101.0 + 3 * i) for i in range(3)))
+    assert counts(session) == [["s"] * 4]
+
+
+def test_an_added_repetition_joins_the_nearest_set_or_makes_its_own():
+    assert counts(applied(AddRepetition(13.0, 15.0, HINGE))) == [["s"] * 4 + ["h"], ["h"] * 3]
+    assert counts(applied(AddRepetition(40.0, 42.0, SQUAT))) == [["s"] * 4, ["s"], ["h"] * 3]
+    assert counts(applied(AddRepetition(97.0, 99.0, SQUAT))) == [["s"] * 4, ["s"] + ["h"] * 3]
+    (lone,) = applied(AddRepetition(1.0, 2.0, UNCERTAIN), to=summary()).sets
+    (one,) = lone.repetitions
+    assert (one.measured, one.figures, one.added, one.middle_s, lone.measured) == (None, None, True, 1.5, None)
+    just_near = AddRepetition(11.3 + REST_BETWEEN_SETS_S, 25.0, SQUAT)
+    assert [len(one) for one in counts(applied(just_near))] == [5, 3]
+    assert [len(one) for one in counts(applied(replace(just_near, start_s=23.4)))] == [4, 1, 3]
+
+
+def test_adding_what_was_rejected_finds_its_figures_again():
+    session = applied(AddRepetition(60.5, 62.0, SQUAT))
+    (_, (one,), _) = (one_set.repetitions for one_set in session.sets)
+    assert (one.measured, one.pattern, one.start_s, one.added) == (ALONE.repetition, SQUAT, 60.0, True)
+    assert one.pattern_changed
+    assert one.figures == replace(ALONE.repetition, pattern=SQUAT)
+    assert session.rejected == (SAT,)
+    assert applied(AddRepetition(80.0, 84.0, SQUAT)).rejected == (ALONE,)
+
+
+def test_adding_what_was_deleted_brings_it_back():
+    session = applied(DeleteRepetition(4.1), AddRepetition(3.0, 5.0, SQUAT))
+    assert session.sets == apply_corrections(TRAINED).sets
+    assert session.deleted == ()
+
+
+def test_adding_what_is_counted_says_at_most_its_pattern():
+    assert refused(AddRepetition(3.2, 5.2, SQUAT)) == "a squat is counted there already"
+    assert counts(applied(AddRepetition(3.2, 5.2, HINGE))) == [["s", "h", "s", "s"], ["h"] * 3]
+
+
+def test_a_pattern_is_changed_for_one_or_all():
+    assert counts(applied(ChangePattern(4.1, HINGE))) == [["s", "h", "s", "s"], ["h"] * 3]
+    session = applied(ChangePattern(4.1, HINGE, Scope.SET))
+    assert counts(session) == [["h"] * 4, ["h"] * 3]
+    assert session.sets[0].pattern is HINGE
+    assert session.sets[0].measured == TrainingSet(
+        tuple(replace(one, pattern=HINGE) for one in TRAINED.sets[0].repetitions)
+    )
+
+
+def test_sets_are_split_and_merged():
+    split = applied(SplitSet(5.0))
+    assert counts(split) == [["s"] * 2, ["s"] * 2, ["h"] * 3]
+    assert applied(SplitSet(5.0), MergeSets(4.1, 7.1)).sets == apply_corrections(TRAINED).sets
+    assert counts(applied(SplitSet(5.0), MergeSets(1.0, 101.0))) == [["s"] * 4 + ["h"] * 3]
+    assert refused(SplitSet(0.5)) == "all repetitions of the set are on one side of 0.5 s"
+    assert refused(SplitSet(50.0)) == "no set is counted at 50.0 s"
+    assert refused(MergeSets(1.0, 50.0)) == "no set is counted at 50.0 s"
+    assert refused(MergeSets(1.0, 7.0)) == "it is one set already"
+
+
+def test_what_is_entered_for_a_set_holds_for_its_repetitions_unless_they_have_their_own():
+    session = applied(EnterLoad(4.1, 80.0), NameExercise(4.1, "Back squat"), EnterLoad(4.1, 60.0, Scope.REPETITION))
+    one_set = session.sets[0]
+    assert [one_set.load_kg_of(one) for one in one_set.repetitions] == [80.0, 60.0, 80.0, 80.0]
+    assert {one_set.exercise_of(one) for one in one_set.repetitions} == {"Back squat"}
+    later = applied(EnterLoad(4.1, 60.0, Scope.REPETITION), EnterLoad(4.1, 80.0)).sets[0]
+    assert {later.load_kg_of(one) for one in later.repetitions} == {80.0}
+    taken_away = applied(EnterLoad(4.1, 80.0), EnterLoad(4.1, None)).sets[0]
+    assert taken_away == apply_corrections(TRAINED).sets[0]
+
+
+def test_merging_loses_nothing_that_was_entered():
+    entered = [
+        EnterLoad(1.0, 80.0),
+        EnterLoad(101.0, 100.0),
+        NameExercise(101.0, "Deadlift"),
+        WriteNote(1.0, "warm up"),
+    ]
+    merged = applied(*entered, WriteNote(101.0, "belt"), MergeSets(1.0, 101.0)).sets[0]
+    assert [merged.load_kg_of(one) for one in merged.repetitions] == [80.0] * 4 + [100.0] * 3
+    assert (merged.exercise, merged.note) == ("Deadlift", "warm up\nbelt")
+
+
+def test_splitting_copies_what_was_entered():
+    first, second, _ = applied(EnterLoad(1.0, 80.0), WriteNote(1.0, "belt"), SplitSet(5.0)).sets
+    assert (first.load_kg, first.note) == (second.load_kg, second.note) == (80.0, "belt")
+
+
+@pytest.mark.parametrize(
+    "impossible",
+    [
+        lambda: DeleteRepetition(float("nan")),
+        lambda: SplitSet(float("inf")),
+        lambda: AddRepetition(5.0, 5.0, SQUAT),
+        lambda: AddRepetition(5.0, 66.0, SQUAT),
+        lambda: AddRepetition(5.0, 7.0, Pattern.MIXED),
+        lambda: ChangePattern(5.0, Pattern.MIXED),
+        lambda: MergeSets(7.0, 5.0),
+        lambda: EnterLoad(5.0, -1.0),
+        lambda: EnterLoad(5.0, 1001.0),
+        lambda: EnterLoad(5.0, float("nan")),
+        lambda: NameExercise(5.0, " "),
+        lambda: NameExercise(5.0, "two\nlines"),
+        lambda: NameExercise(5.0, "x" * 81),
+        lambda: WriteNote(5.0, "\x1b[31m"),
+        lambda: WriteNote(5.0, "\ud800"),
+    ],
+)
+def test_impossible_corrections_cannot_be_made(impossible):
+    with pytest.raises(ValueError, match=r"finite|lasts|mixed|order of time|load is|letters"):
+        impossible()
+
+
+# --- Any corrections at all ------------------------------------------------------------------------------------------
+
+patterns = st.sampled_from([SQUAT, HINGE, UNCERTAIN])
+
+
+@st.composite
+def sessions(draw):
+    """Sets and rejected movements one after the other, as a session has them."""
+    time_s, sets, rejected = 0.0, [], []
+    for pause_s, members, is_set in draw(
+        st.lists(st.tuples(st.floats(2, 40), st.lists(patterns, min_size=1, max_size=4), st.booleans()), max_size=5)
+    ):
+        time_s += pause_s
+        made = [repetition(pattern, time_s + 3.0 * i) for i, pattern in enumerate(members)]
+        time_s = made[-1].end_s
+        if is_set:
+            sets.append(TrainingSet(tuple(made)))
+        else:
+            known = made[0] if len(made) > 1 else None
+            rejected.append(RejectedMovement(made[0].start_s, made[0].end_s, "alone" if known else "sat down", known))
+    return replace(summary(rejected=rejected), sets=tuple(sets), duration_s=time_s + 5.0)
+
+
+times = st.floats(-5, 120) | st.floats(allow_nan=False, allow_infinity=False)
+scopes = st.sampled_from(Scope)
+letters = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=20).filter(str.strip)
+
+
+@st.composite
+def added(draw):
+    start_s = draw(st.floats(-5, 120))
+    return AddRepetition(start_s, start_s + draw(st.floats(0.3, 6)), draw(patterns))
+
+
+def entries(time_s=times, scope=scopes):
+    return (
+        st.builds(ChangePattern, time_s, patterns, scope)
+        | st.builds(NameExercise, time_s, st.none() | letters, scope)
+        | st.builds(EnterLoad, time_s, st.none() | st.floats(0, 1000), scope)
+        | st.builds(WriteNote, time_s, st.none() | letters, scope)
+    )
+
+
+corrections = (
+    st.builds(DeleteRepetition, times)
+    | added()
+    | st.builds(SplitSet, times)
+    | st.tuples(times, times).filter(lambda ends: ends[0] < ends[1]).map(lambda ends: MergeSets(*ends))
+    | entries()
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(measured=sessions(), log=st.lists(corrections, max_size=12))
+def test_no_movement_is_lost_or_invented(measured, log):
+    session = apply_corrections(measured, log)
+    assert [one.correction for one in session.log] == log
+    assert session.measured == measured
+    assert all(one_set.repetitions for one_set in session.sets)
+    standing = [one for one_set in session.sets for one in one_set.repetitions]
+    figures = [one.measured for one in (*standing, *session.deleted) if one.measured is not None]
+    counted = [one for one_set in measured.sets for one in one_set.repetitions]
+    found_again = [one for one in figures if one not in counted]
+    assert sorted(one.start_s for one in figures if one in counted) == [one.start_s for one in counted]
+    rejected = [one.repetition for one in measured.rejected]
+    assert all(one in rejected for one in found_again)
+    assert len(found_again) == len(set(map(id, found_again)))
+    invented = sum(one.measured is None for one in (*standing, *session.deleted))
+    assert invented <= sum(isinstance(one, AddRepetition) for one in log)
+
+
+@settings(max_examples=300, deadline=None)
+@given(measured=sessions(), log=st.lists(corrections, max_size=6), last=corrections)
+def test_what_is_not_applied_changes_nothing(measured, log, last):
+    before, after = apply_corrections(measured, log), apply_corrections(measured, [*log, last])
+    assert after.log[:-1] == before.log
+    if after.log[-1].not_applied is not None:
+        assert replace(after, log=before.log) == before
+
+
+@settings(max_examples=200, deadline=None)
+@given(measured=sessions(), data=st.data())
+def test_entries_for_different_repetitions_can_be_made_in_any_order(measured, data):
+    middles = [one.bottom_s for one_set in measured.sets for one in one_set.repetitions]
+    chosen = data.draw(st.lists(st.sampled_from(middles), unique=True, max_size=5)) if middles else []
+    log = [
+        data.draw(entries(st.just(time_s), st.just(Scope.REPETITION)) | st.just(DeleteRepetition(time_s)))
+        for time_s in chosen
+    ]
+    shuffled = data.draw(st.permutations(log))
+    one, other = apply_corrections(measured, log), apply_corrections(measured, shuffled)
+    assert one.sets == other.sets
+    assert sorted(gone.start_s for gone in one.deleted) == sorted(gone.start_s for gone in other.deleted)
+
+
+@settings(max_examples=200, deadline=None)
+@given(measured=sessions(), time_s=times, scope=scopes, entry=entries(), names=st.tuples(letters, letters))
+def test_the_last_entry_of_a_kind_is_the_one_that_holds(measured, time_s, scope, entry, names):
+    value = {ChangePattern: "pattern", NameExercise: "exercise", EnterLoad: "load_kg", WriteNote: "note"}[type(entry)]
+    others = {"pattern": (SQUAT, HINGE), "load_kg": (80.0, 90.0)}.get(value, names)
+    log = [replace(entry, **{value: other}, time_s=time_s, scope=scope) for other in others]
+    assert apply_corrections(measured, log).sets == apply_corrections(measured, log[1:]).sets
+
+
+@settings(max_examples=200, deadline=None)
+@given(correction=corrections)
+def test_a_correction_comes_back_from_json(correction):
+    assert from_object(json.loads(json.dumps(to_object(correction)))) == correction
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    found=st.dictionaries(
+        st.sampled_from(["kind", "time_s", "later_s", "start_s", "end_s", "pattern", "scope", "load_kg", "note", "x"]),
+        st.sampled_from([*KINDS, "squat", "set"]) | st.none() | st.integers() | st.floats() | st.lists(st.integers()),
+    )
+)
+def test_any_object_is_a_correction_or_a_value_error(found):
+    with contextlib.suppress(ValueError):
+        assert to_object(from_object(found))["kind"] == found["kind"]
+
+
+@given(members=st.lists(patterns, min_size=1, max_size=12))
+def test_a_corrected_set_has_its_pattern_by_the_rule_of_a_measured_one(members):
+    made = [repetition(pattern, 3.0 * i) for i, pattern in enumerate(members)]
+    corrected = CorrectedSet(tuple(CorrectedRepetition(one.start_s, one.end_s, one.pattern, one) for one in made))
+    assert corrected.pattern is TrainingSet(tuple(made)).pattern
+
+
+# --- In the store ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "sessions.db"
+
+
+@pytest.fixture
+def store(path):
+    with SessionStore.open(path) as opened:
+        yield opened
+
+
+def in_memory():
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    migrations.migrate(connection, Path("memory"))
+    connection.execute("PRAGMA foreign_keys = ON")
+    return SessionStore(Path("memory"), connection)
+
+
+def totals(store):
+    (line,) = store.list()
+    return line.sets, line.squats, line.hinges, line.uncertain
+
+
+def totals_of(session):
+    return len(session.sets), session.count(SQUAT), session.count(HINGE), session.count(UNCERTAIN)
+
+
+@settings(max_examples=60, deadline=None)
+@given(measured=sessions(), better=sessions(), log=st.lists(corrections, max_size=8), undone=st.integers(0, 9))
+def test_the_store_counts_as_the_corrections_say_and_undoes_them(measured, better, log, undone):
+    with in_memory() as store:
+        keep(store, measured)
+        fresh = (store.load(1), store.list(), store.balance(1, NOW))
+        made = []
+        for correction in log:
+            try:
+                session = store.correct(1, correction, made_at=NOW)
+            except CorrectionRefused:
+                continue
+            made.append(correction)
+            assert session.corrected == apply_corrections(measured, made)
+        check_sums(store)
+        keep(store, better)  # a better program has counted the same recording again
+        assert store.load(1).corrected == apply_corrections(better, made)
+        check_sums(store)
+        keep(store, measured)
+        taken = [store.undo(1) for _ in range(undone)]
+        assert taken == [*reversed(made), *[None] * 9][:undone]
+        left = made[: max(0, len(made) - undone)]
+        assert store.load(1).corrected == apply_corrections(measured, left)
+        assert store.load(1).undone == tuple(made[len(left) :])
+        check_sums(store)
+        while store.redo(1) is not None:
+            pass
+        assert store.load(1).corrected == apply_corrections(measured, made)
+        while store.undo(1) is not None:
+            pass
+        assert replace(store.load(1), undone=()) == fresh[0]
+        assert (store.list(), store.balance(1, NOW)) == fresh[1:]
+
+
+def check_sums(store):
+    session = store.load(1).corrected
+    assert totals(store) == totals_of(session)
+    balance = store.balance(1, NOW)
+    assert (balance.squats, balance.hinges) == totals_of(session)[1:3]
+    found = {one.pattern: one for one in store.pattern_totals(NOW, least_drop_for_speed_m=0.15)}
+    for pattern in (SQUAT, HINGE, UNCERTAIN):
+        of_pattern = [one for one_set in session.sets for one in one_set.repetitions if one.pattern is pattern]
+        assert (pattern in found) == bool(of_pattern)
+        if of_pattern:
+            one = found[pattern]
+            figures = [r.measured for r in of_pattern if r.measured is not None]
+            assert (one.repetitions, one.measured) == (len(of_pattern), len(figures))
+            assert one.trunk_angle_sum_rad == pytest.approx(sum(r.trunk_angle_rad for r in figures))
+            assert one.sets == sum(one_set.pattern is pattern for one_set in session.sets)
+
+
+def test_a_new_correction_after_an_undo_forgets_what_was_undone(store):
+    keep(store, TRAINED)
+    store.correct(1, DeleteRepetition(1.0), made_at=NOW)
+    store.correct(1, EnterLoad(4.0, 80.0), made_at=NOW)
+    assert store.undo(1) == EnterLoad(4.0, 80.0)
+    session = store.correct(1, EnterLoad(4.0, 90.0), made_at=NOW)
+    assert session.undone == ()
+    assert [one.correction for one in session.corrected.log] == [DeleteRepetition(1.0), EnterLoad(4.0, 90.0)]
+    assert store.redo(1) is None
+
+
+def test_a_refused_correction_is_not_kept_and_forgets_nothing(store, path):
+    keep(store, TRAINED)
+    store.correct(1, DeleteRepetition(1.0), made_at=NOW)
+    store.undo(1)
+    before = query(path, "SELECT * FROM correction")
+    with pytest.raises(CorrectionRefused, match=r"session 1 was left as it is: no repetition is counted at 50\.0 s"):
+        store.correct(1, DeleteRepetition(50.0), made_at=NOW)
+    assert query(path, "SELECT * FROM correction") == before
+    with pytest.raises(ValueError, match="time zone"):
+        store.correct(1, DeleteRepetition(1.0), made_at=NOW.replace(tzinfo=None))
+
+
+@pytest.mark.parametrize("session_id", [7, 10**30])
+def test_corrections_of_a_session_that_is_not_there(store, session_id):
+    for act in (store.undo, store.redo, lambda one: store.correct(one, SplitSet(1.0), made_at=NOW)):
+        with pytest.raises(SessionNotFound):
+            act(session_id)
+
+
+def test_a_correction_whose_target_is_gone_is_kept_and_comes_back(store):
+    keep(store, TRAINED)
+    store.correct(1, EnterLoad(101.0, 100.0), made_at=NOW)
+    keep(store, summary([SQUAT] * 4))
+    assert [one.not_applied for one in store.load(1).corrected.log] == ["no set is counted at 101.0 s"]
+    keep(store, TRAINED)
+    assert store.load(1).corrected.sets[1].load_kg == 100.0
+
+
+def test_sessions_do_not_mix(store):
+    keep(store, TRAINED, 1)
+    keep(store, TRAINED, 2)
+    store.correct(2, DeleteRepetition(1.0), made_at=NOW)
+    assert [line.squats for line in store.list()] == [3, 4]
+    assert [line.corrections for line in store.list()] == [1, 0]
+    assert store.load(1).corrected == apply_corrections(TRAINED)
+    assert store.days_since_trained(NOW + timedelta(days=1)) == {SQUAT: 1, HINGE: 1}
+
+
+def test_deleting_every_repetition_leaves_a_session_that_trained_nothing(store):
+    keep(store, summary([SQUAT]))
+    store.correct(1, DeleteRepetition(1.0), made_at=NOW)
+    assert totals(store) == (0, 0, 0, 0)
+    assert store.days_since_trained(NOW) == {SQUAT: None, HINGE: None}
+    assert store.pattern_totals(NOW, least_drop_for_speed_m=0.15) == ()
+
+
+def test_what_other_tools_read_has_the_corrections(store, path):
+    keep(store, TRAINED)
+    store.correct(1, EnterLoad(4.0, 80.0), made_at=NOW)
+    store.correct(1, AddRepetition(60.0, 62.0, SQUAT), made_at=NOW)
+    store.correct(1, AddRepetition(120.0, 122.0, HINGE), made_at=NOW)
+    rows = query(path, "SELECT set_number, number, pattern, load_kg, trunk_angle_rad IS NULL FROM counted_repetition")
+    assert rows == [
+        *((1, number, "squat", 80.0, 0) for number in (1, 2, 3, 4)),
+        (2, 1, "squat", None, 0),
+        *((3, number, "hinge", None, 0) for number in (1, 2, 3)),
+        (3, 4, "hinge", None, 1),
+    ]
+
+
+def test_a_store_of_the_first_version_is_brought_up_to_date(path):
+    dump = Path(__file__).with_name("data") / "store_version_1.sql"
+    connection = sqlite3.connect(path)
+    connection.executescript(dump.read_text(encoding="utf-8"))
+    connection.execute(f"PRAGMA application_id = {migrations.APPLICATION_ID}")
+    connection.execute("PRAGMA user_version = 1")
+    connection.close()
+    with SessionStore.open(path) as store:
+        assert [(line.id, line.sets, line.squats, line.hinges) for line in store.list()] == [(1, 3, 6, 5), (2, 1, 0, 3)]
+        assert store.load(2).summary == summary([HINGE] * 3)
+        store.correct(2, ChangePattern(1.0, SQUAT, Scope.SET), made_at=NOW)
+        assert store.balance(28, NOW).hinges == 5
+        assert keep(store, number=3) == 4  # number 3 was deleted
+
+
+def test_a_correction_that_cannot_be_read_gives_one_sentence(store, path):
+    keep(store, TRAINED)
+    store.correct(1, EnterLoad(4.0, 80.0), made_at=NOW)
+    query(path, """UPDATE correction SET what = '{"kind": "fly"}'""")
+    for act in (store.load, store.undo, lambda one: store.correct(one, SplitSet(5.0), made_at=NOW)):
+        with pytest.raises(StoreDamaged, match="is damaged"):
+            act(1)
+
+
+# --- Numbers and deletion --------------------------------------------------------------------------------------------
+
+
+def test_saving_again_uses_up_no_number(store):
+    for _ in range(5):
+        assert keep(store, number=1) == 1
+    assert keep(store, number=2) == 2
+
+
+@pytest.fixture
+def recordings(tmp_path):
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    return folder
+
+
+def save(store, recording, source=None):
+    return store.save(
+        TRAINED, source or recording, hash_of(recording), saved_at=NOW, software_version="1", started_at=NOW
+    )
+
+
+def test_deleting_a_session_deletes_its_recording(store, recordings):
+    mine, other = recordings / "a.mcap", recordings / "b.mcap"
+    mine.write_bytes(b"mine")
+    other.write_bytes(b"other")
+    session_id = save(store, mine)
+    store.correct(session_id, DeleteRepetition(1.0), made_at=NOW)
+    assert store.delete(session_id, recordings) == mine.resolve()
+    assert (mine.exists(), other.exists(), store.list()) == (False, True, ())
+
+
+def test_a_recording_is_found_after_its_folder_has_moved(store, recordings):
+    mine = recordings / "a.mcap"
+    mine.write_bytes(b"mine")
+    assert store.delete(save(store, mine, r"C:\Users\me\recordings\a.mcap"), recordings) == mine.resolve()
+
+
+def test_a_recording_that_is_a_folder_goes_too(store, recordings):
+    mine = recordings / "phone"
+    mine.mkdir()
+    (mine / "Accelerometer.csv").write_bytes(b"abc")
+    assert store.delete(save(store, mine), recordings) == mine.resolve()
+    assert list(recordings.iterdir()) == []
+
+
+def test_nothing_outside_our_folder_is_ever_deleted(store, recordings, tmp_path):
+    outside = tmp_path / "precious.csv"
+    outside.write_bytes(b"precious")
+    (recordings / "link.csv").symlink_to(outside)
+    sources = [
+        outside,
+        recordings / "link.csv",
+        f"{recordings}/../precious.csv",
+        recordings / "gone.mcap",
+        recordings,
+        "",
+        "..",
+        "bad\0name",
+    ]
+    for source in sources:
+        session_id = store.save(TRAINED, source, hash_of(outside), saved_at=NOW, software_version="1")
+        assert store.delete(session_id, recordings) is None, source
+    assert outside.read_bytes() == b"precious"
+    assert recordings.is_dir()
+
+
+def test_another_recording_of_the_same_name_is_left_alone(store, recordings):
+    mine = recordings / "a.mcap"
+    mine.write_bytes(b"mine")
+    session_id = save(store, mine)
+    mine.write_bytes(b"recorded later")
+    assert store.delete(session_id, recordings) is None
+    assert mine.exists()
+
+
+def test_without_a_folder_the_recording_stays(store, recordings):
+    mine = recordings / "a.mcap"
+    mine.write_bytes(b"mine")
+    assert store.delete(save(store, mine)) is None
+    assert mine.exists()
+
+
+def test_a_recording_that_cannot_be_deleted_keeps_its_session(store, recordings, monkeypatch):
+    mine = recordings / "a.mcap"
+    mine.write_bytes(b"mine")
+    session_id = save(store, mine)
+
+    def held(_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "unlink", held)
+    with pytest.raises(RecordingNotDeleted, match=r"a\.mcap cannot be deleted \(Permission denied\)"):
+        store.delete(session_id, recordings)
+    assert store.load(session_id).summary == TRAINED
+
+
+# --- Speed -----------------------------------------------------------------------------------------------------------
+
+
+def test_sums_of_a_thousand_sessions_are_quick():
+    hundred = summary(*([SQUAT] * 10 for _ in range(10)))
+    with in_memory() as store:
+        for number in range(1000):
+            store.save(hundred, "x", content_hash(number), saved_at=NOW - timedelta(hours=number), software_version="1")
+        for session_id in range(1, 1000, 100):
+            store.correct(session_id, DeleteRepetition(1.0), made_at=datetime.now(UTC))
+        begin_s = perf_counter()
+        lines = store.list()
+        listed_s = perf_counter()
+        found = store.pattern_totals(NOW, least_drop_for_speed_m=0.15)
+        summed_s = perf_counter()
+    assert (len(lines), sum(line.squats for line in lines), sum(one.repetitions for one in found)) == (
+        1000,
+        99990,
+        99990,
+    )
+    assert listed_s - begin_s < 0.5
+    assert summed_s - listed_s < 0.5
