@@ -43,7 +43,7 @@ HELLO_REFERENCE, IMU_REFERENCE = 1, 99
 RATES_HZ = (104, 52)
 """Rates to rely on, in the order of wish. The vendor's own tool warns above 104 Hz; below 52 Hz a fast repetition has
 too few samples."""
-STAMPS = StampFormat(bits=32, tick_s=0.001, fitted_packets=30)  # two to three seconds at 52 and 104 Hz
+STAMPS = StampFormat(bits=32, tick_s=0.001, fitted_packets=30, is_exact=False)  # two to three seconds at 52 and 104 Hz
 OUT_OF_REQUESTS = 429
 OLD_OUT_OF_STORAGE = 0x01FB
 """507, which old firmware sends with its bytes swapped."""

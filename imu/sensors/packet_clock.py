@@ -22,7 +22,7 @@ LATE_S = 10.0
 SILENCE_S = 60.0
 """No connection lives through a longer silence (supervision timeouts end at 32 s): the clock was set anew."""
 PRIOR_PACKETS = 8
-"""The rate asked for weighs as much as this many packets; chips are off by up to 3 %, which these few can outvote."""
+"""Where stamps are coarse, the rate asked for weighs as much as this many packets. Chips are off by up to 3 %."""
 RATE_TOLERANCE = 0.1
 """A packet may take this share longer than by the rate known so far before samples are missing. Whole packets get
 lost, so what is missing is a large part of a packet or more."""
@@ -41,13 +41,16 @@ class StampFormat:
     of_last_sample : bool
         Whether the stamp is the time of the packet's last sample, else of its first.
     fitted_packets : int
-        Times follow a line through about this many stamps; 2 for stamps so fine that times go right through them.
+        The rate is that of a line through about this many stamps.
+    is_exact : bool
+        Whether stamps are so fine that times go right through them; else times follow the line.
     """
 
     bits: int
     tick_s: float
     of_last_sample: bool = False
-    fitted_packets: int = 2
+    fitted_packets: int = 8
+    is_exact: bool = True
 
 
 class Fate(Enum):
@@ -93,15 +96,15 @@ class PacketClock:
     """Follow the stamps of one stream.
 
     The line is a growing-memory least-squares fit until `StampFormat.fitted_packets` packets, with that gain from then
-    on (an alpha-beta filter; Brookner, Tracking and Kalman Filtering Made Easy, 1998, eq. 1.3-2 and 1.3-3). Deviation:
-    it begins as if `PRIOR_PACKETS` had come at the rate asked for. Causal: what was placed stays, times only rise.
+    on (an alpha-beta filter; Brookner, Tracking and Kalman Filtering Made Easy, 1998, eq. 1.3-2 and 1.3-3). Deviations:
+    with coarse stamps it begins as if `PRIOR_PACKETS` had come at the rate asked for; with exact ones the line serves
+    for the rate alone. Causal: what was placed stays, times only rise.
     """
 
     def __init__(self, stamps: StampFormat, sampling_rate_hz: float) -> None:
         self._format = stamps
         self._modulus = 1 << stamps.bits
         self._nominal_period_s = self._period_s = 1.0 / sampling_rate_hz
-        self._is_fitted = stamps.fitted_packets > 2
         self._packets = 0  # that the line stands on
         self._stamp: int | None = None  # of the last packet
         self._unwrapped = 0
@@ -133,7 +136,7 @@ class PacketClock:
     def _begin(self, stamp: int, samples: int, fate: Fate) -> Placed:
         """Begin a new line."""
         self._stamp = self._unwrapped = stamp
-        self._packets = min(PRIOR_PACKETS, self._format.fitted_packets) - 1
+        self._packets = 1 if self._format.is_exact else PRIOR_PACKETS
         self._period_s = self._nominal_period_s
         self._last_s = -math.inf
         return Placed(fate, self._times(stamp * self._format.tick_s, samples))
@@ -143,7 +146,7 @@ class PacketClock:
         since = samples if self._format.of_last_sample else self._samples  # samples from stamp to stamp
         surplus_s = self._unwrapped * self._format.tick_s - (self._stamped_s + since * self._period_s)
         slack_s = (0.5 + RATE_TOLERANCE * (since - 1)) * self._period_s
-        if self._is_fitted:
+        if not self._format.is_exact:
             slack_s += self._format.tick_s
         lost = round(surplus_s / self._period_s) if surplus_s > slack_s else 0
         since += lost
@@ -152,7 +155,7 @@ class PacketClock:
         expected_s = self._stamped_s + since * self._period_s
         period_s = self._period_s + 6 / (k * (k + 1)) * surplus_s / since
         self._period_s = min(max(period_s, self._nominal_period_s / 4), self._nominal_period_s * 4)
-        stamped_s = expected_s + 2 * (2 * k - 1) / (k * (k + 1)) * surplus_s
+        stamped_s = expected_s + (1.0 if self._format.is_exact else 2 * (2 * k - 1) / (k * (k + 1))) * surplus_s
         return Placed(Fate.NEXT, self._times(stamped_s, samples), lost)
 
     def _times(self, stamped_s: float, samples: int) -> Array:

@@ -1,0 +1,198 @@
+"""Movella (Xsens) DOT: rate quantities at up to 60 Hz, one sample per notification, stamped in microseconds.
+
+Asks for payload mode 21 (acceleration with gravity and angular velocity in the sensor's frame); understands mode 26
+too, which adds an attitude. "Free acceleration", in other modes, has gravity taken out and is no accelerometer's.
+Angular velocity is taken as °/s, as the vendor's server does; its manual can be read as rad/s. Nothing is numbered:
+what is lost shows as a step in time. Ranges are fixed at ±16 g and ±2000 °/s.
+
+Bytes: xsens/xsens_dot_server, manual XD0502P. Refuses to know Bluetooth.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from imu.samples import Array
+from imu.sensors.conversation import (
+    Action,
+    Advertisement,
+    Battery,
+    Heard,
+    Malformed,
+    Read,
+    Refused,
+    SensorKind,
+    Subscribe,
+    Write,
+)
+from imu.sensors.packet_clock import Fate, PacketClock, StampFormat
+from imu.sensors.streaming import Found, Nameplate, Samples, StreamingDriver
+from imu.sensors.units import (
+    RAD_S_PER_DPS,
+    float32_triples,
+    is_possible_acceleration,
+    is_possible_angular_velocity,
+)
+
+
+def _uuid(number: int) -> str:
+    return f"1517{number:04x}-4947-11e9-8646-d663bd873d93"
+
+
+CONFIGURATION_SERVICE, DEVICE_INFO, DEVICE_CONTROL = _uuid(0x1000), _uuid(0x1001), _uuid(0x1002)
+MEASUREMENT_SERVICE, CONTROL, LONG_PAYLOAD, MEDIUM_PAYLOAD = (_uuid(0x2000 + i) for i in range(4))
+BATTERY_SERVICE, BATTERY = _uuid(0x3000), _uuid(0x3001)
+
+RATE_QUANTITIES, CUSTOM_5 = 21, 26
+_MODES = {RATE_QUANTITIES: (28, 4), CUSTOM_5: (44, 20)}  # size and offset of the acceleration
+_MODE_OF = {MEDIUM_PAYLOAD: RATE_QUANTITIES, LONG_PAYLOAD: CUSTOM_5}
+
+RATES_HZ = (20, 30, 60)
+"""Of the rates in real time those that serve; 120 Hz is for recording on the sensor only."""
+STAMPS = StampFormat(bits=32, tick_s=1e-6)
+DEVICE_INFO_SIZE, DEVICE_CONTROL_SIZE = 34, 32
+
+
+def start_command(mode: int) -> bytes:
+    """Return what starts measuring."""
+    return bytes((1, 1, mode))
+
+
+def stop_command(mode: int) -> bytes:
+    """Return what stops measuring."""
+    return bytes((1, 0, mode))
+
+
+def rate_command(rate_hz: int) -> bytes:
+    """Return what sets the output rate, and nothing else."""
+    set_output_rate = 0x10
+    return bytes((set_output_rate,)) + bytes(23) + rate_hz.to_bytes(2, "little") + bytes(6)
+
+
+def decode_rate_hz(device_control: bytes) -> int | None:
+    """Return the output rate that the sensor is set to; ``None`` for other bytes."""
+    return int.from_bytes(device_control[24:26], "little") if len(device_control) == DEVICE_CONTROL_SIZE else None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measurement:
+    """One sample: time in µs modulo 2³², acceleration in m/s² and angular velocity in °/s, each (1, 3)."""
+
+    stamp_us: int
+    acceleration_m_s2: Array
+    angular_velocity_dps: Array
+
+
+def decode_measurement(mode: int, payload: bytes) -> Measurement | None:
+    """Return the sample in a notification of payload mode 21 or 26; ``None`` for other bytes."""
+    size, at = _MODES[mode]
+    if len(payload) != size:
+        return None
+    stamp_us = int.from_bytes(payload[:4], "little")
+    return Measurement(stamp_us, float32_triples(payload[at : at + 12]), float32_triples(payload[at + 12 : at + 24]))
+
+
+class MovellaDotConnection:
+    """Stop, set the rate, read it back, start."""
+
+    def __init__(self, wished_rate_hz: float, nameplate: Nameplate) -> None:
+        self._rate_hz = min((rate for rate in RATES_HZ if rate >= 0.95 * wished_rate_hz), default=max(RATES_HZ))
+        self._nameplate = nameplate
+        self._clock = PacketClock(STAMPS, self._rate_hz)
+        self._is_started = False
+
+    @property
+    def sampling_rate_hz(self) -> float:
+        """The rate read back."""
+        return float(self._rate_hz)
+
+    @property
+    def scales(self) -> tuple[float, float]:
+        """The sensor sends floats."""
+        return 1.0, 1.0
+
+    def begin(self) -> tuple[Action, ...]:
+        """Subscribe, and set the rate while nothing is measured."""
+        return (
+            Subscribe(MEDIUM_PAYLOAD),
+            Subscribe(LONG_PAYLOAD, required=False),
+            Subscribe(BATTERY, required=False),
+            Read(BATTERY, required=False),
+            Read(DEVICE_INFO, required=False),
+            Write(CONTROL, stop_command(RATE_QUANTITIES)),
+            Write(DEVICE_CONTROL, rate_command(self._rate_hz)),
+            Read(DEVICE_CONTROL),
+        )
+
+    def stop(self) -> tuple[Action, ...]:
+        """Stop measuring."""
+        return (Write(CONTROL, stop_command(RATE_QUANTITIES)),)
+
+    def finish(self) -> Found:
+        """Give nothing: no sample is held back."""
+        return Found()
+
+    def hear(self, heard: Heard) -> Found:
+        """Take a sample, or what was read."""
+        if heard.characteristic in _MODE_OF:
+            return self._hear_sample(_MODE_OF[heard.characteristic], heard.payload)
+        if heard.characteristic == DEVICE_CONTROL:
+            return self._hear_rate(heard.payload)
+        if heard.characteristic == BATTERY and len(heard.payload) >= 1 and heard.payload[0] <= 100:
+            return Found(notices=(Battery(float(heard.payload[0])),))
+        if heard.characteristic == DEVICE_INFO and len(heard.payload) == DEVICE_INFO_SIZE:
+            self._nameplate.firmware = ".".join(str(part) for part in heard.payload[6:9])
+            self._nameplate.serial = f"{int.from_bytes(heard.payload[20:28], 'little'):012X}"
+        return Found()
+
+    def _hear_rate(self, payload: bytes) -> Found:
+        """Believe the rate that was read back, and start."""
+        rate_hz = decode_rate_hz(payload)
+        if rate_hz is None:
+            return _malformed(payload, "no settings of the sensor")
+        if self._is_started:
+            return Found()
+        if rate_hz < min(RATES_HZ):
+            sentence = (
+                f"The Movella DOT stays at {rate_hz} Hz, too slow to count: switch it off, on, and connect again."
+            )
+            return Found(notices=(Refused(sentence),))
+        self._is_started = True
+        self._rate_hz = rate_hz
+        self._clock = PacketClock(STAMPS, self._rate_hz)
+        return Found(actions=(Write(CONTROL, start_command(RATE_QUANTITIES)),))
+
+    def _hear_sample(self, mode: int, payload: bytes) -> Found:
+        measurement = decode_measurement(mode, payload)
+        if measurement is None:
+            return _malformed(payload, "no sample of the mode that was asked for")
+        acceleration_m_s2 = measurement.acceleration_m_s2
+        angular_velocity_rad_s = measurement.angular_velocity_dps * RAD_S_PER_DPS
+        if not (is_possible_acceleration(acceleration_m_s2) and is_possible_angular_velocity(angular_velocity_rad_s)):
+            return _malformed(payload, "values beyond the sensor's range")
+        placed = self._clock.place(measurement.stamp_us, 1)
+        notices = placed.notices(len(payload))
+        if placed.is_dropped:
+            return Found(notices=notices)
+        is_restarted = placed.fate is Fate.RESTARTED
+        samples = Samples(placed.time_s, acceleration_m_s2, angular_velocity_rad_s, is_restarted)
+        return Found((samples,), (), notices)
+
+
+def _malformed(payload: bytes, reason: str) -> Found:
+    return Found(notices=(Malformed(len(payload), reason),))
+
+
+def recognises(advertisement: Advertisement) -> bool:
+    """Return whether this is a DOT, from before or after Xsens became Movella."""
+    return (advertisement.name or "").startswith(("Xsens DOT", "Movella DOT"))
+
+
+MOVELLA_DOT = SensorKind(
+    name="movella_dot",
+    title="Movella DOT (Xsens DOT)",
+    recognises=recognises,
+    driver=lambda wished_rate_hz: StreamingDriver(
+        lambda nameplate: MovellaDotConnection(wished_rate_hz, nameplate), "Movella DOT"
+    ),
+)
