@@ -64,8 +64,8 @@ static enum imu_result info(const uint8_t *payload, size_t size, uint8_t *out) {
     return IMU_OK;
 }
 
-/* Nine digits keep every single-precision number. */
-static void print_f32(const char *name, float value) { printf(", \"%s\": %.9g", name, (double)value); }
+/* As a double in full, as Python holds it. */
+static void print_f32(const char *name, float value) { printf(", \"%s\": %.17g", name, (double)value); }
 
 static enum imu_result config(const uint8_t *payload, size_t size, uint8_t *out) {
     struct imu_config config;
