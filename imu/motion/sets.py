@@ -32,9 +32,9 @@ class ResemblanceParameters:
     """Rest between them beyond two seconds: a breath or two."""
     close_s: float = 5.0
     """Rest up to which a repetition that differs may belong to the same set all the same."""
-    telling: int = 3
+    telling: int = 4
     """Repetitions that resemble each other, from which on one that differs is known not to belong."""
-    most: float = 2.5
+    most: float = 3.0
     """Root of the summed squares beyond which they do not belong together."""
     own_angle_rad: float = math.radians(5)
     """How much repetitions of one set vary before anything is known of the set: peak trunk angle,"""
