@@ -1,4 +1,4 @@
-"""Even samples -> which way is up, seen from the sensor, and the acceleration of the hip in the world.
+"""Even samples -> which way is up, seen from the sensor, and the hip's acceleration along it.
 
 Orientation comes from VQF (Laidig and Seel 2023, Information Fusion 91:187, doi 10.1016/j.inffus.2022.10.014), in its
 6-axis form: no magnetometer, so heading is unknown and only inclination is used.
@@ -37,12 +37,12 @@ class Inclination:
     ----------
     up : (n, 3) array
         Unit vector of world-vertical in the sensor frame.
-    acceleration_m_s2 : (n, 3) array
-        Specific force in the world frame, z up: at rest (0, 0, 9.81). Heading is arbitrary and drifts.
+    vertical_m_s2 : (n,) array
+        World-vertical specific force, up positive: at rest 9.81.
     """
 
     up: Array
-    acceleration_m_s2: Array
+    vertical_m_s2: Array
 
 
 class OrientationFilter:
@@ -60,9 +60,6 @@ class OrientationFilter:
         """Return the inclination for each sample of `block`, with no delay."""
         acceleration = np.ascontiguousarray(block.acceleration_m_s2)
         w, x, y, z = self._vqf.updateBatch(np.ascontiguousarray(block.angular_velocity_rad_s), acceleration)["quat6D"].T
-        forward = np.column_stack((1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)))
-        left = np.column_stack((2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)))
-        up = np.column_stack((2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)))
+        up = np.stack((2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)))
         a, b, c = acceleration.T
-        world = np.column_stack([axis[:, 0] * a + axis[:, 1] * b + axis[:, 2] * c for axis in (forward, left, up)])
-        return Inclination(up, world)
+        return Inclination(up.T, up[0] * a + up[1] * b + up[2] * c)

@@ -6,7 +6,8 @@ difference of the signal's running integral at the cell's two edges. So the angl
 gained are kept whatever the input rate, and a fast input is averaged rather than aliased.
 
 Any cutting of the stream into blocks gives the same output, bit for bit: running sums carry on from the
-last value, and everything else is computed row by row.
+last value, and everything else is computed row by row. Inside, a channel is a row of ``(7, n)``: sums along time
+then run along memory, three times as fast.
 
 This module refuses to know what the samples mean.
 """
@@ -65,10 +66,16 @@ class _Segment:
     """Running integral since the last unbridged hole."""
 
     start_s: float
-    last_row: Array  # (7,) time, acceleration, angular velocity
-    integral: Array = field(default_factory=lambda: np.zeros(6))  # at last_row
-    edge_integral: Array = field(default_factory=lambda: np.zeros(6))  # at the last finished edge
+    last_row: Array  # (7, 1) time, acceleration, angular velocity
+    integral: Array = field(default_factory=lambda: np.zeros((6, 1)))  # at last_row
+    edge_integral: Array = field(default_factory=lambda: np.zeros((6, 1)))  # at the last finished edge
     cells: int = 0
+
+
+def _largest(rows: Array) -> Array:
+    """Return the largest size in each channel, (k,), of rows (k, n); NaN if there is one."""
+    largest: Array = np.maximum(rows.max(axis=1), -rows.min(axis=1))
+    return largest
 
 
 class Resampler:
@@ -84,7 +91,8 @@ class Resampler:
         Times of the first and the last row used.
     """
 
-    _limits = np.repeat([np.finfo(float).max, POSSIBLE_ACCELERATION_M_S2, POSSIBLE_ANGULAR_VELOCITY_RAD_S], (1, 3, 3))
+    _possible = np.repeat([np.finfo(float).max, POSSIBLE_ACCELERATION_M_S2, POSSIBLE_ANGULAR_VELOCITY_RAD_S], (1, 3, 3))
+    _clipped = np.repeat([CLIPPED_ACCELERATION_M_S2, CLIPPED_ANGULAR_VELOCITY_RAD_S], 3)
 
     def __init__(self) -> None:
         self.faults = RowFaults()
@@ -92,7 +100,7 @@ class Resampler:
         self.first_s: float | None = None
         self.last_s: float | None = None
         self._segment: _Segment | None = None
-        self._previous_two = np.full((2, 6), np.nan)
+        self._previous_two = np.full((6, 2), np.nan)
 
     def push(self, block: ImuBlock) -> list[EvenBlock | Gap]:
         """Take more rows; return finished even samples and gaps, in their order.
@@ -100,72 +108,75 @@ class Resampler:
         A gap of at most `BRIDGED_HOLE_S` stands before the even block that bridges it; a longer one separates
         two segments: the even block after it continues nothing.
         """
-        rows = self._usable(block)
-        if not len(rows):
+        if not len(block):
             return []
-        self._count_clipped(rows)
-        self.rows += len(rows)
-        self.first_s = self.first_s if self.first_s is not None else float(rows[0, 0])
-        before = rows[0, 0] if self.last_s is None else self.last_s
-        steps = np.diff(rows[:, 0], prepend=before)
-        self.last_s = float(rows[-1, 0])
+        rows = self._usable(block)
+        time = rows[0]
+        if not len(time):
+            return []
+        self._count_clipped(rows[1:])
+        self.rows += len(time)
+        self.first_s = self.first_s if self.first_s is not None else float(time[0])
+        before = time[0] if self.last_s is None else self.last_s
+        steps = np.diff(time, prepend=before)
+        self.last_s = float(time[-1])
 
         output: list[EvenBlock | Gap] = []
         done = 0
         for hole in np.flatnonzero(steps > REPORTED_HOLE_S).tolist():
             if hole > done:
-                self._extend(rows[done:hole], output)
-            gap = Gap(float(rows[hole, 0] - steps[hole]), float(rows[hole, 0]))
+                self._extend(rows[:, done:hole], output)
+            gap = Gap(float(time[hole] - steps[hole]), float(time[hole]))
             output.append(gap)
             if gap.end_s - gap.start_s > BRIDGED_HOLE_S:
                 self._segment = None
             done = hole
-        self._extend(rows[done:], output)
+        self._extend(rows[:, done:], output)
         return output
 
     def _usable(self, block: ImuBlock) -> Array:
-        """Return the rows that move time forward and are finite, (n, 7); count the others."""
-        rows = np.column_stack((block.device_time_s, block.acceleration_m_s2, block.angular_velocity_rad_s))
-        with np.errstate(invalid="ignore"):
-            possible = (np.abs(rows) <= self._limits).all(axis=1)  # not a number compares as false
-        rows = rows[possible]
-        time = rows[:, 0]
+        """Return the rows that move time forward and are finite, (7, n); count the others."""
+        rows = np.empty((7, len(block)))
+        rows[0], rows[1:4], rows[4:] = block.device_time_s, block.acceleration_m_s2.T, block.angular_velocity_rad_s.T
+        if not (_largest(rows) <= self._possible).all():  # not a number compares as false
+            possible = (np.abs(rows) <= self._possible[:, None]).all(axis=0)
+            self.faults += RowFaults(not_finite=int(np.count_nonzero(~possible)))
+            rows = rows[:, possible]
         start = -np.inf if self.last_s is None else self.last_s
-        latest_before = np.maximum.accumulate(np.concatenate(([start], time)))[:-1]
-        forward = time > latest_before
-        repeated = int(np.count_nonzero(time == latest_before))
-        self.faults += RowFaults(
-            repeated=repeated,
-            out_of_order=int(np.count_nonzero(~forward)) - repeated,
-            not_finite=int(np.count_nonzero(~possible)),
-        )
-        return rows if forward.all() else rows[forward]
+        time = np.concatenate(([start], rows[0]))
+        if not (time[1:] > time[:-1]).all():
+            latest_before, time = np.maximum.accumulate(time)[:-1], time[1:]
+            forward = time > latest_before
+            repeated = int(np.count_nonzero(time == latest_before))
+            out_of_order = int(np.count_nonzero(~forward)) - repeated
+            self.faults += RowFaults(repeated=repeated, out_of_order=out_of_order)
+            rows = rows[:, forward]
+        return rows
 
-    def _count_clipped(self, rows: Array) -> None:
-        """Count rows that hold an axis at the same extreme value as the two rows before."""
-        values = np.concatenate((self._previous_two, rows[:, 1:]))
-        here = values[2:]
-        extreme = np.abs(here) > np.repeat([CLIPPED_ACCELERATION_M_S2, CLIPPED_ANGULAR_VELOCITY_RAD_S], 3)
-        if extreme.any():
-            stuck = extreme & (here == values[1:-1]) & (here == values[:-2])
-            self.faults += RowFaults(clipped=int(np.count_nonzero(stuck.any(axis=1))))
-        self._previous_two = values[-2:]
+    def _count_clipped(self, values: Array) -> None:
+        """Count rows that hold an axis at the same extreme value as the two rows before; `values` is (6, n)."""
+        if (_largest(values) > self._clipped).any():
+            known = np.concatenate((self._previous_two, values), axis=1)
+            extreme = np.abs(values) > self._clipped[:, None]
+            stuck = extreme & (values == known[:, 1:-1]) & (values == known[:, :-2])
+            self.faults += RowFaults(clipped=int(np.count_nonzero(stuck.any(axis=0))))
+        self._previous_two = np.concatenate((self._previous_two, values[:, -2:]), axis=1)[:, -2:]
 
     def _extend(self, rows: Array, output: list[EvenBlock | Gap]) -> None:
-        """Integrate `rows` and append the cells that they finish to `output`."""
+        """Integrate `rows`, (7, n), and append the cells that they finish to `output`."""
         if self._segment is None:
-            self._segment = _Segment(start_s=float(rows[0, 0]), last_row=rows[0])
-            rows = rows[1:]
-        if not len(rows):
+            self._segment = _Segment(start_s=float(rows[0, 0]), last_row=rows[:, :1])
+            rows = rows[:, 1:]
+        if not rows.shape[1]:
             return
         segment = self._segment
-        rows = np.concatenate((segment.last_row[None], rows))
-        time, values = rows[:, 0], rows[:, 1:]
+        rows = np.concatenate((segment.last_row, rows), axis=1)
+        time, values = rows[0], rows[1:]
         step = np.diff(time)
         integral = np.empty_like(values)
-        integral[0] = segment.integral
-        np.multiply(values[1:] + values[:-1], 0.5 * step[:, None], out=integral[1:])
-        np.cumsum(integral, axis=0, out=integral)
+        integral[:, :1] = segment.integral
+        np.multiply(values[:, 1:] + values[:, :-1], 0.5 * step, out=integral[:, 1:])
+        np.cumsum(integral, axis=1, out=integral)
 
         # A cell is finished once a row lies beyond its end: its end then falls inside one known straight line.
         finished = int((time[-1] - segment.start_s) * RATE_HZ) + 1
@@ -176,11 +187,11 @@ class Resampler:
         row = np.searchsorted(time, edges, side="right") - 1
         into = edges - time[row]
         part = into / step[row]  # of the way to the next row; the value there is a straight line's
-        here, after = (into * (1.0 - 0.5 * part))[:, None], (0.5 * into * part)[:, None]
-        at_edges = integral[row] + here * values[row] + after * values[row + 1]
-        means = np.diff(np.concatenate((segment.edge_integral[None], at_edges)), axis=0) * RATE_HZ
+        here, after = into * (1.0 - 0.5 * part), 0.5 * into * part
+        at_edges = integral.take(row, axis=1) + here * values.take(row, axis=1) + after * values.take(row + 1, axis=1)
+        means = np.diff(at_edges, axis=1, prepend=segment.edge_integral) * RATE_HZ
 
-        segment.last_row, segment.integral = rows[-1], integral[-1]
+        segment.last_row, segment.integral = rows[:, -1:], integral[:, -1:]
         if len(cells):
-            segment.edge_integral, segment.cells = at_edges[-1], finished
-            output.append(EvenBlock(edges - 0.5 / RATE_HZ, means[:, :3], means[:, 3:]))
+            segment.edge_integral, segment.cells = at_edges[:, -1:], finished
+            output.append(EvenBlock(edges - 0.5 / RATE_HZ, means[:3].T, means[3:].T))

@@ -126,38 +126,34 @@ class SignalBuilder:
 
     def __init__(self, calm: CalmParameters | None = None) -> None:
         self._calm = calm or CalmParameters()
-        self._pending = np.empty((0, 9))
+        self._pending = np.empty((9, 0))
         self._last_up = np.empty((0, 3))  # as many as the drift looks back
         self._last_vertical = np.empty(0)
         self._last_run = 0
 
     def push(self, block: EvenBlock, inclination: Inclination) -> MotionSignals:
         """Take samples; return the steps that they finish. Delay: up to one step."""
-        samples = np.empty((len(block.time_s), 9))
-        samples[:, 0] = block.time_s
-        samples[:, 1:4] = inclination.up
-        samples[:, 4] = inclination.acceleration_m_s2[:, 2]
         x, y, z = block.acceleration_m_s2.T
-        samples[:, 5] = np.sqrt(x * x + y * y + z * z)
-        samples[:, 6:9] = block.angular_velocity_rad_s
-        samples = np.concatenate((self._pending, samples))
-        n = len(samples) // STEP_SAMPLES
-        self._pending = samples[n * STEP_SAMPLES :]
-        steps = samples[: n * STEP_SAMPLES].reshape(n, STEP_SAMPLES, 9)
+        force = np.sqrt(x * x + y * y + z * z)
+        now = (block.time_s, *inclination.up.T, inclination.vertical_m_s2, force, *block.angular_velocity_rad_s.T)
+        samples = np.concatenate((self._pending, np.stack(now)), axis=1)
+        n = samples.shape[1] // STEP_SAMPLES
+        self._pending = samples[:, n * STEP_SAMPLES :]
+        steps = samples[:, : n * STEP_SAMPLES].reshape(9, n, STEP_SAMPLES)
         # Sums are written out so that their order does not depend on how many steps there are.
-        mean = (steps[:, 0] + steps[:, 1] + steps[:, 2] + steps[:, 3] + steps[:, 4]) / STEP_SAMPLES
-        deviation = steps[:, :, 5] - mean[:, 5, None]
+        mean = (steps[..., 0] + steps[..., 1] + steps[..., 2] + steps[..., 3] + steps[..., 4]) / STEP_SAMPLES
+        deviation = steps[5] - mean[5, :, None]
         d0, d1, d2, d3, d4 = (deviation * deviation).T
-        ux, uy, uz = mean[:, 1:4].T
-        up = mean[:, 1:4] / np.sqrt(ux * ux + uy * uy + uz * uz)[:, None]
-        vertical = mean[:, 4].copy()
+        ux, uy, uz = mean[1:4]
+        up = np.ascontiguousarray((mean[1:4] / np.sqrt(ux * ux + uy * uy + uz * uz)).T)
+        vertical = mean[4].copy()
         tilt_rate, drift = self._tilt_rate(up)
         return MotionSignals(
-            time_s=steps[:, -1, 0] + 0.5 / RATE_HZ,
+            time_s=steps[0, :, -1] + 0.5 / RATE_HZ,
             up=up,
             vertical_m_s2=vertical,
             tilt_rate_rad_s=tilt_rate,
-            turn_rate_rad_s=mean[:, 6] * up[:, 0] + mean[:, 7] * up[:, 1] + mean[:, 8] * up[:, 2],
+            turn_rate_rad_s=mean[6] * up[:, 0] + mean[7] * up[:, 1] + mean[8] * up[:, 2],
             shake_m_s2=np.sqrt((d0 + d1 + d2 + d3 + d4) / STEP_SAMPLES),
             resting_steps=self._resting(vertical, tilt_rate, drift),
         )
