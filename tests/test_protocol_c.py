@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_protocol import DECODERS, FOLDER, GOLDEN, flat
 
+import firmware_protocol as protocol
 from firmware_protocol import (
     AnswerStatus,
     Capabilities,
@@ -122,6 +123,13 @@ def test_the_same_random_bytes_mean_the_same_in_both_languages(programs):
             assert found.pop("saturation") == saturation(value.counts)
         assert (result, found) == ("ok", flat(value)), (name, payload.hex())
     assert 5_000 < decoded < 15_000  # both sides were tried
+
+
+def test_both_languages_put_as_many_samples_into_a_packet(programs):
+    cases = [(mtu, dhz) for mtu in range(0, 600, 3) for dhz in (1, 99, 100, 125, 199, 200, 1040, 2080, 4160, 65535)]
+    stream = b"".join(struct.pack("<BHHH", len(RECORDS), 4, *case) for case in cases)
+    found = [line["samples"] for line in run(programs / "codec_program", stream)]
+    assert found == [protocol.samples_per_packet(mtu, dhz / 10) for mtu, dhz in cases]
 
 
 def test_c_has_the_numbers_of_the_codec():

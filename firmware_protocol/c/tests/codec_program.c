@@ -175,7 +175,19 @@ static enum imu_result time_sync(const uint8_t *payload, size_t size, uint8_t *o
 
 typedef enum imu_result (*decoder)(const uint8_t *payload, size_t size, uint8_t *out);
 
-static const decoder decoders[] = {packet, info, config, request, answer, status, time_sync};
+/* No record: an MTU and a rate in 0.1 Hz, both u16 -> how many samples go into a packet. */
+static enum imu_result samples_per_packet(const uint8_t *payload, size_t size, uint8_t *out) {
+    (void)out;
+    if (size < 4) {
+        return IMU_TOO_SHORT;
+    }
+    const unsigned mtu = payload[0] | (unsigned)payload[1] << 8;
+    const unsigned rate_dhz = payload[2] | (unsigned)payload[3] << 8;
+    printf(", \"samples\": %u", imu_samples_per_packet((uint16_t)mtu, (uint16_t)rate_dhz));
+    return IMU_OK;
+}
+
+static const decoder decoders[] = {packet, info, config, request, answer, status, time_sync, samples_per_packet};
 
 int main(void) {
     uint8_t head[3];
