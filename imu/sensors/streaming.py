@@ -16,6 +16,7 @@ from imu.samples import Array, ImuBlock
 from imu.sensors.conversation import (
     Action,
     Battery,
+    Caution,
     Heard,
     Identified,
     LinkDown,
@@ -134,6 +135,7 @@ class StreamingDriver:
         self._received_s = 0.0
         self._is_identified = False  # in this connection
         self._is_refused = False
+        self._cautions: set[Caution] = set()
 
     def take(self, message: Message) -> Reply:
         """Take what came, in the order in which it came."""
@@ -193,6 +195,8 @@ class StreamingDriver:
             return Reply(notices=found.notices)
         notices: list[Notice] = []
         blocks: list[ImuBlock] = []
+        news = [notice for notice in found.notices if notice not in self._cautions]
+        self._cautions.update(notice for notice in news if isinstance(notice, Caution))
         for samples in found.samples:
             if not len(samples.device_time_s):
                 continue
@@ -202,7 +206,7 @@ class StreamingDriver:
                 notices.append(Restarted())
                 self._timeline.restart()
             blocks.append(self._placed(samples))
-        return Reply(tuple(blocks), found.actions, (*notices, *found.notices))
+        return Reply(tuple(blocks), found.actions, (*notices, *news))
 
     def _identify(self, connection: Connection) -> tuple[Notice, ...]:
         """Tell who this is; and if there were samples before, that what was measured in between is gone."""
