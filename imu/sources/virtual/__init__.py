@@ -7,7 +7,8 @@ Importing this package does not need bumble; switching the radio on does.
 """
 
 from imu.sources.virtual.conditions import RadioConditions
+from imu.sources.virtual.link_events import LinkChange, LinkEvent
 from imu.sources.virtual.person import virtual_signal
 from imu.sources.virtual.radio import VirtualRadio, VirtualSensor
 
-__all__ = ["RadioConditions", "VirtualRadio", "VirtualSensor", "virtual_signal"]
+__all__ = ["LinkChange", "LinkEvent", "RadioConditions", "VirtualRadio", "VirtualSensor", "virtual_signal"]

@@ -10,20 +10,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
-from enum import Enum
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, TypeVar
 
 from bumble import att, core, hci
 from bumble.device import Connection, Device, DeviceConfiguration
 from bumble.host import Host
 
 from imu.sources.twins.twin import Property, Said, Twin, WriteRefused
+from imu.sources.virtual.abilities import Reboots, Sleeps
 from imu.sources.virtual.advertising import encode_advertisement
 from imu.sources.virtual.conditions import RadioConditions
 from imu.sources.virtual.controller import Controller
 from imu.sources.virtual.gatt_layout import build_services
 from imu.sources.virtual.link import RadioLink
+from imu.sources.virtual.link_events import LinkChange, LinkEvent
 
 LARGEST_MTU = 247
 """What the sensor agrees to: a packet of this size fits into one link-layer packet."""
@@ -36,35 +36,6 @@ IDLE_TICK_S = 0.25
 ADVERTISING_INTERVAL_MS = 60.0
 
 T = TypeVar("T")
-
-
-class LinkChange(Enum):
-    """What happens to the link of a virtual sensor; the value is for people."""
-
-    CONNECTED = "connected"
-    DISCONNECTED = "disconnected"
-    LOST = "link lost"
-    SUBSCRIBED = "subscribed"
-    UNSUBSCRIBED = "unsubscribed"
-    OUT_OF_RANGE = "out of range"
-    IN_RANGE = "back in range"
-    SWITCHED_OFF = "switched off"
-
-
-@dataclass(frozen=True, slots=True)
-class LinkEvent:
-    """Something happened to the link of a virtual sensor; `detail` is the central's address or a characteristic."""
-
-    change: LinkChange
-    detail: str = ""
-
-
-@runtime_checkable
-class Reboots(Protocol):
-    """A twin that knows what a reboot does to it."""
-
-    def reboot(self, now_s: float) -> None:
-        """Begin anew, as if the battery had been taken out."""
 
 
 class Peripheral:
@@ -93,6 +64,8 @@ class Peripheral:
         when_changed: Callable[[LinkEvent], None],
     ) -> None:
         self.twin = twin
+        self._sleeper = twin if isinstance(twin, Sleeps) else None
+        self._asleep = False
         self._tell = when_changed
         self._link = link
         self._controller = Controller("sensor", link=link)
@@ -108,6 +81,8 @@ class Peripheral:
         self._indicating: asyncio.Task[None] | None = None
         self._something_to_say = asyncio.Event()
         self._failure: BaseException | None = None
+        self.messages_sent = 0
+        """Notifications and indications since it was made."""
         self._device.on(Device.EVENT_CONNECTION, self._on_connection)
 
     @property
@@ -217,7 +192,8 @@ class Peripheral:
         self.twin.disconnected(self._now_s)
         lost = reason == hci.HCI_ErrorCode.CONNECTION_TIMEOUT_ERROR
         self._tell(LinkEvent(LinkChange.LOST if lost else LinkChange.DISCONNECTED))
-        self._start(self._advertise())
+        if not self._asleep:
+            self._start(self._advertise())
 
     # --- what the sensor does ---------------------------------------------------------------------------------------
 
@@ -238,10 +214,26 @@ class Peripheral:
             for said in self.twin.step(self._now_s, room):
                 if connection is not None:
                     await self._say(connection, said)
+            await self._sleep_or_wake()
             self._something_to_say.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(IDLE_TICK_S if connection is None else TICK_S):
                     await self._something_to_say.wait()
+
+    async def _sleep_or_wake(self) -> None:
+        """Leave the air while the twin is asleep."""
+        asleep = self._sleeper is not None and self._sleeper.asleep
+        if asleep == self._asleep:
+            return
+        self._asleep = asleep
+        self._tell(LinkEvent(LinkChange.ASLEEP if asleep else LinkChange.AWAKE))
+        if asleep:
+            if self._indicating is not None:  # the answer to the request that switched it off
+                await asyncio.wait({self._indicating})
+            await self.hang_up()
+            await self._device.stop_advertising()
+        else:
+            await self._advertise()
 
     async def _say(self, connection: Connection, said: Said) -> None:
         """Send a message if the central has subscribed to it.
@@ -255,8 +247,10 @@ class Peripheral:
         longest = connection.att_mtu - 3
         if len(said.payload) > longest:
             raise ValueError(f"a message of {len(said.payload)} bytes does not fit into an MTU of {longest + 3}")
-        characteristic = self._characteristics[said.characteristic]
+        if wanted:
+            self.messages_sent += 1
         if Property.NOTIFY in wanted:
+            characteristic = self._characteristics[said.characteristic]
             await self._device.notify_subscriber(connection, characteristic, said.payload)
         elif Property.INDICATE in wanted:
             if self._indicating is not None:  # only one may wait for its confirmation
@@ -290,7 +284,7 @@ class Peripheral:
         """Keep the first failure for :meth:`power_off`, and drop off the air so that nobody waits for the sensor."""
         if self._failure is None:
             self._failure = failure
-            self._tell(LinkEvent(LinkChange.SWITCHED_OFF, repr(failure)))
+            self._tell(LinkEvent(LinkChange.FAILED, repr(failure)))
             for task in self._tasks:
                 task.cancel()
             self._controller.drop_links()

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Self
 from imu.errors import ExtraMissing, SensorNotFound
 from imu.sources.twins.twin import Twin
 from imu.sources.virtual.conditions import RadioConditions
+from imu.sources.virtual.link_events import LinkEvent
 
 if TYPE_CHECKING:
     from bleak.backends.client import BaseBleakClient
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from imu.sources.virtual.adapter import Adapter
     from imu.sources.virtual.link import RadioLink
-    from imu.sources.virtual.peripheral import LinkEvent, Peripheral
+    from imu.sources.virtual.peripheral import Peripheral
     from imu.sources.virtual.serving import Door
 
 FIRST_ADDRESS = 0xF0_00_00_00_00_01
@@ -49,6 +50,11 @@ class VirtualSensor:
     def connected(self) -> bool:
         """Whether a central is connected to it."""
         return self._peripheral.connected
+
+    @property
+    def messages_sent(self) -> int:
+        """Notifications and indications that it has sent."""
+        return self._peripheral.messages_sent
 
     @property
     def conditions(self) -> RadioConditions:

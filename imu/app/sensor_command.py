@@ -1,0 +1,232 @@
+"""``imu sensor``: a virtual sensor on its own, for ``imu train --sensor virtual:HOST:PORT`` in another window.
+
+Says in plain lines what happens to it. This module refuses to know what the sensor measures and how it speaks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from imu.errors import ImuError
+from imu.samples import ImuBlock
+from imu.sources.recording import read_recording
+from imu.sources.twins.kinds import TWINS
+from imu.sources.twins.reference import ReferenceTwin
+from imu.sources.twins.reference_firmware import ReferenceParameters
+from imu.sources.twins.twin import Twin
+from imu.sources.virtual import LinkChange, LinkEvent, RadioConditions, VirtualRadio, VirtualSensor, virtual_signal
+
+LOOK_EVERY_S = 0.5
+"""How often it is looked whether the sensor is streaming."""
+STREAMING_MESSAGES = 3
+"""So many messages since the last look are a stream; answers and readings come one by one."""
+TRAINING_S = 1800.0
+"""How long the built-in person trains, s."""
+
+
+class SensorNotStarted(ImuError):
+    """A virtual sensor cannot be started as asked; the sentence says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class SensorOptions:
+    """What sensor to start, and what shall happen to it.
+
+    Attributes
+    ----------
+    kind : str
+        A name in :data:`imu.sources.twins.kinds.TWINS`.
+    recording : Path or None
+        What the person does; None: the built-in person trains.
+    seed : int
+        Which person, which sensor, which missed connection events.
+    host, port : str and int
+        Where programs come in; port 0 takes any that is free.
+    rate_hz : float or None
+        The only rate that the sensor has, Hz; None: those of its chip. Kind ``reference`` only, as the next two.
+    drift_ppm : float or None
+        How much faster than true time its clock runs.
+    battery_percent : int or None
+        How full its battery is.
+    drop_every_s, drop_for_s : float or None
+        It goes out of range so often, for so long.
+    interval_s : float or None
+        Connection interval.
+    missed_events : float
+        Share of connection events in which nothing gets through.
+    """
+
+    kind: str = "reference"
+    recording: Path | None = None
+    seed: int = 1
+    host: str = "127.0.0.1"
+    port: int = 9001
+    rate_hz: float | None = None
+    drift_ppm: float | None = None
+    battery_percent: int | None = None
+    drop_every_s: float | None = None
+    drop_for_s: float = 3.0
+    interval_s: float | None = None
+    missed_events: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Check what goes together.
+
+        Raises
+        ------
+        SensorNotStarted
+            If it does not.
+        """
+        if self.kind not in TWINS:
+            raise SensorNotStarted(f"There is no virtual sensor {self.kind!r}; there are: {', '.join(sorted(TWINS))}.")
+        particular = (self.rate_hz, self.drift_ppm, self.battery_percent)
+        if self.kind != "reference" and any(value is not None for value in particular):
+            raise SensorNotStarted("Rate, drift and battery can be set for the kind 'reference' only.")
+        if self.drop_every_s is not None and not (self.drop_every_s > 0 and self.drop_for_s > 0):
+            raise SensorNotStarted("The sensor can only go out of range for more than 0 s, every more than 0 s.")
+
+
+def run_sensor(options: SensorOptions, say: Callable[[str], None]) -> None:
+    """Run a virtual sensor until Ctrl-C or a termination signal.
+
+    Parameters
+    ----------
+    options : SensorOptions
+        What sensor, and what shall happen to it.
+    say : callable
+        Takes each line for the person; it should be shown at once.
+
+    Raises
+    ------
+    SensorNotStarted
+        If the options make no sense, or the port is taken.
+    ExtraMissing
+        If bumble is not installed.
+    RecordingDamaged, RecordingForeign
+        If the recording cannot be read.
+    """
+    conditions = _conditions(options)
+    if options.recording is None:
+        worn = virtual_signal(options.seed, TRAINING_S)
+    else:
+        worn = read_recording(options.recording).block
+    twin = _twin(options, worn)
+    with contextlib.suppress(KeyboardInterrupt):  # where signals cannot be handled by the event loop (Windows)
+        asyncio.run(_run(options, twin, conditions, say))
+    say("stopped")
+
+
+def _twin(options: SensorOptions, worn: ImuBlock) -> Twin:
+    if options.kind != "reference":
+        return TWINS[options.kind](worn, options.seed)
+    usual = ReferenceParameters()
+    try:
+        parameters = ReferenceParameters(
+            rates_hz=usual.rates_hz if options.rate_hz is None else (options.rate_hz,),
+            drift_ppm=options.drift_ppm,
+            battery_percent=usual.battery_percent if options.battery_percent is None else options.battery_percent,
+        )
+    except ValueError as wrong:
+        raise SensorNotStarted(f"The sensor cannot be like that: {wrong}.") from wrong
+    return ReferenceTwin(worn, options.seed, parameters)
+
+
+def _conditions(options: SensorOptions) -> RadioConditions:
+    usual = RadioConditions()
+    try:
+        return RadioConditions(
+            interval_s=usual.interval_s if options.interval_s is None else options.interval_s,
+            missed_events=options.missed_events,
+        )
+    except ValueError as wrong:
+        raise SensorNotStarted(f"The radio cannot be like that: {wrong}.") from wrong
+
+
+async def _run(options: SensorOptions, twin: Twin, conditions: RadioConditions, say: Callable[[str], None]) -> None:
+    failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def when_changed(event: LinkEvent) -> None:
+        line = _line(event)
+        if line is not None:
+            say(line)
+        if event.change is LinkChange.FAILED and not failed.done():
+            failed.set_result(None)  # what went wrong is raised when the radio is switched off
+
+    async with VirtualRadio(seed=options.seed) as radio:
+        sensor = await radio.add_sensor(twin, conditions=conditions, when_changed=when_changed)
+        try:
+            port = await radio.listen(options.host, options.port)
+        except OSError as taken:
+            raise SensorNotStarted(
+                f"Port {options.port} at {options.host} cannot be had ({taken.strerror}): choose another with --port."
+            ) from taken
+        place = f"{options.host}:{port}"
+        name = twin.advertisement.name or "without a name"
+        say(f"virtual sensor {name} ({options.kind}) is on: imu train --sensor virtual:{place}")
+        tasks = {
+            asyncio.ensure_future(_until_stopped()),
+            asyncio.ensure_future(_look(sensor, say)),
+            asyncio.ensure_future(_come_and_go(sensor, options)),
+        }
+        try:
+            done, _ = await asyncio.wait({*tasks, failed}, return_when=asyncio.FIRST_COMPLETED)
+            for each in done:
+                each.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _line(event: LinkEvent) -> str | None:
+    """Return what to say of a change; subscriptions are the sensor's own business."""
+    match event.change:
+        case LinkChange.SUBSCRIBED | LinkChange.UNSUBSCRIBED:
+            return None
+        case LinkChange.CONNECTED:
+            return f"connected by {event.detail}"
+        case LinkChange.FAILED:
+            return f"failed: {event.detail}"
+    return str(event.change.value)
+
+
+async def _until_stopped() -> None:
+    """Wait for Ctrl-C or a termination signal, also where the shell has made this program deaf to Ctrl-C."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C comes as KeyboardInterrupt
+            loop.add_signal_handler(number, stopped.set)
+    await stopped.wait()
+
+
+async def _look(sensor: VirtualSensor, say: Callable[[str], None]) -> None:
+    """Say when the sensor begins to stream, and when it ends."""
+    streaming = False
+    sent = sensor.messages_sent
+    while True:
+        await asyncio.sleep(LOOK_EVERY_S)
+        new, sent = sensor.messages_sent - sent, sensor.messages_sent
+        if not streaming and new >= STREAMING_MESSAGES:
+            streaming = True
+            say("streaming")
+        elif streaming and new == 0:
+            streaming = False
+            say("not streaming")
+
+
+async def _come_and_go(sensor: VirtualSensor, options: SensorOptions) -> None:
+    """Go out of range now and then."""
+    if options.drop_every_s is None:
+        await asyncio.Event().wait()
+        return
+    while True:
+        await asyncio.sleep(options.drop_every_s)
+        sensor.out_of_range()
+        await asyncio.sleep(options.drop_for_s)
+        sensor.in_range()
