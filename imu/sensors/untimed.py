@@ -30,6 +30,7 @@ class UntimedSamples:
         self._asked_rate_hz = asked_rate_hz
         self._clock = ArrivalClock(asked_rate_hz)
         self._has_begun = False
+        self._is_slow = False
 
     @property
     def sampling_rate_hz(self) -> float:
@@ -45,18 +46,19 @@ class UntimedSamples:
         return self._found(self._clock.finish())
 
     def _found(self, timed: list[Timed]) -> Found:
-        notices: list[Notice] = [SamplesLost(None) for each in timed if each.is_after_hole]
-        if timed and not self._has_begun:
-            self._has_begun = True
-            notices += self._cautions()
-        return Found(
-            tuple(Samples(each.time_s, each.rows[:, :3], each.rows[:, 3:]) for each in timed), (), tuple(notices)
-        )
+        samples = tuple(Samples(each.time_s, each.rows[:, :3], each.rows[:, 3:]) for each in timed)
+        holes = [SamplesLost(None) for each in timed if each.is_after_hole]
+        return Found(samples, (), (*(self._cautions() if timed else ()), *holes))
 
     def _cautions(self) -> list[Notice]:
-        cautions: list[Notice] = [Caution(unprovable(self._title))]
-        if self.sampling_rate_hz < SLOW * self._asked_rate_hz:
+        """Return what the person has not been told."""
+        cautions: list[Notice] = []
+        if not self._has_begun:
+            cautions.append(Caution(unprovable(self._title)))
+        if not self._is_slow and self.sampling_rate_hz < SLOW * self._asked_rate_hz:
+            self._is_slow = True
             cautions.append(Caution(too_slow(self._title, self.sampling_rate_hz, self._asked_rate_hz)))
+        self._has_begun = True
         return cautions
 
 

@@ -1,0 +1,253 @@
+"""MbientLab MetaMotion: acceleration, angular velocity and a tick in one notification per sample.
+
+The raw streams bear neither time nor number. So the board is told to keep the latest angular velocity (a buffer), to
+join it to each sample of acceleration (a fuser) and to stamp the whole (an accounter): each sample then comes with the
+board's time, and loss shows as a step. Two generations of chip, BMI160 (R, RL, C) and BMI270 (S), take different bytes.
+Range ±16 g and ±2000 °/s.
+
+Bytes: mbientlab/MetaWear-SDK-Cpp. Refuses to know Bluetooth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from enum import Enum
+
+from imu.samples import Array
+from imu.sensors.conversation import (
+    Action,
+    Advertisement,
+    Heard,
+    Malformed,
+    Refused,
+    SensorKind,
+    Subscribe,
+    Write,
+)
+from imu.sensors.packet_clock import Fate, PacketClock, StampFormat
+from imu.sensors.streaming import Found, Samples, StreamingDriver
+from imu.sensors.units import M_S2_PER_G, RAD_S_PER_DPS, int16_triples
+
+SERVICE = "326a9000-85cb-9195-d9dd-464cfbbae75a"
+COMMANDS = "326a9001-85cb-9195-d9dd-464cfbbae75a"
+NOTIFICATIONS = "326a9006-85cb-9195-d9dd-464cfbbae75a"
+
+ACCELEROMETER, PROCESSOR, GYROSCOPE = 0x03, 0x09, 0x13  # modules
+START, ENABLE, CONFIGURE, WHICH_CHIP = 0x01, 0x02, 0x03, 0x80  # registers of the first and the last
+ADD, OUTPUT, NOTIFY, REMOVE_ALL = 0x02, 0x03, 0x07, 0x08  # registers of the processor
+ADDED = bytes((PROCESSOR, ADD))
+
+RATE_CODES = {25: 6, 50: 7, 100: 8, 200: 9}
+SERVING_RATES_HZ = (50, 100)
+"""The vendor holds 100 Hz of two streams for the most that is reliable."""
+RANGE_G, RANGE_DPS = 16, 2000
+GYROSCOPE_RANGES_DPS = (2000, 1000, 500, 250, 125)
+STAMPS = StampFormat(bits=32, tick_s=48 / 32768, fitted_packets=100, is_exact=False)  # a second or two
+
+NO_GYROSCOPE = "This MbientLab sensor has no gyroscope, which counting needs: use a MetaMotion instead."
+UNKNOWN_CHIP = (
+    "This MbientLab sensor measures with a chip that this program does not know: use a MetaMotion R, RL or S."
+)
+NO_PROCESSORS = "The MetaMotion sensor does not take its settings: press its button for ten seconds and try again."
+
+
+class Chip(Enum):
+    """What measures; the value is what the accelerometer module says of itself."""
+
+    BMI160 = 1
+    BMI270 = 4
+
+
+def accelerometer_configuration(chip: Chip, rate_hz: int, range_g: int) -> bytes:
+    """Return the command that sets rate and range of the acceleration."""
+    ranges = {2: 0x03, 4: 0x05, 8: 0x08, 16: 0x0C} if chip is Chip.BMI160 else {2: 0, 4: 1, 8: 2, 16: 3}
+    filtered = 0x20 if chip is Chip.BMI160 else 0xA0
+    return bytes((ACCELEROMETER, CONFIGURE, filtered | RATE_CODES[rate_hz], ranges[range_g]))
+
+
+def gyroscope_configuration(rate_hz: int, range_dps: int) -> bytes:
+    """Return the command that sets rate and range of the angular velocity."""
+    return bytes((GYROSCOPE, CONFIGURE, 0x20 | RATE_CODES[rate_hz], GYROSCOPE_RANGES_DPS.index(range_dps)))
+
+
+def acceleration_unit_m_s2(range_g: int) -> float:
+    """Return the size of one count of acceleration."""
+    return range_g / 32768 * M_S2_PER_G
+
+
+def angular_velocity_unit_rad_s(range_dps: int) -> float:
+    """Return the size of one count of angular velocity."""
+    return range_dps / 2000 / 16.4 * RAD_S_PER_DPS
+
+
+def buffer_command(chip: Chip) -> bytes:
+    """Return what makes the board keep the latest angular velocity."""
+    data = 0x05 if chip is Chip.BMI160 else 0x04
+    return bytes((PROCESSOR, ADD, GYROSCOPE, data, 0xFF, 0xA0, 0x0F, 0x05))
+
+
+def fuser_command(buffer: int) -> bytes:
+    """Return what joins the content of the `buffer` to each sample of acceleration."""
+    return bytes((PROCESSOR, ADD, ACCELEROMETER, 0x04, 0xFF, 0xA0, 0x1B, 1, buffer)) + bytes(11)
+
+
+def accounter_command(fuser: int) -> bytes:
+    """Return what puts a 32-bit tick before each output of the `fuser`."""
+    return bytes((PROCESSOR, ADD, PROCESSOR, OUTPUT, fuser, 0x60, 0x11, 0x31, 0x03))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ProcessorOutput:
+    """What a processor puts out: its number, the tick, and counts as rows of three, (n, 3)."""
+
+    processor: int
+    tick: int
+    counts: Array
+
+
+def decode_processor_output(payload: bytes) -> ProcessorOutput | None:
+    """Return the output of an accounter; ``None`` for other bytes."""
+    if payload[:2] != bytes((PROCESSOR, OUTPUT)) or len(payload) <= 7 or (len(payload) - 7) % 6:
+        return None
+    return ProcessorOutput(payload[2], int.from_bytes(payload[3:7], "little"), int16_triples(payload[7:]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Ask:
+    """Commands, and the first two bytes of the answer to the last of them."""
+
+    commands: tuple[bytes, ...]
+    answer: bytes
+
+
+class _Unusable(Exception):
+    """The sensor cannot be used: one sentence."""
+
+
+class MetaMotionConnection:
+    """Ask for the chip, build the processors one after another, start."""
+
+    def __init__(self, wished_rate_hz: float) -> None:
+        serving = [rate for rate in SERVING_RATES_HZ if rate <= 1.1 * wished_rate_hz]
+        self._rate_hz = max(serving, default=min(SERVING_RATES_HZ))
+        self._clock = PacketClock(STAMPS, self._rate_hz)
+        self._accounter: int | None = None
+        self._setup = self._set_up()
+        self._asked: _Ask | None = next(self._setup)
+
+    @property
+    def sampling_rate_hz(self) -> float:
+        """The rate set."""
+        return float(self._rate_hz)
+
+    @property
+    def scales(self) -> tuple[float, float]:
+        """As follows from the ranges set."""
+        return acceleration_unit_m_s2(RANGE_G), angular_velocity_unit_rad_s(RANGE_DPS)
+
+    def begin(self) -> tuple[Action, ...]:
+        """Subscribe, then ask for the chip."""
+        return Subscribe(NOTIFICATIONS), *_written(self._asked.commands if self._asked else ())
+
+    def stop(self) -> tuple[Action, ...]:
+        """Stop measuring, for the battery, and remove the processors."""
+        return _written((*switch_commands(is_on=False), bytes((PROCESSOR, REMOVE_ALL))))
+
+    def finish(self) -> Found:
+        """Give nothing: no sample is held back."""
+        return Found()
+
+    def hear(self, heard: Heard) -> Found:
+        """Take an answer or a sample."""
+        payload = heard.payload
+        if heard.characteristic != NOTIFICATIONS:
+            return Found()
+        if payload[:2] == bytes((PROCESSOR, OUTPUT)):
+            return self._hear_sample(payload)
+        if self._asked is None or payload[:2] != self._asked.answer:
+            return _malformed(payload, "answers nothing that was asked")
+        try:
+            self._asked = self._setup.send(payload)
+        except StopIteration as finished:
+            self._asked = None
+            return Found(actions=_written(finished.value))
+        except _Unusable as unusable:
+            return Found(notices=(Refused(str(unusable)),))
+        return Found(actions=_written(self._asked.commands))
+
+    def _set_up(self) -> Generator[_Ask, bytes, tuple[bytes, ...]]:
+        """Yield commands and receive answers; return the commands that start the stream."""
+        answer = yield _which_chip(ACCELEROMETER)
+        chips = [chip for chip in Chip if answer[2:3] == bytes((chip.value,))]
+        answer = yield _which_chip(GYROSCOPE)
+        if len(answer) < 3:
+            raise _Unusable(NO_GYROSCOPE)
+        if not chips:
+            raise _Unusable(UNKNOWN_CHIP)
+        settings = (
+            bytes((PROCESSOR, REMOVE_ALL)),  # of whoever used the board before
+            accelerometer_configuration(chips[0], self._rate_hz, RANGE_G),
+            gyroscope_configuration(self._rate_hz, RANGE_DPS),
+        )
+        buffer = _number_of((yield _Ask((*settings, buffer_command(chips[0])), ADDED)))
+        fuser = _number_of((yield _Ask((fuser_command(buffer),), ADDED)))
+        accounter = _number_of((yield _Ask((accounter_command(fuser),), ADDED)))
+        self._accounter = accounter
+        notify = (bytes((PROCESSOR, NOTIFY, accounter, 1)), bytes((PROCESSOR, OUTPUT, 1)))
+        return (*notify, *switch_commands(is_on=True))
+
+    def _hear_sample(self, payload: bytes) -> Found:
+        output = decode_processor_output(payload)
+        if output is None or output.processor != self._accounter or len(output.counts) != 2:
+            return _malformed(payload, "no output of the processor that was set up")
+        placed = self._clock.place(output.tick, 1)
+        notices = placed.notices(len(payload))
+        if placed.is_dropped:
+            return Found(notices=notices)
+        acceleration, angular_velocity = (output.counts[i : i + 1] * scale for i, scale in enumerate(self.scales))
+        samples = Samples(placed.time_s, acceleration, angular_velocity, placed.fate is Fate.RESTARTED)
+        return Found((samples,), (), notices)
+
+
+def switch_commands(*, is_on: bool) -> tuple[bytes, ...]:
+    """Return what switches both chips on or off: sampling first, then the chip; off the other way round."""
+    modules = (GYROSCOPE, ACCELEROMETER)
+    sampling = tuple(bytes((module, ENABLE, is_on, not is_on)) for module in modules)
+    power = tuple(bytes((module, START, is_on)) for module in modules)
+    return sampling + power if is_on else power + sampling
+
+
+def _which_chip(module: int) -> _Ask:
+    ask = bytes((module, WHICH_CHIP))
+    return _Ask((ask,), ask)
+
+
+def _number_of(answer: bytes) -> int:
+    """Return the number of the processor that was added."""
+    if len(answer) < 3:
+        raise _Unusable(NO_PROCESSORS)
+    return answer[2]
+
+
+def _written(commands: tuple[bytes, ...]) -> tuple[Action, ...]:
+    return tuple(Write(COMMANDS, each, with_response=False) for each in commands)
+
+
+def _malformed(payload: bytes, reason: str) -> Found:
+    return Found(notices=(Malformed(len(payload), reason),))
+
+
+def recognises(advertisement: Advertisement) -> bool:
+    """Return whether this is a MetaWear or MetaMotion; its owner may have renamed it."""
+    return SERVICE in advertisement.services or (advertisement.name or "").startswith(("MetaWear", "MetaMotion"))
+
+
+METAMOTION = SensorKind(
+    name="metamotion",
+    title="MbientLab MetaMotion",
+    recognises=recognises,
+    driver=lambda wished_rate_hz: StreamingDriver(
+        lambda _nameplate: MetaMotionConnection(wished_rate_hz), "MbientLab MetaMotion"
+    ),
+)
