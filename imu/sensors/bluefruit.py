@@ -1,0 +1,141 @@
+"""Adafruit's Bluefruit sensor service (CLUE, Feather Sense): two streams of floats, without time or number.
+
+Each stream is a service of its own, with its own measurement period, which is one second until set. Both periods bear
+the same UUID, so they are addressed as ``service/characteristic``.
+
+Bytes: adafruit/Adafruit_CircuitPython_BLE_Adafruit. Refuses to know Bluetooth.
+"""
+
+from __future__ import annotations
+
+import struct
+
+from imu.samples import Array
+from imu.sensors.arrival_clock import ArrivalClock, Timed
+from imu.sensors.conversation import (
+    Action,
+    Advertisement,
+    Caution,
+    Heard,
+    Malformed,
+    Notice,
+    SamplesLost,
+    SensorKind,
+    Subscribe,
+    Write,
+)
+from imu.sensors.streaming import Found, Samples, StreamingDriver
+from imu.sensors.two_streams import TwoStreams
+from imu.sensors.units import float32_triples, is_possible_acceleration, is_possible_angular_velocity
+from imu.sensors.untimed import unprovable
+
+
+def _uuid(number: int) -> str:
+    return f"adaf{number:04x}-c332-42a8-93bd-25e905756cb8"
+
+
+TITLE = "Adafruit CLUE or Feather Sense"
+ACCELERATION_SERVICE, ACCELERATION = _uuid(0x0200), _uuid(0x0201)
+ANGULAR_VELOCITY_SERVICE, ANGULAR_VELOCITY = _uuid(0x0400), _uuid(0x0401)
+PERIOD = _uuid(0x0001)
+COMPANY = 0x0822
+
+PERIOD_MS = 20
+"""The board's Python does not do much more than 50 Hz."""
+SAMPLE_SIZE = 12
+
+
+def in_service(service: str, characteristic: str) -> str:
+    """Return the address of a characteristic whose UUID several services have."""
+    return f"{service}/{characteristic}"
+
+
+def period_command(period_ms: int) -> bytes:
+    """Return what sets the time between two samples."""
+    return struct.pack("<i", period_ms)
+
+
+def decode_sample(payload: bytes) -> Array | None:
+    """Return the sample, (1, 3), in m/s² or rad/s, in a notification; ``None`` for other bytes."""
+    return float32_triples(payload) if len(payload) == SAMPLE_SIZE else None
+
+
+class BluefruitConnection:
+    """Set both periods, listen to both streams, join them."""
+
+    def __init__(self) -> None:
+        rate_hz = 1000.0 / PERIOD_MS
+        self._clocks = {ACCELERATION: ArrivalClock(rate_hz), ANGULAR_VELOCITY: ArrivalClock(rate_hz)}
+        self._streams: TwoStreams | None = None
+
+    @property
+    def sampling_rate_hz(self) -> float:
+        """The rate that arrivals of the acceleration show."""
+        return self._clocks[ACCELERATION].sampling_rate_hz
+
+    @property
+    def scales(self) -> tuple[float, float]:
+        """The board sends floats."""
+        return 1.0, 1.0
+
+    def begin(self) -> tuple[Action, ...]:
+        """Set the periods before listening: the rate is learned from the beginning of the stream."""
+        services = (ACCELERATION_SERVICE, ANGULAR_VELOCITY_SERVICE)
+        periods = (Write(in_service(service, PERIOD), period_command(PERIOD_MS)) for service in services)
+        return *periods, Subscribe(ACCELERATION), Subscribe(ANGULAR_VELOCITY)
+
+    def stop(self) -> tuple[Action, ...]:
+        """Say nothing: the streams end with the connection."""
+        return ()
+
+    def finish(self) -> Found:
+        """Give what is held back."""
+        parts = [self._timed(stream, clock.finish()) for stream, clock in self._clocks.items()]
+        samples = tuple(each for one in parts for each in one.samples)
+        return Found(samples, (), tuple(each for one in parts for each in one.notices))
+
+    def hear(self, heard: Heard) -> Found:
+        """Take a sample of one stream."""
+        if heard.characteristic not in self._clocks:
+            return Found()
+        sample = decode_sample(heard.payload)
+        is_acceleration = heard.characteristic == ACCELERATION
+        is_possible = is_possible_acceleration if is_acceleration else is_possible_angular_velocity
+        if sample is None or not is_possible(sample):
+            return Found(notices=(Malformed(len(heard.payload), "no sample that a sensor can have measured"),))
+        return self._timed(heard.characteristic, self._clocks[heard.characteristic].push(sample, heard.received_s))
+
+    def _timed(self, stream: str, timed: list[Timed]) -> Found:
+        """Join what has got its times."""
+        if not timed:
+            return Found()
+        notices: list[Notice] = []
+        samples: list[Samples] = []
+        if self._streams is None:  # both streams are paced by one loop
+            self._streams = TwoStreams(1.0 / self._clocks[stream].sampling_rate_hz)
+            notices.append(Caution(unprovable(TITLE)))
+        is_acceleration = stream == ACCELERATION
+        push = self._streams.push_acceleration if is_acceleration else self._streams.push_angular_velocity
+        for each in timed:
+            joined = push(each.time_s, each.rows)
+            if joined.lost or each.is_after_hole:
+                notices.append(SamplesLost(None))
+            samples.append(Samples(joined.time_s, joined.acceleration, joined.angular_velocity))
+        return Found(tuple(samples), (), tuple(notices))
+
+
+def recognises(advertisement: Advertisement) -> bool:
+    """Return whether this runs the Bluefruit sensor firmware; of its services the first is always advertised."""
+    is_adafruit = COMPANY in advertisement.manufacturer_data
+    name = advertisement.name or ""
+    return ACCELERATION_SERVICE in advertisement.services or (
+        is_adafruit and name.startswith(("CLUE", "Sense", "Bluefruit"))
+    )
+
+
+BLUEFRUIT = SensorKind(
+    name="bluefruit",
+    title=TITLE,
+    recognises=recognises,
+    driver=lambda _wished_rate_hz: StreamingDriver(lambda _nameplate: BluefruitConnection(), TITLE),
+)
