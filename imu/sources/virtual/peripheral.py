@@ -80,6 +80,7 @@ class Peripheral:
         self._tasks: set[asyncio.Task[None]] = set()
         self._indicating: asyncio.Task[None] | None = None
         self._something_to_say = asyncio.Event()
+        self._off = False
         self._failure: BaseException | None = None
         self.messages_sent = 0
         """Notifications and indications since it was made."""
@@ -97,13 +98,16 @@ class Peripheral:
         self._start(self._live())
 
     async def power_off(self) -> None:
-        """Switch off; whoever is connected loses the link after the supervision timeout.
+        """Switch off, for good; whoever is connected loses the link.
 
         Raises
         ------
         Exception
             What the twin raised, if it failed meanwhile.
         """
+        if self._off:
+            return
+        self._off = True
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()

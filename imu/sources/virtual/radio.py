@@ -7,7 +7,6 @@ radio is switched on. This module refuses to know what a sensor says.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import replace
 from types import TracebackType
@@ -150,8 +149,6 @@ class VirtualRadio:
         from imu.sources.virtual.backend import backends_of  # noqa: PLC0415
         from imu.sources.virtual.link import RadioLink  # noqa: PLC0415
 
-        # What bumble warns of here (packets that cross with a farewell) harms nobody, and it warns on the screen.
-        logging.getLogger("bumble").addHandler(logging.NullHandler())
         if self._transport is None:
             self._air = RadioLink(self._seed)
         self._adapter = Adapter(self._air or self._transport or "")
