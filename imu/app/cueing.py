@@ -11,13 +11,14 @@ import math
 from collections.abc import Sequence
 from statistics import fmean, median
 
-from imu.app.report import (
+from imu.app.report.cues import (
     HINGE_SHALLOW_RAD,
     KNEES_FIRST_S,
     SPEED_DROP_M,
     SPEED_LOST,
     SPEED_REPETITIONS,
     SQUAT_LEANS_RAD,
+    share_of_speed_lost,
 )
 from imu.motion.pattern import Pattern
 from imu.motion.repetitions import Repetition
@@ -64,15 +65,9 @@ def cue(so_far: TrainingSet) -> str | None:
 def velocity_loss(so_far: TrainingSet) -> float | None:
     """Return the share of upward velocity lost, last two repetitions against first two; ``None`` where it says nothing.
 
-    As in the report. One repetition alone is too uneven to be compared, and a hinge that sinks by a few centimetres has
-    no velocity to speak of.
+    As in the report, but never of one repetition against another: alone, each is too uneven.
     """
-    repetitions = so_far.repetitions
-    speeds = [repetition.mean_concentric_velocity_m_s for repetition in repetitions]
-    sinks = fmean(repetition.hip_drop_m for repetition in repetitions) >= SPEED_DROP_M
-    if len(speeds) < SPEED_REPETITIONS or not sinks or min(speeds) <= 0:
-        return None
-    return 1 - fmean(speeds[-2:]) / fmean(speeds[:2])
+    return share_of_speed_lost(so_far) if len(so_far.repetitions) >= SPEED_REPETITIONS else None
 
 
 def _knees_first(latest: Sequence[Repetition]) -> bool:

@@ -24,7 +24,7 @@ from imu.app.live_view import (
     Tally,
     TrainedBefore,
 )
-from imu.app.report import cues
+from imu.app.report.cues import cues
 from imu.motion.movements import Posture
 from imu.motion.pattern import Pattern
 from imu.motion.repetitions import RejectedMovement, Repetition
@@ -78,7 +78,7 @@ class LiveTraining:
         self._sets: list[TrainingSet] = []
         self._lone: list[tuple[Repetition, float]] = []
         self._not_counted: tuple[str, float] | None = None
-        self._told: list[_Told] = []
+        self._told: list[_Told] = []  # the latest first
         self._linked_s: float | None = None
         self._battery_was_low = False
         self._facts = LiveView(rest_target_s=rest_target_s)  # what does not depend on the time
@@ -118,8 +118,8 @@ class LiveTraining:
 
     def tell(self, sentence: str, gravity: Gravity = Gravity.NOTE) -> None:
         """Show one sentence; told again it stands anew, not twice."""
-        self._told = [one for one in self._told if one.sentence != sentence]
-        self._told.append(_Told(sentence, gravity, self._clock.now_s))
+        others = [one for one in self._told if one.sentence != sentence]
+        self._told = [_Told(sentence, gravity, self._clock.now_s), *others]
 
     def view(self) -> LiveView:
         """Return what there is to show now."""
@@ -239,7 +239,7 @@ class LiveTraining:
 
     def _messages(self, now_s: float) -> tuple[Message, ...]:
         self._told = [one for one in self._told if now_s - one.told_s < MESSAGE_SHOWN_S[one.gravity]]
-        latest = sorted(self._told, key=lambda one: (one.gravity is Gravity.PROBLEM, one.told_s), reverse=True)
+        latest = sorted(self._told, key=lambda one: one.gravity is not Gravity.PROBLEM)
         return tuple(Message(one.sentence, one.gravity, now_s - one.told_s) for one in latest[:MESSAGES])
 
 

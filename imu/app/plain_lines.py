@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from imu.app.live_view import LOW_BATTERY_PERCENT, Link, LinkState, LiveView
-from imu.app.report import clock, printable
-from imu.app.screen_parts import balance, plural, plural_of, tempo
+from imu.app.report.words import clock, printable, tempo
+from imu.app.screen_parts import balance, plural, plural_of
 from imu.motion.repetitions import Repetition
 from imu.sensors.conversation import (
     Battery,

@@ -12,7 +12,7 @@ from rich.text import Text
 from imu.app import screen_parts as parts
 from imu.app.block_digits import ROWS, block_digits, width_of
 from imu.app.live_view import Gravity, LinkState, LiveView, Phase
-from imu.app.report import clock
+from imu.app.report.words import clock
 from imu.app.screen_parts import ASCII, UNICODE, Ink
 
 SIDE_BY_SIDE_COLUMNS = 60
@@ -25,6 +25,8 @@ LEAST_FOOT_ROWS = 5
 """Lines below the digits that larger digits do not take."""
 DIGITS_SHARE = {Phase.WAITING: 0.54, Phase.SET: 0.54, Phase.REST: 0.66}
 """Part of the width that the digits may take beside the figures; a clock has one digit more and fewer figures."""
+LONGEST_REST_S = 99 * 3600
+"""A longer rest is not told in more digits."""
 PRESSING = 1
 """Up to this importance a line about the session takes the place of a figure where both have no room."""
 
@@ -127,7 +129,7 @@ def _word(view: LiveView) -> Text:
 def _number(view: LiveView) -> tuple[str, str]:
     """Return what stands in digits, and the widest that may stand there: the clock in a rest, else the count."""
     if view.phase is Phase.REST and view.rest_s is not None:
-        rested = clock(view.rest_s)
+        rested = clock(min(view.rest_s, LONGEST_REST_S))
         return rested, max(rested, "0:00", key=len)
     return str(view.count), max(str(view.count), "00", key=len)
 
@@ -165,10 +167,10 @@ def _foot(view: LiveView, width: int, ink: Ink) -> list[tuple[int, Text]]:
 def _filled(block: list[Text], foot: list[tuple[int, Text]], rows: int) -> list[Text]:
     """Return `block` and below it as much of `foot` as has room, in exactly `rows` lines."""
     room = rows - len(block)
-    while len(foot) > room:
+    above = 1 if room > LEAST_FOOT_ROWS else 0
+    while len(foot) > room - above:
         foot.remove(max(foot, key=lambda line: line[0]))
-    spare = room - len(foot)
-    above, between = (1, 1) if spare >= 2 else (0, spare)
+    between = 1 if room - above > len(foot) else 0
     lines = [*[Text()] * above, *block, *[Text()] * between, *(line for _, line in foot)]
     return lines + [Text()] * (rows - len(lines))
 

@@ -14,7 +14,7 @@ from statistics import fmean
 from rich.text import Text
 
 from imu.app.live_view import LOW_BATTERY_PERCENT, Gravity, LinkState, LiveView, Phase, Tally
-from imu.app.report import clock, printable
+from imu.app.report.words import clock, number_of, printable, tempo
 from imu.motion.pattern import Pattern
 from imu.motion.repetitions import Repetition
 from imu.session import TrainingSet
@@ -131,9 +131,10 @@ def clocks(view: LiveView) -> Text:
         return Text()
     if view.phase is Phase.SET:
         return Text(f"set {view.set_number}   {clock(view.set_s)}")
+    if view.rest_is_over:
+        return Text(" REST IS OVER ", "bold reverse green")
     target = "" if view.rest_target_s is None else f" of {clock(view.rest_target_s)}"
-    over = ("  REST IS OVER", "bold reverse green") if view.rest_is_over else ("", "")
-    return Text.assemble(f"rest {clock(view.rest_s)}{target}", over)
+    return Text(f"rest {clock(view.rest_s)}{target}")
 
 
 def bars(view: LiveView, width: int, ink: Ink) -> list[Text]:
@@ -171,7 +172,7 @@ def figures(view: LiveView, ink: Ink) -> list[Text]:
     if view.shown is None or view.last is None:
         return []
     of = view.shown.repetitions if view.phase is Phase.REST else (view.last,)
-    change = "" if view.velocity_loss is None else f", {-100 * view.velocity_loss:+.0f} %"
+    change = "" if view.velocity_loss is None else f", {round(-100 * view.velocity_loss):+d} %"
     lines = [Text(f"tempo {tempo(of)} s"), Text(f"speed {_mean(of, 'mean_concentric_velocity_m_s'):.2f} m/s{change}")]
     if view.phase is Phase.REST:
         angle_deg, drop_cm = math.degrees(_mean(of, "trunk_angle_rad")), 100 * _mean(of, "hip_drop_m")
@@ -185,11 +186,6 @@ def cue_line(view: LiveView, ink: Ink) -> Text | None:
         return None
     told = view.cue.replace("°", ink.degree)
     return Text(f"set {view.set_number}  {told}" if view.phase is Phase.REST else told.capitalize(), "bold")
-
-
-def tempo(repetitions: Sequence[Repetition]) -> str:
-    """Return the mean times down, at the turn and up."""
-    return "-".join(f"{_mean(repetitions, phase):.1f}" for phase in ("eccentric_s", "pause_s", "concentric_s"))
 
 
 def _mean(repetitions: Sequence[Repetition], name: str) -> float:
@@ -258,7 +254,7 @@ def keys_line(view: LiveView) -> Text:
 def plural(count: int, pattern: Pattern) -> str:
     """Return so many repetitions of a pattern in words; mixed and uncertain ones are repetitions."""
     noun = pattern.value if pattern in (Pattern.SQUAT, Pattern.HINGE) else f"{pattern} repetition"
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+    return number_of(count, noun)
 
 
 def plural_of(training_set: TrainingSet) -> str:

@@ -1,0 +1,425 @@
+"""What there is to show of a training: from events as a session gives them, and from a real recording."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imu.app.cueing import cue, velocity_loss
+from imu.app.live import LONE_OFFERED_S, MESSAGE_SHOWN_S, MESSAGES, NOT_COUNTED_SHOWN_S, LiveTraining, tally
+from imu.app.live_view import Gravity, Link, LinkState, LiveView, Phase, Tally, TrainedBefore
+from imu.app.report import cues
+from imu.motion.movements import Posture
+from imu.motion.pattern import Pattern
+from imu.motion.repetitions import RejectedMovement, Repetition
+from imu.samples import Gap
+from imu.sensors.conversation import (
+    Battery,
+    Caution,
+    Identified,
+    Malformed,
+    Refused,
+    Restarted,
+    SamplesLost,
+    SamplesRecovered,
+)
+from imu.session import (
+    GapFound,
+    MovementRejected,
+    RepetitionCounted,
+    RepetitionTakenBack,
+    Session,
+    SetClosed,
+    TrainingSet,
+)
+from imu.sources.recording import read_recording
+
+RECORDINGS = Path(__file__).parent.parent / "recordings"
+CONNECTED = Link(LinkState.CONNECTED, "Hip 7", 1, -60.0)
+
+
+def repetition(start_s=10.0, pattern=Pattern.SQUAT, **figures):
+    usual = {
+        "start_s": start_s,
+        "bottom_s": start_s + 1.2,
+        "end_s": start_s + 2.5,
+        "confirmed_s": start_s + 2.6,
+        "pattern": pattern,
+        "confidence": 0.97,
+        "trunk_angle_rad": math.radians(30 if pattern is Pattern.SQUAT else 60),
+        "hip_drop_m": 0.45 if pattern is Pattern.SQUAT else 0.08,
+        "eccentric_s": 1.2,
+        "pause_s": 0.1,
+        "concentric_s": 1.2,
+        "mean_concentric_velocity_m_s": 0.4,
+        "peak_concentric_velocity_m_s": 0.7,
+        "angle_at_bottom_rad": math.radians(25 if pattern is Pattern.SQUAT else 58),
+        "sideways_tilt_rad": 0.0,
+        "turn_rad": 0.0,
+        "trunk_lead_s": 0.1,
+    }
+    return Repetition(**(usual | figures))
+
+
+def set_of(*repetitions):
+    return TrainingSet(tuple(repetitions))
+
+
+def rejected(reason="sat down", of=None):
+    return MovementRejected(RejectedMovement(1.0, 2.0, reason, of))
+
+
+@pytest.fixture
+def live():
+    training = LiveTraining(TrainedBefore(Tally(10, 5), Tally(100, 50)), rest_target_s=60.0)
+    training.tick(0.0, 0.0)
+    return training
+
+
+def counted(live, *repetitions):
+    for one in repetitions:
+        live.take(RepetitionCounted(one))
+    return repetitions
+
+
+# --- sets ------------------------------------------------------------------------------------------------------------
+
+
+def test_before_anything_there_is_nothing_to_show(live):
+    view = live.view()
+    assert (view.phase, view.count, view.set_number, view.shown, view.rest_s) == (Phase.WAITING, 0, 0, None, None)
+    assert view.today == Tally(10, 5)
+    assert view.link.state is LinkState.SEARCHING
+
+
+def test_a_set_counts_up_closes_and_the_next_begins(live):
+    first = counted(live, *(repetition(10 + 3 * i) for i in range(5)))
+    view = live.view()
+    assert (view.phase, view.count, view.set_number, view.shown.pattern) == (Phase.SET, 5, 1, Pattern.SQUAT)
+    assert (view.first, view.last) == (first[0], first[-1])
+    live.take(SetClosed(set_of(*first)))
+    view = live.view()
+    assert (view.phase, view.count, view.set_number) == (Phase.REST, 5, 1)
+    counted(live, repetition(60.0, Pattern.HINGE))
+    view = live.view()
+    assert (view.phase, view.count, view.set_number, view.shown.pattern) == (Phase.SET, 1, 2, Pattern.HINGE)
+    assert (view.session, view.today, view.last_28_days) == (Tally(5, 1), Tally(15, 6), Tally(105, 51))
+    assert view.counted == 6
+
+
+def test_uncertain_repetitions_are_in_the_count_and_in_neither_balance(live):
+    counted(live, repetition(), repetition(13, Pattern.UNCERTAIN, confidence=0.5))
+    assert (live.view().count, live.view().session) == (2, Tally(1, 0))
+
+
+def test_the_clock_goes_on_without_samples_and_never_back(live):
+    live.tick(1000.0, 12.6)  # the two clocks have nothing to do with each other
+    counted(live, repetition(10.0))  # ends at 12.5 s
+    assert live.view().set_s == pytest.approx(2.6)
+    live.tick(1005.0, 12.6)  # the connection is lost
+    assert live.view().rest_s == pytest.approx(5.1)
+    live.tick(1005.5, 13.0)  # and what was kept back comes
+    assert live.view().rest_s == pytest.approx(5.1)
+    live.tick(1006.0, 20.0)
+    assert live.view().rest_s == pytest.approx(7.5)
+
+
+def test_before_the_first_sample_the_sessions_clock_stands(live):
+    live.tick(500.0, 0.0)
+    live.tick(600.0, 0.0)
+    live.tick(600.1, 0.1)
+    counted(live, repetition(0.0))
+    assert live.view().set_s == pytest.approx(2.5)
+
+
+def test_a_rest_is_over_when_it_has_lasted_as_long_as_meant(live):
+    done = counted(live, repetition(10.0), repetition(14.0))  # the last ends at 16.5 s
+    live.tick(0.0, 76.4)
+    assert not live.view().rest_is_over  # the set is not over
+    live.take(SetClosed(set_of(*done)))
+    assert not live.view().rest_is_over
+    live.tick(0.2, 76.5)
+    assert live.view().rest_is_over
+    live.rest_for(None)
+    assert not live.view().rest_is_over
+
+
+def test_what_is_taken_back_leaves_the_set_it_is_in(live):
+    one, two, three = counted(live, *(repetition(10 + 3 * i) for i in range(3)))
+    live.take(RepetitionTakenBack(three))
+    assert (live.view().count, live.view().session, live.view().taken_back) == (2, Tally(2, 0), 1)
+    live.take(SetClosed(set_of(one, two)))
+    live.take(RepetitionTakenBack(two))
+    assert (live.view().phase, live.view().sets) == (Phase.REST, (set_of(one),))
+    live.take(RepetitionTakenBack(one))
+    assert (live.view().phase, live.view().sets, live.view().today) == (Phase.WAITING, (), Tally(10, 5))
+
+
+def test_a_lone_movement_is_offered_until_kept(live):
+    (lone,) = counted(live, repetition())
+    live.take(rejected("alone", lone))
+    view = live.view()
+    assert (view.phase, view.lone, view.session, view.not_counted) == (Phase.WAITING, lone, Tally(), None)
+    live.take(SetClosed(set_of(lone)))
+    view = live.view()
+    assert (view.phase, view.lone, view.session) == (Phase.REST, None, Tally(1, 0))
+
+
+def test_the_offer_ends_with_the_next_repetition_and_with_time(live):
+    (lone,) = counted(live, repetition())
+    live.take(rejected("alone", lone))
+    live.tick(LONE_OFFERED_S - 0.1, 0.0)
+    assert live.view().lone == lone
+    live.tick(LONE_OFFERED_S + 0.1, 0.0)
+    assert live.view().lone is None
+    live.take(rejected("alone", lone))
+    counted(live, repetition(40.0))
+    assert live.view().lone is None
+
+
+def test_what_closes_together_is_sorted_out(live):
+    """Eight squats and putting the weight down: one set and a lone movement, from one going on."""
+    *squats, lone = counted(live, *(repetition(10 + 3 * i) for i in range(8)), repetition(34, Pattern.HINGE))
+    live.take(SetClosed(set_of(*squats)))
+    live.take(rejected("alone", lone))
+    view = live.view()
+    assert (view.phase, view.count, view.lone, view.session) == (Phase.REST, 8, lone, Tally(8, 0))
+
+
+def test_a_set_kept_late_stands_where_it_was(live):
+    (lone,) = counted(live, repetition(5.0))
+    live.take(rejected("alone", lone))
+    later = counted(live, repetition(30.0), repetition(33.0))
+    live.take(SetClosed(set_of(*later)))
+    live.take(SetClosed(set_of(lone)))
+    assert live.view().sets == (set_of(lone), set_of(*later))
+    assert live.view().count == 2
+
+
+def test_why_a_movement_was_not_counted_is_told_for_a_while(live):
+    live.take(rejected("sat down"))
+    live.tick(2.0, 0.0)
+    assert (live.view().not_counted.reason, live.view().not_counted.age_s) == ("sat down", 2.0)
+    live.tick(NOT_COUNTED_SHOWN_S, 0.0)
+    assert live.view().not_counted is None
+
+
+# --- the sensor ------------------------------------------------------------------------------------------------------
+
+
+def test_the_sensor_is_told_of(live):
+    identified = Identified("7", "Hip", "1.2", 100.0, (1.0, 1.0))
+    for notice in (identified, Battery(80.0), SamplesLost(20), SamplesLost(5), SamplesLost(None)):
+        live.take(notice)
+    for notice in (SamplesRecovered(200), Malformed(3, "too short"), Malformed(4, "too short")):
+        live.take(notice)
+    view = live.view()
+    assert (view.identity, view.battery_percent) == (identified, 80.0)
+    assert (view.samples_lost, view.losses_of_unknown_size, view.samples_recovered, view.malformed) == (25, 1, 200, 2)
+    assert view.messages == ()
+
+
+def test_how_long_the_link_has_been_like_that(live):
+    live.tick(10.0, 0.0)
+    live.take(CONNECTED)
+    live.tick(15.0, 0.0)
+    live.take(replace(CONNECTED, rssi_dbm=-80.0))  # another strength, the same state
+    live.tick(17.0, 0.0)
+    assert (live.view().link_s, live.view().link.rssi_dbm) == (7.0, -80.0)
+    live.take(Link(LinkState.LOST, "Hip 7", 1))
+    assert live.view().link_s == 0.0
+
+
+def test_a_posture_is_only_known_while_connected(live):
+    posture = Posture(0.5, 0.2)
+    live.take(CONNECTED)
+    live.tick(1.0, 1.0, posture)
+    assert live.view().posture == posture
+    live.take(Link(LinkState.LOST))
+    assert live.view().posture is None
+
+
+def test_messages_stand_as_long_as_they_are_grave(live):
+    live.take(Caution("the sensor is loose"))
+    live.tell("noted")
+    live.take(Refused("the firmware is too old; update it"))
+    assert [one.gravity for one in live.view().messages] == [Gravity.PROBLEM, Gravity.NOTE, Gravity.CAUTION]
+    live.tick(MESSAGE_SHOWN_S[Gravity.NOTE], 0.0)
+    assert [one.sentence for one in live.view().messages] == [
+        "the firmware is too old; update it",
+        "the sensor is loose",
+    ]
+    live.tick(1e9, 0.0)
+    assert [(one.gravity, one.age_s) for one in live.view().messages] == [(Gravity.PROBLEM, 1e9)]
+
+
+def test_the_same_sentence_does_not_stand_twice_and_few_stand(live):
+    for _ in range(2):
+        live.take(Restarted())
+    assert len(live.view().messages) == 1
+    for number in range(10):
+        live.tell(f"message {number}")
+    assert len(live.view().messages) == MESSAGES
+
+
+def test_a_low_battery_is_told_once_each_time_it_becomes_low(live):
+    for percent in (16.0, 15.0, 14.0):
+        live.take(Battery(percent))
+    assert len(live.view().messages) == 1
+    assert "15 %" in live.view().messages[0].sentence
+    live.take(Battery(90.0))
+    live.take(Battery(9.0))
+    assert "9 %" in live.view().messages[0].sentence
+
+
+def test_only_gaps_that_can_hide_something_are_told(live):
+    live.take(GapFound(Gap(1.0, 1.3)))
+    assert live.view().messages == ()
+    live.take(GapFound(Gap(2.0, 4.5)))
+    assert "2.5 s" in live.view().messages[0].sentence
+    assert live.view().without_samples_s == pytest.approx(2.8)
+
+
+# --- cues ------------------------------------------------------------------------------------------------------------
+
+
+def squats(count, **last):
+    return [repetition(10 + 3 * i) for i in range(count - 1)] + [repetition(7 + 3 * count, **last)]
+
+
+def hinges(count, **last):
+    return [repetition(10 + 3 * i, Pattern.HINGE) for i in range(count - 1)] + [
+        repetition(7 + 3 * count, Pattern.HINGE, **last)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("repetitions", "expected"),
+    [
+        (squats(3), None),
+        (hinges(3), None),
+        (squats(3, angle_at_bottom_rad=math.radians(49)), None),  # beyond the limit of 45, within the error
+        (squats(3, angle_at_bottom_rad=math.radians(51)), "chest up"),
+        (squats(3, angle_at_bottom_rad=math.radians(51), confidence=0.8), None),
+        (hinges(3, trunk_angle_rad=math.radians(40)), None),
+        (hinges(3, trunk_angle_rad=math.radians(38)), "hips further back"),
+        (squats(3, trunk_angle_rad=math.radians(20)), None),  # that is what a squat is like
+        (squats(2, hip_drop_m=0.35), None),  # 10 cm less than the first: within the error of two
+        (squats(2, hip_drop_m=0.33), "deeper"),
+        ([repetition(10 + 3 * i, trunk_lead_s=-0.2) for i in range(3)], "hips first"),
+        ([repetition(10 + 3 * i, trunk_lead_s=-0.2) for i in range(2)], None),
+        ([repetition(10 + 3 * i, Pattern.HINGE, trunk_lead_s=-0.2) for i in range(3)], None),  # hardly sinks
+        (
+            [repetition(10 + 3 * i, mean_concentric_velocity_m_s=v) for i, v in enumerate((0.5, 0.5, 0.39, 0.39))],
+            "slowing down",
+        ),
+        ([repetition(10 + 3 * i, mean_concentric_velocity_m_s=v) for i, v in enumerate((0.5, 0.5, 0.42, 0.42))], None),
+        ([repetition(10 + 3 * i, mean_concentric_velocity_m_s=v) for i, v in enumerate((0.5, 0.3, 0.3))], None),
+        (
+            [*squats(3), repetition(20, Pattern.HINGE, trunk_angle_rad=0.6)],
+            None,
+        ),  # a hinge among squats is no bad hinge
+    ],
+)
+def test_a_cue_is_given_where_the_figures_are_clear_of_their_error(repetitions, expected):
+    assert cue(set_of(*repetitions)) == expected
+
+
+def test_velocity_lost_is_what_the_report_says():
+    fading = set_of(*(repetition(10 + 3 * i, mean_concentric_velocity_m_s=0.5 - 0.05 * i) for i in range(5)))
+    lost = velocity_loss(fading)
+    assert lost == pytest.approx(1 - (0.35 + 0.3) / (0.5 + 0.45))
+    assert f"{100 * lost:.0f} % slower at the end" in cues(fading)
+    assert velocity_loss(set_of(*fading.repetitions[:3])) is None
+    assert velocity_loss(set_of(*hinges(5))) is None
+
+
+def test_in_a_rest_the_report_has_the_word(live):
+    done = counted(live, *(repetition(10 + 3 * i, angle_at_bottom_rad=math.radians(55)) for i in range(3)))
+    assert live.view().cue == "chest up"
+    live.take(SetClosed(set_of(*done)))
+    assert live.view().cue == cues(set_of(*done))[0]
+
+
+# --- a real session, and any ------------------------------------------------------------------------------------------
+
+
+def test_a_recording_is_shown_as_it_is_counted():
+    block = read_recording(RECORDINGS / "simulated_mixed_session.csv.gz").block
+    session, live = Session(), LiveTraining()
+    live.take(CONNECTED)
+    phases, most, deepest_m = [], 0, 0.0
+    for start in range(0, len(block), 50):
+        events = session.push(block[start : start + 50])
+        live.tick(start / 100, session.now_s, session.posture)
+        for event in events:
+            live.take(event)
+        view = live.view()
+        if not phases or phases[-1] is not view.phase:
+            phases.append(view.phase)
+        most = max(most, view.count)
+        deepest_m = max(deepest_m, view.posture.hip_drop_m if view.posture else 0.0)
+        assert view.rest_s is None or 0.0 <= view.rest_s < 60
+    for event in session.finish()[0]:
+        live.take(event)
+    view = live.view()
+    assert phases == [Phase.WAITING, Phase.SET, Phase.REST, Phase.SET]
+    assert (most, view.session) == (5, Tally(5, 5))
+    assert [one.pattern for one in view.sets] == [Pattern.SQUAT, Pattern.HINGE]
+    assert 0.25 < deepest_m < 0.7
+
+
+times = st.floats(0, 1e5)
+repetitions = st.builds(
+    repetition,
+    start_s=times,
+    pattern=st.sampled_from([Pattern.SQUAT, Pattern.HINGE, Pattern.UNCERTAIN]),
+    hip_drop_m=st.floats(-0.1, 0.9),
+    mean_concentric_velocity_m_s=st.floats(-0.1, 2),
+    confidence=st.floats(0, 1),
+)
+happenings = st.one_of(
+    repetitions.map(RepetitionCounted),
+    repetitions.map(RepetitionTakenBack),
+    st.lists(repetitions, min_size=1, max_size=4).map(lambda some: SetClosed(set_of(*some))),
+    repetitions.map(lambda one: rejected("alone", one)),
+    st.text().map(rejected),
+    st.floats(0.01, 100).map(lambda length_s: GapFound(Gap(0.0, length_s))),
+    st.builds(Battery, st.floats(0, 100)),
+    st.builds(SamplesLost, st.none() | st.integers(0, 10_000)),
+    st.text().map(Caution),
+    st.text().map(Refused),
+    st.just(Restarted()),
+    st.builds(
+        Link, st.sampled_from(LinkState), st.none() | st.text(), st.integers(0, 99), st.none() | st.floats(-120, 0)
+    ),
+    st.tuples(st.floats(0, 1e6), times),
+)
+
+
+@st.composite
+def views(draw):
+    """Any view that a training can have, whatever happened, in whatever order."""
+    live = LiveTraining(TrainedBefore(Tally(3, 1), Tally(30, 10)), draw(st.none() | st.floats(1, 600)))
+    for happened in draw(st.lists(happenings, max_size=12)):
+        if isinstance(happened, tuple):
+            live.tick(*happened, draw(st.none() | st.builds(Posture, st.floats(0, 3), st.floats(0, 1))))
+        else:
+            live.take(happened)
+    live.pause(draw(st.booleans()))
+    return live.view()
+
+
+@given(views())
+def test_whatever_happens_the_figures_agree(view: LiveView):
+    going_on = view.shown.repetitions if view.phase is Phase.SET else ()
+    assert view.session == tally([one for done in view.sets for one in done.repetitions] + list(going_on))
+    assert view.today == Tally(3, 1) + view.session
+    assert (view.shown is None) == (view.count == 0) == (view.phase is Phase.WAITING)
+    assert view.set_number == len(view.sets) + (view.phase is Phase.SET)
+    assert [one.start_s for one in view.sets] == sorted(one.start_s for one in view.sets)
+    assert view.rest_s is None or view.rest_s >= 0
+    assert len(view.messages) <= MESSAGES
