@@ -45,6 +45,7 @@ class Timed:
 
     time_s: Array
     rows: Array
+    received_s: float
     is_after_hole: bool = False
 
 
@@ -143,7 +144,7 @@ class ArrivalClock:
             self._close_bin(arrived.received_s)
         if self._best is None or lateness_s < self._best[0]:
             self._best = (lateness_s, self._count - 1, arrived.received_s)
-        return Timed(np.asarray(time_s), arrived.rows, is_after_hole)
+        return Timed(np.asarray(time_s), arrived.rows, arrived.received_s, is_after_hole)
 
     def _close_bin(self, received_s: float) -> None:
         """Draw the line anew and bend the period toward it."""

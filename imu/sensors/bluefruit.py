@@ -120,7 +120,8 @@ class BluefruitConnection:
             joined = push(each.time_s, each.rows)
             if joined.lost or each.is_after_hole:
                 notices.append(SamplesLost(None))
-            samples.append(Samples(joined.time_s, joined.acceleration, joined.angular_velocity))
+            rows = joined.time_s, joined.acceleration, joined.angular_velocity
+            samples.append(Samples(*rows, received_s=each.received_s))
         return Found(tuple(samples), (), tuple(notices))
 
 

@@ -94,7 +94,7 @@ class BlueStConnection:
     """Listen; learn the rate from the first samples; follow the stamps."""
 
     def __init__(self) -> None:
-        self._first: list[Motion] = []  # until the rate is known
+        self._first: list[tuple[Motion, float]] = []  # and when they came; until the rate is known
         self._clock: PacketClock | None = None
 
     @property
@@ -132,31 +132,31 @@ class BlueStConnection:
         ):
             return _malformed(heard.payload, "values beyond the sensor's range")
         if self._clock is not None:
-            return _placed(self._clock, motion)
-        self._first.append(motion)
+            return _placed(self._clock, motion, heard.received_s)
+        self._first.append((motion, heard.received_s))
         return self._learn() if len(self._first) >= LEARNED_FROM else Found()
 
     def _learn(self) -> Found:
         """Learn the rate from the first samples and place them."""
         first, self._first = self._first, []
-        steps = np.diff([motion.stamp for motion in first]) % (1 << STAMPS.bits)
+        steps = np.diff([motion.stamp for motion, _ in first]) % (1 << STAMPS.bits)
         forward = steps[(steps > 0) & (steps < 1 << (STAMPS.bits - 1))]
         usual = forward[forward <= 1.5 * np.median(forward) + 1] if len(forward) else np.array([2.5])
         self._clock = clock = PacketClock(STAMPS, 1.0 / (float(usual.mean()) * STAMPS.tick_s))
-        found = [_placed(clock, motion) for motion in first]
+        found = [_placed(clock, motion, received_s) for motion, received_s in first]
         caution = (Caution(TOO_SLOW),) if self.sampling_rate_hz < 0.95 * LEAST_RATE_HZ else ()
         samples = (each for one in found for each in one.samples)
         notices: tuple[Notice, ...] = tuple(each for one in found for each in one.notices)
         return Found(tuple(samples), (), (*caution, *notices))
 
 
-def _placed(clock: PacketClock, motion: Motion) -> Found:
+def _placed(clock: PacketClock, motion: Motion, received_s: float) -> Found:
     placed = clock.place(motion.stamp, 1)
     notices = placed.notices(MOTION_SIZE)
     if placed.is_dropped:
         return Found(notices=notices)
     rows = motion.acceleration_m_s2[None], motion.angular_velocity_rad_s[None]
-    return Found((Samples(placed.time_s, *rows, placed.fate is Fate.RESTARTED),), (), notices)
+    return Found((Samples(placed.time_s, *rows, placed.fate is Fate.RESTARTED, received_s),), (), notices)
 
 
 def _malformed(payload: bytes, reason: str) -> Found:

@@ -198,6 +198,8 @@ class MetaMotionConnection:
         return (*notify, *switch_commands(is_on=True))
 
     def _hear_sample(self, payload: bytes) -> Found:
+        if self._accounter is None:  # of a processor that someone else has left behind
+            return Found()
         output = decode_processor_output(payload)
         if output is None or output.processor != self._accounter or len(output.counts) != 2:
             return _malformed(payload, "no output of the processor that was set up")

@@ -74,12 +74,15 @@ class Samples:
         Finite, sensor frame.
     is_restarted : bool
         Whether the clock was set anew before these.
+    received_s : float or None
+        When they came; ``None`` if that is now.
     """
 
     device_time_s: Array
     acceleration_m_s2: Array
     angular_velocity_rad_s: Array
     is_restarted: bool = False
+    received_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,9 +222,10 @@ class StreamingDriver:
         return (identified,) if is_first else (identified, SamplesLost(None))
 
     def _placed(self, samples: Samples) -> ImuBlock:
+        received_s = self._received_s if samples.received_s is None else samples.received_s
         return ImuBlock(
-            self._timeline.place(samples.device_time_s, self._received_s),
+            self._timeline.place(samples.device_time_s, received_s),
             samples.acceleration_m_s2,
             samples.angular_velocity_rad_s,
-            np.full(len(samples.device_time_s), self._received_s),
+            np.full(len(samples.device_time_s), received_s),
         )

@@ -46,7 +46,9 @@ class UntimedSamples:
         return self._found(self._clock.finish())
 
     def _found(self, timed: list[Timed]) -> Found:
-        samples = tuple(Samples(each.time_s, each.rows[:, :3], each.rows[:, 3:]) for each in timed)
+        samples = tuple(
+            Samples(each.time_s, each.rows[:, :3], each.rows[:, 3:], received_s=each.received_s) for each in timed
+        )
         holes = [SamplesLost(None) for each in timed if each.is_after_hole]
         return Found(samples, (), (*(self._cautions() if timed else ()), *holes))
 

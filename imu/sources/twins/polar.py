@@ -25,6 +25,7 @@ CLOCK_S = 600_000_000.0  # early 2019: nobody has set it
 FEATURES = bytes((pmd.FEATURES, 0x6E)) + bytes(15)
 SAMPLES_PER_FRAME = {Measurement.ACCELERATION: 36, Measurement.ANGULAR_VELOCITY: 30}
 SAMPLES_PER_FLOAT_FRAME = 16
+FULL_MTU = 247  # for which these are; with a shorter one, frames are shorter
 INVALID_PARAMETER, ALREADY_IN_STATE, INVALID_STATE = 5, 6, 12
 Offer = dict[Setting, tuple[int, ...]]
 USUAL: Offer = {Setting.RATE_HZ: (52,), Setting.RESOLUTION_BITS: (16,), Setting.CHANNELS: (3,)}
@@ -129,7 +130,8 @@ class PolarTwin(StreamingTwin):
         for measurement in self._factors:
             self._gathered[measurement].push(measured)
             is_float = self._is_newer and measurement == Measurement.ANGULAR_VELOCITY
-            samples = SAMPLES_PER_FLOAT_FRAME if is_float else SAMPLES_PER_FRAME[measurement]
+            most = SAMPLES_PER_FLOAT_FRAME if is_float else SAMPLES_PER_FRAME[measurement]
+            samples = most * min(self._mtu, FULL_MTU) // FULL_MTU
             said += [self._frame(measurement, full) for full in self._gathered[measurement].take(samples)]
         return said
 
