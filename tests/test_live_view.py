@@ -233,6 +233,18 @@ def test_how_long_the_link_has_been_like_that(live):
     assert live.view().link_s == 0.0
 
 
+def test_a_lost_sensor_is_lost_until_it_is_back(live):
+    live.take(CONNECTED)
+    live.tick(10.0, 0.0)
+    live.take(Link(LinkState.LOST, "Hip 7", 1))
+    live.tick(13.0, 0.0)
+    live.take(Link(LinkState.SEARCHING, None, 2))
+    live.take(Link(LinkState.CONNECTING, "Hip 7", 3))
+    assert (live.view().link, live.view().link_s) == (Link(LinkState.LOST, "Hip 7", 3), 3.0)
+    live.take(CONNECTED)
+    assert (live.view().link, live.view().link_s) == (CONNECTED, 0.0)
+
+
 def test_a_posture_is_only_known_while_connected(live):
     posture = Posture(0.5, 0.2)
     live.take(CONNECTED)

@@ -183,6 +183,9 @@ class LiveTraining:
         self._sets = [TrainingSet(repetitions) for repetitions in left if repetitions]
 
     def _take_link(self, link: Link) -> None:
+        trying_again = self._facts.link.state is LinkState.LOST and link.state is not LinkState.CONNECTED
+        if trying_again:
+            link = replace(link, state=LinkState.LOST, sensor=link.sensor or self._facts.link.sensor)
         if link.state is not self._facts.link.state or self._linked_s is None:
             self._linked_s = self._clock.now_s
         self._facts = replace(self._facts, link=link)

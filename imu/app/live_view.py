@@ -25,6 +25,7 @@ class LinkState(StrEnum):
     CONNECTING = "connecting"
     CONNECTED = "connected"
     LOST = "lost"
+    """In a view this stays until it is connected again, whatever is tried."""
 
 
 @dataclass(frozen=True, slots=True)
