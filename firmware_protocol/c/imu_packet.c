@@ -54,7 +54,7 @@ uint8_t imu_saturation(const struct imu_sample *samples, size_t count) {
 uint8_t imu_samples_per_packet(uint16_t mtu, uint16_t nominal_rate_dhz) {
     const unsigned overhead = ATT_NOTIFICATION_HEADER + IMU_PACKET_HEADER_SIZE;
     unsigned samples = mtu < overhead ? 0u : (mtu - overhead) / IMU_SAMPLE_SIZE;
-    unsigned in_100_ms = nominal_rate_dhz < 200u ? 1u : nominal_rate_dhz / 100u;
+    unsigned in_100_ms = nominal_rate_dhz < 100u ? 1u : nominal_rate_dhz / 100u;
     samples = samples < in_100_ms ? samples : in_100_ms;
     return (uint8_t)(samples < MOST_SAMPLES ? samples : MOST_SAMPLES);
 }

@@ -53,7 +53,6 @@ void imu_ring_init(struct imu_ring *ring, struct imu_slot *slots, uint8_t *prese
 }
 
 void imu_ring_clear(struct imu_ring *ring) {
-    memset(ring->present, 0, IMU_RING_PRESENT_BYTES(ring->capacity));
     ring->oldest_index = 0;
     ring->next_index = 0;
     ring->newest_time_us = 0;
