@@ -1,9 +1,9 @@
 """Recordings in files -> blocks of samples in SI units, in the order of time.
 
 A recording is a CSV (also gzipped) or Parquet file with the columns ``time_s, acc_x, acc_y, acc_z, gyr_x, gyr_y,
-gyr_z``. Small disorder is put right and counted; what would give wrong repetitions (two recordings in one file, time in
-milliseconds, acceleration in g) is refused with a sentence that says what to do. This module refuses to know what the
-samples mean.
+gyr_z``, or what one of the apps in `imu.sources.foreign` makes. Small disorder is put right and counted; what would
+give wrong repetitions (two recordings in one file, time in milliseconds, acceleration in g) is refused with a
+sentence that says what to do. This module refuses to know what the samples mean.
 """
 
 from __future__ import annotations
@@ -17,18 +17,21 @@ import numpy as np
 
 from imu.errors import RecordingDamaged, RecordingForeign
 from imu.samples import ImuBlock
-from imu.sources.tables import read_tables
-from imu.sources.timing import TimeOrder, sampling_rate_hz
+from imu.sources.foreign import formats
+from imu.sources.foreign.formats import recordings_of
+from imu.sources.foreign.found import Found
+from imu.sources.tables import Table, read_tables, table_of, told_in_one_sentence
+from imu.sources.timing import RATE_ROWS, TimeOrder, sampling_rate_hz
 from imu.sources.units import ACCELERATION_UNITS, ANGULAR_VELOCITY_UNITS, check_units
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
 """What a recording's name ends in."""
 
+TRAINING_SUFFIX = ".mcap"
+"""What the name of a training's own recording ends in; `imu.sources.training_recording` reads it."""
+
 KEPT_ROWS = 4_000_000
 """A recording up to this length (11 h at 100 Hz, 224 MB) is kept in memory; a longer one is read again when used."""
-
-RATE_ROWS = 20_000
-"""The rate is taken from this many rows at the start."""
 
 UNREADABLE_SHARE = 0.5
 """A recording with more than this share of unreadable rows is refused."""
@@ -84,22 +87,35 @@ class Recording:
 def find_recordings(paths: Sequence[Path]) -> list[Path]:
     """Return the files as given, and every recording in the folders, each folder's sorted.
 
-    Hidden files, ``index.csv`` and truth tables are no recordings. A path that does not exist and a folder without a
-    recording stay in the list: reading them says what is wrong, and the others go on.
+    A folder that another app made is one recording, and so are files of one recording side by side, named by the
+    accelerometer's. Hidden files, ``index.csv`` and truth tables are no recordings. A path that does not exist and a
+    folder without a recording stay in the list: reading them says what is wrong, and the others go on.
     """
     found: list[Path] = []
     for path in paths:
-        inside = sorted(file for file in path.rglob("*") if _is_recording(file, path)) if path.is_dir() else []
+        inside = _recordings_under(path) if path.is_dir() else []
         found.extend(inside or [path])
     return found
 
 
-def _is_recording(file: Path, folder: Path) -> bool:
-    """Whether a file inside a folder is a recording, by its name."""
+def _recordings_under(top: Path) -> list[Path]:
+    """Return every recording in a folder and the folders in it, sorted."""
+    names_in: dict[Path, list[str]] = {}
+    for file in top.rglob("*"):
+        if _may_be_recording(file, top):
+            names_in.setdefault(file.parent, []).append(file.name)
+    found = {folder: recordings_of(folder, names) for folder, names in names_in.items()}
+    of_phyphox = [folder / "meta" for folder, recordings in found.items() if recordings == [folder]]
+    return sorted(recording for folder in found if folder not in of_phyphox for recording in found[folder])
+
+
+def _may_be_recording(file: Path, folder: Path) -> bool:
+    """Whether a file inside a folder may be a recording, by its name."""
     name = file.name.lower()
     stem = name.split(".csv")[0].removesuffix(".parquet")
     hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
-    return name.endswith(SUFFIXES) and not hidden and stem != "index" and not stem.endswith("truth") and file.is_file()
+    suffix = name.endswith((*SUFFIXES, TRAINING_SUFFIX, *formats.SUFFIXES))
+    return suffix and not hidden and stem != "index" and not stem.endswith("truth") and file.is_file()
 
 
 def read_recording(
@@ -113,9 +129,9 @@ def read_recording(
     Parameters
     ----------
     path : Path
-        A CSV (also gzipped) or Parquet file.
+        A CSV (also gzipped) or Parquet file; a file, zip archive or folder of another app.
     acceleration_unit, angular_velocity_unit : str
-        The units in the file.
+        The units in the file, if it is in our own format; other apps' files name theirs.
 
     Raises
     ------
@@ -167,9 +183,11 @@ class _Reading:
 
     def blocks(self) -> Iterator[ImuBlock]:
         """Read, check, sort and convert."""
-        scale = ACCELERATION_UNITS[self.units[0]], ANGULAR_VELOCITY_UNITS[self.units[1]]
+        foreign = formats.foreign_recording(self.path)
+        units = self.units if foreign is None else ("m/s2", "rad/s")  # a foreign header has named its own
+        scale = ACCELERATION_UNITS[units[0]], ANGULAR_VELOCITY_UNITS[units[1]]
         units_are_checked = False
-        for table, is_last in _with_last(read_tables(self.path)):
+        for table, is_last in _with_last(read_tables(self.path) if foreign is None else _tables_of(foreign)):
             self.rows += len(table.rows)
             self.rows_unreadable += table.unreadable
             self.first_unreadable = self.first_unreadable or table.first_unreadable
@@ -181,7 +199,7 @@ class _Reading:
             if scale != (1.0, 1.0):
                 rows = rows * np.array([1.0] + [scale[0]] * 3 + [scale[1]] * 3)
             if not units_are_checked:
-                check_units(rows, *self.units)
+                check_units(rows, *units, as_told=foreign is None)
                 units_are_checked = True
             yield ImuBlock(rows[:, 0], rows[:, 1:4], rows[:, 4:7])
         if not self.rows:
@@ -197,6 +215,13 @@ class _Reading:
         if self.rows < 2:
             count = ("no row", "only one row")[self.rows]
             raise RecordingDamaged(f"there is {count} of data: record or copy it again")
+
+
+def _tables_of(foreign: Found) -> Iterator[Table]:
+    """Give a recording of another app as one table."""
+    with told_in_one_sentence():
+        rows = foreign.read()
+    yield table_of(rows)
 
 
 def _with_last(items: Iterator[T]) -> Iterator[tuple[T, bool]]:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import csv
 import gzip
 import importlib
+import lzma
 import re
 import warnings
+import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,9 +82,9 @@ def read_tables(path: Path) -> Iterator[Table]:
     RecordingForeign
         If it is not a table with `COLUMNS`.
     """
-    with _told_in_one_sentence():
+    with told_in_one_sentence():
         if path.is_dir():
-            raise RecordingForeign("there is no recording in this folder (.csv, .csv.gz or .parquet)")
+            raise RecordingForeign("there is no recording in this folder (.csv, .csv.gz, .parquet, or another app's)")
         if path.exists() and not path.is_file():
             raise RecordingForeign("this is not a file")
         with path.open("rb") as file:
@@ -98,8 +100,9 @@ def read_tables(path: Path) -> Iterator[Table]:
 
 
 @contextmanager
-def _told_in_one_sentence() -> Iterator[None]:
-    """Translate what goes wrong while a file is read."""
+def told_in_one_sentence(name: str | None = None) -> Iterator[None]:
+    """Translate what goes wrong while a file is read; `name` is that of a file within the recording."""
+    this_file, the_file = (f"{name}", f"{name}") if name else ("this file", "the file")
     try:
         yield
     except ImuError:
@@ -107,14 +110,14 @@ def _told_in_one_sentence() -> Iterator[None]:
     except FileNotFoundError as error:
         raise RecordingDamaged("there is no such file or folder") from error
     except PermissionError as error:
-        raise RecordingDamaged("this file may not be read: change its permissions") from error
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise RecordingDamaged(f"{this_file} may not be read: change its permissions") from error
+    except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, zipfile.BadZipFile) as error:
         raise RecordingDamaged("the compressed file is cut short or damaged: copy it again from its source") from error
     except OSError as error:
-        raise RecordingDamaged(f"the file cannot be read ({error.strerror or error})") from error
+        raise RecordingDamaged(f"{the_file} cannot be read ({error.strerror or error})") from error
     except (ValueError, OverflowError, NotImplementedError) as error:  # pandas' and pyarrow's own errors among them
         reason = " ".join(str(error).split())[:120]
-        raise RecordingDamaged(f"the file is not a table that can be read ({reason})") from error
+        raise RecordingDamaged(f"{the_file} is not a table that can be read ({reason})") from error
 
 
 def _table(frame: pd.DataFrame, rows_before: int) -> Table:
@@ -128,14 +131,29 @@ def _table(frame: pd.DataFrame, rows_before: int) -> Table:
             pd.to_numeric(frame[name], errors="coerce").to_numpy(np.float64, na_value=np.nan) for name in COLUMNS
         ]
         rows = np.column_stack(numbers)
+    return table_of(rows, rows_before, lambda row, column: frame[COLUMNS[column]].iloc[row])
+
+
+def table_of(rows: Array, rows_before: int = 0, cell_at: Callable[[int, int], object] | None = None) -> Table:
+    """Return rows as a table, with NaN for numbers that are damage, and count the rows with one.
+
+    Parameters
+    ----------
+    rows : (n, 7) array
+        `COLUMNS`.
+    rows_before : int
+        How many rows of the recording came before.
+    cell_at : callable or None
+        Gives what stood in the file at a row and a column; ``None`` if that is not known any more.
+    """
     if not len(rows) or ((rows.max(axis=0) < LARGEST).all() and (rows.min(axis=0) > -LARGEST).all()):
         return Table(rows)
     readable = np.abs(rows) < LARGEST
     bad_rows = np.flatnonzero(~readable.all(axis=1))
     row, column = int(bad_rows[0]), int(np.argmin(readable[bad_rows[0]]))
-    cell = str(frame[COLUMNS[column]].iloc[row])
+    cell = str(rows[row, column] if cell_at is None else cell_at(row, column))
     holds = "is empty" if cell in ("nan", "None", "<NA>") else f"is {cell[:40]!r}"
-    where = f"{COLUMNS[column]} in data row {rows_before + row + 1} {holds}"
+    where = f"{COLUMNS[column]} in data row {rows_before + row + 1} {holds if cell_at else 'is no number'}"
     return Table(np.where(readable, rows, np.nan), len(bad_rows), where)
 
 

@@ -21,6 +21,9 @@ DISORDER_S = 1.0
 """Rows that are late by up to this are put in order; more is another recording. Radio and loggers swap packets of at
 most some tenths of a second."""
 
+RATE_ROWS = 20_000
+"""The rate is taken from this many rows at the start."""
+
 
 class TimeOrder:
     """Rows in the order of the file -> rows in the order of time; equal times stay in the order of the file.

@@ -25,6 +25,21 @@ ACCELERATION_UNITS = {"m/s2": 1.0, "g": STANDARD_GRAVITY_M_S2}
 ANGULAR_VELOCITY_UNITS = {"rad/s": 1.0, "deg/s": float(np.pi / 180)}
 """What one unit of angular velocity is in rad/s."""
 
+ACCELERATION_SPELLINGS = {
+    **dict.fromkeys(("m/s^2", "m/s²", "m/s2", "m/s**2", "m/s/s", "ms^-2", "m s^-2", "m·s^-2", "mps2"), 1.0),
+    "g": STANDARD_GRAVITY_M_S2,
+    "mg": STANDARD_GRAVITY_M_S2 / 1000,
+}
+"""Units of acceleration as headers of other apps write them, in m/s²."""
+
+ANGULAR_VELOCITY_SPELLINGS = {
+    **dict.fromkeys(("rad/s", "rad s^-1", "rad*s^-1", "rad·s^-1", "rads/s", "rps"), 1.0),
+    **dict.fromkeys(
+        ("deg/s", "°/s", "dps", "degree per second", "degrees per second", "degrees/s"), float(np.pi / 180)
+    ),
+}
+"""Units of angular velocity as headers of other apps write them, in rad/s."""
+
 JUDGED_S = 300.0
 """Units are judged on this much of the recording's start: it holds rest and movement, and costs little."""
 
@@ -82,7 +97,7 @@ class _Cells:
         return values[: seconds * CELLS_PER_S].reshape(seconds, CELLS_PER_S, 3)
 
 
-def check_units(rows: Array, acceleration_unit: str, angular_velocity_unit: str) -> None:
+def check_units(rows: Array, acceleration_unit: str, angular_velocity_unit: str, *, as_told: bool = True) -> None:
     """Refuse a recording whose numbers are clearly in another unit than they should be.
 
     Parameters
@@ -92,12 +107,32 @@ def check_units(rows: Array, acceleration_unit: str, angular_velocity_unit: str)
         second is not judged.
     acceleration_unit, angular_velocity_unit : str
         The units that the rows were converted from.
+    as_told : bool
+        Whether the person told the units and can tell others; else the file's own header named them.
 
     Raises
     ------
     RecordingForeign
         If another unit explains the numbers; its text says which, and what to do.
     """
+    try:
+        _check_units(rows, acceleration_unit, angular_velocity_unit)
+    except _OtherUnit as error:
+        if as_told:
+            raise
+        raise RecordingForeign(f"{error.found}, though its header says otherwise: was it changed by hand?") from error
+
+
+class _OtherUnit(RecordingForeign):
+    """Numbers are in another unit than they should be: what was found, and what to do if the person told the unit."""
+
+    def __init__(self, found: str, remedy: str) -> None:
+        super().__init__(f"{found}: {remedy}")
+        self.found = found
+
+
+def _check_units(rows: Array, acceleration_unit: str, angular_velocity_unit: str) -> None:
+    """Do what `check_units` says."""
     cells = _averaged(rows)
     seconds = len(cells.in_hole) // CELLS_PER_S
     in_hole = cells.in_hole[: seconds * CELLS_PER_S].reshape(seconds, CELLS_PER_S).any(axis=1)
@@ -149,17 +184,17 @@ def _check_acceleration(at_rest_m_s2: float, unit: str) -> None:
     as_given = at_rest_m_s2 / ACCELERATION_UNITS[unit]
     found = f"|a| at rest is {as_given:.3g} in the file"
     if low <= as_given <= high:
-        raise RecordingForeign(f"{found}, which is m/s² already, not g: leave out --acc-unit g")
+        raise _OtherUnit(f"{found}, which is m/s² already, not g", "leave out --acc-unit g")
     if low <= as_given * 10 <= high:
-        raise RecordingForeign(f"acceleration looks like g ({found}, not 9.81): convert with --acc-unit g")
+        raise _OtherUnit(f"acceleration looks like g ({found}, not 9.81)", "convert with --acc-unit g")
     if low <= as_given / 100 <= high:
-        raise RecordingForeign(f"acceleration looks like mg or cm/s² ({found}, not 9.81): convert it to m/s²")
+        raise _OtherUnit(f"acceleration looks like mg or cm/s² ({found}, not 9.81)", "convert it to m/s²")
     if as_given < low / 10:
         raise RecordingForeign(
             f"acceleration looks as if gravity had been taken out ({found}, not 9.81): "
             "record the accelerometer itself, not linear or user acceleration"
         )
-    raise RecordingForeign(f"acceleration is in no unit that we know ({found}, not 9.81): convert it to m/s²")
+    raise _OtherUnit(f"acceleration is in no unit that we know ({found}, not 9.81)", "convert it to m/s²")
 
 
 def _check_angular_velocity(cells: _Cells, at_rest_m_s2: float, offset_rad_s: Array, unit: str) -> None:
@@ -176,15 +211,15 @@ def _check_angular_velocity(cells: _Cells, at_rest_m_s2: float, offset_rad_s: Ar
     if foretold_size > DEGREES_RATIO * shown_size or (agree and slope < DEGREES_SLOPE):
         times = foretold_size / shown_size
         if unit == "rad/s":
-            raise RecordingForeign(
-                f"angular velocity looks like deg/s (it turns {times:.0f} times as much as the accelerometer shows): "
-                "convert with --gyr-unit deg/s"
+            raise _OtherUnit(
+                f"angular velocity looks like deg/s (it turns {times:.0f} times as much as the accelerometer shows)",
+                "convert with --gyr-unit deg/s",
             )
-        raise RecordingForeign(
-            f"angular velocity turns {times:.0f} times as much as the accelerometer shows: convert it to rad/s"
+        raise _OtherUnit(
+            f"angular velocity turns {times:.0f} times as much as the accelerometer shows", "convert it to rad/s"
         )
     if unit == "deg/s" and agree and slope > RADIANS_SLOPE:
-        raise RecordingForeign("angular velocity is rad/s already, not deg/s: leave out --gyr-unit deg/s")
+        raise _OtherUnit("angular velocity is rad/s already, not deg/s", "leave out --gyr-unit deg/s")
 
 
 def _turns_of_gravity(cells: _Cells, at_rest_m_s2: float, offset_rad_s: Array) -> tuple[Array, Array]:
