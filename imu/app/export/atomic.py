@@ -46,15 +46,16 @@ def new_file(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _cannot(path, error) from error
+    try:
         yield temporary
         _reach_disk(temporary)
         _put_in_place(temporary, path, overwrite=overwrite)
     except FileExistsError as error:
         raise _there(path) from error
     except OSError as error:
-        raise NotWritten(
-            f"{path} cannot be written ({error.strerror or error}); free some space there or name another place"
-        ) from error
+        raise _cannot(path, error) from error
     finally:
         with suppress(OSError):  # it is in its place, or was never made
             temporary.unlink()
@@ -86,6 +87,11 @@ def _put_in_place(temporary: Path, path: Path, *, overwrite: bool) -> None:
             if path.exists():
                 raise FileExistsError from None
             temporary.rename(path)
+
+
+def _cannot(path: Path, error: OSError) -> NotWritten:
+    told = error.strerror or error
+    return NotWritten(f"{path} cannot be written ({told}); free some space there or name another place")
 
 
 def _there(path: Path) -> FileThere:

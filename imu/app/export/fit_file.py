@@ -167,8 +167,8 @@ def _exercise(part: _Part) -> tuple[str, int | None]:
     lists = {
         kind.removesuffix("_exercise_name"): known for kind, known in types.items() if kind.endswith("_exercise_name")
     }
-    for spelling in spellings:
-        for other in sorted(lists, key=lambda kind: kind != category):  # the pattern's own category first
+    for other in sorted(lists, key=lambda kind: kind != category):  # the pattern's own category first
+        for spelling in spellings:
             for number, known in lists[other].items():
                 if known == spelling and other in types["exercise_category"].values():
                     return other, number

@@ -18,13 +18,14 @@ dt { color: var(--soft); } dd { margin: 0; }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; margin: .5rem 0; font-size: .9rem; }
 caption { text-align: left; padding-bottom: .25rem; }
 th, td { padding: .2rem .8rem .2rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line); }
-td.number { text-align: right; font-variant-numeric: tabular-nums; }
-figure { margin: 1rem 0; } svg { display: block; width: 100%; height: auto; font: 12px system-ui, sans-serif; }
+td.number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
+figure { margin: 1rem 0; overflow-x: auto; } svg { display: block; width: 100%; min-width: 36rem; height: auto;
+  font: 12px system-ui, sans-serif; }
 svg text { fill: var(--soft); } svg text.inside { fill: var(--on); font-weight: 600; }
 .grid { stroke: var(--line); stroke-width: 1; } .set { fill: var(--soft); }
 .squat { fill: var(--squat); } .hinge { fill: var(--hinge); }
 .bar.hinge { fill: url(#hatch); stroke: var(--hinge); stroke-width: 1.5; }
-.bar.hinge + text.inside { fill: var(--ink); }
+.bar.hinge + text.inside { fill: var(--ink); paint-order: stroke; stroke: var(--paper); stroke-width: 4px; }
 .hatching { stroke: var(--hinge); stroke-width: 2; }
 .mark.uncertain { fill: none; stroke: var(--soft); stroke-width: 2; }
 details { margin: .5rem 0; } summary { cursor: pointer; }

@@ -60,4 +60,4 @@ def _number(value: str | float | None) -> str:
 
 
 def _is_number(cell: str) -> bool:
-    return not isinstance(cell, Markup) and cell[:1].isdigit()
+    return not isinstance(cell, Markup) and cell.removeprefix("-")[:1].isdigit()

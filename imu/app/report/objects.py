@@ -75,7 +75,7 @@ def _object(recording: str, session: CorrectedSession) -> Object:
             "clipped": faults.clipped,
         },
         "sets": [_set_object(one_set) for one_set in session.sets],
-        "rejected": [_rejected_object(movement) for movement in session.rejected],
+        "rejected": [rejected_object(movement) for movement in session.rejected],
         "totals": {
             pattern.value: session.count(pattern) for pattern in (Pattern.SQUAT, Pattern.HINGE, Pattern.UNCERTAIN)
         },
@@ -103,7 +103,7 @@ def _corrected_repetition_object(one: CorrectedRepetition) -> Object:
             "confidence": 1.0,
         } | dict.fromkeys(FIGURES)
     else:
-        found = _repetition_object(one.figures)
+        found = repetition_object(one.figures)
     if one.added:
         found["added"] = True
     if one.measured is not None and one.pattern_changed:
@@ -120,18 +120,20 @@ def _entered(one: CorrectedSet | CorrectedRepetition) -> Object:
     return {key: value for key, value in entered.items() if value is not None}
 
 
-def _rejected_object(movement: RejectedMovement) -> Object:
+def rejected_object(movement: RejectedMovement) -> Object:
+    """Return a movement that was not counted, with its figures if it was a repetition."""
     found: Object = {
         "start_s": _rounded(movement.start_s, 3),
         "end_s": _rounded(movement.end_s, 3),
         "reason": movement.reason,
     }
     if movement.repetition is not None:
-        found["repetition"] = _repetition_object(movement.repetition)
+        found["repetition"] = repetition_object(movement.repetition)
     return found
 
 
-def _repetition_object(repetition: Repetition) -> Object:
+def repetition_object(repetition: Repetition) -> Object:
+    """Return the figures of a repetition."""
     found: Object = {
         "start_s": _rounded(repetition.start_s, 3),
         "bottom_s": _rounded(repetition.bottom_s, 3),

@@ -74,7 +74,7 @@ def _lines(replayed: Replayed, session: CorrectedSession, session_id: int | None
         lines.append(("Load", load(squats, hinges)))
     lines += [("Not counted", text) for text in [reasons(session.rejected)] if text]
     lines += [("Data", text) for text in ["; ".join(flaws(replayed))] if text]
-    lines += [("Corrected", told(one)) for one in session.log]
+    lines += [("" if i else "Corrected", told(one)) for i, one in enumerate(session.log)]
     if session_id is not None:
         lines.append(("Session", str(session_id)))
     return lines
