@@ -1,0 +1,244 @@
+"""The Bluetooth LE client: find a sensor, keep the connection, carry messages in and actions out.
+
+It treats every sensor alike. What it gives goes to a recording and to the sensor's driver, and what the driver wishes
+comes back by :meth:`SensorLink.ask`. A lost connection is made again by itself, as long as there is hope; to get what
+the sensor has kept meanwhile is the driver's business. This module refuses to know what is said, and who listens.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+from imu.errors import BluetoothUnavailable
+from imu.sensors.conversation import Action, LinkDown, LinkUp, Message
+from imu.sources.ble_choice import SensorChoice, find_sensor
+from imu.sources.ble_connection import Connection
+from imu.sources.ble_patience import LinkParameters, Patience
+from imu.sources.ble_scan import Radio, Recognise, SeenSensor, scan
+from imu.sources.ble_trouble import LinkFailed
+from imu.sources.host_clock import HostClock
+
+_log = logging.getLogger(__name__)
+
+
+class LinkState(Enum):
+    """How things stand with the sensor."""
+
+    SEARCHING = "searching"
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class LinkNotice:
+    """How things stand with the sensor, for the screen; no part of the recorded conversation.
+
+    Attributes
+    ----------
+    state : LinkState
+        The first `CONNECTED` comes before the first message, so that a driver can be chosen by it.
+    sensor : SeenSensor or None
+        ``None`` as long as none has been found.
+    attempt : int
+        Which attempt it is since the sensor was found or heard last, from 1.
+    """
+
+    state: LinkState
+    sensor: SeenSensor | None
+    attempt: int
+
+
+class SensorLink:
+    """The link to one sensor over all its connections.
+
+    Iterate over `messages`, answer with `ask`, and `close` in every case; all in one event loop.
+
+    Parameters
+    ----------
+    radio : Radio
+        What to use.
+    choice : SensorChoice
+        Which sensor.
+    recognise : callable
+        Tells the kind of a sensor.
+    clock : HostClock
+        Stamps what is heard.
+    parameters : LinkParameters or None
+        How long to try what.
+    """
+
+    def __init__(
+        self,
+        radio: Radio,
+        choice: SensorChoice,
+        recognise: Recognise,
+        clock: HostClock,
+        parameters: LinkParameters | None = None,
+    ) -> None:
+        self._radio = radio
+        self._choice = choice
+        self._recognise = recognise
+        self._clock = clock
+        self._parameters = parameters or LinkParameters()
+        self._told: asyncio.Queue[Message | LinkNotice | None] = asyncio.Queue()
+        self._asked: asyncio.Queue[tuple[int, Action] | None] = asyncio.Queue()
+        self._supervisor: asyncio.Task[None] | None = None
+        self._closing = asyncio.Event()
+        self._stop_actions: tuple[Action, ...] = ()
+        self._talking = False
+        self._connections = 0  # made
+        self._reader_at = 0  # given out by `messages`
+
+    async def messages(self) -> AsyncIterator[Message | LinkNotice]:
+        """Give what the sensor says, and how things stand with it, until `close`; to be called once.
+
+        Raises
+        ------
+        BluetoothUnavailable, SensorNotFound, SensorBusy, SensorLost, SensorUnsuitable
+            After the last message, if it was not `close` that made it the last.
+        """
+        self._supervisor = asyncio.create_task(self._supervise(), name="sensor link")
+        while (told := await self._told.get()) is not None:
+            if isinstance(told, LinkUp):
+                self._reader_at += 1
+            yield told
+        if not self._supervisor.cancelled():
+            await self._supervisor
+
+    def ask(self, actions: Iterable[Action]) -> None:
+        """Have actions carried out, in order, one after the other.
+
+        They are for the connection whose messages were given out last; once that is over they are passed over.
+        """
+        for action in actions:
+            self._asked.put_nowait((self._reader_at, action))
+
+    async def close(self, stop_actions: Iterable[Action] = ()) -> None:
+        """Carry out `stop_actions` and hang up; `messages` gives what was heard until then, and ends.
+
+        A stream must be stopped before: hanging up takes Linux 2 s, in which the sensor goes on sending.
+        """
+        self._stop_actions = tuple(stop_actions)
+        self._closing.set()
+        if self._supervisor is not None:
+            if not self._talking:
+                self._supervisor.cancel()
+            await asyncio.wait({self._supervisor})
+            if not self._supervisor.cancelled():
+                self._supervisor.exception()  # `messages` raises it; if nobody listens any more, nobody misses it
+
+    # --- the supervisor -----------------------------------------------------------------------------------------------
+
+    async def _supervise(self) -> None:
+        """Find the sensor, then connect and talk, over and over."""
+        try:
+            self._tell(LinkState.SEARCHING, None, 1)
+            sensor = await find_sensor(
+                self._radio, self._choice, self._recognise, self._parameters.scan_s, self._parameters.choosing_s
+            )
+            patience = Patience(self._parameters)
+            while not self._closing.is_set():
+                sensor, connection = await self._reach(sensor, patience)
+                await self._talk(sensor, connection, patience)
+        finally:
+            self._told.put_nowait(None)
+
+    def _tell(self, state: LinkState, sensor: SeenSensor | None, attempt: int) -> None:
+        self._told.put_nowait(LinkNotice(state, sensor, attempt))
+
+    async def _reach(self, sensor: SeenSensor, patience: Patience) -> tuple[SeenSensor, Connection]:
+        """Connect, however often it takes."""
+        while True:
+            if patience.attempt > 1:
+                self._tell(LinkState.SEARCHING, sensor, patience.attempt)
+                await asyncio.sleep(patience.wait_s)
+                sensor = await self._look_again(sensor, patience)
+            self._tell(LinkState.CONNECTING, sensor, patience.attempt)
+            connection = Connection(
+                self._radio, sensor, self._clock, self._told.put_nowait, self._parameters.connection
+            )
+            try:
+                await connection.open(patience.left_s)
+            except BaseException as error:
+                await connection.hang_up()
+                if not isinstance(error, LinkFailed | BluetoothUnavailable):
+                    raise
+                _log.info("connecting to %s, attempt %d: %s", sensor.title, patience.attempt, error)
+                patience.failed(sensor, error)
+            else:
+                return sensor, connection
+
+    async def _look_again(self, sensor: SeenSensor, patience: Patience) -> SeenSensor:
+        """Listen for a sensor that is known; return it as it is heard now or, if it is not, as it was."""
+        same = SensorChoice(sensor.address).is_address_of
+        listen_s = min(patience.left_s, self._parameters.look_again_s)
+        try:
+            seen = await scan(self._radio, self._recognise, listen_s, lambda other: 0.0 if same(other) else None)
+        except BluetoothUnavailable as error:
+            patience.check(sensor, error)
+            return sensor
+        return next(filter(same, seen), sensor)
+
+    async def _talk(self, sensor: SeenSensor, connection: Connection, patience: Patience) -> None:
+        """Pass on what is said in both directions until the connection ends or is to be closed."""
+        self._talking = True
+        self._connections += 1
+        self._tell(LinkState.CONNECTED, sensor, patience.attempt)
+        self._told.put_nowait(LinkUp(self._clock.now_ns(), connection.longest_write))
+        try:
+            cause = await self._until_ended(connection)
+        finally:
+            connection.mute()
+            self._told.put_nowait(LinkDown(self._clock.now_ns()))
+            await connection.hang_up()
+            self._talking = False
+        if cause is None:
+            return
+        _log.info("the connection to %s ended: %s", sensor.title, cause)
+        self._tell(LinkState.LOST, sensor, patience.attempt)
+        if connection.was_heard:
+            patience.heard()
+        else:
+            patience.failed(sensor, cause)
+
+    async def _until_ended(self, connection: Connection) -> LinkFailed | BluetoothUnavailable | None:
+        """Wait until the connection has failed, and return why; or until it is to be closed and the last is said."""
+        performing = asyncio.create_task(self._perform_asked(connection, self._connections))
+        watching = asyncio.create_task(connection.until_gone())
+        closing = asyncio.create_task(self._closing.wait())
+        tasks = {performing, watching, closing}
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if self._closing.is_set():
+                self._ask_to_stop()
+                ends = {performing, watching}
+                await asyncio.wait(ends, timeout=self._parameters.stop_s, return_when=asyncio.FIRST_COMPLETED)
+                return None
+            return performing.result() if performing.done() else watching.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _ask_to_stop(self) -> None:
+        """Have the last actions carried out after the one that is under way, and nothing else."""
+        while not self._asked.empty():
+            self._asked.get_nowait()
+        for action in self._stop_actions:
+            self._asked.put_nowait((self._connections, action))
+        self._asked.put_nowait(None)
+
+    async def _perform_asked(self, connection: Connection, number: int) -> LinkFailed | BluetoothUnavailable | None:
+        """Carry out what is asked for in this connection, until told to stop or the link fails; return why it did."""
+        while (asked := await self._asked.get()) is not None:
+            if asked[0] == number:
+                try:
+                    await connection.perform(asked[1])
+                except (LinkFailed, BluetoothUnavailable) as error:
+                    return error
+        return None

@@ -1,0 +1,160 @@
+"""What bleak and the operating systems say when Bluetooth does not work -> what is wrong and what to do.
+
+The one place where bleak's errors are translated. It tells apart what is wrong with this computer, which the person
+must put right, from what is wrong with one connection, which the next attempt may put right by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from bleak.exc import (
+    BleakBluetoothNotAvailableError,
+    BleakBluetoothNotAvailableReason,
+    BleakDBusError,
+    BleakGATTProtocolError,
+    BleakGATTProtocolErrorCode,
+)
+
+from imu.errors import BluetoothTrouble, BluetoothUnavailable
+
+IN_PROGRESS = "org.bluez.Error.InProgress"
+
+NEEDS_PAIRING = (
+    BleakGATTProtocolErrorCode.INSUFFICIENT_AUTHENTICATION,
+    BleakGATTProtocolErrorCode.INSUFFICIENT_AUTHORIZATION,
+    BleakGATTProtocolErrorCode.INSUFFICIENT_ENCRYPTION,
+    BleakGATTProtocolErrorCode.INSUFFICIENT_ENCRYPTION_KEY_SIZE,
+)
+"""What a sensor answers that talks only to those whom it knows."""
+
+_REASONS = {
+    BleakBluetoothNotAvailableReason.NO_BLUETOOTH: BluetoothTrouble.NO_ADAPTER,
+    BleakBluetoothNotAvailableReason.NO_BLE_CENTRAL_ROLE: BluetoothTrouble.NO_ADAPTER,
+    BleakBluetoothNotAvailableReason.POWERED_OFF: BluetoothTrouble.OFF,
+    BleakBluetoothNotAvailableReason.DENIED_BY_USER: BluetoothTrouble.NO_PERMISSION,
+    BleakBluetoothNotAvailableReason.DENIED_BY_SYSTEM: BluetoothTrouble.NO_PERMISSION,
+    BleakBluetoothNotAvailableReason.DENIED_BY_UNKNOWN: BluetoothTrouble.NO_PERMISSION,
+}
+
+_DBUS_ERRORS = {
+    "org.freedesktop.DBus.Error.ServiceUnknown": BluetoothTrouble.NO_SERVICE,
+    "org.freedesktop.DBus.Error.NameHasNoOwner": BluetoothTrouble.NO_SERVICE,
+    "org.freedesktop.DBus.Error.NoReply": BluetoothTrouble.NO_SERVICE,
+    "org.freedesktop.DBus.Error.Disconnected": BluetoothTrouble.NO_SERVICE,
+    "org.freedesktop.DBus.Error.AccessDenied": BluetoothTrouble.NO_PERMISSION,
+    "org.freedesktop.DBus.Error.AuthFailed": BluetoothTrouble.NO_PERMISSION,
+    "org.bluez.Error.NotReady": BluetoothTrouble.OFF,
+}
+
+_SENTENCES = {
+    BluetoothTrouble.OFF: {
+        "linux": "Bluetooth is off: switch it on in the settings or with `bluetoothctl power on`, after "
+        "`rfkill unblock bluetooth` if it is blocked",
+        "darwin": "Bluetooth is off: switch it on in the Control Centre",
+        "win32": "Bluetooth is off: switch it on under Settings > Bluetooth & devices",
+    },
+    BluetoothTrouble.NO_ADAPTER: {
+        "linux": "this computer has no Bluetooth LE adapter that Linux sees: plug one in, and check with "
+        "`bluetoothctl list`",
+        "darwin": "this Mac has no Bluetooth LE: plug in an adapter that macOS supports",
+        "win32": "this computer has no Bluetooth LE adapter that Windows sees: plug one in, and check under Settings > "
+        "Bluetooth & devices",
+    },
+    BluetoothTrouble.NO_PERMISSION: {
+        "linux": "this user may not use Bluetooth: `sudo usermod -aG bluetooth $USER`, then log in again",
+        "darwin": "this program may not use Bluetooth: allow it to the terminal under System Settings > Privacy & "
+        "Security > Bluetooth, then start again",
+        "win32": "this program may not use Bluetooth: allow apps to control radios under Settings > Privacy & security "
+        "> Radios, then start again",
+    },
+    BluetoothTrouble.NO_SERVICE: {
+        "linux": "the Bluetooth service of this computer is not running: start it with `sudo systemctl start "
+        "bluetooth` (a container or WSL has none; the virtual sensor needs none)",
+        "darwin": "the Bluetooth service of this Mac does not answer: switch Bluetooth off and on again",
+        "win32": "the Bluetooth service of this computer does not answer: start the Bluetooth Support Service, or "
+        "switch Bluetooth off and on again",
+    },
+}
+
+_DEVICE_NOT_AVAILABLE = -2147020577
+"""HRESULT of ERROR_DEVICE_NOT_AVAILABLE: what Windows answers when the radio is off."""
+
+
+class LinkFailed(Exception):
+    """A connection has come to nothing; the next one may do better."""
+
+
+def computer_trouble(error: BaseException, platform: str = sys.platform) -> BluetoothUnavailable | None:
+    """Return what is wrong with this computer's Bluetooth; ``None`` if the error does not say that anything is."""
+    trouble = _trouble(error)
+    return None if trouble is None else BluetoothUnavailable(trouble, _sentence(trouble, platform))
+
+
+def search_trouble(error: BaseException, platform: str = sys.platform) -> BluetoothUnavailable:
+    """Return why nothing can be searched for; whatever the error, it is this computer's."""
+    if getattr(error, "dbus_error", None) == IN_PROGRESS:
+        return BluetoothUnavailable(
+            BluetoothTrouble.NO_SERVICE,
+            "Bluetooth is busy with a search that does not end: end other programs that search for devices, or switch "
+            "Bluetooth off and on again",
+        )
+    said = " ".join(str(error).split()) or type(error).__name__
+    return computer_trouble(error, platform) or BluetoothUnavailable(
+        BluetoothTrouble.NO_SERVICE,
+        f"Bluetooth does not work ({said[:120]}): switch it off and on again, or plug its adapter out and in",
+    )
+
+
+def _sentence(trouble: BluetoothTrouble, platform: str) -> str:
+    sentences = _SENTENCES[trouble]
+    return sentences.get(platform, sentences["linux"])
+
+
+def _trouble(error: BaseException) -> BluetoothTrouble | None:
+    said, trouble = str(error), None
+    if isinstance(error, BleakBluetoothNotAvailableError):
+        trouble = _REASONS.get(error.reason, BluetoothTrouble.NO_SERVICE)
+    elif isinstance(error, BleakDBusError):
+        trouble = _DBUS_ERRORS.get(error.dbus_error)
+    elif isinstance(error, PermissionError):
+        trouble = BluetoothTrouble.NO_PERMISSION
+    elif isinstance(error, FileNotFoundError | ConnectionRefusedError):  # no D-Bus socket, or nobody behind it
+        trouble = BluetoothTrouble.NO_SERVICE
+    elif getattr(error, "winerror", None) == _DEVICE_NOT_AVAILABLE or "Is Bluetooth turned on?" in said:
+        trouble = BluetoothTrouble.OFF
+    elif said.startswith("adapter '") and said.endswith("' not found"):  # bleak on Linux: it was pulled out
+        trouble = BluetoothTrouble.NO_ADAPTER
+    return trouble
+
+
+@contextmanager
+def told_as_link_failure() -> Iterator[None]:
+    """Translate what a call of bleak's client raises.
+
+    A link that breaks in the middle comes as about anything: errors of bleak, of D-Bus, of Windows, a bare
+    ``AssertionError``, even a cancellation that nobody has asked for. All mean the same, and the cause is kept.
+
+    Raises
+    ------
+    BluetoothUnavailable
+        If something is wrong with this computer.
+    BleakGATTProtocolError
+        Untouched: the link is fine, and the sensor has answered.
+    LinkFailed
+        Else.
+    """
+    try:
+        yield
+    except BleakGATTProtocolError:
+        raise
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise LinkFailed("the connection broke off") from error
+    except Exception as error:
+        raise (computer_trouble(error) or LinkFailed(str(error) or type(error).__name__)) from error
