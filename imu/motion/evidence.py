@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from imu.motion.form import TRUNK_LEVER_M, MovementFigures
+from imu.motion.form import TRUNK_LEVER_M, MovementFigures, median
 from imu.motion.movements import Movement
 from imu.motion.signals import STEP_S
 from imu.samples import Array
@@ -72,10 +72,10 @@ def evidence(movement: Movement, figures: MovementFigures) -> Array:
             sideways.max() / max(peak, 0.1),
             abs(figures.turn_rad),
             np.log(shake[active].max() + 0.03),
-            np.log(np.median(shake[active]) + 0.01),
+            np.log(median(shake[active]) + 0.01),
             np.log(np.sort(rotation[held])[:calm_part].mean() + 0.005),
             np.log(np.sort(shake[held])[:calm_part].mean() + 0.005),
-            np.median(angle[held]),
+            median(angle[held]),
             angle[held].min(),
             np.log(held.sum() * STEP_S),
             (figures.resume - figures.bottom) * STEP_S,
@@ -84,7 +84,7 @@ def evidence(movement: Movement, figures: MovementFigures) -> Array:
             np.log(max(0.0, -velocity.min()) + 0.03),
             np.log(max(0.0, velocity.max()) + 0.03),
             np.log(acceleration.max() + 0.1),
-            np.log(np.median(before) + 0.005) if len(before) else np.log(0.1),
+            np.log(median(before) + 0.005) if len(before) else np.log(0.1),
             figures.height_error_m,
             np.log((figures.end - figures.resume) / (figures.bottom - figures.start)),
             angle[-1],

@@ -53,11 +53,10 @@ class SagittalPlane:
         standing_up : (3,) array
             `up` in standing.
         """
-        own = self._own_direction(lean)
         known = self._leans - (self._leans @ standing_up) * standing_up
         strength = float(np.sqrt(known @ known))
         if strength < 0.15:  # the square of 22°: nothing to speak of has been seen
-            return own
+            return self._own_direction(lean)
         return known / strength
 
     def learn(self, lean: Array) -> None:
@@ -71,7 +70,8 @@ class SagittalPlane:
     def _own_direction(lean: Array) -> Array:
         """Return the main direction of one movement's lean, towards its larger side."""
         x, y, z = lean.T
-        scatter = np.array([[(a * b).sum() for b in (x, y, z)] for a in (x, y, z)])
+        xy, xz, yz = (x * y).sum(), (x * z).sum(), (y * z).sum()
+        scatter = np.array([[(x * x).sum(), xy, xz], [xy, (y * y).sum(), yz], [xz, yz, (z * z).sum()]])
         direction: Array = np.linalg.eigh(scatter)[1][:, -1]
         along = lean @ direction
         return direction if along.max() >= -along.min() else -direction
@@ -132,15 +132,16 @@ def describe(movement: Movement, sagittal_plane: SagittalPlane) -> MovementFigur
     along_home = up @ home
     lean = up - along_home[:, None] * home
     forward = sagittal_plane.forward(lean, home)
-    left = np.cross(forward, home)
+    (fx, fy, fz), (hx, hy, hz) = forward.tolist(), home.tolist()
+    left = np.array([fy * hz - fz * hy, fz * hx - fx * hz, fx * hy - fy * hx])  # forward x home
     angle = np.arctan2(lean @ forward, along_home)
-    angle_rate = np.gradient(angle, STEP_S)
+    angle_rate = _rate(angle)
     height = motion.height_m + SENSOR_ABOVE_HIP_M * (1.0 - np.cos(angle))
     velocity = motion.velocity_m_s + SENSOR_ABOVE_HIP_M * np.sin(angle) * angle_rate
     speed = np.hypot(velocity, TRUNK_LEVER_M * angle_rate)
     start, bottom, resume, end = _phases(speed, np.hypot(height, TRUNK_LEVER_M * angle))
     resting = movement.before.turn_rate_rad_s
-    bias = float(np.median(resting)) if movement.started_at_rest and len(resting) else 0.0
+    bias = median(resting) if movement.started_at_rest and len(resting) else 0.0
     return MovementFigures(
         time_s=movement.signals.time_s,
         trunk_angle_rad=angle,
@@ -168,8 +169,9 @@ def _phases(speed: Array, excursion: Array) -> tuple[int, int, int, int]:
     fast = speed > 0.3 * speed.max()
     first_fast = int(np.argmax(fast[: turn + 1])) if fast[: turn + 1].any() else turn
     last_fast = n - 1 - int(np.argmax(fast[::-1])) if fast[turn:].any() else turn
-    start = max((i + 1 for i in range(first_fast) if not moving[i]), default=0)
-    end = next((i for i in range(last_fast + 1, n) if not moving[i]), n - 1)
+    still_before, still_after = np.flatnonzero(~moving[:first_fast]), np.flatnonzero(~moving[last_fast + 1 :])
+    start = int(still_before[-1]) + 1 if len(still_before) else 0
+    end = last_fast + 1 + int(still_after[0]) if len(still_after) else n - 1
     bottom = resume = turn
     while bottom - 1 > start and not moving[bottom - 1]:
         bottom -= 1
@@ -180,11 +182,25 @@ def _phases(speed: Array, excursion: Array) -> tuple[int, int, int, int]:
     return start, bottom, resume, end
 
 
+def _rate(values: Array) -> Array:
+    """Return the rate of change per second by central differences, one-sided at both ends."""
+    rate = np.empty_like(values)
+    rate[1:-1] = (values[2:] - values[:-2]) / (2 * STEP_S)
+    rate[0], rate[-1] = (values[1] - values[0]) / STEP_S, (values[-1] - values[-2]) / STEP_S
+    return rate
+
+
+def median(values: Array) -> float:
+    """Return the median of a few values; :func:`numpy.median` takes ten times as long over them."""
+    ordered, middle = np.sort(values), len(values) // 2
+    return float(ordered[middle] if len(values) % 2 else (ordered[middle - 1] + ordered[middle]) / 2)
+
+
 def _peak(values: Array) -> float:
     """Return the largest value, by a parabola through its neighbours."""
     i = int(np.argmax(values))
     if not 0 < i < len(values) - 1:
         return float(values[i])
-    before, here, after = (float(v) for v in values[i - 1 : i + 2])
+    before, here, after = values[i - 1 : i + 2].tolist()
     curvature = before - 2 * here + after
     return here if curvature >= 0 else here - (before - after) ** 2 / (8 * curvature)
