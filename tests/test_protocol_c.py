@@ -353,6 +353,55 @@ def test_a_minute_is_kept_and_a_lost_connection_can_be_made_good(programs):
     assert capacity * period_us > 60_000_000
 
 
+# --- times ---------------------------------------------------------------------------------------------------------
+
+
+def batches_of_a_chip(rate_hz: float, seconds: float, jitter_us: int, chance: random.Random):
+    """Give (ready_us, reference, count, true times in µs) as a FIFO with a watermark of 10 does."""
+    done, watermark = 0, 10
+    while done < seconds * rate_hz:
+        count = watermark + chance.choice((0, 0, 0, 0, 1, 3))  # the thread came late, and read what there was
+        true_us = [1_000_000 + (done + i) * 1e6 / rate_hz for i in range(count)]
+        ready_us = round(true_us[watermark - 1]) + (chance.randrange(jitter_us + 1) if jitter_us else 0)
+        yield ready_us, watermark - 1, count, true_us
+        done += count
+
+
+@settings(max_examples=20, deadline=None)
+@given(nominal_dhz=st.sampled_from([125, 520, 1040, 2080]), off=st.floats(-0.05, 0.05), jitter_us=st.integers(0, 300))
+def test_samples_get_the_time_at_which_they_were_measured(programs, nominal_dhz, off, jitter_us):
+    rate_hz = nominal_dhz / 10 * (1 + off)
+    batches = list(batches_of_a_chip(rate_hz, 130, jitter_us, random.Random(jitter_us)))
+    lines = [f"begin {nominal_dhz}", *(f"batch {ready} {reference} {count}" for ready, reference, count, _ in batches)]
+    found = run(programs / "timing_program", "\n".join(lines).encode())
+    times_us = [time for batch in found for time in batch["times_us"]]
+    assert times_us == sorted(set(times_us))
+    start_us = times_us[0]
+    for (_, _, count, true_us), batch in zip(batches, found, strict=True):
+        at_s = (true_us[0] - 1_000_000) / 1e6
+        if batch["rate_hz"] == 0:
+            assert at_s < 5 + 2 * count / rate_hz
+            continue
+        assert batch["rate_hz"] == pytest.approx(rate_hz, rel=jitter_us / 5e6 + 2e-6)
+        if at_s > 10:  # what the nominal rate had put wrong is over
+            worst_us = max(abs(time - true) for time, true in zip(batch["times_us"], true_us, strict=True))
+            assert worst_us <= jitter_us + 2 + count * 1e6 / rate_hz * (jitter_us / 5e6 + 2e-6)
+    assert start_us >= 0
+    assert found[-1]["rate_hz"] == pytest.approx(rate_hz, rel=jitter_us / 5e6 + 2e-6)
+
+
+@pytest.mark.parametrize("lost", [1, 7, 345, 100_000])
+def test_samples_lost_in_the_fifo_are_counted_by_time(programs, lost):
+    rate_hz, before, after = 105.3, 1_000, 10
+    time_us = [round(i * 1e6 / rate_hz) for i in range(before + lost + after)]
+    lines = ["begin 1040", *(f"batch {time_us[i + 9]} 9 10" for i in range(0, before, 10))]
+    lines.append(f"overrun {time_us[before + lost + 9]} 9 10")
+    found = run(programs / "timing_program", "\n".join(lines).encode())
+    assert found[-1]["lost"] == lost
+    assert found[-1]["times_us"] == pytest.approx(time_us[-after:], abs=5)
+    assert sum(batch["lost"] for batch in found[:-1]) == 0
+
+
 # --- the target ------------------------------------------------------------------------------------------------------
 
 
