@@ -9,20 +9,19 @@ from __future__ import annotations
 
 import codecs
 import io
-import os
 import sys
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from typer.core import TyperGroup
 
+from imu.app.home import store_path
+from imu.app.live_commands import add_commands
+from imu.app.output import complain, console_for_people, print_object, print_parts, software_version, spell_out
 from imu.errors import ImuError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
-
-    from rich.console import Console
 
     from imu.app.replay import Failed, Replayed
     from imu.store import SessionStore
@@ -39,10 +38,10 @@ class _Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except ImuError as error:
-            _complain(str(error))
+            complain(str(error))
             raise typer.Exit(1) from error
         except KeyboardInterrupt as error:
-            _complain("stopped")
+            complain("stopped")
             raise typer.Exit(130) from error
 
 
@@ -62,7 +61,7 @@ Jobs = Annotated[int, typer.Option("--jobs", min=1, metavar="N", help="Processes
 
 def main() -> None:
     """Run the program; the entry point of the script `imu`."""
-    codecs.register_error("imu.plain", _plain)
+    codecs.register_error("imu.plain", spell_out)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="imu.plain")
@@ -71,17 +70,8 @@ def main() -> None:
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"imu {_software_version()}")
+        typer.echo(f"imu {software_version()}")
         raise typer.Exit
-
-
-def _software_version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("imu-training")
-    except PackageNotFoundError:  # run from its source without being installed
-        return "unknown"
 
 
 @app.callback()
@@ -150,9 +140,9 @@ def review(
     """Look back on the sessions kept: what was trained when, and the balance."""
     from imu.errors import SessionNotFound
 
-    if not _store_path().exists():  # looking back makes no store
+    if not store_path().exists():  # looking back makes no store
         if session is not None:
-            raise SessionNotFound(f"there is no session {session}: none are kept in {_store_path().parent}")
+            raise SessionNotFound(f"there is no session {session}: none are kept in {store_path().parent}")
         typer.echo("No sessions are kept yet: imu replay --save RECORDING keeps one.", err=as_json)
         return
     with _open_store() as store:
@@ -232,11 +222,11 @@ def _print_json(results: Iterable[Replayed | Failed], store: SessionStore | None
     for result in results:
         if isinstance(result, Failed):
             failed += 1
-            _print_object({"recording": result.name, "error": result.reason})
+            print_object({"recording": result.name, "error": result.reason})
             continue
         number = _keep(result, store)
         of_store = {} if number is None else {"session": number}
-        _print_object(session_object(result.name, result.summary) | of_store)
+        print_object(session_object(result.name, result.summary) | of_store)
     return failed
 
 
@@ -244,14 +234,14 @@ def _print_pages(results: Iterable[Replayed | Failed], store: SessionStore | Non
     from imu.app.replay import Failed
     from imu.app.report import session_page
 
-    console, failed = _console(), 0
+    console, failed = console_for_people(), 0
     for position, result in enumerate(results):
         if isinstance(result, Failed):
             failed += 1
-            _complain(f"{result.name}: {result.reason}")
+            complain(f"{result.name}: {result.reason}")
             continue
         page = session_page(result, session_id=_keep(result, store), verbose=verbose)
-        _print(console, *([""] if position else []), page)
+        print_parts(console, *([""] if position else []), page)
     return failed
 
 
@@ -259,38 +249,26 @@ def _print_lines(results: Iterable[Replayed | Failed], store: SessionStore | Non
     from imu.app.replay import Failed
     from imu.app.report import OneLineEach
 
-    console, failed = _console(), 0
+    console, failed = console_for_people(), 0
     table = OneLineEach(names, console.width)
-    _print(console, table.heading())
+    print_parts(console, table.heading())
     for result in results:
         if isinstance(result, Failed):
             failed += 1
-            _complain(f"{result.name}: {result.reason}")
+            complain(f"{result.name}: {result.reason}")
             continue
-        _print(console, table.line(result, session_id=_keep(result, store)))
-    _print(console, "", table.closing(failed))
+        print_parts(console, table.line(result, session_id=_keep(result, store)))
+    print_parts(console, "", table.closing(failed))
     return failed
 
 
 # --- the store -------------------------------------------------------------------------------------------------------
 
 
-def _store_path() -> Path:
-    """Return where the sessions are kept."""
-    from pathlib import Path
-
-    home = os.environ.get("IMU_HOME")
-    if home:
-        return Path(home).expanduser() / "sessions.db"
-    import platformdirs
-
-    return Path(platformdirs.user_data_dir("imu-training", appauthor=False)) / "sessions.db"
-
-
 def _open_store() -> SessionStore:
     from imu.store import SessionStore
 
-    return SessionStore.open(_store_path())
+    return SessionStore.open(store_path())
 
 
 def _keep(replayed: Replayed, store: SessionStore | None) -> int | None:
@@ -304,7 +282,7 @@ def _keep(replayed: Replayed, store: SessionStore | None) -> int | None:
         replayed.name,
         replayed.content_hash,
         saved_at=datetime.now(UTC),
-        software_version=_software_version(),
+        software_version=software_version(),
     )
 
 
@@ -313,7 +291,7 @@ def _print_stored_json(store: SessionStore, number: int) -> None:
 
     stored = store.load(number)
     of_store = {"session": stored.id, "saved_at": stored.saved_at.isoformat()}
-    _print_object(session_object(stored.source, stored.summary) | of_store)
+    print_object(session_object(stored.source, stored.summary) | of_store)
 
 
 def _print_overview(store: SessionStore) -> None:
@@ -323,7 +301,9 @@ def _print_overview(store: SessionStore) -> None:
 
     now = datetime.now().astimezone()
     balances = [store.balance(days, now) for days in (7, 28)]
-    _print(_console(), overview_table(store.list()), "", balance_lines(balances, store.days_since_trained(now)))
+    print_parts(
+        console_for_people(), overview_table(store.list()), "", balance_lines(balances, store.days_since_trained(now))
+    )
 
 
 def _print_stored(store: SessionStore, number: int, *, verbose: bool) -> None:
@@ -332,51 +312,10 @@ def _print_stored(store: SessionStore, number: int, *, verbose: bool) -> None:
 
     stored = store.load(number)
     page = session_page(Replayed(stored.source, stored.summary), session_id=stored.id, verbose=verbose)
-    _print(_console(), page)
+    print_parts(console_for_people(), page)
 
 
-# --- output ----------------------------------------------------------------------------------------------------------
-
-
-def _print_object(found: dict[str, object]) -> None:
-    """Print one line of JSON, now: whoever reads it may be waiting."""
-    import json
-
-    print(json.dumps(found, allow_nan=False), flush=True)
-
-
-def _print(console: Console, *parts: Any) -> None:
-    """Print, now, without the blanks at the ends of lines that rich fills up with."""
-    with console.capture() as capture:
-        for part in parts:
-            console.print(part)
-    console.file.write("".join(f"{line.rstrip()}\n" for line in capture.get().splitlines()))
-    console.file.flush()
-
-
-def _console() -> Console:
-    """Return where people read: as wide as their terminal, and never wrapped in a pipe or file."""
-    from rich.console import Console
-
-    console = Console(highlight=False, markup=False, emoji=False)
-    if not console.is_terminal:
-        console.width = 1000
-    return console
-
-
-def _complain(sentence: str) -> None:
-    """Print one sentence to standard error, with nothing imported: Ctrl-C may have come in the middle of an import."""
-    shown = "".join(c if c.isprintable() else "?" for c in sentence)
-    typer.secho(shown, fg="red", err=True, color=False if os.environ.get("NO_COLOR") else None)
-
-
-def _plain(error: UnicodeError) -> tuple[str | bytes, int]:
-    """Spell out what a terminal's encoding has no character for; a codec error handler."""
-    if not isinstance(error, UnicodeEncodeError):
-        raise error
-    spelled = {"°": " deg", "±": "+-", "²": "2", "–": "-", "…": "..."}
-    missing = error.object[error.start : error.end]
-    return "".join(spelled.get(c, "?") for c in missing), error.end
+add_commands(app)
 
 
 if __name__ == "__main__":

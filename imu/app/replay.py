@@ -14,14 +14,18 @@ import threading
 from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
 from imu.errors import ImuError
+from imu.sensors.kinds import kind_named
 from imu.session import Session, SessionParameters, SessionSummary
 from imu.sources.recording import find_recordings, read_recording
+from imu.sources.training_recording import open_training_recording
 from imu.store import hash_of
+from imu.training import Training
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,10 @@ class Replayed:
         Where the first such cell is and what it holds.
     content_hash : str or None
         See :func:`imu.store.hash_of`; ``None`` if it was not asked for.
+    started_at : datetime or None
+        When it was recorded; ``None`` where the recording does not say.
+    damaged : str or None
+        What of the recording could not be read, in one sentence; the rest was replayed.
     """
 
     name: str
@@ -70,6 +78,8 @@ class Replayed:
     rows_unreadable: int = 0
     first_unreadable: str | None = None
     content_hash: str | None = None
+    started_at: datetime | None = None
+    damaged: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,28 +108,46 @@ def replay(name: str, options: ReplayOptions) -> Replayed | Failed:
     """Replay one recording; whatever happens, return."""
     path = Path(name)
     try:
-        recording = read_recording(
-            path,
-            acceleration_unit=options.acceleration_unit,
-            angular_velocity_unit=options.angular_velocity_unit,
-        )
-        session = Session(SessionParameters(least_repetitions=options.least_repetitions))
-        for block in recording.blocks():
-            session.push(block)
-        _, summary = session.finish()
-        content_hash = hash_of(path) if options.hashed else None
+        replayed = (_replay_training if path.suffix.lower() == ".mcap" else _replay_rows)(name, path, options)
+        return replace(replayed, content_hash=hash_of(path)) if options.hashed else replayed
     except ImuError as error:
         return Failed(name, str(error))
     except Exception as error:  # our own mistake: hundreds of other recordings must not wait for it to be put right
         logging.getLogger(__name__).exception("while replaying %s", name)
         return Failed(name, f"this program failed on it ({type(error).__name__}: {error}); please report that")
+
+
+def _replay_rows(name: str, path: Path, options: ReplayOptions) -> Replayed:
+    """Replay a recording of samples."""
+    recording = read_recording(
+        path,
+        acceleration_unit=options.acceleration_unit,
+        angular_velocity_unit=options.angular_velocity_unit,
+    )
+    session = Session(SessionParameters(least_repetitions=options.least_repetitions))
+    for block in recording.blocks():
+        session.push(block)
     return Replayed(
         name=name,
-        summary=summary,
+        summary=session.finish()[1],
         rows_sorted=recording.rows_sorted,
         rows_unreadable=recording.rows_unreadable,
         first_unreadable=recording.first_unreadable,
-        content_hash=content_hash,
+    )
+
+
+def _replay_training(name: str, path: Path, options: ReplayOptions) -> Replayed:
+    """Replay a recording of a training: what was heard and asked for then goes the same way as it did live."""
+    recording = open_training_recording(path)
+    driver = kind_named(recording.header.sensor_kind).driver(recording.header.wished_rate_hz)
+    training = Training(driver, SessionParameters(least_repetitions=options.least_repetitions))
+    for message in recording.messages():
+        training.take(message)
+    return Replayed(
+        name=name,
+        summary=training.finish()[1],
+        started_at=datetime.fromtimestamp(recording.header.started_ns * 1e-9, UTC),
+        damaged=recording.damaged,
     )
 
 

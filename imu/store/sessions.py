@@ -294,6 +294,20 @@ class SessionStore:
         with self._reading():
             return totals.balance(self._connection, days, now)
 
+    def counted_between(self, since: datetime, until: datetime) -> tuple[int, int]:
+        """Return how many squats and hinges were done in sessions trained after `since`, up to and with `until`.
+
+        Raises
+        ------
+        ValueError
+            If a moment has no time zone.
+        StoreDamaged
+            If the file cannot be read.
+        """
+        to_text(since), to_text(until)
+        with self._reading():
+            return totals.counted_between(self._connection, since, until)
+
     def days_since_trained(self, now: datetime) -> dict[Pattern, int | None]:
         """Return for squat and hinge the days since the last repetition in a set, ``None`` if there never was one.
 

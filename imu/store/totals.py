@@ -42,16 +42,20 @@ def overviews(connection: sqlite3.Connection) -> tuple[SessionOverview, ...]:
 
 def balance(connection: sqlite3.Connection, days: int, now: datetime) -> Balance:
     """Return how many squats and hinges were done in the `days` times 24 hours before `now`."""
-    since = to_text(now.astimezone(UTC) - timedelta(days=days))
+    return Balance(days, *counted_between(connection, now.astimezone(UTC) - timedelta(days=days), now))
+
+
+def counted_between(connection: sqlite3.Connection, since: datetime, until: datetime) -> tuple[int, int]:
+    """Return how many squats and hinges were done in sessions trained after `since`, up to and with `until`."""
     squats, hinges = connection.execute(
         """
         SELECT count(*) FILTER (WHERE pattern = 'squat'), count(*) FILTER (WHERE pattern = 'hinge')
         FROM counted_repetition
         WHERE session_id IN (SELECT id FROM session WHERE trained_at > ? AND trained_at <= ?)
         """,
-        (since, to_text(now)),
+        (to_text(since), to_text(until)),
     ).fetchone()
-    return Balance(days, squats, hinges)
+    return squats, hinges
 
 
 def days_since_trained(connection: sqlite3.Connection, now: datetime) -> dict[Pattern, int | None]:

@@ -1,0 +1,150 @@
+"""The commands with a sensor in them: `imu scan`, `imu train`, `imu sensor` and `imu doctor`.
+
+What they need is imported in their bodies, for `imu --help` must not wait for it.
+"""
+# ruff: noqa: PLC0415  imports stand where they are used
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from imu.app.output import console_for_people, print_object, print_parts, software_version
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+SensorName = Annotated[
+    str | None,
+    typer.Option(
+        "--sensor",
+        metavar="SENSOR",
+        help="Name, address or serial number; any for the nearest; virtual, virtual:KIND or virtual:HOST:PORT.",
+    ),
+]
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add the commands to the program."""
+    for command in (scan, train, sensor, doctor):
+        app.command()(command)
+
+
+def scan(
+    *,
+    seconds: Annotated[float, typer.Option("--seconds", min=0.1, metavar="S", help="How long to listen.")] = 8.0,
+    sensor: SensorName = None,
+    every: Annotated[bool, typer.Option("--all", help="Show other Bluetooth devices too.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the sensors around: what they are, and how well they are heard."""
+    import asyncio
+
+    from imu.app.scanning import scan_object, show_scan
+
+    found = asyncio.run(show_scan(sensor, seconds, every=every, live=not as_json))
+    if as_json:
+        for one in found:
+            print_object(scan_object(one))
+
+
+def train(
+    *,
+    sensor: SensorName = None,
+    duration: Annotated[
+        float | None, typer.Option("--duration", min=1.0, metavar="S", help="End after so many seconds.")
+    ] = None,
+    rate: Annotated[float, typer.Option("--rate", min=20.0, max=1000.0, metavar="HZ", help="Sampling rate.")] = 100.0,
+    rest: Annotated[
+        float | None, typer.Option("--rest", min=1.0, metavar="S", help="How long you mean to rest between sets.")
+    ] = None,
+    save: Annotated[bool, typer.Option("--save/--no-save", help="Keep the recording and the session.")] = True,
+    speak: Annotated[bool, typer.Option("--speak", help="Say the count and what changes.")] = False,
+    bell: Annotated[bool, typer.Option("--bell/--no-bell", help="Ring the terminal's bell at each count.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Train with a sensor: every repetition is counted, told apart, shown, and kept.
+
+    Without --sensor the one of the last training is used, or else the nearest.
+    Keys: e end set, u undo, p pause, k keep a lone repetition, q quit. Ctrl-C ends too; nothing is lost.
+    """
+    from imu.app.replay import Replayed
+    from imu.app.report.objects import session_object
+    from imu.app.report.session_page import session_page
+    from imu.app.train import TrainOptions
+    from imu.app.train import train as run_training
+
+    options = TrainOptions(
+        sensor=sensor,
+        duration_s=duration,
+        rate_hz=rate,
+        save=save,
+        speak=speak,
+        bell=bell,
+        rest_s=rest,
+        as_json=as_json,
+        software_version=software_version(),
+    )
+    trained = run_training(options)
+    recording = "" if trained.recording is None else str(trained.recording)
+    if as_json:
+        print_object(session_object(recording, trained.summary))
+    else:
+        page = session_page(Replayed(recording or "not recorded", trained.summary), session_id=None, verbose=False)
+        print_parts(console_for_people(), "", page)
+    if trained.trouble is not None:
+        raise trained.trouble
+
+
+def sensor(
+    *,
+    kind: Annotated[str, typer.Option("--kind", metavar="KIND", help="Which sensor it is like.")] = "reference",
+    recording: Annotated[
+        Path | None,
+        typer.Option("--recording", metavar="PATH", help="What the person does; else sets of both patterns."),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, metavar="N", help="Another person for each number.")] = 1,
+    host: Annotated[str, typer.Option("--host", metavar="HOST", help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, metavar="PORT", help="Port to listen on.")] = 9001,
+    rate: Annotated[float | None, typer.Option("--rate", metavar="HZ", help="The only rate that it has.")] = None,
+    drift_ppm: Annotated[
+        float | None, typer.Option("--drift-ppm", metavar="PPM", help="How fast its clock is.")
+    ] = None,
+    battery: Annotated[int | None, typer.Option("--battery", min=0, max=100, metavar="PERCENT")] = None,
+    drop_every: Annotated[
+        float | None, typer.Option("--drop-every", metavar="S", help="Out of range so often,")
+    ] = None,
+    drop_for: Annotated[float, typer.Option("--drop-for", metavar="S", help="for so long.")] = 3.0,
+    interval_ms: Annotated[
+        float | None, typer.Option("--interval-ms", metavar="MS", help="Connection interval.")
+    ] = None,
+    missed: Annotated[
+        float, typer.Option("--missed", min=0.0, max=0.99, metavar="SHARE", help="Connection events missed.")
+    ] = 0.0,
+) -> None:
+    """Run a virtual sensor on its own, for imu train --sensor virtual:HOST:PORT in another window."""
+    from imu.app.sensor_command import SensorOptions, run_sensor
+
+    options = SensorOptions(
+        kind=kind,
+        recording=recording,
+        seed=seed,
+        host=host,
+        port=port,
+        rate_hz=rate,
+        drift_ppm=drift_ppm,
+        battery_percent=battery,
+        drop_every_s=drop_every,
+        drop_for_s=drop_for,
+        interval_s=None if interval_ms is None else interval_ms / 1000,
+        missed_events=missed,
+    )
+    run_sensor(options, typer.echo)
+
+
+def doctor(*, as_json: AsJson = False) -> None:
+    """Check whether everything that training needs is there, and say what to do if not."""
+    from imu.app.doctor import doctor as examine
+    from imu.app.home import home
+
+    raise typer.Exit(examine(home(), as_json=as_json))

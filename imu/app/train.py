@@ -1,0 +1,256 @@
+"""``imu train``: one training in front of a terminal, from the sensor to the stored session.
+
+Joins the radio, the training and what is seen and heard of it. It refuses to know how any of them works.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from rich.console import Console
+
+from imu.app.announcing import Announcer
+from imu.app.home import recordings_folder, remembered_sensor_path, store_path
+from imu.app.keys import Key, keyboard
+from imu.app.live import LiveTraining
+from imu.app.live_view import Gravity, LiveView, Tally, TrainedBefore
+from imu.app.plain_lines import plain_line
+from imu.app.radios import is_virtual, radio_for
+from imu.app.remembered import RememberedSensor, recall, remember
+from imu.app.speech import Voice, find_engine, missing_engine
+from imu.app.terminal import TerminalScreen, can_draw
+from imu.app.training_run import Happened, Trained, TrainingPlan, TrainingRun
+from imu.commands import PersonCommand
+from imu.errors import ImuError
+from imu.sensors.kinds import recognise
+from imu.sources.ble import SensorLink
+from imu.sources.host_clock import HostClock
+from imu.store import SessionStore, hash_of
+
+LOOK_S = 0.05
+"""So often the screen and the voice look at the training: a count is seen a tenth of a second after it is known."""
+
+_COMMANDS = {
+    Key.END_SET: PersonCommand.END_SET,
+    Key.TAKE_BACK: PersonCommand.TAKE_BACK,
+    Key.KEEP_ALONE: PersonCommand.KEEP_ALONE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TrainOptions:
+    """What was asked for on the command line.
+
+    Attributes
+    ----------
+    sensor : str or None
+        See :func:`imu.app.radios.radio_for`; ``None`` for the one of the last training.
+    duration_s : float or None
+        End after so much time since the first sample.
+    rate_hz : float
+        Sampling rate to wish for.
+    save : bool
+        Whether to keep recording and session.
+    speak : bool
+        Whether to say what happens; else a bell rings, if `bell`.
+    bell : bool
+        Whether to ring the terminal's bell.
+    rest_s : float or None
+        How long the person means to rest between sets.
+    as_json : bool
+        Whether standard output is for a program: then what happens is told on standard error.
+    software_version : str
+        Stands in the recording and the store.
+    """
+
+    sensor: str | None
+    duration_s: float | None
+    rate_hz: float
+    save: bool
+    speak: bool
+    bell: bool
+    rest_s: float | None
+    as_json: bool
+    software_version: str
+
+
+def train(options: TrainOptions) -> Trained:
+    """Train, and keep what came of it.
+
+    Raises
+    ------
+    ImuError
+        If there was no training: no Bluetooth, no sensor.
+    """
+    trained = asyncio.run(_train(options))
+    if options.save and trained.summary.samples:
+        _keep(trained, options)
+    elif trained.recording is not None and not trained.summary.samples:
+        trained.recording.unlink(missing_ok=True)  # there is nothing in it
+    return trained
+
+
+async def _train(options: TrainOptions) -> Trained:
+    name = options.sensor
+    if name is None:
+        last = recall(remembered_sensor_path())
+        name = None if last is None else last.wanted
+    plan = TrainingPlan(
+        wished_rate_hz=options.rate_hz,
+        software_version=options.software_version,
+        recordings=recordings_folder() if options.save else None,
+        duration_s=options.duration_s,
+    )
+    live = LiveTraining(_trained_before(), options.rest_s)
+    async with radio_for(name, options.duration_s) as (radio, choice):
+        clock = HostClock()
+        link = SensorLink(radio, choice, recognise, clock)
+        with _Audience(options, live) as audience:
+            run = TrainingRun(link, clock, plan, live, audience.tell)
+            with _ended_by_signals(run.stop), keyboard(audience.presses(run), audience.suspend, audience.resume):
+                showing = asyncio.create_task(audience.watch(run))
+                try:
+                    trained = await run.run()
+                finally:
+                    showing.cancel()
+                    await asyncio.gather(showing, return_exceptions=True)
+    if not is_virtual(name):
+        _remember(trained)
+    return trained
+
+
+class _Audience:
+    """Whoever sees and hears the training: a screen or lines, a voice or a bell."""
+
+    def __init__(self, options: TrainOptions, live: LiveTraining) -> None:
+        self._live = live
+        console = Console(highlight=False)
+        self._lines = sys.stderr if options.as_json else sys.stdout
+        self._screen = None if options.as_json or not can_draw(console) else TerminalScreen(console)
+        engine = find_engine() if options.speak else None
+        if options.speak and engine is None:
+            live.tell(missing_engine(), Gravity.CAUTION)
+        ring = console.bell if options.bell and self._screen is not None else None
+        self._announcer = Announcer(None if engine is None else Voice(engine), ring)
+
+    def __enter__(self) -> _Audience:
+        if self._screen is not None:
+            self._screen.resume()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.suspend()
+        self._announcer.close()
+
+    def suspend(self) -> None:
+        """Give the terminal back."""
+        if self._screen is not None:
+            self._screen.suspend()
+
+    def resume(self) -> None:
+        """Take the terminal again."""
+        if self._screen is not None:
+            self._screen.resume()
+
+    def tell(self, happened: Happened, view: LiveView) -> None:
+        """Show what has just happened."""
+        if self._screen is not None:
+            self._screen.show(view)
+        elif (line := plain_line(happened, view)) is not None:
+            print(line, file=self._lines, flush=True)
+        self._announcer.look(view)
+
+    async def watch(self, run: TrainingRun) -> None:
+        """Show the time go by."""
+        told: set[str] = set()
+        while True:
+            run.tick()
+            view = self._live.view()
+            if self._screen is not None:
+                self._screen.show(view)
+            else:
+                for message in view.messages:
+                    if message.sentence not in told:
+                        told.add(message.sentence)
+                        print(message.sentence, file=self._lines, flush=True)
+            self._announcer.look(view)
+            await asyncio.sleep(LOOK_S)
+
+    @staticmethod
+    def presses(run: TrainingRun) -> Callable[[Key], None]:
+        """Return what to do with a key."""
+
+        def press(key: Key) -> None:
+            if key is Key.QUIT:
+                run.stop()
+            elif key is Key.PAUSE:
+                run.ask(PersonCommand.RESUME if run.paused else PersonCommand.PAUSE)
+            else:
+                run.ask(_COMMANDS[key])
+
+        return press
+
+
+@contextlib.contextmanager
+def _ended_by_signals(stop: Callable[[], None]) -> Iterator[None]:
+    """End the training in good order by Ctrl-C or SIGTERM; a second one ends the program."""
+    loop = asyncio.get_running_loop()
+    before: dict[int, Any] = {}
+
+    def end(number: int, _frame: object) -> None:
+        signal.signal(number, before[number])
+        loop.call_soon_threadsafe(stop)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        before[number] = signal.getsignal(number) or signal.SIG_DFL
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for which, handler in before.items():
+            signal.signal(which, handler)
+
+
+def _trained_before() -> TrainedBefore:
+    """Return what the store says of today and 28 days; nothing if it cannot be read, for training goes first."""
+    if not store_path().exists():
+        return TrainedBefore()
+    now = datetime.now().astimezone()
+    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    try:
+        with SessionStore.open(store_path()) as store:
+            counts = [store.counted_between(since, now) for since in (today, now - timedelta(days=28))]
+    except ImuError:
+        return TrainedBefore()
+    return TrainedBefore(*(Tally(*count) for count in counts))
+
+
+def _keep(trained: Trained, options: TrainOptions) -> None:
+    """Store the session."""
+    if trained.recording is None:
+        return
+    with SessionStore.open(store_path()) as store:
+        store.save(
+            trained.summary,
+            str(trained.recording),
+            hash_of(trained.recording),
+            saved_at=datetime.now(UTC),
+            software_version=options.software_version,
+            started_at=trained.started_at,
+        )
+
+
+def _remember(trained: Trained) -> None:
+    """Keep which sensor it was."""
+    sensor = trained.sensor
+    if sensor.kind is not None and trained.identified is not None:
+        serial = trained.identified.serial
+        found = RememberedSensor(sensor.kind.name, serial, sensor.name or "", sensor.address)
+        remember(remembered_sensor_path(), found)
