@@ -147,7 +147,7 @@ class PacketClock:
         surplus_s = self._unwrapped * self._format.tick_s - (self._stamped_s + since * self._period_s)
         slack_s = (0.5 + RATE_TOLERANCE * (since - 1)) * self._period_s
         if not self._format.is_exact:
-            slack_s += self._format.tick_s
+            slack_s += 0.5 * self._format.tick_s
         lost = round(surplus_s / self._period_s) if surplus_s > slack_s else 0
         since += lost
         surplus_s = max(surplus_s - lost * self._period_s, -0.5 * since * self._period_s)
