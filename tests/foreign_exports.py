@@ -184,11 +184,12 @@ def phyphox_in_one_file() -> bytes:
     return phyphox_csv(header, [acc.time_s, *acc.values.T, size, *(axis[:-3] for axis in gyr.values.T)], "\t")
 
 
-def movella_dot(*, names: str = "Acc_X,Acc_Y,Acc_Z,Gyr_X,Gyr_Y,Gyr_Z", start: int = 2**32 - 20_000_000) -> bytes:
+def movella_dot(*, names: str = "Acc_X,Acc_Y,Acc_Z,Gyr_X,Gyr_Y,Gyr_Z", gyroscope_unit: float = DEGREE) -> bytes:
     """A recording made on the sensor: µs that start again at 2³², and a first row of zeros."""
     block = simulated()
+    start = 2**32 - 20_000_000
     ticks = (start + np.round(block.device_time_s * 1e6).astype(np.int64)) % 2**32
-    values = np.column_stack((block.acceleration_m_s2, block.angular_velocity_rad_s / DEGREE))
+    values = np.column_stack((block.acceleration_m_s2, block.angular_velocity_rad_s / gyroscope_unit))
     values[0] = 0
     count = names.count(",") + 1
     rows = [

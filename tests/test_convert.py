@@ -130,7 +130,7 @@ def test_what_cannot_be_converted(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         "names no format: end it in .csv, .csv.gz or .parquet": (tmp_path / "r", tmp_path / "out.txt"),
         "is a folder: name the file to write in it": (tmp_path / "r", in_folder(tmp_path / "x.csv", {"a": b""})),
         "make it first": (tmp_path / "r", tmp_path / "nowhere/out.csv"),
-        "there are 2 recordings in .*: convert one at a time": (tmp_path, tmp_path / "out.csv"),
+        "there are 2 recordings in this folder, convert one at a time": (tmp_path, tmp_path / "out.csv"),
         "no such file or folder": (tmp_path / "gone.csv", tmp_path / "out.csv"),
     }
     for sentence, (source, target) in cases.items():

@@ -25,6 +25,7 @@ from foreign_exports import (
     as_json,
     bids,
     counted,
+    gravity_of,
     in_folder,
     in_zip,
     metabase,
@@ -91,6 +92,22 @@ def test_the_sign_of_an_iphone_is_put_right(tmp_path: Path, files: Files) -> Non
     np.testing.assert_array_equal(block.angular_velocity_rad_s, simulated().angular_velocity_rad_s)
 
 
+def test_gravity_at_other_times_is_added_in_between(tmp_path: Path, expected: object) -> None:
+    """As on Android phones, whose sensors each have their own clock."""
+    acc = acceleration()
+    gravity = Signal(acc.time_s[::2] + 0.003, gravity_of(acc)[::2])
+    files = {
+        "Accelerometer.csv": sensor_logger_csv(Signal(acc.time_s, acc.values - gravity_of(acc))),
+        "Gravity.csv": sensor_logger_csv(Signal(gravity.time_s[5:-5], gravity.values[5:-5])),
+        "Gyroscope.csv": sensor_logger_csv(turning()),
+    }
+    block = read_recording(in_folder(tmp_path / "r", files)).block
+    assert len(acc.time_s) - 25 < len(block) < len(acc.time_s) - 20
+    inside = np.searchsorted(acc.time_s, block.device_time_s)
+    np.testing.assert_allclose(block.acceleration_m_s2, acc.values[inside], atol=0.02)
+    assert counted(tmp_path / "r") == expected
+
+
 def test_a_sign_that_is_not_known_changes_no_count(tmp_path: Path, expected: object) -> None:
     files = sensor_logger_ios()
     del files["Metadata.csv"]
@@ -99,6 +116,11 @@ def test_a_sign_that_is_not_known_changes_no_count(tmp_path: Path, expected: obj
         read_recording(folder).block.acceleration_m_s2, -simulated().acceleration_m_s2, atol=1e-9
     )
     assert counted(folder) == expected
+    mirrored, plain = summary_of(folder), summary_of(saved(tmp_path / "plain.csv", plain_csv()))
+    for one, other in zip(mirrored.sets, plain.sets, strict=True):
+        for mine, true in zip(one.repetitions, other.repetitions, strict=True):
+            assert mine.trunk_angle_rad == pytest.approx(true.trunk_angle_rad, abs=1e-3)
+            assert mine.hip_drop_m == pytest.approx(true.hip_drop_m, abs=1e-3)
 
 
 def test_times_begin_at_zero_where_the_file_counts_from_1970_or_from_switching_on(tmp_path: Path) -> None:
@@ -517,14 +539,17 @@ def test_refusals_say_in_one_sentence_what_to_do(tmp_path: Path, name: str) -> N
 @pytest.mark.parametrize(
     ("files", "sentence"),
     [
-        ({"r.csv": movella_dot().replace(b"Gyr_", b"Mag_", 3)}, "has no gyroscope"),
+        (
+            {"r.csv": movella_dot(gyroscope_unit=1.0)},
+            r"is rad/s already.*, which is not what this app writes",
+        ),
         (
             {n: d.replace(b"(deg/s)", b"(rad/s)") for n, d in metabase().items()},
-            r"angular velocity looks like deg/s .*, though",
+            r"angular velocity looks like deg/s .*, which is not what",
         ),
         (
             {n: d.replace(b"(g)", b"(m/s^2)") for n, d in metabase().items()},
-            r"acceleration looks like g .*, though its header",
+            r"acceleration looks like g .*, which is not what",
         ),
     ],
 )

@@ -21,7 +21,7 @@ from typing import Literal
 
 import numpy as np
 
-from imu.errors import ExtraMissing, ImuError, RecordingForeign, RecordingNotWritten
+from imu.errors import ExtraMissing, ImuError, RecordingDamaged, RecordingForeign, RecordingNotWritten
 from imu.samples import Array, ImuBlock
 from imu.sources.recording import SUFFIXES, Recording, find_recordings, read_recording
 from imu.sources.tables import COLUMNS
@@ -78,9 +78,12 @@ def convert(
         raise RecordingNotWritten(f"{target} is a folder: name the file to write in it")
     if target.exists() and not force:
         raise _there_already(target)
-    recording = read_recording(
-        _the_only(source), acceleration_unit=acceleration_unit, angular_velocity_unit=angular_velocity_unit
-    )
+    try:
+        recording = read_recording(
+            _the_only(source), acceleration_unit=acceleration_unit, angular_velocity_unit=angular_velocity_unit
+        )
+    except (RecordingDamaged, RecordingForeign) as error:
+        raise type(error)(f"{source}: {error}") from error
     beside = target.with_name(f".{secrets.token_hex(4)}{suffix}")
     try:
         with _writing(target):
@@ -98,7 +101,7 @@ def _the_only(source: Path) -> Path:
     """Return the recording in a folder, or the file itself."""
     found = find_recordings([source])
     if len(found) > 1:
-        raise RecordingForeign(f"there are {len(found)} recordings in {source}: convert one at a time")
+        raise RecordingForeign(f"there are {len(found)} recordings in this folder, convert one at a time")
     return found[0]
 
 

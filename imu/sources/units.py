@@ -108,7 +108,7 @@ def check_units(rows: Array, acceleration_unit: str, angular_velocity_unit: str,
     acceleration_unit, angular_velocity_unit : str
         The units that the rows were converted from.
     as_told : bool
-        Whether the person told the units and can tell others; else the file's own header named them.
+        Whether the person told the units and can tell others; else they are those that the app writes.
 
     Raises
     ------
@@ -116,11 +116,11 @@ def check_units(rows: Array, acceleration_unit: str, angular_velocity_unit: str,
         If another unit explains the numbers; its text says which, and what to do.
     """
     try:
-        _check_units(rows, acceleration_unit, angular_velocity_unit)
+        _check_units(rows, acceleration_unit, angular_velocity_unit, may_be_radians=not as_told)
     except _OtherUnit as error:
         if as_told:
             raise
-        raise RecordingForeign(f"{error.found}, though its header says otherwise: was it changed by hand?") from error
+        raise RecordingForeign(f"{error.found}, which is not what this app writes: was the file changed?") from error
 
 
 class _OtherUnit(RecordingForeign):
@@ -131,8 +131,8 @@ class _OtherUnit(RecordingForeign):
         self.found = found
 
 
-def _check_units(rows: Array, acceleration_unit: str, angular_velocity_unit: str) -> None:
-    """Do what `check_units` says."""
+def _check_units(rows: Array, acceleration_unit: str, angular_velocity_unit: str, *, may_be_radians: bool) -> None:
+    """Do what `check_units` says; `may_be_radians`: angular velocity may have been rad/s before it was converted."""
     cells = _averaged(rows)
     seconds = len(cells.in_hole) // CELLS_PER_S
     in_hole = cells.in_hole[: seconds * CELLS_PER_S].reshape(seconds, CELLS_PER_S).any(axis=1)
@@ -148,7 +148,9 @@ def _check_units(rows: Array, acceleration_unit: str, angular_velocity_unit: str
     at_rest_m_s2 = float(np.median(np.linalg.norm(acceleration[quiet].mean(axis=1), axis=1)))
     _check_acceleration(at_rest_m_s2, acceleration_unit)
     offset_rad_s = np.median(angular_velocity[quiet].mean(axis=1), axis=0)
-    _check_angular_velocity(cells, at_rest_m_s2, offset_rad_s, angular_velocity_unit)
+    may_be_radians = may_be_radians or angular_velocity_unit == "deg/s"
+    turns = _turns_of_gravity(cells, at_rest_m_s2, offset_rad_s)
+    _check_angular_velocity(*turns, angular_velocity_unit, may_be_radians=may_be_radians)
 
 
 def _averaged(rows: Array) -> _Cells:
@@ -197,9 +199,8 @@ def _check_acceleration(at_rest_m_s2: float, unit: str) -> None:
     raise _OtherUnit(f"acceleration is in no unit that we know ({found}, not 9.81)", "convert it to m/s²")
 
 
-def _check_angular_velocity(cells: _Cells, at_rest_m_s2: float, offset_rad_s: Array, unit: str) -> None:
+def _check_angular_velocity(shown: Array, foretold: Array, unit: str, *, may_be_radians: bool) -> None:
     """Refuse angular velocity that is 57 times what the turn of gravity shows, or a 57th of it."""
-    shown, foretold = _turns_of_gravity(cells, at_rest_m_s2, offset_rad_s)
     if len(shown) < CELLS_PER_S:  # a second of movement
         return
     shown_size, foretold_size = np.linalg.norm(shown), np.linalg.norm(foretold)
@@ -218,7 +219,7 @@ def _check_angular_velocity(cells: _Cells, at_rest_m_s2: float, offset_rad_s: Ar
         raise _OtherUnit(
             f"angular velocity turns {times:.0f} times as much as the accelerometer shows", "convert it to rad/s"
         )
-    if unit == "deg/s" and agree and slope > RADIANS_SLOPE:
+    if may_be_radians and agree and slope > RADIANS_SLOPE:
         raise _OtherUnit("angular velocity is rad/s already, not deg/s", "leave out --gyr-unit deg/s")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import re
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -117,7 +118,7 @@ class Export:
             with self.open(name, HEAD_BYTES) as file:
                 head = file.read(HEAD_BYTES)
             text = "" if b"\0" in head else head.decode("utf-8-sig", errors="replace")
-            self._heads[name] = tuple(text.splitlines()[:HEAD_LINES])
+            self._heads[name] = tuple(re.split(r"\r\n|\n|\r", text, maxsplit=HEAD_LINES)[:HEAD_LINES])
         return self._heads[name]
 
     def header(self, name: str, *, first: str = "") -> Header | None:

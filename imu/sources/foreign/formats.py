@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import zipfile
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 from imu.errors import ImuError, RecordingForeign
@@ -41,6 +42,10 @@ PART = re.compile(
 _OURS = [column.encode() for column in COLUMNS]
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _SPREADSHEET = "[Content_Types].xml"
+
+
+class _NoRecording(RecordingForeign):
+    """A zip archive holds no recording: it is not one that is broken or of which there are too many."""
 
 
 def foreign_recording(path: Path) -> Found | None:
@@ -78,11 +83,11 @@ def recordings_of(folder: Path, names: Iterable[str]) -> list[Path]:
     """
     export, names = folder_export(folder), list(names)
     parts = [name for name in names if PART.fullmatch(name)]
-    if parts and isinstance(_quietly(lambda: _whole(export)), Found):
+    if parts and isinstance(_quietly(partial(_whole, export)), Found):
         return [folder]
     found = {name for name in names if name not in parts and not name.lower().endswith((".zip", ".json", ".json.gz"))}
     for name in set(names) - found:
-        recording = _quietly(lambda name=name: foreign_recording(folder / name))  # type: ignore[misc]
+        recording = _quietly(partial(foreign_recording, folder / name))
         if isinstance(recording, Found):
             found.add(recording.main if name in parts and recording.main else name)
         elif recording is not None or name in parts:
@@ -95,7 +100,7 @@ def _quietly(look: Callable[[], Found | None]) -> Found | ImuError | None:
     try:
         with told_in_one_sentence():
             return look()
-    except NoRecordingInside:
+    except _NoRecording:
         return None
     except ImuError as error:
         return error
@@ -129,16 +134,12 @@ def _is_zip(path: Path) -> bool:
     return start in _ZIP and zipfile.is_zipfile(path) if path.suffix.lower() != ".zip" else bool(start)
 
 
-class NoRecordingInside(RecordingForeign):
-    """A zip archive holds no recording."""
-
-
 def _in_zip(path: Path) -> list[tuple[str, Found]]:
     """Return the recordings in a zip archive with what to call each; none of the rest of it is looked at."""
     recordings: dict[tuple[str, str], Found] = {}
     for export in zip_exports(path):
         if export.named(_SPREADSHEET):
-            raise NoRecordingInside("this is a spreadsheet: export the recording as CSV instead")
+            raise _NoRecording("this is a spreadsheet: export the recording as CSV instead")
         whole = _whole(export)
         for name in export.names if whole is None else ():
             found = _in_file(export, name)
@@ -152,7 +153,7 @@ def _in_zip(path: Path) -> list[tuple[str, Found]]:
 def _the_only(recordings: list[tuple[str, Found]]) -> Found:
     """Return the one recording of a zip archive."""
     if not recordings:
-        raise NoRecordingInside(f"this zip archive holds no recording of {APPS}: unpack it and give the folder")
+        raise _NoRecording(f"this zip archive holds no recording of {APPS}: unpack it and give the folder")
     if len(recordings) > 1:
         names = ", ".join(name for name, _ in recordings[:3]) + (", …" if len(recordings) > 3 else "")
         raise RecordingForeign(

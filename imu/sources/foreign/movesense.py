@@ -8,7 +8,7 @@ sensors (github.com/sensein/movesense-py, ``tests/fixtures/multi_session/session
 showcase app for iOS, ``{"acc":{"Timestamp":…,"ArrayAcc":[…]}}`` (github.com/mikkojeronen/MovesenseShowcase-iOS,
 CsvEncodingTests.swift).
 
-They differ in what stands around a packet; so whatever has ``Timestamp`` is a packet, wherever it stands.
+They differ in what stands around a packet; so whatever has ``Timestamp`` and samples is a packet, wherever it stands.
 
 - ``Timestamp`` is that of the packet's first sample, ms, and starts again at 2³². The others follow evenly; how far
   apart they are is taken from the next packet, or where one is missing from the usual distance.
@@ -77,7 +77,7 @@ def _packets(log: object) -> Iterator[dict[str, object]]:
     while waiting:
         item = waiting.pop()
         if isinstance(item, dict):
-            if "Timestamp" in item:
+            if "Timestamp" in item and ("ArrayAcc" in item or "ArrayGyro" in item):
                 yield item
             else:
                 waiting.extend(reversed(item.values()))

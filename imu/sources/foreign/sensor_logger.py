@@ -7,11 +7,11 @@ CROSSPLATFORM.md, README.md). Files that the app wrote were looked at in github.
 - The columns are ``time`` (ns since 1970), ``seconds_elapsed``, ``z``, ``y``, ``x``.
 - ``Accelerometer.csv`` is *without* gravity; ``TotalAcceleration.csv`` (Android) is with it, and elsewhere
   ``Accelerometer.csv`` and ``Gravity.csv`` make it up.
-- ``AccelerometerUncalibrated.csv`` is with gravity; on iOS it is in g, unless "Standardise Units & Frames" is on. So
-  it comes last: the others are in m/s² on every phone.
+- ``AccelerometerUncalibrated.csv`` is with gravity; on iOS it is in g, unless "Standardise Units & Frames" is on,
+  which its size tells for certain. It comes last: the others are in m/s² on every phone.
 - On iOS all three axes of acceleration have the other sign (gravity, not the force against it), unless standardised.
-- ``Metadata.csv`` names the platform, and from 1.29 on whether units and frames are standardised. Without it the unit
-  of the uncalibrated accelerometer is told by its size, and the sign is left as it is.
+- ``Metadata.csv`` names the platform, and from 1.29 on whether units and frames are standardised. Without it the sign
+  is left as it is: that mirrors the person, and counts, angles and drops are the same.
 """
 
 from __future__ import annotations
@@ -92,9 +92,7 @@ def _refuse_other_name(name: str) -> Array:
 
 def _read(export: Export) -> Array:
     """Read the recording in an export."""
-    is_ios, is_standardised = _platform(export)
-    sign = -1.0 if is_ios and not is_standardised else 1.0
-    acceleration = _acceleration(export, in_g_if_ios=is_ios and not is_standardised, sign=sign)
+    acceleration = _acceleration(export)
     angular_velocity = _stream(export, "Gyroscope") or _stream(export, "GyroscopeUncalibrated")
     if acceleration is None and angular_velocity is None:
         raise missing(
@@ -120,20 +118,9 @@ def _no_acceleration() -> RecordingForeign:
     return missing(APP, "accelerometer", "switch on Accelerometer and Gravity in the app")
 
 
-def _platform(export: Export) -> tuple[bool | None, bool]:
-    """Return whether the phone was an iPhone, ``None`` if that is not known, and whether it followed Android's ways."""
-    name = export.named("Metadata.csv")
-    lines = export.lines(name)[:2] if name else ()
-    if len(lines) < 2:
-        return None, False
-    found = {key: value for key, value in next(csv.DictReader(lines)).items() if isinstance(value, str)}
-    return found.get("platform", "").strip().lower() == "ios", found.get(
-        "standardisation", ""
-    ).strip().lower() == "true"
-
-
-def _acceleration(export: Export, *, in_g_if_ios: bool | None, sign: float) -> Stream | None:
+def _acceleration(export: Export) -> Stream | None:
     """Return acceleration with gravity, m/s², with the sign of specific force; ``None`` if it was not recorded."""
+    sign = -1.0 if _is_inertial(export) else 1.0
     total = _stream(export, "TotalAcceleration")
     if total is not None:
         return total.scaled(sign)
@@ -143,12 +130,22 @@ def _acceleration(export: Export, *, in_g_if_ios: bool | None, sign: float) -> S
     raw = _stream(export, "AccelerometerUncalibrated")
     if raw is None:
         return None
-    if in_g_if_ios is None:
-        low, high = IN_G
-        size = np.nanmedian(np.linalg.norm(raw.values, axis=1)) if np.isfinite(raw.values).any() else 0.0
-        in_g_if_ios = bool(low < size < high)
-        sign = -1.0 if in_g_if_ios else 1.0  # only an iPhone writes g
-    return raw.scaled(sign * STANDARD_GRAVITY_M_S2 if in_g_if_ios else sign)
+    low, high = IN_G
+    size = np.linalg.norm(raw.values, axis=1)
+    if low < np.median(size[np.isfinite(size)] if np.isfinite(size).any() else 0.0) < high:
+        return raw.scaled(-STANDARD_GRAVITY_M_S2)  # only an iPhone writes g
+    return raw.scaled(sign)
+
+
+def _is_inertial(export: Export) -> bool:
+    """Whether acceleration has the sign of an iPhone's, by the metadata."""
+    name = export.named("Metadata.csv")
+    lines = export.lines(name)[:2] if name else ()
+    if len(lines) < 2:
+        return False
+    told = {key: value for key, value in next(csv.DictReader(lines)).items() if isinstance(value, str)}
+    is_standardised = told.get("standardisation", "").strip().lower() == "true"
+    return told.get("platform", "").strip().lower() == "ios" and not is_standardised
 
 
 def _stream(export: Export, sensor: Sensor) -> Stream | None:
