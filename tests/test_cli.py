@@ -542,7 +542,7 @@ def test_every_command_and_option_has_help():
 def test_help_names_only_commands_that_exist():
     result = run("--help")
     named = re.findall(r"^│ (\w+) ", result.stdout, flags=re.MULTILINE)
-    assert named == ["replay", "review", "evaluate"]
+    assert named == list(typer.main.get_command(app).commands)
     assert result.stdout.isascii() or "│" in result.stdout
 
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from typer.core import TyperGroup
 
+from imu.app import live_commands, session_commands
 from imu.app.home import store_path
-from imu.app.live_commands import add_commands
 from imu.app.output import complain, console_for_people, print_object, print_parts, software_version, spell_out
 from imu.errors import ImuError
 
@@ -127,32 +127,6 @@ def replay(
         else:
             failed = _print_lines(results, store, names)
     raise typer.Exit(1 if failed else 0)
-
-
-@app.command()
-def review(
-    session: Annotated[
-        int | None, typer.Argument(metavar="SESSION", help="Number of one session; without it, all are listed.")
-    ] = None,
-    as_json: AsJson = False,
-    verbose: Verbose = False,
-) -> None:
-    """Look back on the sessions kept: what was trained when, and the balance."""
-    from imu.errors import SessionNotFound
-
-    if not store_path().exists():  # looking back makes no store
-        if session is not None:
-            raise SessionNotFound(f"there is no session {session}: none are kept in {store_path().parent}")
-        typer.echo("No sessions are kept yet: imu replay --save RECORDING keeps one.", err=as_json)
-        return
-    with _open_store() as store:
-        if as_json:
-            for number in [one.id for one in store.list()] if session is None else [session]:
-                _print_stored_json(store, number)
-        elif session is None:
-            _print_overview(store)
-        else:
-            _print_stored(store, session, verbose=verbose)
 
 
 @app.command()
@@ -286,36 +260,8 @@ def _keep(replayed: Replayed, store: SessionStore | None) -> int | None:
     )
 
 
-def _print_stored_json(store: SessionStore, number: int) -> None:
-    from imu.app.report import session_object
-
-    stored = store.load(number)
-    of_store = {"session": stored.id, "saved_at": stored.saved_at.isoformat()}
-    print_object(session_object(stored.source, stored.summary) | of_store)
-
-
-def _print_overview(store: SessionStore) -> None:
-    from datetime import datetime
-
-    from imu.app.report import balance_lines, overview_table
-
-    now = datetime.now().astimezone()
-    balances = [store.balance(days, now) for days in (7, 28)]
-    print_parts(
-        console_for_people(), overview_table(store.list()), "", balance_lines(balances, store.days_since_trained(now))
-    )
-
-
-def _print_stored(store: SessionStore, number: int, *, verbose: bool) -> None:
-    from imu.app.replay import Replayed
-    from imu.app.report import session_page
-
-    stored = store.load(number)
-    page = session_page(Replayed(stored.source, stored.summary), session_id=stored.id, verbose=verbose)
-    print_parts(console_for_people(), page)
-
-
-add_commands(app)
+session_commands.add_commands(app)
+live_commands.add_commands(app)
 
 
 if __name__ == "__main__":

@@ -53,7 +53,8 @@ def spell_out(error: UnicodeError) -> tuple[str | bytes, int]:
     """Spell out what a terminal's encoding has no character for; a codec error handler."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
-    spelled = {"°": " deg", "±": "+-", "²": "2", "–": "-", "…": "..."}
+    spelled = {"°": " deg", "±": "+-", "²": "2", "–": "-", "…": "...", "·": "."}
+    spelled |= dict(zip("▁▂▃▄▅▆▇█", "12345678", strict=True))  # the blocks that lines of figures are drawn with
     missing = error.object[error.start : error.end]
     return "".join(spelled.get(c, "?") for c in missing), error.end
 

@@ -1,4 +1,4 @@
-"""Weeks of training -> a page for the terminal."""
+"""Weeks of training -> a page for the terminal, and an object for programs."""
 
 from __future__ import annotations
 
@@ -28,6 +28,34 @@ def trend_page(periods: Sequence[Trend], days_since: dict[Pattern, int | None], 
         *(("Note", note) for note in notes),
     ]
     return Group(_table(periods), "", labelled(lines))
+
+
+def trend_object(one: Trend) -> dict[str, object]:
+    """Return a day or week as what ``imu review --trends --json`` prints of it."""
+    return {
+        "start": one.start.isoformat(),
+        "days": one.days,
+        "sessions": one.sessions,
+        "squat": _pattern_object(one.squat),
+        "hinge": _pattern_object(one.hinge),
+        "uncertain": one.uncertain,
+        "squat_share": _rounded(one.squat_share),
+    }
+
+
+def _pattern_object(one: PatternTrend) -> dict[str, object]:
+    angle_deg = None if one.trunk_angle_rad is None else math.degrees(one.trunk_angle_rad)
+    return {
+        "sets": one.sets,
+        "reps": one.repetitions,
+        "trunk_angle_deg": _rounded(angle_deg, 1),
+        "hip_drop_m": _rounded(one.hip_drop_m),
+        "mean_concentric_velocity_m_s": _rounded(one.speed_m_s),
+    }
+
+
+def _rounded(value: float | None, decimals: int = 3) -> float | None:
+    return None if value is None else round(value, decimals)
 
 
 def _table(periods: Sequence[Trend]) -> Table:

@@ -1,0 +1,342 @@
+"""The commands on what is kept: `imu review`, `imu correct`, `imu export`, `imu backup` and `imu restore`.
+
+What they need is imported in their bodies, for `imu --help` must not wait for it.
+"""
+# ruff: noqa: PLC0415  imports stand where they are used
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from imu.app.home import home, recordings_folder, store_path
+from imu.app.output import console_for_people, print_object, print_parts, software_version
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from imu.store import CorrectedSession, Correction, SessionStore
+
+WEEKS_SHOWN = 12
+"""So many weeks or days of training are shown at most; all are in --json."""
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+Force = Annotated[bool, typer.Option("--force", help="Take the place of what is there already.")]
+SessionNumber = Annotated[int, typer.Argument(metavar="SESSION", help="Number of the session, as imu review lists it.")]
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add the commands to the program."""
+    for command in (review, correct, export, backup, restore):
+        app.command()(command)
+
+
+def review(
+    session: Annotated[
+        int | None, typer.Argument(metavar="SESSION", help="Number of one session; without it, all are listed.")
+    ] = None,
+    *,
+    as_json: AsJson = False,
+    verbose: Annotated[
+        bool, typer.Option("--reps", "-v", help="Show every repetition and every movement not counted.")
+    ] = False,
+    trends: Annotated[bool, typer.Option("--trends", help="Show how training went, week by week.")] = False,
+    days: Annotated[bool, typer.Option("--days", help="With --trends: day by day.")] = False,
+    delete: Annotated[bool, typer.Option("--delete", help="Delete the session and its recording.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="With --delete: do not ask.")] = False,
+) -> None:
+    """Look back on the sessions kept: what was trained when, how it was done, and the balance."""
+    if (delete and (session is None or trends)) or (yes and not delete) or (days and not trends):
+        raise typer.BadParameter("--delete takes one session, --yes goes with --delete, --days with --trends")
+    if session is not None and trends:
+        raise typer.BadParameter("--trends is about all sessions; leave the number out")
+    if not store_path().exists():  # looking back makes no store
+        _nothing_kept(session, as_json=as_json)
+        return
+    with _open_store() as store:
+        if delete and session is not None:
+            _delete(store, session, yes=yes)
+        elif trends:
+            _print_trends(store, by_days=days, as_json=as_json)
+        elif as_json:
+            for number in [one.id for one in store.list()] if session is None else [session]:
+                _print_stored_json(store, number)
+        elif session is None:
+            _print_overview(store)
+        else:
+            _print_stored(store, session, verbose=verbose)
+
+
+def correct(
+    session: SessionNumber,
+    *,
+    delete_rep: Annotated[
+        str | None, typer.Option("--delete-rep", metavar="REP", help="This was no repetition.")
+    ] = None,
+    add_rep: Annotated[
+        tuple[str, str, str] | None,
+        typer.Option("--add-rep", metavar="START END PATTERN", help="Here was one that was not counted."),
+    ] = None,
+    keep: Annotated[
+        str | None, typer.Option("--keep", metavar="TIME", help="Count the movement that was left out here.")
+    ] = None,
+    pattern: Annotated[
+        tuple[str, str] | None,
+        typer.Option("--pattern", metavar="WHERE PATTERN", help="This was a squat, hinge or uncertain."),
+    ] = None,
+    split: Annotated[
+        str | None, typer.Option("--split", metavar="REP", help="A new set begins with this repetition.")
+    ] = None,
+    merge: Annotated[str | None, typer.Option("--merge", metavar="SET", help="This set and the next are one.")] = None,
+    name: Annotated[
+        tuple[str, str] | None, typer.Option("--name", metavar="WHERE NAME", help="What the exercise is called.")
+    ] = None,
+    load: Annotated[
+        tuple[str, str] | None, typer.Option("--load", metavar="WHERE KG", help="The weight that was lifted.")
+    ] = None,
+    note: Annotated[
+        tuple[str, str] | None, typer.Option("--note", metavar="WHERE TEXT", help="Something to remember.")
+    ] = None,
+    undo: Annotated[bool, typer.Option("--undo", help="Undo the last correction.")] = False,
+    redo: Annotated[bool, typer.Option("--redo", help="Make the correction again that was undone last.")] = False,
+) -> None:
+    """Put right what was counted; what was measured stays beside it, and every correction can be undone.
+
+    WHERE is a set (2) or a repetition. REP is a repetition of a set (2/3) or a time (65.5 or 1:05).
+    An empty NAME, KG or TEXT takes away what was entered.
+
+    Several corrections may be given at once: all of them are made, or none.
+    """
+    from imu.app import correcting
+
+    _refuse_without_store(session)
+    with _open_store() as store:
+        counted = store.load(session).corrected
+        wanted: list[Correction] = []
+        wanted += [correcting.deleted(counted, delete_rep)] if delete_rep is not None else []
+        wanted += [correcting.added(*add_rep)] if add_rep else []
+        wanted += [correcting.kept(counted, keep)] if keep is not None else []
+        wanted += [correcting.changed(counted, *pattern)] if pattern else []
+        wanted += [correcting.split(counted, split)] if split is not None else []
+        wanted += [correcting.merged(counted, merge)] if merge is not None else []
+        wanted += [correcting.named(counted, *name)] if name else []
+        wanted += [correcting.loaded(counted, *load)] if load else []
+        wanted += [correcting.noted(counted, *note)] if note else []
+        if bool(wanted) + undo + redo != 1:
+            raise typer.BadParameter("say what to correct, or --undo, or --redo; --help tells how")
+        if wanted:
+            _make(store, session, wanted)
+        else:
+            _turn_back(store, session, redo=redo)
+        _print_stored(store, session, verbose=False)
+
+
+def export(
+    sessions: Annotated[
+        list[int] | None, typer.Argument(metavar="SESSION...", help="Numbers of sessions, as imu review lists them.")
+    ] = None,
+    *,
+    everything: Annotated[bool, typer.Option("--all", help="All sessions that are kept.")] = False,
+    form: Annotated[
+        Literal["csv", "parquet", "json", "fit", "html"] | None,
+        typer.Option("--format", help="What to write; without it, what the end of PATH says."),
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", metavar="PATH", help="File to write; for several FIT files, a folder.")],
+    force: Force = False,
+) -> None:
+    """Write sessions, with their corrections, for other programs or to read and print.
+
+    csv and parquet have a row for each repetition, json what imu review --json prints,
+    fit is a strength training for sports sites, html a report with charts.
+    """
+    from datetime import datetime
+
+    from imu.app.export import Format, export_sessions
+
+    wanted = form or out.suffix.removeprefix(".").lower()
+    if wanted not in list(Format):
+        raise typer.BadParameter("say --format csv, parquet, json, fit or html", param_hint="--format")
+    if bool(sessions) == everything:
+        raise typer.BadParameter("give the numbers of sessions, or --all", param_hint="SESSION")
+    _refuse_without_store(sessions[0] if sessions else None)
+    with _open_store() as store:
+        numbers = dict.fromkeys(sessions or [one.id for one in store.list()])
+        loaded = [store.load(number) for number in numbers]
+    if not loaded:
+        _nothing_kept(None, as_json=True)
+        raise typer.Exit(1)
+    files = export_sessions(loaded, Format(wanted), out, made_at=datetime.now().astimezone(), overwrite=force)
+    for file in files:
+        typer.echo(file)
+
+
+def backup(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The zip to write.")], *, force: Force = False
+) -> None:
+    """Write everything that is kept, sessions and recordings, to one file."""
+    from datetime import UTC, datetime
+
+    from imu.app.export import write_backup
+    from imu.app.report.words import number_of
+
+    sessions, recordings = write_backup(
+        home(), file, made_at=datetime.now(UTC), software_version=software_version(), overwrite=force
+    )
+    typer.echo(f"{file}: {number_of(sessions, 'session')} and {number_of(recordings, 'recording file')}")
+
+
+def restore(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A zip that imu backup wrote.")], *, force: Force = False
+) -> None:
+    """Bring back what imu backup wrote.
+
+    Nothing is touched unless the whole file is sound. With --force, what is kept now
+    is moved into a folder beside, never deleted.
+    """
+    from datetime import datetime
+
+    from imu.app.export import restore_backup
+    from imu.app.report.words import number_of
+
+    done = restore_backup(file, home(), now=datetime.now().astimezone(), force=force)
+    told = f"{number_of(done.sessions, 'session')} and {number_of(done.recordings, 'recording file')} are back"
+    typer.echo(told if done.before is None else f"{told}; what was there before is in {done.before}")
+
+
+# --- corrections -----------------------------------------------------------------------------------------------------
+
+
+def _make(store: SessionStore, session: int, wanted: list[Correction]) -> None:
+    """Make all corrections, or none."""
+    from imu.app.report import sentence_of
+    from imu.store import CorrectionRefused
+
+    now = _now()
+    made = 0
+    try:
+        for correction in wanted:
+            store.correct(session, correction, made_at=now)
+            made += 1
+    except CorrectionRefused:
+        for _ in range(made):
+            store.undo(session)
+        raise
+    for correction in wanted:
+        typer.echo(sentence_of(correction))
+    typer.echo(f"imu correct {session} --undo takes {'the last one' if made > 1 else 'it'} back.\n")
+
+
+def _turn_back(store: SessionStore, session: int, *, redo: bool) -> None:
+    from imu.app.report import sentence_of
+    from imu.store import CorrectionRefused
+
+    turned = store.redo(session) if redo else store.undo(session)
+    if turned is None:
+        what = "was undone" if redo else "was made"
+        raise CorrectionRefused(f"no correction of session {session} {what}, so there is nothing to do")
+    typer.echo(f"{'made again' if redo else 'undone'}: {sentence_of(turned)}\n")
+
+
+# --- deletion --------------------------------------------------------------------------------------------------------
+
+
+def _delete(store: SessionStore, number: int, *, yes: bool) -> None:
+    from imu.app.report import counted, printable
+    from imu.motion.pattern import Pattern
+    from imu.store.recordings import find_recording
+
+    stored = store.load(number)
+    session: CorrectedSession = stored.corrected
+    recording = find_recording(stored.source, stored.content_hash, recordings_folder())
+    patterns = (Pattern.SQUAT, Pattern.HINGE, Pattern.UNCERTAIN)
+    typer.echo(f"Session {number} of {stored.trained_at.astimezone():%Y-%m-%d %H:%M}: ", nl=False)
+    typer.echo(counted(*(session.count(pattern) for pattern in patterns)))
+    typer.echo(
+        f"Its recording {printable(str(recording))} goes too."
+        if recording is not None
+        else f"Its recording {printable(stored.source)} is not in the folder of this program, and stays."
+    )
+    if not yes and not typer.confirm("Delete it for good?"):
+        typer.echo("Nothing was deleted.")
+        raise typer.Exit(1)
+    store.delete(number, recordings_folder())
+    typer.echo(f"Session {number} is deleted.")
+
+
+# --- printing --------------------------------------------------------------------------------------------------------
+
+
+def _print_stored_json(store: SessionStore, number: int) -> None:
+    from imu.app.report import stored_object
+
+    print_object(stored_object(store.load(number)))
+
+
+def _print_overview(store: SessionStore) -> None:
+    from imu.app.report import balance_lines, overview_table
+    from imu.app.report.layout import labelled
+    from imu.app.trends import notes, stored_totals
+
+    now = _now()
+    balances = [store.balance(days, now) for days in (7, 28)]
+    said = notes(stored_totals(store, now), now)
+    print_parts(
+        console_for_people(),
+        overview_table(store.list()),
+        "",
+        *([labelled([("Note", note) for note in said])] if said else []),
+        balance_lines(balances, store.days_since_trained(now)),
+    )
+
+
+def _print_stored(store: SessionStore, number: int, *, verbose: bool) -> None:
+    from imu.app.report import stored_page
+
+    print_parts(console_for_people(), stored_page(store.load(number), verbose=verbose))
+
+
+def _print_trends(store: SessionStore, *, by_days: bool, as_json: bool) -> None:
+    from imu.app.report.trend_page import trend_object, trend_page
+    from imu.app.trends import Period, notes, stored_totals, trends
+
+    now = _now()
+    totals = stored_totals(store, now)
+    period = Period.DAY if by_days else Period.WEEK
+    if as_json:
+        for one in trends(totals, period, now.tzinfo, now.date()):
+            print_object(trend_object(one))
+        return
+    shown = trends(totals, period, now.tzinfo, now.date(), most=WEEKS_SHOWN)
+    print_parts(console_for_people(), trend_page(shown, store.days_since_trained(now), notes(totals, now)))
+
+
+# --- the store -------------------------------------------------------------------------------------------------------
+
+
+def _now() -> datetime:
+    from datetime import datetime
+
+    return datetime.now().astimezone()
+
+
+def _open_store() -> SessionStore:
+    from imu.store import SessionStore
+
+    return SessionStore.open(store_path())
+
+
+def _refuse_without_store(session: int | None) -> None:
+    """Say that nothing is kept, rather than make a store."""
+    from imu.errors import SessionNotFound
+
+    if not store_path().exists():
+        asked = "there is no session" if session is None else f"there is no session {session}"
+        raise SessionNotFound(f"{asked}: none are kept in {home()}")
+
+
+def _nothing_kept(session: int | None, *, as_json: bool) -> None:
+    if session is not None:
+        _refuse_without_store(session)
+    typer.echo("No sessions are kept yet: imu replay --save RECORDING keeps one.", err=as_json)
