@@ -30,8 +30,8 @@ void imu_timing_begin(struct imu_timing *timing, uint16_t nominal_rate_dhz);
  * `ready_us`. To be asked only where samples may be lost: after the FIFO was emptied unread. */
 uint32_t imu_timing_lost(const struct imu_timing *timing, uint64_t ready_us, uint32_t reference);
 
-/* Take a batch of `count` samples after `lost` missing ones; its reference sample (below count) was ready at `ready_us`,
- * the time of the interrupt. Returns the time of its first sample; times never go back. */
+/* Take a batch of `count` samples after `lost` missing ones; its reference sample (below count) was ready at
+ * `ready_us`, the time of the interrupt. Returns the time of its first sample; times never go back. */
 uint64_t imu_timing_batch(struct imu_timing *timing, uint64_t ready_us, uint32_t reference, uint32_t count,
                           uint32_t lost);
 
