@@ -1,0 +1,366 @@
+"""The commands on what is kept: review, correct, export, backup, restore."""
+
+import csv
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from test_store import HINGE, SQUAT, UNCERTAIN, keep, repetition, summary
+from typer.testing import CliRunner
+
+from imu.app import correcting
+from imu.app.cli import app
+from imu.app.home import recordings_folder, store_path
+from imu.app.report import sentence_of, stored_page, told
+from imu.motion.repetitions import RejectedMovement
+from imu.store import (
+    AddRepetition,
+    ChangePattern,
+    CorrectionRefused,
+    DeleteRepetition,
+    EnterLoad,
+    LoggedCorrection,
+    MergeSets,
+    NameExercise,
+    Scope,
+    SessionStore,
+    SplitSet,
+    WriteNote,
+    apply_corrections,
+    hash_of,
+)
+
+NOW = datetime.now(UTC)
+# Set 1: squats at 0, 3, 6, 9; set 2: hinges at 100, 103, 106; 2.3 s each, turning after 1.1 s.
+TRAINED = summary(
+    [SQUAT] * 4,
+    [HINGE] * 3,
+    rejected=[RejectedMovement(60.0, 62.3, "alone", repetition(HINGE, 60.0)), RejectedMovement(80.0, 84.0, "sat down")],
+)
+COUNTED = apply_corrections(TRAINED)
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    """A store of its own for each test, in which two sessions are."""
+    monkeypatch.setenv("IMU_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.chdir(tmp_path)
+    with SessionStore.open(store_path()) as store:
+        keep(store, TRAINED, 1, saved_at=NOW - timedelta(days=2))
+        keep(store, summary([UNCERTAIN]), 2, saved_at=NOW - timedelta(days=1))
+    return tmp_path / "home"
+
+
+def run(*arguments, code=0, **options):
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments], **options)
+    assert result.exit_code == code, result.output
+    return result
+
+
+def load(number=1):
+    with SessionStore.open(store_path()) as store:
+        return store.load(number)
+
+
+def log():
+    return [one.correction for one in load().corrected.log]
+
+
+# --- What a person types ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("2", correcting.Place(104.1, Scope.SET)),
+        ("1", correcting.Place(7.1, Scope.SET)),
+        ("1/2", correcting.Place(4.1, Scope.REPETITION)),
+        ("4.5", correcting.Place(4.1, Scope.REPETITION)),
+        ("5.5", correcting.Place(4.1, Scope.REPETITION)),  # just after it: pages show whole seconds
+        ("1:40", correcting.Place(101.1, Scope.REPETITION)),
+        ("0:01:40.5", correcting.Place(101.1, Scope.REPETITION)),
+        ("12.0", correcting.Place(10.1, Scope.REPETITION)),
+    ],
+)
+def test_places_are_found(typed, expected):
+    found = correcting.place_in(COUNTED, typed)
+    assert (found.time_s, found.scope) == (pytest.approx(expected.time_s), expected.scope)
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        ("3", "there is no set 3: the session has 2 sets"),
+        ("0", "there is no set 0"),
+        ("3/1", "there is no set 3"),
+        ("1/5", "there is no repetition 1/5: set 1 has 4 repetitions"),
+        ("50.0", "no repetition is counted at 0:50"),
+        ("here", "'here' is no time; write seconds"),
+        ("-1", "'-1' is no time"),
+        ("1/2/3", "is no time"),
+        ("", "'' is no time"),
+    ],
+)
+def test_places_that_are_none_are_told(typed, sentence):
+    with pytest.raises(CorrectionRefused, match=sentence):
+        correcting.place_in(COUNTED, typed)
+
+
+@pytest.mark.parametrize(
+    ("made", "expected"),
+    [
+        (lambda: correcting.deleted(COUNTED, "1/2"), DeleteRepetition(4.1)),
+        (lambda: correcting.added("12.5", "0:15", "squat"), AddRepetition(12.5, 15.0, SQUAT)),
+        (lambda: correcting.kept(COUNTED, "1:01"), AddRepetition(60.0, 62.3, HINGE)),
+        (lambda: correcting.changed(COUNTED, "1/2", "hinge"), ChangePattern(4.1, HINGE)),
+        (lambda: correcting.changed(COUNTED, "2", "squat"), ChangePattern(104.1, SQUAT, Scope.SET)),
+        (lambda: correcting.split(COUNTED, "1/3"), SplitSet(7.1)),
+        (lambda: correcting.split(COUNTED, "5.8"), SplitSet(5.8)),
+        (lambda: correcting.merged(COUNTED, "1"), MergeSets(7.1, 104.1)),
+        (lambda: correcting.named(COUNTED, "1", " Back squat "), NameExercise(7.1, "Back squat")),
+        (lambda: correcting.named(COUNTED, "1", ""), NameExercise(7.1, None)),
+        (lambda: correcting.loaded(COUNTED, "1", "82,5 kg"), EnterLoad(7.1, 82.5)),
+        (lambda: correcting.loaded(COUNTED, "1/2", "60"), EnterLoad(4.1, 60.0, Scope.REPETITION)),
+        (lambda: correcting.noted(COUNTED, "2", "belt"), WriteNote(104.1, "belt")),
+    ],
+)
+def test_what_is_typed_becomes_a_correction(made, expected):
+    found = made()
+    assert type(found) is type(expected)
+    for name in expected.__slots__:
+        value = getattr(expected, name)
+        assert getattr(found, name) == (pytest.approx(value) if isinstance(value, float) else value)
+    assert apply_corrections(TRAINED, [found]).log[0].not_applied is None
+
+
+@pytest.mark.parametrize(
+    ("made", "sentence"),
+    [
+        (lambda: correcting.deleted(COUNTED, "1"), r"1 is a set; a repetition is SET/REP \(1/1\)"),
+        (lambda: correcting.added("15", "12", "squat"), "that cannot be: a repetition lasts"),
+        (lambda: correcting.added("12", "15", "lunge"), "'lunge' is no pattern; write squat, hinge or uncertain"),
+        (lambda: correcting.kept(COUNTED, "82.0"), "no movement at 1:22 was left out that looked like a repetition"),
+        (lambda: correcting.merged(COUNTED, "2"), "set 2 is the last"),
+        (lambda: correcting.loaded(COUNTED, "1", "heavy"), "'heavy' is no load; write a number of kg"),
+        (lambda: correcting.loaded(COUNTED, "1", "4000"), "that cannot be: a load is 0 to 1000 kg"),
+        (lambda: correcting.named(COUNTED, "1", "x" * 100), "that cannot be: a text has 1 to 80 letters"),
+    ],
+)
+def test_what_cannot_be_is_told_in_a_sentence(made, sentence):
+    with pytest.raises(CorrectionRefused, match=sentence):
+        made()
+
+
+# --- imu correct -----------------------------------------------------------------------------------------------------
+
+
+def test_corrections_are_made_shown_and_undone():
+    shown = run("correct", 1, "--name", 1, "Back squat", "--load", 1, "82.5", "--delete-rep", "1/4").stdout
+    assert "repetition at 0:10 deleted\n" in shown
+    assert "imu correct 1 --undo takes the last one back." in shown
+    assert "Back squat, 82.5 kg" in shown
+    assert "3 squats : 3 hinges" in shown
+    assert load().corrected.count(SQUAT) == 3
+    assert "undone: set at 0:07 with 82.5 kg" in run("correct", 1, "--undo").stdout
+    assert "made again: set at 0:07 with 82.5 kg" in run("correct", 1, "--redo").stdout
+    for _ in range(3):
+        run("correct", 1, "--undo")
+    assert log() == []
+    nothing = run("correct", 1, "--undo", code=1)
+    assert nothing.stderr == "no correction of session 1 was made, so there is nothing to do\n"
+    assert "was undone" in run("correct", 2, "--redo", code=1).stderr
+
+
+def test_of_several_corrections_all_are_made_or_none():
+    result = run("correct", 1, "--note", 1, "belt", "--add-rep", 3.1, 5.0, "squat", code=1)
+    assert result.stderr == "session 1 was left as it is: a squat is counted there already\n"
+    run("correct", 1, "--load", 1, 80, "--delete-rep", "1/9", code=1)
+    run("correct", 1, "--load", 1, 80, "--note", 1, "x" * 3000, code=1)
+    assert log() == []
+
+
+def test_a_set_of_which_all_is_deleted_is_no_place_for_a_note_any_more():
+    run("correct", 2, "--delete-rep", "1/1", "--note", 1, "belt", code=1)
+    assert load(2).corrected.log == ()
+
+
+@pytest.mark.parametrize("wrong", [[], ["--undo", "--redo"], ["--undo", "--merge", "1"], ["--load", "1"]])
+def test_wrong_usage_of_correct(wrong):
+    run("correct", 1, *wrong, code=2)
+    run("correct", *wrong, code=2)
+
+
+def test_every_correction_has_a_sentence():
+    made = [
+        (DeleteRepetition(65.0), "repetition at 1:05 deleted"),
+        (AddRepetition(1.0, 3.0, HINGE), "hinge added from 0:01 to 0:03"),
+        (ChangePattern(1.0, HINGE), "repetition at 0:01 is a hinge"),
+        (ChangePattern(1.0, HINGE, Scope.SET), "set at 0:01 is hinge"),
+        (SplitSet(1.0), "set split at 0:01"),
+        (MergeSets(1.0, 2.0), "sets from 0:01 to 0:02 merged"),
+        (NameExercise(1.0, "Swing"), "set at 0:01 is Swing"),
+        (NameExercise(1.0, None), "set at 0:01 without a name"),
+        (EnterLoad(1.0, 20.0), "set at 0:01 with 20 kg"),
+        (EnterLoad(1.0, None, Scope.REPETITION), "repetition at 0:01 without a load"),
+        (WriteNote(1.0, "a\nb"), 'set at 0:01 noted "a / b"'),
+        (WriteNote(1.0, None), "set at 0:01 without a note"),
+    ]
+    assert [sentence_of(correction) for correction, _ in made] == [sentence for _, sentence in made]
+    assert told(LoggedCorrection(SplitSet(1.0), "why")) == "not applied: set split at 0:01 (why)"
+
+
+# --- imu review ------------------------------------------------------------------------------------------------------
+
+
+def test_review_shows_what_was_measured_beside_what_was_corrected():
+    run("correct", 1, "--pattern", "1/2", "hinge", "--keep", "1:01", "--note", "1/1", "slow")
+    page = run("review", 1, "-v").stdout
+    assert "measured as squat, 97 %" in page
+    assert '"slow"' in page
+    assert "added" in page
+    assert "hinge added from 1:00 to 1:02" in page
+    assert "alone" not in page
+    assert "3 squats : 5 hinges" in page
+    (found,) = [json.loads(line) for line in run("review", 1, "--json").stdout.splitlines()]
+    assert found["totals"] == {"squat": 3, "hinge": 5, "uncertain": 0}
+    assert found["sets"][0]["reps"][1]["measured"] == {"pattern": "squat", "confidence": 0.97}
+    assert [one["kind"] for one in found["corrections"]] == ["add repetition", "change pattern", "write note"]
+    overview = run("review").stdout
+    assert "3 squats : 5 hinges" in overview
+    assert overview.splitlines()[0].split()[-2:] == ["corrected", "recording"]
+
+
+def test_a_page_with_a_repetition_of_which_nothing_was_measured():
+    run("correct", 2, "--add-rep", 200, 202, "squat")
+    page = run("review", 2, "-v").stdout
+    cells = next(line.split()[:6] for line in page.splitlines() if "added" in line)
+    assert cells == ["2", "1", "3:20", "squat", "-", "-"]
+
+
+def test_a_correction_that_is_not_applied_is_shown():
+    run("correct", 1, "--load", 2, 100)
+    with SessionStore.open(store_path()) as store:
+        keep(store, summary([SQUAT] * 4), 1)
+    assert "not applied: set at 1:44 with 100 kg (no set is counted at 104.1 s)" in run("review", 1).stdout
+
+
+def test_lines_of_figures_are_drawn_for_sets_of_three():
+    from rich.console import Console  # noqa: PLC0415
+
+    console = Console(width=80, color_system=None)
+    with console.capture() as capture:
+        console.print(stored_page(load(), verbose=True))
+    page = capture.get()
+    assert "angle ▅▅▅▅ speed ▅▅▅▅" in page  # all alike
+    assert max(len(line.rstrip()) for line in page.splitlines()) <= 80
+    assert "angle" not in run("review", 2).stdout.split("Counted")[1]
+
+
+def test_trends_as_a_page_and_for_programs():
+    page = run("review", "--trends").stdout
+    assert "week of" in page
+    assert "Last squat" in page
+    lines = [json.loads(line) for line in run("review", "--trends", "--days", "--json").stdout.splitlines()]
+    assert sum(one["squat"]["reps"] for one in lines) == 4
+    assert sum(one["hinge"]["sets"] for one in lines) == 1
+    assert lines[0]["squat"]["trunk_angle_deg"] == 17.2
+    assert lines[-1]["squat"]["trunk_angle_deg"] is None
+    assert [one["days"] for one in lines] == [1] * len(lines)
+
+
+@pytest.mark.parametrize(
+    "wrong", [["--delete"], ["1", "--yes"], ["--days"], ["1", "--trends"], ["1", "--delete", "--trends"]]
+)
+def test_wrong_usage_of_review(wrong):
+    run("review", *wrong, code=2)
+    assert load().summary == TRAINED
+
+
+def test_deleting_asks_first(home):
+    recordings_folder().mkdir()
+    recording = recordings_folder() / "a.mcap"
+    recording.write_bytes(b"abc")
+    with SessionStore.open(store_path()) as store:
+        number = store.save(TRAINED, recording, hash_of(recording), saved_at=NOW, software_version="1")
+    refused = run("review", number, "--delete", input="n\n", code=1)
+    assert f"Its recording {recording} goes too." in refused.stdout
+    assert "4 squats : 3 hinges" in refused.stdout
+    assert "Nothing was deleted." in refused.stdout
+    run("review", number, "--delete", input="", code=1)
+    assert recording.exists()
+    assert f"Session {number} is deleted." in run("review", number, "--delete", input="y\n").stdout
+    assert not recording.exists()
+    assert "is not in the folder of this program, and stays" in run("review", 2, "--delete", "--yes").stdout
+    assert run("review", 2, "--delete", "--yes", code=1).stderr.startswith("there is no session 2")
+
+
+# --- imu export, backup, restore -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet", "json", "fit", "html"])
+def test_the_end_of_the_name_says_what_is_written(tmp_path, ending):
+    result = run("export", 1, "--out", f"a.{ending.upper()}")
+    assert result.stdout == f"a.{ending.upper()}\n"
+    other = run("export", 1, "--format", ending, "--out", "b").stdout.strip()
+    if ending not in {"html", "parquet"}:
+        assert (tmp_path / other).read_bytes() == (tmp_path / f"a.{ending.upper()}").read_bytes()
+    again = run("export", 1, "--out", f"a.{ending.upper()}", code=1)
+    assert "is there already and was left alone" in again.stderr
+    run("export", 1, "--out", f"a.{ending.upper()}", "--force")
+
+
+def test_all_sessions_are_exported_with_their_corrections(tmp_path):
+    run("correct", 1, "--load", 1, 80)
+    run("export", "--all", "--out", "a.csv")
+    with (tmp_path / "a.csv").open(newline="", encoding="utf-8") as file:
+        found = [(row["session"], row["load_kg"]) for row in csv.DictReader(file)]
+    assert found == [("2", ""), *[("1", "80.0")] * 4, *[("1", "")] * 3]
+    run("export", 2, 1, 2, "--out", "b.json")
+    assert [one["session"] for one in json.loads((tmp_path / "b.json").read_text())] == [2, 1]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["--out", "a.csv"],
+        ["1", "--all", "--out", "a.csv"],
+        ["1", "--out", "a"],
+        ["1", "--out", "a.xls"],
+        ["1", "--format", "xls", "--out", "a"],
+        ["1"],
+    ],
+)
+def test_wrong_usage_of_export(wrong, tmp_path):
+    run("export", *wrong, code=2)
+    assert [path.name for path in tmp_path.iterdir()] == ["home"]
+
+
+def test_sessions_that_are_not_there_are_told(tmp_path):
+    assert "there is no session 9" in run("export", 1, 9, "--out", "a.csv", code=1).stderr
+    assert "there is no session 9" in run("correct", 9, "--undo", code=1).stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["home"]
+
+
+def test_nothing_kept_makes_no_store(tmp_path, monkeypatch):
+    monkeypatch.setenv("IMU_HOME", str(tmp_path / "none"))
+    run("export", "--all", "--out", "a.csv", code=1)
+    run("correct", 1, "--undo", code=1)
+    run("backup", "a.zip", code=1)
+    run("review", 1, "--delete", "--yes", code=1)
+    run("review", "--trends")
+    assert [path.name for path in tmp_path.iterdir()] == ["home"]
+
+
+def test_a_backup_brings_everything_back(home, tmp_path, monkeypatch):
+    recordings_folder().mkdir()
+    (recordings_folder() / "a.mcap").write_bytes(b"abc")
+    assert run("backup", "b.zip").stdout == "b.zip: 2 sessions and 1 recording file\n"
+    assert "already" in run("backup", "b.zip", code=1).stderr
+    run("backup", "b.zip", "--force")
+    monkeypatch.setenv("IMU_HOME", str(tmp_path / "new"))
+    assert run("restore", "b.zip").stdout == "2 sessions and 1 recording file are back\n"
+    assert load().summary == TRAINED
+    assert "was left alone; with --force" in run("restore", "b.zip", code=1).stderr
+    assert "what was there before is in" in run("restore", "b.zip", "--force").stdout
+    assert "no backup" in run("restore", home / "sessions.db", "--force", code=1).stderr
