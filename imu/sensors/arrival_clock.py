@@ -13,11 +13,17 @@ from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from imu.samples import Array
 
 LEARNING_S = 2.0
-"""The first samples wait so long for the rate: bursts of up to 70 ms then make it wrong by 3.5 % at most."""
+"""The first samples wait until they have come for so long without a stall: bursts of up to 70 ms then make the rate
+wrong by 3.5 % at most."""
+LONGEST_LEARNING_S = 10.0
+"""Then the rate is taken as well as it is known."""
+BURST_S = 0.1
+"""Packets of one burst come within this: some intervals of the radio."""
 AS_ASKED = 0.08
 """Within this share of the rate asked for, the sensor does as asked: its oscillator is better than two seconds of
 arrivals are."""
@@ -29,6 +35,8 @@ WINDOW_BINS = 60
 """The line goes along the last minute: an interval of 50 ms of the radio is then a thousandth of its length."""
 SLEW = 0.01
 """The period is bent by at most this share to come back to the line; nobody moves differently by it."""
+FAR_OFF_SLEW = 0.1
+"""The same for an error beyond `STALL_S`, which only a rate learned wrongly can leave."""
 SLEW_S = 10.0
 """Time in which an error of the phase is taken back."""
 STALL_S = 0.5
@@ -60,7 +68,8 @@ class _Arrived:
 class ArrivalClock:
     """Give times to the rows of one connection; causal, and times only rise.
 
-    Rows come out up to `LEARNING_S` late at the beginning, up to `DECISION_S` after a stall, else at once.
+    Rows come out up to `LEARNING_S` late at the beginning (`LONGEST_LEARNING_S` with stalls), up to `DECISION_S` late
+    after a stall, else at once.
 
     Parameters
     ----------
@@ -72,6 +81,7 @@ class ArrivalClock:
         self._asked_period_s = self._period_s = self._line_period_s = 1.0 / sampling_rate_hz
         self._held: list[_Arrived] = []
         self._is_learning = True
+        self._steady = 0  # number of the first packet held since the last stall
         self._count = 0  # of samples so far, with those that were taken for lost
         self._next_s = 0.0  # time of the next sample
         self._bin_end_s = -math.inf
@@ -89,8 +99,12 @@ class ArrivalClock:
             return []
         arrived = _Arrived(rows, received_s)
         if self._is_learning:
+            if self._held and received_s - self._held[-1].received_s > STALL_S:
+                self._steady = len(self._held)
             self._held.append(arrived)
-            return self._learn() if received_s - self._held[0].received_s >= LEARNING_S else []
+            steady_s = received_s - self._held[self._steady].received_s
+            is_long = received_s - self._held[0].received_s >= LONGEST_LEARNING_S
+            return self._learn() if steady_s >= LEARNING_S or is_long else []
         if self._held or self._lateness_s(len(rows), received_s) > STALL_S:
             self._held.append(arrived)
             return self._decide(is_last=False)
@@ -100,24 +114,25 @@ class ArrivalClock:
         """Give what is held; nothing comes after this."""
         if not self._held:
             return []
-        return self._learn() if self._is_learning else self._decide(is_last=True)
+        learned = self._learn() if self._is_learning else []
+        return [*learned, *(self._decide(is_last=True) if self._held else [])]
 
     def _lateness_s(self, samples: int, received_s: float) -> float:
         """Return how much later than its last sample a packet came, if so many samples are next."""
         return received_s - (self._next_s + (samples - 1) * self._period_s)
 
     def _learn(self) -> list[Timed]:
-        """Find the rate and the first time in the first packets."""
+        """Find the rate in the packets since the last stall, the first time in those before the first."""
         held, self._held, self._is_learning = self._held, [], False
         counts = np.cumsum([len(each.rows) for each in held])
         arrivals_s = np.array([each.received_s for each in held])
-        span_s = arrivals_s[-1] - arrivals_s[0]
-        if span_s > 0:
-            period_s = span_s / (counts[-1] - counts[0])
-            if abs(period_s / self._asked_period_s - 1.0) > AS_ASKED:
-                self._period_s = self._line_period_s = float(period_s)
-        self._next_s = float(np.min(arrivals_s - (counts - 1) * self._period_s))
-        return [self._place(each) for each in held]
+        period_s = _median_slope(counts[self._steady :], arrivals_s[self._steady :])
+        if period_s is not None and abs(period_s / self._asked_period_s - 1.0) > AS_ASKED:
+            self._period_s = self._line_period_s = period_s
+        stalls = np.flatnonzero(np.diff(arrivals_s) > STALL_S)
+        before = slice(0, int(stalls[0]) + 1 if len(stalls) else None)
+        self._next_s = float(np.min(arrivals_s[before] - (counts[before] - 1) * self._period_s))
+        return [timed for each in held for timed in self.push(each.rows, each.received_s)]
 
     def _decide(self, *, is_last: bool) -> list[Timed]:
         """Decide whether a stall was made up for, once that is clear."""
@@ -160,9 +175,24 @@ class ArrivalClock:
         if not spread:
             return
         period_s = float(((counts - middle) * (arrivals_s - middle_s)).sum() / spread)
-        if not 0.5 < period_s / self._period_s < 2.0:
-            return
         self._line_period_s = period_s
         error_s = middle_s + (self._count - middle) * period_s - self._next_s
-        bend = min(max(error_s / SLEW_S, -SLEW), SLEW)
+        most = SLEW if abs(error_s) < STALL_S else FAR_OFF_SLEW
+        bend = min(max(error_s / SLEW_S, -most), most)
         self._period_s = period_s * (1.0 + bend)
+
+
+def _median_slope(counts: NDArray[np.int64], arrivals_s: Array) -> float | None:
+    """Return the median time per sample between packets at least half of `LEARNING_S` apart (Theil 1950, Sen 1968).
+
+    Of each burst the last packet counts, which waited least: what a stall has kept back does not move the median.
+    ``None`` if there is no such pair.
+    """
+    is_last = np.diff(arrivals_s // BURST_S, append=np.inf) > 0
+    counts, arrivals_s = counts[is_last], arrivals_s[is_last]
+    first, second = np.triu_indices(len(counts), 1)
+    apart_s = arrivals_s[second] - arrivals_s[first]
+    is_far = apart_s >= 0.5 * LEARNING_S
+    if not is_far.any():
+        return None
+    return float(np.median(apart_s[is_far] / (counts[second] - counts[first])[is_far]))

@@ -206,6 +206,21 @@ def test_a_pause_that_nothing_makes_up_for_is_a_hole_where_it_was(pause_s: float
     assert time_s[-1] - time_s[0] == pytest.approx(60.0, abs=0.1)
 
 
+@pytest.mark.parametrize("is_made_up", [True, False])
+@pytest.mark.parametrize("began_s", [0.1, 0.5, 1.9])
+def test_a_pause_in_the_beginning_does_not_spoil_the_rate(began_s: float, is_made_up: bool) -> None:
+    began_s, ended_s = 1000.0 + began_s, 1002.5 + began_s
+    came = arrivals(100.0, 60.0, 0.03)
+    if is_made_up:
+        came = [(n, max(at_s, ended_s) if began_s < at_s < ended_s else at_s) for n, at_s in came]
+    else:
+        came = [(n, at_s) for n, at_s in came if not began_s < at_s < ended_s]
+    out = timed(ArrivalClock(50.0), came)
+    _, time_s = numbers_and_times(out)
+    assert np.median(np.diff(time_s)) == pytest.approx(0.01, rel=0.02)
+    assert time_s[-1] - time_s[0] == pytest.approx(60.0, abs=0.3)
+
+
 @given(came=st.lists(st.tuples(st.integers(0, 30), st.floats(0, 3)), max_size=60))
 @settings(max_examples=100, deadline=None)
 def test_any_arrivals_give_rising_times_and_every_row(came: list[tuple[int, float]]) -> None:
