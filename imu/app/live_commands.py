@@ -110,7 +110,9 @@ def sensor(
     drift_ppm: Annotated[
         float | None, typer.Option("--drift-ppm", metavar="PPM", help="How fast its clock is.")
     ] = None,
-    battery: Annotated[int | None, typer.Option("--battery", min=0, max=100, metavar="PERCENT")] = None,
+    battery: Annotated[
+        int | None, typer.Option("--battery", min=0, max=100, metavar="PERCENT", help="How full it is.")
+    ] = None,
     drop_every: Annotated[
         float | None, typer.Option("--drop-every", metavar="S", help="Out of range so often,")
     ] = None,

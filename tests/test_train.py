@@ -1,0 +1,201 @@
+"""`imu train` as a process of its own: the real client over a virtual radio, real files, real kills, a real terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import random
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from imu.app.replay import Replayed, ReplayOptions, replay
+from imu.store import SessionStore
+
+IMU = [sys.executable, "-c", "from imu.app.cli import main; main()"]
+REPETITION = re.compile(r"^ *\d+:\d\d +\d+  (squat|hinge|uncertain) ")
+KILLS = 20
+
+
+def started(*arguments: str, home: Path, **options: object) -> subprocess.Popen[str]:
+    environment = os.environ | {"IMU_HOME": str(home), "OPENBLAS_NUM_THREADS": "1"}
+    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
+    return subprocess.Popen([*IMU, "train", *arguments], env=environment, text=True, **streams)  # type: ignore[call-overload,no-any-return]
+
+
+def repetitions(replayed: Replayed) -> list[str]:
+    """Patterns of everything that was announced, in order."""
+    summary = replayed.summary
+    lone = [one.repetition for one in summary.rejected if one.repetition is not None]
+    both = [*(one for each in summary.sets for one in each.repetitions), *lone]
+    return [str(one.pattern) for one in sorted(both, key=lambda one: one.confirmed_s)]
+
+
+def replay_of(home: Path) -> Replayed:
+    (recording,) = (home / "recordings").glob("*.mcap")
+    replayed = replay(str(recording), ReplayOptions())
+    assert isinstance(replayed, Replayed), replayed
+    return replayed
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, object], str]]:
+    """One training of half a minute: its folder, what it printed, and what it told."""
+    home = tmp_path_factory.mktemp("home")
+    process = started("--sensor", "virtual", "--duration", "30", "--json", home=home)
+    out, told = process.communicate(timeout=120)
+    assert process.returncode == 0, told
+    yield home, json.loads(out), told
+
+
+def test_a_training_equals_the_replay_of_its_recording(trained: tuple[Path, dict[str, object], str]) -> None:
+    home, printed, _ = trained
+    (recording,) = (home / "recordings").glob("*.mcap")
+    assert printed["recording"] == str(recording)
+    again = subprocess.run([*IMU, "replay", str(recording), "--json"], capture_output=True, text=True, check=True)
+    assert json.loads(again.stdout) == printed
+    assert printed["totals"] == {"squat": 5, "hinge": 0, "uncertain": 0}
+
+
+def test_a_training_is_told_line_by_line_and_kept(trained: tuple[Path, dict[str, object], str]) -> None:
+    home, printed, told = trained
+    lines = told.splitlines()
+    assert any("is connected" in line for line in lines)
+    assert sum(bool(REPETITION.match(line)) for line in lines) == 5
+    with SessionStore.open(home / "sessions.db") as store:
+        (overview,) = store.list()
+        stored = store.load(overview.id)
+    assert (overview.squats, overview.hinges) == (5, 0)
+    assert stored.source == printed["recording"]
+    assert stored.started_at is not None
+    assert stored.summary == replay_of(home).summary
+
+
+def test_a_virtual_sensor_is_not_the_one_to_look_for_next_time(trained: tuple[Path, dict[str, object], str]) -> None:
+    assert not (trained[0] / "sensor.json").exists()
+
+
+def test_killed_at_any_moment_the_recording_holds_what_was_confirmed_a_second_before(tmp_path: Path) -> None:
+    """Twenty trainings at once, each killed at a moment of its own."""
+    moments = random.Random(20261122)
+    homes = [tmp_path / f"{number:02}" for number in range(KILLS)]
+    running = {
+        home: started("--sensor", "virtual", home=home, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        for home in homes
+    }
+    told: dict[Path, list[tuple[float, str]]] = {home: [] for home in homes}
+    kill_at: dict[Path, float] = {}
+    killed_at: dict[Path, float] = {}
+    of_stream = {process.stdout: home for home, process in running.items()}
+    give_up_s = time.monotonic() + 240
+    while len(killed_at) < KILLS and time.monotonic() < give_up_s:
+        waiting = [stream for stream, home in of_stream.items() if home not in killed_at]
+        for stream in select.select(waiting, [], [], 0.02)[0]:
+            home, line = of_stream[stream], os.read(stream.fileno(), 65536).decode()
+            now_s = time.monotonic()
+            told[home] += [(now_s, one) for one in line.splitlines()]
+            if home not in kill_at and any(REPETITION.match(one) for _, one in told[home]):
+                kill_at[home] = now_s + moments.uniform(0.0, 13.0)
+        for home, at_s in kill_at.items():
+            if time.monotonic() >= at_s and home not in killed_at:
+                running[home].send_signal(signal.SIGKILL)
+                killed_at[home] = time.monotonic()
+    for process in running.values():
+        process.kill()
+        process.communicate()
+    assert len(killed_at) == KILLS
+    confirmed = 0
+    for home in homes:
+        patterns = [
+            match.group(1)
+            for at_s, line in told[home]
+            if (match := REPETITION.match(line)) and at_s <= killed_at[home] - 1.0
+        ]
+        replayed = replay_of(home)
+        assert repetitions(replayed)[: len(patterns)] == patterns
+        confirmed += len(patterns)
+    assert confirmed > KILLS, "most were killed in the middle of a set"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_a_training_in_good_order(tmp_path: Path, number: signal.Signals) -> None:
+    process = started("--sensor", "virtual", home=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if REPETITION.match(line):
+            break
+    process.send_signal(number)
+    rest, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, rest
+    replayed = replay_of(tmp_path)
+    assert replayed.damaged is None
+    assert repetitions(replayed)
+    with SessionStore.open(tmp_path / "sessions.db") as store:
+        assert store.load(store.list()[0].id).summary == replayed.summary
+
+
+def test_without_saving_nothing_is_kept(tmp_path: Path) -> None:
+    process = started("--sensor", "virtual", "--duration", "3", "--no-save", "--json", home=tmp_path)
+    out, told = process.communicate(timeout=60)
+    assert process.returncode == 0, told
+    assert json.loads(out)["recording"] == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_bluetooth_there_is_one_sentence_and_nothing_is_left(tmp_path: Path) -> None:
+    if Path("/run/dbus/system_bus_socket").exists():
+        pytest.skip("this machine has a D-Bus: what it says depends on its Bluetooth")
+    process = started("--sensor", "any", home=tmp_path)
+    out, told = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert out in ("", "looking for the sensor\n")
+    (sentence,) = told.splitlines()
+    assert "Bluetooth" in sentence
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_virtual_sensor_that_is_not_there(tmp_path: Path) -> None:
+    for name, words in (("virtual:toaster", "no virtual sensor 'toaster'"), ("virtual:127.0.0.1:1", "imu sensor")):
+        process = started("--sensor", name, home=tmp_path)
+        _, told = process.communicate(timeout=60)
+        assert process.returncode == 1
+        assert words in told and len(told.splitlines()) == 1
+
+
+def test_keys_in_a_real_terminal(tmp_path: Path) -> None:
+    """Undo the first repetition, pause, go on, quit: the terminal comes back, and the replay agrees."""
+    ours, theirs = pty.openpty()
+    process = started("--sensor", "virtual", home=tmp_path, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    seen = ""
+
+    def until(text: str, within_s: float = 60.0) -> None:
+        nonlocal seen
+        give_up_s = time.monotonic() + within_s
+        while text not in seen:
+            assert time.monotonic() < give_up_s, f"{text!r} never came: {seen[-2000:]!r}"
+            if select.select([ours], [], [], 0.2)[0]:
+                seen += os.read(ours, 65536).decode("utf-8", "replace")
+
+    until("SQUAT")
+    os.write(ours, b"u")
+    os.write(ours, b"p")
+    until("aused")
+    os.write(ours, b"p")
+    os.write(ours, b"q")
+    until("Counted")
+    process.wait(30)
+    os.close(ours)
+    assert process.returncode == 0
+    reasons = [one.reason for one in replay_of(tmp_path).summary.rejected]
+    assert "taken back by the person" in reasons
+    with SessionStore.open(tmp_path / "sessions.db") as store:
+        assert store.load(store.list()[0].id).summary == replay_of(tmp_path).summary
