@@ -26,7 +26,9 @@ def sparkline(values: Sequence[float | None], least_span: float = 0.0) -> str:
         return MISSING * len(values)
     span = max(max(known) - min(known), least_span)
     lowest = (min(known) + max(known) - span) / 2
-    levels = [
-        None if one is None else round((one - lowest) / span * (len(BLOCKS) - 1)) if span else 0 for one in values
-    ]
-    return "".join(MISSING if level is None else BLOCKS[level] for level in levels)
+    return "".join(MISSING if value is None else BLOCKS[_level(value - lowest, span)] for value in values)
+
+
+def _level(above: float, span: float) -> int:
+    """Return which block stands for a value; equal values get the same one, whatever the last digits of a sum are."""
+    return int(round(above / span * (len(BLOCKS) - 1), 6) + 0.5) if span else 0
