@@ -723,6 +723,16 @@ def test_any_json_is_a_log_or_one_sentence(tmp_path_factory: pytest.TempPathFact
     read_or_told(path)
 
 
+def test_what_a_file_says_stays_on_one_line(tmp_path: Path) -> None:
+    channels = f'name\tcomponent\ttype\ttracked_point\tunits\na\tx\t"P\nO\x07S"\t{"Hip" * 99}\tm\n'
+    in_folder(tmp_path, bids() | {f"{BIDS}_channels.tsv": channels.encode()})
+    with pytest.raises(RecordingForeign, match=r"\(there are P O S\): record") as told:
+        read_recording(tmp_path / f"{BIDS}_motion.tsv")
+    assert str(told.value).isprintable()
+    folder = in_folder(tmp_path / "r", sensor_logger_android() | {"Metadata.csv": b"version,platform\n\n"})
+    assert read_recording(folder).rows
+
+
 def test_json_nested_beyond_reason(tmp_path: Path) -> None:
     path = saved(tmp_path / "r.json", b'{"Samples":' + b"[" * 200_000 + b"]" * 200_000 + b"}")
     with pytest.raises(RecordingForeign, match="nested too deeply"):

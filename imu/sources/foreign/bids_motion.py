@@ -28,7 +28,7 @@ from imu.errors import RecordingForeign
 from imu.samples import Array
 from imu.sources.foreign.columns import read_columns
 from imu.sources.foreign.export import Export, Header
-from imu.sources.foreign.found import Found
+from imu.sources.foreign.found import Found, quoted
 from imu.sources.tables import told_in_one_sentence
 from imu.sources.units import ACCELERATION_SPELLINGS, ANGULAR_VELOCITY_SPELLINGS
 
@@ -81,7 +81,7 @@ def _factor(what: str, unit: str) -> float:
     spellings = ACCELERATION_SPELLINGS if what == "acceleration" else ANGULAR_VELOCITY_SPELLINGS
     if unit.strip().lower() not in spellings:
         raise RecordingForeign(
-            f"its channels give {what} in {unit!r}: write m/s^2 or g, and rad/s or deg/s, as its units"
+            f"its channels give {what} in {quoted(unit)!r}: write m/s^2 or g, and rad/s or deg/s, as its units"
         )
     return spellings[unit.strip().lower()]
 
@@ -125,14 +125,14 @@ def _sensor_at_the_hip(channels: list[Channel]) -> Sensor:
         types = sorted({channel.get("type", "") for channel in channels} - {""})
         raise RecordingForeign(
             "no tracked point has both ACCEL and GYRO channels with the components x, y and z "
-            f"(there are {', '.join(types) or 'none'}): record accelerometer and gyroscope"
+            f"(there are {quoted(*types) or 'none'}): record accelerometer and gyroscope"
         )
     if len(whole) == 1:
         return next(iter(whole.values()))
     at_hip = [point for point in whole if HIP.search(point)]
     if len(at_hip) != 1:
         raise RecordingForeign(
-            f"there are {len(whole)} tracked points ({', '.join(whole)}), and "
+            f"there are {len(whole)} tracked points ({quoted(*whole)}), and "
             f"{'none' if not at_hip else 'more than one'} looks like the hip: keep the channels of one in its files"
         )
     return whole[at_hip[0]]

@@ -206,7 +206,7 @@ def zip_exports(path: Path) -> list[Export]:
     folders: dict[str, dict[str, zipfile.ZipInfo]] = {}
     for one in members:
         inside = PurePosixPath(one.filename.replace("\\", "/"))
-        if not any(part.startswith((".", "__MACOSX")) for part in inside.parts):
+        if str(inside).isprintable() and not any(part.startswith((".", "__MACOSX")) for part in inside.parts):
             folders.setdefault(str(inside.parent), {})[inside.name] = one
     return [_zip_export(path, name, folders[name]) for name in sorted(folders)]
 

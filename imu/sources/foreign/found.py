@@ -28,6 +28,12 @@ class Found:
     read: Callable[[], Array]
 
 
+def quoted(*texts: str) -> str:
+    """Return texts out of a file as they can stand in a sentence: on one line, each cut short, and not too many."""
+    shown = [" ".join("".join(c if c.isprintable() else " " for c in text).split())[:30] for text in texts[:6]]
+    return ", ".join(shown + ["…"] * (len(texts) > 6))
+
+
 def missing(app: str, what: str, remedy: str) -> RecordingForeign:
     """Return what to raise when a recording lacks a sensor."""
     return RecordingForeign(f"this {app} recording has no {what}: {remedy}")

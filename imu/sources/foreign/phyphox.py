@@ -21,7 +21,7 @@ from imu.errors import RecordingForeign
 from imu.samples import Array
 from imu.sources.foreign.columns import read_columns
 from imu.sources.foreign.export import Export, Header
-from imu.sources.foreign.found import Found, missing
+from imu.sources.foreign.found import Found, missing, quoted
 from imu.sources.foreign.streams import Stream, joined
 from imu.sources.units import ACCELERATION_SPELLINGS, ANGULAR_VELOCITY_SPELLINGS
 
@@ -79,12 +79,12 @@ def _kind_by_unit(unit: str, name: str) -> str:
 
 def _read(export: Export, only: str | None) -> Array:
     """Read the recording in one file, or in all files that phyphox gave their names."""
-    where: dict[str, str] = {}
+    where: dict[str, tuple[str, Header]] = {}
     for name in [only] if only else filter(SET_NAMES.fullmatch, export.names):
         header = export.header(name)
         if header is not None and header.names and _TIME.fullmatch(header.names[0]):
             for kind in _columns(header, name):
-                where.setdefault(kind, name)
+                where.setdefault(kind, (name, header))
     if "acceleration" not in where:
         if "linear acceleration" in where:
             raise missing(APP, "gravity (linear acceleration is without it)", TOGETHER)
@@ -92,18 +92,15 @@ def _read(export: Export, only: str | None) -> Array:
     if "gyroscope" not in where:
         raise missing(APP, "gyroscope", TOGETHER)
     return joined(
-        _stream(export, where["acceleration"], "acceleration", ACCELERATION_SPELLINGS),
-        _stream(export, where["gyroscope"], "gyroscope", ANGULAR_VELOCITY_SPELLINGS),
+        _stream(export, *where["acceleration"], "acceleration", ACCELERATION_SPELLINGS),
+        _stream(export, *where["gyroscope"], "gyroscope", ANGULAR_VELOCITY_SPELLINGS),
     )
 
 
-def _stream(export: Export, name: str, kind: str, units: dict[str, float]) -> Stream:
-    header = export.header(name)
-    if header is None:
-        raise ValueError(f"{name} lost its header")
+def _stream(export: Export, name: str, header: Header, kind: str, units: dict[str, float]) -> Stream:
     axes = _columns(header, name)[kind]
     unit = axes["x"][1]
     if unit not in units:
-        raise RecordingForeign(f"{name} gives {kind} in {unit!r}, a unit that we do not know: export it again")
+        raise RecordingForeign(f"{name} gives {kind} in {quoted(unit)!r}, a unit that we do not know: export it again")
     rows = read_columns(export, name, header, [0, *(axes[axis][0] for axis in "xyz")])
     return Stream(name, rows[:, 0], rows[:, 1:]).scaled(units[unit])

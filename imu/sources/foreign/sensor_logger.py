@@ -141,9 +141,8 @@ def _is_inertial(export: Export) -> bool:
     """Whether acceleration has the sign of an iPhone's, by the metadata."""
     name = export.named("Metadata.csv")
     lines = export.lines(name)[:2] if name else ()
-    if len(lines) < 2:
-        return False
-    told = {key: value for key, value in next(csv.DictReader(lines)).items() if isinstance(value, str)}
+    cells = next(csv.DictReader(lines), {})
+    told = {key: value for key, value in cells.items() if isinstance(value, str)}
     is_standardised = told.get("standardisation", "").strip().lower() == "true"
     return told.get("platform", "").strip().lower() == "ios" and not is_standardised
 
