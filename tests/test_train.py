@@ -1,4 +1,4 @@
-"""`imu train` as a process of its own: the real client over a virtual radio, real files, real kills, a real terminal."""
+"""`imu train` as a process of its own: the real client, a virtual radio, real files, real kills, a real terminal."""
 
 from __future__ import annotations
 
@@ -188,7 +188,7 @@ def test_keys_in_a_real_terminal(tmp_path: Path) -> None:
     until("SQUAT")
     os.write(ours, b"u")
     os.write(ours, b"p")
-    until("aused")
+    until("PAUSED")
     os.write(ours, b"p")
     os.write(ours, b"q")
     until("Counted")
