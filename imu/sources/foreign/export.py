@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 FILE_BYTES = 512 * 2**20
-"""The longest file that is read, unpacked: 17 h at 100 Hz, at 85 bytes a row. A zip bomb ends here."""
+"""The longest file that is read, unpacked: 15 h at 100 Hz, at 100 bytes a row. A zip bomb ends here."""
 
 ARCHIVE_FILES = 10_000
 """An archive with more files than this is no export of one recording."""
