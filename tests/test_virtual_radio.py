@@ -174,7 +174,7 @@ async def test_out_of_range_the_link_is_lost_and_back_in_range_the_same_client_c
     def note(event: LinkEvent) -> None:
         changes.append(event.change)
 
-    sensor = await radio.add_sensor(twin, conditions=QUICK, when_changed=note)
+    sensor = await radio.add_sensor(twin, conditions=FAST, when_changed=note)
     gone, heard = asyncio.Event(), Numbers()
     device = await find(radio)
     client = BleakClient(device, lambda _: gone.set(), backend=radio.client_backend)
@@ -278,8 +278,8 @@ async def test_a_cancelled_or_timed_out_connection_leaves_nothing_behind(radio: 
 
 
 async def test_two_sensors_have_links_of_their_own(radio: VirtualRadio, until: Until) -> None:
-    one = await radio.add_sensor(CountingTwin("one"), conditions=QUICK)
-    two = await radio.add_sensor(CountingTwin("two"), conditions=QUICK)
+    one = await radio.add_sensor(CountingTwin("one"), conditions=FAST)
+    two = await radio.add_sensor(CountingTwin("two"), conditions=FAST)
     heard = {"one": Numbers(), "two": Numbers()}
     async with (
         connected(radio, await find(radio, "one")) as first,

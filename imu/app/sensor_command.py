@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imu.errors import ImuError
-from imu.samples import ImuBlock
 from imu.sources.recording import read_recording
 from imu.sources.twins.kinds import TWINS
 from imu.sources.twins.reference import ReferenceTwin
@@ -25,8 +24,8 @@ LOOK_EVERY_S = 0.5
 """How often it is looked whether the sensor is streaming."""
 STREAMING_MESSAGES = 3
 """So many messages since the last look are a stream; answers and readings come one by one."""
-TRAINING_S = 1800.0
-"""How long the built-in person trains, s."""
+TRAINING_S = 900.0
+"""How long the built-in person trains before standing still, s."""
 
 
 class SensorNotStarted(ImuError):
@@ -110,30 +109,30 @@ def run_sensor(options: SensorOptions, say: Callable[[str], None]) -> None:
     RecordingDamaged, RecordingForeign
         If the recording cannot be read.
     """
-    conditions = _conditions(options)
+    conditions, parameters = _conditions(options), _parameters(options)
     if options.recording is None:
         worn = virtual_signal(options.seed, TRAINING_S)
     else:
         worn = read_recording(options.recording).block
-    twin = _twin(options, worn)
+    if options.kind == "reference":
+        twin: Twin = ReferenceTwin(worn, options.seed, parameters)
+    else:
+        twin = TWINS[options.kind](worn, options.seed)
     with contextlib.suppress(KeyboardInterrupt):  # where signals cannot be handled by the event loop (Windows)
         asyncio.run(_run(options, twin, conditions, say))
     say("stopped")
 
 
-def _twin(options: SensorOptions, worn: ImuBlock) -> Twin:
-    if options.kind != "reference":
-        return TWINS[options.kind](worn, options.seed)
+def _parameters(options: SensorOptions) -> ReferenceParameters:
     usual = ReferenceParameters()
     try:
-        parameters = ReferenceParameters(
+        return ReferenceParameters(
             rates_hz=usual.rates_hz if options.rate_hz is None else (options.rate_hz,),
             drift_ppm=options.drift_ppm,
             battery_percent=usual.battery_percent if options.battery_percent is None else options.battery_percent,
         )
     except ValueError as wrong:
         raise SensorNotStarted(f"The sensor cannot be like that: {wrong}.") from wrong
-    return ReferenceTwin(worn, options.seed, parameters)
 
 
 def _conditions(options: SensorOptions) -> RadioConditions:

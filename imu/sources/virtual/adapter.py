@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
+from typing import Any, TypeVar
 
 from bumble import core, hci
 from bumble.device import Advertisement, Connection, Device
@@ -22,11 +23,31 @@ from bumble.transport.common import Transport, TransportLostError
 from imu.sources.virtual.controller import Controller
 from imu.sources.virtual.link import RadioLink
 
+T = TypeVar("T")
 AdvertisementHandler = Callable[[Advertisement], None]
 
 
 class AdapterGone(Exception):
     """The controller does not answer: the simulator in another process has ended, or was never there."""
+
+
+async def to_its_end(work: Coroutine[Any, Any, T]) -> T:
+    """Await work of bumble; a caller that is cancelled leaves it to end by itself.
+
+    bumble awaits with `asyncio.wait_for`, which loses cancellations on Python 3.11, and a request that is dropped
+    half-way would get its answer mixed up with that of the next.
+
+    Raises
+    ------
+    AdapterGone
+        If bumble cancels the work, which it does when a link is lost.
+    """
+    task = asyncio.ensure_future(work)
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())  # it may fail with nobody waiting
+    await asyncio.wait({task})
+    if task.cancelled():
+        raise AdapterGone("disconnected")
+    return task.result()
 
 
 class Adapter:
@@ -114,7 +135,7 @@ class Adapter:
         async with self._scanning:
             device = await self.open()
             if not device.is_scanning:
-                await device.start_scanning(active=active, filter_duplicates=False)
+                await to_its_end(device.start_scanning(active=active, filter_duplicates=False))
             self._scanners.append(handler)
 
     async def remove_scanner(self, handler: AdvertisementHandler) -> None:
@@ -123,8 +144,8 @@ class Adapter:
             if handler in self._scanners:
                 self._scanners.remove(handler)
             if not self._scanners and self._device is not None and self._device.is_scanning:
-                with contextlib.suppress(TransportLostError):
-                    await self._device.stop_scanning()
+                with contextlib.suppress(TransportLostError, AdapterGone):
+                    await to_its_end(self._device.stop_scanning())
 
     def _on_advertisement(self, advertisement: Advertisement) -> None:
         for handler in list(self._scanners):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, ClassVar, TypeVar
 
 from bleak.args import SizedBuffer
@@ -23,7 +23,7 @@ from bleak.exc import BleakDeviceNotFoundError, BleakError, BleakGATTProtocolErr
 from bumble import att, core, hci
 from bumble.device import Advertisement, Connection, Peer
 
-from imu.sources.virtual.adapter import Adapter, AdapterGone
+from imu.sources.virtual.adapter import Adapter, AdapterGone, to_its_end
 from imu.sources.virtual.advertising import decode_advertisement, uuid_text
 
 LARGEST_MTU = 517
@@ -222,18 +222,13 @@ class _Client(BaseBleakClient):
             raise BleakError("Not connected")
         return self._connection
 
-    async def _io(self, request: Awaitable[T]) -> T:
+    async def _io(self, request: Coroutine[Any, Any, T]) -> T:
         """Await a request; ATT errors, and a link lost in the middle, come as bleak reports them."""
         try:
-            return await request
+            return await to_its_end(request)
         except att.ATT_Error as refused:
             raise BleakGATTProtocolError(refused.error_code) from refused
-        except asyncio.CancelledError as cancelled:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                raise
-            raise BleakError("disconnected") from cancelled  # bumble cancels its pending request
-        except (core.BaseBumbleError, hci.HCI_Error) as failed:
+        except (AdapterGone, core.BaseBumbleError, hci.HCI_Error) as failed:
             raise BleakError(str(failed)) from failed
 
     async def read_gatt_char(

@@ -59,6 +59,11 @@ class Controller(bumble_controller.Controller):
         self.drop_links()
         return super().on_hci_reset_command(command)
 
+    def on_hci_acl_data_packet(self, packet: hci.HCI_AclDataPacket) -> None:
+        """Take data for the air; what the host sent before it learned that the link is lost goes nowhere."""
+        if self.find_connection_by_handle(packet.connection_handle) is not None:
+            super().on_hci_acl_data_packet(packet)
+
     def drop_links(self) -> None:
         """Vanish from every link, and from the air."""
         self.pending_le_connection = None

@@ -108,6 +108,7 @@ class Peripheral:
         if self._off:
             return
         self._off = True
+        self._something_to_say.set()
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -211,18 +212,21 @@ class Peripheral:
         )
 
     async def _live(self) -> None:
-        """Let the twin speak, for ever."""
-        while True:
+        """Let the twin speak, until it is switched off.
+
+        Cancelling would not do: bumble awaits with `asyncio.wait_for`, which loses cancellations on Python 3.11.
+        """
+        while not self._off:
             connection = self._connection
             room = 0 if connection is None else max(0, CONTROLLER_QUEUE - self.path.backlog)
             for said in self.twin.step(self._now_s, room):
                 if connection is not None:
                     await self._say(connection, said)
             await self._sleep_or_wake()
-            self._something_to_say.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(IDLE_TICK_S if connection is None else TICK_S):
                     await self._something_to_say.wait()
+            self._something_to_say.clear()
 
     async def _sleep_or_wake(self) -> None:
         """Leave the air while the twin is asleep."""

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import cycle
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from imu.samples import ImuBlock
-from imu.simulate import Exercise, Lifter, PlanItem, Rest, Sensor, simulate
+
+if TYPE_CHECKING:
+    from imu.simulate import PlanItem
 
 SAMPLING_RATE_HZ = 200.0
 """Of the signal; faster sensors see nothing new in it, as people move below 20 Hz."""
@@ -20,11 +23,24 @@ STANDING_S = 3.0
 """Quiet standing before the first repetition, s."""
 REST_S = 15.0
 """Quiet standing between two sets, s; long enough to end a set."""
+
+
+class _Set(NamedTuple):
+    """One set: an exercise of :mod:`imu.simulate` and its tempo, s."""
+
+    exercise: str
+    repetitions: int
+    eccentric_s: float
+    pause_s: float
+    concentric_s: float
+    top_pause_s: float
+
+
 SETS = (
-    Exercise("air_squat", 5, eccentric_s=1.3, pause_s=0.1, concentric_s=1.1, top_pause_s=0.6),
-    Exercise("romanian_deadlift", 5, eccentric_s=1.5, pause_s=0.1, concentric_s=1.2, top_pause_s=0.5),
-    Exercise("upright_squat", 8, eccentric_s=1.5, pause_s=0.3, concentric_s=1.2, top_pause_s=0.6),
-    Exercise("good_morning", 6, eccentric_s=1.7, pause_s=0.2, concentric_s=1.4, top_pause_s=0.6),
+    _Set("air_squat", 5, 1.3, 0.1, 1.1, 0.6),
+    _Set("romanian_deadlift", 5, 1.5, 0.1, 1.2, 0.5),
+    _Set("upright_squat", 8, 1.5, 0.3, 1.2, 0.6),
+    _Set("good_morning", 6, 1.7, 0.2, 1.4, 0.6),
 )
 
 # A middling part of today: 0.1 mg and 5 mdps per √Hz, a few mg and tenths of a degree per second of offset.
@@ -47,6 +63,8 @@ def virtual_signal(seed: int = 1, seconds: float = 600.0) -> ImuBlock:
     ValueError
         If there is no time for anything.
     """
+    from imu.simulate import Lifter, Sensor, simulate  # noqa: PLC0415 - slow to import
+
     if not seconds > 0:
         raise ValueError(f"seconds must be positive, got {seconds}")
     rng = np.random.default_rng([seed, 0xB1E])
@@ -71,13 +89,21 @@ def virtual_signal(seed: int = 1, seconds: float = 600.0) -> ImuBlock:
 
 def _plan(seconds: float) -> Iterator[PlanItem]:
     """Give sets and rests until `seconds` have certainly passed."""
+    from imu.simulate import Exercise, Rest  # noqa: PLC0415 - slow to import
+
     yield Rest(STANDING_S)
     passed_s = STANDING_S
-    for exercise in cycle(SETS):
-        yield exercise
+    for each in cycle(SETS):
+        yield Exercise(
+            each.exercise,
+            each.repetitions,
+            eccentric_s=each.eccentric_s,
+            pause_s=each.pause_s,
+            concentric_s=each.concentric_s,
+            top_pause_s=each.top_pause_s,
+        )
         yield Rest(REST_S)
-        repetition_s = (exercise.eccentric_s or 0) + (exercise.concentric_s or 0)  # the least that one takes
-        passed_s += exercise.repetitions * repetition_s + REST_S
+        passed_s += each.repetitions * (each.eccentric_s + each.concentric_s) + REST_S  # the least that it takes
         if passed_s >= seconds:
             return
 
