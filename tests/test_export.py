@@ -4,12 +4,16 @@ import csv
 import json
 import re
 import shutil
+import signal
 import sqlite3
+import subprocess
+import sys
 import zipfile
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
+from textwrap import dedent
 
 import fitdecode
 import pandas as pd
@@ -535,6 +539,33 @@ def test_a_restore_that_fails_half_way_takes_everything_back(home, zipped, monke
         assert names_in(home) == ["recordings", "sensor.json", "sessions.db"]
     else:
         assert len(sessions_in(home)) == 2
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL here")
+@pytest.mark.parametrize("step", range(3))
+def test_a_restore_that_is_killed_leaves_a_whole_store_and_loses_nothing(home, zipped, step):
+    with SessionStore.open(home / "sessions.db") as store:
+        store.delete(2)
+    code = """
+        import os, signal, sys
+        from datetime import UTC, datetime
+        from pathlib import Path
+        from imu.app.export import restore_backup
+        steps = iter(range(9))
+        def killing(real):
+            def act(self, target):
+                if next(steps) == int(sys.argv[3]):
+                    os.kill(os.getpid(), signal.SIGKILL)
+                return real(self, target)
+            return act
+        Path.rename, Path.replace = killing(Path.rename), killing(Path.replace)
+        restore_backup(Path(sys.argv[1]), Path(sys.argv[2]), now=datetime.now(UTC), force=True)
+    """
+    command = [sys.executable, "-c", dedent(code), str(zipped), str(home), str(step)]
+    assert subprocess.run(command, capture_output=True, check=False, timeout=60).returncode == -signal.SIGKILL
+    assert [one.id for one in sessions_in(home)] == [1]  # the old store: the new one comes last, in one step
+    kept = [path for path in home.rglob("a.mcap") if path.read_bytes() == b"abc" * 1000]
+    assert len(kept) == 2  # the old and the new recording, wherever they are
 
 
 def rewrite(path, change):

@@ -2,7 +2,7 @@
 
 import math
 from datetime import UTC, date, datetime, timedelta, timezone
-from time import perf_counter
+from time import process_time
 
 import pytest
 from rich.console import Console
@@ -157,11 +157,11 @@ def test_trends_of_a_thousand_sessions_are_quick(store):
     for number in range(1000):
         moment = NOW - timedelta(hours=20 * number)
         store.save(hundred, "x", content_hash(number), saved_at=moment, started_at=moment, software_version="1")
-    begin_s = perf_counter()
+    begin_s = process_time()
     totals = stored_totals(store, NOW)
     found = trends(totals, Period.WEEK, UTC, NOW.date())
     said = notes(totals, NOW)
-    assert perf_counter() - begin_s < 0.5
+    assert process_time() - begin_s < 0.5
     assert sum(one.squat.repetitions for one in found) == 100_000
     assert len(said) == 2
     assert datetime(2026, 3, 9).date() == found[-1].start

@@ -353,7 +353,7 @@ class SessionStore:
         StoreDamaged
             If the file cannot be read, or the copy not be written.
         """
-        with explained(path):
+        with explained(self._path):
             copy = sqlite3.connect(path.absolute())
             try:
                 self._connection.backup(copy)

@@ -116,7 +116,7 @@ def legend() -> Markup:
         axes = _Axes(0.0, 6.0, 1.0)
         at = tag("g", _shape(mark, axes), transform=f"translate(0 {10 - axes.y(0.5):.1f})")
         shown.append(joined(at, _text(axes.x(mark.x) + 10, 14, str(pattern), "start")))
-    return tag("svg", *shown, viewBox=f"0 0 {WIDTH:.0f} 20", class_="legend", aria_hidden="true")
+    return tag("svg", *shown, viewBox=f"0 0 {WIDTH / 2:.0f} 20", class_="legend", aria_hidden="true")
 
 
 def _chart(title: str, *parts: Markup) -> Markup:

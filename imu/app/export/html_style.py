@@ -21,6 +21,7 @@ th, td { padding: .2rem .8rem .2rem 0; text-align: left; vertical-align: top; bo
 td.number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 figure { margin: 1rem 0; overflow-x: auto; } svg { display: block; width: 100%; min-width: 36rem; height: auto;
   font: 12px system-ui, sans-serif; }
+svg.legend { width: 22.5rem; max-width: 100%; min-width: 0; }
 svg text { fill: var(--soft); } svg text.inside { fill: var(--on); font-weight: 600; }
 .grid { stroke: var(--line); stroke-width: 1; } .set { fill: var(--soft); }
 .squat { fill: var(--squat); } .hinge { fill: var(--hinge); }
