@@ -224,6 +224,12 @@ class ModelRing:
             cursor.update(next=index, gap=4)
         return {}
 
+    def pass_holes(self, which: int) -> dict[str, Any]:
+        cursor = self.cursors[which]
+        while self.oldest <= cursor["next"] < min(self.next, cursor["end"]) and cursor["next"] not in self.kept:
+            cursor.update(next=cursor["next"] + 1, gap=4)
+        return {}
+
     def waiting(self, which: int) -> dict[str, Any]:
         cursor = self.cursors[which]
         return {"n": max(0, min(cursor["end"], self.next) - max(cursor["next"], self.oldest))}
@@ -244,6 +250,8 @@ class ModelRing:
         match name:
             case "push":
                 said = self.push(numbers[0], numbers[1:])
+            case "pass":
+                said = self.pass_holes(*numbers)
             case "clear":
                 said = self.clear() or {}
             case "set":
@@ -270,7 +278,7 @@ def programs_for_a_ring(draw) -> tuple[list[str], list[dict[str, Any]]]:
         expected.append(model.act(line))
 
     for _ in range(draw(st.integers(1, 50))):
-        match draw(st.sampled_from("ppppppssarcuwttttttx")):
+        match draw(st.sampled_from("ppppppssarcuwhttttttx")):
             case "p":
                 for _ in range(draw(small)):
                     step_us = draw(st.sampled_from([9_615] * 40 + [0, 1 << 31, UINT32_MAX, 1 << 32]))
@@ -291,6 +299,8 @@ def programs_for_a_ring(draw) -> tuple[list[str], list[dict[str, Any]]]:
                 act(f"until {draw(st.integers(0, 1))} {index()}")
             case "w":
                 act(f"waiting {draw(st.integers(0, 1))}")
+            case "h":
+                act(f"pass {draw(st.integers(0, 1))}")
             case "t":
                 act(f"take {draw(st.integers(0, 1))} {draw(small | st.just(255))}")
             case "x":
@@ -299,7 +309,7 @@ def programs_for_a_ring(draw) -> tuple[list[str], list[dict[str, Any]]]:
 
 
 @settings(
-    max_examples=int(os.environ.get("RING_EXAMPLES", "100")),
+    max_examples=int(os.environ.get("RING_EXAMPLES", "60")),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

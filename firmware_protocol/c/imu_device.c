@@ -138,6 +138,7 @@ static size_t take(struct imu_device *device, struct imu_cursor *cursor, enum im
 }
 
 static size_t next_live(struct imu_device *device, uint8_t most, bool compact, uint8_t *out, size_t room) {
+    imu_cursor_pass_holes(&device->live, &device->ring);
     const uint32_t waiting = imu_cursor_waiting(&device->live, &device->ring);
     const uint32_t longest_wait = device->config.nominal_rate_dhz * IMU_LONGEST_WAIT_S / 10u + most;
     if (waiting > longest_wait) {

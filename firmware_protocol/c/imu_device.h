@@ -85,8 +85,8 @@ void imu_device_connected(struct imu_device *device);
 void imu_device_disconnected(struct imu_device *device, uint64_t now_us);
 void imu_device_subscribed(struct imu_device *device, enum imu_channel channel, bool on);
 
-/* Carry out a request; write the answer (at most IMU_LONGEST_ANSWER_SIZE bytes). Returns its size; 0 if the bytes are
- * no request at all: refuse the write with ATT error 0x0d. */
+/* Carry out a request; write the answer (at most IMU_LONGEST_ANSWER_SIZE bytes). Returns its size; 0 if there is
+ * no op and request id: refuse the write with ATT error 0x0d. */
 size_t imu_device_request(struct imu_device *device, const uint8_t *payload, size_t size, uint64_t now_us, uint8_t *out,
                           size_t room);
 

@@ -145,12 +145,10 @@ static uint8_t carry_out(struct imu_device *device, const struct imu_request *re
         return mark(device, said);
     case IMU_SET_TIME:
         return set_time(device, &request->fields, now_us, said);
-    case IMU_SLEEP:
+    default: /* IMU_SLEEP */
         end(device);
         device->sleep_wanted = true;
         return IMU_STATUS_OK;
-    default:
-        return IMU_STATUS_UNKNOWN_OP;
     }
 }
 
@@ -158,13 +156,17 @@ size_t imu_device_request(struct imu_device *device, const uint8_t *payload, siz
                           size_t room) {
     struct imu_request request;
     struct imu_answer answer = {0};
-    const enum imu_result result = imu_decode_request(payload, size, &request);
-    if (result == IMU_TOO_SHORT || result == IMU_ANSWER_NOT_REQUEST) {
+    if (size < 2) {
         return 0;
     }
     answer.op = payload[0];
     answer.request_id = payload[1];
-    answer.status = result == IMU_OK ? carry_out(device, &request, now_us, &answer.fields)
-                                     : (uint8_t)IMU_STATUS_MISSING_FIELD;
+    if (payload[0] < IMU_SET_CONFIG || payload[0] > IMU_SLEEP) {
+        answer.status = IMU_STATUS_UNKNOWN_OP;
+    } else if (imu_decode_request(payload, size, &request) != IMU_OK) {
+        answer.status = IMU_STATUS_MISSING_FIELD;
+    } else {
+        answer.status = carry_out(device, &request, now_us, &answer.fields);
+    }
     return imu_encode_answer(&answer, out, room);
 }

@@ -138,6 +138,15 @@ void imu_cursor_drop_until(struct imu_cursor *cursor, uint32_t next_index) {
     }
 }
 
+void imu_cursor_pass_holes(struct imu_cursor *cursor, const struct imu_ring *ring) {
+    const uint32_t end = cursor->end_index < ring->next_index ? cursor->end_index : ring->next_index;
+    while (cursor->next_index >= ring->oldest_index && cursor->next_index < end &&
+           !is_present(ring, cursor->next_index)) {
+        cursor->next_index++;
+        cursor->after_gap = true;
+    }
+}
+
 uint32_t imu_cursor_waiting(const struct imu_cursor *cursor, const struct imu_ring *ring) {
     const uint32_t end = cursor->end_index < ring->next_index ? cursor->end_index : ring->next_index;
     const uint32_t first = cursor->next_index > ring->oldest_index ? cursor->next_index : ring->oldest_index;

@@ -75,6 +75,9 @@ void imu_cursor_set(struct imu_cursor *cursor, uint32_t next_index, uint32_t end
 /* Go on at `next_index`; what lies between is dropped from this stream, and can still be resent. */
 void imu_cursor_drop_until(struct imu_cursor *cursor, uint32_t next_index);
 
+/* Go on behind the holes that lie before the next sample: they are lost, not dropped. */
+void imu_cursor_pass_holes(struct imu_cursor *cursor, const struct imu_ring *ring);
+
 /* Samples (holes included) that wait for this cursor. */
 uint32_t imu_cursor_waiting(const struct imu_cursor *cursor, const struct imu_ring *ring);
 

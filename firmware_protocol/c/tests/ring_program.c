@@ -2,7 +2,7 @@
  *
  *   init CAPACITY             clear                      push TIME_US COUNT*6        skip COUNT
  *   available FIRST COUNT     read FIRST END MOST        set CURSOR NEXT END         until CURSOR NEXT
- *   waiting CURSOR            take CURSOR MOST
+ *   waiting CURSOR            pass CURSOR                take CURSOR MOST
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -92,6 +92,8 @@ static bool act(struct bench *bench, const char *name, const char *arguments) {
         imu_cursor_set(cursor, b, c);
     } else if (strcmp(name, "until") == 0 && given == 2) {
         imu_cursor_drop_until(cursor, b);
+    } else if (strcmp(name, "pass") == 0 && given == 1) {
+        imu_cursor_pass_holes(cursor, &bench->ring);
     } else if (strcmp(name, "waiting") == 0 && given == 1) {
         printf("\"n\": %" PRIu32 ", ", imu_cursor_waiting(cursor, &bench->ring));
     } else if (strcmp(name, "take") == 0 && given == 2) {
