@@ -18,7 +18,7 @@ from textwrap import dedent
 import fitdecode
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_corrections import corrections, in_memory, sessions
 from test_store import HINGE, NOW, SQUAT, UNCERTAIN, content_hash, keep, repetition, summary
@@ -618,7 +618,7 @@ def named(files, name, content=b"evil"):
 def test_a_damaged_or_foreign_backup_is_refused_before_anything_is_touched(home, zipped, damage, tmp_path):
     before, around = state(home), names_in(tmp_path)
     rewrite(zipped, damage)
-    with pytest.raises(BackupDamaged, match=r"backup\.zip .*; (take another|update the program)"):
+    with pytest.raises(BackupDamaged, match=r"backup\.zip .*; (take another backup|update the program)"):
         restore_backup(zipped, home, now=NOW, force=True)
     assert state(home) == before
     with pytest.raises(BackupDamaged):
@@ -638,6 +638,7 @@ def test_a_file_that_is_no_backup(tmp_path, content):
 
 @settings(max_examples=60, deadline=None)
 @given(place=st.floats(0, 1, exclude_max=True), value=st.binary(min_size=1, max_size=20))
+@example(place=0.9999999999999999, value=b"\x01\x00")  # the directory is said to begin before the file
 def test_any_damage_is_found_or_does_not_matter(tmp_path_factory, place, value):
     folder = tmp_path_factory.mktemp("damage")
     with SessionStore.open(folder / "home" / "sessions.db") as store:

@@ -1,8 +1,10 @@
 """Sessions -> files that other programs and people read, and everything that is kept -> a backup, and back.
 
 - :mod:`~imu.app.export.rows`, :mod:`~imu.app.export.tables`: CSV, Parquet and JSON;
-- :mod:`~imu.app.export.fit_file`: FIT; - :mod:`~imu.app.export.html_report`: a page;
-- :mod:`~imu.app.export.backup`: backup and restore; - :mod:`~imu.app.export.atomic`: how files are written.
+- :mod:`~imu.app.export.fit_file`: FIT;
+- :mod:`~imu.app.export.html_report`: a page;
+- :mod:`~imu.app.export.backup`, :mod:`~imu.app.export.restore`: everything in one file, and back;
+- :mod:`~imu.app.export.atomic`: how files are written.
 
 All of them hold what counts: what was measured, as the person corrected it.
 """
@@ -15,7 +17,8 @@ from enum import StrEnum
 from pathlib import Path
 
 from imu.app.export.atomic import FileThere, NotWritten, new_file, write_bytes
-from imu.app.export.backup import BackupDamaged, Restored, restore_backup, write_backup
+from imu.app.export.backup import write_backup
+from imu.app.export.restore import BackupDamaged, Restored, restore_backup
 from imu.app.export.tables import write_csv, write_json, write_parquet
 from imu.store import StoredSession
 
