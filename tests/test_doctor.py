@@ -1,0 +1,570 @@
+"""`imu doctor` on computers that are fine, and on such as are broken in every way that could be thought of."""
+
+import asyncio
+import contextlib
+import io
+import json
+import os
+import shutil
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+import tomllib
+from collections import namedtuple
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from packaging.requirements import Requirement as PackagingRequirement
+
+from imu.app import doctor_bluetooth, doctor_checks, doctor_packages, doctor_probes
+from imu.app.doctor import checks, doctor, examine
+from imu.app.doctor_bluetooth import LinuxPlaces, linux, searching
+from imu.app.doctor_findings import Check, Finding, Status
+from imu.app.doctor_packages import parse_requirement
+from imu.app.doctor_probes import probe
+from imu.samples import RowFaults
+from imu.session import SessionSummary
+from imu.store import MIGRATIONS, SessionStore
+
+SOURCE = Path(__file__).parent.parent
+if sys.platform == "linux":
+    from dbus_fast import BusType
+    from dbus_fast.aio import MessageBus
+    from dbus_fast.service import ServiceInterface, dbus_property
+
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="of Linux")
+
+
+def found_by(look, *arguments):
+    return [(one.name, one.status, one.found, one.advice) for one in look(*arguments)]
+
+
+def status_of(look, *arguments):
+    return {one.status for one in look(*arguments)}
+
+
+def here(name, *arguments, longest_s=None):
+    """Run a probe in this process: starting another takes a second."""
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        getattr(doctor_probes, name)(*arguments)
+    return json.loads(said.getvalue()), None
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Let probes of the store and of Bluetooth run here, and take it that counting works."""
+    monkeypatch.setattr(doctor_checks, "probe", here)
+    monkeypatch.setattr(doctor_packages, "probe", lambda name: ({"counted": 3}, None))
+    monkeypatch.setattr(doctor_bluetooth, "probe", here)
+
+
+# --- the whole -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def requirements(monkeypatch):
+    """What this program is installed with, as if its metadata were of today."""
+    lines = ["numpy>=2.0", 'pyarrow>=16; extra == "parquet"']
+    monkeypatch.setattr(metadata, "requires", lambda name: lines)
+    return lines
+
+
+def test_where_all_is_well_it_says_so_and_leaves_no_trace(tmp_path, capsys, requirements):
+    home = tmp_path / "deep" / "home"
+    assert doctor(home, as_json=True) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["ready"] is True
+    names = [check["name"] for check in told["checks"]]
+    for name in (
+        "Python",
+        "program",
+        "packages",
+        "counting",
+        "folder",
+        "disk",
+        "sessions",
+        "clock",
+        "speech",
+        "terminal",
+    ):
+        assert name in names
+    assert {check["status"] for check in told["checks"]} <= {"ok", "attention"}
+    assert all(set(check) == {"name", "status", "found", "advice"} for check in told["checks"])
+    assert told["checks"][names.index("counting")]["found"] == "counts 3 of 3 simulated squats"
+    assert not (tmp_path / "deep").exists()
+
+
+def test_what_keeps_training_from_working_is_exit_code_1(tmp_path, capsys, requirements, quick):
+    (tmp_path / "file").touch()
+    assert doctor(tmp_path / "file" / "home", as_json=False) == 1
+    lines = capsys.readouterr().out.splitlines()
+    problem = next(i for i, line in enumerate(lines) if line.startswith("problem"))
+    assert "cannot be written" in lines[problem]
+    assert lines[problem + 1].strip().startswith("-> allow writing to")
+    assert lines[-1] == "Training does not work here yet: 1 problem, see above."
+
+
+def test_a_check_that_breaks_is_a_finding():
+    def broken():
+        yield Finding("first", Status.OK, "fine")
+        raise RuntimeError("of two\nlines")
+
+    found = list(examine([Check("broken", broken), Check("minor", broken, Status.ATTENTION)]))
+    assert [(one.name, one.status) for one in found] == [("broken", Status.PROBLEM), ("minor", Status.ATTENTION)]
+    assert found[0].found == "could not be looked at (RuntimeError: of two lines)"
+
+
+def test_what_is_quoted_cannot_steer_the_terminal(tmp_path, capsys, requirements, quick):
+    doctor(tmp_path / "\x1b[2J" / "x", as_json=False)
+    assert "\x1b" not in capsys.readouterr().out
+
+
+DOCTOR = """
+import pathlib, sys
+from imu.app.doctor import doctor
+sys.exit(doctor(pathlib.Path(sys.argv[1]), as_json=False))
+"""
+
+
+@pytest.mark.parametrize("broken", ["numpy", "bleak"])
+def test_it_speaks_on_a_broken_computer(tmp_path, broken):
+    package = tmp_path / "broken" / broken
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("raise ImportError('DLL load failed')")
+    run = subprocess.run(
+        [sys.executable, "-c", DOCTOR, str(tmp_path / "home")],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join((str(tmp_path / "broken"), str(SOURCE)))},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Traceback" not in run.stdout + run.stderr
+    counting = next(line for line in run.stdout.splitlines() if " counting " in line)
+    if broken == "numpy":
+        assert run.returncode == 1
+        assert counting.startswith("problem")
+        assert "DLL load failed" in counting
+    else:
+        assert counting.startswith("ok")
+
+
+# --- Python and packages ---------------------------------------------------------------------------------------------
+
+
+def test_an_old_python_is_a_problem(monkeypatch):
+    assert status_of(doctor_packages.python) == {Status.OK}
+    version = namedtuple("version", "major minor micro releaselevel serial")
+    monkeypatch.setattr(sys, "version_info", version(3, 10, 2, "final", 0))
+    assert status_of(doctor_packages.python) == {Status.PROBLEM}
+
+
+def test_what_is_missing_or_too_old_is_told(monkeypatch):
+    installed = {"imu-training": "0.1.0", "numpy": "1.26.4", "pandas": "2.2.0"}
+
+    def version(name):
+        if name not in installed:
+            raise metadata.PackageNotFoundError(name)
+        return installed[name]
+
+    lines = ["numpy>=2.0", "pandas>=2.2", "vqf>=2.1", 'bumble==0.0.236; extra == "virtual"', 'ruff; extra == "dev"']
+    monkeypatch.setattr(metadata, "version", version)
+    monkeypatch.setattr(metadata, "requires", lambda name: lines)
+    found = {one[0]: one[1:] for one in found_by(doctor_packages.packages)}
+    assert found["packages"][:2] == (Status.PROBLEM, "numpy is 1.26.4, but must be >=2.0; vqf is missing")
+    assert found["[virtual]"] == (
+        Status.PROBLEM,
+        "the virtual sensor: bumble is missing",
+        'install it with: python -m pip install "imu-training[virtual]"',
+    )
+    assert set(found) == {"program", "packages", "[virtual]"}  # what developers need is no concern here
+    installed.update({"numpy": "2.4.6", "vqf": "2.1", "bumble": "0.0.236"})
+    assert status_of(doctor_packages.packages) == {Status.OK}
+    installed["bumble"] = "0.0.237"
+    assert status_of(doctor_packages.packages) == {Status.OK, Status.PROBLEM}
+
+
+def test_run_from_its_source_it_says_what_it_cannot_know(monkeypatch):
+    def missing(name):
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "requires", missing)
+    assert status_of(doctor_packages.packages) == {Status.ATTENTION}
+
+
+@given(
+    st.sampled_from([">=", "<=", "==", "!=", "<", ">"]),
+    st.lists(st.integers(0, 3), min_size=1, max_size=4),
+    st.lists(st.integers(0, 3), min_size=1, max_size=4),
+)
+def test_limits_are_read_as_pip_reads_them(sign, installed, limit):
+    version, line = ".".join(map(str, installed)), f"some-thing{sign}{'.'.join(map(str, limit))}"
+    requirement = parse_requirement(line)
+    assert requirement.name == "some-thing"
+    kept = doctor_packages._keeps(version, *requirement.limits[0])
+    assert kept == PackagingRequirement(line).specifier.contains(version)
+
+
+def test_our_own_requirements_are_read_as_pip_reads_them():
+    project = tomllib.loads((SOURCE / "pyproject.toml").read_text())["project"]
+    lines = list(project["dependencies"])
+    lines += [
+        f'{line}; extra == "{extra}"'
+        for extra in project["optional-dependencies"]
+        for line in project["optional-dependencies"][extra]
+    ]
+    assert len(lines) > 10
+    for line in lines:
+        ours, theirs = parse_requirement(line), PackagingRequirement(line)
+        assert ours.name == theirs.name
+        assert {f"{sign}{limit}" for sign, limit in ours.limits} == {str(one) for one in theirs.specifier}
+        assert (ours.extra is None) == (theirs.marker is None)
+
+
+# --- counting, and what may happen to a process ----------------------------------------------------------------------
+
+
+def with_broken(tmp_path, monkeypatch, name, program):
+    (tmp_path / f"{name}.py").write_text(program)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join((str(tmp_path), str(SOURCE))))
+
+
+@pytest.mark.parametrize(
+    ("program", "told"),
+    [
+        ("raise ImportError('libgomp.so.1: cannot open')", "ImportError: libgomp.so.1: cannot open"),
+        ("import os; os.abort()", "the process was ended by SIGABRT"),
+        ("import os; os._exit(7)", "the process ended with 7"),
+        ("import os; os.write(1, b'not json'); os._exit(0)", "the process said 'not json'"),
+    ],
+)
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals")
+def test_whatever_happens_to_counting_is_told(tmp_path, monkeypatch, program, told):
+    with_broken(tmp_path, monkeypatch, "vqf", program)
+    ((_, status, found, advice),) = found_by(doctor_packages.counting)
+    assert (status, found) == (Status.PROBLEM, told)
+    assert "reinstall" in advice
+
+
+def test_a_wrong_count_is_a_problem(monkeypatch):
+    monkeypatch.setattr(doctor_packages, "probe", lambda name: ({"counted": 2}, None))
+    ((_, status, found, _),) = found_by(doctor_packages.counting)
+    assert (status, found) == (Status.PROBLEM, "counts 2 of 3 simulated squats")
+
+
+def test_a_process_that_hangs_is_ended(tmp_path, monkeypatch):
+    with_broken(tmp_path, monkeypatch, "vqf", "import time; time.sleep(600)")
+    assert probe("counting", longest_s=0.5)[1].startswith("no answer within")
+
+
+def test_a_python_that_cannot_be_started_is_told(monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    assert probe("counting")[1].startswith("Python cannot be started")
+
+
+# --- storage ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def store(tmp_path):
+    path = tmp_path / "sessions.db"
+    summary = SessionSummary(1.0, 100.0, 100, (), RowFaults(), (), ())
+    with SessionStore.open(path) as kept:
+        kept.save(summary, "a.csv", "0" * 64, saved_at=datetime.now(UTC), software_version="1")
+    return path
+
+
+def execute(path, *statements):
+    connection = sqlite3.connect(path)
+    for statement in statements:
+        connection.execute(statement)
+    connection.commit()
+    connection.close()
+
+
+def test_the_store_is_looked_at_and_left_as_it_is(store, quick):
+    before = store.read_bytes()
+    told = f"1 session kept, schema {len(MIGRATIONS)}"
+    assert found_by(doctor_checks.sessions, store) == [("sessions", Status.OK, told, None)]
+    assert store.read_bytes() == before
+    assert list(store.parent.iterdir()) == [store]
+
+
+def test_an_older_store_is_not_brought_up_to_date(store, quick):
+    execute(store, f"PRAGMA user_version = {len(MIGRATIONS) - 1}")
+    before = store.read_bytes()
+    ((_, status, found, _),) = found_by(doctor_checks.sessions, store)
+    assert (status, "when it is next used" in found) == (Status.OK, True)
+    assert store.read_bytes() == before
+
+
+def test_an_empty_store_is_not_filled(tmp_path, quick):
+    path = tmp_path / "sessions.db"
+    path.touch()
+    assert status_of(doctor_checks.sessions, path) == {Status.OK}
+    assert path.read_bytes() == b""
+
+
+@pytest.mark.parametrize(
+    ("break_it", "told"),
+    [
+        (lambda path: execute(path, "PRAGMA user_version = 99"), "newer version"),
+        (lambda path: execute(path, "PRAGMA application_id = 7"), "not a session store"),
+        (lambda path: path.write_bytes(path.read_bytes()[:100].ljust(path.stat().st_size, b"\xff")), "damaged"),
+        (
+            lambda path: path.write_text("something else, long enough to be a file of its own " * 9),
+            "not a session store",
+        ),
+    ],
+)
+def test_a_store_that_cannot_be_used_is_a_problem(store, break_it, told, quick):
+    break_it(store)
+    ((_, status, found, _),) = found_by(doctor_checks.sessions, store)
+    assert status is Status.PROBLEM
+    assert told in found
+
+
+@pytest.mark.parametrize(
+    ("free_bytes", "status"), [(10e6, Status.PROBLEM), (500e6, Status.ATTENTION), (80e9, Status.OK)]
+)
+def test_room_on_the_disk(tmp_path, monkeypatch, free_bytes, status):
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(1e12, 0, free_bytes))
+    assert status_of(doctor_checks.disk, tmp_path) == {status}
+
+
+def test_which_folder_and_who_named_it(tmp_path, monkeypatch):
+    monkeypatch.delenv("IMU_HOME", raising=False)
+    assert found_by(doctor_checks.folder, tmp_path)[0][2] == f"kept in {tmp_path}"
+    monkeypatch.setenv("IMU_HOME", str(tmp_path / "new"))
+    assert (
+        found_by(doctor_checks.folder, tmp_path / "new")[0][2]
+        == f"IMU_HOME names {tmp_path / 'new'}, which will be made"
+    )
+
+
+# --- clocks, speech, terminal ----------------------------------------------------------------------------------------
+
+
+def test_clocks(monkeypatch):
+    assert status_of(doctor_checks.clocks) == {Status.OK}
+    info = namedtuple("info", "resolution")
+    monkeypatch.setattr(time, "get_clock_info", lambda name: info(0.1))
+    assert status_of(doctor_checks.clocks) == {Status.ATTENTION}
+    readings = iter(range(doctor_checks.READINGS, 0, -1))
+    monkeypatch.setattr(time, "monotonic", lambda: next(readings))
+    assert status_of(doctor_checks.clocks) == {Status.PROBLEM}
+
+
+def test_a_computer_without_a_date(monkeypatch):
+    monkeypatch.setattr(time, "gmtime", lambda: time.struct_time((1970, 1, 1, 0, 0, 0, 3, 1, 0)))
+    assert [one[:2] for one in found_by(doctor_checks.clocks)][1:] == [("date", Status.ATTENTION)]
+
+
+def test_no_voice_is_no_problem(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    ((_, status, found, advice),) = found_by(doctor_checks.speech)
+    assert (status, found) == (Status.ATTENTION, "none")
+    assert "install" in advice or sys.platform != "linux"
+
+
+def test_a_dumb_terminal_is_told_of(monkeypatch):
+    assert found_by(doctor_checks.terminal)[0][2].startswith("none here")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("TERM", "dumb")
+    assert status_of(doctor_checks.terminal) == {Status.ATTENTION}
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("LINES", "30")
+    ((_, status, found, _),) = found_by(doctor_checks.terminal)
+    assert (status, found.startswith("100 x 30")) == (Status.OK, True)
+
+
+# --- Bluetooth -------------------------------------------------------------------------------------------------------
+
+
+def searched(monkeypatch, found, failure=None):
+    monkeypatch.setattr(doctor_bluetooth, "probe", lambda name, longest_s: (found, failure))
+    return found_by(searching)
+
+
+def test_a_search_says_whether_bluetooth_works(monkeypatch):
+    assert searched(monkeypatch, {"reason": None})[0][1] is Status.OK
+    off = {"reason": "off", "sentence": "Bluetooth is off: switch it on"}
+    assert searched(monkeypatch, off) == [("Bluetooth", Status.ATTENTION, "off", "Bluetooth is off: switch it on")]
+    assert searched(monkeypatch, None, "no answer within 30 s")[0][1] is Status.ATTENTION
+
+
+def test_macos_ends_a_program_that_may_not_search(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "darwin")
+    ((_, status, found, advice),) = searched(monkeypatch, None, "the process was ended by SIGABRT")
+    assert (status, found) == (Status.ATTENTION, "macOS does not let this terminal use Bluetooth")
+    assert "Privacy & Security" in advice
+
+
+@linux_only
+def test_the_real_search_says_why_it_does_not_start(monkeypatch, tmp_path, quick):
+    monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={tmp_path / 'nobody'}")
+    ((_, status, _, advice),) = found_by(searching)
+    assert status is Status.ATTENTION
+    assert "service" in advice
+
+
+@pytest.fixture
+def places(tmp_path):
+    adapters, rfkill = tmp_path / "bluetooth", tmp_path / "rfkill"
+    adapters.mkdir()
+    rfkill.mkdir()
+    (tmp_path / "version").write_text("Linux version 6.1")
+    return LinuxPlaces(adapters, rfkill, tmp_path / "version", (tmp_path / ".dockerenv",))
+
+
+@pytest.fixture
+def no_bus(monkeypatch, tmp_path):
+    monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={tmp_path / 'bus'}")
+
+
+def add_switch(places, name, kind="bluetooth", **states):
+    folder = places.rfkill / name
+    folder.mkdir()
+    for file, value in {"type": kind, "name": f"{name}-radio", "soft": "0", "hard": "0", **states}.items():
+        (folder / file).write_text(f"{value}\n")
+
+
+@linux_only
+def test_a_computer_without_an_adapter(places, no_bus):
+    found = found_by(linux, places)
+    assert found[0][:3] == ("adapter", Status.ATTENTION, "Linux sees no Bluetooth adapter")
+    assert "firmware" in found[0][3]
+    places.kernel.write_text("Linux version 5.15 microsoft-standard-WSL2")
+    assert "in Windows itself" in found_by(linux, places)[0][3]
+    places.kernel.write_text("Linux version 5.15")
+    places.containers[0].touch()
+    assert "container" in found_by(linux, places)[0][3]
+
+
+@linux_only
+def test_switches_that_keep_bluetooth_off(places, no_bus):
+    (places.adapters / "hci0").mkdir()
+    (places.adapters / "hci0:64").mkdir()  # a connection, not an adapter
+    add_switch(places, "rfkill0", kind="wlan", soft="1")
+    add_switch(places, "rfkill1")
+    assert [one[0] for one in found_by(linux, places)] == ["adapter", "D-Bus"]
+    assert found_by(linux, places)[0][2] == "hci0"
+    add_switch(places, "rfkill2", soft="1")
+    add_switch(places, "rfkill3", hard="1")
+    blocked = [one for one in found_by(linux, places) if one[0] == "rfkill"]
+    assert [one[2] for one in blocked] == ["rfkill2-radio is blocked", "rfkill3-radio is switched off by hardware"]
+    assert blocked[0][3].endswith("rfkill unblock bluetooth")
+
+
+@linux_only
+def test_a_bus_that_nobody_answers_at(places, monkeypatch, tmp_path):
+    path = tmp_path / "bus"
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(path))
+    monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={path},guid=00")
+    last = found_by(linux, places)[-1]
+    assert (last[0], last[1]) == ("D-Bus", Status.ATTENTION)
+    assert "Connection refused" in last[2]
+
+
+BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig><type>session</type><listen>unix:path={path}</listen><auth>EXTERNAL</auth>
+<policy context="default"><allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/>{more}</policy></busconfig>
+"""
+
+
+@pytest.fixture
+async def bus(tmp_path, monkeypatch):
+    """Start real system buses, with a stand-in for the Bluetooth service on them."""
+    if sys.platform != "linux" or shutil.which("dbus-daemon") is None:
+        pytest.skip("dbus-daemon is not installed")
+
+    class Adapter(ServiceInterface):
+        def __init__(self, powered):
+            super().__init__("org.bluez.Adapter1")
+            self.powered = powered
+
+        @dbus_property()
+        def Powered(self) -> "b":  # noqa: N802, F821  a D-Bus signature
+            return self.powered
+
+        @Powered.setter
+        def Powered(self, powered: "b"):  # noqa: N802, F821
+            self.powered = powered
+
+    daemons, connections = [], []
+
+    async def start(adapters=None, more=""):
+        path = tmp_path / f"bus{len(daemons)}"
+        config = tmp_path / f"bus{len(daemons)}.conf"
+        config.write_text(BUS.format(path=path, more=more))
+        daemon = subprocess.Popen(
+            ["dbus-daemon", f"--config-file={config}", "--print-address", "--nofork"], stdout=subprocess.PIPE, text=True
+        )
+        daemons.append(daemon)
+        daemon.stdout.readline()
+        monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={path}")
+        if adapters is not None:
+            connection = await MessageBus(bus_type=BusType.SYSTEM).connect()
+            connections.append(connection)
+            for name, powered in adapters.items():
+                connection.export(f"/org/bluez/{name}", Adapter(powered))
+            await connection.request_name("org.bluez")
+
+    yield start
+    for connection in connections:
+        connection.disconnect()
+        await connection.wait_for_disconnect()
+    for daemon in daemons:
+        daemon.kill()
+        daemon.communicate()
+
+
+async def looked_at(places):
+    return await asyncio.to_thread(found_by, linux, places)
+
+
+async def test_a_bus_without_a_bluetooth_service(places, bus, quick):
+    await bus()
+    found = await looked_at(places)
+    assert [one[:2] for one in found[1:]] == [("D-Bus", Status.OK), ("bluetoothd", Status.ATTENTION)]
+    assert "not running" in found[-1][2]
+
+
+async def test_adapters_that_are_on_and_off(places, bus, quick):
+    (places.adapters / "hci0").mkdir()
+    await bus({"hci0": True, "hci1": False})
+    found = {one[0]: one[1:] for one in await looked_at(places)}
+    assert found["bluetoothd"][0] is Status.OK
+    assert found["hci0"][:2] == (Status.OK, "is on")
+    assert found["hci1"] == (Status.ATTENTION, "is off", "switch it on: bluetoothctl power on")
+    assert "Bluetooth" not in found  # no use in searching
+
+
+async def test_where_all_is_well_a_search_has_the_last_word(places, bus, monkeypatch):
+    (places.adapters / "hci0").mkdir()
+    await bus({"hci0": True})
+    monkeypatch.setattr(
+        doctor_bluetooth, "probe", lambda name, longest_s: ({"reason": None}, None) if name == "search" else here(name)
+    )
+    assert (await looked_at(places))[-1][:2] == ("Bluetooth", Status.OK)
+
+
+async def test_a_user_who_may_not(places, bus, quick):
+    await bus({"hci0": True}, more='<deny send_destination="org.bluez"/>')
+    found = await looked_at(places)
+    assert found[-1][2] == "this user may not use the Bluetooth service"
+    assert "usermod -aG bluetooth" in found[-1][3]
+
+
+def test_every_check_has_a_name_of_its_own(tmp_path):
+    names = [check.name for check in checks(tmp_path)]
+    assert len(names) == len(set(names))
