@@ -139,6 +139,21 @@ def test_a_problem_is_seen_even_where_there_is_little_room(live):
     assert "4" not in shown(replace(live.view(), messages=()), 34, 12).splitlines()[0]
 
 
+def test_a_long_sentence_is_read_to_its_end(live):
+    sentence = (
+        "the firmware of this sensor is too old to be understood; update it with the app of its maker, then start again"
+    )
+    live.take(Refused(sentence))
+    for width in (80, 40):
+        text = shown(live.view(), width, 24)
+        assert " ".join(text.split()).count(sentence.split(";")[1].split(",")[1].strip()) == 1
+    for number in range(3):
+        live.tell(f"note {number} " + "and more " * 12)
+    lines = shown(live.view(), 80, 24).splitlines()
+    assert sum("note" in line for line in lines) <= 1  # whole notes go first, the oldest before the newest
+    assert any("note 2" in line for line in lines)
+
+
 def test_a_name_cannot_steer_the_terminal(live):
     live.take(replace(CONNECTED, sensor="\x1b[2Jhip\n\x07"))
     live.take(Caution("a\x1b]0;b"))

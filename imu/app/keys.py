@@ -32,7 +32,6 @@ class Key(Enum):
 
 
 _KEYS = {key.value: key for key in Key} | {" ": Key.END_SET}
-_ESCAPE, _INTRODUCERS = "\x1b", "[O"
 
 
 class KeyDecoder:
@@ -52,8 +51,8 @@ class KeyDecoder:
             position += 1
             if self._inside_sequence:
                 self._inside_sequence = not "@" <= character <= "~"  # the range that ends a sequence (ECMA-48)
-            elif character == _ESCAPE:
-                self._inside_sequence = characters[position : position + 1] in tuple(_INTRODUCERS)
+            elif character == "\x1b":  # Escape
+                self._inside_sequence = characters[position : position + 1] in ("[", "O")
                 position += 1  # Alt and a key is another key; Escape at the end of what came is Escape itself
             elif (key := _KEYS.get(character.lower())) is not None:
                 found.append(key)
@@ -108,7 +107,7 @@ class Keyboard:
         if threading.current_thread() is threading.main_thread():  # signals come to no other thread
             self._watch()
             if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-                signal.signal(signal.SIGTERM, self._end)
+                signal.signal(signal.SIGTERM, self._end_soon)
         self._take_terminal()
         return self
 
@@ -117,7 +116,7 @@ class Keyboard:
         self._give_terminal_back()
         self._unwatch()
         self._later.cancel()
-        if signal.getsignal(signal.SIGTERM) == self._end:
+        if signal.getsignal(signal.SIGTERM) == self._end_soon:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
     def _watch(self) -> None:
@@ -217,8 +216,12 @@ class Keyboard:
             if self.listening:
                 self._after_stop()
 
-    def _end(self, *_: object) -> None:
-        """End as SIGTERM asks, where nobody else takes it, but not before the terminal is given back."""
+    def _end_soon(self, *_: object) -> None:
+        """Take note of SIGTERM, where nobody else takes it: the signal may have come in the middle of a drawing."""
+        self._loop.call_soon_threadsafe(self._end)
+
+    def _end(self) -> None:
+        """End as SIGTERM asks, but not before the terminal is given back."""
         self._before_stop()
         self._give_terminal_back()
         signal.signal(signal.SIGTERM, signal.SIG_DFL)

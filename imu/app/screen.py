@@ -161,15 +161,17 @@ def _foot(view: LiveView, width: int, ink: Ink) -> list[tuple[int, Text]]:
         (6, parts.data_line(view)),
     ]
     said = [(importance, line) for importance, line in optional if line is not None]
-    return said + [(_IMPORTANCE[gravity], line) for gravity, line in parts.message_lines(view)]
+    return said + [(_IMPORTANCE[gravity], line) for gravity, line in parts.message_lines(view, width)]
 
 
 def _filled(block: list[Text], foot: list[tuple[int, Text]], rows: int) -> list[Text]:
     """Return `block` and below it as much of `foot` as has room, in exactly `rows` lines."""
     room = rows - len(block)
     above = 1 if room > LEAST_FOOT_ROWS else 0
-    while len(foot) > room - above:
-        foot.remove(max(foot, key=lambda line: line[0]))
+    while (
+        len(foot) > room - above
+    ):  # of equally important lines the last: of a sentence its end, of messages the oldest
+        del foot[max(range(len(foot)), key=lambda i: (foot[i][0], i))]
     between = 1 if room - above > len(foot) else 0
     lines = [*[Text()] * above, *block, *[Text()] * between, *(line for _, line in foot)]
     return lines + [Text()] * (rows - len(lines))

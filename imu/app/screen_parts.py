@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
+from textwrap import wrap
 
 from rich.text import Text
 
@@ -231,13 +232,14 @@ def not_counted_line(view: LiveView) -> Text | None:
     return None if view.not_counted is None else Text(f"not counted: {view.not_counted.reason}", "yellow")
 
 
-def message_lines(view: LiveView) -> list[tuple[Gravity, Text]]:
-    """Return the messages, the latest first, with what makes them grave said by a sign too."""
+def message_lines(view: LiveView, width: int) -> list[tuple[Gravity, Text]]:
+    """Return the messages, the latest first, wrapped; a sign says how grave one is, for colours do not."""
     sign = {Gravity.NOTE: "", Gravity.CAUTION: "! ", Gravity.PROBLEM: "!! "}
     style = {Gravity.NOTE: "", Gravity.CAUTION: "yellow", Gravity.PROBLEM: "bold red"}
     return [
-        (one.gravity, Text(f"{sign[one.gravity]}{printable(one.sentence)}", style[one.gravity]))
+        (one.gravity, Text(line, style[one.gravity]))
         for one in view.messages
+        for line in wrap(f"{sign[one.gravity]}{printable(one.sentence)}", width)
     ]
 
 
