@@ -17,14 +17,13 @@ from imu.sensors.conversation import (
     Advertisement,
     Caution,
     Heard,
-    Malformed,
     Notice,
     SamplesLost,
     SensorKind,
     Subscribe,
     Write,
 )
-from imu.sensors.streaming import Found, Samples, StreamingDriver
+from imu.sensors.streaming import Found, Samples, StreamingDriver, malformed
 from imu.sensors.two_streams import TwoStreams
 from imu.sensors.units import float32_triples, is_possible_acceleration, is_possible_angular_velocity
 from imu.sensors.untimed import unprovable
@@ -102,7 +101,7 @@ class BluefruitConnection:
         is_acceleration = heard.characteristic == ACCELERATION
         is_possible = is_possible_acceleration if is_acceleration else is_possible_angular_velocity
         if sample is None or not is_possible(sample):
-            return Found(notices=(Malformed(len(heard.payload), "no sample that a sensor can have measured"),))
+            return malformed(heard.payload, "no sample that a sensor can have measured")
         return self._timed(heard.characteristic, self._clocks[heard.characteristic].push(sample, heard.received_s))
 
     def _timed(self, stream: str, timed: list[Timed]) -> Found:

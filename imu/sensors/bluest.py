@@ -18,13 +18,12 @@ from imu.sensors.conversation import (
     Advertisement,
     Caution,
     Heard,
-    Malformed,
     Notice,
     SensorKind,
     Subscribe,
 )
 from imu.sensors.packet_clock import Fate, PacketClock, StampFormat
-from imu.sensors.streaming import Found, Samples, StreamingDriver
+from imu.sensors.streaming import Found, Samples, StreamingDriver, malformed
 from imu.sensors.units import (
     M_S2_PER_G,
     RAD_S_PER_DPS,
@@ -125,12 +124,12 @@ class BlueStConnection:
             return Found()
         motion = decode_motion(heard.payload)
         if motion is None:
-            return _malformed(heard.payload, "no sample of motion")
+            return malformed(heard.payload, "no sample of motion")
         if not (
             is_possible_acceleration(motion.acceleration_m_s2)
             and is_possible_angular_velocity(motion.angular_velocity_rad_s)
         ):
-            return _malformed(heard.payload, "values beyond the sensor's range")
+            return malformed(heard.payload, "values beyond the sensor's range")
         if self._clock is not None:
             return _placed(self._clock, motion, heard.received_s)
         self._first.append((motion, heard.received_s))
@@ -157,10 +156,6 @@ def _placed(clock: PacketClock, motion: Motion, received_s: float) -> Found:
         return Found(notices=notices)
     rows = motion.acceleration_m_s2[None], motion.angular_velocity_rad_s[None]
     return Found((Samples(placed.time_s, *rows, placed.fate is Fate.RESTARTED, received_s),), (), notices)
-
-
-def _malformed(payload: bytes, reason: str) -> Found:
-    return Found(notices=(Malformed(len(payload), reason),))
 
 
 def recognises(advertisement: Advertisement) -> bool:

@@ -19,14 +19,13 @@ from imu.sensors.conversation import (
     Action,
     Advertisement,
     Heard,
-    Malformed,
     Refused,
     SensorKind,
     Subscribe,
     Write,
 )
 from imu.sensors.packet_clock import Fate, PacketClock, StampFormat
-from imu.sensors.streaming import Found, Samples, StreamingDriver
+from imu.sensors.streaming import Found, Samples, StreamingDriver, malformed
 from imu.sensors.units import M_S2_PER_G, RAD_S_PER_DPS, int16_triples
 
 SERVICE = "326a9000-85cb-9195-d9dd-464cfbbae75a"
@@ -166,7 +165,7 @@ class MetaMotionConnection:
         if payload[:2] == bytes((PROCESSOR, OUTPUT)):
             return self._hear_sample(payload)
         if self._asked is None or payload[:2] != self._asked.answer:
-            return _malformed(payload, "answers nothing that was asked")
+            return malformed(payload, "answers nothing that was asked")
         try:
             self._asked = self._setup.send(payload)
         except StopIteration as finished:
@@ -202,7 +201,7 @@ class MetaMotionConnection:
             return Found()
         output = decode_processor_output(payload)
         if output is None or output.processor != self._accounter or len(output.counts) != 2:
-            return _malformed(payload, "no output of the processor that was set up")
+            return malformed(payload, "no output of the processor that was set up")
         placed = self._clock.place(output.tick, 1)
         notices = placed.notices(len(payload))
         if placed.is_dropped:
@@ -234,10 +233,6 @@ def _number_of(answer: bytes) -> int:
 
 def _written(commands: tuple[bytes, ...]) -> tuple[Action, ...]:
     return tuple(Write(COMMANDS, each, with_response=False) for each in commands)
-
-
-def _malformed(payload: bytes, reason: str) -> Found:
-    return Found(notices=(Malformed(len(payload), reason),))
 
 
 def recognises(advertisement: Advertisement) -> bool:

@@ -18,7 +18,6 @@ from imu.sensors.conversation import (
     Advertisement,
     Battery,
     Heard,
-    Malformed,
     Read,
     Refused,
     SensorKind,
@@ -26,7 +25,7 @@ from imu.sensors.conversation import (
     Write,
 )
 from imu.sensors.packet_clock import Fate, PacketClock, StampFormat
-from imu.sensors.streaming import Found, Nameplate, Samples, StreamingDriver
+from imu.sensors.streaming import Found, Nameplate, Samples, StreamingDriver, malformed
 from imu.sensors.units import (
     RAD_S_PER_DPS,
     float32_triples,
@@ -149,7 +148,7 @@ class MovellaDotConnection:
         """Believe the rate that was read back, and start."""
         rate_hz = decode_rate_hz(payload)
         if rate_hz is None:
-            return _malformed(payload, "no settings of the sensor")
+            return malformed(payload, "no settings of the sensor")
         if self._is_started:
             return Found()
         if rate_hz < min(RATES_HZ):
@@ -165,11 +164,11 @@ class MovellaDotConnection:
     def _hear_sample(self, mode: int, payload: bytes) -> Found:
         measurement = decode_measurement(mode, payload)
         if measurement is None:
-            return _malformed(payload, "no sample of the mode that was asked for")
+            return malformed(payload, "no sample of the mode that was asked for")
         acceleration_m_s2 = measurement.acceleration_m_s2
         angular_velocity_rad_s = measurement.angular_velocity_dps * RAD_S_PER_DPS
         if not (is_possible_acceleration(acceleration_m_s2) and is_possible_angular_velocity(angular_velocity_rad_s)):
-            return _malformed(payload, "values beyond the sensor's range")
+            return malformed(payload, "values beyond the sensor's range")
         placed = self._clock.place(measurement.stamp_us, 1)
         notices = placed.notices(len(payload))
         if placed.is_dropped:
@@ -177,10 +176,6 @@ class MovellaDotConnection:
         is_restarted = placed.fate is Fate.RESTARTED
         samples = Samples(placed.time_s, acceleration_m_s2, angular_velocity_rad_s, is_restarted)
         return Found((samples,), (), notices)
-
-
-def _malformed(payload: bytes, reason: str) -> Found:
-    return Found(notices=(Malformed(len(payload), reason),))
 
 
 def recognises(advertisement: Advertisement) -> bool:

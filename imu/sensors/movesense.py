@@ -17,14 +17,13 @@ from imu.sensors.conversation import (
     Action,
     Advertisement,
     Heard,
-    Malformed,
     Refused,
     SensorKind,
     Subscribe,
     Write,
 )
 from imu.sensors.packet_clock import Fate, PacketClock, StampFormat
-from imu.sensors.streaming import Found, Nameplate, Samples, StreamingDriver, text_of
+from imu.sensors.streaming import Found, Nameplate, Samples, StreamingDriver, malformed, text_of
 from imu.sensors.units import (
     RAD_S_PER_DPS,
     float32_triples,
@@ -123,7 +122,7 @@ class MovesenseConnection:
     def finish(self) -> Found:
         """Throw away the packet that may lack its second part."""
         pending, self._pending = self._pending, b""
-        return _malformed(pending, NO_SECOND_PART) if pending else Found()
+        return malformed(pending, NO_SECOND_PART) if pending else Found()
 
     def hear(self, heard: Heard) -> Found:
         """Take a notification."""
@@ -131,12 +130,12 @@ class MovesenseConnection:
         if heard.characteristic != NOTIFICATIONS:
             return Found()
         if len(payload) < 3:
-            return _malformed(payload, "too short for a notification")
+            return malformed(payload, "too short for a notification")
         kind, reference = payload[0], payload[1]
         if kind == ANSWER:
             return self._answer(reference, payload)
         if reference != IMU_REFERENCE or kind not in (DATA, DATA_PART2):
-            return _malformed(payload, "answers nothing that was asked")
+            return malformed(payload, "answers nothing that was asked")
         return self._first_part(payload) if kind == DATA else self._second_part(payload)
 
     def _ask(self) -> Write:
@@ -150,7 +149,7 @@ class MovesenseConnection:
             self._read_hello(payload[2:])
             return Found()
         if reference != IMU_REFERENCE or len(payload) < 4:
-            return _malformed(payload, "answers nothing that was asked")
+            return malformed(payload, "answers nothing that was asked")
         (status,) = struct.unpack_from("<H", payload, 2)
         return self._try_next(status) if status >= 300 else Found()
 
@@ -185,24 +184,24 @@ class MovesenseConnection:
             return Found()
         if self._comes_in_parts:
             self._pending, self._comes_in_parts = payload, None
-            return _malformed(before, NO_SECOND_PART)
+            return malformed(before, NO_SECOND_PART)
         self._comes_in_parts = False
         first, second = self._packet(before), self._packet(payload)
         return Found(first.samples + second.samples, (), first.notices + second.notices)
 
     def _second_part(self, payload: bytes) -> Found:
         before, self._pending, self._comes_in_parts = self._pending, b"", True
-        return self._packet(before + payload[2:]) if before else _malformed(payload, NO_FIRST_PART)
+        return self._packet(before + payload[2:]) if before else malformed(payload, NO_FIRST_PART)
 
     def _packet(self, notification: bytes) -> Found:
         """Make samples of a whole packet."""
         packet = decode_packet(notification[2:])
         if packet is None:
-            return _malformed(notification, "a packet of impossible length")
+            return malformed(notification, "a packet of impossible length")
         acceleration_m_s2, angular_velocity_dps = packet.arrays
         angular_velocity_rad_s = angular_velocity_dps * RAD_S_PER_DPS
         if not (is_possible_acceleration(acceleration_m_s2) and is_possible_angular_velocity(angular_velocity_rad_s)):
-            return _malformed(notification, "values beyond the sensor's range")
+            return malformed(notification, "values beyond the sensor's range")
         placed = self._clock.place(packet.stamp_ms, len(acceleration_m_s2))
         notices = placed.notices(len(notification))
         if placed.is_dropped:
@@ -210,10 +209,6 @@ class MovesenseConnection:
         is_restarted = placed.fate is Fate.RESTARTED
         samples = Samples(placed.time_s, acceleration_m_s2, angular_velocity_rad_s, is_restarted)
         return Found((samples,), (), notices)
-
-
-def _malformed(payload: bytes, reason: str) -> Found:
-    return Found(notices=(Malformed(len(payload), reason),))
 
 
 def _refused(what: str) -> Found:

@@ -16,7 +16,6 @@ from imu.sensors.conversation import (
     Action,
     Advertisement,
     Heard,
-    Malformed,
     Notice,
     Read,
     Refused,
@@ -44,8 +43,8 @@ from imu.sensors.polar_measurement_data import (
     decode_settings,
     decode_stopped,
 )
-from imu.sensors.streaming import Found, Samples, StreamingDriver
-from imu.sensors.two_streams import Joined, TwoStreams
+from imu.sensors.streaming import Found, Samples, StreamingDriver, malformed
+from imu.sensors.two_streams import TwoStreams
 from imu.sensors.units import (
     M_S2_PER_G,
     RAD_S_PER_DPS,
@@ -172,7 +171,7 @@ class PolarConnection:
             return self._take_answer(answer, payload)
         stopped = decode_stopped(payload)
         if stopped is None:
-            return _malformed(payload, "nothing that the control point says")
+            return malformed(payload, "nothing that the control point says")
         return self._start_anew() if set(stopped) & set(STREAMS) else Found()
 
     def _take_answer(self, answer: Answer, payload: bytes) -> Found:
@@ -181,7 +180,7 @@ class PolarConnection:
         if answer.has_more:
             return Found()
         if self._setup is None or bytes((answer.op, answer.measurement)) != self._asked[:2]:
-            return _malformed(payload, "answers nothing that was asked")
+            return malformed(payload, "answers nothing that was asked")
         try:
             self._asked = self._setup.send(answer)
         except StopIteration:
@@ -234,11 +233,11 @@ class PolarConnection:
         factor = next((factor for each, factor in self._factors.items() if each == measurement), None)
         frame = None if factor is None else decode_frame(payload, factor)
         if frame is None:
-            return _malformed(payload, "no frame of a stream that was started")
+            return malformed(payload, "no frame of a stream that was started")
         values = frame.values * SI[frame.measurement]
         is_acceleration = frame.measurement is Measurement.ACCELERATION
         if not (is_possible_acceleration if is_acceleration else is_possible_angular_velocity)(values):
-            return _malformed(payload, "values beyond the sensor's range")
+            return malformed(payload, "values beyond the sensor's range")
         self._units[frame.measurement] = frame.unit
         placed = self._clocks[frame.measurement].place(frame.stamp_ns, len(values))
         if placed.is_dropped:
@@ -262,7 +261,7 @@ class PolarConnection:
             return Found(notices=notices)
         is_acceleration = measurement is Measurement.ACCELERATION
         push = self._streams.push_acceleration if is_acceleration else self._streams.push_angular_velocity
-        joined: Joined = push(time_s, values)
+        joined = push(time_s, values)
         if joined.lost:
             notices = (*notices, SamplesLost(joined.lost))
         if not len(joined.time_s):
@@ -279,10 +278,6 @@ def _require_success(answer: Answer) -> None:
         raise _Unusable(
             f"The Polar sensor does not start measuring (status {answer.status}): switch it off, on, and connect again."
         )
-
-
-def _malformed(payload: bytes, reason: str) -> Found:
-    return Found(notices=(Malformed(len(payload), reason),))
 
 
 def recognises(advertisement: Advertisement) -> bool:

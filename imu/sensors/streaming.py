@@ -20,7 +20,7 @@ from imu.sensors.conversation import (
     Heard,
     Identified,
     LinkDown,
-    LinkUp,
+    Malformed,
     Message,
     Notice,
     Read,
@@ -94,6 +94,11 @@ class Found:
     notices: tuple[Notice, ...] = ()
 
 
+def malformed(payload: bytes, reason: str) -> Found:
+    """Return that `payload` was thrown away."""
+    return Found(notices=(Malformed(len(payload), reason),))
+
+
 class Connection(Protocol):
     """The conversation with one kind of sensor during one connection. It never raises, whatever it is told."""
 
@@ -151,7 +156,7 @@ class StreamingDriver:
         self._received_s = message.received_s
         if isinstance(message, LinkDown):
             return rest
-        return Reply(rest.blocks, self._greet(message), rest.notices)
+        return Reply(rest.blocks, self._greet(), rest.notices)
 
     def stop(self) -> tuple[Action, ...]:
         """Return what to say to the sensor before hanging up."""
@@ -161,7 +166,7 @@ class StreamingDriver:
         """Give the samples that were held back to come in order; nothing comes after this."""
         return self._hang_up()
 
-    def _greet(self, _link: LinkUp) -> tuple[Action, ...]:
+    def _greet(self) -> tuple[Action, ...]:
         """Begin a connection: who it is first, so that it is known before the first samples."""
         self._nameplate = Nameplate(self._model)
         self._connection = self._connect(self._nameplate)

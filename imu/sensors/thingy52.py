@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 
 from imu.samples import Array
-from imu.sensors.conversation import Action, Advertisement, Heard, Malformed, Read, SensorKind, Subscribe, Write
-from imu.sensors.streaming import Found, StreamingDriver
+from imu.sensors.conversation import Action, Advertisement, Heard, Read, SensorKind, Subscribe, Write
+from imu.sensors.streaming import Found, StreamingDriver, malformed
 from imu.sensors.units import (
     M_S2_PER_G,
     RAD_S_PER_DPS,
@@ -88,22 +88,18 @@ class Thingy52Connection:
         """Take the configuration or a sample."""
         if heard.characteristic == CONFIGURATION:
             if len(heard.payload) != CONFIGURATION_SIZE:
-                return _malformed(heard.payload, "no motion configuration")
+                return malformed(heard.payload, "no motion configuration")
             configuration = with_rate(heard.payload, ASKED_RATE_HZ)
             return Found(actions=(Write(CONFIGURATION, configuration), Subscribe(RAW_MOTION)))
         if heard.characteristic != RAW_MOTION:
             return Found()
         decoded = decode_raw_motion(heard.payload)
         if decoded is None:
-            return _malformed(heard.payload, "no sample of raw motion")
+            return malformed(heard.payload, "no sample of raw motion")
         acceleration, angular_velocity, _ = decoded
         if not (is_possible_acceleration(acceleration) and is_possible_angular_velocity(angular_velocity)):
-            return _malformed(heard.payload, "values beyond the sensor's range")
+            return malformed(heard.payload, "values beyond the sensor's range")
         return self._samples.push(np.concatenate((acceleration, angular_velocity))[None], heard.received_s)
-
-
-def _malformed(payload: bytes, reason: str) -> Found:
-    return Found(notices=(Malformed(len(payload), reason),))
 
 
 def recognises(advertisement: Advertisement) -> bool:

@@ -173,6 +173,7 @@ def test_arrivals_in_bursts_give_even_times(rate_error: float, interval_s: float
     error_s = time_s - (1000.0 + number / rate_hz)
     assert np.ptp(error_s[number > 20 * rate_hz]) < 0.25
     assert np.ptp(error_s[number > 60 * rate_hz]) < 0.03
+    assert np.abs(error_s[number > 60 * rate_hz]).max() < interval_s + 0.05
 
 
 @pytest.mark.parametrize("real_rate_hz", [10.0, 33.0, 66.0, 200.0])
