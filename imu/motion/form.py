@@ -201,6 +201,6 @@ def _peak(values: Array) -> float:
     i = int(np.argmax(values))
     if not 0 < i < len(values) - 1:
         return float(values[i])
-    before, here, after = values[i - 1 : i + 2].tolist()
+    before, here, after = (float(v) for v in values[i - 1 : i + 2])
     curvature = before - 2 * here + after
     return here if curvature >= 0 else here - (before - after) ** 2 / (8 * curvature)

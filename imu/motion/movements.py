@@ -12,13 +12,23 @@ import math
 from dataclasses import dataclass
 
 from imu.motion.onset import OnsetParameters, OnsetWatch, Sight
-from imu.motion.pursuit import Ending, Pursuit, PursuitParameters
+from imu.motion.pursuit import Ending, Pursuit
+from imu.motion.pursuit_parameters import PursuitParameters
 from imu.motion.signals import MotionSignals, chord, steps_in
 from imu.motion.vertical import Standing, VerticalEstimator, VerticalMotion
 from imu.samples import STANDARD_GRAVITY_M_S2
 
-WAITING_STEPS, FOLLOWING_STEPS = 160, 64
+WAITING_STEPS, FOLLOWING_STEPS = 400, 64
 """How far ahead one look goes, standing and moving; a cost, not a setting: any cutting gives the same movements."""
+
+MOVING_POSTURE_STEPS = 4
+"""Posture in motion is the mean over so many steps, 0.2 s: longer than a shake, shorter than a turning point."""
+
+RESTING_LEVEL_SD_M_S2 = 0.015
+"""Error of a level that was measured in rest: what sway and breathing leave in the mean."""
+
+UNKNOWN_LEVEL_SD_M_S2 = 0.3
+"""Error of standard gravity as the level: 30 mg, the accelerometer's offset."""
 
 OTHER_POSTURE_RAD = math.radians(45)
 """Further than this from the usual standing posture is lying or another way of wearing the sensor."""
@@ -165,14 +175,14 @@ class MovementFinder:
         """Return posture and level as the mean over the rest that ends with absolute `step`, at most a second of it."""
         signals, last = self._kept, step - self._first
         run = min(int(signals.resting_steps[last]), steps_in(1.0))
-        if run < steps_in(
-            self._pursuit_parameters.rest_s
-        ):  # moving: the posture stands for itself, the level is unknown
-            up = signals.up[max(0, last - 3) : last + 1].mean(axis=0)
-            return Standing(up / math.sqrt(up @ up), STANDARD_GRAVITY_M_S2, level_sd_m_s2=0.3)
-        rest = slice(max(0, last + 1 - run), last + 1)
-        up = signals.up[rest].mean(axis=0)
-        return Standing(up / math.sqrt(up @ up), float(signals.vertical_m_s2[rest].mean()), level_sd_m_s2=0.015)
+        resting = run >= steps_in(self._pursuit_parameters.rest_s)
+        used = slice(max(0, last + 1 - (run if resting else MOVING_POSTURE_STEPS)), last + 1)
+        n = used.stop - used.start
+        up = signals.up[used].sum(axis=0) / n
+        up /= math.sqrt(up @ up)
+        if not resting:  # the posture stands for itself, the level is unknown
+            return Standing(up, STANDARD_GRAVITY_M_S2, UNKNOWN_LEVEL_SD_M_S2)
+        return Standing(up, float(signals.vertical_m_s2[used].sum()) / n, RESTING_LEVEL_SD_M_S2)
 
     # -- standing
 

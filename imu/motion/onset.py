@@ -70,7 +70,8 @@ class OnsetWatch:
         self.least_tilt_rad = least_tilt_rad
         self._leak = math.exp(-STEP_S / chosen.leak_s)
         self._velocity = self._height = 0.0
-        self._still: deque[bool] = deque(maxlen=steps_in(chosen.search_s))
+        # Of the steps before the one looked at last: tilt beyond the least, velocity, height, tilt rate.
+        self._recent: deque[tuple[float, float, float, float]] = deque(maxlen=steps_in(chosen.search_s))
 
     def scan(self, window: MotionSignals) -> tuple[int, Sight | None]:
         """Look at the next steps until something is seen; return how many, and what the last one showed."""
@@ -78,26 +79,20 @@ class OnsetWatch:
         tilt = chord(window.up, self._standing.up)
         least = np.minimum(np.minimum.accumulate(tilt), self.least_tilt_rad)
         risen = tilt - least
-        velocity, height = self._integrate((window.vertical_m_s2 - self._standing.vertical_m_s2).tolist())
-        speed, distance = np.abs(velocity), np.abs(height)
-        smooth = (speed > chosen.velocity_m_s) & (window.shake_m_s2 < chosen.shake_m_s2)
-        onset = (risen > chosen.tilt_rad) | (distance > chosen.height_m) | smooth
         resting = window.resting_steps
         settled = (resting == steps_in(1.0)) | ((resting > 0) & (resting % steps_in(20.0) == 0))
-        hits = np.flatnonzero(onset | settled)
+        hits = np.flatnonzero((risen > chosen.tilt_rad) | settled)
         taken = int(hits[0]) + 1 if len(hits) else len(window)
-        still = (
-            (risen < chosen.still_tilt_rad)
-            & (speed < chosen.still_velocity_m_s)
-            & (distance < chosen.still_height_m)
-            & (window.tilt_rate_rad_s < chosen.still_tilt_rate_rad_s)
-        )
-        self._velocity, self._height = velocity[taken - 1], height[taken - 1]
+        velocities, heights, moved = self._integrate(window[:taken])
+        taken = len(velocities)
+        onset = moved or risen[taken - 1] > chosen.tilt_rad
+        before = taken - 1 if onset else taken
+        last = slice(max(0, before - steps_in(chosen.search_s)), before)
+        rates = window.tilt_rate_rad_s[last].tolist()
+        self._recent.extend(zip(risen[last].tolist(), velocities[last], heights[last], rates, strict=True))
+        self._velocity, self._height = velocities[-1], heights[-1]
         self.least_tilt_rad = float(least[taken - 1])
-        self._still.extend(still[: taken - (1 if len(hits) and onset[hits[0]] else 0)].tolist())
-        if not len(hits):
-            return taken, None
-        return taken, Sight.ONSET if onset[hits[0]] else Sight.SETTLED
+        return taken, Sight.ONSET if onset else Sight.SETTLED if settled[taken - 1] else None
 
     def settle(self, standing: Standing) -> None:
         """Measure from a posture in which the person has come to rest."""
@@ -106,21 +101,32 @@ class OnsetWatch:
 
     def steps_since_still(self) -> int | None:
         """Return how many steps before the onset the person was last still; ``None`` if not within reach."""
-        for back, still in enumerate(reversed(self._still), start=1):
-            if still:
+        chosen = self._parameters
+        for back, (risen, velocity, height, tilt_rate) in enumerate(reversed(self._recent), start=1):
+            if (
+                risen < chosen.still_tilt_rad
+                and abs(velocity) < chosen.still_velocity_m_s
+                and abs(height) < chosen.still_height_m
+                and tilt_rate < chosen.still_tilt_rate_rad_s
+            ):
                 return back
         return None
 
-    def _integrate(self, excess_m_s2: list[float]) -> tuple[list[float], list[float]]:
-        """Return leaky velocity and height after each step.
+    def _integrate(self, window: MotionSignals) -> tuple[list[float], list[float], bool]:
+        """Return leaky velocity and height after each step up to the first in which the hip moves, and whether it does.
 
         A plain loop: one step depends on the last, and any cutting must give the same bits.
         """
-        velocities, heights = [], []
+        height_m, velocity_m_s = self._parameters.height_m, self._parameters.velocity_m_s
         velocity, height, leak = self._velocity, self._height, self._leak
-        for excess in excess_m_s2:
+        velocities, heights = [], []
+        excess_m_s2 = (window.vertical_m_s2 - self._standing.vertical_m_s2).tolist()
+        smooth = (window.shake_m_s2 < self._parameters.shake_m_s2).tolist()
+        for excess, is_smooth in zip(excess_m_s2, smooth, strict=True):
             velocity = velocity * leak + excess * STEP_S
             height = height * leak + velocity * STEP_S
             velocities.append(velocity)
             heights.append(height)
-        return velocities, heights
+            if not -height_m <= height <= height_m or (is_smooth and not -velocity_m_s <= velocity <= velocity_m_s):
+                return velocities, heights, True
+        return velocities, heights, False

@@ -9,53 +9,18 @@ This module refuses to decide what the movement was.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from enum import Enum, auto
 
 import numpy as np
 from numpy.typing import NDArray
 
+from imu.motion.pursuit_parameters import PursuitParameters
 from imu.motion.signals import STEP_S, MotionSignals, chord, run_lengths, steps_in
 from imu.motion.vertical import Standing, VerticalEstimator, VerticalMotion
 from imu.samples import Array
 
-
-@dataclass(frozen=True, slots=True)
-class PursuitParameters:
-    """When a movement ends. All values are physical sizes, none is fitted."""
-
-    rest_s: float = 0.3
-    """How long the hip must be calm before it may be at rest."""
-    standing_tilt_rad: float = math.radians(8)
-    """Nearer to the standing posture than this is standing posture, or"""
-    standing_tilt_of_peak: float = 0.35
-    """nearer than this part of the movement's own peak: people start the next repetition before they are quite
-    upright."""
-    new_standing_tilt_rad: float = math.radians(20)
-    """Or nearer than this and resting for two seconds: people stand differently after they have walked."""
-    new_standing_tilt_of_peak: float = 0.6
-    """If that is not just the bent position itself."""
-    standing_height_m: float = 0.08
-    """Higher than this below the standing height is up, or"""
-    standing_height_of_drop: float = 0.35
-    """higher than this part of the movement's own drop."""
-    height_drift_m_s: float = 0.025
-    """What the estimator's own standard deviation leaves out, as height per second of movement."""
-    least_tilt_rad: float = math.radians(12)
-    """A movement smaller than this"""
-    least_drop_m: float = 0.08
-    """and this is none: walking tilts the pelvis by 8° and moves it by 5 cm."""
-    possible_m: float = 0.9
-    """A hip that moves further than a leg is long (.49 of 1.85 m) has climbed stairs, or the estimate is lost."""
-    longest_s: float = 15.0
-    """Who has not come back by then has changed position: nobody holds a squat longer (SisFall holds end before 6
-    s)."""
-    stood_up_m: float = 0.2
-    """Whoever ends this far above the start was not standing there, but sitting,"""
-    stood_up_tilt_rad: float = math.radians(60)
-    """unless the trunk bent further than anyone leans to rise from a chair. Then the posture alone tells standing."""
-    shortest_s: float = 0.5
-    """No repetition is shorter."""
+TEST_STEPS = 2
+"""Standing is tested at every second step: a cost, for one test solves for the height, and a delay of 0.05 s."""
 
 
 class Ending(Enum):
@@ -104,7 +69,7 @@ class Pursuit:
         self._parameters = chosen = parameters or PursuitParameters()
         self.standing = standing
         self.started_at_rest = started_at_rest
-        start_velocity_sd = 0.03 if started_at_rest else 0.15
+        start_velocity_sd = chosen.start_velocity_sd_m_s if started_at_rest else chosen.moving_start_velocity_sd_m_s
         self.estimator = VerticalEstimator(standing, start_velocity_sd, STEP_S, chosen.longest_s + 1.0)
         self._elsewhere = (
             usual if usual is not None and usual.apart_from(standing) > chosen.new_standing_tilt_rad else None
@@ -112,7 +77,8 @@ class Pursuit:
         self._start_tilt = start_tilt_rad
         self._peak_tilt = 0.0
         self._peak_rate = 0.0
-        self._last_tilts = np.empty(0)
+        self._lowest_naive_m = 0.0  # lowest height if the standing level were the only error
+        self._last_tilts = np.full(2, -1.0)
         self._near_usual = 0  # run of steps near the usual posture, if that is another
         self._rests: list[int] = []
         self._at_rest = False  # whether the present calm run passed the velocity test
@@ -137,17 +103,20 @@ class Pursuit:
         """Look at the next steps; return how many the movement took of them and how it ended, or ``None`` to go on."""
         chosen = self._parameters
         before = len(self.estimator)
+        window = window[: steps_in(chosen.longest_s) + 1 - before]
         self.estimator.extend(window.up, window.vertical_m_s2)
+        sample = np.arange(before, before + len(window))
         tilt, rate, resting = chord(window.up, self.standing.up), window.tilt_rate_rad_s, window.resting_steps
         peak = np.maximum(np.maximum.accumulate(tilt), self._peak_tilt)
         peak_rate = np.maximum(np.maximum.accumulate(rate), self._peak_rate)
-        slow = rate < np.maximum(0.25, 0.3 * peak_rate)
+        slow = rate < np.maximum(chosen.slow_rotation_rad_s, chosen.slow_rotation_of_peak * peak_rate)
         upright = tilt < np.maximum(chosen.standing_tilt_rad, chosen.standing_tilt_of_peak * peak)
         upright &= slow | self._turning(tilt)
         new_posture = tilt < np.minimum(chosen.new_standing_tilt_rad, chosen.new_standing_tilt_of_peak * peak)
-        upright |= new_posture & (resting >= steps_in(2.0))
-        sample = np.arange(before, before + len(window))
+        upright |= new_posture & (resting >= steps_in(chosen.new_standing_rest_s))
         upright &= sample >= steps_in(chosen.shortest_s)
+        idle, over = self._idle(peak, resting, sample)
+        upright &= over | ~idle
         calm = (resting >= steps_in(chosen.rest_s)) & (resting % steps_in(chosen.rest_s) == 0)
         regained = self._regained(window)
         late = sample >= steps_in(chosen.longest_s)
@@ -158,7 +127,7 @@ class Pursuit:
                 self._at_rest = False
             if calm[i] and now >= steps_in(chosen.rest_s):
                 self._note_rest(now)
-            ending = self._test(now, run, slow=bool(slow[i])) if upright[i] else None
+            ending = self._test(now, run, slow=bool(slow[i]), idle=bool(idle[i])) if upright[i] else None
             if ending is None and (late[i] or regained[i]):
                 ending = Ending.STAYED
             if ending is not None:
@@ -166,11 +135,23 @@ class Pursuit:
         self._peak_tilt, self._peak_rate = float(peak[-1]), float(peak_rate[-1])
         return None
 
+    def _idle(
+        self, peak: Array, resting: NDArray[np.int64], sample: NDArray[np.int64]
+    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Return whether nothing worth a test has happened up to each step, and whether it then also is over."""
+        chosen = self._parameters
+        height = self.estimator.naive_height_m[sample[0] :]
+        lowest = np.minimum(np.minimum.accumulate(height), self._lowest_naive_m)
+        self._lowest_naive_m = float(lowest[-1])
+        idle = (peak - self._start_tilt <= chosen.least_tilt_rad) & (lowest > -chosen.least_drop_m)
+        idle &= sample < steps_in(chosen.naive_s)
+        stands = (resting >= steps_in(chosen.settled_s)) & (height >= -chosen.sunk_of_least * chosen.least_drop_m)
+        return idle, idle & stands
+
     def _turning(self, tilt: Array) -> NDArray[np.bool_]:
         """Return for each step whether the tilt has just passed a minimum."""
-        known = np.concatenate((self._last_tilts, tilt))
-        self._last_tilts = known[-2:]
-        tilts = np.concatenate((np.full(2 + len(tilt) - len(known), -1.0), known))
+        tilts = np.concatenate((self._last_tilts, tilt))
+        self._last_tilts = tilts[-2:]
         turning: NDArray[np.bool_] = (tilts[2:] >= tilts[1:-1]) & (tilts[1:-1] <= tilts[:-2])
         return turning
 
@@ -180,40 +161,40 @@ class Pursuit:
             return np.zeros(len(window), dtype=bool)
         near = run_lengths(chord(window.up, self._elsewhere.up) < self._parameters.standing_tilt_rad, self._near_usual)
         self._near_usual = int(near[-1])
-        held: NDArray[np.bool_] = near == steps_in(1.0)
+        held: NDArray[np.bool_] = near == steps_in(self._parameters.regained_s)
         return held
 
     def _note_rest(self, now: int) -> None:
         """Take calm as rest, unless the hip is known to be moving: a slow steady descent is calm too."""
         if not self._at_rest:
+            chosen = self._parameters
             motion = self.estimator.solve(now + 1, rests=self._rests)
             speed, sd = abs(float(motion.velocity_m_s[-1])), motion.velocity_sd_m_s
-            self._at_rest = speed < 0.05 + 2.5 * sd
+            self._at_rest = speed < chosen.rest_velocity_m_s + chosen.rest_velocity_sds * sd
         if self._at_rest:
             self._rests.append(now)
 
-    def _test(self, now: int, run: int, *, slow: bool) -> Ending | None:
+    def _test(self, now: int, run: int, *, slow: bool, idle: bool) -> Ending | None:
         """Return how the movement ended if the person stands again at sample `now`, else ``None``."""
         chosen = self._parameters
         known_low = self._low_rest is not None and run > now - self._low_rest
-        if now - self._last_test < 2 or known_low:
+        if now - self._last_test < TEST_STEPS or known_low:
             return None
-        small, rested = not self.notable, run >= steps_in(0.5)
-        if small and now < steps_in(1.5):
-            naive_height = self.estimator.naive_height_m[: now + 1]
-            if float(naive_height.min()) > -chosen.least_drop_m:
-                sunk = float(naive_height[-1]) < -0.5 * chosen.least_drop_m
-                return Ending.NOTHING if rested and not sunk else None
+        if idle:
+            return Ending.NOTHING
         self._last_test = now
+        small, rested = not self.notable, run >= steps_in(chosen.settled_s)
+        end = steps_in(chosen.end_window_s)
+        end_velocity_sd = chosen.slow_end_velocity_sd_m_s if slow else chosen.fast_end_velocity_sd_m_s
         motion = self.estimator.solve(
             now + 1,
-            rests=self.rests_until(now - steps_in(0.2)),
-            end_velocity_sd_m_s=0.03 if run >= steps_in(0.2) else 0.08 if slow else 0.2,
+            rests=self.rests_until(now - end),
+            end_velocity_sd_m_s=chosen.calm_end_velocity_sd_m_s if run >= end else end_velocity_sd,
         )
         drop = max(0.0, -float(motion.height_m.min()))
         if small and drop < chosen.least_drop_m:
-            sinking = drop > 0.5 * chosen.least_drop_m and now < steps_in(3.0)
-            return Ending.NOTHING if rested or (now >= steps_in(1.5) and not sinking) else None
+            sinking = drop > chosen.sunk_of_least * chosen.least_drop_m and now < steps_in(chosen.sinking_s)
+            return Ending.NOTHING if rested or (now >= steps_in(chosen.naive_s) and not sinking) else None
         if max(drop, float(motion.height_m[-1])) > chosen.possible_m:
             return self._lost(now)
         return self._returned(motion, drop, now, rested=rested)
@@ -221,16 +202,18 @@ class Pursuit:
     def _returned(self, motion: VerticalMotion, drop: float, now: int, *, rested: bool) -> Ending | None:
         """Return whether hip velocity and height are those of standing again."""
         chosen = self._parameters
-        if abs(float(motion.velocity_m_s[-1])) > max(0.1, 0.25 * float(np.abs(motion.velocity_m_s).max())):
+        peak_velocity = float(np.abs(motion.velocity_m_s).max())
+        standing_velocity = max(chosen.standing_velocity_m_s, chosen.standing_velocity_of_peak * peak_velocity)
+        if abs(float(motion.velocity_m_s[-1])) > standing_velocity:
             return None
         height = float(motion.height_m[-1])
         height_sd = math.hypot(motion.height_sd_m, chosen.height_drift_m_s * now * STEP_S)
-        doubt = 1.5 * height_sd if rested or self._peak_tilt > 0.5 else 0.0  # then posture counts for more
+        doubt = chosen.doubt_sds * height_sd if rested or self._peak_tilt > chosen.bent_rad else 0.0
         low = height < -max(chosen.standing_height_m, chosen.standing_height_of_drop * drop)
         if low and height + doubt < 0.0:
             self._low_rest = now if rested and self._at_rest else self._low_rest
             return None
-        higher = height > max(chosen.stood_up_m, 0.5 * drop) + 2 * height_sd
+        higher = height > max(chosen.stood_up_m, chosen.stood_up_of_drop * drop) + chosen.stood_up_sds * height_sd
         return Ending.ROSE if higher and self._peak_tilt < chosen.stood_up_tilt_rad else Ending.RETURNED
 
     def _lost(self, now: int) -> Ending | None:

@@ -12,7 +12,7 @@ from imu.motion.resampling import BRIDGED_HOLE_S, Resampler
 from imu.motion.signals import SignalBuilder
 from imu.samples import Gap, ImuBlock, RowFaults
 
-CHUNK_ROWS = 4096
+CHUNK_ROWS = 16384
 """Large blocks are worked through in pieces that stay in the processor's cache."""
 
 

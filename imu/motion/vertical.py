@@ -25,10 +25,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
-from imu.motion.signals import chord
 from imu.samples import STANDARD_GRAVITY_M_S2, Array
 
 
@@ -106,7 +106,8 @@ class Standing:
 
     def apart_from(self, other: Standing) -> float:
         """Return the chord between the two postures."""
-        return float(chord(self.up[None], other.up)[0])
+        x, y, z = (self.up - other.up).tolist()
+        return math.sqrt(x * x + y * y + z * z)
 
 
 class VerticalEstimator:
@@ -136,56 +137,61 @@ class VerticalEstimator:
     ) -> None:
         self._parameters = chosen = parameters or VerticalParameters()
         self._interval_s = interval_s
-        self._supports = np.arange(int(np.ceil(longest_s / chosen.wander_interval_s)) + 1)
-        gravity = STANDARD_GRAVITY_M_S2
-        wander = len(self._supports)
-        self._prior_variance = np.square(
-            [start_velocity_sd_m_s]
-            + [chosen.offset_m_s2] * 3
-            + [chosen.scale] * 3
-            + [chosen.level_m_s2]
-            + [chosen.wander_m_s2] * wander
-        )
-        self._home_value = standing.vertical_m_s2 - gravity
-        self._home_row = np.concatenate(
-            ([-self._home_value, 0.0], standing.up, gravity * standing.up**2, [1.0], np.zeros(wander))
-        )
-        self._home_sd = standing.level_sd_m_s2
-        # Columns: what the accelerometer itself says, then what each unknown adds to it: start velocity, offset, scale,
-        # level, wander. The first row is the start.
-        self._velocity = np.zeros((1, 9 + wander))
+        # Columns: what the accelerometer itself says, then what each unknown adds to it: start velocity, offset, scale
+        # (these first eight come with the samples), level, wander (these are known beforehand). Row 0 is the start.
+        self._known_velocity, self._known_height = _level_and_wander(interval_s, longest_s, chosen.wander_interval_s)
+        rows, columns = len(self._known_height), 8 + self._known_height.shape[1]
+        self._velocity, self._height = np.empty((rows, columns)), np.empty((rows, columns))
+        self._velocity[0], self._height[0] = 0.0, 0.0
         self._velocity[0, 1] = 1.0
-        self._height = np.zeros((1, 9 + wander))
-        self._height_sum = np.zeros((1, 9 + wander))
+        self._height_sum = self._height[0, :8]
+        self._samples = 0
+        self._prior_variance = np.full(columns - 1, chosen.wander_m_s2**2)
+        self._prior_variance[:8] = (
+            start_velocity_sd_m_s**2,
+            *(chosen.offset_m_s2**2,) * 3,
+            *(chosen.scale**2,) * 3,
+            chosen.level_m_s2**2,
+        )
+        self._home_value = standing.vertical_m_s2 - STANDARD_GRAVITY_M_S2
+        self._home_row = np.zeros(columns)
+        self._home_row[0], self._home_row[8] = -self._home_value, 1.0
+        self._home_row[2:5], self._home_row[5:8] = standing.up, STANDARD_GRAVITY_M_S2 * standing.up**2
+        self._home_sd = standing.level_sd_m_s2
 
     def __len__(self) -> int:
         """Return the number of samples given."""
-        return len(self._velocity) - 1
+        return self._samples
 
     @property
     def naive_height_m(self) -> Array:
         """Heights (n,) if the standing level were the only error: good enough for a second or two."""
-        return self._height[1:, 0] + self._home_value * self._height[1:, 8]
+        height = self._height[1 : self._samples + 1]
+        return height[:, 0] + self._home_value * height[:, 8]
 
     def extend(self, up: Array, vertical_m_s2: Array) -> None:
-        """Append samples: `up` (n, 3) unit vectors in the sensor frame, `vertical_m_s2` (n,) world-vertical."""
-        n = len(vertical_m_s2)
-        middle = (np.arange(len(self), len(self) + n) + 0.5) * (self._interval_s / self._parameters.wander_interval_s)
-        rows = np.empty((n, self._velocity.shape[1]))
-        rows[:, 0] = vertical_m_s2 - STANDARD_GRAVITY_M_S2
-        rows[:, 1] = 0.0
-        rows[:, 2:5] = -up
-        rows[:, 5:8] = -STANDARD_GRAVITY_M_S2 * up * up
-        rows[:, 8] = -1.0
-        rows[:, 9:] = -np.maximum(0.0, 1.0 - np.abs(middle[:, None] - self._supports))
-        rows *= self._interval_s
-        velocity = np.cumsum(np.concatenate((self._velocity[-1:], rows)), axis=0)[1:]
-        height_sum = np.cumsum(np.concatenate((self._height_sum[-1:], velocity * self._interval_s)), axis=0)[1:]
-        # A velocity changes linearly within a sample: the height at its end is the sum less half of the last part.
-        height = height_sum - 0.5 * self._interval_s * (velocity - self._velocity[0])
-        self._velocity = np.concatenate((self._velocity, velocity))
-        self._height_sum = np.concatenate((self._height_sum[-1:], height_sum))
-        self._height = np.concatenate((self._height, height))
+        """Append samples: `up` (n, 3) unit vectors in the sensor frame, `vertical_m_s2` (n,) world-vertical.
+
+        Raises
+        ------
+        ValueError
+            If the movement becomes longer than the longest.
+        """
+        last, n = self._samples, len(vertical_m_s2)
+        if last + n >= len(self._velocity):
+            raise ValueError(f"a movement has at most {len(self._velocity) - 1} samples, got {last + n}")
+        acceleration = np.empty((n, 8))
+        acceleration[:, 0] = vertical_m_s2 - STANDARD_GRAVITY_M_S2
+        acceleration[:, 1] = 0.0
+        acceleration[:, 2:5] = -up
+        acceleration[:, 5:] = -STANDARD_GRAVITY_M_S2 * up * up
+        new = slice(last + 1, last + 1 + n)
+        velocity, height, self._height_sum = _integrate(
+            acceleration, self._interval_s, self._velocity[0, :8], self._velocity[last, :8], self._height_sum
+        )
+        self._velocity[new, :8], self._velocity[new, 8:] = velocity, self._known_velocity[new]
+        self._height[new, :8], self._height[new, 8:] = height, self._known_height[new]
+        self._samples += n
 
     def solve(
         self,
@@ -230,3 +236,30 @@ class VerticalEstimator:
         return VerticalMotion(
             height @ unknown, velocity @ unknown, rows, gain, prior_variance, height[-1, 1:], velocity[-1, 1:]
         )
+
+
+def _integrate(
+    acceleration: Array, interval_s: float, start_velocity: Array, last_velocity: Array, last_height_sum: Array
+) -> tuple[Array, Array, Array]:
+    """Return velocity and height (n, k) at the end of each sample, and the sum from which the height goes on."""
+    parts = np.empty((len(acceleration) + 1, acceleration.shape[1]))
+    parts[0] = last_velocity
+    np.multiply(acceleration, interval_s, out=parts[1:])
+    velocity = parts.cumsum(axis=0)[1:]
+    parts[0] = last_height_sum
+    np.multiply(velocity, interval_s, out=parts[1:])
+    sums = parts.cumsum(axis=0)
+    # A velocity changes linearly within a sample: the height at its end is the sum less half of the last part.
+    return velocity, sums[1:] - 0.5 * interval_s * (velocity - start_velocity), sums[-1]
+
+
+@cache
+def _level_and_wander(interval_s: float, longest_s: float, wander_interval_s: float) -> tuple[Array, Array]:
+    """Return what a wrong level and each support point of the wander add to velocity and height, row 0 at the start."""
+    middle = (np.arange(round(longest_s / interval_s)) + 0.5) * (interval_s / wander_interval_s)
+    supports = np.arange(math.ceil(longest_s / wander_interval_s) + 1)
+    wander = np.maximum(0.0, 1.0 - np.abs(middle[:, None] - supports))
+    acceleration = -np.column_stack((np.ones(len(middle)), wander))
+    start = np.zeros((1, acceleration.shape[1]))
+    velocity, height, _ = _integrate(acceleration, interval_s, start[0], start[0], start[0])
+    return np.concatenate((start, velocity)), np.concatenate((start, height))
