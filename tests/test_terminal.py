@@ -75,6 +75,12 @@ def test_in_a_set_all_that_matters_is_there(live):
     assert [row[25:43].rstrip() for row in rows if "██" in row[:43]] == [row.rstrip() for row in drawn]
 
 
+def test_nothing_is_quite_sure(live):
+    counted(live, repetition(confidence=1.0))
+    assert "SQUAT  99 % sure" in shown(live.view())
+    assert "99 % sure" in plain_line(RepetitionCounted(repetition(confidence=1.0)), live.view())
+
+
 def test_in_a_rest_the_clock_is_large_and_the_set_is_told(live):
     done = counted(live, *squats(4))
     live.take(SetClosed(set_of(*done)))

@@ -6,7 +6,7 @@ import math
 
 from imu.app.live_view import LOW_BATTERY_PERCENT, Link, LinkState, LiveView
 from imu.app.report.words import clock, printable, tempo
-from imu.app.screen_parts import balance, plural, plural_of
+from imu.app.screen_parts import balance, plural, plural_of, sureness
 from imu.motion.repetitions import Repetition
 from imu.sensors.conversation import (
     Battery,
@@ -61,7 +61,7 @@ def _figures(repetition: Repetition) -> str:
     return (
         f"{repetition.pattern:<9}  {math.degrees(repetition.trunk_angle_rad):3.0f}°  {repetition.hip_drop_m:.2f} m  "
         f"{tempo([repetition])} s  {repetition.mean_concentric_velocity_m_s:.2f} m/s  "
-        f"{100 * repetition.confidence:.0f} % sure"
+        f"{sureness(repetition)}"
     )
 
 

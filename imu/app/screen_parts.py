@@ -109,9 +109,9 @@ def headline(view: LiveView) -> Text:
     if view.phase is Phase.REST:
         told = Text(plural(view.count, view.shown.pattern).upper(), STYLE[view.shown.pattern])
         return told.append(f"  in set {view.set_number}", "not bold")
-    pattern, percent = view.last.pattern, 100 * view.last.confidence
+    pattern = view.last.pattern
     told = Text(pattern.upper(), STYLE[pattern])
-    return told if pattern is Pattern.UNCERTAIN else told.append(f"  {percent:.0f} % sure", "not bold dim")
+    return told if pattern is Pattern.UNCERTAIN else told.append(f"  {sureness(view.last)}", "not bold dim")
 
 
 def _before_the_first(view: LiveView) -> Text:
@@ -124,6 +124,11 @@ def _before_the_first(view: LiveView) -> Text:
             return Text("Looking for the sensor.")
         case LinkState.CONNECTING:
             return Text("Connecting to the sensor.")
+
+
+def sureness(repetition: Repetition) -> str:
+    """Return how sure the pattern is; never quite, for nobody wearing one sensor at the hip is."""
+    return f"{min(99, round(100 * repetition.confidence))} % sure"
 
 
 def clocks(view: LiveView) -> Text:
