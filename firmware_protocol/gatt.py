@@ -56,7 +56,7 @@ class AttError(IntEnum):
     INSUFFICIENT_AUTHENTICATION = 0x05
     """The link is not encrypted: pair first."""
     INVALID_LENGTH = 0x0D
-    """A request without op and request id, or a time sync of the wrong length."""
+    """A request without op and request id, or a time sync that is too short."""
     INDICATIONS_OFF = 0xFD
     """Subscribe to the indications of Control first (CCC descriptor improperly configured)."""
     BUSY = 0xFE

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import subprocess
 from collections import deque
 from collections.abc import Iterator
@@ -14,6 +16,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_protocol import FOLDER
 from test_protocol_c import BUILDS, make
 
 import firmware_protocol as protocol
@@ -559,3 +562,51 @@ def test_the_drivers_samples_are_complete_and_in_order(sensor):
     assert [notice.samples for notice in host.told(SamplesLost)] == [200]
     assert sum(notice.samples for notice in host.told(SamplesRecovered)) == 3000
     assert all(later.device_time_s[0] > earlier.device_time_s[-1] for earlier, later in pairwise(host.blocks))
+
+
+# --- the firmware around it -------------------------------------------------------------------------------------------
+
+XIAO = FOLDER / "zephyr_xiao"
+COMPILERS = {"gcc": "gcc libc6-dev", "arm-none-eabi-gcc": "gcc-arm-none-eabi libnewlib-arm-none-eabi"}
+
+
+@pytest.mark.parametrize("open_lab", [False, True])
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_the_firmware_fits_the_portable_part(tmp_path, compiler, open_lab):
+    """A check of types and names against stand-ins for Zephyr; it proves nothing of Zephyr itself."""
+    if shutil.which(compiler) is None:
+        pytest.skip(f"{compiler} is missing: apt-get install --no-install-recommends {COMPILERS[compiler]}")
+    sources = sorted((XIAO / "src").glob("*.c"))
+    for path in sorted((XIAO / "src").iterdir()):
+        for header in re.findall(r"<(zephyr/[a-z_/0-9]+\.h)>", path.read_text(encoding="utf-8")):
+            (tmp_path / header).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / header).write_text('#include "zephyr.h"\n')
+    folders = [f"-I{folder}" for folder in (tmp_path, XIAO / "stand_ins", FOLDER / "c", XIAO / "src")]
+    warnings = ["-Wall", "-Wextra", "-Werror", "-Wshadow", "-Wstrict-prototypes", "-Wmissing-prototypes"]
+    lab = ["-DCONFIG_IMU_OPEN_LAB=1"] if open_lab else []
+    command = [compiler, "-std=gnu11", "-fsyntax-only", *warnings, *lab, *folders, *sources]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_build_knows_every_source():
+    listed = re.findall(r"^ +(\S+\.c)$", (XIAO / "CMakeLists.txt").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    portable = {"${PORTABLE}/" + path.name for path in (FOLDER / "c").glob("*.c")}
+    assert set(listed) == portable | {f"src/{path.name}" for path in (XIAO / "src").glob("*.c")}
+
+
+def test_the_firmware_has_the_uuids_and_the_name_of_the_protocol():
+    header = (XIAO / "src" / "imu_uuids.h").read_text(encoding="utf-8")
+    words = re.search(
+        r"BT_UUID_128_ENCODE\(0x(\w{8}) \+ \(number\), 0x(\w+), 0x(\w+), 0x(\w+), 0x(\w+)\)", header
+    ).groups()
+    found = {
+        name: f"{int(words[0], 16) + int(number, 16):08x}-" + "-".join(words[1:])
+        for name, number in re.findall(r"#define IMU_UUID_(\w+) IMU_UUID\((0x\w+)\)", header)
+    }
+    names = ("SERVICE", "INFO", "CONFIG", "CONTROL", "DATA", "BACKFILL", "STATUS", "TIME_SYNC")
+    assert found == {name: getattr(protocol, f"{name}_UUID") for name in names}
+    settings_text = (XIAO / "prj.conf").read_text(encoding="utf-8")
+    assert f'CONFIG_BT_DEVICE_NAME="{protocol.NAME_PREFIX}0000"' in settings_text
+    kept = int(re.search(r"config IMU_BUFFER_SAMPLES\n.*\n\tdefault (\d+)", (XIAO / "Kconfig").read_text()).group(1))
+    assert kept >= 60 * 104
