@@ -241,7 +241,7 @@ async def test_messages_come_in_order_and_actions_are_carried_out_in_order(radio
         assert sensor.connected
     assert not sensor.connected
     assert talking.order[:4] == [
-        LinkNotice(LinkState.SEARCHING, None, 1),
+        LinkNotice(LinkState.SEARCHING),
         LinkNotice(LinkState.CONNECTING, talking.notices[1].sensor, 1),
         LinkNotice(LinkState.CONNECTED, talking.notices[1].sensor, 1),
         talking.messages[0],
@@ -403,7 +403,9 @@ async def test_closing_ends_a_search_at_once(radio, until):
     async with talk(radio, parameters=replace(FAST, scan_s=3600)) as talking:
         await until(lambda: talking.states() == [LinkState.SEARCHING])
     assert talking.messages == []
-    await SensorLink(Radio(), SensorChoice(), recognise, HostClock()).close()
+    link = SensorLink(Radio(), SensorChoice(), recognise, HostClock())
+    await link.close()
+    assert [told async for told in link.messages()] == []
 
 
 # --- which sensor -----------------------------------------------------------------------------------------------------
@@ -446,20 +448,44 @@ async def test_a_sensor_that_is_not_there_is_told_with_what_is(radio):
     assert "HipIMU" in await missing("hip"), "a part of a name is not enough: it might be another's"
 
 
-async def test_a_sensor_that_the_system_holds_from_a_killed_program_is_found(radio):
-    held = BLEDevice(
-        "F0:00:00:00:00:07", "HipIMU 4711", {"path": "/org/bluez/x", "props": {"UUIDs": [SERVICE.upper()]}}
-    )
-    mouse = BLEDevice("F0:00:00:00:00:08", "Mouse", {"path": "/org/bluez/y", "props": {"UUIDs": ["1812"]}})
+async def test_a_sensor_that_a_killed_program_has_left_connected_is_found_and_connected_anew(rogue, until):
+    """On Linux the connection outlives the program, and a connected sensor does not advertise."""
+    bluez = {"path": "/org/bluez/x", "props": {"UUIDs": [SERVICE.upper()]}}
+    held = BLEDevice("AA", "HipIMU 4711", bluez)
+    mouse = BLEDevice("BB", "Mouse", {"path": "/org/bluez/y", "props": {"UUIDs": ["1812"]}})
 
     class HostRadio(Radio):
         async def connected_devices(self) -> list[BLEDevice]:
-            return [mouse, held]
+            return [mouse, held] if "disconnect" not in rogue.heard else []
 
-    chosen = HostRadio(radio.scanner_backend, radio.client_backend)
-    found = await find_sensor(chosen, SensorChoice(), recognise, 0.3, 0.1)
-    assert (found.device, found.kind, found.rssi_dbm) == (held, KIND, None)
-    assert [each.name for each in await scan(chosen, recognise, 0.1)] == ["HipIMU 4711"]
+    rogue.advertises = False
+    chosen = HostRadio(rogue.scanner_backend, rogue.client_backend)
+    (seen,) = await scan(chosen, recognise, 0.1)
+    assert (seen.device, seen.kind, seen.rssi_dbm, seen.connected) == (held, KIND, None, True)
+
+    async def advertises_again() -> None:
+        rogue.advertises = True
+
+    rogue.heard.clear()
+    rogue.disconnecting = advertises_again
+    talking = Talk(SensorLink(chosen, SensorChoice(), recognise, HostClock(), FAST))
+    await until(lambda: rogue.clients and rogue.clients[-1].callback)
+    rogue.clients[-1].notify(1)
+    await until(lambda: talking.count() == 1)
+    await talking.link.close()
+    await talking.task
+    left = ["new client", "connect", "disconnect"]
+    assert rogue.heard[:-1] == [
+        "start",
+        "stop",
+        *left,
+        "start",
+        "stop",
+        *left[:2],
+        "notify 2",
+        "write 01 with response",
+    ]
+    assert talking.messages[0] == parts(talking.messages)[0][0] and len(parts(talking.messages)) == 1
 
 
 # --- over backends that misbehave -------------------------------------------------------------------------------------
@@ -469,6 +495,7 @@ class Rogue:
     """A sensor on a radio whose every answer can be set."""
 
     def __init__(self) -> None:
+        self.advertises = True
         self.starts: list[Exception | None] = []
         self.stops: list[Exception | None] = []
         self.connects: list[BaseException | None] = []
@@ -495,7 +522,8 @@ class RogueScanner(BaseBleakScanner):
         self.seen_devices = {}
         self.rogue.heard.append("start")
         self.rogue.answer(self.rogue.starts)
-        asyncio.get_running_loop().call_soon(self.advertise)
+        if self.rogue.advertises:
+            asyncio.get_running_loop().call_soon(self.advertise)
 
     def advertise(self) -> None:
         for name, services in ((None, []), ("HipIMU", []), (None, [SERVICE.upper()])):  # in pieces
@@ -695,6 +723,7 @@ async def test_connecting_is_tried_again_whatever_went_wrong(rogue, until):
         await until(lambda: rogue.clients and rogue.clients[-1].callback)
         rogue.clients[-1].notify(1)
         await until(lambda: talking.count() == 1)
+    assert {notice.sensor.title for notice in talking.notices[1:]} == {"HipIMU (AA)"}
     tries = len(FAILURES) + 1
     assert len(rogue.clients) == tries and rogue.heard.count("disconnect") == tries
     assert rogue.heard.count("start") == tries, "and each time it is looked for again: Linux may have forgotten it"
@@ -737,17 +766,20 @@ async def test_bluetooth_switched_off_and_on_in_a_training_costs_a_gap(rogue, un
     async with talk(rogue) as talking:
         await until(lambda: rogue.clients and rogue.clients[-1].callback)
         rogue.clients[-1].notify(1)
-        rogue.starts, rogue.connects = [off] * 3, [off, off, BleakDBusError("org.bluez.Error.NotReady", [])]
+        rogue.starts = [off] * 3
+        rogue.connects = [off, BleakError("Input/output error"), BleakDBusError("org.bluez.Error.NotReady", [])]
         rogue.clients[-1].drop()
         await until(lambda: len(rogue.clients) == 5 and rogue.clients[-1].callback)
         rogue.clients[-1].notify(2)
         await until(lambda: talking.count() == 2)
+        told = [notice.trouble and notice.trouble.reason for notice in talking.notices]
+        assert told == [None] * 5 + [BluetoothTrouble.OFF] * 6 + [None], "the screen can say it as long as it lasts"
     short = replace(FAST, give_up_s=0.1)
     with pytest.raises(BluetoothUnavailable, match="Bluetooth is off") as caught:
         async with talk(rogue, parameters=short) as talking:
             await until(lambda: rogue.clients[-1].connected and rogue.clients[-1].callback)
             rogue.clients[-1].notify(1)
-            rogue.connects = [off] * 99
+            rogue.starts, rogue.connects = [off] * 99, [BleakError("Input/output error") for _ in range(99)]
             rogue.clients[-1].drop()
             await talking.task
     assert caught.value.reason is BluetoothTrouble.OFF

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from imu.errors import BluetoothUnavailable
@@ -46,11 +46,14 @@ class LinkNotice:
         ``None`` as long as none has been found.
     attempt : int
         Which attempt it is since the sensor was found or heard last, from 1.
+    trouble : BluetoothUnavailable or None
+        What is wrong with this computer's Bluetooth; the sensor is waited for all the same, in case it is put right.
     """
 
     state: LinkState
-    sensor: SeenSensor | None
-    attempt: int
+    sensor: SeenSensor | None = None
+    attempt: int = 1
+    trouble: BluetoothUnavailable | None = None
 
 
 class SensorLink:
@@ -102,6 +105,8 @@ class SensorLink:
         BluetoothUnavailable, SensorNotFound, SensorBusy, SensorLost, SensorUnsuitable
             After the last message, if it was not `close` that made it the last.
         """
+        if self._closing.is_set():
+            return
         self._supervisor = asyncio.create_task(self._supervise(), name="sensor link")
         while (told := await self._told.get()) is not None:
             if isinstance(told, LinkUp):
@@ -137,33 +142,58 @@ class SensorLink:
     async def _supervise(self) -> None:
         """Find the sensor, then connect and talk, over and over."""
         try:
-            self._tell(LinkState.SEARCHING, None, 1)
+            self._told.put_nowait(LinkNotice(LinkState.SEARCHING))
             sensor = await find_sensor(
                 self._radio, self._choice, self._recognise, self._parameters.scan_s, self._parameters.choosing_s
             )
             patience = Patience(self._parameters)
+            if sensor.connected:
+                sensor = await self._let_go(sensor, patience)
             while not self._closing.is_set():
                 sensor, connection = await self._reach(sensor, patience)
                 await self._talk(sensor, connection, patience)
         finally:
             self._told.put_nowait(None)
 
-    def _tell(self, state: LinkState, sensor: SeenSensor | None, attempt: int) -> None:
-        self._told.put_nowait(LinkNotice(state, sensor, attempt))
+    def _tell(self, state: LinkState, sensor: SeenSensor, patience: Patience) -> None:
+        self._told.put_nowait(LinkNotice(state, sensor, patience.attempt, patience.trouble))
+
+    def _connection(self, sensor: SeenSensor, patience: Patience) -> Connection:
+        return Connection(
+            self._radio,
+            sensor,
+            self._clock,
+            self._told.put_nowait,
+            self._parameters.connection,
+            within_s=patience.left_s,
+        )
+
+    async def _let_go(self, sensor: SeenSensor, patience: Patience) -> SeenSensor:
+        """Hang up on a sensor that a program before us has left connected; return it as it is heard then.
+
+        Its subscriptions are in an unknown state: on Linux the next one is not answered for 10 s.
+        """
+        self._tell(LinkState.CONNECTING, sensor, patience)
+        left = self._connection(sensor, patience)
+        try:
+            await left.open()
+        except (LinkFailed, BluetoothUnavailable) as error:
+            _log.info("hanging up on %s, which was left connected: %s", sensor.title, error)
+        finally:
+            await left.hang_up()
+        return await self._look_again(sensor, patience)
 
     async def _reach(self, sensor: SeenSensor, patience: Patience) -> tuple[SeenSensor, Connection]:
         """Connect, however often it takes."""
         while True:
             if patience.attempt > 1:
-                self._tell(LinkState.SEARCHING, sensor, patience.attempt)
+                self._tell(LinkState.SEARCHING, sensor, patience)
                 await asyncio.sleep(patience.wait_s)
                 sensor = await self._look_again(sensor, patience)
-            self._tell(LinkState.CONNECTING, sensor, patience.attempt)
-            connection = Connection(
-                self._radio, sensor, self._clock, self._told.put_nowait, self._parameters.connection
-            )
+            self._tell(LinkState.CONNECTING, sensor, patience)
+            connection = self._connection(sensor, patience)
             try:
-                await connection.open(patience.left_s)
+                await connection.open()
             except BaseException as error:
                 await connection.hang_up()
                 if not isinstance(error, LinkFailed | BluetoothUnavailable):
@@ -171,24 +201,27 @@ class SensorLink:
                 _log.info("connecting to %s, attempt %d: %s", sensor.title, patience.attempt, error)
                 patience.failed(sensor, error)
             else:
+                patience.trouble = None
                 return sensor, connection
 
     async def _look_again(self, sensor: SeenSensor, patience: Patience) -> SeenSensor:
-        """Listen for a sensor that is known; return it as it is heard now or, if it is not, as it was."""
+        """Listen for a sensor that is known; return it with what is needed to connect to it now."""
         same = SensorChoice(sensor.address).is_address_of
         listen_s = min(patience.left_s, self._parameters.look_again_s)
         try:
             seen = await scan(self._radio, self._recognise, listen_s, lambda other: 0.0 if same(other) else None)
         except BluetoothUnavailable as error:
-            patience.check(sensor, error)
+            patience.trouble = error
             return sensor
-        return next(filter(same, seen), sensor)
+        patience.trouble = None
+        again = next(filter(same, seen), sensor)
+        return replace(sensor, device=again.device, rssi_dbm=again.rssi_dbm)  # name and kind come in pieces
 
     async def _talk(self, sensor: SeenSensor, connection: Connection, patience: Patience) -> None:
         """Pass on what is said in both directions until the connection ends or is to be closed."""
         self._talking = True
         self._connections += 1
-        self._tell(LinkState.CONNECTED, sensor, patience.attempt)
+        self._tell(LinkState.CONNECTED, sensor, patience)
         self._told.put_nowait(LinkUp(self._clock.now_ns(), connection.longest_write))
         try:
             cause = await self._until_ended(connection)
@@ -200,7 +233,7 @@ class SensorLink:
         if cause is None:
             return
         _log.info("the connection to %s ended: %s", sensor.title, cause)
-        self._tell(LinkState.LOST, sensor, patience.attempt)
+        self._tell(LinkState.LOST, sensor, patience)
         if connection.was_heard:
             patience.heard()
         else:

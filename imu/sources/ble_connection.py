@@ -52,7 +52,23 @@ class ConnectionParameters:
 
 
 class Connection:
-    """A connection to `sensor`; whatever is heard is given to `hear`, stamped with `clock`, as long as it is open."""
+    """A connection to a sensor.
+
+    Parameters
+    ----------
+    radio : Radio
+        What to connect with.
+    sensor : SeenSensor
+        What to connect to.
+    clock : HostClock
+        Stamps what is heard.
+    hear : callable
+        Given whatever is heard while the connection is open.
+    parameters : ConnectionParameters
+        How long to wait for what.
+    within_s : float
+        How long to try to connect at most, less than `parameters` allow if need be.
+    """
 
     def __init__(
         self,
@@ -61,13 +77,16 @@ class Connection:
         clock: HostClock,
         hear: Callable[[Heard], None],
         parameters: ConnectionParameters,
+        *,
+        within_s: float,
     ) -> None:
         self._sensor = sensor
         self._clock = clock
         self._hear = hear
         self._parameters = parameters
         # A new client each time: macOS refuses a second subscription by the same one (hbldh/bleak#1969).
-        self._client: BleakClient = radio.client(sensor.device, self._on_gone, parameters.connect_s)
+        self._connect_s = min(within_s, parameters.connect_s)
+        self._client: BleakClient = radio.client(sensor.device, self._on_gone, self._connect_s)
         self._gone = asyncio.Event()
         self._alive_s = 0.0
         self._subscribed: set[str] = set()
@@ -80,8 +99,11 @@ class Connection:
         del client
         self._gone.set()
 
-    async def open(self, within_s: float) -> None:
+    async def open(self) -> None:
         """Connect.
+
+        bleak keeps the time itself, and on Linux must then be let take the request back: cut short in that, it leaves
+        its D-Bus connection broken. Only if it does not come to an end is it cut short.
 
         Raises
         ------
@@ -92,7 +114,7 @@ class Connection:
         """
         try:
             with told_as_link_failure():
-                async with asyncio.timeout(min(within_s, self._parameters.connect_s)):
+                async with asyncio.timeout(self._connect_s + self._parameters.farewell_s):
                     await self._client.connect()
                     await self._wait_for_mtu()
         except BleakGATTProtocolError as error:
@@ -154,8 +176,16 @@ class Connection:
         self._alive_s = asyncio.get_running_loop().time()
 
     def _characteristic(self, uuid: str) -> BleakGATTCharacteristic | None:
-        """Return the first with this UUID; bleak's own look-up raises when there are two."""
-        return next((each for each in self._client.services.characteristics.values() if each.uuid == uuid), None)
+        """Return the first with this UUID, in this service if one is named; bleak's own look-up raises at two."""
+        service, _, wanted = uuid.rpartition("/")
+        return next(
+            (
+                each
+                for each in self._client.services.characteristics.values()
+                if each.uuid == wanted and service in ("", each.service_uuid)
+            ),
+            None,
+        )
 
     async def _do(self, action: Action, found: BleakGATTCharacteristic) -> None:
         match action:

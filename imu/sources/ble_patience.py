@@ -47,6 +47,8 @@ class Patience:
         Which attempt is due, from 1.
     wait_s : float
         How long to wait before it.
+    trouble : BluetoothUnavailable or None
+        What was wrong with this computer's Bluetooth when it was used last.
     """
 
     def __init__(self, parameters: LinkParameters) -> None:
@@ -59,6 +61,7 @@ class Patience:
         self._until_s = asyncio.get_running_loop().time() + limit_s
         self.attempt = 1
         self.wait_s = 0.0
+        self.trouble: BluetoothUnavailable | None = None
 
     @property
     def left_s(self) -> float:
@@ -78,23 +81,19 @@ class Patience:
         BluetoothUnavailable, SensorBusy, SensorLost
             If there should be no further one.
         """
-        self.check(sensor, error)
+        if isinstance(error, BluetoothUnavailable):
+            self.trouble = error
+        # In the middle of a training, Bluetooth that is off is perhaps being switched on again.
+        if not self.left_s or (self.trouble is not None and not self._ever_heard):
+            raise self._given_up(sensor) from error
         self.attempt += 1
         longer_s = max(self._parameters.shortest_wait_s, 2 * self.wait_s)
         self.wait_s = min(longer_s, self._parameters.longest_wait_s)
 
-    def check(self, sensor: SeenSensor, error: LinkFailed | BluetoothUnavailable) -> None:
-        """Give up if it is time; raises as `failed` does.
-
-        In the middle of a training, Bluetooth that is off is perhaps being switched on again.
-        """
-        no_use = isinstance(error, BluetoothUnavailable) and not self._ever_heard
-        if no_use or not self.left_s:
-            raise self._given_up(sensor, error) from error
-
-    def _given_up(self, sensor: SeenSensor, error: LinkFailed | BluetoothUnavailable) -> ImuError:
-        if isinstance(error, BluetoothUnavailable):
-            return BluetoothUnavailable(error.reason, str(error))
+    def _given_up(self, sensor: SeenSensor) -> ImuError:
+        # Linux says "input/output error" of a connection where Bluetooth is off; only a search tells.
+        if self.trouble is not None:
+            return BluetoothUnavailable(self.trouble.reason, str(self.trouble))
         if self._ever_heard:
             return SensorLost(
                 f"{sensor.title} went away and did not come back within {self._parameters.give_up_s:.0f} s: charge it "

@@ -81,6 +81,8 @@ class SeenSensor:
         All that it has said of itself so far.
     device : BLEDevice
         What bleak connects to.
+    connected : bool
+        Whether this computer is connected to it already, so that it was not heard but known.
     """
 
     name: str | None
@@ -89,6 +91,7 @@ class SeenSensor:
     kind: SensorKind | None
     advertisement: Advertisement
     device: BLEDevice = field(repr=False, compare=False)
+    connected: bool = False
 
     @property
     def title(self) -> str:
@@ -215,4 +218,4 @@ def _already_connected(device: BLEDevice, recognise: Recognise) -> SeenSensor:
     """Return what can be told of a connected sensor; BlueZ keeps what it once advertised."""
     kept = device.details.get("props", {}) if isinstance(device.details, Mapping) else {}
     said = Advertisement(device.name, tuple(uuid.lower() for uuid in kept.get("UUIDs", ())))
-    return SeenSensor(device.name, device.address, None, recognise(said), said, device)
+    return SeenSensor(device.name, device.address, None, recognise(said), said, device, connected=True)
