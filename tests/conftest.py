@@ -7,8 +7,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 import pytest_asyncio
+from hypothesis import settings
 
 from imu.sources.virtual import VirtualRadio
+
+settings.register_profile("any machine", deadline=None)  # slow is not wrong
+settings.load_profile("any machine")
 
 Until = Callable[..., Awaitable[None]]
 

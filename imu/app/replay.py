@@ -19,7 +19,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from imu.errors import ImuError
+from imu.errors import ImuError, RecordingForeign
+from imu.sensors.conversation import SensorKind
 from imu.sensors.kinds import kind_named
 from imu.session import Session, SessionParameters, SessionSummary
 from imu.sources.recording import find_recordings, read_recording
@@ -139,7 +140,8 @@ def _replay_rows(name: str, path: Path, options: ReplayOptions) -> Replayed:
 def _replay_training(name: str, path: Path, options: ReplayOptions) -> Replayed:
     """Replay a recording of a training: what was heard and asked for then goes the same way as it did live."""
     recording = open_training_recording(path)
-    driver = kind_named(recording.header.sensor_kind).driver(recording.header.wished_rate_hz)
+    kind = _kind(recording.header.sensor_kind)
+    driver = kind.driver(recording.header.wished_rate_hz)
     training = Training(driver, SessionParameters(least_repetitions=options.least_repetitions))
     for message in recording.messages():
         training.take(message)
@@ -149,6 +151,16 @@ def _replay_training(name: str, path: Path, options: ReplayOptions) -> Replayed:
         started_at=datetime.fromtimestamp(recording.header.started_ns * 1e-9, UTC),
         damaged=recording.damaged,
     )
+
+
+def _kind(name: str) -> SensorKind:
+    """Return the kind of sensor that made a recording."""
+    try:
+        return kind_named(name)
+    except ValueError as error:
+        raise RecordingForeign(
+            f"it was recorded from a sensor of the kind {name!r}, which this version does not know: update this program"
+        ) from error
 
 
 def replay_all(names: Sequence[str], options: ReplayOptions, jobs: int = 1) -> Generator[Replayed | Failed, None, None]:

@@ -93,6 +93,7 @@ class Read:
     """Read a characteristic; what it holds comes as :class:`Heard`."""
 
     characteristic: str
+    """UUID in full, lower case; of one that several services have, ``"service/characteristic"``."""
     required: bool = True
     """Whether a sensor that lacks it cannot be used; a missing optional one is passed over in silence."""
 

@@ -48,6 +48,7 @@ class ReferenceDriver:
         self._samples = ReferenceSamples()
         self._boot_id: int | None = None
         self._refused = False
+        self._linked = False
         self._identified = False
         self._request_id = 0
         self._identity: dict[str, str] = {}
@@ -62,10 +63,12 @@ class ReferenceDriver:
         blocks: list[ImuBlock] = []
         match message:
             case LinkUp():
+                self._linked = True
                 self._greet()
             case LinkDown():
+                self._linked = False
                 self._samples.disconnected()
-            case Heard():
+            case Heard() if self._linked:
                 blocks = self._hear(message) + self._go_on(message.received_s)
         return self._reply(blocks)
 
