@@ -7,8 +7,9 @@ come from; what happens to them is here, once.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from imu.motion.form import SENSOR_ABOVE_HIP_M
 from imu.motion.movements import Movement, Posture
 from imu.motion.pattern import Pattern
 from imu.motion.repetitions import Judge, JudgeParameters, RejectedMovement, Repetition
@@ -256,8 +257,12 @@ class Session:
 
     @property
     def posture(self) -> Posture | None:
-        """Where the hip is now, for showing; ``None`` before the first step."""
-        return self._tracker.posture
+        """Where the hip joint is now, for showing; ``None`` before the first step."""
+        posture = self._tracker.posture
+        if posture is None:
+            return None
+        by_tilting_m = SENSOR_ABOVE_HIP_M * (1.0 - math.cos(posture.trunk_tilt_rad))
+        return replace(posture, hip_drop_m=max(0.0, posture.hip_drop_m - by_tilting_m))
 
     def _paused_away(self, movement: Movement) -> RejectedMovement | None:
         """Return the movement as rejected if it happened, in part at least, in a pause."""

@@ -114,7 +114,10 @@ async def _train(options: TrainOptions) -> Trained:
         link = SensorLink(radio, choice, recognise, clock)
         with _Audience(options, live) as audience:
             run = TrainingRun(link, clock, plan, live, audience.tell)
-            with _ended_by_signals(run.stop), keyboard(audience.presses(run), audience.suspend, audience.resume):
+            keys = keyboard(audience.presses(run), audience.suspend, audience.resume)
+            with _ended_by_signals(run.stop), keys:
+                if sys.stdin.isatty() and not keys.listening:  # in the background: the screen is not ours
+                    audience.suspend()
                 showing = asyncio.create_task(audience.watch(run))
                 try:
                     trained = await run.run()

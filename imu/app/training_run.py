@@ -150,6 +150,8 @@ class TrainingRun:
         """Do what the person asks for, and record it."""
         if self._training is None:
             return
+        if command is PersonCommand.KEEP_ALONE and self._live.view().lone is None:
+            return  # nothing is offered any more
         asked = PersonAsked(self._clock.now_ns(), command)
         self._record(lambda recorder: recorder.write(asked))
         if command in (PersonCommand.PAUSE, PersonCommand.RESUME):

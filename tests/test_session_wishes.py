@@ -1,0 +1,119 @@
+"""What the person can ask for in a session: end a set, take back, keep a lone repetition, pause."""
+
+from __future__ import annotations
+
+import itertools
+from functools import cache
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from imu.samples import ImuBlock
+from imu.session import RepetitionTakenBack, Session, SessionSummary, SetClosed
+from imu.simulate import Exercise, Lifter, Rest, Sensor, simulate
+
+WISHES = ("end_set", "take_back", "keep_alone", "pause", "resume")
+
+
+@cache
+def squats(repetitions: int = 5) -> ImuBlock:
+    return simulate([Rest(3), Exercise("air_squat", repetitions), Rest(3)], Lifter(), Sensor.ideal(sampling_rate_hz=100), 1).block
+
+
+def run(block: ImuBlock, wishes: dict[float, str], rows: int = 10) -> tuple[Session, SessionSummary]:
+    """Push a block in pieces; ask for something once its time has come."""
+    session, waiting = Session(), sorted(wishes.items())
+    for start in range(0, len(block), rows):
+        while waiting and session.now_s >= waiting[0][0]:
+            getattr(session, waiting.pop(0)[1])()
+        session.push(block[start : start + rows])
+    for _, wish in waiting:
+        getattr(session, wish)()
+    return session, session.finish()[1]
+
+
+def sizes(summary: SessionSummary) -> list[int]:
+    return [len(one.repetitions) for one in summary.sets]
+
+
+@pytest.fixture(scope="module")
+def ends() -> list[float]:
+    return [one.end_s for one in run(squats(), {})[1].sets[0].repetitions]
+
+
+def test_undisturbed_it_is_one_set(ends: list[float]) -> None:
+    assert len(ends) == 5
+
+
+def test_ending_a_set_begins_another(ends: list[float]) -> None:
+    _, summary = run(squats(), {ends[1] + 0.3: "end_set"})
+    assert sizes(summary) == [2, 3]
+
+
+def test_taking_back_leaves_the_others(ends: list[float]) -> None:
+    _, summary = run(squats(), {ends[1] + 0.3: "take_back"})
+    assert sizes(summary) == [4]
+    (taken,) = [one for one in summary.rejected if one.reason == "taken back by the person"]
+    assert taken.repetition is not None
+    assert taken.repetition.end_s == ends[1]
+
+
+def test_taking_back_reaches_into_a_set_that_is_closed(ends: list[float]) -> None:
+    session = Session()
+    session.push(squats())
+    session.end_set()
+    (event,) = session.take_back()
+    assert isinstance(event, RepetitionTakenBack)
+    assert event.repetition.end_s == ends[-1]
+    for _ in range(4):
+        assert session.take_back()
+    assert session.take_back() == []
+    assert session.finish()[1].sets == ()
+
+
+def test_a_lone_repetition_can_be_kept() -> None:
+    session = Session()
+    session.push(squats(1))
+    session.end_set()
+    (event,) = session.keep_alone()
+    assert isinstance(event, SetClosed)
+    assert session.keep_alone() == []
+    summary = session.finish()[1]
+    assert sizes(summary) == [1]
+    assert not any(one.reason == "alone" for one in summary.rejected)
+
+
+def test_nothing_is_counted_in_a_pause_nor_what_began_in_it(ends: list[float]) -> None:
+    middle_of_third = (ends[1] + ends[2]) / 2
+    _, summary = run(squats(), {ends[0] + 0.3: "pause", middle_of_third: "resume"})
+    assert [one.reason for one in summary.rejected].count("made in a pause") == 2
+    counted = [one.start_s for each in summary.sets for one in each.repetitions]
+    assert [start_s > ends[2] for start_s in counted] == [True, True], "the first one is alone before the pause"
+
+
+@given(
+    wishes=st.dictionaries(st.floats(0, 25), st.sampled_from(WISHES), max_size=6),
+    rows=st.sampled_from([1, 7, 100]),
+)
+@settings(max_examples=25)
+def test_every_repetition_stays_somewhere_and_order_holds(wishes: dict[float, str], rows: int) -> None:
+    _, summary = run(squats(), wishes, rows)
+    reasons = ("alone", "made in a pause", "taken back by the person")
+    kept = sum(sizes(summary)) + sum(one.reason in reasons for one in summary.rejected)
+    assert kept == 5
+    starts = [one.start_s for each in summary.sets for one in each.repetitions]
+    assert starts == sorted(starts)
+    assert all(one.end_s <= other.start_s for one, other in itertools.pairwise(summary.sets))
+
+
+def test_the_hip_goes_down_and_up_before_anything_is_counted(ends: list[float]) -> None:
+    session, block = Session(), squats()
+    assert session.posture is None
+    drops = []
+    for start in range(0, len(block), 5):
+        session.push(block[start : start + 5])
+        if session.posture is not None and session.now_s < ends[0] + 0.5:
+            drops.append(session.posture.hip_drop_m)
+    assert 0.25 < max(drops) < 0.8
+    assert drops[-1] < 0.05
