@@ -199,3 +199,27 @@ def test_keys_in_a_real_terminal(tmp_path: Path) -> None:
     assert "taken back by the person" in reasons
     with SessionStore.open(tmp_path / "sessions.db") as store:
         assert store.load(store.list()[0].id).summary == replay_of(tmp_path).summary
+
+
+def test_a_full_disk_is_told_at_once_and_the_training_goes_on(tmp_path: Path) -> None:
+    """No file may grow beyond 32 kB: neither the recording, some 12 s later, nor the store."""
+    resource = pytest.importorskip("resource", reason="there is no limit to the size of files on Windows")
+    process = started(
+        *("--sensor", "virtual", "--duration", "30"),
+        home=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (32_768, 32_768)),
+    )
+    out, _ = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "Traceback" not in out
+    lines = out.splitlines()
+    told = next(number for number, line in enumerate(lines) if "no longer recorded" in line)
+    counted = [number for number, line in enumerate(lines) if REPETITION.match(line)]
+    assert len(counted) == 5
+    assert told < counted[-1], "told while the training went on"
+    assert "5 squats" in out
+    (recording,) = (tmp_path / "recordings").glob("*.mcap")
+    assert recording.stat().st_size <= 32_768
+    assert 0 < len(repetitions(replay_of(tmp_path))) < 5

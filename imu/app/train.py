@@ -10,7 +10,7 @@ import contextlib
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -90,10 +90,14 @@ def train(options: TrainOptions) -> Trained:
         If there was no training: no Bluetooth, no sensor.
     """
     trained = asyncio.run(_train(options))
-    if options.save and trained.summary.samples:
+    if not trained.summary.samples:
+        if trained.recording is not None:
+            trained.recording.unlink(missing_ok=True)  # there is nothing in it
+        return replace(trained, recording=None)
+    try:
         _keep(trained, options)
-    elif trained.recording is not None and not trained.summary.samples:
-        trained.recording.unlink(missing_ok=True)  # there is nothing in it
+    except ImuError as error:  # what was trained is shown all the same
+        return replace(trained, trouble=trained.trouble or error)
     return trained
 
 
@@ -236,7 +240,7 @@ def _trained_before() -> TrainedBefore:
 
 
 def _keep(trained: Trained, options: TrainOptions) -> None:
-    """Store the session."""
+    """Store the session; one that was not recorded could not be told from others, and is not stored."""
     if trained.recording is None:
         return
     with SessionStore.open(store_path()) as store:
