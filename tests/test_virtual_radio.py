@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from imu.errors import ExtraMissing, SensorNotFound
 from imu.sensors.conversation import Advertisement
-from imu.sources.virtual import LinkChange, LinkEvent, RadioConditions, VirtualRadio, VirtualSensor
+from imu.sources.virtual import LinkChange, LinkEvent, RadioConditions, VirtualRadio, VirtualSensor, adapter
 from imu.sources.virtual.advertising import decode_advertisement, encode_advertisement
 
 Until = Callable[..., Awaitable[None]]
@@ -447,6 +447,20 @@ async def test_where_no_sensor_answers_the_person_is_told_what_to_do() -> None:
     with pytest.raises(SensorNotFound, match="imu sensor"):
         async with VirtualRadio("tcp-client:127.0.0.1:9"):
             pass
+
+
+async def test_what_listens_but_is_no_radio_is_told_from_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(adapter, "ANSWER_WITHIN_S", 0.2)
+    visitors: list[asyncio.StreamWriter] = []
+    silent = await asyncio.start_server(lambda _, writer: visitors.append(writer), "127.0.0.1", 0)
+    async with silent:
+        port = silent.sockets[0].getsockname()[1]
+        with pytest.raises(SensorNotFound, match="imu sensor"):
+            async with VirtualRadio(f"tcp-client:127.0.0.1:{port}"):
+                pass
+        for visitor in visitors:
+            visitor.close()
+            await visitor.wait_closed()
 
 
 async def test_a_radio_that_reaches_elsewhere_takes_no_sensors() -> None:

@@ -23,6 +23,9 @@ from bumble.transport.common import Transport, TransportLostError
 from imu.sources.virtual.controller import Controller
 from imu.sources.virtual.link import RadioLink
 
+ANSWER_WITHIN_S = 5.0
+"""Whatever does not answer within this is no Bluetooth controller."""
+
 T = TypeVar("T")
 AdvertisementHandler = Callable[[Advertisement], None]
 
@@ -85,13 +88,20 @@ class Adapter:
                     device = Device("computer", self._address, host=Host(self._controller, self._controller))
                 else:
                     device = await self._reach(self._air)
-                try:
-                    await device.power_on()
-                except TransportLostError as lost:
-                    raise AdapterGone(f"{self._air} hung up") from lost
+                await self._power_on(device)
                 device.on(Device.EVENT_ADVERTISEMENT, self._on_advertisement)
                 self._device = device
             return self._device
+
+    async def _power_on(self, device: Device) -> None:
+        try:
+            async with asyncio.timeout(ANSWER_WITHIN_S):
+                await to_its_end(device.power_on())
+        except (TransportLostError, TimeoutError) as silent:
+            if self._transport is not None:
+                await self._transport.close()
+                self._transport = None
+            raise AdapterGone(f"{self._air} does not answer as a Bluetooth controller does") from silent
 
     async def _reach(self, name: str) -> Device:
         try:
@@ -108,7 +118,7 @@ class Adapter:
         self._scanners.clear()
         if device is not None:
             for connection in list(device.connections.values()):
-                with contextlib.suppress(core.BaseBumbleError, hci.HCI_Error):
+                with contextlib.suppress(core.BaseBumbleError):
                     await connection.disconnect()
             await device.power_off()
         if self._controller is not None and isinstance(self._air, RadioLink):
@@ -175,15 +185,15 @@ class Adapter:
                 raise AdapterGone("the controller vanished")
             try:
                 return attempt.result()
-            except core.ConnectionError as failed:
-                raise ConnectionError(failed.error_name) from failed
             except TransportLostError as lost:
                 raise AdapterGone("the controller vanished") from lost
+            except core.BaseBumbleError as failed:
+                raise ConnectionError(str(failed)) from failed
 
     async def _take_back(self, device: Device, attempt: asyncio.Future[Connection]) -> None:
         """Cancel a request to connect, and hang up if it was fulfilled meanwhile."""
-        with contextlib.suppress(hci.HCI_Error, TransportLostError):
+        with contextlib.suppress(core.BaseBumbleError):  # it may have been fulfilled
             await device.send_sync_command(hci.HCI_LE_Create_Connection_Cancel_Command())
-        with contextlib.suppress(core.ConnectionError, TransportLostError, asyncio.CancelledError):
+        with contextlib.suppress(core.BaseBumbleError, asyncio.CancelledError):
             connection = await attempt
             await connection.disconnect()

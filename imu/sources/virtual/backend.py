@@ -205,7 +205,7 @@ class _Client(BaseBleakClient):
     async def disconnect(self) -> None:
         connection = self._connection
         if connection is not None:
-            with contextlib.suppress(core.BaseBumbleError, hci.HCI_Error):  # it hung up at the same moment
+            with contextlib.suppress(core.BaseBumbleError):  # it hung up at the same moment
                 await connection.disconnect()
 
     async def pair(self, *args: Any, **kwargs: Any) -> None:
@@ -228,7 +228,7 @@ class _Client(BaseBleakClient):
             return await to_its_end(request)
         except att.ATT_Error as refused:
             raise BleakGATTProtocolError(refused.error_code) from refused
-        except (AdapterGone, core.BaseBumbleError, hci.HCI_Error) as failed:
+        except (AdapterGone, core.BaseBumbleError) as failed:
             raise BleakError(str(failed)) from failed
 
     async def read_gatt_char(

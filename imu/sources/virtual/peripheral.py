@@ -122,7 +122,7 @@ class Peripheral:
     async def hang_up(self) -> None:
         """End the connection, as a sensor does that goes to sleep."""
         if self._connection is not None:
-            with contextlib.suppress(core.BaseBumbleError, hci.HCI_Error):  # the central hung up at the same moment
+            with contextlib.suppress(core.BaseBumbleError):  # the central hung up at the same moment
                 await self._connection.disconnect()
 
     async def power_cycle(self, off_s: float = 0.2) -> None:

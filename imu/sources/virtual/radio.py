@@ -7,7 +7,9 @@ radio is switched on. This module refuses to know what a sensor says.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
     from imu.sources.virtual.serving import Door
 
 FIRST_ADDRESS = 0xF0_00_00_00_00_01
+
+# What matters of what bumble logs comes as an exception as well; without any handler it would be on the screen.
+_OFF_THE_SCREEN = logging.NullHandler()
 
 
 def _ignore(event: LinkEvent) -> None:
@@ -149,6 +154,7 @@ class VirtualRadio:
         from imu.sources.virtual.backend import backends_of  # noqa: PLC0415
         from imu.sources.virtual.link import RadioLink  # noqa: PLC0415
 
+        logging.getLogger("bumble").addHandler(_OFF_THE_SCREEN)
         if self._transport is None:
             self._air = RadioLink(self._seed)
         self._adapter = Adapter(self._air or self._transport or "")
@@ -166,12 +172,13 @@ class VirtualRadio:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Switch off; a sensor's own failure is raised here."""
-        if self._adapter is not None:
-            await self._adapter.close()
-        if self._door is not None:
-            await self._door.close()
-        for sensor in self._sensors:
-            await sensor.remove()
+        async with AsyncExitStack() as each:  # all of it, whatever goes wrong with one
+            for sensor in self._sensors:
+                each.push_async_callback(sensor.remove)
+            if self._door is not None:
+                each.push_async_callback(self._door.close)
+            if self._adapter is not None:
+                each.push_async_callback(self._adapter.close)
 
     async def add_sensor(
         self,
