@@ -44,7 +44,7 @@ from firmware_protocol.packets import COMPACT_HEADER, PACKET_HEADER, SAMPLE
 from firmware_protocol.status import STATUS
 from firmware_protocol.time_sync import TIME_SYNC
 
-FOLDER = Path(protocol.__file__).parent
+FOLDER = Path(__file__).parents[1] / "firmware_protocol"
 GOLDEN = json.loads((FOLDER / "golden_packets.json").read_text(encoding="utf-8"))
 DOCUMENT = (FOLDER / "PROTOCOL.md").read_text(encoding="utf-8")
 

@@ -400,15 +400,37 @@ def test_samples_get_the_time_at_which_they_were_measured(programs, nominal_dhz,
     assert found[-1]["rate_hz"] == pytest.approx(rate_hz, rel=jitter_us / 5e6 + 2e-6)
 
 
+def test_the_measured_rate_follows_the_chip(programs):
+    """A chip that warms up: what it did minutes ago says little."""
+    lines, time_us, rates_hz = ["begin 1040"], 0.0, [105.0] * 200 + [106.0] * 1400
+    for rate_hz in rates_hz:
+        time_us += 10e6 / rate_hz
+        lines.append(f"batch {round(time_us)} 9 10")
+    found = run(programs / "timing_program", "\n".join(lines).encode())
+    assert found[199]["rate_hz"] == pytest.approx(105.0, rel=1e-5)
+    assert found[-1]["rate_hz"] == pytest.approx(106.0, rel=1e-5)
+
+
+def test_times_rise_after_an_interrupt_that_was_served_late(programs):
+    ready_us = [100_000 * i for i in range(1, 21)]
+    ready_us[9] += 60_000
+    lines = ["begin 1000", *(f"batch {at} 9 10" for at in ready_us)]
+    found = run(programs / "timing_program", "\n".join(lines).encode())
+    times_us = [time for batch in found for time in batch["times_us"]]
+    assert times_us == sorted(set(times_us))
+    assert found[-1]["times_us"][-1] == ready_us[-1]
+
+
+@pytest.mark.parametrize("late_us", [-400, 400])
 @pytest.mark.parametrize("lost", [1, 7, 345, 100_000])
-def test_samples_lost_in_the_fifo_are_counted_by_time(programs, lost):
+def test_samples_lost_in_the_fifo_are_counted_by_time(programs, lost, late_us):
     rate_hz, before, after = 105.3, 1_000, 10
     time_us = [round(i * 1e6 / rate_hz) for i in range(before + lost + after)]
     lines = ["begin 1040", *(f"batch {time_us[i + 9]} 9 10" for i in range(0, before, 10))]
-    lines.append(f"overrun {time_us[before + lost + 9]} 9 10")
+    lines.append(f"overrun {time_us[before + lost + 9] + late_us} 9 10")
     found = run(programs / "timing_program", "\n".join(lines).encode())
     assert found[-1]["lost"] == lost
-    assert found[-1]["times_us"] == pytest.approx(time_us[-after:], abs=5)
+    assert found[-1]["times_us"] == pytest.approx([time + late_us for time in time_us[-after:]], abs=5)
     assert sum(batch["lost"] for batch in found[:-1]) == 0
 
 

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
@@ -117,10 +118,10 @@ class Sensor:
     def due_us(self, sample: int) -> float:
         return self._started_us + (sample + 1) * 1e6 / TRUE_RATE_HZ
 
-    def measure(self, samples: int, overrun: bool = False) -> None:
+    def measure(self, samples: int, overrun: bool = False, watermark: int = WATERMARK) -> None:
         """Let the chip measure; it wakes the device for every five samples."""
         while samples > 0:
-            batch = min(WATERMARK, samples)
+            batch = min(watermark, samples)
             ready_us = round(self.due_us(self.measured + batch - 1))
             self.now_us = max(self.now_us, ready_us)
             self.do(f"samples {ready_us} {batch - 1} {batch} {self.measured} {int(overrun)}")
@@ -351,6 +352,72 @@ def test_what_could_not_be_sent_is_sent_later(program, steps):
         assert [len(packet) for packet in backfill].count(0) == 1
 
 
+def test_each_notification_can_fail_once(streaming):
+    streaming.measure(1000)
+    streaming.ask(protocol.resend(0, 50))
+    heard = []
+    while (sent := next(streaming.sends(), None)) is not None:
+        streaming.do("take_back")
+        assert next(streaming.sends()) == sent
+        heard.append(sent)
+    assert {uuid for uuid, _ in heard} == {protocol.CONFIG_UUID, protocol.DATA_UUID, protocol.BACKFILL_UUID}
+    backfill = [protocol.decode_packet(payload) for uuid, payload in heard if uuid == protocol.BACKFILL_UUID]
+    assert [(packet.first_index, len(packet)) for packet in backfill] == [
+        *((at, 10) for at in range(0, 50, 10)),
+        (50, 0),
+    ]
+
+
+def test_a_failure_does_not_undo_the_next_resend(streaming):
+    streaming.measure(100)
+    streaming.ask(protocol.resend(0, 10))
+    assert len(streaming.packets(protocol.BACKFILL_UUID)) == 2
+    streaming.ask(protocol.resend(0, 10))
+    streaming.measure(10)
+    *_, (_, end) = (next(streaming.sends()) for _ in range(3))
+    assert len(protocol.decode_packet(end)) == 0
+    assert streaming.ask(protocol.resend(50, 10)).status == AnswerStatus.OK
+    streaming.do("take_back")  # of that end
+    assert [packet.first_index for packet in streaming.packets(protocol.BACKFILL_UUID)] == [50, 60]
+
+
+def test_a_lost_connection_ends_a_resend(streaming):
+    streaming.measure(50)
+    streaming.ask(protocol.resend(0, 50))
+    streaming.disconnect()
+    streaming.connect()
+    assert streaming.packets(protocol.BACKFILL_UUID) == []
+    assert streaming.ask(protocol.resend(0, 50)).status == AnswerStatus.OK
+
+
+def test_a_resend_waits_for_an_mtu_that_holds_a_sample(streaming):
+    streaming.measure(50)
+    list(streaming.sends())
+    streaming.ask(protocol.resend(0, 20))
+    streaming.mtu = 23
+    assert streaming.packets(protocol.BACKFILL_UUID) == []
+    streaming.mtu = 29
+    assert indices(streaming.packets(protocol.BACKFILL_UUID)) == list(range(20))
+
+
+def test_what_is_counted_since_boot_goes_on_over_epochs_and_connections(streaming):
+    streaming.measure(1000)
+    list(streaming.sends())
+    assert protocol.decode_config(streaming.read("config")).measured_rate_hz is not None
+    streaming.lose(300)
+    streaming.measure(510, overrun=True)
+    list(streaming.sends())
+    before = streaming.status()
+    assert (before.samples_lost, before.queue_high_water_samples) == (300, 1000)
+    assert before.samples_dropped == 990 + 500
+    streaming.disconnect()
+    streaming.connect()
+    assert streaming.status() == before
+    streaming.ask(protocol.set_config(104.0))
+    assert streaming.status() == replace(before, queue_high_water_samples=0)
+    assert protocol.decode_config(streaming.read("config")).measured_rate_hz is None
+
+
 # --- requests ---------------------------------------------------------------------------------------------------------
 
 
@@ -462,6 +529,14 @@ def test_a_sensor_left_alone_stops_after_ten_minutes(streaming):
     streaming.measure(round(TRUE_RATE_HZ * 2))
     assert not streaming.said["measuring"]
     assert not streaming.said["running"]
+
+
+def test_a_sensor_in_company_goes_on(streaming):
+    streaming.disconnect()
+    streaming.measure(round(TRUE_RATE_HZ * 590), watermark=100)
+    streaming.connect()
+    streaming.measure(round(TRUE_RATE_HZ * 700), watermark=100)
+    assert streaming.said["measuring"]
 
 
 @settings(max_examples=60, deadline=None)

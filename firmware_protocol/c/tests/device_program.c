@@ -56,8 +56,11 @@ static bool choose(void *context, struct imu_config *config) {
 static bool begin(void *context, const struct imu_config *config) {
     struct chip *chip = context;
     (void)config;
-    chip->measuring = !chip->broken;
-    return chip->measuring;
+    if (chip->broken || chip->measuring) { /* it must be told to end before it begins again */
+        return false;
+    }
+    chip->measuring = true;
+    return true;
 }
 
 static void end(void *context) { ((struct chip *)context)->measuring = false; }
