@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -408,6 +408,27 @@ async def test_closing_ends_a_search_at_once(radio, until):
     assert [told async for told in link.messages()] == []
 
 
+async def test_closing_at_once_and_losing_the_cancellation_end_too(rogue, until):
+    link = SensorLink(Radio(rogue.scanner_backend), SensorChoice(), recognise, HostClock(), replace(FAST, scan_s=3600))
+    talking = Talk(link)
+    while link._supervisor is None:
+        await asyncio.sleep(0)
+    await link.close()  # before the supervisor has taken its first step
+    await asyncio.wait_for(talking.task, 5)
+    assert talking.order == []
+
+    for loses in ("start", "connect"):
+        rogue.heard.clear()
+        rogue.loses = loses
+        talking = Talk(
+            SensorLink(Radio(rogue.scanner_backend, rogue.client_backend), SensorChoice(), recognise, HostClock(), FAST)
+        )
+        await until(lambda loses=loses: loses in rogue.heard)
+        await asyncio.wait_for(talking.link.close(), 5)
+        await asyncio.wait_for(talking.task, 5)
+        assert rogue.heard[-2:] == {"start": ["start", "stop"], "connect": ["connect", "disconnect"]}[loses]
+
+
 # --- which sensor -----------------------------------------------------------------------------------------------------
 
 
@@ -496,6 +517,7 @@ class Rogue:
 
     def __init__(self) -> None:
         self.advertises = True
+        self.loses = ""
         self.starts: list[Exception | None] = []
         self.stops: list[Exception | None] = []
         self.connects: list[BaseException | None] = []
@@ -505,6 +527,11 @@ class Rogue:
         self.clients: list[RogueClient] = []
         self.scanner_backend = type("Scanner", (RogueScanner,), {"rogue": self})
         self.client_backend = type("Client", (RogueClient,), {"rogue": self})
+
+    async def lose_a_cancellation_in(self, what: str) -> None:
+        if self.loses == what:
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(60)
 
     def answer(self, answers: list[Any]) -> None:
         answer = answers.pop(0) if answers else None
@@ -522,6 +549,7 @@ class RogueScanner(BaseBleakScanner):
         self.seen_devices = {}
         self.rogue.heard.append("start")
         self.rogue.answer(self.rogue.starts)
+        await self.rogue.lose_a_cancellation_in("start")
         if self.rogue.advertises:
             asyncio.get_running_loop().call_soon(self.advertise)
 
@@ -555,6 +583,7 @@ class RogueClient(BaseBleakClient):
     async def connect(self, pair: bool, **kwargs: Any) -> None:
         self.rogue.heard.append("connect")
         self.rogue.answer(self.rogue.connects)
+        await self.rogue.lose_a_cancellation_in("connect")
         self.connected = True
         self.services = BleakGATTServiceCollection()
         service = BleakGATTService(None, 1, SERVICE)
@@ -742,6 +771,17 @@ async def test_an_action_that_fails_costs_the_connection_not_the_training(rogue,
         await until(lambda: talking.count() == 1)
     assert len(parts(talking.messages)) == 2
     assert [each.payload for each in talking.messages if isinstance(each, Heard)] == [b"told", b"\x01\0\0\0"]
+
+
+async def test_a_characteristic_may_be_named_with_its_service(rogue, until):
+    async with talk(rogue, opening=(Subscribe(f"{SERVICE}/{CONTROL}"), Read(f"{SERVICE}/{DATA}")), stop=()) as talking:
+        await until(lambda: rogue.heard[-2:] == ["notify 4", "read"])
+        rogue.clients[-1].notify(1)
+        await until(lambda: len(talking.messages) == 3)
+        assert [each.characteristic for each in talking.messages[1:]] == [DATA, CONTROL]
+    with pytest.raises(SensorUnsuitable, match=f"lacks the characteristic {ABSENT}/{DATA}"):
+        async with talk(rogue, opening=(Subscribe(f"{ABSENT}/{DATA}"),)) as talking:
+            await talking.task
 
 
 async def test_what_is_optional_may_fail(rogue, until):

@@ -108,6 +108,7 @@ class SensorLink:
         if self._closing.is_set():
             return
         self._supervisor = asyncio.create_task(self._supervise(), name="sensor link")
+        self._supervisor.add_done_callback(lambda _: self._told.put_nowait(None))
         while (told := await self._told.get()) is not None:
             if isinstance(told, LinkUp):
                 self._reader_at += 1
@@ -141,19 +142,16 @@ class SensorLink:
 
     async def _supervise(self) -> None:
         """Find the sensor, then connect and talk, over and over."""
-        try:
-            self._told.put_nowait(LinkNotice(LinkState.SEARCHING))
-            sensor = await find_sensor(
-                self._radio, self._choice, self._recognise, self._parameters.scan_s, self._parameters.choosing_s
-            )
-            patience = Patience(self._parameters)
-            if sensor.connected:
-                sensor = await self._let_go(sensor, patience)
-            while not self._closing.is_set():
-                sensor, connection = await self._reach(sensor, patience)
-                await self._talk(sensor, connection, patience)
-        finally:
-            self._told.put_nowait(None)
+        self._told.put_nowait(LinkNotice(LinkState.SEARCHING))
+        sensor = await find_sensor(
+            self._radio, self._choice, self._recognise, self._parameters.scan_s, self._parameters.choosing_s
+        )
+        patience = Patience(self._parameters)
+        if sensor.connected:
+            sensor = await self._let_go(sensor, patience)
+        while not self._closing.is_set():
+            sensor, connection = await self._reach(sensor, patience)
+            await self._talk(sensor, connection, patience)
 
     def _tell(self, state: LinkState, sensor: SeenSensor, patience: Patience) -> None:
         self._told.put_nowait(LinkNotice(state, sensor, patience.attempt, patience.trouble))

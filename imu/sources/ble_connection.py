@@ -8,6 +8,7 @@ what is said, and whether another connection follows.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import sys
 from collections.abc import Callable
@@ -89,7 +90,7 @@ class Connection:
         self._client: BleakClient = radio.client(sensor.device, self._on_gone, self._connect_s)
         self._gone = asyncio.Event()
         self._alive_s = 0.0
-        self._subscribed: set[str] = set()
+        self._subscribed: set[int] = set()
         self._open = False
         self.was_heard = False
         """Whether any notification has come."""
@@ -189,14 +190,14 @@ class Connection:
 
     async def _do(self, action: Action, found: BleakGATTCharacteristic) -> None:
         match action:
-            case Read(uuid):
+            case Read():
                 data = await self._client.read_gatt_char(found)
-                self._hear(Heard(self._clock.now_ns(), uuid, bytes(data)))
+                self._hear(Heard(self._clock.now_ns(), found.uuid, bytes(data)))
             case Write(_, payload, with_response):
                 await self._client.write_gatt_char(found, payload, response=with_response)
-            case Subscribe(uuid) if uuid not in self._subscribed:
+            case Subscribe() if found.handle not in self._subscribed:
                 await self._client.start_notify(found, self._on_notification)
-                self._subscribed.add(uuid)
+                self._subscribed.add(found.handle)
 
     # --- hearing ------------------------------------------------------------------------------------------------------
 
@@ -217,10 +218,10 @@ class Connection:
                 if self._silent_from_s <= loop.time():
                     return LinkFailed("the sensor fell silent")
                 continue
-            try:  # not longer than a silence: the first notification may come meanwhile, and then another limit holds
-                await asyncio.wait_for(self._gone.wait(), min(left_s, self._parameters.silence_s))
-            except TimeoutError:
-                continue
+            # Not longer than a silence: the first notification may come meanwhile, and then another limit holds.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(left_s, self._parameters.silence_s)):
+                    await self._gone.wait()
         return LinkFailed("the link was lost")
 
     @property

@@ -19,7 +19,7 @@ from bleak.backends.scanner import AdvertisementData, BaseBleakScanner
 from bleak.exc import BleakDBusError, BleakError
 
 from imu.sensors.conversation import Advertisement, SensorKind
-from imu.sources.ble_trouble import IN_PROGRESS, search_trouble
+from imu.sources.ble_trouble import IN_PROGRESS, heed_cancellation, search_trouble
 
 START_ATTEMPTS = 6
 """BlueZ runs one scan per program at a time and needs a moment after the last; 3 s are enough, or it is stuck."""
@@ -141,14 +141,16 @@ async def scan(
     scanner = radio.scanner(lambda device, data: heard.put_nowait((device, data)))
     await _start(scanner)
     try:
+        heed_cancellation()
         for device in await radio.connected_devices():
             sensor = _already_connected(device, recognise)
             if sensor.kind is not None:  # not every mouse
                 seen[sensor.address] = sensor
                 until_s = _sooner(until_s, on_seen(sensor))
-        while (left_s := until_s - loop.time()) > 0:
+        while loop.time() < until_s:
             try:
-                device, data = await asyncio.wait_for(heard.get(), left_s)
+                async with asyncio.timeout_at(until_s):
+                    device, data = await heard.get()
             except TimeoutError:
                 break
             sensor = _together(seen.get(device.address), device, data, recognise)

@@ -131,6 +131,16 @@ def _trouble(error: BaseException) -> BluetoothTrouble | None:
     return trouble
 
 
+def heed_cancellation() -> None:
+    """Raise ``CancelledError`` if the task was cancelled and what it awaited has lost that.
+
+    `asyncio.wait_for`, which others use, does so on Python 3.11 when what it waits for ends at the same moment.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
 @contextmanager
 def told_as_link_failure() -> Iterator[None]:
     """Translate what a call of bleak's client raises.
@@ -152,9 +162,9 @@ def told_as_link_failure() -> Iterator[None]:
     except BleakGATTProtocolError:
         raise
     except asyncio.CancelledError as error:
-        task = asyncio.current_task()
-        if task is None or task.cancelling():
-            raise
+        heed_cancellation()
         raise LinkFailed("the connection broke off") from error
     except Exception as error:
         raise (computer_trouble(error) or LinkFailed(str(error) or type(error).__name__)) from error
+    else:
+        heed_cancellation()
