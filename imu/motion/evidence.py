@@ -58,7 +58,8 @@ def evidence(movement: Movement, figures: MovementFigures) -> Array:
     rotation, shake = signals.tilt_rate_rad_s, signals.shake_m_s2
     excursion = np.hypot(height, TRUNK_LEVER_M * angle)
     held = excursion > 0.7 * excursion.max()
-    calm_part = max(1, int(held.sum()) // 3)
+    held_steps = int(np.count_nonzero(held))
+    calm_part = max(1, held_steps // 3)
     acceleration = np.abs(signals.vertical_m_s2 - movement.standing.vertical_m_s2)
     before = movement.before.tilt_rate_rad_s
     peak = figures.peak_angle_rad
@@ -77,7 +78,7 @@ def evidence(movement: Movement, figures: MovementFigures) -> Array:
             np.log(np.sort(shake[held])[:calm_part].mean() + 0.005),
             median(angle[held]),
             angle[held].min(),
-            np.log(held.sum() * STEP_S),
+            np.log(held_steps * STEP_S),
             (figures.resume - figures.bottom) * STEP_S,
             height.max(),
             np.log(rotation.max() + 0.05),

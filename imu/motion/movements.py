@@ -9,9 +9,12 @@ This module refuses to decide whether a movement is a repetition.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from imu.motion.onset import OnsetParameters, OnsetWatch, Sight
+import numpy as np
+
+from imu.motion.onset import OnsetParameters, OnsetWatch
 from imu.motion.pursuit import Ending, Pursuit
 from imu.motion.pursuit_parameters import PursuitParameters
 from imu.motion.signals import MotionSignals, chord, steps_in
@@ -20,6 +23,9 @@ from imu.samples import STANDARD_GRAVITY_M_S2
 
 WAITING_STEPS, FOLLOWING_STEPS = 400, 64
 """How far ahead one look goes, standing and moving; a cost, not a setting: any cutting gives the same movements."""
+
+SETTLED_S, SETTLED_AGAIN_S = 1.0, 20.0
+"""Standing is measured after so much rest, and anew after every so much more: people shift their weight."""
 
 MOVING_POSTURE_STEPS = 4
 """Posture in motion is the mean over so many steps, 0.2 s: longer than a shake, shorter than a turning point."""
@@ -103,21 +109,26 @@ class MovementFinder:
         self._signals: MotionSignals | None = None
         self._first = 0  # absolute index of the first step kept
         self._looked_at = 0  # absolute index of the next step to look at
+        self._settling: list[int] = []  # absolute indices of the steps from then on in which standing is measured anew
         self._free_from = 0  # absolute index of the step in which the last movement ended
         self._start = 0  # absolute index of the step before the movement that is going on
         self._watch: OnsetWatch | None = None
         self._pursuit: Pursuit | None = None
 
-    def push(self, signals: MotionSignals) -> list[Movement]:
-        """Take more steps; return the movements that ended in them, in order."""
-        if not len(signals):
+    def push(self, parts: Sequence[MotionSignals]) -> list[Movement]:
+        """Take more steps, in consecutive parts; return the movements that ended in them, in order."""
+        if not any(len(part) for part in parts):
             return []
-        self._signals = signals if self._signals is None else self._signals.followed_by(signals)
+        new = 0 if self._signals is None else len(self._signals)
+        self._signals = MotionSignals.joined(parts if self._signals is None else (self._signals, *parts))
         end = self._first + len(self._signals)
+        resting = self._signals.resting_steps[new:]
+        settling = (resting == steps_in(SETTLED_S)) | ((resting > 0) & (resting % steps_in(SETTLED_AGAIN_S) == 0))
+        self._settling += (np.flatnonzero(settling) + (self._first + new)).tolist()
         ended: list[Movement] = []
         while self._looked_at < end:
             if self._pursuit is None:
-                self._wait(self._part(self._looked_at, min(end, self._looked_at + WAITING_STEPS)))
+                self._wait(min(end, self._looked_at + WAITING_STEPS))
             else:
                 window = self._part(self._looked_at, min(end, self._looked_at + FOLLOWING_STEPS))
                 self._follow(self._pursuit, window, ended)
@@ -174,7 +185,7 @@ class MovementFinder:
     def _standing_at(self, step: int) -> Standing:
         """Return posture and level as the mean over the rest that ends with absolute `step`, at most a second of it."""
         signals, last = self._kept, step - self._first
-        run = min(int(signals.resting_steps[last]), steps_in(1.0))
+        run = min(int(signals.resting_steps[last]), steps_in(SETTLED_S))
         resting = run >= steps_in(self._pursuit_parameters.rest_s)
         used = slice(max(0, last + 1 - (run if resting else MOVING_POSTURE_STEPS)), last + 1)
         n = used.stop - used.start
@@ -186,15 +197,21 @@ class MovementFinder:
 
     # -- standing
 
-    def _wait(self, window: MotionSignals) -> None:
-        """Look for the start of a movement in `window`."""
+    def _wait(self, end: int) -> None:
+        """Look for the start of a movement before absolute step `end`, at most until standing is measured anew."""
         if self._standing is None:
             self._standing = self._standing_at(self._looked_at)
         if self._watch is None:
             self._watch = OnsetWatch(self._standing, math.inf, self._onset_parameters)
-        taken, sight = self._watch.scan(window)
+        while self._settling and self._settling[0] < self._looked_at:
+            del self._settling[0]
+        if self._settling:
+            end = min(end, self._settling[0] + 1)
+        taken, onset = self._watch.scan(self._part(self._looked_at, end))
         self._looked_at += taken
-        if sight is Sight.SETTLED:
+        if onset:
+            self._begin(self._standing, self._watch)
+        elif self._settling and self._settling[0] == self._looked_at - 1:
             self._standing = self._standing_at(self._looked_at - 1)
             self._watch.settle(self._standing)
             if (
@@ -202,8 +219,6 @@ class MovementFinder:
                 or self._standing.apart_from(self._usual) < self._pursuit_parameters.new_standing_tilt_rad
             ):
                 self._usual = self._standing
-        elif sight is Sight.ONSET:
-            self._begin(self._standing, self._watch)
 
     def _begin(self, standing: Standing, watch: OnsetWatch) -> None:
         """Start to follow a movement whose onset was seen in the step last looked at; look back to where it began."""
@@ -244,7 +259,9 @@ class MovementFinder:
         if ending is Ending.RETURNED and pursuit.started_at_rest:
             self._usual = standing
         here = self._standing_at(step)
-        if ending is not Ending.LOST and self._kept.resting_steps[step - self._first] >= steps_in(0.5):
+        if ending is not Ending.LOST and self._kept.resting_steps[step - self._first] >= steps_in(
+            self._pursuit_parameters.settled_s
+        ):
             standing = here
         elif ending in (Ending.ROSE, Ending.STAYED, Ending.LOST):
             known = self._usual is not None and here.apart_from(self._usual) < OTHER_POSTURE_RAD

@@ -8,12 +8,12 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass
-from enum import Enum, auto
 
 import numpy as np
 
 from imu.motion.signals import STEP_S, MotionSignals, chord, steps_in
 from imu.motion.vertical import Standing
+from imu.samples import Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +44,6 @@ class OnsetParameters:
     """If it was never still: the start is taken this long before the onset."""
 
 
-class Sight(Enum):
-    """What a scan came upon."""
-
-    ONSET = auto()
-    SETTLED = auto()
-
-
 class OnsetWatch:
     """Watch for the start of a movement from one standing posture.
 
@@ -73,26 +66,24 @@ class OnsetWatch:
         # Of the steps before the one looked at last: tilt beyond the least, velocity, height, tilt rate.
         self._recent: deque[tuple[float, float, float, float]] = deque(maxlen=steps_in(chosen.search_s))
 
-    def scan(self, window: MotionSignals) -> tuple[int, Sight | None]:
-        """Look at the next steps until something is seen; return how many, and what the last one showed."""
+    def scan(self, window: MotionSignals) -> tuple[int, bool]:
+        """Look at the next steps, up to an onset; return how many, and whether the last of them is one."""
         chosen = self._parameters
         tilt = chord(window.up, self._standing.up)
         least = np.minimum(np.minimum.accumulate(tilt), self.least_tilt_rad)
         risen = tilt - least
-        resting = window.resting_steps
-        settled = (resting == steps_in(1.0)) | ((resting > 0) & (resting % steps_in(20.0) == 0))
-        hits = np.flatnonzero((risen > chosen.tilt_rad) | settled)
-        taken = int(hits[0]) + 1 if len(hits) else len(window)
-        velocities, heights, moved = self._integrate(window[:taken])
+        tilted = (risen > chosen.tilt_rad).nonzero()[0]
+        taken = int(tilted[0]) + 1 if len(tilted) else len(window)
+        velocities, heights, moved = self._integrate(window.vertical_m_s2[:taken], window.shake_m_s2[:taken])
         taken = len(velocities)
-        onset = moved or risen[taken - 1] > chosen.tilt_rad
+        onset = moved or bool(risen[taken - 1] > chosen.tilt_rad)
         before = taken - 1 if onset else taken
         last = slice(max(0, before - steps_in(chosen.search_s)), before)
         rates = window.tilt_rate_rad_s[last].tolist()
         self._recent.extend(zip(risen[last].tolist(), velocities[last], heights[last], rates, strict=True))
         self._velocity, self._height = velocities[-1], heights[-1]
         self.least_tilt_rad = float(least[taken - 1])
-        return taken, Sight.ONSET if onset else Sight.SETTLED if settled[taken - 1] else None
+        return taken, onset
 
     def settle(self, standing: Standing) -> None:
         """Measure from a posture in which the person has come to rest."""
@@ -112,7 +103,7 @@ class OnsetWatch:
                 return back
         return None
 
-    def _integrate(self, window: MotionSignals) -> tuple[list[float], list[float], bool]:
+    def _integrate(self, vertical_m_s2: Array, shake_m_s2: Array) -> tuple[list[float], list[float], bool]:
         """Return leaky velocity and height after each step up to the first in which the hip moves, and whether it does.
 
         A plain loop: one step depends on the last, and any cutting must give the same bits.
@@ -120,10 +111,10 @@ class OnsetWatch:
         height_m, velocity_m_s = self._parameters.height_m, self._parameters.velocity_m_s
         velocity, height, leak = self._velocity, self._height, self._leak
         velocities, heights = [], []
-        excess_m_s2 = (window.vertical_m_s2 - self._standing.vertical_m_s2).tolist()
-        smooth = (window.shake_m_s2 < self._parameters.shake_m_s2).tolist()
-        for excess, is_smooth in zip(excess_m_s2, smooth, strict=True):
-            velocity = velocity * leak + excess * STEP_S
+        gained_m_s = ((vertical_m_s2 - self._standing.vertical_m_s2) * STEP_S).tolist()
+        smooth = (shake_m_s2 < self._parameters.shake_m_s2).tolist()
+        for gained, is_smooth in zip(gained_m_s, smooth, strict=True):
+            velocity = velocity * leak + gained
             height = height * leak + velocity * STEP_S
             velocities.append(velocity)
             heights.append(height)

@@ -118,9 +118,9 @@ class Pursuit:
         idle, over = self._idle(peak, resting, sample)
         upright &= over | ~idle
         calm = (resting >= steps_in(chosen.rest_s)) & (resting % steps_in(chosen.rest_s) == 0)
-        regained = self._regained(window)
-        late = sample >= steps_in(chosen.longest_s)
-        for i in np.flatnonzero(upright | calm | regained | late).tolist():
+        stays = self._regained(window)
+        stays |= sample >= steps_in(chosen.longest_s)
+        for i in np.flatnonzero(upright | calm | stays).tolist():
             self._peak_tilt, self._peak_rate = float(peak[i]), float(peak_rate[i])
             now, run = before + i, int(resting[i])
             if run <= steps_in(chosen.rest_s):
@@ -128,7 +128,7 @@ class Pursuit:
             if calm[i] and now >= steps_in(chosen.rest_s):
                 self._note_rest(now)
             ending = self._test(now, run, slow=bool(slow[i]), idle=bool(idle[i])) if upright[i] else None
-            if ending is None and (late[i] or regained[i]):
+            if ending is None and stays[i]:
                 ending = Ending.STAYED
             if ending is not None:
                 return i + 1, ending

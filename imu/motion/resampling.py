@@ -188,8 +188,11 @@ class Resampler:
         into = edges - time[row]
         part = into / step[row]  # of the way to the next row; the value there is a straight line's
         here, after = into * (1.0 - 0.5 * part), 0.5 * into * part
-        at_edges = integral.take(row, axis=1) + here * values.take(row, axis=1) + after * values.take(row + 1, axis=1)
-        means = np.diff(at_edges, axis=1, prepend=segment.edge_integral) * RATE_HZ
+        at_edges = integral.take(row, axis=1)
+        at_edges += here * values.take(row, axis=1)
+        at_edges += after * values.take(row + 1, axis=1)
+        means = np.diff(at_edges, axis=1, prepend=segment.edge_integral)
+        means *= RATE_HZ
 
         segment.last_row, segment.integral = rows[:, -1:], integral[:, -1:]
         if len(cells):

@@ -9,6 +9,7 @@ This module refuses to know what a repetition is.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -71,16 +72,17 @@ class MotionSignals:
             self.resting_steps[steps],
         )
 
-    def followed_by(self, later: MotionSignals) -> MotionSignals:
-        """Return these steps and the `later` ones as one."""
-        return MotionSignals(
-            np.concatenate((self.time_s, later.time_s)),
-            np.concatenate((self.up, later.up)),
-            np.concatenate((self.vertical_m_s2, later.vertical_m_s2)),
-            np.concatenate((self.tilt_rate_rad_s, later.tilt_rate_rad_s)),
-            np.concatenate((self.turn_rate_rad_s, later.turn_rate_rad_s)),
-            np.concatenate((self.shake_m_s2, later.shake_m_s2)),
-            np.concatenate((self.resting_steps, later.resting_steps)),
+    @classmethod
+    def joined(cls, parts: Sequence[MotionSignals]) -> MotionSignals:
+        """Return consecutive parts as one."""
+        return cls(
+            np.concatenate([part.time_s for part in parts]),
+            np.concatenate([part.up for part in parts]),
+            np.concatenate([part.vertical_m_s2 for part in parts]),
+            np.concatenate([part.tilt_rate_rad_s for part in parts]),
+            np.concatenate([part.turn_rate_rad_s for part in parts]),
+            np.concatenate([part.shake_m_s2 for part in parts]),
+            np.concatenate([part.resting_steps for part in parts]),
         )
 
 
@@ -133,10 +135,15 @@ class SignalBuilder:
 
     def push(self, block: EvenBlock, inclination: Inclination) -> MotionSignals:
         """Take samples; return the steps that they finish. Delay: up to one step."""
+        kept = self._pending.shape[1]
+        samples = np.empty((9, kept + len(block.time_s)))
+        samples[:, :kept] = self._pending
+        samples[0, kept:] = block.time_s
+        samples[1:4, kept:] = inclination.up.T
+        samples[4, kept:] = inclination.vertical_m_s2
         x, y, z = block.acceleration_m_s2.T
-        force = np.sqrt(x * x + y * y + z * z)
-        now = (block.time_s, *inclination.up.T, inclination.vertical_m_s2, force, *block.angular_velocity_rad_s.T)
-        samples = np.concatenate((self._pending, np.stack(now)), axis=1)
+        samples[5, kept:] = np.sqrt(x * x + y * y + z * z)
+        samples[6:, kept:] = block.angular_velocity_rad_s.T
         n = samples.shape[1] // STEP_SAMPLES
         self._pending = samples[:, n * STEP_SAMPLES :]
         steps = samples[:, : n * STEP_SAMPLES].reshape(9, n, STEP_SAMPLES)

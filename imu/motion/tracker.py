@@ -9,11 +9,12 @@ from __future__ import annotations
 from imu.motion.movements import Movement, MovementFinder, Posture
 from imu.motion.orientation import OrientationFilter
 from imu.motion.resampling import BRIDGED_HOLE_S, Resampler
-from imu.motion.signals import SignalBuilder
+from imu.motion.signals import MotionSignals, SignalBuilder
 from imu.samples import Gap, ImuBlock, RowFaults
 
-CHUNK_ROWS = 16384
-"""Large blocks are worked through in pieces that stay in the processor's cache."""
+CHUNK_ROWS = 8192
+"""Large blocks become signals in pieces that stay in the processor's cache. Movements are then looked for in all of it:
+going to and fro between the two would cost a tenth."""
 
 
 class MovementTracker:
@@ -35,16 +36,19 @@ class MovementTracker:
     def push(self, block: ImuBlock) -> list[Gap | Movement]:
         """Take the next rows; return what they finish, in order."""
         found: list[Gap | Movement] = []
+        signals: list[MotionSignals] = []
         for start in range(0, len(block), CHUNK_ROWS):
             for piece in self._resampler.push(block[start : start + CHUNK_ROWS]):
                 if not isinstance(piece, Gap):
-                    signals = self._signals.push(piece, self._orientation.push(piece))
-                    found += self._finder.push(signals)
+                    signals.append(self._signals.push(piece, self._orientation.push(piece)))
                     continue
+                found += self._finder.push(signals)
+                signals = []
                 if piece.end_s - piece.start_s > BRIDGED_HOLE_S:
                     found += self.finish()
                     self._begin_segment()
                 found.append(piece)
+        found += self._finder.push(signals)
         return found
 
     def finish(self) -> list[Gap | Movement]:
