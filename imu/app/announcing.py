@@ -7,7 +7,7 @@ said (:mod:`imu.app.speech`).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from imu.app.live_view import LinkState, LiveView, Phase
 from imu.app.screen_parts import plural
@@ -20,10 +20,28 @@ CUE_AGAIN_AFTER = 3
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """A few words to say; what is urgent interrupts, and is worth a bell where there is no voice."""
+    """A few words to say; what is urgent interrupts, and is worth a bell where there is no voice.
+
+    Attributes
+    ----------
+    text : str
+        All of it.
+    urgent : bool
+        A count.
+    pattern, cue : str
+        The parts of `text` that tell a new pattern and a cue, for who does not want to hear them; empty without.
+    """
 
     text: str
     urgent: bool = False
+    pattern: str = ""
+    cue: str = ""
+
+    @property
+    def bare(self) -> str:
+        """The text without pattern and cue."""
+        without = self.text.removesuffix(f". {self.cue}") if self.cue else self.text
+        return without.removesuffix(f", {self.pattern}") if self.pattern else without
 
 
 def announcements(before: LiveView, after: LiveView) -> list[Announcement]:
@@ -42,7 +60,9 @@ def _count(before: LiveView, after: LiveView) -> Announcement | None:
     patterns = [repetition.pattern for repetition in repetitions if repetition.pattern is not Pattern.UNCERTAIN]
     known = after.last is not None and after.last.pattern is not Pattern.UNCERTAIN
     changed = known and (len(patterns) == 1 or patterns[-1] is not patterns[-2])
-    return Announcement(f"{after.count}, {patterns[-1]}" if changed else str(after.count), urgent=True)
+    if not changed:
+        return Announcement(str(after.count), urgent=True)
+    return Announcement(f"{after.count}, {patterns[-1]}", urgent=True, pattern=str(patterns[-1]))
 
 
 def _session(before: LiveView, after: LiveView) -> list[Announcement | None]:
@@ -95,10 +115,17 @@ class Announcer:
 
     def look(self, view: LiveView) -> None:
         """Take the next view and say what has changed; returns at once."""
+        for one in self.changes(view):
+            self._say(one)
+
+    def changes(self, view: LiveView) -> list[Announcement]:
+        """Take the next view and return what there is to say of it, cues too, for who says it elsewhere."""
         before, self._before = self._before or LiveView(), view
+        said = []
         for one in announcements(before, view):
             cue = self._cue_to_say(view) if view.counted > before.counted and one.urgent else None
-            self._say(Announcement(one.text if cue is None else f"{one.text}. {cue}", one.urgent))
+            said.append(one if cue is None else replace(one, text=f"{one.text}. {cue}", cue=cue))
+        return said
 
     def close(self) -> None:
         """Let the last words be said."""

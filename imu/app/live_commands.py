@@ -7,11 +7,16 @@ What they need is imported in their bodies, for `imu --help` must not wait for i
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from imu.app.output import console_for_people, print_object, print_parts, software_version
+
+if TYPE_CHECKING:
+    from imu.app.web.desk import Wish
+
+WEB_PORT = 8765
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 SensorName = Annotated[
@@ -26,7 +31,7 @@ SensorName = Annotated[
 
 def add_commands(app: typer.Typer) -> None:
     """Add the commands to the program."""
-    for command in (scan, train, sensor, doctor):
+    for command in (scan, train, web, sensor, doctor):
         app.command()(command)
 
 
@@ -61,6 +66,7 @@ def train(
     save: Annotated[bool, typer.Option("--save/--no-save", help="Keep the recording and the session.")] = True,
     speak: Annotated[bool, typer.Option("--speak", help="Say the count and what changes.")] = False,
     bell: Annotated[bool, typer.Option("--bell/--no-bell", help="Ring the terminal's bell at each count.")] = True,
+    on_page: Annotated[bool, typer.Option("--web", help="Show it on a page in the browser: see imu web.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Train with a sensor: every repetition is counted, told apart, shown, and kept.
@@ -74,6 +80,13 @@ def train(
     from imu.app.train import TrainOptions
     from imu.app.train import train as run_training
 
+    if on_page:
+        if as_json:
+            raise typer.BadParameter("the page has no JSON; give one of the two", param_hint="--web --json")
+        from imu.app.web.desk import Wish
+
+        _serve(WEB_PORT, browse=True, wish=Wish(sensor, rest, duration, rate, save))
+        return
     options = TrainOptions(
         sensor=sensor,
         duration_s=duration,
@@ -94,6 +107,26 @@ def train(
         print_parts(console_for_people(), "", page)
     if trained.trouble is not None:
         raise trained.trouble
+
+
+def web(
+    *,
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, metavar="PORT", help="Port to listen on; 0 for a free one.")
+    ] = WEB_PORT,
+    browse: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the browser.")] = True,
+) -> None:
+    """Open the page in the browser: train, look back, compare, correct, take data along.
+
+    Only this computer can reach it, with the key in the address; Ctrl-C ends it.
+    """
+    _serve(port, browse=browse, wish=None)
+
+
+def _serve(port: int, *, browse: bool, wish: Wish | None) -> None:
+    from imu.app.web.server import WebOptions, serve
+
+    serve(WebOptions(port, browse, software_version(), wish), typer.echo)
 
 
 def sensor(

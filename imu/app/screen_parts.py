@@ -62,7 +62,7 @@ def header_pieces(view: LiveView) -> list[tuple[int, Text]]:
         told = f"battery {'LOW ' if low else ''}{view.battery_percent:.0f} %"
         pieces.append((1, Text(told, "bold yellow" if low else "")))
     if view.link.rssi_dbm is not None and view.link.state is not LinkState.LOST:
-        pieces.append((2, Text(f"signal {_signal(view.link.rssi_dbm)} {view.link.rssi_dbm:.0f} dBm")))
+        pieces.append((2, Text(f"signal {signal_word(view.link.rssi_dbm)} {view.link.rssi_dbm:.0f} dBm")))
     return pieces
 
 
@@ -78,7 +78,8 @@ def link_piece(view: LiveView) -> Text:
             return Text(f"{state}{attempt}", "yellow")
 
 
-def _signal(rssi_dbm: float) -> str:
+def signal_word(rssi_dbm: float) -> str:
+    """Return how well a sensor is heard, in a word."""
     if rssi_dbm >= GOOD_SIGNAL_DBM:
         return "good"
     return "fair" if rssi_dbm >= FAIR_SIGNAL_DBM else "weak"

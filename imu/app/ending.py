@@ -1,0 +1,29 @@
+"""Ctrl-C and SIGTERM -> an end in good order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Callable, Iterator
+from typing import Any
+
+
+@contextlib.contextmanager
+def ended_by_signals(stop: Callable[[], None]) -> Iterator[None]:
+    """Call `stop` in the running event loop on Ctrl-C or SIGTERM; a second one ends the program."""
+    loop = asyncio.get_running_loop()
+    before: dict[int, Any] = {}
+
+    def end(number: int, _frame: object) -> None:
+        signal.signal(number, before[number])
+        loop.call_soon_threadsafe(stop)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        before[number] = signal.getsignal(number) or signal.SIG_DFL
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for which, handler in before.items():
+            signal.signal(which, handler)

@@ -1,0 +1,72 @@
+"""What a training needs of what is kept before it begins, and what is kept when it is over.
+
+The terminal and the page both stand on this. It refuses to know what is drawn.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from datetime import UTC, datetime, timedelta
+
+from imu.app.home import remembered_sensor_path, store_path
+from imu.app.live_view import Tally, TrainedBefore
+from imu.app.remembered import RememberedSensor, recall, remember
+from imu.app.training_run import Trained
+from imu.errors import ImuError
+from imu.store import SessionStore, hash_of
+
+BALANCE_DAYS = 28
+
+
+def trained_before() -> TrainedBefore:
+    """Return what the store says of today and 28 days; nothing if it cannot be read, for training goes first."""
+    if not store_path().exists():
+        return TrainedBefore()
+    now = datetime.now().astimezone()
+    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    try:
+        with SessionStore.open(store_path()) as store:
+            counts = [store.counted_between(since, now) for since in (today, now - timedelta(days=BALANCE_DAYS))]
+    except ImuError:
+        return TrainedBefore()
+    return TrainedBefore(*(Tally(*count) for count in counts))
+
+
+def keep(trained: Trained, software_version: str) -> int | None:
+    """Store the session of a training; return its number, ``None`` if there is nothing to keep.
+
+    A recording without a sample is deleted.
+
+    Raises
+    ------
+    ImuError
+        If it cannot be stored; the recording stays.
+    """
+    if trained.recording is None:
+        return None
+    if not trained.summary.samples:
+        with contextlib.suppress(OSError):  # an empty recording that stays hurts nobody
+            trained.recording.unlink(missing_ok=True)
+        return None
+    with SessionStore.open(store_path()) as store:
+        return store.save(
+            trained.summary,
+            str(trained.recording),
+            hash_of(trained.recording),
+            saved_at=datetime.now(UTC),
+            software_version=software_version,
+            started_at=trained.started_at,
+        )
+
+
+def last_sensor() -> RememberedSensor | None:
+    """Return the sensor of the last training."""
+    return recall(remembered_sensor_path())
+
+
+def remember_sensor_of(trained: Trained) -> None:
+    """Keep which sensor it was, for the next training."""
+    sensor = trained.sensor
+    if sensor.kind is not None and trained.identified is not None:
+        found = RememberedSensor(sensor.kind.name, trained.identified.serial, sensor.name or "", sensor.address)
+        remember(remembered_sensor_path(), found)

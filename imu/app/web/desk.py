@@ -1,0 +1,272 @@
+"""The training that goes on in this server, and everyone who watches it.
+
+There is one at most, and it belongs to the server: pages come and go, and all see the same. This module refuses to know
+how a page is reached, and what a sensor is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from imu.app.announcing import Announcer
+from imu.app.home import recordings_folder, store_path
+from imu.app.keeping import keep, last_sensor, remember_sensor_of, trained_before
+from imu.app.live import LiveTraining
+from imu.app.live_view import Gravity, LiveView
+from imu.app.radios import ANY, is_virtual, radio_for
+from imu.app.training_run import Happened, Trained, TrainingPlan, TrainingRun
+from imu.app.web.board import board, spoken
+from imu.app.web.trail import Trail
+from imu.app.web.watching import Watcher
+from imu.commands import PersonCommand
+from imu.errors import ImuError
+from imu.sensors.kinds import recognise
+from imu.sources.ble import SensorLink
+from imu.sources.host_clock import HostClock
+from imu.store import EnterLoad, NameExercise, SessionStore
+
+LOOK_S = 0.04
+"""So often pages are told what has changed: 25 times a second."""
+
+
+class DeskState(StrEnum):
+    """Whether a training goes on."""
+
+    IDLE = "idle"
+    TRAINING = "training"
+    SAVING = "saving"
+
+
+class TrainingUnderWay(ImuError):
+    """There is a training already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What training is asked for.
+
+    Attributes
+    ----------
+    sensor : str or None
+        As in :func:`imu.app.radios.radio_for`; ``None`` for the one of the last training.
+    rest_s : float or None
+        How long the person means to rest.
+    duration_s : float or None
+        End after so much time.
+    rate_hz : float
+        Sampling rate to ask the sensor for.
+    save : bool
+        Whether anything is kept.
+    """
+
+    sensor: str | None
+    rest_s: float | None = None
+    duration_s: float | None = None
+    rate_hz: float = 100.0
+    save: bool = True
+
+
+class TrainingDesk:
+    """Begin, steer and end trainings; tell those who watch. Everything happens in one event loop.
+
+    Parameters
+    ----------
+    software_version : str
+        Stands in recordings and the store.
+    """
+
+    def __init__(self, software_version: str) -> None:
+        self._software_version = software_version
+        self.state = DeskState.IDLE
+        self.last_session: int | None = None
+        self.trouble: str | None = None
+        self._watchers: set[Watcher] = set()
+        self._live = LiveTraining()
+        self._announcer = Announcer(None, None)
+        self._trail = Trail()
+        self._run: TrainingRun | None = None
+        self._work: asyncio.Task[None] | None = None
+        self._wish: Wish | None = None
+        self._entered: dict[float, tuple[str | None, float | None]] = {}
+        self._shown: dict[str, Any] = {}
+        self._looks = 0
+
+    # -- those who watch
+
+    @contextlib.contextmanager
+    def watching(self) -> Iterator[Watcher]:
+        """Give a watcher, who is told everything that is shown now, and from then on what changes."""
+        watcher = Watcher()
+        self._look()
+        watcher.take(self._shown, self._trail.points, [])
+        self._watchers.add(watcher)
+        try:
+            yield watcher
+        finally:
+            self._watchers.discard(watcher)
+
+    # -- what is asked for
+
+    def begin(self, wish: Wish) -> None:
+        """Begin a training; returns at once.
+
+        Raises
+        ------
+        TrainingUnderWay
+            If there is one already.
+        """
+        if self.state is not DeskState.IDLE:
+            raise TrainingUnderWay("a training goes on already: finish it first")
+        self.state, self.trouble, self.last_session, self._wish = DeskState.TRAINING, None, None, wish
+        self._live, self._trail, self._entered = LiveTraining(None, wish.rest_s), Trail(), {}
+        self._announcer = Announcer(None, None)
+        self._work = asyncio.get_running_loop().create_task(self._train(wish))
+        self._look()
+
+    def ask(self, command: PersonCommand) -> None:
+        """Do what the person asks for in the training; nothing without one."""
+        if self._run is not None:
+            self._run.ask(command)
+
+    def rest_for(self, target_s: float | None) -> None:
+        """Take note of how long the person means to rest."""
+        self._live.rest_for(target_s)
+
+    def enter(self, set_number: int, exercise: str | None, load_kg: float | None) -> None:
+        """Take note of name and load of a set that is over; they are kept with the session.
+
+        Raises
+        ------
+        ValueError
+            If there is no such set, or nothing is called or weighs so.
+        """
+        sets = self._live.view().sets
+        if not 1 <= set_number <= len(sets):
+            raise ValueError(f"there is no set {set_number}")
+        repetitions = sets[set_number - 1].repetitions
+        middle_s = repetitions[len(repetitions) // 2].bottom_s
+        NameExercise(middle_s, exercise), EnterLoad(middle_s, load_kg)  # refuses what cannot be
+        self._entered[middle_s] = exercise, load_kg
+
+    def finish(self) -> None:
+        """End the training in good order; returns at once."""
+        if self._run is not None:
+            self._run.stop()
+        elif self._work is not None:
+            self._work.cancel()
+
+    async def close(self) -> None:
+        """End the training, if there is one, and wait until it is kept."""
+        self.finish()
+        if self._work is not None:
+            await asyncio.gather(self._work, return_exceptions=True)
+
+    # -- the training
+
+    async def _train(self, wish: Wish) -> None:
+        looking = asyncio.create_task(self._look_on())
+        try:
+            trained = await self._run_training(wish)
+            self.state = DeskState.SAVING
+            await self._keep(trained, wish)
+            self.trouble = None if trained.trouble is None else str(trained.trouble)
+        except ImuError as error:
+            self.trouble = str(error)
+        except asyncio.CancelledError:
+            self.trouble = None  # ended before there was a sensor, as the person wished
+        except Exception as error:  # our own mistake: the server lives on, and the recording is there
+            logging.getLogger(__name__).exception("while training")
+            self.trouble = f"this program failed ({type(error).__name__}: {error}); what was recorded is kept"
+        finally:
+            self._run, self._work, self.state = None, None, DeskState.IDLE
+            looking.cancel()
+            self._look()
+
+    async def _run_training(self, wish: Wish) -> Trained:
+        name = wish.sensor
+        if name is None:
+            last = last_sensor()
+            name = ANY if last is None else last.wanted
+        plan = TrainingPlan(
+            wished_rate_hz=wish.rate_hz,
+            software_version=self._software_version,
+            recordings=recordings_folder() if wish.save else None,
+            duration_s=wish.duration_s,
+        )
+        self._live = LiveTraining(await asyncio.to_thread(trained_before), wish.rest_s)
+        async with radio_for(name, wish.duration_s) as (radio, choice):
+            clock = HostClock()
+            self._run = TrainingRun(SensorLink(radio, choice, recognise, clock), clock, plan, self._live, self._tell)
+            trained = await self._run.run()
+        if not is_virtual(name):
+            remember_sensor_of(trained)
+        return trained
+
+    async def _keep(self, trained: Trained, wish: Wish) -> None:
+        if not wish.save:
+            return
+        number = await asyncio.to_thread(keep, trained, self._software_version)
+        if number is not None and self._entered:
+            await asyncio.to_thread(_enter, number, dict(self._entered))
+        self.last_session = number
+
+    # -- what is shown
+
+    def _tell(self, happened: Happened, view: LiveView) -> None:
+        self._trail.mark(happened, time.monotonic())
+        self._show(view)
+
+    async def _look_on(self) -> None:
+        due_s = time.monotonic()
+        while True:
+            self._look()
+            due_s = max(due_s + LOOK_S, time.monotonic())
+            await asyncio.sleep(due_s - time.monotonic())
+
+    def _look(self) -> None:
+        """Show the time go by."""
+        if self._run is not None:
+            self._run.tick()
+        view = self._live.view()
+        self._trail.look(view.posture, time.monotonic())
+        self._show(view)
+
+    def _show(self, view: LiveView) -> None:
+        """Tell those who watch what has changed, to the eye and to the ear at once."""
+        entered = [self._entered.get(s.repetitions[len(s.repetitions) // 2].bottom_s) for s in view.sets]
+        shown = board(view, entered) | {
+            "state": str(self.state),
+            "trouble": self.trouble,
+            "session": self.last_session,
+            "marks": self._trail.marks,
+        }
+        changed = {key: value for key, value in shown.items() if self._shown.get(key, self) != value}
+        self._shown = shown
+        points = self._trail.new_points()
+        said = [spoken(one) for one in self._announcer.changes(view)]
+        if changed or points or said:
+            for watcher in self._watchers:
+                watcher.take(changed, points, said)
+
+    def say(self, sentence: str) -> None:
+        """Tell everyone who watches a sentence."""
+        self._live.tell(sentence, Gravity.CAUTION)
+
+
+def _enter(number: int, entered: dict[float, tuple[str | None, float | None]]) -> None:
+    """Keep what was entered for sets while training, as corrections of the stored session."""
+    now = datetime.now(UTC)
+    with SessionStore.open(store_path()) as store:
+        for middle_s, (exercise, load_kg) in entered.items():
+            if exercise is not None:
+                store.correct(number, NameExercise(middle_s, exercise), made_at=now)
+            if load_kg is not None:
+                store.correct(number, EnterLoad(middle_s, load_kg), made_at=now)

@@ -1,0 +1,167 @@
+"""Who may ask the page's server, with real requests to a real process; and how it ends."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from served_page import IMU, Served, served
+
+from imu.app.web.key import key_in
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with served(tmp_path_factory.mktemp("home")) as one:
+        yield one
+
+
+def open_websocket(page: Served, path: str = "/live", **headers: str) -> int:
+    """Ask for a websocket; return the status that comes back: 101 opens it."""
+    given = {"Host": f"127.0.0.1:{page.port}", "Origin": page.root, "Cookie": page.cookie} | headers
+    lines = [f"{name}: {value}" for name, value in given.items() if value]
+    request = [
+        f"GET {path} HTTP/1.1",
+        *lines,
+        "Connection: Upgrade",
+        "Upgrade: websocket",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
+    ]
+    with socket.create_connection(("127.0.0.1", page.port), timeout=30) as link:
+        link.sendall(("\r\n".join(request) + "\r\n\r\n").encode())
+        return int(link.recv(4096).split()[1])
+
+
+def test_only_this_computer_is_listened_to(page: Served) -> None:
+    listening = subprocess.run([sys.executable, "-c", _LISTENING], capture_output=True, text=True, check=True)
+    at_port = [line for line in listening.stdout.splitlines() if line.endswith(f":{page.port:04X}")]
+    if not Path("/proc/net/tcp").exists():
+        pytest.skip("only Linux tells who listens in /proc/net/tcp")
+    assert at_port == [f"0100007F:{page.port:04X}"]
+
+
+_LISTENING = """
+from pathlib import Path
+for name in ("tcp", "tcp6"):
+    path = Path("/proc/net") / name
+    for line in (path.read_text().splitlines()[1:] if path.exists() else []):
+        _, local, _, state, *_ = line.split()
+        if state == "0A":
+            print(local)
+"""
+
+
+def test_the_key_in_the_address_becomes_a_cookie(page: Served) -> None:
+    status, headers, _ = page.ask(f"/train?key={page.key}")
+    assert status == 303
+    assert headers["location"] == "/train"
+    cookie = headers["set-cookie"]
+    assert cookie.startswith(page.cookie) and "HttpOnly" in cookie and "SameSite=Strict" in cookie
+    assert page.ask("/train", Cookie=page.cookie)[0] == 200
+    assert page.ask("/train", Cookie=f'odd="{{[; {page.cookie}; b')[0] == 200
+
+
+def test_an_address_of_another_computer_is_not_gone_on_to(page: Served) -> None:
+    assert page.ask(f"//evil.example/?key={page.key}")[1]["location"] == "/evil.example/"
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/train", "/sessions", "/session/1", "/trends", "/take/csv", "/backup", "/nothing"]
+)
+def test_nothing_without_the_key(page: Served, path: str) -> None:
+    for headers in ({}, {"Cookie": f"imu_{page.port}=0"}, {"Cookie": f"imu_{page.port}="}, {"Cookie": ';;="{'}):
+        assert page.ask(path, **headers)[0] == 403
+    assert page.ask(f"{path}?key={'0' * 32}")[0] == 403
+    assert page.ask(f"{path}?key=")[0] == 403
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example:1", "[::1]:1", "127.0.0.1", ""]
+)
+def test_a_foreign_name_for_this_computer_reads_nothing(page: Served, host: str) -> None:
+    """DNS rebinding: the name is foreign, the address is ours."""
+    assert page.ask("/", Host=host, Cookie=page.cookie)[0] in (400, 403)
+    if host:
+        assert open_websocket(page, Host=host, Origin=f"http://{host}") == 403
+
+
+def test_localhost_is_a_name_of_this_computer(page: Served) -> None:
+    assert page.ask("/train", Host=f"localhost:{page.port}", Cookie=page.cookie)[0] == 200
+
+
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "https://127.0.0.1", "http://127.0.0.1:1", ""])
+def test_another_site_can_steer_nothing(page: Served, origin: str) -> None:
+    """CSRF: the browser sends our cookie, but says who asks."""
+    headers = {"Origin": origin} if origin else {}
+    assert page.ask("/_nicegui_ws/socket.io/?EIO=4", "POST", Cookie=page.cookie, **headers)[0] == 403
+    assert open_websocket(page, Origin=origin) == 403
+    assert open_websocket(page, "/_nicegui_ws/socket.io/?EIO=4&transport=websocket", Origin=origin) == 403
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_another_site_can_read_nothing(page: Served, site: str) -> None:
+    assert page.ask("/", Cookie=page.cookie, Sec_Fetch_Site=site)[0] == 403
+    assert page.ask("/", Cookie=page.cookie, Sec_Fetch_Site="same-origin")[0] == 200
+
+
+def test_our_own_page_may_open_the_websocket_with_the_key_only(page: Served) -> None:
+    assert open_websocket(page) == 101
+    assert open_websocket(page, Cookie="") == 403
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])
+def test_other_methods_mean_nothing(page: Served, method: str) -> None:
+    assert page.ask("/", method, Cookie=page.cookie, Origin=page.root)[0] == 403
+
+
+def test_the_browser_is_told_to_load_nothing_from_elsewhere(page: Served) -> None:
+    _, headers, body = page.ask("/train", Cookie=page.cookie)
+    assert "default-src 'self'" in headers["content-security-policy"]
+    assert "frame-ancestors 'none'" in headers["content-security-policy"]
+    assert headers["x-content-type-options"] == "nosniff"
+    assert "access-control-allow-origin" not in headers
+    assert b"https://" not in body.replace(b"http://www.w3.org", b"")
+
+
+@pytest.mark.parametrize("path", ["/session/../../etc/passwd", "/session/1;ls", "/take/csv?session=../../etc/passwd",
+                                  "/take/../backup", "/_nicegui/3.18.0/static/../../../../etc/passwd",
+                                  "/session/99999999999999999999999", "/session/-1"])  # fmt: skip
+def test_no_path_is_taken_from_a_request(page: Served, path: str) -> None:
+    status, _, body = page.ask(path, Cookie=page.cookie)
+    assert status in (200, 404, 422)
+    assert b"root:" not in body
+
+
+def test_a_port_in_use_is_told_in_one_sentence(page: Served) -> None:
+    done = subprocess.run([*IMU, "web", "--no-browser", "--port", str(page.port)], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "imu web runs already" in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+def test_the_key_is_the_owners_alone_and_stays(tmp_path: Path) -> None:
+    key = key_in(tmp_path / "home")
+    file = tmp_path / "home" / "web.key"
+    assert len(key) == 32 and key_in(tmp_path / "home") == key
+    if sys.platform != "win32":
+        assert file.stat().st_mode & 0o777 == 0o600
+    file.write_text("broken")
+    assert key_in(tmp_path / "home") not in ("broken", key)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_it_ends_in_good_order(tmp_path: Path, how: signal.Signals) -> None:
+    with served(tmp_path) as one:
+        said = one.end(how)
+        assert one.process.returncode == 0
+        assert "Traceback" not in said
+
+
+def test_the_help_does_not_wait_for_nicegui() -> None:
+    code = "import sys; from imu.app import cli; sys.exit('nicegui' in sys.modules or 'uvicorn' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
