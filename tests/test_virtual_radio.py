@@ -296,13 +296,15 @@ async def test_two_sensors_have_links_of_their_own(radio: VirtualRadio, until: U
     assert [numbers.lost for numbers in heard.values()] == [0, 0]
 
 
-async def test_of_two_centrals_that_ask_at_once_one_gets_the_sensor(radio: VirtualRadio, until: Until) -> None:
-    twin = CountingTwin()
-    await radio.add_sensor(twin, conditions=FAST)
+@pytest.mark.parametrize("conditions", [FAST, QUICK], ids=["at once", "at intervals"])
+async def test_of_two_centrals_that_ask_at_once_one_gets_the_sensor(
+    radio: VirtualRadio, conditions: RadioConditions
+) -> None:
+    await radio.add_sensor(CountingTwin(), conditions=conditions)
     port = await radio.listen("127.0.0.1", 0)
     async with VirtualRadio(f"tcp-client:127.0.0.1:{port}") as elsewhere:
         clients = [
-            BleakClient(await find(place), timeout=1.0, backend=place.client_backend) for place in (radio, elsewhere)
+            BleakClient(await find(place), timeout=3.0, backend=place.client_backend) for place in (radio, elsewhere)
         ]
         outcomes = await asyncio.gather(*(client.connect() for client in clients), return_exceptions=True)
         assert sorted(outcome is None for outcome in outcomes) == [False, True]

@@ -146,10 +146,13 @@ class RadioLink(link.LocalLink):
         return None
 
     def _forget(self, controller: bumble_controller.Controller, peer: hci.Address) -> None:
-        """Throw away what waited for a link that is no more."""
+        """Throw away what waited for a link that is no more; another central may have one to the same sensor."""
         path = self._path(controller, peer)
-        if path is not None:
-            path.waiting.clear()
+        if path is None:
+            return
+        ends = {controller.random_address, peer}
+        for sender, queue in path.waiting.items():
+            path.waiting[sender] = deque(each for each in queue if {sender.random_address, each[0]} != ends)
 
     def _tell(self, receiver: bumble_controller.Controller, sender_address: hci.Address, packet: ll.ControlPdu) -> None:
         if sender_address in receiver.le_connections:  # both may have hung up at once

@@ -30,9 +30,9 @@ LARGEST_MTU = 247
 CONTROLLER_QUEUE = 10
 """Messages that the sensor's controller takes before it says that it is full."""
 TICK_S = 0.01
-"""How often a connected twin is asked what it has to say."""
+"""How often a twin that somebody listens to is asked what it has to say."""
 IDLE_TICK_S = 0.25
-"""How often a twin is told the time while nobody is connected."""
+"""How often a twin is told the time while nobody listens."""
 ADVERTISING_INTERVAL_MS = 60.0
 
 T = TypeVar("T")
@@ -224,7 +224,7 @@ class Peripheral:
                     await self._say(connection, said)
             await self._sleep_or_wake()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(IDLE_TICK_S if connection is None else TICK_S):
+                async with asyncio.timeout(TICK_S if any(self._wanted.values()) else IDLE_TICK_S):
                     await self._something_to_say.wait()
             self._something_to_say.clear()
 
