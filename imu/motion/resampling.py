@@ -73,8 +73,8 @@ class _Segment:
 
 
 def _largest(rows: Array) -> Array:
-    """Return the largest size in each channel, (k,), of rows (k, n); NaN if there is one."""
-    largest: Array = np.maximum(rows.max(axis=1), -rows.min(axis=1))
+    """Return the largest size in each channel, (k,), of rows (k, n): 0 without rows, NaN if there is one."""
+    largest: Array = np.maximum(rows.max(axis=1, initial=0.0), -rows.min(axis=1, initial=0.0))
     return largest
 
 
@@ -108,13 +108,10 @@ class Resampler:
         A gap of at most `BRIDGED_HOLE_S` stands before the even block that bridges it; a longer one separates
         two segments: the even block after it continues nothing.
         """
-        if not len(block):
-            return []
         rows = self._usable(block)
         time = rows[0]
         if not len(time):
             return []
-        self._count_clipped(rows[1:])
         self.rows += len(time)
         self.first_s = self.first_s if self.first_s is not None else float(time[0])
         before = time[0] if self.last_s is None else self.last_s
@@ -135,13 +132,15 @@ class Resampler:
         return output
 
     def _usable(self, block: ImuBlock) -> Array:
-        """Return the rows that move time forward and are finite, (7, n); count the others."""
+        """Return the rows that move time forward and are finite, (7, n); count the others, and the clipped ones."""
         rows = np.empty((7, len(block)))
         rows[0], rows[1:4], rows[4:] = block.device_time_s, block.acceleration_m_s2.T, block.angular_velocity_rad_s.T
-        if not (_largest(rows) <= self._possible).all():  # not a number compares as false
+        largest = _largest(rows)
+        if not (largest <= self._possible).all():  # not a number compares as false
             possible = (np.abs(rows) <= self._possible[:, None]).all(axis=0)
             self.faults += RowFaults(not_finite=int(np.count_nonzero(~possible)))
             rows = rows[:, possible]
+            largest = _largest(rows)
         start = -np.inf if self.last_s is None else self.last_s
         time = np.concatenate(([start], rows[0]))
         if not (time[1:] > time[:-1]).all():
@@ -151,16 +150,17 @@ class Resampler:
             out_of_order = int(np.count_nonzero(~forward)) - repeated
             self.faults += RowFaults(repeated=repeated, out_of_order=out_of_order)
             rows = rows[:, forward]
+        if (largest[1:] > self._clipped).any():
+            self._count_clipped(rows[1:])
+        self._previous_two = np.concatenate((self._previous_two, rows[1:, -2:]), axis=1)[:, -2:]
         return rows
 
     def _count_clipped(self, values: Array) -> None:
         """Count rows that hold an axis at the same extreme value as the two rows before; `values` is (6, n)."""
-        if (_largest(values) > self._clipped).any():
-            known = np.concatenate((self._previous_two, values), axis=1)
-            extreme = np.abs(values) > self._clipped[:, None]
-            stuck = extreme & (values == known[:, 1:-1]) & (values == known[:, :-2])
-            self.faults += RowFaults(clipped=int(np.count_nonzero(stuck.any(axis=0))))
-        self._previous_two = np.concatenate((self._previous_two, values[:, -2:]), axis=1)[:, -2:]
+        known = np.concatenate((self._previous_two, values), axis=1)
+        extreme = np.abs(values) > self._clipped[:, None]
+        stuck = extreme & (values == known[:, 1:-1]) & (values == known[:, :-2])
+        self.faults += RowFaults(clipped=int(np.count_nonzero(stuck.any(axis=0))))
 
     def _extend(self, rows: Array, output: list[EvenBlock | Gap]) -> None:
         """Integrate `rows`, (7, n), and append the cells that they finish to `output`."""
@@ -193,8 +193,9 @@ class Resampler:
         at_edges += after * values.take(row + 1, axis=1)
         means = np.diff(at_edges, axis=1, prepend=segment.edge_integral)
         means *= RATE_HZ
+        acceleration, angular_velocity = np.column_stack([*means[:3]]), np.column_stack([*means[3:]])
 
         segment.last_row, segment.integral = rows[:, -1:], integral[:, -1:]
         if len(cells):
             segment.edge_integral, segment.cells = at_edges[:, -1:], finished
-            output.append(EvenBlock(edges - 0.5 / RATE_HZ, means[:3].T, means[3:].T))
+            output.append(EvenBlock(edges - 0.5 / RATE_HZ, acceleration, angular_velocity))
