@@ -8,6 +8,7 @@ same virtual radio. Times are allowed to be late there, for the processor is emu
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import signal
 import subprocess
@@ -23,8 +24,10 @@ import pytest_asyncio
 import firmware_protocol as protocol
 from imu.errors import SensorNotFound
 from imu.samples import ImuBlock
+from imu.sensors import conversation
 from imu.sensors.conversation import (
     Identified,
+    LinkUp,
     Message,
     Notice,
     Refused,
@@ -42,11 +45,14 @@ from imu.sources.host_clock import HostClock
 from imu.sources.twins.reference import ReferenceTwin
 from imu.sources.twins.reference_firmware import ReferenceParameters
 from imu.sources.virtual import VirtualRadio, VirtualSensor, virtual_signal
+from imu.sources.virtual.peripheral import LARGEST_MTU
 from imu.training import Training
 
 TIER = os.environ.get("BLE_TIER", "virtual")
 LATE = 5.0 if TIER == "bluez" else 1.0
 """By how much an emulated processor may be late."""
+
+a_minute = functools.cache(lambda: virtual_signal(1, 60.0))
 
 
 @dataclass
@@ -59,7 +65,7 @@ class Air:
     async def sensor(self, signal: ImuBlock | None = None, **particulars: object) -> VirtualSensor:
         parameters = ReferenceParameters(rates_hz=(100.0, 200.0), rate_error=0.0, drift_ppm=0.0, **particulars)  # type: ignore[arg-type]
         number = len(self.sensors) + 1
-        twin = ReferenceTwin(virtual_signal(1, 60.0) if signal is None else signal, number, parameters)
+        twin = ReferenceTwin(a_minute() if signal is None else signal, number, parameters)
         self.sensors.append(await self.virtual.add_sensor(twin))
         return self.sensors[-1]
 
@@ -72,7 +78,7 @@ async def air() -> AsyncIterator[Air]:
         if TIER == "virtual":
             yield Air(virtual, Radio(virtual.scanner_backend, virtual.client_backend))
             return
-        from bluez_vm.adapter import kernel_adapter  # noqa: PLC0415  only inside the virtual machine
+        from bluez_vm.adapter import kernel_adapter  # noqa: PLC0415 - needs what is only inside the virtual machine
 
         async with kernel_adapter(virtual):
             yield Air(virtual, Radio())
@@ -154,16 +160,39 @@ def replayed(messages: Sequence[Message], rate_hz: float) -> tuple[Training, lis
 def assert_whole(heard: Heard, rate_hz: float) -> None:
     """No sample is missing, and none came twice."""
     assert heard.lost == 0
-    steps_s = np.diff(heard.times_s)
+    assert_unbroken(heard.times_s, rate_hz)
+    assert heard.times_s[0] == 0.0
+    assert_each_packet_once(heard)
+
+
+def assert_unbroken(times_s: np.ndarray, rate_hz: float) -> None:
+    steps_s = np.diff(times_s)
     assert steps_s.min() > 0.5 / rate_hz
     assert steps_s.max() < 1.5 / rate_hz
-    assert len(heard.times_s) == pytest.approx(heard.seconds * rate_hz + 1, abs=1)
+    assert len(times_s) == pytest.approx((times_s[-1] - times_s[0]) * rate_hz + 1, abs=1)
+
+
+def live_packets(heard: Heard) -> list[bytes]:
+    return [
+        told.payload
+        for told in heard.messages
+        if isinstance(told, conversation.Heard) and told.characteristic == protocol.DATA_UUID
+    ]
+
+
+def assert_each_packet_once(heard: Heard) -> None:
+    """The driver would pass over a live packet that came twice; the system is not to bring it twice in the first place.
+
+    BlueZ does after a drop unless it is hung up on: https://github.com/hbldh/bleak/issues/2002
+    """
+    packets = live_packets(heard)
+    assert len(packets) == len(set(packets))
 
 
 async def test_scan_tells_what_is_there(air: Air) -> None:
     await air.sensor()
     await air.sensor()
-    seen = await scan(air.radio, recognise, 2.0 * LATE)
+    seen = await scan(air.radio, recognise, 2.0 if TIER == "virtual" else 5.0)
     ours = [sensor for sensor in seen if sensor.kind is REFERENCE]
     assert sorted(sensor.name or "" for sensor in ours) == ["IMU-0001", "IMU-0002"]
     assert len({sensor.address for sensor in ours}) == 2
@@ -177,6 +206,8 @@ async def test_a_stream_is_whole(air: Air, rate_hz: float) -> None:
     (who,) = heard.told(Identified)
     assert isinstance(who, Identified)
     assert who.sampling_rate_hz == pytest.approx(rate_hz)
+    (up,) = (told for told in heard.messages if isinstance(told, LinkUp))
+    assert up.longest_write == LARGEST_MTU - 3
 
 
 async def test_a_drop_is_filled_from_what_the_sensor_kept(air: Air) -> None:
@@ -289,8 +320,17 @@ async def test_a_client_that_was_killed_comes_again(air: Air, tmp_path: Path) ->
             assert line, "it ended by itself"
     first.send_signal(signal.SIGKILL)
     await first.wait()
-    heard = await listen(air, lambda heard: heard.seconds > 2, within_s=90.0)
-    assert_whole(heard, 100.0)
+    heard = await listen(air, lambda heard: heard.seconds > 3, within_s=90.0)
+    assert heard.lost == 0
+    assert_each_packet_once(heard)
+    # Before it asks for its own stream it may hear some of the one that was left behind, which has another epoch.
+    packets = [protocol.decode_packet(payload) for payload in live_packets(heard)]
+    own = [packet for packet in packets if packet.epoch == packets[-1].epoch]
+    assert len({packet.epoch for packet in packets}) <= 2
+    assert own[0].first_index == 0
+    samples = sum(len(packet) for packet in own)
+    assert samples > 100
+    assert_unbroken(heard.times_s[-samples:], 100.0)
 
 
 @pytest.mark.skipif(TIER == "bluez", reason="a minute in real time, on an emulated processor")
