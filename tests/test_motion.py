@@ -16,7 +16,7 @@ from imu.motion.evidence import EVIDENCE, evidence
 from imu.motion.form import MovementFigures, SagittalPlane, describe
 from imu.motion.movements import Movement
 from imu.motion.orientation import OrientationFilter
-from imu.motion.pattern import LEAST_CONFIDENCE, Pattern, PatternWeights, tell_pattern
+from imu.motion.pattern import LEAST_CONFIDENCE, Pattern, PatternWeights, hinge_log_odds, tell_pattern
 from imu.motion.pursuit import Ending, Pursuit
 from imu.motion.resampling import EvenBlock, Resampler
 from imu.motion.signals import STEP_S, MotionSignals, SignalBuilder, chord, run_lengths
@@ -400,7 +400,7 @@ def figures_of(peak_rad: float, drop_m: float, bottom_share: float = 1.0) -> Mov
 
 
 def hinge_probability(figures: MovementFigures, weights: PatternWeights = PATTERN) -> float:
-    pattern, confidence = tell_pattern(figures, weights)
+    pattern, confidence = tell_pattern(hinge_log_odds(figures, weights))
     if pattern is Pattern.UNCERTAIN:
         pytest.fail("ask where it is certain")
     return confidence if pattern is Pattern.HINGE else 1 - confidence
@@ -427,7 +427,7 @@ def test_upright_at_the_bottom_is_more_squat() -> None:
 @settings(max_examples=100, deadline=None)
 @given(bias=st.floats(-1e4, 1e4), peak=st.floats(0, 2), drop=st.floats(0, 1))
 def test_confidence_is_a_probability_and_uncertain_means_close(bias: float, peak: float, drop: float) -> None:
-    pattern, confidence = tell_pattern(figures_of(peak, drop), replace(PATTERN, bias=bias))
+    pattern, confidence = tell_pattern(hinge_log_odds(figures_of(peak, drop), replace(PATTERN, bias=bias)))
     assert 0.5 <= confidence <= 1.0
     assert (pattern is Pattern.UNCERTAIN) == (confidence < LEAST_CONFIDENCE)
     assert pattern is not Pattern.MIXED

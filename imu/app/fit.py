@@ -38,6 +38,9 @@ COUNTING_RIDGE = 40.0
 """Half or twice of it changes the repetitions kept of people left out by one in a hundred."""
 PATTERN_RIDGE = 10.0
 TOTAL_WEIGHT = 4000.0
+SIMULATED_SHARE = 2 / 3
+"""Share of simulated repetitions in the total weight for the pattern: they show twenty ways to squat and to hinge, real
+people here one of each. At one half quarter squats are taken for hinges; real people do not mind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +171,10 @@ def fit_pattern(examples: list[Example]) -> PatternWeights:
     entries = [EVIDENCE.index(name) for name in ("peak_angle_rad", "angle_at_bottom_rad", "hip_drop_m")]
     values = np.array([[example.evidence[entry] for entry in entries] for example in chosen])
     label = np.array([example.pattern == "hinge" for example in chosen], dtype=float)
-    weight = balanced((example.simulated, example.pattern == "hinge") for example in chosen)
+    simulated = np.array([example.simulated for example in chosen])
+    weight = np.where(simulated, SIMULATED_SHARE / max(1, simulated.sum()), 0.0)
+    weight += np.where(simulated, 0.0, (1.0 - SIMULATED_SHARE) / max(1, (~simulated).sum()))
+    weight *= TOTAL_WEIGHT
     scale = values.std(axis=0)
     bias, coefficients = fit_logistic(values / scale, label, weight, PATTERN_RIDGE)
     return PatternWeights(bias, *(float(value) for value in coefficients / scale))

@@ -18,7 +18,7 @@ from imu.motion.onset import OnsetParameters, OnsetWatch
 from imu.motion.pursuit import Ending, Pursuit
 from imu.motion.pursuit_parameters import PursuitParameters
 from imu.motion.signals import MotionSignals, chord, steps_in
-from imu.motion.vertical import Standing, VerticalEstimator, VerticalMotion
+from imu.motion.vertical import SensorErrors, Standing, VerticalEstimator, VerticalMotion, VerticalParameters
 from imu.samples import STANDARD_GRAVITY_M_S2
 
 WAITING_STEPS, FOLLOWING_STEPS = 400, 64
@@ -102,6 +102,7 @@ class MovementFinder:
         self._pursuit_parameters = PursuitParameters()
         self._standing: Standing | None = None  # what the next movement is measured from
         self._usual: Standing | None = None  # how this person stands
+        self._errors: SensorErrors | None = None  # what the movements so far have shown of the sensor
         self._restart()
 
     def _restart(self) -> None:
@@ -234,6 +235,7 @@ class MovementFinder:
             self._usual,
             started_at_rest=back is not None,
             start_tilt_rad=watch.least_tilt_rad,
+            errors=self._errors,
             parameters=self._pursuit_parameters,
         )
         self._looked_at = self._start + 1
@@ -249,9 +251,21 @@ class MovementFinder:
         taken, ending = seen
         step = self._looked_at + taken - 1
         if ending is not Ending.NOTHING:
-            ended.append(self._movement(pursuit, step, ending))
+            movement = self._movement(pursuit, step, ending)
+            ended.append(movement)
+            self._learn(movement)
         self._stand_after(pursuit, step, ending)
         self._free_from, self._looked_at = step, step + 1
+
+    def _learn(self, movement: Movement) -> None:
+        """Learn the sensor's errors from a movement that came back: they are the same in the next."""
+        chosen, samples = self._pursuit_parameters, len(movement.signals)
+        if movement.ending is not Ending.RETURNED or samples > steps_in(chosen.telling_s):
+            return
+        free = movement.height(returns=False)
+        if abs(float(free.height_m[-1])) < chosen.back_sds * math.hypot(free.height_sd_m, chosen.back_m):
+            learnt = movement.estimator.learnt(samples, movement.rests)
+            self._errors = learnt.relaxed(SensorErrors.unknown(VerticalParameters()), chosen.forgotten)
 
     def _stand_after(self, pursuit: Pursuit, step: int, ending: Ending) -> None:
         """Wait for the next movement; choose the posture from which it will be measured."""

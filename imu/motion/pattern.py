@@ -10,6 +10,7 @@ has rolled back by then, a hinger's has not), and hip drop. Its four weights are
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -30,6 +31,10 @@ LEAST_CONFIDENCE = 0.55
 """Below this the pattern is said to be uncertain: nearly every second one would be wrong."""
 
 
+ALIKE_SHRINKAGE = 0.5
+"""Repetitions without an opinion that are added to those alike."""
+
+
 @dataclass(frozen=True, slots=True)
 class PatternWeights:
     """Log-odds of a hinge: `bias` plus each weight times its quantity."""
@@ -40,14 +45,28 @@ class PatternWeights:
     per_m_of_drop: float
 
 
-def tell_pattern(figures: MovementFigures, weights: PatternWeights) -> tuple[Pattern, float]:
-    """Return the pattern of a repetition and the probability that it is right (uncertain: that of the likelier one)."""
-    log_odds = (
+def hinge_log_odds(figures: MovementFigures, weights: PatternWeights) -> float:
+    """Return the log-odds that a repetition is a hinge, by itself."""
+    return (
         weights.bias
         + weights.per_rad_of_peak * figures.peak_angle_rad
         + weights.per_rad_at_bottom * figures.angle_at_bottom_rad
         + weights.per_m_of_drop * figures.hip_drop_m
     )
+
+
+def tell_pattern(own_log_odds: float, alike: Sequence[float] = ()) -> tuple[Pattern, float]:
+    """Return the pattern of a repetition and the probability that it is right (uncertain: that of the likelier one).
+
+    Parameters
+    ----------
+    own_log_odds : float
+        That it is a hinge, by itself.
+    alike : sequence of float
+        The same of earlier repetitions of this set that resemble it: what looks alike and follows each other is the
+        same exercise. Their mean is one more witness, shrunk as if half a repetition had said nothing.
+    """
+    log_odds = own_log_odds + (math.fsum(alike) / (len(alike) + ALIKE_SHRINKAGE) if alike else 0.0)
     hinge = 1.0 / (1.0 + math.exp(-max(-50.0, min(50.0, log_odds))))
     confidence = max(hinge, 1.0 - hinge)
     if confidence < LEAST_CONFIDENCE:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from imu.motion.pursuit_parameters import PursuitParameters
 from imu.motion.signals import STEP_S, MotionSignals, chord, run_lengths, steps_in
-from imu.motion.vertical import Standing, VerticalEstimator, VerticalMotion
+from imu.motion.vertical import SensorErrors, Standing, VerticalEstimator, VerticalMotion
 from imu.samples import Array
 
 TEST_STEPS = 2
@@ -64,13 +64,14 @@ class Pursuit:
         *,
         started_at_rest: bool,
         start_tilt_rad: float,
+        errors: SensorErrors | None = None,
         parameters: PursuitParameters | None = None,
     ) -> None:
         self._parameters = chosen = parameters or PursuitParameters()
         self.standing = standing
         self.started_at_rest = started_at_rest
         start_velocity_sd = chosen.start_velocity_sd_m_s if started_at_rest else chosen.moving_start_velocity_sd_m_s
-        self.estimator = VerticalEstimator(standing, start_velocity_sd, STEP_S, chosen.longest_s + 1.0)
+        self.estimator = VerticalEstimator(standing, start_velocity_sd, STEP_S, chosen.longest_s + 1.0, errors=errors)
         self._elsewhere = (
             usual if usual is not None and usual.apart_from(standing) > chosen.new_standing_tilt_rad else None
         )
@@ -186,11 +187,9 @@ class Pursuit:
         small, rested = not self.notable, run >= steps_in(chosen.settled_s)
         end = steps_in(chosen.end_window_s)
         end_velocity_sd = chosen.slow_end_velocity_sd_m_s if slow else chosen.fast_end_velocity_sd_m_s
-        motion = self.estimator.solve(
-            now + 1,
-            rests=self.rests_until(now - end),
-            end_velocity_sd_m_s=chosen.calm_end_velocity_sd_m_s if run >= end else end_velocity_sd,
-        )
+        if run >= end:
+            end_velocity_sd = chosen.calm_end_velocity_sd_m_s
+        motion = self._motion(now, run, self.rests_until(now - end), end_velocity_sd)
         drop = max(0.0, -float(motion.height_m.min()))
         if small and drop < chosen.least_drop_m:
             sinking = drop > chosen.sunk_of_least * chosen.least_drop_m and now < steps_in(chosen.sinking_s)
@@ -198,6 +197,48 @@ class Pursuit:
         if max(drop, float(motion.height_m[-1])) > chosen.possible_m:
             return self._lost(now)
         return self._returned(motion, drop, now, rested=rested)
+
+    def _motion(self, now: int, run: int, rests: tuple[int, ...], end_velocity_sd: float) -> VerticalMotion:
+        """Return the motion up to sample `now`.
+
+        Where the person is at rest in standing posture and yet not at the height of before, brief calm in between may
+        have been a slow steady movement: what the return to standing refutes was no rest.
+        """
+        chosen = self._parameters
+        motion = self.estimator.solve(now + 1, rests=rests, end_velocity_sd_m_s=end_velocity_sd)
+        if run < steps_in(chosen.rest_s) or self._is_back(motion):
+            return motion
+        brief = self._brief(rests, before=now - run)
+        if not brief:
+            return motion
+        sure = tuple(rest for rest in rests if rest not in brief)
+        back = self.estimator.solve(now + 1, rests=sure, end_velocity_sd_m_s=end_velocity_sd, returns=True)
+        refuted = {rest for rest in brief if abs(float(back.velocity_m_s[rest])) > chosen.refuted_velocity_m_s}
+        if not refuted:
+            return motion
+        kept = tuple(rest for rest in rests if rest not in refuted)
+        without = self.estimator.solve(now + 1, rests=kept, end_velocity_sd_m_s=end_velocity_sd)
+        if not self._is_back(without):
+            return motion
+        self._rests = [rest for rest in self._rests if rest not in refuted]
+        return without
+
+    def _is_back(self, motion: VerticalMotion) -> bool:
+        """Whether the last height can be that of the start."""
+        chosen = self._parameters
+        return abs(float(motion.height_m[-1])) < chosen.back_sds * math.hypot(motion.height_sd_m, chosen.back_m)
+
+    def _brief(self, rests: tuple[int, ...], before: int) -> set[int]:
+        """Return the rests that belong to calm shorter than anyone rests for sure, and over before sample `before`."""
+        every = steps_in(self._parameters.rest_s)
+        runs: list[list[int]] = []
+        for rest in rests:
+            if runs and rest - runs[-1][-1] <= every:
+                runs[-1].append(rest)
+            else:
+                runs.append([rest])
+        longest = round(self._parameters.sure_rest_s / self._parameters.rest_s)
+        return {rest for run in runs if len(run) <= longest and run[-1] < before for rest in run}
 
     def _returned(self, motion: VerticalMotion, drop: float, now: int, *, rested: bool) -> Ending | None:
         """Return whether hip velocity and height are those of standing again."""

@@ -38,6 +38,18 @@ class PursuitParameters:
     """How long the hip must be calm before it may be at rest."""
     rest_velocity_m_s: float = 0.05
     """It is if its velocity may be as low as this, sway included:"""
+    sure_rest_s: float = 0.9
+    """Calm up to this long may be a slow steady movement after all: a tempo squat's lasts up to a second."""
+    refuted_velocity_m_s: float = 0.08
+    """It was, if by the return to standing the hip moved faster than this then."""
+    telling_s: float = 8.0
+    """Longer movements tell little of the sensor's errors: the wander has grown."""
+    forgotten: float = 0.1
+    """Share of what is known of the sensor's errors that is forgotten with each movement: they drift with temperature,
+    and one movement may have been understood wrongly."""
+    back_m: float = 0.05
+    """Heights within this of the start, and the estimate's own error, are a return, by so many standard deviations:"""
+    back_sds: float = 2.0
     rest_velocity_sds: float = 2.5
     """the estimate less so many of its standard deviations (99 % of a normal distribution)."""
     settled_s: float = 0.5

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from imu.motion.evidence import CountingWeights, evidence
 from imu.motion.form import MovementFigures, SagittalPlane, describe
 from imu.motion.movements import Movement
-from imu.motion.pattern import Pattern, PatternWeights, tell_pattern
+from imu.motion.pattern import Pattern, PatternWeights, hinge_log_odds, tell_pattern
 from imu.motion.pursuit import Ending
+from imu.motion.resemblance import Resemblance
 from imu.motion.signals import STEP_S
 from imu.motion.weights import COUNTING, PATTERN
 from imu.samples import Array
@@ -128,6 +130,10 @@ _ENDED_OTHERWISE = {
 }
 
 
+RECENT = 6
+"""So many repetitions are remembered for telling the pattern of the next."""
+
+
 class Judge:
     """Decide for each movement, once and for good, whether it is a repetition and of which pattern."""
 
@@ -135,6 +141,8 @@ class Judge:
         self._parameters = parameters or JudgeParameters()
         self._sagittal_plane = SagittalPlane()
         self._last_end_s = -math.inf
+        self._resemblance = Resemblance()
+        self._recent: deque[tuple[Repetition, float]] = deque(maxlen=RECENT)
 
     def decide(self, movement: Movement) -> Repetition | RejectedMovement:
         """Return the repetition, or the movement with the reason why it is none. No delay."""
@@ -161,7 +169,18 @@ class Judge:
             reason = chosen.counting.reason_against(values)
             return RejectedMovement(float(time[figures.start]), float(time[figures.end]), reason)
         self._last_end_s = end_s
-        return _repetition(figures, confirmed_s=end_s, pattern=tell_pattern(figures, chosen.pattern))
+        return self._tell(figures, end_s)
+
+    def _tell(self, figures: MovementFigures, confirmed_s: float) -> Repetition:
+        """Return the repetition, its pattern told with the help of those before that resemble it."""
+        own = hinge_log_odds(figures, self._parameters.pattern)
+        by_itself = _repetition(figures, confirmed_s, tell_pattern(own))
+        alike = [odds for other, odds in self._recent if self._resemblance.holds(other, by_itself)]
+        self._recent.append((by_itself, own))
+        if not alike:
+            return by_itself
+        pattern, confidence = tell_pattern(own, alike)
+        return replace(by_itself, pattern=pattern, confidence=confidence)
 
     def _weigh(self, movement: Movement, plane: SagittalPlane) -> tuple[MovementFigures, Array, float]:
         """Return the movement's figures in `plane`, its evidence, and the log-odds that it is a repetition."""

@@ -10,32 +10,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import median
 
 from imu.motion.repetitions import Repetition
+from imu.motion.resemblance import Resemblance
 
 
 @dataclass(frozen=True, slots=True)
-class ResemblanceParameters:
-    """By how much neighbours in a set usually differ: twice the standard deviation in simulated sets and more."""
+class SetParameters:
+    """What belongs to a set."""
 
-    angle_rad: float = math.radians(10)
-    """Peak trunk angle."""
-    drop_m: float = 0.06
-    """Hip drop,"""
-    drop_m_s: float = 0.01
-    """and so much more for each second that the repetition takes: its error grows with time."""
-    log_duration: float = 0.4
-    """Logarithm of the duration: a tiring lifter takes half as long again."""
-    rest_s: float = 2.0
-    """Rest between them beyond two seconds: a breath or two."""
+    neighbours: Resemblance = field(default_factory=Resemblance)
+    """By how much neighbours in a set differ."""
     close_s: float = 5.0
     """Rest up to which a repetition that differs may belong to the same set all the same."""
     telling: int = 4
     """Repetitions that resemble each other, from which on one that differs is known not to belong."""
-    most: float = 3.0
-    """Root of the summed squares beyond which they do not belong together."""
     own_angle_rad: float = math.radians(5)
     """How much repetitions of one set vary before anything is known of the set: peak trunk angle,"""
     own_drop_m: float = 0.03
@@ -53,7 +44,7 @@ class ResemblanceParameters:
 
 
 def split_into_sets(
-    repetitions: Sequence[Repetition], parameters: ResemblanceParameters | None = None
+    repetitions: Sequence[Repetition], parameters: SetParameters | None = None
 ) -> list[tuple[Repetition, ...]]:
     """Return the repetitions as sets, in order.
 
@@ -61,10 +52,10 @@ def split_into_sets(
     enough to say what its repetitions look like; otherwise it stays, as does an odd one in the middle of a set.
     Repetitions that all differ but follow each other closely are one mixed set.
     """
-    chosen = parameters or ResemblanceParameters()
+    chosen = parameters or SetParameters()
     parts: list[list[Repetition]] = []
     for repetition in repetitions:
-        if parts and _difference(parts[-1][-1], repetition, chosen) <= chosen.most:
+        if parts and chosen.neighbours.holds(parts[-1][-1], repetition):
             parts[-1].append(repetition)
         else:
             parts.append([repetition])
@@ -83,7 +74,7 @@ def split_into_sets(
     return [part for whole in merged for part in _without_strange_ends(tuple(whole), chosen)]
 
 
-def _without_strange_ends(part: tuple[Repetition, ...], chosen: ResemblanceParameters) -> list[tuple[Repetition, ...]]:
+def _without_strange_ends(part: tuple[Repetition, ...], chosen: SetParameters) -> list[tuple[Repetition, ...]]:
     """Return a set and, apart from it, what before and after it is not like the others: at most two repetitions."""
     first, last = 0, len(part)
     for _ in range(2):
@@ -101,7 +92,7 @@ def _without_strange_ends(part: tuple[Repetition, ...], chosen: ResemblanceParam
     return [*alone[:first], part[first:last], *alone[last:]]
 
 
-def _strangeness(one: Repetition, others: Sequence[Repetition], chosen: ResemblanceParameters) -> float:
+def _strangeness(one: Repetition, others: Sequence[Repetition], chosen: SetParameters) -> float:
     """Return how far a repetition is from the middle of the others, in standard deviations of these.
 
     Their variance is shrunk towards the usual one, as by an inverse gamma prior worth `own_weight` repetitions (Gelman
@@ -120,15 +111,3 @@ def _strangeness(one: Repetition, others: Sequence[Repetition], chosen: Resembla
 
 def _figures(one: Repetition) -> tuple[float, float, float, float]:
     return one.trunk_angle_rad, one.hip_drop_m, math.log(one.end_s - one.start_s), one.pause_s
-
-
-def _difference(one: Repetition, other: Repetition, scale: ResemblanceParameters) -> float:
-    """Return how much two neighbours differ, in usual differences."""
-    durations = (other.end_s - other.start_s) / (one.end_s - one.start_s)
-    longer = max(other.end_s - other.start_s, one.end_s - one.start_s)
-    return math.sqrt(
-        ((other.trunk_angle_rad - one.trunk_angle_rad) / scale.angle_rad) ** 2
-        + ((other.hip_drop_m - one.hip_drop_m) / (scale.drop_m + scale.drop_m_s * longer)) ** 2
-        + (math.log(durations) / scale.log_duration) ** 2
-        + (max(0.0, other.start_s - one.end_s - 2.0) / scale.rest_s) ** 2
-    )

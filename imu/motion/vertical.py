@@ -12,9 +12,9 @@ is::
 
 with unknown `offset` (3), `scale` (3) and a slowly wandering remainder (inclination error, cloth). They have Gaussian
 priors from datasheets; the velocity at the start, the level measured while standing still before the movement, zero
-velocity where the person rests, and the return to the standing height are measurements of them. Everything is
-linear, so the
-posterior is one small least-squares problem (Gaussian process regression with these basis functions: Rasmussen and
+velocity where the person rests, and the return to the standing height are measurements of them. Offset and scale are
+the sensor's, not the movement's: what one movement has shown of them is the prior of the next. Everything is linear, so
+the posterior is one small least-squares problem (Gaussian process regression with these basis functions: Rasmussen and
 Williams 2006, section 2.7), and the height comes with a standard deviation that says whether it means something.
 
 This module refuses to decide what the movement was.
@@ -30,6 +30,9 @@ from functools import cache
 import numpy as np
 
 from imu.samples import STANDARD_GRAVITY_M_S2, Array
+
+END_VELOCITY_SD_M_S = 0.05
+"""How still the hip is where a movement has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,53 @@ class VerticalParameters:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class SensorErrors:
+    """What is known of the accelerometer's errors: offset (3, m/s²), scale (3) and level (m/s²), jointly Gaussian.
+
+    Attributes
+    ----------
+    mean : (7,) array
+        Most likely values.
+    covariance : (7, 7) array
+        Of their errors.
+    """
+
+    mean: Array
+    covariance: Array
+
+    @classmethod
+    def unknown(cls, parameters: VerticalParameters) -> SensorErrors:
+        """Return what datasheets say."""
+        sds = [parameters.offset_m_s2] * 3 + [parameters.scale] * 3 + [parameters.level_m_s2]
+        return cls(np.zeros(7), np.diag(np.square(sds)))
+
+    def relaxed(self, towards: SensorErrors, share: float) -> SensorErrors:
+        """Return what is still known after a while: a `share` of it is forgotten."""
+        kept = 1.0 - share
+        return SensorErrors(
+            kept * self.mean + share * towards.mean,
+            kept**2 * self.covariance + (1.0 - kept**2) * towards.covariance,
+        )
+
+
+_ERRORS = slice(1, 8)  # their place among the unknowns: after the start velocity, before the wander
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Prior:
+    """What is known of the unknowns before a movement: variances, and of the sensor's errors more."""
+
+    variance: Array
+    errors: SensorErrors
+
+    def times(self, rows: Array) -> Array:
+        """Return the covariance of the unknowns with what `rows` (k, n) of them make."""
+        spread: Array = self.variance[: rows.shape[-1]] * rows
+        spread[..., _ERRORS] = rows[..., _ERRORS] @ self.errors.covariance
+        return spread
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class VerticalMotion:
     """Hip motion since the start of a movement, as :meth:`VerticalEstimator.solve` finds it.
 
@@ -67,7 +117,7 @@ class VerticalMotion:
     velocity_m_s: Array
     _conditions: Array
     _gain: Array
-    _prior_variance: Array
+    _prior: _Prior
     _last_height_row: Array
     _last_velocity_row: Array
 
@@ -82,7 +132,7 @@ class VerticalMotion:
         return self._sd(self._last_velocity_row)
 
     def _sd(self, row: Array) -> float:
-        scaled = self._prior_variance * row
+        scaled = self._prior.times(row)
         return math.sqrt(max(0.0, float(scaled @ row - (self._conditions @ scaled) @ (self._gain @ row))))
 
 
@@ -123,6 +173,8 @@ class VerticalEstimator:
         Length of each sample's interval.
     longest_s : float
         No movement is longer.
+    errors : SensorErrors or None
+        What earlier movements have shown of the sensor; ``None`` for what datasheets say.
     parameters : VerticalParameters or None
         Prior standard deviations.
     """
@@ -133,6 +185,8 @@ class VerticalEstimator:
         start_velocity_sd_m_s: float,
         interval_s: float,
         longest_s: float,
+        *,
+        errors: SensorErrors | None = None,
         parameters: VerticalParameters | None = None,
     ) -> None:
         self._parameters = chosen = parameters or VerticalParameters()
@@ -146,13 +200,9 @@ class VerticalEstimator:
         self._velocity[0, 1] = 1.0
         self._height_sum = self._height[0, :8]
         self._samples = 0
-        self._prior_variance = np.full(columns - 1, chosen.wander_m_s2**2)
-        self._prior_variance[:8] = (
-            start_velocity_sd_m_s**2,
-            *(chosen.offset_m_s2**2,) * 3,
-            *(chosen.scale**2,) * 3,
-            chosen.level_m_s2**2,
-        )
+        variance = np.full(columns - 1, chosen.wander_m_s2**2)
+        variance[0] = start_velocity_sd_m_s**2
+        self._prior = _Prior(variance, errors or SensorErrors.unknown(chosen))
         self._home_value = standing.vertical_m_s2 - STANDARD_GRAVITY_M_S2
         self._home_row = np.zeros(columns)
         self._home_row[0], self._home_row[8] = -self._home_value, 1.0
@@ -214,28 +264,50 @@ class VerticalEstimator:
         returns : bool
             Whether the last height equals the first.
         """
+        conditions, variances = self._conditions(samples, rests, end_velocity_sd_m_s, returns=returns)
+        rows = conditions[:, 1:]
+        gain, unknown = self._posterior(conditions, variances)
+        used = conditions.shape[1]
+        velocity, height = self._velocity[1 : samples + 1, :used], self._height[1 : samples + 1, :used]
+        return VerticalMotion(
+            height @ unknown, velocity @ unknown, rows, gain, self._prior, height[-1, 1:], velocity[-1, 1:]
+        )
+
+    def learnt(self, samples: int, rests: Sequence[int]) -> SensorErrors:
+        """Return what the first `samples` show of the sensor, if they end at rest at the height of the start."""
+        conditions, variances = self._conditions(samples, rests, END_VELOCITY_SD_M_S, returns=True)
+        gain, unknown = self._posterior(conditions, variances)
+        prior = self._prior.errors.covariance
+        rows = conditions[:, 1:][:, _ERRORS]
+        return SensorErrors(unknown[1:][_ERRORS], prior - (rows @ prior).T @ gain[:, _ERRORS])
+
+    def _conditions(
+        self, samples: int, rests: Sequence[int], end_velocity_sd_m_s: float | None, *, returns: bool
+    ) -> tuple[Array, Array]:
+        """Return what is known to be zero, as rows over the measured value and the unknowns, and its variances."""
         chosen = self._parameters
         used = 10 + math.ceil(samples * self._interval_s / chosen.wander_interval_s)  # later supports have no part yet
-        velocity, height = self._velocity[1 : samples + 1, :used], self._height[1 : samples + 1, :used]
-        known = [self._home_row[:used], *(velocity[i] for i in rests)]
+        known = [self._home_row[:used], *(self._velocity[i + 1, :used] for i in rests)]
         sds = [self._home_sd, *(chosen.resting_velocity_m_s for _ in rests)]
         if end_velocity_sd_m_s is not None:
-            known.append(velocity[-1])
+            known.append(self._velocity[samples, :used])
             sds.append(end_velocity_sd_m_s)
         if returns:
-            known.append(height[-1])
+            known.append(self._height[samples, :used])
             sds.append(chosen.standing_height_m)
-        conditions = np.array(known)
-        rows, measured = conditions[:, 1:], conditions[:, 0]
-        prior_variance = self._prior_variance[: used - 1]
-        spread = prior_variance * rows
+        return np.array(known), np.square(sds)
+
+    def _posterior(self, conditions: Array, variances: Array) -> tuple[Array, Array]:
+        """Return the gain, and 1 and the most likely values of the unknowns."""
+        rows, mean = conditions[:, 1:], self._prior.errors.mean
+        spread = self._prior.times(rows)
         covariance = rows @ spread.T
-        covariance.flat[:: len(sds) + 1] += np.square(sds)
-        gain = np.linalg.solve(covariance, spread)
-        unknown = np.concatenate(([1.0], -measured @ gain))
-        return VerticalMotion(
-            height @ unknown, velocity @ unknown, rows, gain, prior_variance, height[-1, 1:], velocity[-1, 1:]
-        )
+        covariance.flat[:: len(variances) + 1] += variances
+        gain: Array = np.asarray(np.linalg.solve(covariance, spread), dtype=np.float64)
+        surprise = conditions[:, 0] + rows[:, _ERRORS] @ mean
+        unknown: Array = np.concatenate(([1.0], -surprise @ gain))
+        unknown[1:][_ERRORS] += mean
+        return gain, unknown
 
 
 def _integrate(
