@@ -6,13 +6,14 @@
 #
 # As root, on amd64, with Debian's mirror and PyPI in reach. On this computer no module is loaded and nothing is mounted.
 set -euo pipefail
+exec 3>&1 1>&2 # on standard output only the folder
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 project=$here/../../pyproject.toml
 vm=${BLUEZ_VM:-${XDG_CACHE_HOME:-$HOME/.cache}/imu-training/bluez_vm}
 python=${PYTHON:-python3}  # 3.11 or newer; the guest has its own
 guest_python=3.11          # bookworm's
 
-# What the guest's tests import; the web page, FIT and Parquet are not among it and would double the disk.
+# What the guest's tests import: no web page, no Parquet, no FIT.
 requirements() {
     "$python" - "$project" <<'EOF'
 import re, sys, tomllib
@@ -21,7 +22,7 @@ with open(sys.argv[1], "rb") as file:
 extras = project["optional-dependencies"]
 tests = [each for each in extras["test"] if re.match(r"(pytest|hypothesis)\b", each)]
 for each in project["dependencies"] + extras["virtual"] + tests:
-    if not re.match(r"(nicegui|plotly|garmin-fit-sdk)\b", each):
+    if not re.match(r"garmin-fit-sdk\b", each):
         print(each)
 EOF
 }
@@ -30,12 +31,12 @@ mkdir -p "$vm"
 exec 9> "$vm/lock" && flock 9 # two builders at once would spoil it
 made_of=$(cat "$here"/{build.sh,guest_init.sh,initrd_init.sh} <(requirements) | sha256sum | cut -d' ' -f1)
 if [ -f "$vm/rootfs.ext4" ] && [ "$(cat "$vm/made_of" 2>/dev/null)" = "$made_of" ]; then
-    echo "$vm"
+    echo "$vm" >&3
     exit
 fi
 
 export PATH=$PATH:/usr/sbin:/sbin
-say() { echo "[build ${SECONDS}s] $*" >&2; }
+say() { echo "[build ${SECONDS}s] $*"; }
 temporary=$(mktemp -d "$vm/build.XXXXXX")
 trap 'rm -rf "$temporary"' EXIT
 rm -f "$vm/made_of"
@@ -46,9 +47,9 @@ say "Debian"
 mmdebstrap --quiet --mode=root --variant=minbase --include=bluez,dbus,python3,busybox-static,kmod \
     --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
     --dpkgopt='path-exclude=/usr/share/locale/*' \
-    --customize-hook='export APT_CONFIG=$MMDEBSTRAP_APT_CONFIG && cd '"$temporary"' && apt-get download -qq \
+    --customize-hook='export APT_CONFIG=$MMDEBSTRAP_APT_CONFIG && cd '"$temporary"' && apt-get download -qq -o APT::Sandbox::User=root \
         "$(apt-cache depends linux-image-amd64 | sed -n "s/^ *Depends: \(linux-image-.*\)/\1/p" | head -n 1)"' \
-    bookworm "$temporary/root.tar" >&2
+    bookworm "$temporary/root.tar"
 mkdir "$root" && tar -C "$root" -xf "$temporary/root.tar" --exclude='./dev/*' && rm "$temporary/root.tar"
 rm -rf "$root"/var/cache/apt/* "$root"/var/lib/apt/lists/*
 
@@ -79,11 +80,11 @@ depmod -b "$root" "$release"
 say "Python packages"
 mapfile -t packages < <(requirements)
 "$python" -m venv "$temporary/venv"
-"$temporary/venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-compile --target "$root/opt/site" \
-    --python-version "$guest_python" --only-binary=:all: "${packages[@]}" >&2
+"$temporary/venv/bin/python" -m pip install -qq --disable-pip-version-check --no-compile --target "$root/opt/site" \
+    --python-version "$guest_python" --only-binary=:all: "${packages[@]}"
 rm -rf "$root"/opt/site/{bin,include} "$root"/opt/site/pandas/tests
 find "$root/opt/site/scipy" -type d -name tests -prune -exec rm -rf {} +
-chroot "$root" "python$guest_python" -m compileall -q /opt/site >&2 || say "some packages hold files that do not compile"
+chroot "$root" "python$guest_python" -m compileall -q /opt/site || say "some packages hold files that do not compile"
 install -m 755 "$here/guest_init.sh" "$root/sbin/guest_init"
 
 say "disk"
@@ -91,4 +92,4 @@ rm -f "$vm/rootfs.ext4"
 mke2fs -q -t ext4 -d "$root" -O ^has_journal -m 0 "$vm/rootfs.ext4" "$(($(du -sm "$root" | cut -f1) * 12 / 10 + 64))M"
 echo "$made_of" > "$vm/made_of"
 say "done: $(du -ch "$vm"/{vmlinuz,initrd.img,rootfs.ext4} | tail -n 1 | cut -f1) in $vm"
-echo "$vm"
+echo "$vm" >&3
