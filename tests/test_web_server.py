@@ -71,9 +71,7 @@ def test_an_address_of_another_computer_is_not_gone_on_to(page: Served) -> None:
     assert page.ask(f"//evil.example/?key={page.key}")[1]["location"] == "/evil.example/"
 
 
-@pytest.mark.parametrize(
-    "path", ["/", "/train", "/sessions", "/session/1", "/trends", "/take/csv", "/backup", "/nothing"]
-)
+@pytest.mark.parametrize("path", ["/", "/train", "/sessions", "/session/1", "/trends", "/take/csv", "/backup", "/no"])
 def test_nothing_without_the_key(page: Served, path: str) -> None:
     for headers in ({}, {"Cookie": f"imu_{page.port}=0"}, {"Cookie": f"imu_{page.port}="}, {"Cookie": ';;="{'}):
         assert page.ask(path, **headers)[0] == 403
@@ -82,13 +80,12 @@ def test_nothing_without_the_key(page: Served, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example:1", "[::1]:1", "127.0.0.1", ""]
+    "host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example:1", "[::1]:1", "127.0.0.1"]
 )
 def test_a_foreign_name_for_this_computer_reads_nothing(page: Served, host: str) -> None:
     """DNS rebinding: the name is foreign, the address is ours."""
     assert page.ask("/", Host=host, Cookie=page.cookie)[0] in (400, 403)
-    if host:
-        assert open_websocket(page, Host=host, Origin=f"http://{host}") == 403
+    assert open_websocket(page, Host=host, Origin=f"http://{host}") == 403
 
 
 def test_localhost_is_a_name_of_this_computer(page: Served) -> None:
@@ -139,7 +136,8 @@ def test_no_path_is_taken_from_a_request(page: Served, path: str) -> None:
 
 
 def test_a_port_in_use_is_told_in_one_sentence(page: Served) -> None:
-    done = subprocess.run([*IMU, "web", "--no-browser", "--port", str(page.port)], capture_output=True, text=True)
+    command = [*IMU, "web", "--no-browser", "--port", str(page.port)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "imu web runs already" in done.stderr and len(done.stderr.splitlines()) == 1
 
@@ -164,4 +162,4 @@ def test_it_ends_in_good_order(tmp_path: Path, how: signal.Signals) -> None:
 
 def test_the_help_does_not_wait_for_nicegui() -> None:
     code = "import sys; from imu.app import cli; sys.exit('nicegui' in sys.modules or 'uvicorn' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

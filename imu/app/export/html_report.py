@@ -154,20 +154,22 @@ def _sets(session: CorrectedSession) -> Markup:
     headings = ["Set", "Start", "Exercise", "Load kg", "Pattern", "Reps", "Angle °", "Drop m", "Tempo s", "Up m/s"]
     rows = [
         [
-            *(str(number), clock(one.start_s), one.exercise or "", _load(one), str(one.pattern)),
-            *(str(len(one.repetitions)), *_means(one), one.note or ""),
+            *(str(number), clock(one.start_s), one.exercise or "", loads_of(one), str(one.pattern)),
+            *(str(len(one.repetitions)), *means_of(one), one.note or ""),
         ]
         for number, one in enumerate(session.sets, 1)
     ]
     return table([*headings, "Lost %", "Note"], rows, "Sets; tempo is down-pause-up")
 
 
-def _load(one_set: CorrectedSet) -> str:
+def loads_of(one_set: CorrectedSet) -> str:
+    """Return the loads of a set in kg."""
     loads_kg = dict.fromkeys(one_set.load_kg_of(one) for one in one_set.repetitions)
     return " / ".join(f"{load_kg:g}" for load_kg in loads_kg if load_kg is not None)
 
 
-def _means(one_set: CorrectedSet) -> list[str]:
+def means_of(one_set: CorrectedSet) -> list[str]:
+    """Return angle, drop, tempo, speed and speed lost of a set; empty where nothing was measured."""
     if one_set.measured is None:
         return [""] * 5
     repetitions = one_set.measured.repetitions
@@ -199,14 +201,15 @@ def _repetition_rows(session: CorrectedSession) -> Markup | None:
         return None
     headings = ["Set", "Rep", "Start", "Pattern", "Angle °", "Bottom °", "Drop m", "Tempo s", "Up m/s", "Corrected"]
     rows = [
-        [str(set_number), str(number), clock(one.start_s), str(one.pattern), *_figures(one), _changed(one)]
+        [str(set_number), str(number), clock(one.start_s), str(one.pattern), *figures_of(one), changes_of(one)]
         for set_number, one_set in enumerate(session.sets, 1)
         for number, one in enumerate(one_set.repetitions, 1)
     ]
     return table(headings, [list(row) for row in rows], "Each repetition as it counts")
 
 
-def _figures(one: CorrectedRepetition) -> list[str]:
+def figures_of(one: CorrectedRepetition) -> list[str]:
+    """Return angle, angle at the bottom, drop, tempo and speed of a repetition; empty where nothing was measured."""
     measured = one.measured
     if measured is None:
         return [""] * 5
@@ -219,7 +222,8 @@ def _figures(one: CorrectedRepetition) -> list[str]:
     ]
 
 
-def _changed(one: CorrectedRepetition) -> str:
+def changes_of(one: CorrectedRepetition) -> str:
+    """Return what of a repetition is not as it was measured, and what the person entered for it."""
     was = f"measured as {one.measured.pattern}" if one.measured is not None and one.pattern_changed else ""
     return "; ".join(
         text for text in ("added" if one.added else "", was, entered(one.exercise, one.load_kg, one.note)) if text

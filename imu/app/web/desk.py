@@ -84,7 +84,7 @@ class TrainingDesk:
     """
 
     def __init__(self, software_version: str) -> None:
-        self._software_version = software_version
+        self.software_version = software_version
         self.state = DeskState.IDLE
         self.last_session: int | None = None
         self.trouble: str | None = None
@@ -197,7 +197,7 @@ class TrainingDesk:
             name = ANY if last is None else last.wanted
         plan = TrainingPlan(
             wished_rate_hz=wish.rate_hz,
-            software_version=self._software_version,
+            software_version=self.software_version,
             recordings=recordings_folder() if wish.save else None,
             duration_s=wish.duration_s,
         )
@@ -213,7 +213,7 @@ class TrainingDesk:
     async def _keep(self, trained: Trained, wish: Wish) -> None:
         if not wish.save:
             return
-        number = await asyncio.to_thread(keep, trained, self._software_version)
+        number = await asyncio.to_thread(keep, trained, self.software_version)
         if number is not None and self._entered:
             await asyncio.to_thread(_enter, number, dict(self._entered))
         self.last_session = number

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.resources import files
 
@@ -14,6 +14,11 @@ PAGES = (("/", "Last session"), ("/sessions", "Sessions"), ("/trends", "Trends")
 def style() -> str:
     """Return the style of all pages."""
     return files("imu.app.web").joinpath("style.css").read_text(encoding="utf-8")
+
+
+def button(text: str, on_click: Callable[[], object], look: str = "plain") -> ui.button:
+    """Put a button that looks as all others do; `look` is ``plain``, ``primary`` or ``danger``."""
+    return ui.button(text, on_click=on_click, color=None).props("no-caps unelevated").classes(f"our {look}")
 
 
 @contextmanager

@@ -102,9 +102,12 @@ async def _serve(options: WebOptions, listening: socket.socket, say: Callable[[s
     ending: list[asyncio.Task[None]] = []
 
     async def end() -> None:
-        say("ending")
-        await desk.close()
-        server.should_exit = True
+        with contextlib.suppress(OSError):  # the terminal may be gone, and that is why it ends
+            say("ending")
+        try:
+            await desk.close()
+        finally:
+            server.should_exit = True
 
     def stop() -> None:
         ending.append(asyncio.get_running_loop().create_task(end()))

@@ -5,33 +5,34 @@ from __future__ import annotations
 from fastapi import FastAPI, WebSocket
 from nicegui import ui
 
+from imu.app.web.curve_cache import CurveCache
 from imu.app.web.desk import TrainingDesk
 from imu.app.web.frame import frame
 from imu.app.web.guard import Guard
+from imu.app.web.home_page import home_page, sessions_page
 from imu.app.web.live_page import live_page
 from imu.app.web.live_socket import live
+from imu.app.web.session_page import SessionPage
+from imu.app.web.take import add_files
+from imu.app.web.trends_page import SPAN, trends_page
 
 TITLE = "Squats and hinges"
+RECONNECT_S = 10.0
+"""A page that was away for longer is loaded anew; its training goes on in any case."""
+BUILT_WITHIN_S = 60.0
+"""An hour's recording takes some seconds to be drawn for the first time, on a slow computer more."""
 
 
 def site(desk: TrainingDesk, key: str, port: int) -> Guard:
     """Return the application."""
     app = FastAPI(title=TITLE, openapi_url=None, docs_url=None, redoc_url=None)
+    add_files(app, desk.software_version)
 
     @app.websocket("/live")
     async def live_socket(websocket: WebSocket) -> None:
         await live(websocket, desk)
 
-    @ui.page("/train", title=f"Train: {TITLE}")
-    def train() -> None:
-        with frame("/train"):
-            live_page()
-
-    @ui.page("/", title=TITLE)
-    def home_page() -> None:
-        with frame("/"):
-            ui.label("soon")
-
+    _add_pages(desk)
     ui.run_with(
         app,
         title=TITLE,
@@ -40,7 +41,36 @@ def site(desk: TrainingDesk, key: str, port: int) -> Guard:
         tailwind=False,
         show_welcome_message=False,
         binding_refresh_interval=None,
-        reconnect_timeout=10.0,
+        reconnect_timeout=RECONNECT_S,
         favicon="🏋️",
     )
     return Guard(app, key, port)
+
+
+def _add_pages(desk: TrainingDesk) -> None:
+    curves = CurveCache()
+
+    @ui.page("/", title=TITLE)
+    async def first() -> None:
+        with frame("/"):
+            await home_page(desk)
+
+    @ui.page("/sessions", title=f"Sessions: {TITLE}")
+    async def sessions(page: int = 1) -> None:
+        with frame("/sessions"):
+            await sessions_page(page)
+
+    @ui.page("/session/{number}", title=f"Session: {TITLE}", response_timeout=BUILT_WITHIN_S)
+    async def session(number: int) -> None:
+        with frame("/sessions"):
+            await SessionPage(number, curves).show()
+
+    @ui.page("/trends", title=f"Trends: {TITLE}")
+    async def weeks(weeks: int = SPAN) -> None:
+        with frame("/trends"):
+            await trends_page(weeks)
+
+    @ui.page("/train", title=f"Train: {TITLE}")
+    def train() -> None:
+        with frame("/train"):
+            live_page()
