@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -18,7 +18,14 @@ from imu.motion.onset import OnsetParameters, OnsetWatch
 from imu.motion.pursuit import Ending, Pursuit
 from imu.motion.pursuit_parameters import PursuitParameters
 from imu.motion.signals import MotionSignals, chord, steps_in
-from imu.motion.vertical import SensorErrors, Standing, VerticalEstimator, VerticalMotion, VerticalParameters
+from imu.motion.vertical import (
+    END_VELOCITY_SD_M_S,
+    SensorErrors,
+    Standing,
+    VerticalEstimator,
+    VerticalMotion,
+    VerticalParameters,
+)
 from imu.samples import STANDARD_GRAVITY_M_S2
 
 WAITING_STEPS, FOLLOWING_STEPS = 400, 64
@@ -69,10 +76,15 @@ class Movement:
     estimator: VerticalEstimator
     rests: tuple[int, ...]
     ending: Ending
+    _heights: dict[bool, VerticalMotion] = field(default_factory=dict)  # solved once, asked for by several
 
     def height(self, *, returns: bool) -> VerticalMotion:
         """Return the hip's motion, with the height at the end free or that of the start."""
-        return self.estimator.solve(len(self.signals), rests=self.rests, end_velocity_sd_m_s=0.05, returns=returns)
+        if returns not in self._heights:
+            self._heights[returns] = self.estimator.solve(
+                len(self.signals), rests=self.rests, end_velocity_sd_m_s=END_VELOCITY_SD_M_S, returns=returns
+            )
+        return self._heights[returns]
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +276,7 @@ class MovementFinder:
             return
         free = movement.height(returns=False)
         if abs(float(free.height_m[-1])) < chosen.back_sds * math.hypot(free.height_sd_m, chosen.back_m):
-            learnt = movement.estimator.learnt(samples, movement.rests)
+            learnt = movement.height(returns=True).errors
             self._errors = learnt.relaxed(SensorErrors.unknown(VerticalParameters()), chosen.forgotten)
 
     def _stand_after(self, pursuit: Pursuit, step: int, ending: Ending) -> None:

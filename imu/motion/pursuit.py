@@ -106,7 +106,6 @@ class Pursuit:
         before = len(self.estimator)
         window = window[: steps_in(chosen.longest_s) + 1 - before]
         self.estimator.extend(window.up, window.vertical_m_s2)
-        sample = np.arange(before, before + len(window))
         tilt, rate, resting = chord(window.up, self.standing.up), window.tilt_rate_rad_s, window.resting_steps
         peak = np.maximum(np.maximum.accumulate(tilt), self._peak_tilt)
         peak_rate = np.maximum(np.maximum.accumulate(rate), self._peak_rate)
@@ -115,12 +114,12 @@ class Pursuit:
         upright &= slow | self._turning(tilt)
         new_posture = tilt < np.minimum(chosen.new_standing_tilt_rad, chosen.new_standing_tilt_of_peak * peak)
         upright |= new_posture & (resting >= steps_in(chosen.new_standing_rest_s))
-        upright &= sample >= steps_in(chosen.shortest_s)
-        idle, over = self._idle(peak, resting, sample)
+        idle, over = self._idle(peak, resting, before)
         upright &= over | ~idle
+        upright[: max(0, steps_in(chosen.shortest_s) - before)] = False
         calm = (resting >= steps_in(chosen.rest_s)) & (resting % steps_in(chosen.rest_s) == 0)
         stays = self._regained(window)
-        stays |= sample >= steps_in(chosen.longest_s)
+        stays[steps_in(chosen.longest_s) - before :] = True
         for i in np.flatnonzero(upright | calm | stays).tolist():
             self._peak_tilt, self._peak_rate = float(peak[i]), float(peak_rate[i])
             now, run = before + i, int(resting[i])
@@ -137,15 +136,15 @@ class Pursuit:
         return None
 
     def _idle(
-        self, peak: Array, resting: NDArray[np.int64], sample: NDArray[np.int64]
+        self, peak: Array, resting: NDArray[np.int64], before: int
     ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Return whether nothing worth a test has happened up to each step, and whether it then also is over."""
         chosen = self._parameters
-        height = self.estimator.naive_height_m[sample[0] :]
+        height = self.estimator.naive_height_m[before:]
         lowest = np.minimum(np.minimum.accumulate(height), self._lowest_naive_m)
         self._lowest_naive_m = float(lowest[-1])
         idle = (peak - self._start_tilt <= chosen.least_tilt_rad) & (lowest > -chosen.least_drop_m)
-        idle &= sample < steps_in(chosen.naive_s)
+        idle[max(0, steps_in(chosen.naive_s) - before) :] = False
         stands = (resting >= steps_in(chosen.settled_s)) & (height >= -chosen.sunk_of_least * chosen.least_drop_m)
         return idle, idle & stands
 

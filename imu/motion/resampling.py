@@ -158,9 +158,9 @@ class Resampler:
     def _count_clipped(self, values: Array) -> None:
         """Count rows that hold an axis at the same extreme value as the two rows before; `values` is (6, n)."""
         known = np.concatenate((self._previous_two, values), axis=1)
-        extreme = np.abs(values) > self._clipped[:, None]
-        stuck = extreme & (values == known[:, 1:-1]) & (values == known[:, :-2])
-        self.faults += RowFaults(clipped=int(np.count_nonzero(stuck.any(axis=0))))
+        axis, row = np.nonzero(np.abs(values) > self._clipped[:, None])
+        stuck = (known[axis, row] == known[axis, row + 2]) & (known[axis, row + 1] == known[axis, row + 2])
+        self.faults += RowFaults(clipped=len(np.unique(row[stuck])))
 
     def _extend(self, rows: Array, output: list[EvenBlock | Gap]) -> None:
         """Integrate `rows`, (7, n), and append the cells that they finish to `output`."""

@@ -72,6 +72,7 @@ class SensorErrors:
     covariance: Array
 
     @classmethod
+    @cache
     def unknown(cls, parameters: VerticalParameters) -> SensorErrors:
         """Return what datasheets say."""
         sds = [parameters.offset_m_s2] * 3 + [parameters.scale] * 3 + [parameters.level_m_s2]
@@ -115,6 +116,7 @@ class VerticalMotion:
 
     height_m: Array
     velocity_m_s: Array
+    _unknown: Array
     _conditions: Array
     _gain: Array
     _prior: _Prior
@@ -130,6 +132,13 @@ class VerticalMotion:
     def velocity_sd_m_s(self) -> float:
         """Standard deviation of the last velocity."""
         return self._sd(self._last_velocity_row)
+
+    @property
+    def errors(self) -> SensorErrors:
+        """What this motion shows of the sensor, if the conditions under which it was found held."""
+        prior = self._prior.errors.covariance
+        covariance = prior - (self._conditions[:, _ERRORS] @ prior).T @ self._gain[:, _ERRORS]
+        return SensorErrors(self._unknown[1:][_ERRORS], covariance)
 
     def _sd(self, row: Array) -> float:
         scaled = self._prior.times(row)
@@ -270,16 +279,8 @@ class VerticalEstimator:
         used = conditions.shape[1]
         velocity, height = self._velocity[1 : samples + 1, :used], self._height[1 : samples + 1, :used]
         return VerticalMotion(
-            height @ unknown, velocity @ unknown, rows, gain, self._prior, height[-1, 1:], velocity[-1, 1:]
+            height @ unknown, velocity @ unknown, unknown, rows, gain, self._prior, height[-1, 1:], velocity[-1, 1:]
         )
-
-    def learnt(self, samples: int, rests: Sequence[int]) -> SensorErrors:
-        """Return what the first `samples` show of the sensor, if they end at rest at the height of the start."""
-        conditions, variances = self._conditions(samples, rests, END_VELOCITY_SD_M_S, returns=True)
-        gain, unknown = self._posterior(conditions, variances)
-        prior = self._prior.errors.covariance
-        rows = conditions[:, 1:][:, _ERRORS]
-        return SensorErrors(unknown[1:][_ERRORS], prior - (rows @ prior).T @ gain[:, _ERRORS])
 
     def _conditions(
         self, samples: int, rests: Sequence[int], end_velocity_sd_m_s: float | None, *, returns: bool
