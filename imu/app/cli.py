@@ -162,6 +162,9 @@ def evaluate(
     simulated: Annotated[
         int | None, typer.Option("--simulated", min=1, metavar="N", help="Score N simulated sessions instead of PATH.")
     ] = None,
+    apart: Annotated[
+        bool, typer.Option("--apart", help="Keep daily movements between the simulated sets, not right beside them.")
+    ] = False,
     joined: Annotated[bool, typer.Option("--joined", help="Join the trials of each person into sessions.")] = False,
     jobs: Jobs = 1,
 ) -> None:
@@ -181,6 +184,7 @@ def evaluate(
         simulated=simulated,
         joined=joined,
         jobs=jobs,
+        apart=apart,
     )
     raise typer.Exit(code)
 

@@ -88,6 +88,7 @@ def run_evaluation(
     simulated: int | None,
     joined: bool,
     jobs: int,
+    apart: bool = False,
 ) -> int:
     """Score, print, and return the exit code: 0, 1 if something could not be scored, 2 if the options do not fit.
 
@@ -109,6 +110,8 @@ def run_evaluation(
         Join each person's trials into one session.
     jobs : int
         Processes. The output does not depend on it.
+    apart : bool
+        Keep daily movements between the simulated sets.
     """
     chosen = [name.strip() for name in (people or "").split(",") if name.strip()]
     labelled = path is not None and (path / "index.csv").exists()
@@ -116,11 +119,13 @@ def run_evaluation(
         return _complain("give either a folder with labelled recordings or --simulated N", 2)
     if simulated is not None and simulated < 1:
         return _complain(f"--simulated needs at least one session, got {simulated}", 2)
+    if apart and simulated is None:
+        return _complain("--apart goes with --simulated N", 2)
     if not labelled and (chosen or held_out or joined):
         return _complain("--people, --held-out and --joined need a folder with an index.csv", 2)
     try:
         if path is None or not labelled:
-            evaluation = evaluate_sessions(path, simulated or 0, naive=baseline, jobs=jobs)
+            evaluation = evaluate_sessions(path, simulated or 0, naive=baseline, jobs=jobs, apart=apart)
         else:
             evaluation = evaluate_trials(path, chosen, naive=baseline, held_out=held_out, joined=joined, jobs=jobs)
     except ImuError as error:
@@ -212,7 +217,9 @@ def _extend(scores: TrialScores, more: TrialScores) -> None:
         scores.setdefault(name, []).extend(of_one)
 
 
-def evaluate_sessions(folder: Path | None, simulated: int, *, naive: bool, jobs: int) -> Evaluation:
+def evaluate_sessions(
+    folder: Path | None, simulated: int, *, naive: bool, jobs: int, apart: bool = False
+) -> Evaluation:
     """Score the recordings in `folder` against the truths beside them, or as many `simulated` sessions.
 
     Raises
@@ -224,8 +231,9 @@ def evaluate_sessions(folder: Path | None, simulated: int, *, naive: bool, jobs:
     results: Sequence[SessionScores | Failed]
     if folder is None:
         seeds = range(FIRST_SEED, FIRST_SEED + simulated)
-        results = in_processes(partial(score_seed, counters=counters), seeds, jobs)
-        title = f"{simulated} random simulated sessions (seeds from {FIRST_SEED}, none of them used in the fit)"
+        results = in_processes(partial(score_seed, counters=counters, apart=apart), seeds, jobs)
+        kind = "random simulated sessions, daily movements between sets," if apart else "random simulated sessions"
+        title = f"{simulated} {kind} (seeds from {FIRST_SEED}, none of them used in the fit)"
     else:
         results = in_processes(partial(score_recording, counters=counters), recordings_with_truth(folder), jobs)
         title = f"{len(results)} recordings in {folder} with their truth"

@@ -155,9 +155,9 @@ def scores_in_stream(session: JoinedSession, counted: CountedSets) -> list[Trial
     return [*scores, standing]
 
 
-def score_seed(seed: int, counters: Counters) -> SessionScores:
-    """Simulate and score the random session of `seed`."""
-    simulated = simulate(*random_session(seed), seed)
+def score_seed(seed: int, counters: Counters, *, apart: bool = False) -> SessionScores:
+    """Simulate and score the random session of `seed`; see :func:`imu.simulate.random_session`."""
+    simulated = simulate(*random_session(seed, apart=apart), seed)
     return _scores_of_session(simulated.block, simulated.truth, counters)
 
 

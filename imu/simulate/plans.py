@@ -16,6 +16,8 @@ PICKED_UP = ("upright_squat", "sumo_squat", "romanian_deadlift", "tempo_hinge", 
 """Exercises that often start by picking a weight up and end by putting it down."""
 SET_UPS = ("unrack_and_step_back", "pick_up_weight", "put_down_weight")
 FREQUENT = ("walking", "walking", "few_steps", "fidgeting", "fidgeting", "drinking", "sit_down_and_stand_up")
+APART_S = 13.0
+"""A rest that ends a set, s."""
 BETWEEN_SETS = (*FREQUENT, *(name for name in DAILY if name not in SET_UPS))
 
 
@@ -31,6 +33,13 @@ def _rest(rng: np.random.Generator, least_s: float) -> list[PlanItem]:
             items.append(Rest(float(rng.uniform(0.3, 8.0))))
             passed += 4.0
     return items
+
+
+def _set_apart(rng: np.random.Generator, repetitions: int) -> list[PlanItem]:
+    """Draw one set with a rest before and after it that no daily movement comes into."""
+    name = str(rng.choice(list(VARIANTS)))
+    before, after = (Rest(float(rng.uniform(APART_S, APART_S + 5.0))) for _ in range(2))
+    return [before, Exercise(name, repetitions), after]
 
 
 def _set(rng: np.random.Generator, repetitions: int) -> list[PlanItem]:
@@ -53,7 +62,7 @@ def _set(rng: np.random.Generator, repetitions: int) -> list[PlanItem]:
     return [*before, Exercise(name, repetitions), *after]
 
 
-def random_session(seed: int, *, short: bool = False) -> tuple[list[PlanItem], Lifter, Sensor]:
+def random_session(seed: int, *, short: bool = False, apart: bool = False) -> tuple[list[PlanItem], Lifter, Sensor]:
     """Draw a plan, a lifter and a sensor.
 
     Three to six sets of 4-12 repetitions, pauses of 15-60 s in which daily movements happen, and mostly a quiet start.
@@ -64,6 +73,9 @@ def random_session(seed: int, *, short: bool = False) -> tuple[list[PlanItem], L
         The same seed draws the same session.
     short : bool
         One or two sets of 2-5 repetitions and pauses of a few seconds, for tests.
+    apart : bool
+        Daily movements stay between the sets; else most sets have them right before and after, weights picked up
+        and put down among them.
     """
     rng = np.random.default_rng([seed, 1])
     lifter, sensor = Lifter.random(rng), Sensor.random(rng)
@@ -72,7 +84,7 @@ def random_session(seed: int, *, short: bool = False) -> tuple[list[PlanItem], L
     if rng.random() < 0.5:
         plan.extend(_rest(rng, 5.0))
     for index in range(sets):
-        plan.extend(_set(rng, int(rng.integers(2, 6) if short else rng.integers(4, 13))))
+        plan.extend((_set_apart if apart else _set)(rng, int(rng.integers(2, 6) if short else rng.integers(4, 13))))
         if index < sets - 1 or rng.random() < 0.5:
             plan.extend(_rest(rng, float(rng.uniform(1, 8) if short else rng.uniform(15, 60))))
     return plan, lifter, sensor
