@@ -37,9 +37,9 @@ fi
 
 export PATH=$PATH:/usr/sbin:/sbin
 say() { echo "[build ${SECONDS}s] $*"; }
+rm -rf "$vm/made_of" "$vm"/build.* # what a builder that was killed has left
 temporary=$(mktemp -d "$vm/build.XXXXXX")
 trap 'rm -rf "$temporary"' EXIT
-rm -f "$vm/made_of"
 root=$temporary/root kernel=$temporary/kernel initrd=$temporary/initrd
 
 say "Debian"
