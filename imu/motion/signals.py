@@ -168,10 +168,11 @@ class SignalBuilder:
     def _tilt_rate(self, up: Array) -> tuple[Array, Array]:
         """Return the speed of `up` from step to step and over the drift's lag, each (n,), rad/s."""
         n, lag = len(up), steps_in(self._calm.drift_lag_s)
+        if not len(self._last_up):
+            self._last_up = np.repeat(up[:1], lag, axis=0)
         known = np.concatenate((self._last_up, up))
         self._last_up = known[-lag:]
-        now = np.arange(len(known) - n, len(known))
-        before, earlier = known[np.maximum(now - 1, 0)], known[np.maximum(now - lag, 0)]
+        before, earlier = known[lag - 1 : lag - 1 + n], known[:n]
         return chord(up, before) / STEP_S, chord(up, earlier) / (lag * STEP_S)
 
     def _resting(self, vertical_m_s2: Array, tilt_rate: Array, drift: Array) -> NDArray[np.int64]:
