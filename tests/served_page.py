@@ -63,8 +63,14 @@ class Served:
 @contextmanager
 def served(home: Path, *arguments: str, command: str = "web") -> Iterator[Served]:
     pytest.importorskip("nicegui", reason='needs NiceGUI: python -m pip install "imu-training[web]"')
-    environment = os.environ | {"IMU_HOME": str(home), "OPENBLAS_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
-    arguments = (*arguments, "--no-browser", *(() if "--port" in arguments else ("--port", "0")))
+    environment = os.environ | {
+        "IMU_HOME": str(home),
+        "OPENBLAS_NUM_THREADS": "1",
+        "PYTHONUNBUFFERED": "1",
+        "BROWSER": "true",
+    }
+    if command == "web":
+        arguments = (*arguments, "--no-browser", "--port", "0")
     process = subprocess.Popen(
         [*IMU, command, *arguments],
         env=environment,

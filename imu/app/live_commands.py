@@ -16,8 +16,6 @@ from imu.app.output import console_for_people, print_object, print_parts, softwa
 if TYPE_CHECKING:
     from imu.app.web.desk import Wish
 
-WEB_PORT = 8765
-
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 SensorName = Annotated[
     str | None,
@@ -85,7 +83,7 @@ def train(
             raise typer.BadParameter("the page has no JSON; give one of the two", param_hint="--web --json")
         from imu.app.web.desk import Wish
 
-        _serve(WEB_PORT, browse=True, wish=Wish(sensor, rest, duration, rate, save))
+        _serve(None, browse=True, wish=Wish(sensor, rest, duration, rate, save))
         return
     options = TrainOptions(
         sensor=sensor,
@@ -113,7 +111,7 @@ def web(
     *,
     port: Annotated[
         int, typer.Option("--port", min=0, max=65535, metavar="PORT", help="Port to listen on; 0 for a free one.")
-    ] = WEB_PORT,
+    ] = 8765,
     browse: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the browser.")] = True,
 ) -> None:
     """Open the page in the browser: train, look back, compare, correct, take data along.
@@ -123,7 +121,7 @@ def web(
     _serve(port, browse=browse, wish=None)
 
 
-def _serve(port: int, *, browse: bool, wish: Wish | None) -> None:
+def _serve(port: int | None, *, browse: bool, wish: Wish | None) -> None:
     from imu.app.web.server import WebOptions, serve
 
     serve(WebOptions(port, browse, software_version(), wish), typer.echo)

@@ -179,7 +179,7 @@ def means_of(one_set: CorrectedSet) -> list[str]:
         f"{fmean(one.hip_drop_m for one in repetitions):.2f}",
         tempo(repetitions),
         "" if up is None else f"{up:.2f}",
-        "" if lost is None else f"{100 * lost:.0f}",
+        "" if lost is None else str(round(100 * lost)),
     ]
 
 

@@ -103,12 +103,12 @@ def _figures(view: LiveView) -> list[dict[str, Any]]:
 
     def row(label: str, unit: str, value: Callable[[Repetition], float], decimals: int) -> dict[str, Any]:
         now = fmean(map(value, repetitions)) if resting else value(last)
-        change = value(last) - value(first)
-        told = f"{change:+.{decimals}f} {unit} to the first" if not resting and len(repetitions) > 1 else None
-        return {"label": label, "value": f"{now:.{decimals}f} {unit}", "change": told}
+        change = round(value(last) - value(first), decimals) or 0.0  # no minus before nothing
+        told = f"{change:+.{decimals}f}{unit} to the first" if not resting and len(repetitions) > 1 else None
+        return {"label": label, "value": f"{now:.{decimals}f}{unit}", "change": told}
 
     loss = view.velocity_loss
-    speed = row("Speed up", "m/s", lambda one: one.mean_concentric_velocity_m_s, 2)
+    speed = row("Speed up", " m/s", lambda one: one.mean_concentric_velocity_m_s, 2)
     if loss is not None:
         speed["change"] = f"{round(-100 * loss):+d} % over the set"
     of = repetitions if resting else (last,)
@@ -116,7 +116,7 @@ def _figures(view: LiveView) -> list[dict[str, Any]]:
     if not resting and len(repetitions) > 1:
         down_pause_up["change"] = f"first {tempo((first,))}"
     return [
-        row("Depth", "cm", lambda one: 100 * one.hip_drop_m, 0),
+        row("Depth", " cm", lambda one: 100 * one.hip_drop_m, 0),
         row("Trunk", "°", lambda one: math.degrees(one.trunk_angle_rad), 0),
         down_pause_up,
         speed,

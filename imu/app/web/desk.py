@@ -20,7 +20,7 @@ from imu.app.announcing import Announcer
 from imu.app.home import recordings_folder, store_path
 from imu.app.keeping import keep, last_sensor, remember_sensor_of, trained_before
 from imu.app.live import LiveTraining
-from imu.app.live_view import Gravity, LiveView
+from imu.app.live_view import LiveView
 from imu.app.radios import ANY, is_virtual, radio_for
 from imu.app.training_run import Happened, Trained, TrainingPlan, TrainingRun
 from imu.app.web.board import board, spoken
@@ -255,10 +255,6 @@ class TrainingDesk:
         if changed or points or said:
             for watcher in self._watchers:
                 watcher.take(changed, points, said)
-
-    def say(self, sentence: str) -> None:
-        """Tell everyone who watches a sentence."""
-        self._live.tell(sentence, Gravity.CAUTION)
 
 
 def _enter(number: int, entered: dict[float, tuple[str | None, float | None]]) -> None:

@@ -52,7 +52,7 @@ async def home_page(desk: TrainingDesk) -> None:
             still.facts_markup(last),
             still.sets_markup(last.corrected, editable=False) if last.corrected.sets else None,
             *(
-                tag("div", tag("h3", f"Set {number}"), said)
+                tag("div", tag("h2", f"Set {number}"), said)
                 for number, one in enumerate(last.corrected.sets, 1)
                 if (said := still.form_markup(one)) is not None
             ),
@@ -158,7 +158,7 @@ async def _cut_off() -> None:
                 try:
                     number = await keep_cut_off(name)
                 except ImuError as error:
-                    ui.notify(str(error), type="negative", timeout=8000)
+                    ui.notify(str(error), classes="said refused", timeout=8000)
                     return
                 ui.navigate.to(f"/session/{number}")
 

@@ -113,9 +113,9 @@ export default {
             <svg class="shape small" :class="one.pattern" viewBox="0 0 24 24" aria-hidden="true"><path :d="shapeOf(one.pattern)" /></svg>
             <span class="set-text">{{ one.text }}</span>
             <input :aria-label="'Exercise of set ' + one.number" placeholder="exercise" maxlength="80" list="exercises"
-              :value="one.exercise" @change="enter(one, $event.target.value, one.load_kg)" />
+              :value="typed(one, 'exercise')" @input="type(one, 'exercise', $event)" @change="enter(one)" @blur="forget(one, 'exercise')" />
             <input :aria-label="'Load of set ' + one.number + ' in kilograms'" placeholder="kg" type="number" min="0" max="1000"
-              step="0.5" :value="one.load_kg" @change="enter(one, one.exercise, $event.target.value)" />
+              step="0.5" :value="typed(one, 'load_kg')" @input="type(one, 'load_kg', $event)" @change="enter(one)" @blur="forget(one, 'load_kg')" />
           </li>
         </ol>
         <datalist id="exercises">
@@ -162,7 +162,7 @@ export default {
       sensor: this.sensors[0].wanted, rest: this.restTarget || 0, heard: [], scanning: false, scanned: false,
       sounds: { ...SOUNDS, ...JSON.parse(localStorage.getItem(SETTINGS) || "{}") },
       soundNames: { count: "Say the count", pattern: "Say a new pattern", cue: "Say cues", other: "Say the rest (sets, sensor, pauses)", rest: "Sound when the rest is over" },
-      speech: "speechSynthesis" in window,
+      drafts: {}, speech: "speechSynthesis" in window,
     };
   },
 
@@ -253,9 +253,14 @@ export default {
     pause() { this.ask(this.board.paused ? "resume" : "pause"); },
     scan() { this.refused = ""; this.scanning = true; this.send({ do: "scan" }); },
     setRest(seconds) { this.send({ do: "rest", rest_s: Number(seconds) || null }); },
-    enter(one, exercise, load) {
-      const kg = load === "" || load == null ? null : Number(load);
-      this.send({ do: "enter", set: one.number, exercise: exercise || null, load_kg: kg });
+    // What is being typed stays while the board is drawn anew each second; once left, the field shows what is kept.
+    typed(one, field) { return this.drafts[`${one.number} ${field}`] ?? one[field]; },
+    type(one, field, event) { this.drafts[`${one.number} ${field}`] = event.target.value; },
+    forget(one, field) { delete this.drafts[`${one.number} ${field}`]; },
+    enter(one) {
+      const load = this.typed(one, "load_kg"), kg = load === "" || load == null ? null : Number(load);
+      one.exercise = this.typed(one, "exercise") || null; one.load_kg = kg;
+      this.send({ do: "enter", set: one.number, exercise: one.exercise, load_kg: kg });
     },
     wantFinish() { if (this.board.state === "training") this.$refs.dialog.showModal(); },
     finish() { this.$refs.dialog.close(); this.ask("finish"); },

@@ -55,7 +55,7 @@ async def _obey(desk: TrainingDesk, text: str) -> dict[str, Any] | None:
         return await _do(desk, asked)
     except ImuError as error:
         return {"refused": str(error)}
-    except (ValueError, TypeError, RecursionError) as error:
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
         return {"refused": f"that cannot be: {error}"}
 
 
@@ -70,7 +70,7 @@ async def _do(desk: TrainingDesk, asked: dict[str, Any]) -> dict[str, Any] | Non
     elif what == "rest":
         desk.rest_for(_seconds(asked.get("rest_s")))
     elif what == "enter":
-        desk.enter(int(asked["set"]), _text(asked.get("exercise")), _number(asked.get("load_kg")))
+        desk.enter(_whole(asked.get("set")), _text(asked.get("exercise")), _number(asked.get("load_kg")))
     elif what == "scan":
         return {"heard": await heard_sensors()}
     else:
@@ -85,6 +85,12 @@ def _text(value: object) -> str | None:
     if not isinstance(value, str) or len(value) > LONGEST_NAME:
         raise ValueError("a short text is expected")
     return value.strip() or None
+
+
+def _whole(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError("a whole number is expected")
+    return value
 
 
 def _number(value: object) -> float | None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 ADDRESS = "127.0.0.1"
 """Nobody else's computer is listened to."""
+PORT = 8765
 CLOSING_S = 2
 """So long pages may take to take leave."""
 
@@ -39,8 +40,8 @@ class WebOptions:
 
     Attributes
     ----------
-    port : int
-        0 for any that is free.
+    port : int or None
+        0 for any that is free; ``None`` for the usual one, or if that is in use for any.
     browse : bool
         Whether to open the browser.
     software_version : str
@@ -49,7 +50,7 @@ class WebOptions:
         A training to begin with.
     """
 
-    port: int
+    port: int | None
     browse: bool
     software_version: str
     wish: Wish | None = None
@@ -69,12 +70,12 @@ def serve(options: WebOptions, say: Callable[[str], None]) -> None:
         import nicegui  # noqa: F401, PLC0415  an extra, and slow
     except ImportError as error:
         raise ExtraMissing('the page needs NiceGUI: python -m pip install "imu-training[web]"') from error
-    listening = _listen(options.port)
+    listening = _listen(PORT if options.port is None else options.port, any_other=options.port is None)
     with listening:
         asyncio.run(_serve(options, listening, say))
 
 
-def _listen(port: int) -> socket.socket:
+def _listen(port: int, *, any_other: bool) -> socket.socket:
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
         if hasattr(socket, "SO_EXCLUSIVEADDRUSE"):  # Windows lets others take a port that is in use
@@ -84,6 +85,8 @@ def _listen(port: int) -> socket.socket:
         listening.bind((ADDRESS, port))
     except OSError as error:
         listening.close()
+        if any_other:
+            return _listen(0, any_other=False)
         raise PortTaken(
             f"port {port} cannot be had ({error.strerror}): perhaps imu web runs already; --port 0 takes a free one"
         ) from error
@@ -124,6 +127,9 @@ async def _serve(options: WebOptions, listening: socket.socket, say: Callable[[s
             await asyncio.to_thread(webbrowser.open, address)
         await serving
         await desk.close()
+    if desk.last_session is not None:
+        with contextlib.suppress(OSError):
+            say(f"Session {desk.last_session} is kept; imu review {desk.last_session} shows it.")
 
 
 def _server(app: object) -> uvicorn.Server:

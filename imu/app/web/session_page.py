@@ -72,7 +72,7 @@ class SessionPage:
         if isinstance(curve, AngleCurve):
             _html(tag("h2", "The recording"))
             label = "Trunk angle throughout the recording, with the repetitions marked"
-            ui.plotly(recording_chart(curve, session)).classes("chart").props(f'role="img" aria-label="{label}"')
+            ui.plotly(recording_chart(curve, session)).classes("chart").props(f'role="group" aria-label="{label}"')
             _html(tag("p", "Drag to zoom in, double-click to see all.", class_="soft"))
         else:
             _html(tag("p", f"{curve[:1].upper()}{curve[1:]}.", class_="banner"))
@@ -172,11 +172,11 @@ class SessionPage:
 
     def _tell(self, text: str) -> None:
         with self._above:
-            ui.notify(text, type="positive")
+            ui.notify(text, classes="said")
 
     def _refuse(self, error: Exception) -> None:
         with self._above:
-            ui.notify(str(error), type="negative", timeout=8000)
+            ui.notify(str(error), classes="said refused", timeout=8000)
 
     def _ask_to_delete(self) -> None:
         session = self._session()

@@ -57,7 +57,7 @@ async def trends_page(weeks: int) -> None:
 
 
 def _chart(chart: plots.Chart, told: str) -> None:
-    ui.plotly(chart).classes("chart").props(f'role="img" aria-label="{told}; the table below has the numbers"')
+    ui.plotly(chart).classes("chart").props(f'role="group" aria-label="{told}; the table below has the numbers"')
 
 
 def _table(periods: tuple[Trend, ...]) -> str:

@@ -1,0 +1,216 @@
+"""What the page is told, without a browser: board, trail, watchers, curves, charts; and what it may ask for."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from imu.app.announcing import Announcement, Announcer
+from imu.app.live import LiveTraining
+from imu.app.live_view import Link, LinkState, LiveView
+from imu.app.replay import Replayed, ReplayOptions, replay
+from imu.app.web.board import board, spoken
+from imu.app.web.curves import AngleCurve, angle_curve, blocks_of
+from imu.app.web.desk import DeskState, TrainingDesk
+from imu.app.web.live_socket import _obey
+from imu.app.web.plots import thinned
+from imu.app.web.small_curves import POINTS, evenly, small_curves
+from imu.app.web.trail import KEPT_S, Trail
+from imu.app.web.watching import MOST_POINTS, Watcher
+from imu.motion.movements import Posture
+from imu.motion.pattern import Pattern
+from imu.motion.repetitions import Repetition
+from imu.session import RepetitionCounted, RepetitionTakenBack, SetClosed, TrainingSet
+from imu.store import apply_corrections
+
+RECORDINGS = sorted((Path(__file__).parents[1] / "recordings").glob("*.csv.gz"))
+
+
+def repetition(start_s: float, pattern: Pattern = Pattern.SQUAT, **figures: float) -> Repetition:
+    values = {
+        "confidence": 0.97,
+        "trunk_angle_rad": 0.5,
+        "hip_drop_m": 0.45,
+        "eccentric_s": 1.2,
+        "pause_s": 0.1,
+        "concentric_s": 0.9,
+        "mean_concentric_velocity_m_s": 0.5,
+        "peak_concentric_velocity_m_s": 0.8,
+        "angle_at_bottom_rad": 0.4,
+        "sideways_tilt_rad": 0.0,
+        "turn_rad": 0.0,
+        "trunk_lead_s": 0.2,
+    } | figures
+    return Repetition(start_s, start_s + 1.3, start_s + 2.2, start_s + 2.3, pattern, **values)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def live() -> LiveTraining:
+    training = LiveTraining(rest_target_s=60.0)
+    training.take(Link(LinkState.CONNECTED, "Hip 7", rssi_dbm=-60.0))
+    return training
+
+
+# --- the board -------------------------------------------------------------------------------------------------------
+
+
+def test_a_board_is_json_and_says_the_pattern_in_a_word(live: LiveTraining) -> None:
+    live.tick(0.0, 12.4)
+    live.take(RepetitionCounted(repetition(10.0)))
+    told = json.loads(json.dumps(board(live.view())))
+    assert (told["count"], told["pattern"], told["confidence"], told["phase"]) == (1, "squat", 97, "set")
+    assert told["sensor"] == "Hip 7" and told["signal"] == "good, -60 dBm"
+
+
+def test_the_last_repetition_stands_against_the_first(live: LiveTraining) -> None:
+    live.take(RepetitionCounted(repetition(10.0)))
+    live.take(RepetitionCounted(repetition(13.0, hip_drop_m=0.40, mean_concentric_velocity_m_s=0.4)))
+    figures = {one["label"]: one for one in board(live.view())["figures"]}
+    assert figures["Depth"] == {"label": "Depth", "value": "40 cm", "change": "-5 cm to the first"}
+    assert figures["Trunk"]["change"] == "+0° to the first"
+    assert figures["Speed up"]["change"] == "-0.10 m/s to the first"
+    assert figures["Tempo"]["change"] == "first 1.2-0.1-0.9"
+
+
+def test_of_velocity_loss_the_sign_is_told(live: LiveTraining) -> None:
+    for i, speed in enumerate((0.5, 0.5, 0.4, 0.4)):
+        live.take(RepetitionCounted(repetition(10.0 + 3 * i, mean_concentric_velocity_m_s=speed)))
+    assert board(live.view())["figures"][-1]["change"] == "-20 % over the set"
+
+
+def test_an_empty_board_is_a_board() -> None:
+    told = board(LiveView())
+    assert (told["count"], told["pattern"], told["figures"], told["sets"]) == (0, None, [], [])
+
+
+def test_sets_carry_what_was_entered(live: LiveTraining) -> None:
+    done = repetition(10.0), repetition(13.0)
+    live.take(SetClosed(TrainingSet(done)))
+    (one,) = board(live.view(), [("Front squat", 60.0)])["sets"]
+    assert (one["text"], one["exercise"], one["load_kg"]) == ("2 squats", "Front squat", 60.0)
+
+
+def test_what_is_said_comes_in_parts_that_can_be_switched_off(live: LiveTraining) -> None:
+    announcer = Announcer(None, None)
+    announcer.changes(live.view())
+    live.take(RepetitionCounted(repetition(10.0, angle_at_bottom_rad=1.0)))
+    (one,) = announcer.changes(live.view())
+    assert one.text == "1, squat. chest up"
+    assert spoken(one) == {"text": "1", "pattern": "squat", "cue": "chest up", "urgent": True}
+    assert spoken(Announcement("sensor lost"))["text"] == "sensor lost"
+
+
+# --- the trail and those who watch -----------------------------------------------------------------------------------
+
+
+def test_a_repetition_is_marked_where_its_turning_point_was() -> None:
+    trail, one = Trail(), repetition(10.0)
+    trail.look(Posture(0.1, 0.0), 100.0)
+    trail.mark(RepetitionCounted(one), 105.0)
+    (mark,) = trail.marks
+    assert mark["t"] == pytest.approx(5.0 - 1.0)
+    assert (mark["pattern"], mark["deg"]) == ("squat", pytest.approx(28.6, abs=0.1))
+    trail.mark(RepetitionTakenBack(one), 106.0)
+    assert trail.marks == []
+
+
+def test_the_trail_keeps_half_a_minute_and_breaks_where_nothing_is_known() -> None:
+    trail = Trail()
+    for i in range(1200):
+        trail.look(Posture(0.1, 0.0) if i % 400 else None, i * 0.05)
+    assert trail.points[-1][0] - trail.points[0][0] <= KEPT_S + 0.1
+    assert [deg for _, deg in trail.points].count(None) == 1
+
+
+@given(st.lists(st.lists(st.tuples(st.sampled_from("abc"), st.integers()), max_size=3), max_size=30))
+def test_however_slow_a_page_is_it_ends_with_what_is_shown(changes: list[list[tuple[str, int]]]) -> None:
+    watcher, shown = Watcher(), {}
+    for change in changes:
+        shown.update(dict(change))
+        watcher.take(dict(change), [(0.0, 1.0)] * 400, [])
+    assert watcher._changed == shown
+    assert len(watcher._points) <= MOST_POINTS
+
+
+# --- what a page may ask for -----------------------------------------------------------------------------------------
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+DOINGS = st.sampled_from(["enter", "rest", "finish", "end set", "take back", "pause", "x", "", None, 3])
+
+
+ASKED = st.fixed_dictionaries({"do": DOINGS}, optional={"set": JSON, "rest_s": JSON, "exercise": JSON, "load_kg": JSON})
+
+
+@settings(max_examples=200)
+@given(st.one_of(st.text(), JSON.map(json.dumps), ASKED.map(json.dumps)))
+def test_whatever_a_page_sends_the_server_lives(text: str) -> None:
+    desk = TrainingDesk("0")
+    answer = asyncio.run(_obey(desk, text))
+    assert answer is None or isinstance(answer.get("refused"), str)
+    assert desk.state is DeskState.IDLE
+
+
+@pytest.mark.parametrize("rest_s", [-1, 0, 1e9, "60", True])
+async def test_an_impossible_rest_is_refused(rest_s: object) -> None:
+    answer = await _obey(TrainingDesk("0"), json.dumps({"do": "rest", "rest_s": rest_s}))
+    assert answer is not None and "cannot be" in answer["refused"]
+
+
+# --- curves ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("recording", RECORDINGS, ids=lambda path: path.name.split(".")[0])
+def test_a_curve_peaks_where_the_repetition_was_measured_to(recording: Path) -> None:
+    replayed = replay(str(recording), ReplayOptions())
+    assert isinstance(replayed, Replayed)
+    curve = angle_curve(blocks_of(recording), replayed.summary)
+    assert curve is not None
+    for one_set in replayed.summary.sets:
+        for one in one_set.repetitions:
+            _, angle_rad = curve.between(one.start_s, one.end_s)
+            assert math.degrees(float(np.nanmax(angle_rad)) - one.trunk_angle_rad) == pytest.approx(0.0, abs=1.0)
+
+
+def test_each_repetition_is_drawn_over_the_mean_of_its_set() -> None:
+    replayed = replay(str(RECORDINGS[0]), ReplayOptions())
+    assert isinstance(replayed, Replayed)
+    curve = angle_curve(blocks_of(RECORDINGS[0]), replayed.summary)
+    (one_set,) = apply_corrections(replayed.summary).sets
+    assert curve is not None
+    drawn = [evenly(curve, one) for one in one_set.repetitions]
+    assert all(one is not None and len(one) == POINTS for one in drawn)
+    markup = small_curves(drawn)
+    assert len(markup) == 8 and all(one is not None and one.count("<polyline") == 2 for one in markup)
+    assert small_curves([None, None]) == [None, None]
+    alone = small_curves([drawn[0], None])
+    assert alone[0] is not None and alone[0].count("<polyline") == 1 and alone[1] is None
+
+
+def test_thinning_loses_no_peak_and_no_gap() -> None:
+    rng = np.random.default_rng(1)
+    angle = rng.normal(size=100_003)
+    angle[70_000] = np.nan
+    time_s = np.arange(len(angle)) / 20
+    thin_s, thin = thinned(time_s, angle, 4000)
+    assert len(thin) <= 4100
+    assert np.nanmax(thin) == np.nanmax(angle[: len(angle) // 51 * 51]) or np.nanmax(thin) > 3.5
+    assert np.isnan(thin).sum() == 1
+    assert (np.diff(thin_s) >= 0).all()
+    same_s, same = thinned(time_s[:3000], angle[:3000], 4000)
+    assert (same_s == time_s[:3000]).all() and (same == angle[:3000]).all()
+
+
+def test_a_curve_gives_what_is_between_two_times() -> None:
+    curve = AngleCurve(np.arange(10.0), np.arange(10.0))
+    assert curve.between(2.5, 5.0)[0].tolist() == [3.0, 4.0, 5.0]

@@ -1,0 +1,318 @@
+"""The page in a real browser: train with the virtual sensor, look back, correct, take along; two pages, kills, people
+who do not see or do not point."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from served_page import IMU, Served, served
+
+from imu.store import SessionStore
+
+sync_api = pytest.importorskip(
+    "playwright.sync_api", reason='needs playwright: python -m pip install "imu-training[test]"'
+)
+axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-playwright-python")
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="needs Chromium: sudo apt-get install chromium, or Chrome from its own site"
+)
+RECORDINGS = Path(__file__).parents[1] / "recordings"
+DESKTOP = {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light"}
+PHONE = {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark", "has_touch": True}
+LONG_MS = 60_000
+LISTEN = """
+window.said = []; window.beeps = 0;
+const voice = {cancel() {}, speak(words) { window.said.push(words.text); }};
+Object.defineProperty(window, "speechSynthesis", {value: voice});
+window.AudioContext = class {
+  constructor() { this.currentTime = 0; this.destination = {}; }
+  resume() {}
+  createOscillator() { window.beeps += 1; return {frequency: {}, connect: (to) => to, start() {}, stop() {}}; }
+  createGain() { return {gain: {}, connect: (to) => to}; }
+};
+"""
+"""Writes down what would be heard."""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with sync_api.sync_playwright() as playwright:
+        one = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield one
+        one.close()
+
+
+@contextmanager
+def opened(browser: Any, page_of: Served, path: str, options: dict[str, Any]) -> Iterator[Any]:
+    """A page in a browser of its own; nothing may leave this computer, and nothing may go wrong in it."""
+    context = browser.new_context(accept_downloads=True, **options)
+    context.set_default_timeout(LONG_MS)
+    context.add_init_script(LISTEN)
+    page = context.new_page()
+    wrong: list[str] = []
+
+    def look(request: Any) -> None:
+        if not re.match(rf"(https?|wss?)://127\.0\.0\.1:{page_of.port}/|data:|blob:", request.url):
+            wrong.append(f"left this computer: {request.url}")
+
+    context.on("request", look)
+    page.on("websocket", look)
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+
+    page.goto(page_of.with_key(path))
+    try:
+        yield page
+    finally:
+        context.close()
+    assert [one for one in wrong if "ERR_CONNECTION_REFUSED" not in one] == []  # the server may have been ended
+
+
+def wait_for_count(page: Any, count: int) -> None:
+    page.wait_for_function(f"document.querySelector('.now.set .count')?.textContent.trim() === '{count}'")
+
+
+def start_virtual(page: Any) -> None:
+    page.get_by_label("A virtual sensor").check()
+    page.get_by_role("button", name="Start").click()
+
+
+def assert_open_to_all(page: Any) -> None:
+    """No serious fault that axe-core knows."""
+    found = axe.Axe().run(page).response["violations"]
+    serious = [(one["id"], [node["html"][:200] for node in one["nodes"]]) for one in found
+               if one["impact"] in ("serious", "critical")]  # fmt: skip
+    assert serious == []
+
+
+def fits(page: Any) -> bool:
+    return bool(page.evaluate("document.scrollingElement.scrollWidth <= window.innerWidth"))
+
+
+def stored(home: Path) -> list[Any]:
+    with SessionStore.open(home / "sessions.db") as store:
+        return [store.load(one.id) for one in store.list()]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def under_way(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Served]]:
+    """Two trainings that go on while the first test runs: a simulated person takes as long as a real one."""
+    with ExitStack() as stack:
+        yield {
+            name: stack.enter_context(
+                served(tmp_path_factory.mktemp(name), "--web", "--sensor", "virtual", command="train")
+            )
+            for name in ("ended", "killed")
+        }
+
+
+def test_the_whole_path_at_both_sizes(browser: Any, tmp_path: Path) -> None:
+    """On a phone-sized page; a large one beside it agrees all the time."""
+    with (
+        served(tmp_path) as server,
+        opened(browser, server, "/train", PHONE) as page,
+        opened(browser, server, "/train", DESKTOP) as beside,
+    ):
+        start_virtual(page)
+        for count in (1, 2, 3):
+            wait_for_count(page, count)
+            wait_for_count(beside, count)
+        for one in (page, beside):
+            assert one.locator(".word").inner_text().strip() == "SQUAT"
+            assert re.search(r"\d+ % sure", one.locator(".sub").inner_text())
+            assert set(one.locator(".figures dt").all_inner_texts()) == {"Depth", "Trunk", "Tempo", "Speed up"}
+            assert re.search(r"\d squats : 0 hinges", one.locator(".balance").inner_text())
+            assert "connected" in one.locator(".status").inner_text()
+        beside.keyboard.press("u")
+        for one in (page, beside):
+            wait_for_count(one, 2)
+            counts = [said for said in one.evaluate("window.said") if said[0].isdigit() or said.startswith("back")]
+            assert [said.split(".")[0] for said in counts] == ["1, squat", "2", "3", "back to 2"]
+        page.get_by_role("button", name="End set").click()
+        for one in (page, beside):
+            one.locator(".now.rest").wait_for()
+            assert fits(one)
+            assert_open_to_all(one)
+        page.get_by_label("Exercise of set 1").fill("Goblet squat")
+        page.get_by_label("Load of set 1 in kilograms").fill("24")
+        page.get_by_label("Load of set 1 in kilograms").press("Tab")
+        beside.wait_for_function("document.querySelector('.sets input[type=number]').value === '24'")
+        page.get_by_role("button", name="Finish").click()
+        page.get_by_role("button", name="Finish and save").click()
+        for one in (page, beside):
+            one.wait_for_url("**/session/*")
+            one.locator(".rep svg.curve").first.wait_for()
+            assert all(word in one.locator("table").inner_text() for word in ("Goblet squat", "24"))
+        (before,) = stored(tmp_path)
+        reps = sum(len(one.repetitions) for one in before.corrected.sets)
+        assert page.locator(".rep").count() == reps >= 2
+        _correct(page, reps)
+        _take_along(page, reps)
+        for one in (page, beside):
+            one.reload()
+            one.locator("dd", has_text=f"{_squats(reps - 1)} : 1 hinge").wait_for()
+        assert fits(page)
+
+
+def _squats(count: int) -> str:
+    return "1 squat" if count == 1 else f"{count} squats"
+
+
+def _correct(page: Any, reps: int) -> None:
+    """Change a pattern, delete and take that back: totals follow."""
+    page.locator("[data-rep='1/1']").click()
+    page.get_by_role("dialog").get_by_label("Pattern").click()
+    page.get_by_role("option", name="hinge").click()
+    page.get_by_role("button", name="Save").click()
+    page.locator("dd", has_text=f"{_squats(reps - 1)} : 1 hinge").wait_for()
+    assert "measured as squat" in page.locator("[data-rep='1/1']").inner_text()
+    page.locator("[data-rep='1/2']").click()
+    page.get_by_role("button", name="This was no repetition").click()
+    page.wait_for_function(f"document.querySelectorAll('.rep').length === {reps - 1}")
+    page.get_by_role("button", name="Undo").click()
+    page.wait_for_function(f"document.querySelectorAll('.rep').length === {reps}")
+
+
+def _take_along(page: Any, reps: int) -> None:
+    with page.expect_download() as waiting:
+        page.get_by_role("link", name="CSV").click()
+    text = Path(waiting.value.path()).read_text(encoding="utf-8-sig")
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert len(rows) == reps
+    assert rows[0]["pattern"] == "hinge"
+
+
+def test_a_page_that_comes_back_shows_the_set_and_ctrl_c_keeps_it(browser: Any, under_way: dict[str, Served]) -> None:
+    server = under_way["ended"]
+    with opened(browser, server, "/train", DESKTOP) as page:
+        page.locator(".count").wait_for()
+        page.wait_for_function("/[1-9]/.test(document.querySelector('.balance').innerText)")
+        page.goto("about:blank")  # no page at all is open now
+        page.goto(f"{server.root}/train")
+        page.wait_for_function("/[1-9]/.test(document.querySelector('.balance').innerText)")
+        page.get_by_role("button", name="Pause").click()
+        page.locator(".word", has_text="PAUSED").wait_for()
+        page.keyboard.press("p")
+        page.locator(".word", has_text="PAUSED").wait_for(state="hidden")
+        if page.locator(".now.set").count():
+            page.keyboard.press("e")
+        page.locator(".now.rest").wait_for()
+        ask = "(text) => { const s = new WebSocket(`ws://${location.host}/live`); s.onopen = () => s.send(text); }"
+        page.evaluate(ask, json.dumps({"do": "rest", "rest_s": 1}))
+        page.get_by_text("REST IS OVER").first.wait_for()
+        page.wait_for_function("window.beeps === 3")
+        assert page.evaluate("window.said").count("rest is over") == 1
+        said = server.end(signal.SIGINT)
+        page.goto("about:blank")
+    assert server.process.returncode == 0
+    assert "Session 1 is kept" in said
+    (kept,) = stored(server.home)
+    assert kept.corrected.sets
+
+
+def test_killed_mid_set_the_recording_is_there_and_can_be_kept(browser: Any, under_way: dict[str, Served]) -> None:
+    server = under_way["killed"]
+    with opened(browser, server, "/train", DESKTOP) as page:
+        page.wait_for_function("/([2-9]|1\\d) squats/.test(document.querySelector('.balance')?.innerText)")
+        time.sleep(1.0)  # what was confirmed a second ago is on the disk
+        server.process.kill()
+        page.get_by_text("No connection to the program").wait_for()
+        page.goto("about:blank")
+    (recording,) = (server.home / "recordings").glob("*.mcap")
+    os.utime(recording, (time.time() - 60, time.time() - 60))  # it grew long ago
+    with served(server.home) as again, opened(browser, again, "/", DESKTOP) as page:
+        assert "was cut off" in page.locator(".banner").inner_text()
+        assert_open_to_all(page)
+        page.get_by_role("button", name="Keep it").click()
+        page.wait_for_url("**/session/1")
+        page.locator(".rep").nth(1).wait_for()
+        page.goto(f"{again.root}/")
+        page.get_by_text("Last time, today").wait_for()
+        assert page.locator(".banner").count() == 0
+
+
+@pytest.fixture(scope="module")
+def looking_back(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A server with the sample recordings kept."""
+    home = tmp_path_factory.mktemp("kept")
+    environment = os.environ | {"IMU_HOME": str(home)}
+    subprocess.run([*IMU, "replay", str(RECORDINGS), "--save"], env=environment, check=True, capture_output=True)
+    with served(home) as server:
+        yield server
+
+
+@pytest.mark.parametrize("options", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_every_page_fits_and_is_open_to_all(browser: Any, looking_back: Served, options: Any) -> None:
+    with opened(browser, looking_back, "/", options) as page:
+        for path in ("/", "/sessions", "/session/6", "/trends", "/train"):
+            page.goto(f"{looking_back.root}{path}")
+            page.locator("h1").first.wait_for()
+            if path in ("/session/6", "/trends"):
+                page.locator(".main-svg").first.wait_for()
+            assert fits(page), path
+            assert_open_to_all(page)
+
+
+def test_what_was_not_counted_can_be_counted_and_sets_be_joined(browser: Any, looking_back: Served) -> None:
+    with opened(browser, looking_back, "/session/6", DESKTOP) as page:
+        page.get_by_text("1 movement not counted").click()
+        page.get_by_role("button", name=re.compile("Count the movement")).click()
+        page.get_by_role("dialog").get_by_role("button", name="Count it").click()
+        page.locator("dd", has_text="6 squats : 5 hinges").wait_for()
+        page.get_by_role("button", name="Undo").click()
+        page.locator("dd", has_text="5 squats : 5 hinges").wait_for()
+        page.get_by_role("button", name="Change set 1").click()
+        page.get_by_role("button", name="Merge with set 2").click()
+        page.wait_for_function("document.querySelectorAll('ol.reps').length === 1")
+        page.locator("[data-rep='1/6']").click()
+        assert_open_to_all(page)
+        page.get_by_role("button", name="A new set begins here").click()
+        page.wait_for_function("document.querySelectorAll('ol.reps').length === 2")
+        page.get_by_role("button", name="Add a repetition").click()
+        page.get_by_label("From (65.5 or 1:05.5)").fill("nonsense")
+        page.get_by_label("To", exact=True).fill("1:00")
+        page.get_by_role("dialog").get_by_role("button", name="Add it").click()
+        page.get_by_text("'nonsense' is no time").wait_for()
+
+
+def test_deleting_asks_first(browser: Any, looking_back: Served) -> None:
+    with opened(browser, looking_back, "/session/1", DESKTOP) as page:
+        page.get_by_role("button", name="Delete this session").click()
+        page.get_by_role("button", name="Keep it").click()
+        page.get_by_role("dialog").wait_for(state="hidden")
+        assert len(stored(looking_back.home)) == 8
+        page.get_by_role("button", name="Delete this session").click()
+        page.get_by_role("button", name="Delete it").click()
+        page.wait_for_url("**/sessions")
+        assert page.locator("tbody tr").count() == 7
+    assert len(stored(looking_back.home)) == 7
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet", "json", "fit", "html"])
+def test_every_format_can_be_taken_along(looking_back: Served, form: str) -> None:
+    for path, start in ((f"/take/{form}?session=6", 0), (f"/take/{form}", 0), ("/backup", 0)):
+        status, headers, body = looking_back.ask(path, Cookie=looking_back.cookie)
+        assert (status, len(body) > 100 + start) == (200, True), body[:200]
+        assert "attachment" in headers["content-disposition"]
+    assert looking_back.ask("/take/exe?session=6", Cookie=looking_back.cookie)[0] == 422
+    assert looking_back.ask("/take/csv?session=999", Cookie=looking_back.cookie)[0] == 404
+
+
+if sys.platform == "win32":
+    pytestmark = [pytestmark, pytest.mark.skip("processes are ended by signals that Windows does not have")]  # type: ignore[assignment]
