@@ -18,7 +18,9 @@ WISHES = ("end_set", "take_back", "keep_alone", "pause", "resume")
 
 @cache
 def squats(repetitions: int = 5) -> ImuBlock:
-    return simulate([Rest(3), Exercise("air_squat", repetitions), Rest(3)], Lifter(), Sensor.ideal(sampling_rate_hz=100), 1).block
+    return simulate(
+        [Rest(3), Exercise("air_squat", repetitions), Rest(3)], Lifter(), Sensor.ideal(sampling_rate_hz=100), 1
+    ).block
 
 
 def run(block: ImuBlock, wishes: dict[float, str], rows: int = 10) -> tuple[Session, SessionSummary]:
