@@ -202,10 +202,10 @@ def test_a_page_that_comes_back_shows_the_set_and_ctrl_c_keeps_it(browser: Any, 
     server = under_way["ended"]
     with opened(browser, server, "/train", DESKTOP) as page:
         page.locator(".count").wait_for()
-        page.wait_for_function("/[1-9]/.test(document.querySelector('.balance').innerText)")
+        page.wait_for_function("/[1-9]/.test(document.querySelector('.balance strong')?.innerText)")
         page.goto("about:blank")  # no page at all is open now
         page.goto(f"{server.root}/train")
-        page.wait_for_function("/[1-9]/.test(document.querySelector('.balance').innerText)")
+        page.wait_for_function("/[1-9]/.test(document.querySelector('.balance strong')?.innerText)")
         page.get_by_role("button", name="Pause").click()
         page.locator(".word", has_text="PAUSED").wait_for()
         page.keyboard.press("p")
@@ -229,7 +229,7 @@ def test_a_page_that_comes_back_shows_the_set_and_ctrl_c_keeps_it(browser: Any, 
 def test_killed_mid_set_the_recording_is_there_and_can_be_kept(browser: Any, under_way: dict[str, Served]) -> None:
     server = under_way["killed"]
     with opened(browser, server, "/train", DESKTOP) as page:
-        page.wait_for_function("/([2-9]|1\\d) squats/.test(document.querySelector('.balance')?.innerText)")
+        page.wait_for_function("/([2-9]|1\\d) squats/.test(document.querySelector('.balance strong')?.innerText)")
         time.sleep(1.0)  # what was confirmed a second ago is on the disk
         server.process.kill()
         page.get_by_text("No connection to the program").wait_for()

@@ -42,6 +42,7 @@ def site(desk: TrainingDesk, key: str, port: int) -> Guard:
         show_welcome_message=False,
         binding_refresh_interval=None,
         reconnect_timeout=RECONNECT_S,
+        gzip_middleware_factory=None,  # within one computer, packing takes longer than it saves
         favicon="🏋️",
     )
     return Guard(app, key, port)

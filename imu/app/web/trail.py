@@ -18,8 +18,8 @@ from imu.session import RepetitionCounted, RepetitionTakenBack
 
 KEPT_S = 30.0
 """So much is drawn: a whole set of ten on a desktop, its last repetitions on a phone."""
-LEAST_STEP_S = 0.045
-"""Points come at most so often: signals have 20 steps a second."""
+LEAST_STEP_S = 0.03
+"""Points come at most so often; signals have 20 steps a second, and a page is told 25 times."""
 
 Point = tuple[float, float | None]
 """Time, s, and angle, degrees; ``None`` where it is not known."""
