@@ -136,13 +136,28 @@ def test_samples_come_out_in_si_units_from_time_zero() -> None:
 
 
 def test_packets_wait_for_the_config_of_their_epoch() -> None:
-    talk = Conversation().take(LinkUp(0)).hear(protocol.INFO_UUID, protocol.encode(INFO))
+    talk = Conversation().take(LinkUp(0)).hear(protocol.INFO_UUID, protocol.encode(INFO)).answer(Op.SET_CONFIG)
     talk.data(0)
     assert talk.actions == [Read(protocol.CONFIG_UUID)]
     assert talk.data(10).actions == []
     assert talk.numbers == []
     talk.hear(protocol.CONFIG_UUID, protocol.encode(CONFIG))
     assert talk.numbers == list(range(20))
+
+
+def test_what_somebody_else_asked_for_is_passed_over() -> None:
+    """A client was killed, and the sensor streams on until it is configured anew."""
+    talk = Conversation().take(LinkUp(0)).data(70, epoch=6).hear(protocol.INFO_UUID, protocol.encode(INFO))
+    talk.data(80, epoch=6).hear(protocol.CONFIG_UUID, protocol.encode(replace(CONFIG, epoch=6))).data(90, epoch=6)
+    talk.answer(Op.SET_CONFIG).answer(Op.START).hear(protocol.CONFIG_UUID, protocol.encode(CONFIG)).data(0)
+    assert talk.numbers == list(range(10))
+    assert not talk.told(Restarted)
+
+
+def test_a_connection_lost_before_it_was_configured_begins_anew() -> None:
+    talk = Conversation().take(LinkUp(0)).hear(protocol.INFO_UUID, protocol.encode(INFO))
+    talk.take(LinkDown(talk.now_ns)).take(LinkUp(talk.now_ns)).hear(protocol.INFO_UUID, protocol.encode(INFO))
+    assert [r.op for r in talk.requests()] == [Op.SET_CONFIG]
 
 
 def test_a_hole_is_asked_for_and_filled_in_order() -> None:

@@ -49,6 +49,7 @@ class ReferenceDriver:
         self._boot_id: int | None = None
         self._refused = False
         self._linked = False
+        self._configured = False
         self._identified = False
         self._request_id = 0
         self._identity: dict[str, str] = {}
@@ -124,10 +125,11 @@ class ReferenceDriver:
         if info.major != protocol.PROTOCOL_MAJOR:
             self._refuse(_other_version(info), wrong_version=True)
             return []
-        if info.boot_id == self._boot_id:
+        if info.boot_id == self._boot_id and self._configured:
             self._ask(protocol.start(self._next_request()))  # a sensor that is measuring goes on
             return []
         self._boot_id = info.boot_id
+        self._configured = False
         self._ask(protocol.set_config(self._rate_hz, self._next_request()))
         return self._samples.new_boot()
 
@@ -139,6 +141,7 @@ class ReferenceDriver:
         accepted = answer.status == AnswerStatus.OK
         match answer.op:
             case Op.SET_CONFIG:
+                self._configured = True
                 if not accepted:
                     self._notices.append(
                         Caution(f"The sensor does not do {self._rate_hz:g} Hz; it measures at the rate it is set to.")
@@ -176,6 +179,8 @@ class ReferenceDriver:
 
     def _packet(self, payload: bytes, received_s: float) -> list[ImuBlock]:
         """Take a packet; return the samples that are next in order."""
+        if not self._configured:  # it still streams what somebody else asked for
+            return []
         packet = protocol.decode_packet(payload)
         if isinstance(packet, Undecodable):
             return self._malformed(packet)
