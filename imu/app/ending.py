@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM -> an end in good order."""
+"""Ctrl-C, SIGTERM and a closed terminal -> an end in good order."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 @contextlib.contextmanager
 def ended_by_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Call `stop` in the running event loop on Ctrl-C or SIGTERM; a second one ends the program."""
+    """Call `stop` in the running event loop on Ctrl-C, SIGTERM or SIGHUP; a second one ends the program."""
     loop = asyncio.get_running_loop()
     before: dict[int, Any] = {}
 
@@ -19,7 +19,8 @@ def ended_by_signals(stop: Callable[[], None]) -> Iterator[None]:
         signal.signal(number, before[number])
         loop.call_soon_threadsafe(stop)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    hang_up = [signal.SIGHUP] if hasattr(signal, "SIGHUP") else []  # Windows has none
+    for number in (signal.SIGINT, signal.SIGTERM, *hang_up):
         before[number] = signal.getsignal(number) or signal.SIG_DFL
         signal.signal(number, end)
     try:

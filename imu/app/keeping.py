@@ -5,7 +5,7 @@ The terminal and the page both stand on this. It refuses to know what is drawn.
 
 from __future__ import annotations
 
-import contextlib
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from imu.app.home import remembered_sensor_path, store_path
@@ -32,31 +32,31 @@ def trained_before() -> TrainedBefore:
     return TrainedBefore(*(Tally(*count) for count in counts))
 
 
-def keep(trained: Trained, software_version: str) -> int | None:
-    """Store the session of a training; return its number, ``None`` if there is nothing to keep.
+def keep(trained: Trained, software_version: str) -> tuple[Trained, int | None]:
+    """Store the session of a training; return the training, and the number of the session if it is kept.
 
-    A recording without a sample is deleted.
-
-    Raises
-    ------
-    ImuError
-        If it cannot be stored; the recording stays.
+    A recording without a sample is deleted. What was not recorded could not be told from others, and is not stored.
+    Where storing fails, the recording stays, and that is the training's trouble; what was trained is shown.
     """
-    if trained.recording is None:
-        return None
     if not trained.summary.samples:
-        with contextlib.suppress(OSError):  # an empty recording that stays hurts nobody
-            trained.recording.unlink(missing_ok=True)
-        return None
-    with SessionStore.open(store_path()) as store:
-        return store.save(
-            trained.summary,
-            str(trained.recording),
-            hash_of(trained.recording),
-            saved_at=datetime.now(UTC),
-            software_version=software_version,
-            started_at=trained.started_at,
-        )
+        if trained.recording is not None:
+            trained.recording.unlink(missing_ok=True)  # there is nothing in it
+        return replace(trained, recording=None), None
+    if trained.recording is None:
+        return trained, None
+    try:
+        with SessionStore.open(store_path()) as store:
+            number = store.save(
+                trained.summary,
+                str(trained.recording),
+                hash_of(trained.recording),
+                saved_at=datetime.now(UTC),
+                software_version=software_version,
+                started_at=trained.started_at,
+            )
+    except ImuError as error:
+        return replace(trained, trouble=trained.trouble or error), None
+    return trained, number
 
 
 def last_sensor() -> RememberedSensor | None:

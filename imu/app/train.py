@@ -6,33 +6,30 @@ Joins the radio, the training and what is seen and heard of it. It refuses to kn
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import signal
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TextIO
 
 from rich.console import Console
 
 from imu.app.announcing import Announcer
-from imu.app.home import recordings_folder, remembered_sensor_path, store_path
+from imu.app.ending import ended_by_signals
+from imu.app.home import recordings_folder
+from imu.app.keeping import keep, last_sensor, remember_sensor_of, trained_before
 from imu.app.keys import Key, keyboard
 from imu.app.live import LiveTraining
-from imu.app.live_view import Gravity, LiveView, Tally, TrainedBefore
+from imu.app.live_view import Gravity, LiveView
 from imu.app.plain_lines import plain_line
 from imu.app.radios import is_virtual, radio_for
-from imu.app.remembered import RememberedSensor, recall, remember
 from imu.app.speech import Voice, find_engine, missing_engine
 from imu.app.terminal import TerminalScreen, can_draw
 from imu.app.training_run import Happened, Trained, TrainingPlan, TrainingRun
 from imu.commands import PersonCommand
-from imu.errors import ImuError
+from imu.sensors.conversation import Caution, Refused
 from imu.sensors.kinds import recognise
 from imu.sources.ble import SensorLink
 from imu.sources.host_clock import HostClock
-from imu.store import SessionStore, hash_of
 
 LOOK_S = 0.05
 """So often the screen and the voice look at the training: a count is seen a tenth of a second after it is known."""
@@ -89,22 +86,14 @@ def train(options: TrainOptions) -> Trained:
     ImuError
         If there was no training: no Bluetooth, no sensor.
     """
-    trained = asyncio.run(_train(options))
-    if not trained.summary.samples:
-        if trained.recording is not None:
-            trained.recording.unlink(missing_ok=True)  # there is nothing in it
-        return replace(trained, recording=None)
-    try:
-        _keep(trained, options)
-    except ImuError as error:  # what was trained is shown all the same
-        return replace(trained, trouble=trained.trouble or error)
+    trained, _ = keep(asyncio.run(_train(options)), options.software_version)
     return trained
 
 
 async def _train(options: TrainOptions) -> Trained:
     name = options.sensor
     if name is None:
-        last = recall(remembered_sensor_path())
+        last = last_sensor()
         name = None if last is None else last.wanted
     plan = TrainingPlan(
         wished_rate_hz=options.rate_hz,
@@ -112,14 +101,14 @@ async def _train(options: TrainOptions) -> Trained:
         recordings=recordings_folder() if options.save else None,
         duration_s=options.duration_s,
     )
-    live = LiveTraining(_trained_before(), options.rest_s)
+    live = LiveTraining(trained_before(), options.rest_s)
     async with radio_for(name, options.duration_s) as (radio, choice):
         clock = HostClock()
         link = SensorLink(radio, choice, recognise, clock)
         with _Audience(options, live) as audience:
             run = TrainingRun(link, clock, plan, live, audience.tell)
             keys = keyboard(audience.presses(run), audience.suspend, audience.resume)
-            with _ended_by_signals(run.stop), keys:
+            with ended_by_signals(run.stop), keys:
                 if sys.stdin.isatty() and not keys.listening:  # in the background: the screen is not ours
                     audience.suspend()
                 showing = asyncio.create_task(audience.watch(run))
@@ -129,7 +118,7 @@ async def _train(options: TrainOptions) -> Trained:
                     showing.cancel()
                     await asyncio.gather(showing, return_exceptions=True)
     if not is_virtual(name):
-        _remember(trained)
+        remember_sensor_of(trained)
     return trained
 
 
@@ -139,7 +128,8 @@ class _Audience:
     def __init__(self, options: TrainOptions, live: LiveTraining) -> None:
         self._live = live
         console = Console(highlight=False)
-        self._lines = sys.stderr if options.as_json else sys.stdout
+        self._lines: TextIO | None = sys.stderr if options.as_json else sys.stdout
+        self._told: set[str] = set()  # sentences
         self._screen = None if options.as_json or not can_draw(console) else TerminalScreen(console)
         engine = find_engine() if options.speak else None
         if options.speak and engine is None:
@@ -171,12 +161,13 @@ class _Audience:
         if self._screen is not None:
             self._screen.show(view)
         elif (line := plain_line(happened, view)) is not None:
-            print(line, file=self._lines, flush=True)
+            self._print(line)
+        if isinstance(happened, Caution | Refused):
+            self._told.add(happened.sentence)
         self._announcer.look(view)
 
     async def watch(self, run: TrainingRun) -> None:
         """Show the time go by."""
-        told: set[str] = set()
         while True:
             run.tick()
             view = self._live.view()
@@ -184,11 +175,20 @@ class _Audience:
                 self._screen.show(view)
             else:
                 for message in view.messages:
-                    if message.sentence not in told:
-                        told.add(message.sentence)
-                        print(message.sentence, file=self._lines, flush=True)
+                    if message.sentence not in self._told:
+                        self._told.add(message.sentence)
+                        self._print(message.sentence)
             self._announcer.look(view)
             await asyncio.sleep(LOOK_S)
+
+    def _print(self, line: str) -> None:
+        """Print a line; if nobody reads any more (a closed pipe, a closed window), the training goes on unseen."""
+        if self._lines is None:
+            return
+        try:
+            print(line, file=self._lines, flush=True)
+        except OSError:
+            self._lines = None
 
     @staticmethod
     def presses(run: TrainingRun) -> Callable[[Key], None]:
@@ -203,61 +203,3 @@ class _Audience:
                 run.ask(_COMMANDS[key])
 
         return press
-
-
-@contextlib.contextmanager
-def _ended_by_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """End the training in good order by Ctrl-C or SIGTERM; a second one ends the program."""
-    loop = asyncio.get_running_loop()
-    before: dict[int, Any] = {}
-
-    def end(number: int, _frame: object) -> None:
-        signal.signal(number, before[number])
-        loop.call_soon_threadsafe(stop)
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        before[number] = signal.getsignal(number) or signal.SIG_DFL
-        signal.signal(number, end)
-    try:
-        yield
-    finally:
-        for which, handler in before.items():
-            signal.signal(which, handler)
-
-
-def _trained_before() -> TrainedBefore:
-    """Return what the store says of today and 28 days; nothing if it cannot be read, for training goes first."""
-    if not store_path().exists():
-        return TrainedBefore()
-    now = datetime.now().astimezone()
-    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    try:
-        with SessionStore.open(store_path()) as store:
-            counts = [store.counted_between(since, now) for since in (today, now - timedelta(days=28))]
-    except ImuError:
-        return TrainedBefore()
-    return TrainedBefore(*(Tally(*count) for count in counts))
-
-
-def _keep(trained: Trained, options: TrainOptions) -> None:
-    """Store the session; one that was not recorded could not be told from others, and is not stored."""
-    if trained.recording is None:
-        return
-    with SessionStore.open(store_path()) as store:
-        store.save(
-            trained.summary,
-            str(trained.recording),
-            hash_of(trained.recording),
-            saved_at=datetime.now(UTC),
-            software_version=options.software_version,
-            started_at=trained.started_at,
-        )
-
-
-def _remember(trained: Trained) -> None:
-    """Keep which sensor it was."""
-    sensor = trained.sensor
-    if sensor.kind is not None and trained.identified is not None:
-        serial = trained.identified.serial
-        found = RememberedSensor(sensor.kind.name, serial, sensor.name or "", sensor.address)
-        remember(remembered_sensor_path(), found)

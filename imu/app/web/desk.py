@@ -94,10 +94,8 @@ class TrainingDesk:
         self._trail = Trail()
         self._run: TrainingRun | None = None
         self._work: asyncio.Task[None] | None = None
-        self._wish: Wish | None = None
         self._entered: dict[float, tuple[str | None, float | None]] = {}
         self._shown: dict[str, Any] = {}
-        self._looks = 0
 
     # -- those who watch
 
@@ -125,7 +123,7 @@ class TrainingDesk:
         """
         if self.state is not DeskState.IDLE:
             raise TrainingUnderWay("a training goes on already: finish it first")
-        self.state, self.trouble, self.last_session, self._wish = DeskState.TRAINING, None, None, wish
+        self.state, self.trouble, self.last_session = DeskState.TRAINING, None, None
         self._live, self._trail, self._entered = LiveTraining(None, wish.rest_s), Trail(), {}
         self._announcer = Announcer(None, None)
         self._work = asyncio.get_running_loop().create_task(self._train(wish))
@@ -176,7 +174,7 @@ class TrainingDesk:
         try:
             trained = await self._run_training(wish)
             self.state = DeskState.SAVING
-            await self._keep(trained, wish)
+            trained = await self._keep(trained)
             self.trouble = None if trained.trouble is None else str(trained.trouble)
         except ImuError as error:
             self.trouble = str(error)
@@ -210,13 +208,12 @@ class TrainingDesk:
             remember_sensor_of(trained)
         return trained
 
-    async def _keep(self, trained: Trained, wish: Wish) -> None:
-        if not wish.save:
-            return
-        number = await asyncio.to_thread(keep, trained, self.software_version)
+    async def _keep(self, trained: Trained) -> Trained:
+        trained, number = await asyncio.to_thread(keep, trained, self.software_version)
         if number is not None and self._entered:
             await asyncio.to_thread(_enter, number, dict(self._entered))
         self.last_session = number
+        return trained
 
     # -- what is shown
 
