@@ -79,5 +79,9 @@ class ExtraMissing(ImuError):
     """An optional part of this program is not installed; the sentence holds the pip command."""
 
 
+class NothingTrained(ImuError):
+    """A training was stopped before a sensor was connected."""
+
+
 class RecordingNotWritten(ImuError):
     """A recording could not be written on: the disk is full, or gone."""

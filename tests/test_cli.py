@@ -316,7 +316,7 @@ def test_words():
     assert "posterior chain" in load(0, 3)
     assert "both" in load(3, 2)
     rejected = [RejectedMovement(0, 1, reason) for reason in ["alone", *"aaabbccdde"]]
-    told = "11: 1 alone (--min-reps 1 counts them), 3 a, 2 b, 2 c, 2 d, 1 for other reasons"
+    told = "11: 1 alone (imu replay --min-reps 1 counts them), 3 a, 2 b, 2 c, 2 d, 1 for other reasons"
     assert (reasons(rejected), reasons([])) == (told, "")
 
 

@@ -259,6 +259,12 @@ def test_a_clock_that_jumps_ahead_in_one_packet_and_back_is_not_believed() -> No
     assert talk.times[-1] < 2.0
 
 
+def test_a_packet_stamped_a_little_early_does_not_turn_time_back() -> None:
+    talk = Conversation().connect().data(0).data(10, at_s=1000.04).data(20)
+    assert talk.numbers == list(range(30))
+    assert np.all(np.diff(talk.times) > 0)
+
+
 def test_another_version_is_refused_in_a_sentence() -> None:
     talk = Conversation().take(LinkUp(0)).hear(protocol.INFO_UUID, protocol.encode(replace(INFO, major=2)))
     (refused,) = talk.told(Refused)

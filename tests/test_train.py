@@ -223,3 +223,33 @@ def test_a_full_disk_is_told_at_once_and_the_training_goes_on(tmp_path: Path) ->
     (recording,) = (tmp_path / "recordings").glob("*.mcap")
     assert recording.stat().st_size <= 32_768
     assert 0 < len(repetitions(replay_of(tmp_path))) < 5
+
+
+def test_ctrl_c_before_a_sensor_is_there_is_one_sentence(tmp_path: Path) -> None:
+    process = started("--sensor", "virtual", home=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert process.stdout is not None
+    assert "looking for the sensor" in process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    rest, _ = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert "Traceback" not in rest
+
+
+def test_a_closed_pipe_does_not_end_the_training(tmp_path: Path) -> None:
+    process = started("--sensor", "virtual", "--duration", "8", home=tmp_path)
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.stdout.close()
+    process.wait(60)
+    assert replay_of(tmp_path).damaged is None
+    with SessionStore.open(tmp_path / "sessions.db") as store:
+        assert len(store.list()) == 1
+
+
+def test_programs_are_told_why_in_json(tmp_path: Path) -> None:
+    for name in ("virtual:toaster", "virtual:127.0.0.1:abc", "virtual:127.0.0.1:1"):
+        process = started("--sensor", name, "--json", home=tmp_path)
+        out, told = process.communicate(timeout=60)
+        assert process.returncode == 1
+        assert json.loads(out)["error"] in told
+        assert "Traceback" not in told

@@ -15,6 +15,7 @@ from imu.app.output import console_for_people, print_object, print_parts, softwa
 
 if TYPE_CHECKING:
     from imu.app.web.desk import Wish
+from imu.errors import ImuError
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 SensorName = Annotated[
@@ -96,7 +97,12 @@ def train(
         as_json=as_json,
         software_version=software_version(),
     )
-    trained = run_training(options)
+    try:
+        trained = run_training(options)
+    except ImuError as error:
+        if as_json:
+            print_object({"recording": "", "error": str(error)})
+        raise
     recording = "" if trained.recording is None else str(trained.recording)
     if as_json:
         print_object(session_object(recording, trained.summary))

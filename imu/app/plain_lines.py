@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from imu.app.live_view import LOW_BATTERY_PERCENT, Link, LinkState, LiveView
+from imu.app.report.cues import SPEED_DROP_M
 from imu.app.report.words import clock, printable, tempo
 from imu.app.screen_parts import balance, plural, plural_of, sureness
 from imu.motion.repetitions import Repetition
@@ -58,9 +59,11 @@ def _event_line(event: Event, view: LiveView) -> str:
 
 
 def _figures(repetition: Repetition) -> str:
+    sank = repetition.hip_drop_m >= SPEED_DROP_M  # else speed says nothing
+    speed = f"{repetition.mean_concentric_velocity_m_s:.2f} m/s" if sank else "-".rjust(8)
     return (
         f"{repetition.pattern:<9}  {math.degrees(repetition.trunk_angle_rad):3.0f}°  {repetition.hip_drop_m:.2f} m  "
-        f"{tempo([repetition])} s  {repetition.mean_concentric_velocity_m_s:.2f} m/s  "
+        f"{tempo([repetition])} s  {speed}  "
         f"{sureness(repetition)}"
     )
 
@@ -86,7 +89,9 @@ def _link_line(link: Link) -> str:
 def _notice_line(notice: Notice) -> str | None:
     match notice:
         case Identified():
-            told = f"{notice.model} {notice.serial}, firmware {notice.firmware}, {notice.sampling_rate_hz:g} Hz"
+            name = " ".join(part for part in (notice.model, notice.serial) if part)
+            firmware = f", firmware {notice.firmware}" if notice.firmware else ""
+            told = f"{name}{firmware}, {notice.sampling_rate_hz:g} Hz"
         case Battery(percent) if percent <= LOW_BATTERY_PERCENT:
             told = f"battery LOW: {percent:.0f} %"
         case SamplesLost(None):

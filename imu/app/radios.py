@@ -47,6 +47,9 @@ async def radio_for(name: str | None, duration_s: float | None = None) -> AsyncI
         return
     where = (name or "").partition(":")[2]
     if ":" in where:
+        port = where.rpartition(":")[2]
+        if not (port.isdecimal() and 0 < int(port) < 65536):
+            raise SensorNotFound(f"{name} names no port: say {VIRTUAL}:HOST:PORT, as 'imu sensor' tells it")
         async with VirtualRadio(f"tcp-client:{where}") as radio:
             yield Radio(radio.scanner_backend, radio.client_backend), SensorChoice()
         return

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Literal
 
 from imu.errors import ImuError, RecordingForeign
-from imu.sensors.conversation import SensorKind
+from imu.sensors.conversation import Refused, SensorKind
 from imu.sensors.kinds import kind_named
 from imu.session import Session, SessionParameters, SessionSummary
 from imu.sources.recording import find_recordings, read_recording
@@ -143,11 +143,16 @@ def _replay_training(name: str, path: Path, options: ReplayOptions) -> Replayed:
     kind = _kind(recording.header.sensor_kind)
     driver = kind.driver(recording.header.wished_rate_hz)
     training = Training(driver, SessionParameters(least_repetitions=options.least_repetitions))
+    refusal = None
     for message in recording.messages():
-        training.take(message)
+        refused = [notice for notice in training.take(message).notices if isinstance(notice, Refused)]
+        refusal = refused[0].sentence if refused else refusal
+    summary = training.finish()[1]
+    if refusal is not None and not summary.samples:
+        raise RecordingForeign(refusal)
     return Replayed(
         name=name,
-        summary=training.finish()[1],
+        summary=summary,
         started_at=datetime.fromtimestamp(recording.header.started_ns * 1e-9, UTC),
         damaged=recording.damaged,
     )

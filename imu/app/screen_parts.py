@@ -15,6 +15,7 @@ from textwrap import wrap
 from rich.text import Text
 
 from imu.app.live_view import LOW_BATTERY_PERCENT, Gravity, LinkState, LiveView, Phase, Tally
+from imu.app.report.cues import sinks
 from imu.app.report.words import clock, number_of, printable, tempo
 from imu.motion.pattern import Pattern
 from imu.motion.repetitions import Repetition
@@ -180,7 +181,9 @@ def figures(view: LiveView, ink: Ink) -> list[Text]:
         return []
     of = view.shown.repetitions if view.phase is Phase.REST else (view.last,)
     change = "" if view.velocity_loss is None else f", {round(-100 * view.velocity_loss):+d} %"
-    lines = [Text(f"tempo {tempo(of)} s"), Text(f"speed {_mean(of, 'mean_concentric_velocity_m_s'):.2f} m/s{change}")]
+    lines = [Text(f"tempo {tempo(of)} s")]
+    if sinks(view.shown):  # else speed says nothing
+        lines.append(Text(f"speed {_mean(of, 'mean_concentric_velocity_m_s'):.2f} m/s{change}"))
     if view.phase is Phase.REST:
         angle_deg, drop_cm = math.degrees(_mean(of, "trunk_angle_rad")), 100 * _mean(of, "hip_drop_m")
         lines.insert(0, Text(f"trunk {angle_deg:.0f}{ink.degree}  drop {drop_cm:.0f} cm"))

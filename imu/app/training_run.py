@@ -16,7 +16,7 @@ from imu.app.event_object import event_object
 from imu.app.live import LiveTraining
 from imu.app.live_view import Gravity, Link, LinkState, LiveView
 from imu.commands import PersonAsked, PersonCommand
-from imu.errors import ImuError, ProtocolMismatch, RecordingNotWritten, SensorUnsuitable
+from imu.errors import ImuError, NothingTrained, ProtocolMismatch, RecordingNotWritten, SensorUnsuitable
 from imu.sensors.conversation import Identified, Message, Notice, Refused
 from imu.session import Event, SessionParameters, SessionSummary
 from imu.sources.ble import LinkNotice, SensorLink
@@ -217,7 +217,7 @@ class TrainingRun:
         try:
             self._recorder = TrainingRecorder.create(_unused(path), header)
         except RecordingNotWritten as error:
-            self._live.tell(str(error), Gravity.PROBLEM)
+            self._not_recorded(error)
 
     def _pass_on(self, taken: Taken, at_ns: int) -> None:
         """Tell what came of a message or a wish."""
@@ -246,7 +246,12 @@ class TrainingRun:
         try:
             write(self._recorder)
         except RecordingNotWritten as error:
-            self._live.tell(str(error), Gravity.PROBLEM)
+            self._not_recorded(error)
+
+    def _not_recorded(self, error: RecordingNotWritten) -> None:
+        """Tell at once, and at the end again: what was not recorded is not kept."""
+        self._live.tell(str(error), Gravity.PROBLEM)
+        self._trouble = self._trouble or error
 
     # -- the end
 
@@ -262,7 +267,7 @@ class TrainingRun:
     def _finish(self) -> Trained:
         """Give what was held back; end the recording."""
         if self._training is None or self._sensor is None:
-            raise asyncio.CancelledError  # stopped before there was a sensor
+            raise NothingTrained("stopped before a sensor was connected: nothing was trained")
         taken, summary = self._training.finish()
         self._pass_on(taken, self._clock.now_ns())
         self._record(lambda recorder: recorder.close())

@@ -162,6 +162,8 @@ class MovellaDotConnection:
         return Found(actions=(Write(CONTROL, start_command(RATE_QUANTITIES)),))
 
     def _hear_sample(self, mode: int, payload: bytes) -> Found:
+        if not self._is_started:  # it still measures for another program, at another rate
+            return Found()
         measurement = decode_measurement(mode, payload)
         if measurement is None:
             return malformed(payload, "no sample of the mode that was asked for")

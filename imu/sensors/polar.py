@@ -252,7 +252,8 @@ class PolarConnection:
         for measurement, rate_hz in self._rates_hz.items():
             if measurement is not frame.measurement:
                 self._clocks[measurement] = PacketClock(STAMPS, rate_hz)
-        self._streams = TwoStreams(1.0 / self._rates_hz[Measurement.ANGULAR_VELOCITY])
+        gyroscope_hz = self._rates_hz.get(Measurement.ANGULAR_VELOCITY)
+        self._streams = None if gyroscope_hz is None else TwoStreams(1.0 / gyroscope_hz)  # perhaps not started yet
         self._is_restarted = True
 
     def _joined(self, measurement: Measurement, time_s: Array, values: Array, notices: tuple[Notice, ...]) -> Found:

@@ -16,6 +16,10 @@ LEAST_STEP_S = 0.001
 """What comes after a restart begins at least this much later than what came before."""
 
 
+MOST_BACK_S = 0.5
+"""A clock that goes back by less was stamped unevenly, and what overlaps is pressed together; by more, it was set."""
+
+
 class Timeline:
     """Times on the sensor's clock -> times on the session's axis, in s.
 
@@ -51,6 +55,8 @@ class Timeline:
             When they arrived, on this computer's clock.
         """
         last_device_s = float(device_time_s[-1])
+        if self._shift_s is not None and float(device_time_s[0]) + self._shift_s < self._last_s - MOST_BACK_S:
+            self._restarting = True  # nobody said so, but the clock was set back
         if self._shift_s is None:
             self._shift_s = -float(device_time_s[0])
         elif self._restarting:
@@ -60,6 +66,8 @@ class Timeline:
             self._least_wait_s = math.inf
         self._restarting = False
         axis_s = device_time_s + self._shift_s
+        if axis_s[0] <= self._last_s:
+            axis_s = np.maximum(axis_s, self._last_s + LEAST_STEP_S * np.arange(1, len(axis_s) + 1))
         self._last_s = max(self._last_s, float(axis_s[-1]))
         self._least_wait_s = min(self._least_wait_s, received_s - float(axis_s[-1]))
         return np.asarray(axis_s)

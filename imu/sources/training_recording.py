@@ -7,6 +7,7 @@ refuses to know what the messages mean.
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -119,13 +120,21 @@ def open_training_recording(path: Path) -> TrainingRecording:
 
 def _header(fields: Mapping[str, str]) -> RecordingHeader:
     """Return what was known when the recording began."""
-    version = int(fields["format_version"])
-    if version > FORMAT_VERSION:
+    try:
+        version = int(fields["format_version"])
+        header = header_of(fields) if version <= FORMAT_VERSION else None
+    except UNREADABLE as error:
+        raise RecordingDamaged("its header makes no sense: the recording is damaged at its start") from error
+    if header is None:
         raise RecordingForeign(
             f"this recording was made by a newer version of this program (format {version}, we read up to "
             f"{FORMAT_VERSION}): update it"
         )
-    return header_of(fields)
+    if not (math.isfinite(header.wished_rate_hz) and 1.0 <= header.wished_rate_hz <= 10_000.0):
+        raise RecordingDamaged(f"its header asks for {header.wished_rate_hz:g} samples a second: it is damaged")
+    if not 0 <= header.started_ns < 2**63:
+        raise RecordingDamaged("its header holds no time: the recording is damaged at its start")
+    return header
 
 
 def _without_header(data: bytes) -> RecordingDamaged | RecordingForeign:
@@ -150,7 +159,7 @@ def _count(parts: SoundParts, channels: Mapping[int, str]) -> tuple[int, int | N
         expected, latest_ns = record.number + 1, record.time_ns
     if END in parts.metadata:
         expected = int(parts.metadata[END][0]["messages"])
-    return expected - readable, latest_ns
+    return max(0, expected - readable), latest_ns
 
 
 def _damage(parts: SoundParts, size: int, lost: int, until_ns: int | None) -> str | None:
@@ -184,6 +193,7 @@ class _Numbered:
 def _records(chunks: Sequence[memoryview], channels: Mapping[int, str]) -> Iterator[_Numbered]:
     """Give every message that can be read; `channels` are the topics known from elsewhere."""
     topics = dict(channels)
+    latest = -1
     for chunk in chunks:
         for opcode, body in records_in(chunk):
             if opcode == Opcode.CHANNEL:
@@ -191,8 +201,11 @@ def _records(chunks: Sequence[memoryview], channels: Mapping[int, str]) -> Itera
                 topics[channel.id] = channel.topic
             elif opcode == Opcode.MESSAGE:
                 channel_id, number, time_ns, _ = _MESSAGE.unpack_from(body)
+                if number <= latest:  # a part of the file is there twice, as after a copy that was resumed wrongly
+                    continue
                 try:
                     content = message_of(topics[channel_id], time_ns, bytes(body[_MESSAGE.size :]))
                 except UNREADABLE:
                     continue  # counted: its number is missing
+                latest = number
                 yield _Numbered(number, time_ns, content)

@@ -42,7 +42,7 @@ def reasons(rejected: Sequence[RejectedMovement]) -> str:
     """Return how many movements were not counted and the commonest reasons; nothing if there is none."""
     counts = Counter(movement.reason for movement in rejected)
     alone = counts.pop("alone", 0)
-    told = [f"{alone} alone (--min-reps 1 counts them)"] if alone else []
+    told = [f"{alone} alone (imu replay --min-reps 1 counts them)"] if alone else []
     told += [f"{count} {reason}" for reason, count in counts.most_common(REASONS)]
     others = sum(count for _, count in counts.most_common()[REASONS:])
     told += [f"{others} for other reasons"] if others else []
