@@ -236,7 +236,7 @@ def test_ctrl_c_before_a_sensor_is_there_is_one_sentence(tmp_path: Path) -> None
 
 
 def test_a_closed_pipe_does_not_end_the_training(tmp_path: Path) -> None:
-    process = started("--sensor", "virtual", "--duration", "8", home=tmp_path)
+    process = started("--sensor", "virtual", "--duration", "8", home=tmp_path, stderr=subprocess.DEVNULL)
     assert process.stdout is not None
     process.stdout.readline()
     process.stdout.close()
