@@ -85,6 +85,11 @@ def test_of_velocity_loss_the_sign_is_told(live: LiveTraining) -> None:
     assert board(live.view())["figures"][-1]["change"] == "-20 % over the set"
 
 
+def test_a_hinge_has_no_speed_to_speak_of(live: LiveTraining) -> None:
+    live.take(RepetitionCounted(repetition(10.0, Pattern.HINGE, hip_drop_m=0.02, mean_concentric_velocity_m_s=-0.01)))
+    assert board(live.view())["figures"][-1]["value"] == "–"
+
+
 def test_an_empty_board_is_a_board() -> None:
     told = board(LiveView())
     assert (told["count"], told["pattern"], told["figures"], told["sets"]) == (0, None, [], [])

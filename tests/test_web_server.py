@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
@@ -163,3 +164,18 @@ def test_it_ends_in_good_order(tmp_path: Path, how: signal.Signals) -> None:
 def test_the_help_does_not_wait_for_nicegui() -> None:
     code = "import sys; from imu.app import cli; sys.exit('nicegui' in sys.modules or 'uvicorn' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_without_nicegui_one_sentence_says_what_to_install(tmp_path: Path) -> None:
+    code = "import sys; sys.modules['nicegui'] = None; from imu.app.cli import main; main()"
+    command = [sys.executable, "-c", code, "web", "--no-browser", "--port", "0"]
+    environment = os.environ | {"IMU_HOME": str(tmp_path)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert 'python -m pip install "imu-training[web]"' in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_page_has_no_json() -> None:
+    done = subprocess.run([*IMU, "train", "--web", "--json"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2

@@ -14,6 +14,7 @@ from typing import Any
 from imu.app import screen_parts
 from imu.app.announcing import Announcement
 from imu.app.live_view import LOW_BATTERY_PERCENT, LinkState, LiveView, Phase
+from imu.app.report.cues import sinks
 from imu.app.report.words import clock, tempo
 from imu.motion.pattern import Pattern
 from imu.motion.repetitions import Repetition
@@ -109,7 +110,9 @@ def _figures(view: LiveView) -> list[dict[str, Any]]:
 
     loss = view.velocity_loss
     speed = row("Speed up", " m/s", lambda one: one.mean_concentric_velocity_m_s, 2)
-    if loss is not None:
+    if not sinks(view.shown):
+        speed = {"label": "Speed up", "value": "–", "change": "the hip hardly sinks"}
+    elif loss is not None:
         speed["change"] = f"{round(-100 * loss):+d} % over the set"
     of = repetitions if resting else (last,)
     down_pause_up = {"label": "Tempo", "value": f"{tempo(of)} s", "change": "down-pause-up"}

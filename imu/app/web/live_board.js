@@ -1,9 +1,13 @@
 // The live page: draws what the training desk tells, and tells it what the person asks for. It knows no rules of its
 // own: all words come from the server, so that page, terminal and voice agree.
 
+import { beep, drawTrail, shapeOf, speak, unlockSound } from "imu-live";
+
 const RECONNECT_MS = 800;
-const SHOWN_S = 30, SHOWN_NARROW_S = 15, FULL_DEG = 100;
+const SHOWN_S = 30, SHOWN_NARROW_S = 15;
 const SOUNDS = { count: true, pattern: true, cue: true, other: true, rest: true };
+const RESTS_S = [0, 30, 60, 90, 120, 180, 240, 300];
+const EXERCISES = ["Back squat", "Front squat", "Goblet squat", "Deadlift", "Romanian deadlift", "Kettlebell swing", "Good morning"];
 const SETTINGS = "imu-sounds";
 const KEYS = { e: "end set", " ": "end set", u: "take back", p: "pause", k: "keep alone", q: "finish" };
 
@@ -37,8 +41,7 @@ export default {
         </fieldset>
         <label class="field">Rest between sets
           <select v-model.number="rest">
-            <option :value="0">no target</option>
-            <option v-for="s in [30, 60, 90, 120, 180, 240, 300]" :key="s" :value="s">{{ minutes(s) }}</option>
+            <option v-for="s in rests" :key="s" :value="s">{{ s ? minutes(s) : "no target" }}</option>
           </select>
         </label>
         <button type="submit" class="primary">Start</button>
@@ -119,7 +122,7 @@ export default {
           </li>
         </ol>
         <datalist id="exercises">
-          <option v-for="name in ['Back squat', 'Front squat', 'Goblet squat', 'Deadlift', 'Romanian deadlift', 'Kettlebell swing', 'Good morning']" :key="name" :value="name"></option>
+          <option v-for="name in exercises" :key="name" :value="name"></option>
         </datalist>
       </section>
 
@@ -135,8 +138,7 @@ export default {
         <label v-for="(name, key) in soundNames" :key="key"><input type="checkbox" v-model="sounds[key]" /> {{ name }}</label>
         <label class="field">Rest between sets
           <select :value="board.rest_target_s || 0" @change="setRest($event.target.value)">
-            <option :value="0">no target</option>
-            <option v-for="s in [30, 60, 90, 120, 180, 240, 300]" :key="s" :value="s">{{ minutes(s) }}</option>
+            <option v-for="s in rests" :key="s" :value="s">{{ s ? minutes(s) : "no target" }}</option>
           </select>
         </label>
         <p v-if="!speech" class="soft">This browser cannot speak.</p>
@@ -162,7 +164,7 @@ export default {
       sensor: this.sensors[0].wanted, rest: this.restTarget || 0, heard: [], scanning: false, scanned: false,
       sounds: { ...SOUNDS, ...JSON.parse(localStorage.getItem(SETTINGS) || "{}") },
       soundNames: { count: "Say the count", pattern: "Say a new pattern", cue: "Say cues", other: "Say the rest (sets, sensor, pauses)", rest: "Sound when the rest is over" },
-      drafts: {}, speech: "speechSynthesis" in window,
+      rests: RESTS_S, exercises: EXERCISES, drafts: {}, speech: "speechSynthesis" in window,
     };
   },
 
@@ -184,10 +186,7 @@ export default {
   },
 
   watch: {
-    sounds: { deep: true, handler(value) {
-      localStorage.setItem(SETTINGS, JSON.stringify(value));
-      if (this.speech) speechSynthesis.cancel();
-    } },
+    sounds: { deep: true, handler(value) { localStorage.setItem(SETTINGS, JSON.stringify(value)); } },
   },
 
   mounted() {
@@ -213,9 +212,8 @@ export default {
       this.socket.onopen = () => { this.connected = true; this.points = []; };
       this.socket.onmessage = (event) => this.take(JSON.parse(event.data));
       this.socket.onclose = () => {
-        if (this.gone) return;
-        this.connected = false;
-        this.again = setTimeout(() => this.connect(), RECONNECT_MS);
+        this.connected = this.gone;
+        if (!this.gone) this.again = setTimeout(() => this.connect(), RECONNECT_MS);
       };
     },
     send(object) { if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(object)); },
@@ -228,13 +226,11 @@ export default {
         return;
       }
       const before = { state: this.board.state, over: this.board.rest_is_over };
-      if (news.board) {
-        if (news.board.marks) this.marks = news.board.marks;
-        Object.assign(this.board, news.board);
-      }
+      if (news.board?.marks) this.marks = news.board.marks;
+      if (news.board) Object.assign(this.board, news.board);
       if (news.points) this.points = [...this.points, ...news.points].slice(-800);
       for (const one of news.said || []) this.say(one);
-      if (this.board.rest_is_over && !before.over && this.sounds.rest && before.state === "training") this.beep();
+      if (this.board.rest_is_over && !before.over && this.sounds.rest && before.state === "training") beep();
       if (before.state !== "idle" && this.board.state === "idle" && this.board.session) {
         location.assign(`/session/${this.board.session}`);
       }
@@ -246,7 +242,7 @@ export default {
     // what the person asks for
     begin() {
       this.refused = "";
-      this.unlockSound();
+      unlockSound();
       this.send({ do: "begin", sensor: this.sensor, rest_s: this.rest || null });
     },
     ask(what) { this.refused = ""; this.send({ do: what }); },
@@ -284,19 +280,7 @@ export default {
       const text = [said, this.sounds.cue && one.cue].filter(Boolean).join(". ");
       if (!text || !this.speech) return;
       if (one.urgent) speechSynthesis.cancel(); // a count that is heard late is worse than none
-      const words = new SpeechSynthesisUtterance(text);
-      words.lang = "en"; words.rate = 1.15;
-      speechSynthesis.speak(words);
-    },
-    unlockSound() { this.audio ||= new (window.AudioContext || window.webkitAudioContext)(); this.audio.resume(); },
-    beep() {
-      this.unlockSound();
-      for (const [i, hz] of [660, 660, 880].entries()) {
-        const tone = this.audio.createOscillator(), volume = this.audio.createGain(), at = this.audio.currentTime + 0.25 * i;
-        tone.frequency.value = hz; volume.gain.value = 0.25;
-        tone.connect(volume).connect(this.audio.destination);
-        tone.start(at); tone.stop(at + 0.15);
-      }
+      speak(text);
     },
     async keepAwake() {
       if (this.awake || !navigator.wakeLock || document.visibilityState !== "visible") return;
@@ -305,45 +289,11 @@ export default {
     },
 
     // what is drawn
-    shapeOf(pattern) {
-      return { squat: "M12 2a10 10 0 1 0 .01 0Z", hinge: "M12 2L23 21H1Z", mixed: "M12 1L23 12 12 23 1 12Z" }[pattern] || "M3 3H21V21H3Z";
-    },
+    shapeOf,
     sign(gravity) { return { caution: "! ", problem: "!! " }[gravity] || ""; },
     minutes(s) { return `${Math.floor(s / 60)}:${String(Math.round(s % 60)).padStart(2, "0")}`; },
     draw() {
-      const canvas = this.$refs.canvas;
-      if (!canvas) return;
-      const width = canvas.clientWidth, height = canvas.clientHeight, ratio = window.devicePixelRatio || 1;
-      if (!width || !height) return;
-      if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
-        canvas.width = Math.round(width * ratio); canvas.height = Math.round(height * ratio);
-      }
-      const pen = canvas.getContext("2d"), style = getComputedStyle(this.$el), ink = (name) => style.getPropertyValue(name);
-      pen.setTransform(ratio, 0, 0, ratio, 0, 0);
-      pen.clearRect(0, 0, width, height);
-      const span = width < 600 ? SHOWN_NARROW_S : SHOWN_S, end = this.points.length ? this.points[this.points.length - 1][0] : span;
-      const x = (t) => 30 + ((t - end + span) / span) * (width - 42), y = (deg) => height - 6 - (Math.max(0, deg) / FULL_DEG) * (height - 16);
-      pen.font = "12px system-ui, sans-serif"; pen.textAlign = "right"; pen.textBaseline = "middle"; pen.lineWidth = 1;
-      for (const deg of [0, 30, 60, 90]) {
-        pen.strokeStyle = ink("--line"); pen.beginPath(); pen.moveTo(30, y(deg)); pen.lineTo(width - 12, y(deg)); pen.stroke();
-        pen.fillStyle = ink("--soft"); pen.fillText(deg, 25, y(deg));
-      }
-      pen.save(); pen.beginPath(); pen.rect(30, 0, width - 30, height); pen.clip();
-      pen.strokeStyle = ink("--ink"); pen.lineWidth = 2; pen.lineJoin = "round"; pen.beginPath();
-      let down = false;
-      for (const [t, deg] of this.points) {
-        if (deg === null) { down = false; continue; }
-        if (down) pen.lineTo(x(t), y(deg)); else pen.moveTo(x(t), y(deg));
-        down = true;
-      }
-      pen.stroke();
-      for (const one of this.marks) {
-        const across = x(one.t), up = y(one.deg), color = ink(`--${one.pattern}`) || ink("--ink");
-        pen.strokeStyle = color; pen.fillStyle = color; pen.lineWidth = 1;
-        pen.setLineDash([3, 3]); pen.beginPath(); pen.moveTo(across, up); pen.lineTo(across, y(0)); pen.stroke(); pen.setLineDash([]);
-        pen.save(); pen.translate(across - 7, up - 7); pen.scale(14 / 24, 14 / 24); pen.fill(new Path2D(this.shapeOf(one.pattern))); pen.restore();
-      }
-      pen.restore();
+      drawTrail(this.$refs.canvas, this.points, this.marks, this.$el.clientWidth < 600 ? SHOWN_NARROW_S : SHOWN_S);
     },
   },
 };

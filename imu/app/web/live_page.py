@@ -1,4 +1,4 @@
-"""The page to train with: where it is, and which sensors it offers at first. What it does is in ``live_board.js``."""
+"""The page to train with: which sensors it offers at first. What it does is in ``live_board.js``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from imu.app.keeping import last_sensor
 VIRTUAL, NEAREST = "virtual", "any"
 
 
-class LiveBoard(Element, component="live_board.js"):
+class LiveBoard(Element, component="live_board.js", esm={"imu-live": "live"}):
     """What a page shows of a training.
 
     Parameters
