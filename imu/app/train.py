@@ -9,7 +9,7 @@ import asyncio
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TextIO
+from typing import Any, TextIO
 
 from rich.console import Console
 
@@ -102,6 +102,7 @@ async def _train(options: TrainOptions) -> Trained:
         duration_s=options.duration_s,
     )
     live = LiveTraining(trained_before(), options.rest_s)
+    asyncio.get_running_loop().set_exception_handler(_pass_over_late_answers)
     async with radio_for(name, options.duration_s) as (radio, choice):
         clock = HostClock()
         link = SensorLink(radio, choice, recognise, clock)
@@ -120,6 +121,12 @@ async def _train(options: TrainOptions) -> Trained:
     if not is_virtual(name):
         remember_sensor_of(trained)
     return trained
+
+
+def _pass_over_late_answers(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Report what goes wrong in callbacks, but for answers of a radio to what was given up: they harm nobody."""
+    if not isinstance(context.get("exception"), asyncio.InvalidStateError):
+        loop.default_exception_handler(context)
 
 
 class _Audience:
