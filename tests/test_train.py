@@ -65,6 +65,30 @@ def test_a_training_equals_the_replay_of_its_recording(trained: tuple[Path, dict
     assert printed["totals"] == {"squat": 5, "hinge": 0, "uncertain": 0}
 
 
+def test_a_training_converts_to_a_table_that_replays_to_the_same(
+    trained: tuple[Path, dict[str, object], str], tmp_path: Path
+) -> None:
+    (recording,) = (trained[0] / "recordings").glob("*.mcap")
+    table = tmp_path / "training.csv"
+    subprocess.run([*IMU, "convert", str(recording), str(table)], capture_output=True, check=True)
+    converted = replay(str(table), ReplayOptions())
+    assert isinstance(converted, Replayed)
+    assert converted.summary == replay_of(trained[0]).summary
+
+
+def test_a_recording_with_a_part_twice_counts_once(
+    trained: tuple[Path, dict[str, object], str], tmp_path: Path
+) -> None:
+    """A copy that was broken off and begun again."""
+    (recording,) = (trained[0] / "recordings").glob("*.mcap")
+    data = recording.read_bytes()
+    (tmp_path / "recordings").mkdir()
+    (tmp_path / "recordings" / "twice.mcap").write_bytes(data[: len(data) // 2] + data)
+    twice = replay_of(tmp_path)
+    assert twice.summary == replay_of(trained[0]).summary
+    assert twice.damaged is not None and "-" not in twice.damaged.split(":")[1]
+
+
 def test_a_training_is_told_line_by_line_and_kept(trained: tuple[Path, dict[str, object], str]) -> None:
     home, printed, told = trained
     lines = told.splitlines()

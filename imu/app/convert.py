@@ -21,10 +21,14 @@ from typing import Literal
 
 import numpy as np
 
+from imu.app.replay import kind_of
+from imu.commands import PersonAsked
 from imu.errors import ExtraMissing, ImuError, RecordingDamaged, RecordingForeign, RecordingNotWritten
 from imu.samples import Array, ImuBlock
 from imu.sources.recording import SUFFIXES, Recording, find_recordings, read_recording
 from imu.sources.tables import COLUMNS
+from imu.sources.timing import sampling_rate_hz
+from imu.sources.training_recording import open_training_recording
 
 Append = Callable[[Array], None]
 
@@ -79,9 +83,13 @@ def convert(
     if target.exists() and not force:
         raise _there_already(target)
     try:
-        recording = read_recording(
-            _the_only(source), acceleration_unit=acceleration_unit, angular_velocity_unit=angular_velocity_unit
-        )
+        path = _the_only(source)
+        if path.suffix.lower() == ".mcap":
+            recording = _samples_of_training(path)
+        else:
+            recording = read_recording(
+                path, acceleration_unit=acceleration_unit, angular_velocity_unit=angular_velocity_unit
+            )
     except (RecordingDamaged, RecordingForeign) as error:
         raise type(error)(f"{source}: {error}") from error
     beside = target.with_name(f".{secrets.token_hex(4)}{suffix}")
@@ -95,6 +103,19 @@ def convert(
         with contextlib.suppress(OSError):  # it is in its place, or was never made
             beside.unlink()
     return Converted(target, recording)
+
+
+def _samples_of_training(path: Path) -> Recording:
+    """Return the samples of a training's recording; what the person asked for meanwhile has no place in a table."""
+    recorded = open_training_recording(path)
+    driver = kind_of(recorded.header.sensor_kind).driver(recorded.header.wished_rate_hz)
+    heard = [message for message in recorded.messages() if not isinstance(message, PersonAsked)]
+    replies = [*(driver.take(message) for message in heard), driver.finish()]
+    blocks = tuple(block for reply in replies for block in reply.blocks)
+    if not blocks:
+        raise RecordingDamaged("there are no samples in it")
+    time_s = np.concatenate([block.device_time_s for block in blocks])
+    return Recording(path, len(time_s), sampling_rate_hz(time_s), 0, 0, None, blocks.__iter__)
 
 
 def _the_only(source: Path) -> Path:

@@ -140,7 +140,7 @@ def _replay_rows(name: str, path: Path, options: ReplayOptions) -> Replayed:
 def _replay_training(name: str, path: Path, options: ReplayOptions) -> Replayed:
     """Replay a recording of a training: what was heard and asked for then goes the same way as it did live."""
     recording = open_training_recording(path)
-    kind = _kind(recording.header.sensor_kind)
+    kind = kind_of(recording.header.sensor_kind)
     driver = kind.driver(recording.header.wished_rate_hz)
     training = Training(driver, SessionParameters(least_repetitions=options.least_repetitions))
     refusal = None
@@ -158,8 +158,14 @@ def _replay_training(name: str, path: Path, options: ReplayOptions) -> Replayed:
     )
 
 
-def _kind(name: str) -> SensorKind:
-    """Return the kind of sensor that made a recording."""
+def kind_of(name: str) -> SensorKind:
+    """Return the kind of sensor that made a recording of a training.
+
+    Raises
+    ------
+    RecordingForeign
+        If this version knows none of that name.
+    """
     try:
         return kind_named(name)
     except ValueError as error:
