@@ -108,7 +108,8 @@ class OnsetWatch:
 
         A plain loop: one step depends on the last, and any cutting must give the same bits.
         """
-        height_m, velocity_m_s = self._parameters.height_m, self._parameters.velocity_m_s
+        high, rising = self._parameters.height_m, self._parameters.velocity_m_s
+        low, sinking = -high, -rising
         velocity, height, leak = self._velocity, self._height, self._leak
         velocities, heights = [], []
         gained_m_s = ((vertical_m_s2 - self._standing.vertical_m_s2) * STEP_S).tolist()
@@ -118,6 +119,6 @@ class OnsetWatch:
             height = height * leak + velocity * STEP_S
             velocities.append(velocity)
             heights.append(height)
-            if not -height_m <= height <= height_m or (is_smooth and not -velocity_m_s <= velocity <= velocity_m_s):
+            if height > high or height < low or (is_smooth and (velocity > rising or velocity < sinking)):
                 return velocities, heights, True
         return velocities, heights, False
