@@ -33,9 +33,11 @@ pytestmark = pytest.mark.skipif(
     CHROMIUM is None, reason="needs Chromium: sudo apt-get install chromium, or Chrome from its own site"
 )
 RECORDINGS = Path(__file__).parents[1] / "recordings"
-DESKTOP = {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light"}
+DESKTOP = {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light", "reduced_motion": "reduce"}
 PHONE = {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark", "has_touch": True}
 LONG_MS = 60_000
+STILL = """() => document.getAnimations().every(
+  (one) => one.playState !== "running" || one.effect.getTiming().iterations === Infinity)"""
 LISTEN = """
 window.said = []; window.beeps = 0;
 const voice = {cancel() {}, speak(words) { window.said.push(words.text); }};
@@ -94,7 +96,8 @@ def start_virtual(page: Any) -> None:
 
 
 def assert_open_to_all(page: Any) -> None:
-    """No serious fault that axe-core knows."""
+    """No serious fault that axe-core knows, once everything has faded in."""
+    page.wait_for_function(STILL)
     found = axe.Axe().run(page).response["violations"]
     serious = [(one["id"], [node["html"][:200] for node in one["nodes"]]) for one in found
                if one["impact"] in ("serious", "critical")]  # fmt: skip
@@ -281,6 +284,7 @@ def test_what_was_not_counted_can_be_counted_and_sets_be_joined(browser: Any, lo
         page.get_by_role("button", name="Merge with set 2").click()
         page.wait_for_function("document.querySelectorAll('ol.reps').length === 1")
         page.locator("[data-rep='1/6']").click()
+        page.get_by_role("button", name="A new set begins here").wait_for()
         assert_open_to_all(page)
         page.get_by_role("button", name="A new set begins here").click()
         page.wait_for_function("document.querySelectorAll('ol.reps').length === 2")
