@@ -288,15 +288,17 @@ class VerticalEstimator:
         """Return what is known to be zero, as rows over the measured value and the unknowns, and its variances."""
         chosen = self._parameters
         used = 10 + math.ceil(samples * self._interval_s / chosen.wander_interval_s)  # later supports have no part yet
-        known = [self._home_row[:used], *(self._velocity[i + 1, :used] for i in rests)]
-        sds = [self._home_sd, *(chosen.resting_velocity_m_s for _ in rests)]
+        resting = len(rests)
+        rows = np.empty((1 + resting + (end_velocity_sd_m_s is not None) + returns, used))
+        variances = np.full(len(rows), chosen.resting_velocity_m_s**2)
+        rows[0], variances[0] = self._home_row[:used], self._home_sd**2
+        if resting:
+            rows[1 : 1 + resting] = self._velocity[[rest + 1 for rest in rests], :used]
         if end_velocity_sd_m_s is not None:
-            known.append(self._velocity[samples, :used])
-            sds.append(end_velocity_sd_m_s)
+            rows[1 + resting], variances[1 + resting] = self._velocity[samples, :used], end_velocity_sd_m_s**2
         if returns:
-            known.append(self._height[samples, :used])
-            sds.append(chosen.standing_height_m)
-        return np.array(known), np.square(sds)
+            rows[-1], variances[-1] = self._height[samples, :used], chosen.standing_height_m**2
+        return rows, variances
 
     def _posterior(self, conditions: Array, variances: Array) -> tuple[Array, Array]:
         """Return the gain, and 1 and the most likely values of the unknowns."""
