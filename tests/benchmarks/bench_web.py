@@ -1,6 +1,6 @@
 """The page: how long it takes with 1,000 stored sessions, how often a live page is told something, what that costs.
 
-Sessions are made by the simulator and kept through the real store, over four years. Each page is opened in Chromium once
+Sessions are made by the simulator and kept through the real store, over four years. Each page is opened in Chromium
 with nothing cached, then with the program's scripts cached. The live page is fed by a virtual sensor at 100 Hz in the
 same process; its radio is not part of the session core, so the core is timed by itself: taking messages, counting,
 telling pages.
