@@ -74,7 +74,9 @@ def record(path: Path, messages: Sequence[TrainingMessage]) -> Path:
 def record_in_chunks(path: Path, messages: Sequence[TrainingMessage]) -> Path:
     """Record with every message in a chunk of its own."""
     recorder = TrainingRecorder.create(path, HEADER, gather_s=0.0)
+    size = path.stat().st_size
     recorder.write_identified(IDENTIFIED)
+    wait_until(lambda size=size: path.stat().st_size > size)
     for message in messages:
         size = path.stat().st_size
         recorder.write(message)
