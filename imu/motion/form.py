@@ -5,7 +5,9 @@ This module refuses to decide what the movement was.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -25,6 +27,10 @@ SENSOR_ABOVE_HIP_M = 0.08
 MOVING_OF_PEAK = 0.08
 """Part of the peak speed below which the movement has not begun, pauses, or is over; 5 to 10 % is usual (Vitruve,
 GymAware manuals)."""
+
+
+FAST_OF_PEAK = 0.3
+"""Part of the peak speed above which the movement certainly goes on: start and end lie outside of what is faster."""
 
 
 class SagittalPlane:
@@ -77,7 +83,7 @@ class SagittalPlane:
         return direction if along.max() >= -along.min() else -direction
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)  # without slots: its properties keep their value
 class MovementFigures:
     """One movement in numbers.
 
@@ -109,17 +115,17 @@ class MovementFigures:
     turn_rad: float
     height_error_m: float
 
-    @property
+    @cached_property
     def peak_angle_rad(self) -> float:
         """Largest forward tilt."""
         return _peak(self.trunk_angle_rad)
 
-    @property
+    @cached_property
     def hip_drop_m(self) -> float:
         """How far the hip sank below standing; not negative."""
         return max(0.0, _peak(-self.height_m))
 
-    @property
+    @cached_property
     def angle_at_bottom_rad(self) -> float:
         """Forward tilt where the hip is lowest."""
         return float(self.trunk_angle_rad[int(np.argmin(self.height_m))])
@@ -165,13 +171,13 @@ def _phases(speed: Array, excursion: Array) -> tuple[int, int, int, int]:
     """
     n = len(speed)
     turn = min(max(1, int(np.argmax(excursion))), n - 2)
-    moving = speed > MOVING_OF_PEAK * speed.max()
-    fast = speed > 0.3 * speed.max()
-    first_fast = int(np.argmax(fast[: turn + 1])) if fast[: turn + 1].any() else turn
-    last_fast = n - 1 - int(np.argmax(fast[::-1])) if fast[turn:].any() else turn
-    still_before, still_after = np.flatnonzero(~moving[:first_fast]), np.flatnonzero(~moving[last_fast + 1 :])
-    start = int(still_before[-1]) + 1 if len(still_before) else 0
-    end = last_fast + 1 + int(still_after[0]) if len(still_after) else n - 1
+    peak = float(speed.max())
+    moving = speed > MOVING_OF_PEAK * peak
+    fast, still = np.flatnonzero(speed >= FAST_OF_PEAK * peak).tolist(), np.flatnonzero(~moving).tolist()
+    before = bisect_left(still, min(turn, fast[0]))
+    after = bisect_right(still, max(turn, fast[-1]))
+    start = still[before - 1] + 1 if before else 0
+    end = still[after] if after < len(still) else n - 1
     bottom = resume = turn
     while bottom - 1 > start and not moving[bottom - 1]:
         bottom -= 1

@@ -98,8 +98,8 @@ def chord(up: Array, other: Array) -> Array:
     Sums are written out so that the result does not depend on how many there are.
     """
     difference = up - other
-    x, y, z = difference[:, 0], difference[:, 1], difference[:, 2]
-    distance: Array = np.sqrt(x * x + y * y + z * z)
+    xx, yy, zz = (difference * difference).T
+    distance: Array = np.sqrt(xx + yy + zz)
     return distance
 
 
