@@ -114,8 +114,10 @@ class Pursuit:
         upright &= slow | self._turning(tilt)
         new_posture = tilt < np.minimum(chosen.new_standing_tilt_rad, chosen.new_standing_tilt_of_peak * peak)
         upright |= new_posture & (resting >= steps_in(chosen.new_standing_rest_s))
-        idle, over = self._idle(peak, resting, before)
-        upright &= over | ~idle
+        idle = np.zeros(len(window), dtype=bool)
+        if before < steps_in(chosen.naive_s):
+            idle, over = self._idle(peak, resting, before)
+            upright &= over | ~idle
         upright[: max(0, steps_in(chosen.shortest_s) - before)] = False
         calm = (resting >= steps_in(chosen.rest_s)) & (resting % steps_in(chosen.rest_s) == 0)
         stays = self._regained(window)

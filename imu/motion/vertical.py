@@ -305,10 +305,11 @@ class VerticalEstimator:
         rows, mean = conditions[:, 1:], self._prior.errors.mean
         spread = self._prior.times(rows)
         covariance = rows @ spread.T
-        covariance.flat[:: len(variances) + 1] += variances
+        covariance.ravel()[:: len(variances) + 1] += variances  # on its diagonal
         gain: Array = np.asarray(np.linalg.solve(covariance, spread), dtype=np.float64)
         surprise = conditions[:, 0] + rows[:, _ERRORS] @ mean
-        unknown: Array = np.concatenate(([1.0], -surprise @ gain))
+        unknown = np.empty(conditions.shape[1])
+        unknown[0], unknown[1:] = 1.0, -surprise @ gain
         unknown[1:][_ERRORS] += mean
         return gain, unknown
 
