@@ -28,7 +28,7 @@ from imu.motion.vertical import (
 )
 from imu.samples import STANDARD_GRAVITY_M_S2
 
-WAITING_STEPS, FOLLOWING_STEPS = 400, 64
+WAITING_STEPS, FOLLOWING_STEPS = 400, 80
 """How far ahead one look goes, standing and moving; a cost, not a setting: any cutting gives the same movements."""
 
 SETTLED_S, SETTLED_AGAIN_S = 1.0, 20.0
