@@ -25,6 +25,7 @@ from imu.sources.training_records import (
     FORMAT_VERSION,
     HEADER,
     IDENTIFIED,
+    LATEST_NS,
     PROFILE,
     RecordedEvent,
     RecordingHeader,
@@ -132,7 +133,7 @@ def _header(fields: Mapping[str, str]) -> RecordingHeader:
         )
     if not (math.isfinite(header.wished_rate_hz) and 1.0 <= header.wished_rate_hz <= 10_000.0):
         raise RecordingDamaged(f"its header asks for {header.wished_rate_hz:g} samples a second: it is damaged")
-    if not 0 <= header.started_ns < 2**63:
+    if not 0 <= header.started_ns <= LATEST_NS:
         raise RecordingDamaged("its header holds no time: the recording is damaged at its start")
     return header
 
