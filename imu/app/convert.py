@@ -21,14 +21,13 @@ from typing import Literal
 
 import numpy as np
 
-from imu.app.replay import kind_of
-from imu.commands import PersonAsked
 from imu.errors import ExtraMissing, ImuError, RecordingDamaged, RecordingForeign, RecordingNotWritten
 from imu.samples import Array, ImuBlock
 from imu.sources.recording import SUFFIXES, Recording, find_recordings, read_recording
 from imu.sources.tables import COLUMNS
 from imu.sources.timing import sampling_rate_hz
 from imu.sources.training_recording import open_training_recording
+from imu.sources.training_samples import samples_of
 
 Append = Callable[[Array], None]
 
@@ -107,11 +106,7 @@ def convert(
 
 def _samples_of_training(path: Path) -> Recording:
     """Return the samples of a training's recording; what the person asked for meanwhile has no place in a table."""
-    recorded = open_training_recording(path)
-    driver = kind_of(recorded.header.sensor_kind).driver(recorded.header.wished_rate_hz)
-    heard = [message for message in recorded.messages() if not isinstance(message, PersonAsked)]
-    replies = [*(driver.take(message) for message in heard), driver.finish()]
-    blocks = tuple(block for reply in replies for block in reply.blocks)
+    blocks = tuple(samples_of(open_training_recording(path)))
     if not blocks:
         raise RecordingDamaged("there are no samples in it")
     time_s = np.concatenate([block.device_time_s for block in blocks])

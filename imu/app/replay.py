@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import Literal
 
 from imu.errors import ImuError, RecordingForeign
-from imu.sensors.conversation import Refused, SensorKind
-from imu.sensors.kinds import kind_named
+from imu.sensors.conversation import Refused
 from imu.session import Session, SessionParameters, SessionSummary
 from imu.sources.recording import find_recordings, read_recording
 from imu.sources.training_recording import open_training_recording
+from imu.sources.training_samples import driver_of
 from imu.store import hash_of
 from imu.training import Training
 
@@ -140,9 +140,7 @@ def _replay_rows(name: str, path: Path, options: ReplayOptions) -> Replayed:
 def _replay_training(name: str, path: Path, options: ReplayOptions) -> Replayed:
     """Replay a recording of a training: what was heard and asked for then goes the same way as it did live."""
     recording = open_training_recording(path)
-    kind = kind_of(recording.header.sensor_kind)
-    driver = kind.driver(recording.header.wished_rate_hz)
-    training = Training(driver, SessionParameters(least_repetitions=options.least_repetitions))
+    training = Training(driver_of(recording), SessionParameters(least_repetitions=options.least_repetitions))
     refusal = None
     for message in recording.messages():
         refused = [notice for notice in training.take(message).notices if isinstance(notice, Refused)]
@@ -156,22 +154,6 @@ def _replay_training(name: str, path: Path, options: ReplayOptions) -> Replayed:
         started_at=datetime.fromtimestamp(recording.header.started_ns * 1e-9, UTC),
         damaged=recording.damaged,
     )
-
-
-def kind_of(name: str) -> SensorKind:
-    """Return the kind of sensor that made a recording of a training.
-
-    Raises
-    ------
-    RecordingForeign
-        If this version knows none of that name.
-    """
-    try:
-        return kind_named(name)
-    except ValueError as error:
-        raise RecordingForeign(
-            f"it was recorded from a sensor of the kind {name!r}, which this version does not know: update this program"
-        ) from error
 
 
 def replay_all(names: Sequence[str], options: ReplayOptions, jobs: int = 1) -> Generator[Replayed | Failed, None, None]:

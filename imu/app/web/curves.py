@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 
-from imu.commands import PersonAsked
 from imu.motion.form import SagittalPlane, describe
 from imu.motion.movements import Movement, MovementFinder
 from imu.motion.orientation import OrientationFilter
@@ -22,10 +21,10 @@ from imu.motion.resampling import BRIDGED_HOLE_S, Resampler
 from imu.motion.signals import MotionSignals, SignalBuilder
 from imu.motion.tracker import CHUNK_ROWS
 from imu.samples import Array, Gap, ImuBlock
-from imu.sensors.kinds import kind_named
 from imu.session import SessionSummary
 from imu.sources.recording import read_recording
 from imu.sources.training_recording import open_training_recording
+from imu.sources.training_samples import samples_of
 
 SAME_S = 1e-6
 
@@ -59,15 +58,9 @@ def blocks_of(recording: Path) -> Iterator[ImuBlock]:
     ImuError
         If it cannot be read.
     """
-    if recording.suffix.lower() != ".mcap":
-        yield from read_recording(recording).blocks()
-        return
-    training = open_training_recording(recording)
-    driver = kind_named(training.header.sensor_kind).driver(training.header.wished_rate_hz)
-    for message in training.messages():
-        if not isinstance(message, PersonAsked):
-            yield from driver.take(message).blocks
-    yield from driver.finish().blocks
+    if recording.suffix.lower() == ".mcap":
+        return samples_of(open_training_recording(recording))
+    return read_recording(recording).blocks()
 
 
 def angle_curve(blocks: Iterable[ImuBlock], summary: SessionSummary) -> AngleCurve | None:
