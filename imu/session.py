@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from imu.motion.form import SENSOR_ABOVE_HIP_M
 from imu.motion.movements import Movement, Posture
-from imu.motion.pattern import Pattern
+from imu.motion.pattern import Pattern, pattern_of_set
 from imu.motion.repetitions import Judge, JudgeParameters, RejectedMovement, Repetition
 from imu.motion.sets import split_into_sets
 from imu.motion.tracker import MovementTracker
@@ -54,15 +54,7 @@ class TrainingSet:
     @property
     def pattern(self) -> Pattern:
         """The pattern of four in five of the repetitions that have one, else mixed; uncertain if none has one."""
-        squats = sum(r.pattern is Pattern.SQUAT for r in self.repetitions)
-        hinges = sum(r.pattern is Pattern.HINGE for r in self.repetitions)
-        if squats + hinges == 0:
-            return Pattern.UNCERTAIN
-        if squats >= 0.8 * (squats + hinges):
-            return Pattern.SQUAT
-        if hinges >= 0.8 * (squats + hinges):
-            return Pattern.HINGE
-        return Pattern.MIXED
+        return pattern_of_set(repetition.pattern for repetition in self.repetitions)
 
 
 @dataclass(frozen=True, slots=True)

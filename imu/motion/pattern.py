@@ -10,7 +10,7 @@ has rolled back by then, a hinger's has not), and hip drop. Its four weights are
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -25,6 +25,21 @@ class Pattern(StrEnum):
     UNCERTAIN = "uncertain"
     MIXED = "mixed"
     """Only of a set: repetitions of both patterns, neither with four in five."""
+
+
+SET_SHARE = 0.8
+"""A set is of one pattern if at least so many of its repetitions that have one are."""
+
+
+def pattern_of_set(patterns: Iterable[Pattern]) -> Pattern:
+    """Return the pattern of four in five of the repetitions that have one, else mixed; uncertain if none has one."""
+    told = [pattern for pattern in patterns if pattern is not Pattern.UNCERTAIN]
+    if not told:
+        return Pattern.UNCERTAIN
+    for pattern in (Pattern.SQUAT, Pattern.HINGE):
+        if told.count(pattern) >= SET_SHARE * len(told):
+            return pattern
+    return Pattern.MIXED
 
 
 LEAST_CONFIDENCE = 0.55

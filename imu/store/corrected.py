@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from imu.motion.pattern import Pattern
+from imu.motion.pattern import Pattern, pattern_of_set
 from imu.motion.repetitions import RejectedMovement, Repetition
 from imu.session import SessionSummary, TrainingSet
 from imu.store.corrections import Correction
@@ -90,14 +90,8 @@ class CorrectedSet:
 
     @property
     def pattern(self) -> Pattern:
-        """The pattern of the set by the rule of `TrainingSet.pattern`; a test holds the two together."""
-        squats = sum(one.pattern is Pattern.SQUAT for one in self.repetitions)
-        hinges = sum(one.pattern is Pattern.HINGE for one in self.repetitions)
-        if squats + hinges == 0:
-            return Pattern.UNCERTAIN
-        if max(squats, hinges) < 0.8 * (squats + hinges):
-            return Pattern.MIXED
-        return Pattern.SQUAT if squats > hinges else Pattern.HINGE
+        """The pattern of the set, by the rule for measured sets."""
+        return pattern_of_set(repetition.pattern for repetition in self.repetitions)
 
     @property
     def measured(self) -> TrainingSet | None:
