@@ -46,13 +46,14 @@ from imu.sensors.conversation import (
     Subscribe,
     Write,
 )
-from imu.sources.ble import LinkNotice, LinkState, SensorLink
+from imu.sources.ble import LinkNotice, SensorLink
 from imu.sources.ble_choice import SensorChoice, find_sensor
 from imu.sources.ble_connection import ConnectionParameters
 from imu.sources.ble_patience import LinkParameters
 from imu.sources.ble_scan import Radio, SeenSensor, scan
 from imu.sources.ble_trouble import computer_trouble, search_trouble
 from imu.sources.host_clock import HostClock
+from imu.sources.link_state import LinkState
 from imu.sources.twins.twin import Characteristic, Property, Said, Service, WriteRefused
 from imu.sources.virtual import RadioConditions
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from imu.app.cueing import cue, velocity_loss
 from imu.app.live import LONE_OFFERED_S, MESSAGE_SHOWN_S, MESSAGES, NOT_COUNTED_SHOWN_S, LiveTraining, tally
-from imu.app.live_view import Gravity, Link, LinkState, LiveView, Phase, Tally, TrainedBefore
+from imu.app.live_view import Gravity, Link, LiveView, Phase, Tally, TrainedBefore
 from imu.app.report import cues
 from imu.motion.movements import Posture
 from imu.motion.pattern import Pattern
@@ -35,6 +35,7 @@ from imu.session import (
     SetClosed,
     TrainingSet,
 )
+from imu.sources.link_state import LinkState
 from imu.sources.recording import read_recording
 
 RECORDINGS = Path(__file__).parent.parent / "recordings"

@@ -15,7 +15,7 @@ from test_live_view import counted, rejected, repetition, set_of, squats, views
 
 from imu.app.block_digits import ROWS, block_digits, width_of
 from imu.app.live import LiveTraining
-from imu.app.live_view import Link, LinkState, LiveView, Tally, TrainedBefore
+from imu.app.live_view import Link, LiveView, Tally, TrainedBefore
 from imu.app.plain_lines import plain_line
 from imu.app.screen import screen
 from imu.app.screen_parts import ASCII, UNICODE, bar
@@ -34,6 +34,7 @@ from imu.sensors.conversation import (
     SamplesRecovered,
 )
 from imu.session import GapFound, RepetitionCounted, RepetitionTakenBack, SetClosed
+from imu.sources.link_state import LinkState
 
 CONNECTED = Link(LinkState.CONNECTED, "Hip 7", 1, -61.0)
 

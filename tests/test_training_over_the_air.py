@@ -38,10 +38,11 @@ from imu.sensors.conversation import (
 from imu.sensors.kinds import recognise
 from imu.sensors.reference import REFERENCE
 from imu.session import RepetitionCounted
-from imu.sources.ble import LinkNotice, LinkState, SensorLink
+from imu.sources.ble import LinkNotice, SensorLink
 from imu.sources.ble_choice import SensorChoice
 from imu.sources.ble_scan import Radio, scan
 from imu.sources.host_clock import HostClock
+from imu.sources.link_state import LinkState
 from imu.sources.twins.reference import ReferenceTwin
 from imu.sources.twins.reference_firmware import ReferenceParameters
 from imu.sources.virtual import VirtualRadio, VirtualSensor, virtual_signal

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from imu.app.announcing import Announcement, Announcer
 from imu.app.live import LiveTraining
-from imu.app.live_view import Link, LinkState, LiveView
+from imu.app.live_view import Link, LiveView
 from imu.app.replay import Replayed, ReplayOptions, replay
 from imu.app.web.board import board, spoken
 from imu.app.web.curves import AngleCurve, angle_curve, blocks_of
@@ -28,6 +28,7 @@ from imu.motion.movements import Posture
 from imu.motion.pattern import Pattern
 from imu.motion.repetitions import Repetition
 from imu.session import RepetitionCounted, RepetitionTakenBack, SetClosed, TrainingSet
+from imu.sources.link_state import LinkState
 from imu.store import apply_corrections
 
 RECORDINGS = sorted((Path(__file__).parents[1] / "recordings").glob("*.csv.gz"))

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from imu.app.live_view import LinkState, LiveView, Phase
+from imu.app.live_view import LiveView, Phase
 from imu.app.screen_parts import plural
 from imu.app.speech import Voice
 from imu.motion.pattern import Pattern
+from imu.sources.link_state import LinkState
 
 CUE_AGAIN_AFTER = 3
 """The same cue is said again at the earliest so many repetitions later: a coach does not nag."""

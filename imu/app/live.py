@@ -16,7 +16,6 @@ from imu.app.live_view import (
     LOW_BATTERY_PERCENT,
     Gravity,
     Link,
-    LinkState,
     LiveView,
     Message,
     NotCounted,
@@ -49,6 +48,7 @@ from imu.session import (
     SetClosed,
     TrainingSet,
 )
+from imu.sources.link_state import LinkState
 
 NOT_COUNTED_SHOWN_S = 6.0
 """How long a movement that was not counted is told: long enough to read after standing up again."""

@@ -13,19 +13,10 @@ from imu.motion.movements import Posture
 from imu.motion.repetitions import Repetition
 from imu.sensors.conversation import Identified
 from imu.session import TrainingSet
+from imu.sources.link_state import LinkState
 
 LOW_BATTERY_PERCENT = 15.0
 """From here down a battery is low: small sensors show it in coarse steps, and the last of them is soon gone."""
-
-
-class LinkState(StrEnum):
-    """How far the connection to the sensor is."""
-
-    SEARCHING = "searching"
-    CONNECTING = "connecting"
-    CONNECTED = "connected"
-    LOST = "lost"
-    """In a view this stays until it is connected again, whatever is tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +26,7 @@ class Link:
     Attributes
     ----------
     state : LinkState
-        How far it is.
+        How far it is. In a view, lost stays until it is connected again, whatever is tried.
     sensor : str or None
         Name of the sensor, once one was found.
     attempt : int
@@ -200,11 +191,6 @@ class LiveView:
     def last(self) -> Repetition | None:
         """The last repetition of the set that is shown."""
         return self.shown.repetitions[-1] if self.shown else None
-
-    @property
-    def depth_change_m(self) -> float | None:
-        """How much deeper the last repetition of the set was than its first, m."""
-        return self.last.hip_drop_m - self.first.hip_drop_m if self.first and self.last else None
 
     @property
     def rest_is_over(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from imu.app.live_view import LOW_BATTERY_PERCENT, Link, LinkState, LiveView
+from imu.app.live_view import LOW_BATTERY_PERCENT, Link, LiveView
 from imu.app.report.cues import SPEED_DROP_M
 from imu.app.report.words import clock, printable, tempo
 from imu.app.screen_parts import balance, plural, plural_of, sureness
@@ -21,6 +21,7 @@ from imu.sensors.conversation import (
     SamplesRecovered,
 )
 from imu.session import Event, GapFound, MovementRejected, RepetitionCounted, RepetitionTakenBack, SetClosed
+from imu.sources.link_state import LinkState
 
 
 def plain_line(happened: Event | Notice | Link, view: LiveView) -> str | None:

@@ -14,12 +14,13 @@ from textwrap import wrap
 
 from rich.text import Text
 
-from imu.app.live_view import LOW_BATTERY_PERCENT, Gravity, LinkState, LiveView, Phase, Tally
+from imu.app.live_view import LOW_BATTERY_PERCENT, Gravity, LiveView, Phase, Tally
 from imu.app.report.cues import sinks
 from imu.app.report.words import clock, number_of, printable, tempo
 from imu.motion.pattern import Pattern
 from imu.motion.repetitions import Repetition
 from imu.session import TrainingSet
+from imu.sources.link_state import LinkState
 
 STYLE = {
     Pattern.SQUAT: "bold cyan",

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from imu.app.event_object import event_object
 from imu.app.live import LiveTraining
-from imu.app.live_view import Gravity, Link, LinkState, LiveView
+from imu.app.live_view import Gravity, Link, LiveView
 from imu.commands import PersonAsked, PersonCommand
 from imu.errors import ImuError, NothingTrained, ProtocolMismatch, RecordingNotWritten, SensorUnsuitable
 from imu.sensors.conversation import Identified, Message, Notice, Refused
@@ -22,6 +22,7 @@ from imu.session import Event, SessionParameters, SessionSummary
 from imu.sources.ble import LinkNotice, SensorLink
 from imu.sources.ble_scan import SeenSensor
 from imu.sources.host_clock import HostClock
+from imu.sources.link_state import LinkState
 from imu.sources.training_recorder import TrainingRecorder, recording_name
 from imu.sources.training_records import RecordingHeader
 from imu.training import Taken, Training
@@ -189,11 +190,11 @@ class TrainingRun:
 
     def _take_link(self, told: LinkNotice) -> None:
         sensor = told.sensor
-        if told.state.value == LinkState.CONNECTED and self._training is None and sensor is not None:
+        if told.state is LinkState.CONNECTED and self._training is None and sensor is not None:
             self._begin(sensor)
         name = None if sensor is None else sensor.name or sensor.address
         rssi_dbm = None if sensor is None else sensor.rssi_dbm
-        self._tell(Link(LinkState(told.state.value), name, told.attempt, rssi_dbm))
+        self._tell(Link(told.state, name, told.attempt, rssi_dbm))
 
     def _begin(self, sensor: SeenSensor) -> None:
         """Begin to record and to understand: the sensor is known now."""

@@ -11,7 +11,6 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, replace
-from enum import Enum
 
 from imu.errors import BluetoothUnavailable
 from imu.sensors.conversation import Action, LinkDown, LinkUp, Message
@@ -21,17 +20,9 @@ from imu.sources.ble_patience import LinkParameters, Patience
 from imu.sources.ble_scan import Radio, Recognise, SeenSensor, scan
 from imu.sources.ble_trouble import LinkFailed
 from imu.sources.host_clock import HostClock
+from imu.sources.link_state import LinkState
 
 _log = logging.getLogger(__name__)
-
-
-class LinkState(Enum):
-    """How things stand with the sensor."""
-
-    SEARCHING = "searching"
-    CONNECTING = "connecting"
-    CONNECTED = "connected"
-    LOST = "lost"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,10 +18,11 @@ from imu.sensors.conversation import Caution, Identified, SamplesLost, SensorKin
 from imu.sensors.kinds import KINDS, recognise
 from imu.session import Session, SessionSummary
 from imu.simulate import Exercise, Lifter, Rest, Sensor, simulate
-from imu.sources.ble import LinkNotice, LinkState, SensorLink
+from imu.sources.ble import LinkNotice, SensorLink
 from imu.sources.ble_choice import SensorChoice
 from imu.sources.ble_scan import Radio
 from imu.sources.host_clock import HostClock
+from imu.sources.link_state import LinkState
 from imu.sources.twins.kinds import TWINS
 from imu.sources.virtual import VirtualRadio, VirtualSensor
 from imu.training import Training

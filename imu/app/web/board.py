@@ -13,11 +13,12 @@ from typing import Any
 
 from imu.app import screen_parts
 from imu.app.announcing import Announcement
-from imu.app.live_view import LOW_BATTERY_PERCENT, LinkState, LiveView, Phase
+from imu.app.live_view import LOW_BATTERY_PERCENT, LiveView, Phase
 from imu.app.report.cues import sinks
 from imu.app.report.words import clock, tempo
 from imu.motion.pattern import Pattern
 from imu.motion.repetitions import Repetition
+from imu.sources.link_state import LinkState
 
 Entered = tuple[str | None, float | None] | None
 """Name and load that the person gave a set."""
