@@ -27,7 +27,7 @@ from imu.app.report.cues import cues
 from imu.motion.movements import Posture
 from imu.motion.pattern import Pattern
 from imu.motion.repetitions import RejectedMovement, Repetition
-from imu.motion.resampling import BRIDGED_HOLE_S
+from imu.motion.resampling import is_bridged
 from imu.sensors.conversation import (
     Battery,
     Caution,
@@ -166,7 +166,7 @@ class LiveTraining:
             case GapFound(gap):
                 missing_s = gap.end_s - gap.start_s
                 self._facts = replace(self._facts, without_samples_s=self._facts.without_samples_s + missing_s)
-                if missing_s > BRIDGED_HOLE_S:
+                if not is_bridged(gap):
                     self.tell(f"{missing_s:.1f} s came without samples: a repetition in them is not counted")
 
     def _take_rejected(self, movement: RejectedMovement) -> None:

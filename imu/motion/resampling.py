@@ -78,6 +78,11 @@ def _largest(rows: Array) -> Array:
     return largest
 
 
+def is_bridged(gap: Gap) -> bool:
+    """Whether a movement may go on over a gap."""
+    return gap.end_s - gap.start_s <= BRIDGED_HOLE_S
+
+
 class Resampler:
     """Turn blocks of rows into even blocks and gaps; see the module's text.
 
@@ -125,7 +130,7 @@ class Resampler:
                 self._extend(rows[:, done:hole], output)
             gap = Gap(float(time[hole] - steps[hole]), float(time[hole]))
             output.append(gap)
-            if gap.end_s - gap.start_s > BRIDGED_HOLE_S:
+            if not is_bridged(gap):
                 self._segment = None
             done = hole
         self._extend(rows[:, done:], output)

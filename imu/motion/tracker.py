@@ -6,9 +6,11 @@ Rows -> :mod:`~imu.motion.resampling` -> :mod:`~imu.motion.orientation` -> :mod:
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from imu.motion.movements import Movement, MovementFinder, Posture
 from imu.motion.orientation import OrientationFilter
-from imu.motion.resampling import BRIDGED_HOLE_S, Resampler
+from imu.motion.resampling import Resampler, is_bridged
 from imu.motion.signals import MotionSignals, SignalBuilder
 from imu.samples import Gap, ImuBlock, RowFaults
 
@@ -17,37 +19,52 @@ CHUNK_ROWS = 8192
 going to and fro between the two would cost a tenth."""
 
 
-class MovementTracker:
-    """Find the movements and gaps in a stream; any cutting into blocks gives the same, with ``==``.
-
-    A gap longer than :data:`~imu.motion.resampling.BRIDGED_HOLE_S` ends the movement that is going on, and the
-    filters start anew.
-    """
+class SignalTracker:
+    """Rows -> signals and gaps. After a gap that is not bridged (see `is_bridged`) the filters start anew."""
 
     def __init__(self) -> None:
-        self._resampler = Resampler()
-        self._finder = MovementFinder()
+        self.resampler = Resampler()
         self._begin_segment()
 
     def _begin_segment(self) -> None:
         self._orientation = OrientationFilter()
         self._signals = SignalBuilder()
 
+    def push(self, block: ImuBlock) -> Iterator[Gap | MotionSignals]:
+        """Take the next rows, give what they make in order; to be run to its end."""
+        for start in range(0, len(block), CHUNK_ROWS):
+            for piece in self.resampler.push(block[start : start + CHUNK_ROWS]):
+                if not isinstance(piece, Gap):
+                    yield self._signals.push(piece, self._orientation.push(piece))
+                    continue
+                if not is_bridged(piece):
+                    self._begin_segment()
+                yield piece
+
+
+class MovementTracker:
+    """Find the movements and gaps in a stream; any cutting into blocks gives the same, with ``==``.
+
+    A gap that is not bridged ends the movement that is going on.
+    """
+
+    def __init__(self) -> None:
+        self._signals = SignalTracker()
+        self._finder = MovementFinder()
+
     def push(self, block: ImuBlock) -> list[Gap | Movement]:
         """Take the next rows; return what they finish, in order."""
         found: list[Gap | Movement] = []
         signals: list[MotionSignals] = []
-        for start in range(0, len(block), CHUNK_ROWS):
-            for piece in self._resampler.push(block[start : start + CHUNK_ROWS]):
-                if not isinstance(piece, Gap):
-                    signals.append(self._signals.push(piece, self._orientation.push(piece)))
-                    continue
-                found += self._finder.push(signals)
-                signals = []
-                if piece.end_s - piece.start_s > BRIDGED_HOLE_S:
-                    found += self.finish()
-                    self._begin_segment()
-                found.append(piece)
+        for piece in self._signals.push(block):
+            if not isinstance(piece, Gap):
+                signals.append(piece)
+                continue
+            found += self._finder.push(signals)
+            signals = []
+            if not is_bridged(piece):
+                found += self.finish()
+            found.append(piece)
         found += self._finder.push(signals)
         return found
 
@@ -68,15 +85,15 @@ class MovementTracker:
     @property
     def faults(self) -> RowFaults:
         """Rows that were not usable as they came."""
-        return self._resampler.faults
+        return self._signals.resampler.faults
 
     @property
     def rows(self) -> int:
         """Rows used."""
-        return self._resampler.rows
+        return self._signals.resampler.rows
 
     @property
     def span_s(self) -> tuple[float, float] | None:
         """Times of the first and the last row used; ``None`` before the first."""
-        first, last = self._resampler.first_s, self._resampler.last_s
+        first, last = self._signals.resampler.first_s, self._signals.resampler.last_s
         return None if first is None or last is None else (first, last)

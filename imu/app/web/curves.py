@@ -15,11 +15,10 @@ import numpy as np
 
 from imu.motion.form import SagittalPlane, describe
 from imu.motion.movements import Movement, MovementFinder
-from imu.motion.orientation import OrientationFilter
 from imu.motion.pursuit import Ending
-from imu.motion.resampling import BRIDGED_HOLE_S, Resampler
-from imu.motion.signals import MotionSignals, SignalBuilder
-from imu.motion.tracker import CHUNK_ROWS
+from imu.motion.resampling import is_bridged
+from imu.motion.signals import MotionSignals
+from imu.motion.tracker import SignalTracker
 from imu.samples import Array, Gap, ImuBlock
 from imu.session import SessionSummary
 from imu.sources.recording import read_recording
@@ -99,23 +98,20 @@ def angle_curve(blocks: Iterable[ImuBlock], summary: SessionSummary) -> AngleCur
 
 
 def _segments(blocks: Iterable[ImuBlock]) -> Iterator[tuple[MotionSignals, list[Movement]]]:
-    """Give each stretch without a hole: its signals, and the movements in it; as :mod:`imu.motion.tracker` does."""
-    resampler, finder = Resampler(), MovementFinder()
-    orientation, builder = OrientationFilter(), SignalBuilder()
+    """Give each stretch without a hole: its signals, and the movements in it."""
+    tracker, finder = SignalTracker(), MovementFinder()
     signals: list[MotionSignals] = []
     movements: list[Movement] = []
     for block in blocks:
-        for start in range(0, len(block), CHUNK_ROWS):
-            for piece in resampler.push(block[start : start + CHUNK_ROWS]):
-                if not isinstance(piece, Gap):
-                    signals.append(builder.push(piece, orientation.push(piece)))
-                    movements += finder.push(signals[-1:])
-                elif piece.end_s - piece.start_s > BRIDGED_HOLE_S:
-                    finder.interrupt()
-                    orientation, builder = OrientationFilter(), SignalBuilder()
-                    if signals:
-                        yield MotionSignals.joined(signals), movements
-                    signals, movements = [], []
+        for piece in tracker.push(block):
+            if not isinstance(piece, Gap):
+                signals.append(piece)
+                movements += finder.push([piece])
+            elif not is_bridged(piece):
+                finder.interrupt()
+                if signals:
+                    yield MotionSignals.joined(signals), movements
+                signals, movements = [], []
     if signals:
         yield MotionSignals.joined(signals), movements
 
