@@ -89,6 +89,23 @@ def test_a_recording_with_a_part_twice_counts_once(
     assert twice.damaged is not None and "-" not in twice.damaged.split(":")[1]
 
 
+def test_a_damaged_recording_says_so_to_people_and_programs_and_keeps_its_day(
+    trained: tuple[Path, dict[str, object], str], tmp_path: Path
+) -> None:
+    (whole,) = (trained[0] / "recordings").glob("*.mcap")
+    cut = tmp_path / "cut.mcap"
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 2 // 3])
+    environment = os.environ | {"IMU_HOME": str(tmp_path / "home")}
+    run = [*IMU, "replay", str(cut)]
+    told = subprocess.run([*run, "--save"], env=environment, text=True, capture_output=True, check=True).stdout
+    assert "breaks off after" in told
+    out = subprocess.run([*run, "--json"], env=environment, text=True, capture_output=True, check=True).stdout
+    assert "breaks off after" in json.loads(out)["damaged"]
+    with SessionStore.open(tmp_path / "home" / "sessions.db") as store:
+        started_at = store.load(1).started_at
+    assert started_at is not None and abs(started_at.timestamp() - whole.stat().st_ctime) < 300
+
+
 def test_a_training_is_told_line_by_line_and_kept(trained: tuple[Path, dict[str, object], str]) -> None:
     home, printed, told = trained
     lines = told.splitlines()

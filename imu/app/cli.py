@@ -204,7 +204,8 @@ def _print_json(results: Iterable[Replayed | Failed], store: SessionStore | None
             continue
         number = _keep(result, store)
         of_store = {} if number is None else {"session": number}
-        print_object(session_object(result.name, result.summary) | of_store)
+        of_file = {} if result.damaged is None else {"damaged": result.damaged}
+        print_object(session_object(result.name, result.summary) | of_file | of_store)
     return failed
 
 
@@ -251,17 +252,11 @@ def _open_store() -> SessionStore:
 
 def _keep(replayed: Replayed, store: SessionStore | None) -> int | None:
     """Keep a session if it was asked for; return its number."""
-    if store is None or replayed.content_hash is None:
+    if store is None:
         return None
-    from datetime import UTC, datetime
+    from imu.app.replay import keep_replayed
 
-    return store.save(
-        replayed.summary,
-        replayed.name,
-        replayed.content_hash,
-        saved_at=datetime.now(UTC),
-        software_version=software_version(),
-    )
+    return keep_replayed(replayed, store, software_version())
 
 
 session_commands.add_commands(app)

@@ -25,7 +25,7 @@ from imu.session import Session, SessionParameters, SessionSummary
 from imu.sources.recording import find_recordings, read_recording
 from imu.sources.training_recording import open_training_recording
 from imu.sources.training_samples import driver_of
-from imu.store import hash_of
+from imu.store import SessionStore, hash_of
 from imu.training import Training
 
 
@@ -153,6 +153,26 @@ def _replay_training(name: str, path: Path, options: ReplayOptions) -> Replayed:
         summary=summary,
         started_at=datetime.fromtimestamp(recording.header.started_ns * 1e-9, UTC),
         damaged=recording.damaged,
+    )
+
+
+def keep_replayed(replayed: Replayed, store: SessionStore, software_version: str) -> int | None:
+    """Keep a session in the store; return its number, or ``None`` if it was replayed without being hashed.
+
+    Raises
+    ------
+    StoreDamaged
+        If the store cannot be written.
+    """
+    if replayed.content_hash is None:
+        return None
+    return store.save(
+        replayed.summary,
+        replayed.name,
+        replayed.content_hash,
+        saved_at=datetime.now(UTC),
+        software_version=software_version,
+        started_at=replayed.started_at,
     )
 
 

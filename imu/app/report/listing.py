@@ -69,7 +69,9 @@ class OneLineEach:
             lines.append(("Load", load(squats, hinges)))
         lines += [("Not counted", text) for text in [reasons(self._rejected)] if text]
         if self._flawed:
-            lines.append(("Data", f"{number_of(self._flawed, 'recording')} with gaps or faulty rows: see --reps"))
+            lines.append(
+                ("Data", f"{number_of(self._flawed, 'recording')} damaged or with gaps or faulty rows: see --reps")
+            )
         return labelled(lines)
 
 

@@ -185,9 +185,9 @@ def _rejected_table(rejected: Iterable[RejectedMovement]) -> Table:
 
 
 def flaws(replayed: Replayed) -> list[str]:
-    """Return what was wrong with the rows of a recording."""
+    """Return what was wrong with a recording and with its rows."""
     gaps, faults = replayed.summary.gaps, replayed.summary.faults
-    found = []
+    found = [] if replayed.damaged is None else [printable(replayed.damaged)]
     if gaps:
         missing_s = sum(gap.end_s - gap.start_s for gap in gaps)
         found.append(f"{number_of(len(gaps), 'gap')} ({missing_s:.1f} s without samples)")

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 
 from imu.app.home import recordings_folder, store_path
 from imu.app.output import software_version
-from imu.app.replay import Failed, ReplayOptions, replay
+from imu.app.replay import Failed, ReplayOptions, keep_replayed, replay
 from imu.errors import ImuError, SessionNotFound
 from imu.store import SessionStore
 
@@ -61,14 +60,10 @@ def _keep(name: str) -> int:
     if path is None:
         raise SessionNotFound(f"there is no recording {name} without a session")
     replayed = replay(str(path), ReplayOptions(hashed=True))
-    if isinstance(replayed, Failed) or replayed.content_hash is None:
-        raise NotCounted(replayed.reason if isinstance(replayed, Failed) else f"{name} cannot be read")
+    if isinstance(replayed, Failed):
+        raise NotCounted(replayed.reason)
     with SessionStore.open(store_path()) as store:
-        return store.save(
-            replayed.summary,
-            str(path),
-            replayed.content_hash,
-            saved_at=datetime.now(UTC),
-            software_version=software_version(),
-            started_at=replayed.started_at,
-        )
+        number = keep_replayed(replayed, store, software_version())
+    if number is None:
+        raise NotCounted(f"{name} cannot be read")
+    return number
