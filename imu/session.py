@@ -17,6 +17,9 @@ from imu.motion.sets import split_into_sets
 from imu.motion.tracker import MovementTracker
 from imu.samples import Gap, ImuBlock, RowFaults
 
+ALONE, TAKEN_BACK = "alone", "taken back by the person"
+"""Why a repetition that was announced does not count: it made no set, or it was none."""
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingSet:
@@ -216,7 +219,7 @@ class Session:
         else:
             return []
         self._rejected.append(
-            RejectedMovement(repetition.start_s, repetition.end_s, "taken back by the person", repetition)
+            RejectedMovement(repetition.start_s, repetition.end_s, TAKEN_BACK, repetition, repetition.counting_log_odds)
         )
         return [RepetitionTakenBack(repetition)]
 
@@ -224,7 +227,7 @@ class Session:
         """Count the last repetition that stood alone as a set of its own."""
         for i in reversed(range(len(self._rejected))):
             movement = self._rejected[i]
-            if movement.reason == "alone" and movement.repetition is not None:
+            if movement.reason == ALONE and movement.repetition is not None:
                 del self._rejected[i]
                 kept = TrainingSet((movement.repetition,))
                 self._sets.append(kept)
@@ -296,6 +299,8 @@ class Session:
                 events.append(SetClosed(training_set))
                 continue
             for repetition in repetitions:
-                alone = RejectedMovement(repetition.start_s, repetition.end_s, "alone", repetition)
+                alone = RejectedMovement(
+                    repetition.start_s, repetition.end_s, ALONE, repetition, repetition.counting_log_odds
+                )
                 self._rejected.append(alone)
                 events.append(MovementRejected(alone))

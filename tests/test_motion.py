@@ -16,7 +16,7 @@ from imu.motion.evidence import EVIDENCE, evidence
 from imu.motion.form import MovementFigures, SagittalPlane, describe
 from imu.motion.movements import Movement
 from imu.motion.orientation import OrientationFilter
-from imu.motion.pattern import LEAST_CONFIDENCE, Pattern, PatternWeights, hinge_log_odds, tell_pattern
+from imu.motion.pattern import LEAST_CONFIDENCE, Pattern, PatternWeights, tell_pattern
 from imu.motion.pursuit import Ending, Pursuit
 from imu.motion.resampling import EvenBlock, Resampler
 from imu.motion.signals import STEP_S, MotionSignals, SignalBuilder, chord, run_lengths
@@ -397,6 +397,10 @@ def figures_of(peak_rad: float, drop_m: float, bottom_share: float = 1.0) -> Mov
     return MovementFigures(
         time, angle, zero, -drop_m * shape, zero, np.zeros((41, 3)), 1, 19, 21, 39, turn_rad=0.0, height_error_m=0.0
     )
+
+
+def hinge_log_odds(figures: MovementFigures, weights: PatternWeights) -> float:
+    return weights.hinge_log_odds(figures.peak_angle_rad, figures.angle_at_bottom_rad, figures.hip_drop_m)
 
 
 def hinge_probability(figures: MovementFigures, weights: PatternWeights = PATTERN) -> float:

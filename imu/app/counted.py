@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from imu.motion.repetitions import JudgeParameters
 from imu.samples import ImuBlock
-from imu.session import Session, SessionParameters
+from imu.session import Session, SessionParameters, SessionSummary
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,11 @@ def count(blocks: Iterable[ImuBlock], least_repetitions: int, judge: JudgeParame
     session = Session(SessionParameters(least_repetitions=least_repetitions, judge=judge))
     for block in blocks:
         session.push(block)
-    _, summary = session.finish()
+    return counted_sets(session.finish()[1])
+
+
+def counted_sets(summary: SessionSummary) -> CountedSets:
+    """Return what a session has counted."""
     sets = tuple(
         tuple(
             Counted(

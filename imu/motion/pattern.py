@@ -10,11 +10,16 @@ has rolled back by then, a hinger's has not), and hip drop. Its four weights are
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from imu.motion.form import MovementFigures
+from imu.motion.resemblance import Resemblance
+
+if TYPE_CHECKING:
+    from imu.motion.repetitions import Repetition
 
 
 class Pattern(StrEnum):
@@ -59,15 +64,14 @@ class PatternWeights:
     per_rad_at_bottom: float
     per_m_of_drop: float
 
-
-def hinge_log_odds(figures: MovementFigures, weights: PatternWeights) -> float:
-    """Return the log-odds that a repetition is a hinge, by itself."""
-    return (
-        weights.bias
-        + weights.per_rad_of_peak * figures.peak_angle_rad
-        + weights.per_rad_at_bottom * figures.angle_at_bottom_rad
-        + weights.per_m_of_drop * figures.hip_drop_m
-    )
+    def hinge_log_odds(self, peak_angle_rad: float, angle_at_bottom_rad: float, hip_drop_m: float) -> float:
+        """Return the log-odds that a repetition is a hinge, by itself."""
+        return (
+            self.bias
+            + self.per_rad_of_peak * peak_angle_rad
+            + self.per_rad_at_bottom * angle_at_bottom_rad
+            + self.per_m_of_drop * hip_drop_m
+        )
 
 
 def tell_pattern(own_log_odds: float, alike: Sequence[float] = ()) -> tuple[Pattern, float]:
@@ -87,3 +91,39 @@ def tell_pattern(own_log_odds: float, alike: Sequence[float] = ()) -> tuple[Patt
     if confidence < LEAST_CONFIDENCE:
         return Pattern.UNCERTAIN, confidence
     return (Pattern.HINGE if hinge > 0.5 else Pattern.SQUAT), confidence
+
+
+RECENT = 6
+"""So many repetitions are remembered for telling the pattern of the next."""
+
+
+class PatternTeller:
+    """Tell the pattern of one repetition after the other: each by itself, and by those before that resemble it.
+
+    Parameters
+    ----------
+    weights : PatternWeights
+        Of the three numbers.
+    shift : float
+        What is added to the log-odds of a hinge: see :mod:`imu.motion.personal`.
+    """
+
+    def __init__(self, weights: PatternWeights, shift: float = 0.0) -> None:
+        self._weights = weights
+        self._shift = shift
+        self._resemblance = Resemblance()
+        self._recent: deque[tuple[Repetition, float]] = deque(maxlen=RECENT)
+
+    def own_log_odds(self, repetition: Repetition) -> float:
+        """Return the log-odds that a repetition is a hinge, by itself and before any shift."""
+        return self._weights.hinge_log_odds(
+            repetition.trunk_angle_rad, repetition.angle_at_bottom_rad, repetition.hip_drop_m
+        )
+
+    def tell(self, repetition: Repetition) -> Repetition:
+        """Return the next repetition with its pattern and confidence, whatever it had before."""
+        own = self.own_log_odds(repetition) + self._shift
+        alike = [odds for other, odds in self._recent if self._resemblance.holds(other, repetition)]
+        self._recent.append((repetition, own))
+        pattern, confidence = tell_pattern(own, alike)
+        return replace(repetition, pattern=pattern, confidence=confidence)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from imu.motion.evidence import CountingWeights, evidence
 from imu.motion.form import MovementFigures, SagittalPlane, describe
 from imu.motion.movements import Movement
-from imu.motion.pattern import Pattern, PatternWeights, hinge_log_odds, tell_pattern
+from imu.motion.pattern import Pattern, PatternTeller, PatternWeights
+from imu.motion.personal import PersonalShift
 from imu.motion.pursuit import Ending
-from imu.motion.resemblance import Resemblance
 from imu.motion.signals import STEP_S
 from imu.motion.weights import COUNTING, PATTERN
 from imu.samples import Array
@@ -51,6 +50,9 @@ class Repetition:
         Turn about the vertical from start to end, left positive.
     trunk_lead_s : float
         By how much the trunk began to tilt before the hip began to sink; positive is *hips first*.
+    counting_log_odds : float or None
+        That this is a repetition, before what was learnt of the person; ``None`` where it was measured by a version of
+        this program that did not keep it.
     """
 
     start_s: float
@@ -70,6 +72,7 @@ class Repetition:
     sideways_tilt_rad: float
     turn_rad: float
     trunk_lead_s: float
+    counting_log_odds: float | None = None
 
     def __post_init__(self) -> None:
         """Check the order of times and the range of the confidence.
@@ -97,12 +100,15 @@ class RejectedMovement:
         Why, in words for the person: ``sat down``, ``alone``, ``too small`` and so on.
     repetition : Repetition or None
         For ``alone``: the repetition that was announced and made no set.
+    counting_log_odds : float or None
+        As of a `Repetition`; ``None`` also for what did not come back to standing, which is none in any case.
     """
 
     start_s: float
     end_s: float
     reason: str
     repetition: Repetition | None = None
+    counting_log_odds: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,6 +126,8 @@ class JudgeParameters:
     """Added while a set is going on: who has just done a repetition is likely to do another."""
     in_set_s: float = 10.0
     """How long after a repetition that holds."""
+    personal: PersonalShift = field(default_factory=PersonalShift)
+    """What was learnt of this person."""
 
 
 _ENDED_OTHERWISE = {
@@ -130,10 +138,6 @@ _ENDED_OTHERWISE = {
 }
 
 
-RECENT = 6
-"""So many repetitions are remembered for telling the pattern of the next."""
-
-
 class Judge:
     """Decide for each movement, once and for good, whether it is a repetition and of which pattern."""
 
@@ -141,8 +145,7 @@ class Judge:
         self._parameters = parameters or JudgeParameters()
         self._sagittal_plane = SagittalPlane()
         self._last_end_s = -math.inf
-        self._resemblance = Resemblance()
-        self._recent: deque[tuple[Repetition, float]] = deque(maxlen=RECENT)
+        self._patterns = PatternTeller(self._parameters.pattern, self._parameters.personal.hinge)
 
     def decide(self, movement: Movement) -> Repetition | RejectedMovement:
         """Return the repetition, or the movement with the reason why it is none. No delay."""
@@ -152,35 +155,23 @@ class Judge:
         if movement.ending is not Ending.RETURNED:
             return RejectedMovement(start_s, end_s, _ENDED_OTHERWISE[movement.ending])
         figures, values, log_odds = self._weigh(movement, self._sagittal_plane)
-        threshold = math.log(chosen.least_probability / (1 - chosen.least_probability))
-        if start_s - self._last_end_s < chosen.in_set_s:
-            threshold -= chosen.in_set_log_odds
-        if log_odds < threshold:
+        threshold = math.log(chosen.least_probability / (1 - chosen.least_probability)) - chosen.personal.counting
+        in_set = chosen.in_set_log_odds if start_s - self._last_end_s < chosen.in_set_s else 0.0
+        if log_odds + in_set < threshold:
             # Perhaps the plane was learnt from a sideways bend: a repetition in its own plane corrects it.
             own_figures, own_values, own_log_odds = self._weigh(movement, SagittalPlane())
-            if own_log_odds >= threshold:
+            if own_log_odds + in_set >= threshold:
                 self._sagittal_plane.learn(own_figures.lean)
                 if not self._sagittal_plane.established:
                     figures, values, log_odds = own_figures, own_values, own_log_odds
         else:
             self._sagittal_plane.learn(figures.lean)
-        if log_odds < threshold:
-            time = figures.time_s
+        if log_odds + in_set < threshold:
+            start_s, end_s = float(figures.time_s[figures.start]), float(figures.time_s[figures.end])
             reason = chosen.counting.reason_against(values)
-            return RejectedMovement(float(time[figures.start]), float(time[figures.end]), reason)
+            return RejectedMovement(start_s, end_s, reason, counting_log_odds=log_odds + in_set)
         self._last_end_s = end_s
-        return self._tell(figures, end_s)
-
-    def _tell(self, figures: MovementFigures, confirmed_s: float) -> Repetition:
-        """Return the repetition, its pattern told with the help of those before that resemble it."""
-        own = hinge_log_odds(figures, self._parameters.pattern)
-        by_itself = _repetition(figures, confirmed_s, tell_pattern(own))
-        alike = [odds for other, odds in self._recent if self._resemblance.holds(other, by_itself)]
-        self._recent.append((by_itself, own))
-        if not alike:
-            return by_itself
-        pattern, confidence = tell_pattern(own, alike)
-        return replace(by_itself, pattern=pattern, confidence=confidence)
+        return self._patterns.tell(_repetition(figures, end_s, log_odds + in_set))
 
     def _weigh(self, movement: Movement, plane: SagittalPlane) -> tuple[MovementFigures, Array, float]:
         """Return the movement's figures in `plane`, its evidence, and the log-odds that it is a repetition."""
@@ -189,8 +180,8 @@ class Judge:
         return figures, values, self._parameters.counting.log_odds(values)
 
 
-def _repetition(figures: MovementFigures, confirmed_s: float, pattern: tuple[Pattern, float]) -> Repetition:
-    """Return the repetition that the figures describe."""
+def _repetition(figures: MovementFigures, confirmed_s: float, counting_log_odds: float) -> Repetition:
+    """Return the repetition that the figures describe, of a pattern yet to be told."""
     time, angle, velocity = figures.time_s, figures.trunk_angle_rad, figures.velocity_m_s
     start, bottom, resume, end = figures.start, figures.bottom, figures.resume, figures.end
     concentric_s = (end - resume) * STEP_S
@@ -200,8 +191,8 @@ def _repetition(figures: MovementFigures, confirmed_s: float, pattern: tuple[Pat
         bottom_s=float(time[bottom]),
         end_s=float(time[end]),
         confirmed_s=confirmed_s,
-        pattern=pattern[0],
-        confidence=pattern[1],
+        pattern=Pattern.UNCERTAIN,
+        confidence=0.5,
         trunk_angle_rad=figures.peak_angle_rad,
         hip_drop_m=figures.hip_drop_m,
         eccentric_s=(bottom - start) * STEP_S,
@@ -213,6 +204,7 @@ def _repetition(figures: MovementFigures, confirmed_s: float, pattern: tuple[Pat
         sideways_tilt_rad=float(sideways[int(np.argmax(np.abs(sideways)))]),
         turn_rad=figures.turn_rad,
         trunk_lead_s=_trunk_lead_s(angle[start : bottom + 1], -figures.height_m[start : bottom + 1]),
+        counting_log_odds=counting_log_odds,
     )
 
 

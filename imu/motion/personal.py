@@ -1,0 +1,102 @@
+"""One person's answers to the two questions that every movement is asked (a repetition? a hinge?) -> two thresholds.
+
+People have habits that no fit on other people knows: one leans in every squat, one bows while picking things up. Each
+question is decided by log-odds, and a habit shows as log-odds that are too high or too low by about the same for all
+that this person does. So what is learnt is one number for each question, added to its log-odds: the thresholds move, and
+what speaks for or against stays as it was.
+
+The number is the most likely one (a logistic regression of which only the bias is free) under a Gaussian prior around 0,
+and is bounded: a few slips of the keyboard change next to nothing, and no corrections at all can turn a clear case.
+
+This module refuses to know what was corrected (see :mod:`imu.store.learning`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+LARGEST_SHIFT = 2.0
+"""Log-odds that a shift may reach either way: who was judged at seven to one is then nearly uncertain, and
+whoever was judged clearer than that is judged the same."""
+
+PRIOR_SD = 1.0
+"""Spread of the shifts of different people, in log-odds. The best shifts for the 20 people of SisFall, each judged by a fit
+on the others, spread by 0.9 (counting) and 1.0 (pattern): ``python tests/benchmarks/learning.py --spread``."""
+
+
+@dataclass(frozen=True, slots=True)
+class PersonalShift:
+    """What is added to a person's log-odds; nothing for who has not corrected anything.
+
+    Attributes
+    ----------
+    counting : float
+        To those that a movement is a repetition.
+    hinge : float
+        To those that a repetition is a hinge.
+
+    Raises
+    ------
+    ValueError
+        If one is beyond `LARGEST_SHIFT`.
+    """
+
+    counting: float = 0.0
+    hinge: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Check the bounds."""
+        if not (abs(self.counting) <= LARGEST_SHIFT and abs(self.hinge) <= LARGEST_SHIFT):  # not a number: refused
+            raise ValueError(f"a shift is at most {LARGEST_SHIFT} either way, got {self}")
+
+    def __bool__(self) -> bool:
+        """Return whether anything is shifted."""
+        return self != PersonalShift()
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """One answer of the person, beside what was thought.
+
+    Attributes
+    ----------
+    log_odds : float
+        Before any shift.
+    answer : bool
+        What the person says.
+    weight : float
+        Repetitions of one set are done alike and are one witness together: each has its share of 1.
+    """
+
+    log_odds: float
+    answer: bool
+    weight: float = 1.0
+
+
+def likeliest_shift(witnesses: Iterable[Witness]) -> float:
+    """Return the likeliest shift, within its bounds; 0 without witnesses.
+
+    The slope of the log-posterior falls everywhere, so its root is found by bisection.
+    """
+    heard = list(witnesses)
+
+    def slope(shift: float) -> float:
+        return (
+            math.fsum(
+                one.weight * (one.answer - 1.0 / (1.0 + math.exp(-max(-50.0, min(50.0, one.log_odds + shift)))))
+                for one in heard
+            )
+            - shift / PRIOR_SD**2
+        )
+
+    low, high = -LARGEST_SHIFT, LARGEST_SHIFT
+    if slope(low) <= 0.0:
+        return low
+    if slope(high) >= 0.0:
+        return high
+    while high - low > 1e-3:
+        middle = (low + high) / 2
+        low, high = (middle, high) if slope(middle) > 0.0 else (low, middle)
+    return round((low + high) / 2, 2)
