@@ -132,7 +132,8 @@ def repetitions(draw):
     confirmed_s = draw(st.floats(min_value=end_s, max_value=2e9))
     pattern = draw(st.sampled_from([SQUAT, HINGE, UNCERTAIN]))
     confidence = draw(st.floats(0.0, 1.0))
-    rest = {field.name: draw(finite) for field in fields(Repetition)[6:]}
+    rest = {field.name: draw(finite) for field in fields(Repetition)[6:-1]}
+    rest["counting_log_odds"] = draw(st.none() | finite)
     return Repetition(start_s, bottom_s, end_s, confirmed_s, pattern, confidence, **rest)
 
 
@@ -148,9 +149,9 @@ summaries = st.builds(
     sets=st.lists(
         st.lists(repetitions(), min_size=1, max_size=3).map(lambda made: TrainingSet(tuple(made))), max_size=3
     ).map(tuple),
-    rejected=st.lists(st.builds(RejectedMovement, finite, finite, texts, st.none() | repetitions()), max_size=3).map(
-        tuple
-    ),
+    rejected=st.lists(
+        st.builds(RejectedMovement, finite, finite, texts, st.none() | repetitions(), st.none() | finite), max_size=3
+    ).map(tuple),
 )
 
 

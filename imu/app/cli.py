@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import codecs
 import io
+import os
 import sys
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -16,7 +17,7 @@ import typer
 from typer.core import TyperGroup
 
 from imu.app import live_commands, session_commands
-from imu.app.home import store_path
+from imu.app.home import person, store_path
 from imu.app.output import complain, console_for_people, print_object, print_parts, software_version, spell_out
 from imu.errors import ImuError
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from imu.app.replay import Failed, Replayed
+    from imu.motion.personal import PersonalShift
     from imu.store import SessionStore
 
 IN_FULL = 3
@@ -74,11 +76,26 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def _choose_person(name: str | None) -> None:
+    if name is not None:
+        os.environ["IMU_PERSON"] = name  # for the processes of --jobs too
+        person()  # refuses what can be no name
+
+
 @app.callback()
 def _imu(
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
+    who: Annotated[
+        str | None,
+        typer.Option(
+            "--person",
+            metavar="NAME",
+            callback=_choose_person,
+            help="Whose data, where several people train: imu --person anna train.",
+        ),
+    ] = None,
 ) -> None:
     """Count squats and hip hinges from an inertial sensor worn at the hip, and measure how they were done."""
 
@@ -96,6 +113,9 @@ def replay(
     ] = 2,
     jobs: Jobs = 1,
     save: Annotated[bool, typer.Option("--save", help="Keep the sessions, for imu review.")] = False,
+    learned: Annotated[
+        bool, typer.Option("--learned", help="Count as your corrections taught: see imu learning.")
+    ] = False,
     acc_unit: Annotated[
         Literal["m/s2", "g"], typer.Option("--acc-unit", help="Unit of acceleration in the recordings.")
     ] = "m/s2",
@@ -117,7 +137,7 @@ def replay(
     from imu.app.replay import ReplayOptions, names_of_recordings, replay_all
 
     names = names_of_recordings(paths)
-    options = ReplayOptions(min_reps, acc_unit, gyr_unit, hashed=save)
+    options = ReplayOptions(min_reps, acc_unit, gyr_unit, _personal_shift(learned=learned), hashed=save)
     kept_in = _open_store() if save else nullcontext()
     with kept_in as store, closing(replay_all(names, options, jobs)) as results:
         if as_json:
@@ -248,6 +268,16 @@ def _open_store() -> SessionStore:
     from imu.store import SessionStore
 
     return SessionStore.open(store_path())
+
+
+def _personal_shift(*, learned: bool) -> PersonalShift:
+    """Return what was learnt of the person, if that is wanted."""
+    from imu.motion.personal import PersonalShift
+
+    if not learned or not store_path().exists():
+        return PersonalShift()
+    with _open_store() as store:
+        return store.known_of_person().shift
 
 
 def _keep(replayed: Replayed, store: SessionStore | None) -> int | None:

@@ -13,6 +13,7 @@ from imu.app.live_view import Tally, TrainedBefore
 from imu.app.remembered import RememberedSensor, recall, remember
 from imu.app.training_run import Trained
 from imu.errors import ImuError
+from imu.motion.personal import PersonalShift
 from imu.store import SessionStore, hash_of
 
 BALANCE_DAYS = 28
@@ -30,6 +31,17 @@ def trained_before() -> TrainedBefore:
     except ImuError:
         return TrainedBefore()
     return TrainedBefore(*(Tally(*count) for count in counts))
+
+
+def personal_shift() -> PersonalShift:
+    """Return what the person's corrections taught; nothing if the store cannot be read, for training goes first."""
+    if not store_path().exists():
+        return PersonalShift()
+    try:
+        with SessionStore.open(store_path()) as store:
+            return store.known_of_person().shift
+    except ImuError:
+        return PersonalShift()
 
 
 def keep(trained: Trained, software_version: str) -> tuple[Trained, int | None]:

@@ -14,12 +14,14 @@ import threading
 from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
 from imu.errors import ImuError, RecordingForeign
+from imu.motion.personal import PersonalShift
+from imu.motion.repetitions import JudgeParameters
 from imu.sensors.conversation import Refused
 from imu.session import Session, SessionParameters, SessionSummary
 from imu.sources.recording import find_recordings, read_recording
@@ -39,6 +41,8 @@ class ReplayOptions:
         Fewer are not a set.
     acceleration_unit, angular_velocity_unit : str
         The units in the files.
+    personal : PersonalShift
+        What is known of the person; the recording of a training says that itself.
     hashed : bool
         Whether `Replayed.content_hash` is wanted: it reads the file once more.
     """
@@ -46,6 +50,7 @@ class ReplayOptions:
     least_repetitions: int = 2
     acceleration_unit: Literal["m/s2", "g"] = "m/s2"
     angular_velocity_unit: Literal["rad/s", "deg/s"] = "rad/s"
+    personal: PersonalShift = field(default_factory=PersonalShift)
     hashed: bool = False
 
 
@@ -125,7 +130,7 @@ def _replay_rows(name: str, path: Path, options: ReplayOptions) -> Replayed:
         acceleration_unit=options.acceleration_unit,
         angular_velocity_unit=options.angular_velocity_unit,
     )
-    session = Session(SessionParameters(least_repetitions=options.least_repetitions))
+    session = Session(_parameters(options, options.personal))
     for block in recording.blocks():
         session.push(block)
     return Replayed(
@@ -140,7 +145,7 @@ def _replay_rows(name: str, path: Path, options: ReplayOptions) -> Replayed:
 def _replay_training(name: str, path: Path, options: ReplayOptions) -> Replayed:
     """Replay a recording of a training: what was heard and asked for then goes the same way as it did live."""
     recording = open_training_recording(path)
-    training = Training(driver_of(recording), SessionParameters(least_repetitions=options.least_repetitions))
+    training = Training(driver_of(recording), _parameters(options, recording.header.personal))
     refusal = None
     for message in recording.messages():
         refused = [notice for notice in training.take(message).notices if isinstance(notice, Refused)]
@@ -154,6 +159,10 @@ def _replay_training(name: str, path: Path, options: ReplayOptions) -> Replayed:
         started_at=datetime.fromtimestamp(recording.header.started_ns * 1e-9, UTC),
         damaged=recording.damaged,
     )
+
+
+def _parameters(options: ReplayOptions, personal: PersonalShift) -> SessionParameters:
+    return SessionParameters(options.least_repetitions, judge=JudgeParameters(personal=personal))
 
 
 def keep_replayed(replayed: Replayed, store: SessionStore, software_version: str) -> int | None:

@@ -1,4 +1,4 @@
-"""The commands on what is kept: `imu review`, `imu correct`, `imu export`, `imu backup` and `imu restore`.
+"""The commands on what is kept: `imu review`, `imu correct`, `imu learning`, `imu export`, `imu backup`, `imu restore`.
 
 What they need is imported in their bodies, for `imu --help` must not wait for it.
 """
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from imu.app.home import home, recordings_folder, store_path
+from imu.app.home import home, people, person, recordings_folder, store_path
 from imu.app.output import console_for_people, print_object, print_parts, software_version
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ SessionNumber = Annotated[int, typer.Argument(metavar="SESSION", help="Number of
 
 def add_commands(app: typer.Typer) -> None:
     """Add the commands to the program."""
-    for command in (review, correct, export, backup, restore):
+    for command in (review, correct, learning, export, backup, restore):
         app.command()(command)
 
 
@@ -131,6 +131,34 @@ def correct(
         else:
             _turn_back(store, session, redo=redo)
         _print_stored(store, session, verbose=False)
+
+
+def learning(
+    *,
+    as_json: AsJson = False,
+    reset: Annotated[bool, typer.Option("--reset", help="Forget it; corrections from now on teach anew.")] = False,
+    switch: Annotated[bool | None, typer.Option("--on/--off", help="Train with what was learnt, or without.")] = None,
+) -> None:
+    """Show what your corrections taught, within which bounds, and whether it helps; or forget it.
+
+    It moves two thresholds, for trainings to come and for imu replay --learned. Sessions kept stay as they are.
+    """
+    from imu.app.report.layout import labelled
+    from imu.app.report.learnt import learnt_facts, learnt_object
+
+    if not store_path().exists():  # nobody has corrected anything; looking makes no store
+        _nothing_kept(None, as_json=as_json)
+        return
+    with _open_store() as store:
+        if reset:
+            store.forget_person(_now())
+        if switch is not None:
+            store.switch_learning(on=switch)
+        known = store.known_of_person()
+    if as_json:
+        print_object(learnt_object(known))
+    else:
+        print_parts(console_for_people(), labelled(learnt_facts(known)))
 
 
 def export(
@@ -339,4 +367,7 @@ def _refuse_without_store(session: int | None) -> None:
 def _nothing_kept(session: int | None, *, as_json: bool) -> None:
     if session is not None:
         _refuse_without_store(session)
-    typer.echo("No sessions are kept yet: imu replay --save RECORDING keeps one.", err=as_json)
+    whose = "" if person() is None else f" of {person()}"
+    others = [name for name in people() if name != person()]
+    known = f" There are some of {', '.join(others)}: see imu --person." if others else ""
+    typer.echo(f"No sessions{whose} are kept yet: imu replay --save RECORDING keeps one.{known}", err=as_json)

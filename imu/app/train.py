@@ -16,7 +16,7 @@ from rich.console import Console
 from imu.app.announcing import Announcer
 from imu.app.ending import ended_by_signals
 from imu.app.home import recordings_folder
-from imu.app.keeping import keep, last_sensor, remember_sensor_of, trained_before
+from imu.app.keeping import keep, last_sensor, personal_shift, remember_sensor_of, trained_before
 from imu.app.keys import Key, keyboard
 from imu.app.live import LiveTraining
 from imu.app.live_view import Gravity, LiveView
@@ -100,6 +100,7 @@ async def _train(options: TrainOptions) -> Trained:
         software_version=options.software_version,
         recordings=recordings_folder() if options.save else None,
         duration_s=options.duration_s,
+        personal=personal_shift(),
     )
     live = LiveTraining(trained_before(), options.rest_s)
     asyncio.get_running_loop().set_exception_handler(_pass_over_late_answers)

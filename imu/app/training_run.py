@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,6 +17,8 @@ from imu.app.live import LiveTraining
 from imu.app.live_view import Gravity, Link, LiveView
 from imu.commands import PersonAsked, PersonCommand
 from imu.errors import ImuError, NothingTrained, ProtocolMismatch, RecordingNotWritten, SensorUnsuitable
+from imu.motion.personal import PersonalShift
+from imu.motion.repetitions import JudgeParameters
 from imu.sensors.conversation import Identified, Message, Notice, Refused
 from imu.session import Event, SessionParameters, SessionSummary
 from imu.sources.ble import LinkNotice, SensorLink
@@ -47,6 +49,8 @@ class TrainingPlan:
         End after so much time since the first sample; ``None`` to go on until `TrainingRun.stop`.
     least_repetitions : int
         Fewer make no set.
+    personal : PersonalShift
+        What is known of the person.
     """
 
     wished_rate_hz: float
@@ -54,6 +58,7 @@ class TrainingPlan:
     recordings: Path | None
     duration_s: float | None = None
     least_repetitions: int = 2
+    personal: PersonalShift = field(default_factory=PersonalShift)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +208,10 @@ class TrainingRun:
         self._sensor = sensor
         self._started_ns = self._clock.now_ns()
         driver = sensor.kind.driver(self._plan.wished_rate_hz)
-        self._training = Training(driver, SessionParameters(least_repetitions=self._plan.least_repetitions))
+        judge = JudgeParameters(personal=self._plan.personal)
+        self._training = Training(driver, SessionParameters(self._plan.least_repetitions, judge=judge))
+        if self._plan.personal:
+            self._live.tell("counting as your corrections taught; imu learning shows what that is")
         if self._plan.recordings is None:
             return
         header = RecordingHeader(
@@ -213,6 +221,7 @@ class TrainingRun:
             started_ns=self._started_ns,
             software_version=self._plan.software_version,
             wished_rate_hz=self._plan.wished_rate_hz,
+            personal=self._plan.personal,
         )
         path = self._plan.recordings / recording_name(_local(self._started_ns), sensor.name or sensor.kind.name)
         try:

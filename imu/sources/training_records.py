@@ -10,10 +10,11 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from imu.commands import PersonAsked, PersonCommand
+from imu.motion.personal import PersonalShift
 from imu.sensors.conversation import Heard, Identified, LinkDown, LinkUp, Message
 
 PROFILE = "imu-training"
@@ -51,6 +52,8 @@ class RecordingHeader:
         Of the program that records.
     wished_rate_hz : float
         The sampling rate that the driver was told to wish for.
+    personal : PersonalShift
+        What was known of the person: a replay judges with the same.
     """
 
     sensor_kind: str
@@ -59,6 +62,7 @@ class RecordingHeader:
     started_ns: int
     software_version: str
     wished_rate_hz: float
+    personal: PersonalShift = field(default_factory=PersonalShift)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +157,8 @@ def _json_record(topic: str, time_ns: int, content: Mapping[str, Any]) -> Record
 
 def header_fields(header: RecordingHeader) -> dict[str, str]:
     """Return how the header is written."""
+    personal = header.personal
+    shifts = {"personal_counting": repr(personal.counting), "personal_hinge": repr(personal.hinge)} if personal else {}
     return {
         "format_version": str(FORMAT_VERSION),
         "sensor_kind": header.sensor_kind,
@@ -161,6 +167,7 @@ def header_fields(header: RecordingHeader) -> dict[str, str]:
         "started_ns": str(header.started_ns),
         "software_version": header.software_version,
         "wished_rate_hz": repr(float(header.wished_rate_hz)),
+        **shifts,
     }
 
 
@@ -173,6 +180,7 @@ def header_of(fields: Mapping[str, str]) -> RecordingHeader:
         int(fields["started_ns"]),
         fields["software_version"],
         float(fields["wished_rate_hz"]),
+        PersonalShift(float(fields.get("personal_counting", 0.0)), float(fields.get("personal_hinge", 0.0))),
     )
 
 

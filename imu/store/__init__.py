@@ -3,7 +3,8 @@
 - :mod:`~imu.store.sessions`: the store itself;
 - :mod:`~imu.store.migrations`: how its file came to be as ``schema.sql`` describes it;
 - :mod:`~imu.store.corrections`: the kinds of corrections;
-- :mod:`~imu.store.applying`: a measured summary and corrections -> what counts (:mod:`~imu.store.corrected`).
+- :mod:`~imu.store.applying`: a measured summary and corrections -> what counts (:mod:`~imu.store.corrected`);
+- :mod:`~imu.store.learning`: corrected sessions -> what is learnt of the person.
 """
 
 from imu.store.applying import apply_corrections
@@ -29,7 +30,7 @@ from imu.store.corrections import (
 from imu.store.migrations import MIGRATIONS
 from imu.store.recordings import hash_of
 from imu.store.sessions import SessionStore
-from imu.store.stored import Balance, PatternTotals, SessionOverview, StoredSession
+from imu.store.stored import Balance, KnownOfPerson, PatternTotals, SessionOverview, StoredSession
 
 __all__ = [
     "MIGRATIONS",
@@ -43,6 +44,7 @@ __all__ = [
     "CorrectionRefused",
     "DeleteRepetition",
     "EnterLoad",
+    "KnownOfPerson",
     "LoggedCorrection",
     "MergeSets",
     "NameExercise",

@@ -207,6 +207,11 @@ def to_object(correction: Correction) -> dict[str, Any]:
     }
 
 
+def kind_of(correction: type[Correction]) -> str:
+    """Return the name of a kind of correction in the store and in JSON."""
+    return _KIND_OF[correction]
+
+
 def from_object(found: Mapping[str, Any]) -> Correction:
     """Return the correction that `to_object` made `found` of.
 

@@ -1,10 +1,10 @@
 """Sessions that the person corrected -> what the program learns of this person.
 
 Who corrects a session has looked at it: what was corrected is the person's answer, and so is what was left as it was.
-From these answers follow the two shifts of :class:`imu.motion.personal.PersonalShift`. Each is taken only if it
-would have helped: every session is judged once more with the shift that the *other* sessions give, and what is then wrong
-must be less than without. So one session alone teaches nothing yet, and answers that no shift can do justice to (clear
-ghosts, slips) change nothing.
+From these answers follow the two shifts of :class:`imu.motion.personal.PersonalShift`. Each is taken only if it helps
+on what it does not follow from: sets (for the pattern) and movements (for the counting) are dealt into a few heaps,
+each heap is judged with the shift that the others ask for, and less must be wrong than without. So a single answer
+teaches nothing, and what no shift can do justice to (clear ghosts, slips of the keyboard) changes nothing.
 
 This module refuses to know where sessions are kept and who the person is.
 """
@@ -12,9 +12,9 @@ This module refuses to know where sessions are kept and who the person is.
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from imu.motion.pattern import Pattern, PatternTeller
 from imu.motion.personal import PersonalShift, Witness, likeliest_shift
@@ -22,29 +22,29 @@ from imu.motion.repetitions import JudgeParameters, Repetition
 from imu.session import ALONE
 from imu.store.corrected import CorrectedSession
 
+T = TypeVar("T")
+
 RECENT_SESSIONS = 30
 """The last so many corrected sessions count: people change, and learning before a training should take no time."""
 
-TOLD = (Pattern.SQUAT, Pattern.HINGE)
+HEAPS = 5
+"""Of what is learnt from, a fifth at a time is left out to see whether it helps: the usual number."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """One repetition that was announced, and the pattern that the person says it had.
+class ToldSet:
+    """What the person says of one set.
 
     Attributes
     ----------
-    repetition : Repetition
-        As it was measured.
-    pattern : Pattern or None
-        Squat or hinge; ``None`` where the person says nothing of it.
-    weight : float
-        Its share of its set.
+    repetitions : tuple of Repetition
+        As they were measured.
+    patterns : tuple of Pattern
+        What they were: squat or hinge.
     """
 
-    repetition: Repetition
-    pattern: Pattern | None = None
-    weight: float = 1.0
+    repetitions: tuple[Repetition, ...]
+    patterns: tuple[Pattern, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +55,12 @@ class Lesson:
     ----------
     movements : tuple of Witness
         Whether each movement was a repetition.
-    repetitions : tuple of Answer
-        Everything that was announced, in the order of time.
+    sets : tuple of ToldSet
+        Of which pattern the repetitions of each set were.
     """
 
     movements: tuple[Witness, ...]
-    repetitions: tuple[Answer, ...]
+    sets: tuple[ToldSet, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +72,15 @@ class Learnt:
     shift : float
         Log-odds; 0 if nothing was learnt.
     answers : int
-        How many of the person's answers it follows from.
+        How many of the person's answers it follows from: movements, or repetitions.
     wrong_before, wrong_after : int
-        How many of them were wrong without a shift, and with the one that the other sessions give.
+        How many of them go against what is decided without a shift, and with the one that the other answers ask for.
     """
 
-    shift: float
-    answers: int
-    wrong_before: int
-    wrong_after: int
+    shift: float = 0.0
+    answers: int = 0
+    wrong_before: int = 0
+    wrong_after: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,45 +92,42 @@ class Learning:
     sessions : int
         Corrected sessions that it follows from.
     counting, hinge : Learnt
-        Whether movements are repetitions, and whether repetitions are hinges.
+        Whether a movement is a repetition, and whether a repetition is a hinge.
     """
 
-    sessions: int
-    counting: Learnt
-    hinge: Learnt
+    sessions: int = 0
+    counting: Learnt = Learnt()
+    hinge: Learnt = Learnt()
 
     @property
     def shift(self) -> PersonalShift:
-        """What a training should be judged with."""
+        """What a training of this person is judged with."""
         return PersonalShift(self.counting.shift, self.hinge.shift)
 
 
 def lesson_of(session: CorrectedSession) -> Lesson:
-    """Return what a corrected session teaches."""
+    """Return what a corrected session teaches.
+
+    A lone repetition that was left as it was says nothing: it may well have been one.
+    """
     counted = [one for one_set in session.sets for one in one_set.repetitions]
-    standing = {id(movement) for movement in session.rejected}
-    found = [movement for movement in session.measured.rejected if id(movement) not in standing]
+    left = {id(movement) for movement in session.rejected}
     yes = [one.measured.counting_log_odds for one in counted if one.measured is not None and not one.added]
-    yes += [movement.counting_log_odds for movement in found]
+    yes += [movement.counting_log_odds for movement in session.measured.rejected if id(movement) not in left]
     no = [one.measured.counting_log_odds for one in session.deleted if one.measured is not None]
     no += [movement.counting_log_odds for movement in session.rejected if movement.reason != ALONE]
     movements = [Witness(odds, answer=True) for odds in yes if odds is not None]
     movements += [Witness(odds, answer=False) for odds in no if odds is not None]
-    return Lesson(tuple(movements), _answers(session))
-
-
-def _answers(session: CorrectedSession) -> tuple[Answer, ...]:
-    answers: dict[int, Answer] = {}
+    sets = []
     for one_set in session.sets:
-        size = Counter(one.pattern for one in one_set.repetitions)
-        for one in one_set.repetitions:
-            if one.measured is not None and one.pattern in TOLD:
-                answers[id(one.measured)] = Answer(one.measured, one.pattern, 1.0 / size[one.pattern])
-    measured = session.measured
-    announced = [one for one_set in measured.sets for one in one_set.repetitions]
-    announced += [movement.repetition for movement in measured.rejected if movement.repetition is not None]
-    announced.sort(key=lambda one: one.confirmed_s)
-    return tuple(answers.get(id(one), Answer(one)) for one in announced)
+        told = [
+            (one.measured, one.pattern)
+            for one in one_set.repetitions
+            if one.measured is not None and one.pattern in (Pattern.SQUAT, Pattern.HINGE)
+        ]
+        if told:
+            sets.append(ToldSet(*(tuple(each) for each in zip(*told, strict=True))))
+    return Lesson(tuple(movements), tuple(sets))
 
 
 def learn(lessons: Sequence[Lesson], judge: JudgeParameters | None = None) -> Learning:
@@ -144,52 +141,51 @@ def learn(lessons: Sequence[Lesson], judge: JudgeParameters | None = None) -> Le
         What decides before anything is learnt; ``None`` for the fitted one.
     """
     chosen = judge or JudgeParameters()
-    movements = [lesson.movements for lesson in lessons]
-    patterns = [_pattern_witnesses(lesson, chosen) for lesson in lessons]
+    threshold = math.log(chosen.least_probability / (1.0 - chosen.least_probability))
+
+    def miscounted(movement: Witness, shift: float) -> int:
+        return int((movement.log_odds + shift >= threshold) is not movement.answer)
+
+    def mistold(one_set: ToldSet, shift: float) -> int:
+        teller = PatternTeller(chosen.pattern, shift)
+        told = [teller.tell(repetition).pattern for repetition in one_set.repetitions]
+        return sum(pattern is not right for pattern, right in zip(told, one_set.patterns, strict=True))
+
+    def in_set(one_set: ToldSet) -> list[Witness]:
+        """Return a set's witnesses; done alike, they are one together for each pattern."""
+        log_odds = PatternTeller(chosen.pattern).own_log_odds
+        return [
+            Witness(log_odds(repetition), pattern is Pattern.HINGE, 1.0 / one_set.patterns.count(pattern))
+            for repetition, pattern in zip(one_set.repetitions, one_set.patterns, strict=True)
+        ]
+
     return Learning(
         len(lessons),
-        counting=_learnt(movements, lambda i, shift: _miscounted(movements[i], shift, chosen)),
-        hinge=_learnt(patterns, lambda i, shift: _mistold(lessons[i], shift, chosen)),
+        counting=_learnt([one for lesson in lessons for one in lesson.movements], lambda one: [one], miscounted),
+        hinge=_learnt([one for lesson in lessons for one in lesson.sets], in_set, mistold),
     )
 
 
-def _learnt(witnesses: Sequence[Sequence[Witness]], wrong: Callable[[int, float], int]) -> Learnt:
-    """Return the shift that the sessions' witnesses ask for, if those of the other sessions would have helped each.
+def _learnt(
+    things: Sequence[T], witnesses_in: Callable[[T], list[Witness]], wrong: Callable[[T, float], int]
+) -> Learnt:
+    """Return the shift that some things ask for, if it helps on those left out.
 
     Parameters
     ----------
-    witnesses : sequence of sequence of Witness
-        Those of each session.
+    things : sequence
+        Movements or sets.
+    witnesses_in : callable
+        The person's answers about one.
     wrong : callable
-        How many answers of a session, by its index, go against what is decided with a shift.
+        How many of them go against what is decided with a shift.
     """
-    before = after = 0
-    for left_out in range(len(witnesses)):
-        others = (one for i, heard in enumerate(witnesses) if i != left_out for one in heard)
-        before += wrong(left_out, 0.0)
-        after += wrong(left_out, likeliest_shift(others))
-    helps = after < before
-    shift = likeliest_shift(one for heard in witnesses for one in heard) if helps else 0.0
-    return Learnt(shift, sum(map(len, witnesses)), before, after)
-
-
-def _miscounted(movements: Iterable[Witness], shift: float, judge: JudgeParameters) -> int:
-    """Return how many movements are counted, or not, against what the person says."""
-    threshold = math.log(judge.least_probability / (1.0 - judge.least_probability))
-    return sum((one.log_odds + shift >= threshold) is not one.answer for one in movements)
-
-
-def _pattern_witnesses(lesson: Lesson, judge: JudgeParameters) -> list[Witness]:
-    teller = PatternTeller(judge.pattern)
-    return [
-        Witness(teller.own_log_odds(one.repetition), one.pattern is Pattern.HINGE, one.weight)
-        for one in lesson.repetitions
-        if one.pattern is not None
-    ]
-
-
-def _mistold(lesson: Lesson, shift: float, judge: JudgeParameters) -> int:
-    """Return how many repetitions are told another pattern than the person says, or none."""
-    teller = PatternTeller(judge.pattern, shift)
-    told = [(teller.tell(one.repetition).pattern, one.pattern) for one in lesson.repetitions]
-    return sum(right is not None and pattern is not right for pattern, right in told)
+    heard = [witnesses_in(one) for one in things]
+    every = [one for witnesses in heard for one in witnesses]
+    before = sum(wrong(one, 0.0) for one in things)
+    after = 0
+    for heap in range(min(HEAPS, len(things)) if before else 0):
+        others = (one for i, witnesses in enumerate(heard) if i % HEAPS != heap for one in witnesses)
+        shift = likeliest_shift(others)
+        after += sum(wrong(one, shift) for one in things[heap::HEAPS])
+    return Learnt(likeliest_shift(every) if after < before else 0.0, len(every), before, after)

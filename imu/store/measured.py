@@ -35,8 +35,11 @@ def replace_measured(connection: sqlite3.Connection, session_id: int, summary: S
     )
     insert_rows(
         connection,
-        "rejected (session_id, number, start_s, end_s, reason)",
-        ((session_id, number, r.start_s, r.end_s, r.reason) for number, r in enumerate(summary.rejected, 1)),
+        "rejected (session_id, number, start_s, end_s, reason, counting_log_odds)",
+        (
+            (session_id, number, one.start_s, one.end_s, one.reason, one.counting_log_odds)
+            for number, one in enumerate(summary.rejected, 1)
+        ),
     )
     figures = ", ".join(_REPETITION_COLUMNS)
     insert_rows(
@@ -108,10 +111,12 @@ def _load_rejected(connection: sqlite3.Connection, session_id: int) -> tuple[Rej
     )
     repetition_of = {number: _repetition(figures) for number, *figures in announced}
     rows = connection.execute(
-        "SELECT number, start_s, end_s, reason FROM rejected WHERE session_id = ? ORDER BY number", (session_id,)
+        "SELECT number, start_s, end_s, reason, counting_log_odds FROM rejected WHERE session_id = ? ORDER BY number",
+        (session_id,),
     )
     return tuple(
-        RejectedMovement(start_s, end_s, reason, repetition_of.get(number)) for number, start_s, end_s, reason in rows
+        RejectedMovement(start_s, end_s, reason, repetition_of.get(number), log_odds)
+        for number, start_s, end_s, reason, log_odds in rows
     )
 
 

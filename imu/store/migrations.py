@@ -158,6 +158,16 @@ MIGRATIONS = (
             (m.set_number = c.measured_set_number AND m.number = c.measured_number)
             OR m.rejected_number = c.measured_rejected_number);
     """,
+    """
+    ALTER TABLE repetition ADD COLUMN counting_log_odds REAL;
+    ALTER TABLE rejected ADD COLUMN counting_log_odds REAL;
+    CREATE TABLE learning (
+        only INTEGER PRIMARY KEY CHECK (only = 1),
+        switched_on INTEGER NOT NULL CHECK (switched_on IN (0, 1)),
+        since TEXT
+    ) STRICT;
+    INSERT INTO learning VALUES (1, 1, NULL);
+    """,
 )
 """Number n, counted from 1, takes a store from version n - 1 to n. A released one is never edited; add the next."""
 

@@ -61,7 +61,7 @@ CREATE TABLE rejected (
     number     INTEGER NOT NULL,
     start_s    REAL    NOT NULL,
     end_s      REAL    NOT NULL,
-    reason     TEXT    NOT NULL,
+    reason     TEXT    NOT NULL, counting_log_odds REAL,  -- that it was one; NULL if that was not asked, or not kept
     PRIMARY KEY (session_id, number)
 ) STRICT;
 
@@ -88,7 +88,7 @@ CREATE TABLE repetition (
     angle_at_bottom_rad          REAL    NOT NULL,
     sideways_tilt_rad            REAL    NOT NULL,
     turn_rad                     REAL    NOT NULL,
-    trunk_lead_s                 REAL    NOT NULL,
+    trunk_lead_s                 REAL    NOT NULL, counting_log_odds REAL,  -- NULL from older versions
     FOREIGN KEY (session_id, set_number) REFERENCES training_set (session_id, number) ON DELETE CASCADE,
     FOREIGN KEY (session_id, rejected_number) REFERENCES rejected (session_id, number) ON DELETE CASCADE,
     UNIQUE (session_id, set_number, number),
@@ -151,6 +151,15 @@ CREATE TABLE corrected_repetition (
     CHECK ((measured_set_number IS NULL) = (measured_number IS NULL)),
     CHECK (measured_set_number IS NULL OR measured_rejected_number IS NULL)
 ) STRICT;
+
+-- Whether the program learns from corrections, and from those made after which moment (NULL: from all). What it has learnt
+-- follows from the corrections and is kept nowhere: see imu/store/learning.py.
+CREATE TABLE learning (
+    only        INTEGER PRIMARY KEY CHECK (only = 1),
+    switched_on INTEGER NOT NULL CHECK (switched_on IN (0, 1)),
+    since       TEXT
+) STRICT;
+INSERT INTO learning VALUES (1, 1, NULL);
 
 -- What counts, of all sessions. Figures are NULL for a repetition that the person added and of which nothing was measured.
 CREATE VIEW counted_set AS

@@ -18,14 +18,14 @@ from typing import Self
 from imu.errors import SessionNotFound, StoreDamaged
 from imu.motion.pattern import Pattern
 from imu.session import SessionSummary
-from imu.store import totals
+from imu.store import learnt, totals
 from imu.store.applying import apply_corrections
 from imu.store.correction_log import append, load_log, redo, replace_corrected, undo
 from imu.store.corrections import Correction, CorrectionRefused
 from imu.store.measured import load_summary, replace_measured
 from imu.store.migrations import DAMAGED, NOT_WRITABLE, explained, migrate, transaction
 from imu.store.recordings import delete_recording, find_recording
-from imu.store.stored import Balance, PatternTotals, SessionOverview, StoredSession, from_text, to_text
+from imu.store.stored import Balance, KnownOfPerson, PatternTotals, SessionOverview, StoredSession, from_text, to_text
 
 _LARGEST_ID = 2**63 - 1
 
@@ -279,6 +279,42 @@ class SessionStore:
             if recording is not None:  # before the end of the transaction: a session without its recording can be
                 delete_recording(recording)  # deleted once more, a recording without its session is overlooked
         return recording
+
+    def known_of_person(self) -> KnownOfPerson:
+        """Return what was learnt of the person from the sessions that were corrected, and whether it is used.
+
+        Raises
+        ------
+        StoreDamaged
+            If the file cannot be read.
+        """
+        with self._reading():
+            return learnt.known_of_person(self._connection)
+
+    def forget_person(self, until: datetime) -> None:
+        """Learn no more from what was corrected until a moment; the corrections themselves stay.
+
+        Raises
+        ------
+        ValueError
+            If `until` has no time zone.
+        StoreDamaged
+            If the file cannot be written.
+        """
+        moment = to_text(until)
+        with self._writing():
+            learnt.forget(self._connection, moment)
+
+    def switch_learning(self, *, on: bool) -> None:
+        """Judge trainings with what was learnt from now on, or do not.
+
+        Raises
+        ------
+        StoreDamaged
+            If the file cannot be written.
+        """
+        with self._writing():
+            learnt.switch(self._connection, on=on)
 
     def balance(self, days: int, now: datetime) -> Balance:
         """Return how many squats and hinges were done in the `days` times 24 hours before `now`.

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from imu.motion.pattern import Pattern
+from imu.motion.personal import PersonalShift
 from imu.session import SessionSummary
 from imu.store.corrected import CorrectedSession
 from imu.store.corrections import Correction
+from imu.store.learning import Learning
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,30 @@ class StoredSession:
     def trained_at(self) -> datetime:
         """When it was recorded, or where the recording does not say, when it was saved first. UTC."""
         return self.saved_at if self.started_at is None else self.started_at
+
+
+@dataclass(frozen=True, slots=True)
+class KnownOfPerson:
+    """What was learnt of the person from corrections.
+
+    Attributes
+    ----------
+    learning : Learning
+        What the corrections say.
+    switched_on : bool
+        Whether trainings are judged with it.
+    since : datetime or None
+        Corrections made until then are not learnt from: the person reset it. UTC.
+    """
+
+    learning: Learning
+    switched_on: bool
+    since: datetime | None
+
+    @property
+    def shift(self) -> PersonalShift:
+        """What trainings are judged with."""
+        return self.learning.shift if self.switched_on else PersonalShift()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """What learning from corrections is worth: to the same person in sessions to come, and what it does to others.
 
 Simulated lifters whom no fit has seen train session after session with exercises and habits of their own, and put
-right whatever was counted or told wrongly. Each session is judged with what was learnt from those before it, and without;
-and, as if people shared one folder, with what was learnt from the lifter before.
+right whatever was counted or told wrongly. Each session is judged with what was learnt from those before it, and
+without; and, as if people shared one folder, with what was learnt from the lifter before.
 
 Run: ``python tests/benchmarks/learning.py [--lifters 40] [--sessions 6]``.
 """
@@ -43,10 +43,13 @@ class Wrong:
     ghosts: int
 
 
-def sessions_of(lifter: int, sessions: int) -> list[SimulatedSession]:
-    """Return the sessions of one lifter, who does the same few exercises in all of them, each time with another sensor."""
+def sessions_of(lifter: int, sessions: int, *, leaning: bool) -> list[SimulatedSession]:
+    """Return the sessions of one lifter: the same few exercises in all of them, each time another sensor."""
     rng = np.random.default_rng([FIRST_SEED, lifter])
     person, names = Lifter.random(rng), list(rng.choice(list(VARIANTS), EXERCISES, replace=False))
+    if leaning:
+        person = replace(person, lean=float(rng.uniform(0.8, 1.0)), depth=float(rng.uniform(0.0, 0.3)))
+        names[0] = "careful_squat"
     made = []
     for number in range(sessions):
         seed = FIRST_SEED + 100 * lifter + number
@@ -85,10 +88,12 @@ def corrections(summary: SessionSummary, simulation: SimulatedSession) -> list[C
     return made
 
 
-def career(lifter: int, sessions: int, foreign: PersonalShift) -> tuple[list[tuple[Wrong, Wrong, Wrong]], Learning]:
+def career(
+    lifter: int, sessions: int, leaning: bool, foreign: PersonalShift
+) -> tuple[list[tuple[Wrong, Wrong, Wrong]], Learning]:
     """Return for each session the mistakes without learning, with it, and with another's shift; and what was learnt."""
     lessons, found = [], []
-    for simulation in sessions_of(lifter, sessions):
+    for simulation in sessions_of(lifter, sessions, leaning=leaning):
         plain = judged(simulation, PersonalShift())
         own = judged(simulation, learn(lessons).shift)
         found.append(
@@ -115,13 +120,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lifters", type=int, default=40)
     parser.add_argument("--sessions", type=int, default=6)
+    parser.add_argument("--leaning", action="store_true", help="only lifters who squat shallow and lean")
     arguments = parser.parse_args()
     lifters = range(arguments.lifters)
     with ProcessPoolExecutor() as pool:
         every = [arguments.sessions] * len(lifters)
-        own = list(pool.map(career, lifters, every, [PersonalShift()] * len(lifters)))
+        leaning = [arguments.leaning] * len(lifters)
+        own = list(pool.map(career, lifters, every, leaning, [PersonalShift()] * len(lifters)))
         shifts = [learnt.shift for _, learnt in own]
-        foreign = list(pool.map(career, lifters, every, shifts[-1:] + shifts[:-1]))
+        foreign = list(pool.map(career, lifters, every, leaning, shifts[-1:] + shifts[:-1]))
     for lifter, (found, learnt) in enumerate(own):
         before, after = (sum(one[i].patterns + one[i].missed + one[i].ghosts for one in found) for i in (0, 1))
         print(

@@ -18,7 +18,7 @@ from typing import Any
 
 from imu.app.announcing import Announcer
 from imu.app.home import recordings_folder, store_path
-from imu.app.keeping import keep, last_sensor, remember_sensor_of, trained_before
+from imu.app.keeping import keep, last_sensor, personal_shift, remember_sensor_of, trained_before
 from imu.app.live import LiveTraining
 from imu.app.live_view import LiveView
 from imu.app.radios import ANY, is_virtual, radio_for
@@ -198,6 +198,7 @@ class TrainingDesk:
             software_version=self.software_version,
             recordings=recordings_folder() if wish.save else None,
             duration_s=wish.duration_s,
+            personal=await asyncio.to_thread(personal_shift),
         )
         self._live = LiveTraining(await asyncio.to_thread(trained_before), wish.rest_s)
         async with radio_for(name, wish.duration_s) as (radio, choice):
