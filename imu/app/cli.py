@@ -77,9 +77,13 @@ def _show_version(wanted: bool) -> None:
 
 
 def _choose_person(name: str | None) -> None:
-    if name is not None:
-        os.environ["IMU_PERSON"] = name  # for the processes of --jobs too
-        person()  # refuses what can be no name
+    if name is None:
+        return
+    os.environ["IMU_PERSON"] = name  # for the processes of --jobs too
+    try:
+        person()
+    except ImuError as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 @app.callback()

@@ -28,7 +28,11 @@ DRAWN = 12000
 BAR_MS = 5 * 24 * 3600 * 1000
 """Width of a week's column: five days."""
 Chart = dict[str, Any]
-_CONFIG = {"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": ["select2d", "lasso2d", "toImage"]}
+_CONFIG = {
+    "displaylogo": False,
+    "responsive": True,
+    "modeBarButtonsToRemove": ["select2d", "lasso2d", "toImage", "autoScale2d"],
+}
 
 
 def recording_chart(curve: AngleCurve, session: CorrectedSession) -> Chart:

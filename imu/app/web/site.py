@@ -10,6 +10,7 @@ from imu.app.web.desk import TrainingDesk
 from imu.app.web.frame import frame
 from imu.app.web.guard import Guard
 from imu.app.web.home_page import home_page, sessions_page
+from imu.app.web.learning_page import learning_page
 from imu.app.web.live_page import live_page
 from imu.app.web.live_socket import live
 from imu.app.web.session_page import SessionPage
@@ -70,6 +71,11 @@ def _add_pages(desk: TrainingDesk) -> None:
     async def weeks(weeks: int = SPAN) -> None:
         with frame("/trends"):
             await trends_page(weeks)
+
+    @ui.page("/learning", title=f"What your corrections taught: {TITLE}")
+    async def learning() -> None:
+        with frame("/learning"):
+            await learning_page()
 
     @ui.page("/train", title=f"Train: {TITLE}")
     def train() -> None:

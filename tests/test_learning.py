@@ -1,0 +1,352 @@
+"""Learning from corrections: bounded, shown, reset, a help to the person on sessions left out, no harm to others."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from taught import corrections, judged, mistakes, sessions_of
+from test_store import HINGE, SQUAT, contents, keep, query, repetition, summary
+
+from imu.app.replay import Replayed, ReplayOptions, replay
+from imu.motion.pattern import Pattern, PatternTeller
+from imu.motion.personal import LARGEST_SHIFT, PersonalShift, Witness, likeliest_shift
+from imu.motion.repetitions import RejectedMovement, Repetition
+from imu.motion.weights import PATTERN
+from imu.session import ALONE, TAKEN_BACK, SessionSummary, TrainingSet
+from imu.sources.training_recording import open_training_recording
+from imu.store import (
+    AddRepetition,
+    ChangePattern,
+    DeleteRepetition,
+    EnterLoad,
+    Scope,
+    SessionStore,
+    apply_corrections,
+)
+from imu.store.learning import Lesson, learn, lesson_of
+
+RECORDINGS = Path(__file__).parents[1] / "recordings"
+IMU = [sys.executable, "-c", "from imu.app.cli import main; main()"]
+NOW = datetime(2026, 3, 10, 18, 30, tzinfo=UTC)
+
+# --- the likeliest shift
+
+log_odds = st.floats(-20, 20)
+witnesses = st.lists(st.builds(Witness, log_odds, st.booleans(), st.floats(0.05, 1.0)), max_size=12)
+
+
+@given(witnesses)
+def test_a_shift_stays_within_its_bounds_and_is_the_likeliest(heard: list[Witness]) -> None:
+    shift = likeliest_shift(heard)
+    assert abs(shift) <= LARGEST_SHIFT
+
+    def log_posterior(at: float) -> float:
+        odds = [(one.log_odds + at) * (1 if one.answer else -1) for one in heard]
+        return (
+            math.fsum(-one.weight * math.log1p(math.exp(-value)) for one, value in zip(heard, odds, strict=True))
+            - 0.5 * (at / 1.5) ** 2
+        )
+
+    best = max((log_posterior(at), at) for at in [step / 50 - LARGEST_SHIFT for step in range(201)])
+    assert log_posterior(shift) >= best[0] - 1e-3
+
+
+def test_without_answers_and_with_confirmed_ones_nothing_is_shifted() -> None:
+    assert likeliest_shift([]) == 0.0
+    assert abs(likeliest_shift([Witness(6.0, answer=True), Witness(-6.0, answer=False)] * 20)) < 0.1
+
+
+@given(witnesses, log_odds)
+def test_one_more_answer_pulls_its_own_way(heard: list[Witness], odds: float) -> None:
+    shift = likeliest_shift(heard)
+    assert likeliest_shift([*heard, Witness(odds, answer=True)]) >= shift - 0.01
+    assert likeliest_shift([*heard, Witness(odds, answer=False)]) <= shift + 0.01
+
+
+@pytest.mark.parametrize("shift", [LARGEST_SHIFT + 0.01, -9.0, math.nan, math.inf])
+def test_a_shift_out_of_bounds_cannot_exist(shift: float) -> None:
+    with pytest.raises(ValueError, match="at most"):
+        PersonalShift(hinge=shift)
+
+
+# --- what a corrected session says
+
+
+def borderline(number: int, hinge_log_odds: float = 0.8) -> Repetition:
+    """A repetition of half a minute after the other whose angle makes it just a hinge."""
+    angle = (hinge_log_odds - PATTERN.bias - PATTERN.per_m_of_drop * 0.2) / (
+        PATTERN.per_rad_of_peak + PATTERN.per_rad_at_bottom
+    )
+    made = repetition(HINGE, 5.0 * number)
+    made = replace(made, trunk_angle_rad=angle, angle_at_bottom_rad=angle, hip_drop_m=0.2, counting_log_odds=4.0)
+    assert PatternTeller(PATTERN).own_log_odds(made) == pytest.approx(hinge_log_odds)
+    return made
+
+
+def session_of(*sizes: int, rejected: tuple[RejectedMovement, ...] = ()) -> SessionSummary:
+    """A session with sets of so many borderline hinges."""
+    numbers = iter(range(1000))
+    sets = []
+    for size in sizes:
+        sets.append(TrainingSet(tuple(borderline(next(numbers)) for _ in range(size))))
+        for _ in range(6):
+            next(numbers)
+    return summary(rejected=rejected, sets=tuple(sets))
+
+
+def test_what_was_corrected_and_what_was_left_are_both_answers() -> None:
+    ghost = RejectedMovement(900.0, 903.0, "too small", counting_log_odds=-3.0)
+    found = RejectedMovement(910.0, 913.0, "too small", counting_log_odds=-1.5)
+    lone = repetition(SQUAT, 920.0)
+    alone = RejectedMovement(lone.start_s, lone.end_s, ALONE, lone, 3.0)
+    back = RejectedMovement(930.0, 933.0, TAKEN_BACK, repetition(SQUAT, 930.0), 1.0)
+    unasked = RejectedMovement(940.0, 943.0, "stood up from lower than standing")
+    measured = session_of(3, 4, rejected=(ghost, found, alone, back, unasked))
+    first = measured.sets[0].repetitions
+    lesson = lesson_of(
+        apply_corrections(
+            measured,
+            [
+                DeleteRepetition(first[0].bottom_s),
+                ChangePattern(first[1].bottom_s, SQUAT),
+                AddRepetition(910.0, 913.0, HINGE),
+            ],
+        )
+    )
+    assert sorted((one.log_odds, one.answer) for one in lesson.movements) == [
+        (-3.0, False),
+        (-1.5, True),
+        (1.0, False),
+        (4.0, False),
+        *[(4.0, True)] * 6,
+    ]
+    assert [one.patterns for one in lesson.sets] == [(SQUAT, HINGE), (HINGE,) * 4]
+
+
+def lessons(*sessions: tuple[SessionSummary, Pattern]) -> list[Lesson]:
+    """What is learnt where every set of a session is corrected to a pattern."""
+    return [
+        lesson_of(
+            apply_corrections(
+                measured,
+                [ChangePattern(one.repetitions[0].bottom_s, pattern, Scope.SET) for one in measured.sets],
+            )
+        )
+        for measured, pattern in sessions
+    ]
+
+
+def test_a_habit_is_learnt_and_one_set_alone_teaches_nothing() -> None:
+    assert learn([]).shift == PersonalShift()
+    assert learn(lessons((session_of(5), SQUAT))).shift == PersonalShift()
+    habit = learn(lessons((session_of(5, 5), SQUAT), (session_of(5, 5), SQUAT)))
+    assert -LARGEST_SHIFT <= habit.hinge.shift < -0.8
+    assert (habit.hinge.answers, habit.hinge.wrong_before, habit.hinge.wrong_after) == (20, 20, 0)
+    assert habit.counting.shift == 0.0
+
+
+def test_answers_that_no_shift_does_justice_to_change_nothing() -> None:
+    torn = learn(lessons((session_of(5, 5), SQUAT), (session_of(5, 5), HINGE)))
+    assert torn.hinge.shift == 0.0 and torn.hinge.wrong_before == 10
+    assert torn.hinge.wrong_after >= 10
+    ghosts = [Lesson((Witness(6.0, answer=False), *[Witness(5.0, answer=True)] * 30), ()) for _ in range(4)]
+    assert learn(ghosts).counting.shift == 0.0
+
+
+def test_a_threshold_of_counting_moves_both_ways() -> None:
+    missed = [Lesson((*[Witness(-1.6, answer=True)] * 3, *[Witness(5.0, answer=True)] * 20), ()) for _ in range(2)]
+    assert learn(missed).counting.shift > 0.5
+    ghosts = [Lesson((*[Witness(-0.6, answer=False)] * 3, *[Witness(5.0, answer=True)] * 20), ()) for _ in range(2)]
+    assert learn(ghosts).counting.shift < -0.5
+
+
+# --- what it is worth
+
+
+@pytest.mark.parametrize(("leaning", "most"), [(True, 0.8), (False, 1.0)])
+def test_it_helps_the_same_person_on_sessions_left_out(leaning: bool, most: float) -> None:
+    """Three lifters whom no fit has seen, each of whose sessions is judged by what the others taught.
+
+    Who squats shallow and leans is helped a lot; whoever has no habit is not harmed.
+    """
+    before = after = 0
+    for lifter in range(3):
+        sessions = sessions_of(lifter, 4, leaning=leaning)
+        plain = [judged(one, PersonalShift()) for one in sessions]
+        taught = [
+            lesson_of(apply_corrections(found, corrections(found, one)))
+            for found, one in zip(plain, sessions, strict=True)
+        ]
+        for left_out, session in enumerate(sessions):
+            shift = learn(taught[:left_out] + taught[left_out + 1 :]).shift
+            before += mistakes(plain[left_out], session).total
+            after += mistakes(judged(session, shift), session).total
+    assert after <= most * before
+
+
+@pytest.mark.parametrize("counting", [-LARGEST_SHIFT, LARGEST_SHIFT])
+@pytest.mark.parametrize("hinge", [-LARGEST_SHIFT, LARGEST_SHIFT])
+def test_no_corrections_at_all_turn_a_clear_case(counting: float, hinge: float) -> None:
+    """The sample recordings: whatever was learnt of whomever, what they show stays what it is."""
+    for path in sorted(RECORDINGS.glob("*.csv.gz")):
+        counts = []
+        for shift in (PersonalShift(), PersonalShift(counting, hinge)):
+            found = replay(str(path), ReplayOptions(personal=shift))
+            assert isinstance(found, Replayed)
+            counts.append([found.summary.count(pattern) for pattern in (SQUAT, HINGE, Pattern.UNCERTAIN)])
+        assert counts[0] == counts[1], path.name
+
+
+# --- in the store
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "sessions.db"
+
+
+def teach(store: SessionStore, first: int = 1) -> None:
+    """Two sessions of borderline hinges that the person says were squats."""
+    for number in (first, first + 1):
+        measured = session_of(5, 5)
+        session = keep(store, measured, number=number)
+        for one_set in measured.sets:
+            store.correct(session, ChangePattern(one_set.start_s + 0.1, SQUAT, Scope.SET), made_at=NOW)
+
+
+def test_it_follows_the_corrections_and_undoing_them_unlearns(path: Path) -> None:
+    with SessionStore.open(path) as store:
+        assert store.known_of_person().shift == PersonalShift()
+        teach(store)
+        known = store.known_of_person()
+        assert known.learning.sessions == 2 and known.shift.hinge < -0.8
+        for _ in range(2):
+            store.undo(1), store.undo(2)
+        assert store.known_of_person().learning.sessions == 0
+        for _ in range(2):
+            store.redo(1), store.redo(2)
+        assert store.known_of_person() == known
+        store.delete(1), store.delete(2)
+        assert store.known_of_person().shift == PersonalShift()
+
+
+def test_it_is_reset_and_switched_off_and_corrections_stay(path: Path) -> None:
+    with SessionStore.open(path) as store:
+        teach(store)
+        learnt = store.known_of_person().shift
+        before = [store.load(number).corrected for number in (1, 2)]
+        store.switch_learning(on=False)
+        assert store.known_of_person().shift == PersonalShift()
+        assert store.known_of_person().learning.shift == learnt, "still shown"
+        store.switch_learning(on=True)
+        assert store.known_of_person().shift == learnt
+        store.forget_person(NOW + timedelta(seconds=1))
+        assert store.known_of_person().shift == PersonalShift()
+        assert [store.load(number).corrected for number in (1, 2)] == before
+        store.correct(1, EnterLoad(0.0 + 1.0, 60.0, Scope.SET), made_at=NOW + timedelta(days=1))
+        assert store.known_of_person().learning.sessions == 0, "a load says nothing of patterns"
+
+
+def test_taking_back_while_training_is_an_answer_too(path: Path) -> None:
+    back = RejectedMovement(930.0, 933.0, TAKEN_BACK, repetition(SQUAT, 930.0), 1.0)
+    with SessionStore.open(path) as store:
+        keep(store, session_of(5, rejected=(back,)))
+        learning = store.known_of_person().learning
+        assert (learning.sessions, learning.counting.answers, learning.counting.wrong_before) == (1, 6, 1)
+
+
+def test_sessions_of_older_versions_teach_patterns_only(path: Path) -> None:
+    with SessionStore.open(path) as store:
+        teach(store)
+    query(path, "DROP TRIGGER repetition_is_measured")
+    query(path, "UPDATE repetition SET counting_log_odds = NULL")
+    with SessionStore.open(path) as store:
+        learning = store.known_of_person().learning
+        assert learning.counting.answers == 0 and learning.hinge.shift < -0.8
+
+
+# --- on the command line, live and in replay
+
+
+def run(home: Path, *arguments: str) -> str:
+    environment = os.environ | {"IMU_HOME": str(home), "OPENBLAS_NUM_THREADS": "1"}
+    done = subprocess.run([*IMU, *arguments], env=environment, text=True, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def taught_home(tmp_path: Path) -> Path:
+    with SessionStore.open(tmp_path / "home" / "sessions.db") as store:
+        teach(store)
+    return tmp_path / "home"
+
+
+def test_it_is_shown_with_its_bounds_and_reset(taught_home: Path) -> None:
+    shown = run(taught_home, "learning")
+    assert "2 sessions that you corrected" in shown
+    assert "further than others before it is told a hinge (at most 14° are learnt)" in shown
+    assert "20 went against the program, 0 with what the others of them teach" in shown
+    told = json.loads(run(taught_home, "learning", "--json"))
+    assert -told["largest_shift"] <= told["hinge"]["shift"] < 0 < told["hinge"]["further_lean_deg"] <= 14.1
+    assert "no, it is switched off" in run(taught_home, "learning", "--off")
+    assert "in every training" in run(taught_home, "learning", "--on")
+    assert "nothing yet" in run(taught_home, "learning", "--reset")
+    before = contents(taught_home / "sessions.db")
+    run(taught_home, "learning")
+    assert contents(taught_home / "sessions.db") == before
+
+
+def test_another_persons_recordings_are_counted_as_before(taught_home: Path, tmp_path: Path) -> None:
+    """Replay learns from nobody unless it is asked to; another person has a folder of their own."""
+    plain = run(tmp_path / "empty", "replay", str(RECORDINGS), "--json")
+    assert run(taught_home, "replay", str(RECORDINGS), "--json") == plain
+    other = json.loads(
+        run(taught_home, "--person", "anna", "replay", str(RECORDINGS), "--save", "--json").splitlines()[0]
+    )
+    assert other["session"] == 1
+    assert "nothing yet" in run(taught_home, "--person", "anna", "learning")
+    assert len(run(taught_home, "review", "--json").splitlines()) == 2
+
+
+def test_a_training_is_judged_with_it_and_its_recording_says_so(taught_home: Path) -> None:
+    printed = json.loads(run(taught_home, "train", "--sensor", "virtual", "--duration", "20", "--json"))
+    header = open_training_recording(Path(printed["recording"])).header
+    with SessionStore.open(taught_home / "sessions.db") as store:
+        assert header.personal == store.known_of_person().shift != PersonalShift()
+        store.forget_person(datetime.now(UTC))
+    assert json.loads(run(taught_home, "replay", printed["recording"], "--json")) == printed, "with what it was then"
+
+
+def test_replay_learned_uses_it(taught_home: Path, tmp_path: Path) -> None:
+    """A recording in which a shift shows: the leaning lifter's."""
+    (simulation,) = sessions_of(3, 1, leaning=True)
+    block = simulation.block
+    table = np.column_stack((block.device_time_s, block.acceleration_m_s2, block.angular_velocity_rad_s))
+    header = "time_s,acc_x,acc_y,acc_z,gyr_x,gyr_y,gyr_z"
+    np.savetxt(tmp_path / "leaning.csv", table, delimiter=",", header=header, comments="")
+    plain = json.loads(run(taught_home, "replay", str(tmp_path / "leaning.csv"), "--json"))["totals"]
+    learned = json.loads(run(taught_home, "replay", str(tmp_path / "leaning.csv"), "--learned", "--json"))["totals"]
+    assert learned["hinge"] < plain["hinge"]
+    assert sum(learned.values()) == sum(plain.values())
+
+
+@pytest.mark.parametrize("name", ["../anna", "a/b", ".", " anna", "x" * 61, "a\nb", "anna."])
+def test_a_name_that_can_be_no_folders_is_refused(tmp_path: Path, name: str) -> None:
+    environment = os.environ | {"IMU_HOME": str(tmp_path / "home")}
+    done = subprocess.run(
+        [*IMU, "--person", name, "review"], env=environment, text=True, capture_output=True, check=False
+    )
+    assert done.returncode == 2 and "person's name" in done.stderr and "Traceback" not in done.stderr
+    assert not (tmp_path / "home").exists()
