@@ -61,7 +61,7 @@ class Served:
 
 
 @contextmanager
-def served(home: Path, *arguments: str, command: str = "web") -> Iterator[Served]:
+def served(home: Path, *arguments: str, command: str = "web", person: str | None = None) -> Iterator[Served]:
     pytest.importorskip("nicegui", reason='needs NiceGUI: python -m pip install "imu-training[web]"')
     environment = os.environ | {
         "IMU_HOME": str(home),
@@ -69,6 +69,8 @@ def served(home: Path, *arguments: str, command: str = "web") -> Iterator[Served
         "PYTHONUNBUFFERED": "1",
         "BROWSER": "true",
     }
+    if person is not None:
+        environment["IMU_PERSON"] = person
     if command == "web":
         arguments = (*arguments, "--no-browser", "--port", "0")
     process = subprocess.Popen(

@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 from served_page import IMU, Served, served
+from test_learning import teach
 
 from imu.store import SessionStore
 
@@ -263,7 +264,7 @@ def looking_back(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 @pytest.mark.parametrize("options", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_every_page_fits_and_is_open_to_all(browser: Any, looking_back: Served, options: Any) -> None:
     with opened(browser, looking_back, "/", options) as page:
-        for path in ("/", "/sessions", "/session/6", "/trends", "/train"):
+        for path in ("/", "/sessions", "/session/6", "/trends", "/learning", "/train"):
             page.goto(f"{looking_back.root}{path}")
             page.locator("h1").first.wait_for()
             if path in ("/session/6", "/trends"):
@@ -293,6 +294,37 @@ def test_what_was_not_counted_can_be_counted_and_sets_be_joined(browser: Any, lo
         page.get_by_label("To", exact=True).fill("1:00")
         page.get_by_role("dialog").get_by_role("button", name="Add it").click()
         page.get_by_text("'nonsense' is no time").wait_for()
+
+
+def test_what_was_learnt_is_shown_switched_and_forgotten(browser: Any, tmp_path: Path) -> None:
+    with SessionStore.open(tmp_path / "people" / "anna" / "sessions.db") as store:
+        teach(store)
+    with served(tmp_path, person="anna") as server, opened(browser, server, "/learning", DESKTOP) as page:
+        assert page.locator(".person").inner_text() == "anna"
+        page.get_by_text("further than others before it is told a hinge (at most 14° are learnt)").wait_for()
+        page.get_by_text("in every training").wait_for()
+        page.get_by_role("button", name="Train without it").click()
+        page.get_by_text("no, it is switched off").wait_for()
+        page.get_by_role("button", name="Train with it").click()
+        page.get_by_text("in every training").wait_for()
+        page.get_by_role("button", name="Forget it").click()
+        page.get_by_text("nothing yet").wait_for()
+        assert_open_to_all(page)
+
+
+def test_colours_are_the_systems_or_as_chosen(browser: Any, looking_back: Served) -> None:
+    paper = "getComputedStyle(document.body).backgroundColor"
+    with opened(browser, looking_back, "/session/6", PHONE) as page:
+        dark = page.evaluate(paper)
+        page.emulate_media(color_scheme="light")
+        page.wait_for_function(f"{paper} !== '{dark}'")
+        page.get_by_label("Colours").select_option("dark")
+        page.wait_for_function(f"{paper} === '{dark}'")
+        page.reload()
+        page.locator("h1").first.wait_for()
+        assert page.evaluate(paper) == dark
+        assert page.get_by_label("Colours").input_value() == "dark"
+        assert_open_to_all(page)
 
 
 def test_deleting_asks_first(browser: Any, looking_back: Served) -> None:
