@@ -76,10 +76,12 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-def _choose_person(name: str | None) -> None:
+def _choose_person(ctx: typer.Context, name: str | None) -> None:
     if name is None:
         return
-    os.environ["IMU_PERSON"] = name  # for the processes of --jobs too
+    before = os.environ.get("IMU_PERSON", "")
+    os.environ["IMU_PERSON"] = name
+    ctx.call_on_close(lambda: os.environ.update(IMU_PERSON=before))
     try:
         person()
     except ImuError as error:
