@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from imu.motion.evidence import EVIDENCE, evidence
-from imu.motion.form import MovementFigures, SagittalPlane, describe
+from imu.motion.form import Lean, MovementFigures, SagittalPlane, describe
 from imu.motion.movements import Movement
 from imu.motion.orientation import OrientationFilter
 from imu.motion.pattern import LEAST_CONFIDENCE, Pattern, PatternWeights, tell_pattern
@@ -117,24 +117,37 @@ def test_a_lean_to_the_left_is_positive(place: Place, to_the_left_rad: float) ->
 # -- the sagittal plane
 
 
-def lean_towards(direction: Array, peak: float, back: float = 0.0) -> Array:
-    """Return a lean forward to `peak` and back by `back`, (n, 3)."""
+def lean_towards(direction: Array, peak: float, back: float = 0.0) -> Lean:
+    """Return a lean to `peak`, while the hip sinks, and then back by `back`."""
     phase = np.linspace(0, 2 * np.pi, 50)[:, None]
-    return np.where(phase < np.pi, peak * np.sin(phase), back * np.sin(phase)) * direction
+    path = np.where(phase < np.pi, peak * np.sin(phase), back * np.sin(phase)) * direction
+    return Lean(path, 0.5 * peak * direction)
 
 
-def test_the_larger_lean_is_forward_and_hinges_outweigh_squats() -> None:
+def test_the_lean_in_the_descent_is_forward_and_hinges_outweigh_squats() -> None:
     forward, up = np.array([0.0, 1.0, 0.0]), np.array([0.0, 0.0, 1.0])
     plane = SagittalPlane()
     assert plane.forward(lean_towards(forward, 0.4, back=0.1), up) @ forward == pytest.approx(1.0)
+    assert plane.forward(lean_towards(forward, 0.3, back=0.9), up) @ forward == pytest.approx(1.0), "rolls back, seated"
     plane.learn(lean_towards(forward, 0.8))
     backward = lean_towards(-forward, 0.3)
     assert plane.forward(backward, up) @ forward == pytest.approx(1.0)
     assert not plane.established
-    for _ in range(3):
+    for _ in range(2):
         plane.learn(backward)
     assert plane.established
     assert plane.forward(backward, up) @ forward == pytest.approx(1.0)
+
+
+def test_a_descent_that_leans_the_other_way_is_believed() -> None:
+    forward, up = np.array([0.0, 1.0, 0.0]), np.array([0.0, 0.0, 1.0])
+    plane = SagittalPlane()
+    for _ in range(5):
+        plane.learn(lean_towards(forward, 0.8))
+    bow = lean_towards(-forward, 1.0)
+    assert plane.forward(bow, up) @ forward == pytest.approx(-1.0)
+    plane.learn(bow)
+    assert plane.forward(lean_towards(forward, 0.3), up) @ forward == pytest.approx(1.0), "but it is one among others"
 
 
 def test_one_small_lean_does_not_set_the_plane() -> None:
@@ -395,7 +408,18 @@ def figures_of(peak_rad: float, drop_m: float, bottom_share: float = 1.0) -> Mov
     zero = np.zeros(41)
     time = STEP_S * np.arange(41)
     return MovementFigures(
-        time, angle, zero, -drop_m * shape, zero, np.zeros((41, 3)), 1, 19, 21, 39, turn_rad=0.0, height_error_m=0.0
+        time,
+        angle,
+        zero,
+        -drop_m * shape,
+        zero,
+        Lean(np.zeros((41, 3)), np.zeros(3)),
+        1,
+        19,
+        21,
+        39,
+        turn_rad=0.0,
+        height_error_m=0.0,
     )
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from imu.motion.form import SagittalPlane, describe
+from imu.motion.form import Lean, SagittalPlane, describe
 from imu.motion.movements import Movement, MovementFinder
 from imu.motion.pursuit import Ending
 from imu.motion.resampling import is_bridged
@@ -135,6 +135,7 @@ def _angle(up: Array, home: Array, plane: SagittalPlane) -> Array:
     if not len(up):
         return np.empty(0)
     along = up @ home
-    lean = up - along[:, None] * home
-    angle: Array = np.arctan2(lean @ plane.forward(lean, home), along)
+    path = up - along[:, None] * home
+    largest = path[int(np.argmax((path * path).sum(axis=1)))]
+    angle: Array = np.arctan2(path @ plane.forward(Lean(path, largest), home), along)
     return angle
