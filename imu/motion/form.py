@@ -160,7 +160,7 @@ def describe(movement: Movement, sagittal_plane: SagittalPlane) -> MovementFigur
         resume=resume,
         end=end,
         turn_rad=float((movement.signals.turn_rate_rad_s - bias).sum() * STEP_S),
-        height_error_m=float(free.height_m[-1]),
+        height_error_m=free.last_height_m,
     )
 
 

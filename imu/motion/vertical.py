@@ -25,7 +25,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 import numpy as np
 
@@ -87,62 +87,72 @@ class SensorErrors:
         )
 
 
-_ERRORS = slice(1, 8)  # their place among the unknowns: after the start velocity, before the wander
+_ERRORS = slice(2, 9)  # their place in a row: after what was measured and the start velocity, before the wander
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Prior:
-    """What is known of the unknowns before a movement: variances, and of the sensor's errors more."""
+class _Belief:
+    """What is known of the unknowns, jointly Gaussian: the most likely values (k,), and their covariance (k, k).
 
-    variance: Array
-    errors: SensorErrors
-
-    def times(self, rows: Array) -> Array:
-        """Return the covariance of the unknowns with what `rows` (k, n) of them make."""
-        spread: Array = self.variance[: rows.shape[-1]] * rows
-        spread[..., _ERRORS] = rows[..., _ERRORS] @ self.errors.covariance
-        return spread
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class VerticalMotion:
-    """Hip motion since the start of a movement, as :meth:`VerticalEstimator.solve` finds it.
-
-    Attributes
-    ----------
-    height_m, velocity_m_s : (n,) array
-        At the end of each sample, up positive, relative to the start.
+    The first is no unknown but 1, the factor of what was measured: a row times `mean` is a whole velocity or height.
     """
 
-    height_m: Array
-    velocity_m_s: Array
-    _unknown: Array
-    _conditions: Array
-    _gain: Array
-    _prior: _Prior
-    _last_height_row: Array
-    _last_velocity_row: Array
+    mean: Array
+    covariance: Array
+
+    def given(self, row: Array, sd: float) -> _Belief:
+        """Return what is known once `row` (k,) turns out to make zero, up to `sd`: the update of a Kalman filter."""
+        spread = self.covariance @ row
+        gain = spread / (row @ spread + sd**2)
+        return _Belief(self.mean - (row @ self.mean) * gain, self.covariance - gain[:, None] * spread)
+
+    def sd(self, row: Array) -> float:
+        """Return the standard deviation of what `row` makes."""
+        return math.sqrt(max(0.0, float(row @ (self.covariance @ row))))
+
+
+@dataclass(frozen=True, eq=False)  # without slots: its properties keep their value
+class VerticalMotion:
+    """Hip motion since the start of a movement, as :meth:`VerticalEstimator.solve` finds it."""
+
+    _height: Array  # (n, k)
+    _velocity: Array
+    _belief: _Belief
+
+    @cached_property
+    def height_m(self) -> Array:
+        """Heights (n,) at the end of each sample, up positive, relative to the start."""
+        return self._height @ self._belief.mean
+
+    @cached_property
+    def velocity_m_s(self) -> Array:
+        """Velocities (n,) at the end of each sample, up positive."""
+        return self._velocity @ self._belief.mean
+
+    @cached_property
+    def last_height_m(self) -> float:
+        """The last height alone."""
+        return float(self._height[-1] @ self._belief.mean)
 
     @property
+    def last_velocity_m_s(self) -> float:
+        """The last velocity alone."""
+        return float(self._velocity[-1] @ self._belief.mean)
+
+    @cached_property
     def height_sd_m(self) -> float:
         """Standard deviation of the last height."""
-        return self._sd(self._last_height_row)
+        return self._belief.sd(self._height[-1])
 
     @property
     def velocity_sd_m_s(self) -> float:
         """Standard deviation of the last velocity."""
-        return self._sd(self._last_velocity_row)
+        return self._belief.sd(self._velocity[-1])
 
     @property
     def errors(self) -> SensorErrors:
         """What this motion shows of the sensor, if the conditions under which it was found held."""
-        prior = self._prior.errors.covariance
-        covariance = prior - (self._conditions[:, _ERRORS] @ prior).T @ self._gain[:, _ERRORS]
-        return SensorErrors(self._unknown[1:][_ERRORS], covariance)
-
-    def _sd(self, row: Array) -> float:
-        scaled = self._prior.times(row)
-        return math.sqrt(max(0.0, float(scaled @ row - (self._conditions @ scaled) @ (self._gain @ row))))
+        return SensorErrors(self._belief.mean[_ERRORS], self._belief.covariance[_ERRORS, _ERRORS])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -209,14 +219,19 @@ class VerticalEstimator:
         self._velocity[0, 1] = 1.0
         self._height_sum = self._height[0, :8]
         self._samples = 0
-        variance = np.full(columns - 1, chosen.wander_m_s2**2)
-        variance[0] = start_velocity_sd_m_s**2
-        self._prior = _Prior(variance, errors or SensorErrors.unknown(chosen))
+        known = errors or SensorErrors.unknown(chosen)
+        mean, variance = np.zeros(columns), np.full(columns, chosen.wander_m_s2**2)
+        mean[0], variance[0] = 1.0, 0.0
+        variance[1] = start_velocity_sd_m_s**2
+        covariance = np.diag(variance)
+        mean[_ERRORS], covariance[_ERRORS, _ERRORS] = known.mean, known.covariance
         self._home_value = standing.vertical_m_s2 - STANDARD_GRAVITY_M_S2
-        self._home_row = np.zeros(columns)
-        self._home_row[0], self._home_row[8] = -self._home_value, 1.0
-        self._home_row[2:5], self._home_row[5:8] = standing.up, STANDARD_GRAVITY_M_S2 * standing.up**2
-        self._home_sd = standing.level_sd_m_s2
+        home_row = np.zeros(columns)
+        home_row[0], home_row[8] = -self._home_value, 1.0
+        home_row[2:5], home_row[5:8] = standing.up, STANDARD_GRAVITY_M_S2 * standing.up**2
+        # What the level and so many rests have shown: whoever asks for one rest more goes on from there.
+        self._shown: dict[tuple[int, ...], _Belief] = {}
+        self._shown[()] = _Belief(mean, covariance).given(home_row, standing.level_sd_m_s2)
 
     def __len__(self) -> int:
         """Return the number of samples given."""
@@ -273,45 +288,19 @@ class VerticalEstimator:
         returns : bool
             Whether the last height equals the first.
         """
-        conditions, variances = self._conditions(samples, rests, end_velocity_sd_m_s, returns=returns)
-        rows = conditions[:, 1:]
-        gain, unknown = self._posterior(conditions, variances)
-        used = conditions.shape[1]
-        velocity, height = self._velocity[1 : samples + 1, :used], self._height[1 : samples + 1, :used]
-        return VerticalMotion(
-            height @ unknown, velocity @ unknown, unknown, rows, gain, self._prior, height[-1, 1:], velocity[-1, 1:]
-        )
-
-    def _conditions(
-        self, samples: int, rests: Sequence[int], end_velocity_sd_m_s: float | None, *, returns: bool
-    ) -> tuple[Array, Array]:
-        """Return what is known to be zero, as rows over the measured value and the unknowns, and its variances."""
-        chosen = self._parameters
-        used = 10 + math.ceil(samples * self._interval_s / chosen.wander_interval_s)  # later supports have no part yet
-        resting = len(rests)
-        rows = np.empty((1 + resting + (end_velocity_sd_m_s is not None) + returns, used))
-        variances = np.full(len(rows), chosen.resting_velocity_m_s**2)
-        rows[0], variances[0] = self._home_row[:used], self._home_sd**2
-        if resting:
-            rows[1 : 1 + resting] = self._velocity[[rest + 1 for rest in rests], :used]
+        belief = self._shown_by(tuple(rests))
         if end_velocity_sd_m_s is not None:
-            rows[1 + resting], variances[1 + resting] = self._velocity[samples, :used], end_velocity_sd_m_s**2
+            belief = belief.given(self._velocity[samples], end_velocity_sd_m_s)
         if returns:
-            rows[-1], variances[-1] = self._height[samples, :used], chosen.standing_height_m**2
-        return rows, variances
+            belief = belief.given(self._height[samples], self._parameters.standing_height_m)
+        return VerticalMotion(self._height[1 : samples + 1], self._velocity[1 : samples + 1], belief)
 
-    def _posterior(self, conditions: Array, variances: Array) -> tuple[Array, Array]:
-        """Return the gain, and 1 and the most likely values of the unknowns."""
-        rows, mean = conditions[:, 1:], self._prior.errors.mean
-        spread = self._prior.times(rows)
-        covariance = rows @ spread.T
-        covariance.ravel()[:: len(variances) + 1] += variances  # on its diagonal
-        gain: Array = np.asarray(np.linalg.solve(covariance, spread), dtype=np.float64)
-        surprise = conditions[:, 0] + rows[:, _ERRORS] @ mean
-        unknown = np.empty(conditions.shape[1])
-        unknown[0], unknown[1:] = 1.0, -surprise @ gain
-        unknown[1:][_ERRORS] += mean
-        return gain, unknown
+    def _shown_by(self, rests: tuple[int, ...]) -> _Belief:
+        """Return what standing before the movement and the rests show."""
+        if rests not in self._shown:
+            before, row = self._shown_by(rests[:-1]), self._velocity[rests[-1] + 1]
+            self._shown[rests] = before.given(row, self._parameters.resting_velocity_m_s)
+        return self._shown[rests]
 
 
 def _integrate(
