@@ -220,12 +220,11 @@ class VerticalEstimator:
         self._velocity[:_FROM_SAMPLES, 0] = 0.0
         self._height_sum = self._velocity[:_FROM_SAMPLES, 0]
         self._samples = 0
-        known = errors or SensorErrors.unknown(chosen)
-        mean, variance = np.zeros(factors), np.full(factors, chosen.wander_m_s2**2)
-        mean[0], variance[0] = 1.0, 0.0
-        variance[_START_VELOCITY] = start_velocity_sd_m_s**2
-        covariance = np.diag(variance)
-        mean[_ERRORS], covariance[_ERRORS, _ERRORS] = known.mean, known.covariance
+        mean, covariance = np.zeros(factors), _prior_covariance(factors, chosen).copy()
+        mean[0] = 1.0
+        covariance[_START_VELOCITY, _START_VELOCITY] = start_velocity_sd_m_s**2
+        if errors is not None:
+            mean[_ERRORS], covariance[_ERRORS, _ERRORS] = errors.mean, errors.covariance
         self._home_value = standing.vertical_m_s2 - STANDARD_GRAVITY_M_S2
         home = np.zeros(factors)
         home[0], home[_LEVEL] = -self._home_value, 1.0
@@ -260,8 +259,8 @@ class VerticalEstimator:
             return
         acceleration = np.empty((_FROM_SAMPLES, n))
         acceleration[0] = vertical_m_s2 - STANDARD_GRAVITY_M_S2
-        acceleration[1:4] = -up.T
-        acceleration[4:] = -STANDARD_GRAVITY_M_S2 * (up * up).T
+        np.negative(up.T, out=acceleration[1:4])
+        np.multiply(up.T, STANDARD_GRAVITY_M_S2 * acceleration[1:4], out=acceleration[4:])
         new, own = slice(last + 1, last + 1 + n), slice(_FROM_SAMPLES)
         self._velocity[own, new], self._height[own, new], self._height_sum = _integrate(
             acceleration, self._interval_s, self._velocity[own, last], self._height_sum
@@ -334,3 +333,12 @@ def _known_factors(interval_s: float, longest_s: float, wander_interval_s: float
     )
     velocity[1], height[1] = 1.0, interval_s * np.arange(len(middle) + 1)  # of a metre per second at the start
     return velocity, height
+
+
+@cache
+def _prior_covariance(factors: int, parameters: VerticalParameters) -> Array:
+    """Return the covariance (k, k) of the unknowns before a movement, all but the variance of the start velocity."""
+    covariance = np.diag(np.full(factors, parameters.wander_m_s2**2))
+    covariance[0, 0] = 0.0
+    covariance[_ERRORS, _ERRORS] = SensorErrors.unknown(parameters).covariance
+    return covariance
