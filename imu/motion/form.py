@@ -75,10 +75,7 @@ class SagittalPlane:
     @staticmethod
     def _own_direction(lean: Array) -> Array:
         """Return the main direction of one movement's lean, towards its larger side."""
-        x, y, z = lean.T
-        xy, xz, yz = (x * y).sum(), (x * z).sum(), (y * z).sum()
-        scatter = np.array([[(x * x).sum(), xy, xz], [xy, (y * y).sum(), yz], [xz, yz, (z * z).sum()]])
-        direction: Array = np.linalg.eigh(scatter)[1][:, -1]
+        direction: Array = np.linalg.eigh(lean.T @ lean)[1][:, -1]
         along = lean @ direction
         return direction if along.max() >= -along.min() else -direction
 

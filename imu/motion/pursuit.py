@@ -104,7 +104,8 @@ class Pursuit:
         """Look at the next steps; return how many the movement took of them and how it ended, or ``None`` to go on."""
         chosen = self._parameters
         before = len(self.estimator)
-        window = window[: steps_in(chosen.longest_s) + 1 - before]
+        longest = steps_in(chosen.longest_s) + 1 - before
+        window = window if len(window) <= longest else window[:longest]
         self.estimator.extend(window.up, window.vertical_m_s2)
         tilt, rate, resting = chord(window.up, self.standing.up), window.tilt_rate_rad_s, window.resting_steps
         peak = np.maximum(np.maximum.accumulate(tilt), self._peak_tilt)
@@ -214,7 +215,8 @@ class Pursuit:
             return motion
         sure = tuple(rest for rest in rests if rest not in brief)
         back = self.estimator.solve(now + 1, rests=sure, end_velocity_sd_m_s=end_velocity_sd, returns=True)
-        refuted = {rest for rest in brief if abs(float(back.velocity_m_s[rest])) > chosen.refuted_velocity_m_s}
+        velocity = back.velocity_m_s
+        refuted = {rest for rest in brief if abs(float(velocity[rest])) > chosen.refuted_velocity_m_s}
         if not refuted:
             return motion
         kept = tuple(rest for rest in rests if rest not in refuted)

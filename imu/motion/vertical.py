@@ -25,7 +25,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 
 import numpy as np
 
@@ -114,43 +114,45 @@ class _Belief:
         return math.sqrt(max(0.0, float(factors @ (self.covariance @ factors))))
 
 
-@dataclass(frozen=True, eq=False)  # without slots: its properties keep their value
+@dataclass(frozen=True, slots=True, eq=False)
 class VerticalMotion:
-    """Hip motion since the start of a movement, as :meth:`VerticalEstimator.solve` finds it."""
+    """Hip motion since the start of a movement, as :meth:`VerticalEstimator.solve` finds it.
 
+    Attributes
+    ----------
+    height_m : (n,) array
+        At the end of each sample, up positive, relative to the start.
+    """
+
+    height_m: Array
     _height: Array  # factors (k, n)
     _velocity: Array
     _belief: _Belief
 
-    @cached_property
-    def height_m(self) -> Array:
-        """Heights (n,) at the end of each sample, up positive, relative to the start."""
-        return self._belief.mean @ self._height
-
-    @cached_property
+    @property
     def velocity_m_s(self) -> Array:
         """Velocities (n,) at the end of each sample, up positive."""
         return self._belief.mean @ self._velocity
-
-    @cached_property
-    def last_height_m(self) -> float:
-        """The last height alone."""
-        return float(self._belief.mean @ self._height[:, -1])
 
     @property
     def last_velocity_m_s(self) -> float:
         """The last velocity alone."""
         return float(self._belief.mean @ self._velocity[:, -1])
 
-    @cached_property
-    def height_sd_m(self) -> float:
-        """Standard deviation of the last height."""
-        return self._belief.sd(self._height[:, -1])
+    @property
+    def last_height_m(self) -> float:
+        """The last height."""
+        return float(self.height_m[-1])
 
     @property
     def velocity_sd_m_s(self) -> float:
         """Standard deviation of the last velocity."""
         return self._belief.sd(self._velocity[:, -1])
+
+    @property
+    def height_sd_m(self) -> float:
+        """Standard deviation of the last height."""
+        return self._belief.sd(self._height[:, -1])
 
     @property
     def errors(self) -> SensorErrors:
@@ -295,7 +297,8 @@ class VerticalEstimator:
             belief = belief.given(self._velocity[:, samples], end_velocity_sd_m_s)
         if returns:
             belief = belief.given(self._height[:, samples], self._parameters.standing_height_m)
-        return VerticalMotion(self._height[:, 1 : samples + 1], self._velocity[:, 1 : samples + 1], belief)
+        height, velocity = self._height[:, 1 : samples + 1], self._velocity[:, 1 : samples + 1]
+        return VerticalMotion(belief.mean @ height, height, velocity, belief)
 
     def _shown_by(self, rests: tuple[int, ...]) -> _Belief:
         """Return what standing before the movement and the rests show."""
