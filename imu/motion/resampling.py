@@ -45,6 +45,9 @@ CLIPPED_ANGULAR_VELOCITY_RAD_S = 2.1
 """Just below the smallest range in use, ±125 °/s."""
 
 
+_Rows = slice | NDArray[np.intp]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class EvenBlock:
     """Consecutive samples at `RATE_HZ`, without a hole.
@@ -184,22 +187,19 @@ class Resampler:
         np.multiply(values[:, 1:] + values[:, :-1], 0.5 * step, out=integral[:, 1:])
         np.cumsum(integral, axis=1, out=integral)
 
-        # An edge between two rows falls inside a known straight line; one on a row may by rounding seem to lie beside
-        # it, which makes no difference. Edge 0 is the start.
-        next_edge = np.maximum(np.ceil((time - segment.start_s) * RATE_HZ).astype(np.int64), 1)
-        row = np.repeat(np.arange(len(step)), np.diff(next_edge))
+        # An edge between two rows falls inside a known straight line. One that lies on a row, give or take rounding,
+        # belongs to the line after it. Edge 0 is the start.
+        next_edge = np.maximum(np.ceil((time - segment.start_s) * RATE_HZ - 1e-6).astype(np.int64), 1)
         edges = segment.start_s + np.arange(next_edge[0], next_edge[-1]) / RATE_HZ
         segment.last_row, segment.integral = rows[:, -1:], integral[:, -1:]
         if not len(edges):
             return
+        row, row_after = _beside_edges(np.diff(next_edge))
         into = edges - time[row]
         part = into / step[row]  # of the way to the next row; the value there is a straight line's
-        here, after = into * (1.0 - 0.5 * part), 0.5 * into * part
-        at_edges = integral.take(row, axis=1)
-        for weight, rows_at_weight in ((here, row), (after, row + 1)):
-            parts = values.take(rows_at_weight, axis=1)
-            parts *= weight
-            at_edges += parts
+        at_edges = _columns(values, row) * (into * (1.0 - 0.5 * part))
+        at_edges += _columns(values, row_after) * (0.5 * into * part)
+        at_edges += _columns(integral, row)
         means = np.empty_like(at_edges)
         np.subtract(at_edges[:, :1], segment.edge_integral, out=means[:, :1])
         np.subtract(at_edges[:, 1:], at_edges[:, :-1], out=means[:, 1:])
@@ -207,3 +207,19 @@ class Resampler:
         segment.edge_integral = at_edges[:, -1:]
         acceleration, angular_velocity = np.column_stack([*means[:3]]), np.column_stack([*means[3:]])
         output.append(EvenBlock(edges - 0.5 / RATE_HZ, acceleration, angular_velocity))
+
+
+def _beside_edges(edges_after: NDArray[np.int64]) -> tuple[_Rows, _Rows]:
+    """Return for each edge the row before it and the next row, from the number of edges after each row.
+
+    Where rows come at `RATE_HZ` there is one edge after each: slices then spare half of the time for all of `_extend`.
+    """
+    if (edges_after == 1).all():
+        return slice(0, len(edges_after)), slice(1, len(edges_after) + 1)
+    row = np.repeat(np.arange(len(edges_after)), edges_after)
+    return row, row + 1
+
+
+def _columns(values: Array, rows: _Rows) -> Array:
+    """Return the columns of `values` (k, n) at `rows`; `take` is twice as fast as an index."""
+    return values[:, rows] if isinstance(rows, slice) else values.take(rows, axis=1)
