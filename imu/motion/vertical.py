@@ -14,8 +14,9 @@ with unknown `offset` (3), `scale` (3) and a slowly wandering remainder (inclina
 priors from datasheets; the velocity at the start, the level measured while standing still before the movement, zero
 velocity where the person rests, and the return to the standing height are measurements of them. Offset and scale are
 the sensor's, not the movement's: what one movement has shown of them is the prior of the next. Everything is linear, so
-the posterior is one small least-squares problem (Gaussian process regression with these basis functions: Rasmussen and
-Williams 2006, section 2.7), and the height comes with a standard deviation that says whether it means something.
+the posterior is Gaussian too (Gaussian process regression with these basis functions: Rasmussen and Williams 2006,
+section 2.7). Each measurement is taken in by one update, as in a Kalman filter whose state does not change. The height
+comes with a standard deviation that says whether it means something.
 
 This module refuses to decide what the movement was.
 """
