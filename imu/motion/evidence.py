@@ -6,6 +6,7 @@ Each entry is a quantity that a coach could point at, on a scale on which a line
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,27 +68,27 @@ def evidence(movement: Movement, figures: MovementFigures) -> Array:
         [
             peak,
             figures.hip_drop_m,
-            np.log((figures.end - figures.start) * STEP_S),
+            math.log((figures.end - figures.start) * STEP_S),
             -angle.min(),
             sideways.max(),
             sideways.max() / max(peak, 0.1),
             abs(figures.turn_rad),
-            np.log(shake[active].max() + 0.03),
-            np.log(median(shake[active]) + 0.01),
-            np.log(np.sort(rotation[held])[:calm_part].sum() / calm_part + 0.005),
-            np.log(np.sort(shake[held])[:calm_part].sum() / calm_part + 0.005),
+            math.log(shake[active].max() + 0.03),
+            math.log(median(shake[active]) + 0.01),
+            math.log(np.sort(rotation[held])[:calm_part].sum() / calm_part + 0.005),
+            math.log(np.sort(shake[held])[:calm_part].sum() / calm_part + 0.005),
             median(angle[held]),
             angle[held].min(),
-            np.log(held_steps * STEP_S),
+            math.log(held_steps * STEP_S),
             (figures.resume - figures.bottom) * STEP_S,
             height.max(),
-            np.log(rotation.max() + 0.05),
-            np.log(max(0.0, -velocity.min()) + 0.03),
-            np.log(max(0.0, velocity.max()) + 0.03),
-            np.log(acceleration.max() + 0.1),
-            np.log(median(before) + 0.005) if len(before) else np.log(0.1),
+            math.log(rotation.max() + 0.05),
+            math.log(max(0.0, -velocity.min()) + 0.03),
+            math.log(max(0.0, velocity.max()) + 0.03),
+            math.log(acceleration.max() + 0.1),
+            math.log(median(before) + 0.005) if len(before) else math.log(0.1),
             figures.height_error_m,
-            np.log((figures.end - figures.resume) / (figures.bottom - figures.start)),
+            math.log((figures.end - figures.resume) / (figures.bottom - figures.start)),
             angle[-1],
             sideways[-1],
             figures.angle_at_bottom_rad,

@@ -108,10 +108,7 @@ class SagittalPlane:
     @staticmethod
     def _own_direction(lean: Lean) -> Array:
         """Return the main direction of one movement's lean, towards the side of its descent."""
-        x, y, z = lean.path.T
-        xy, xz, yz = (x * y).sum(), (x * z).sum(), (y * z).sum()
-        scatter = np.array([[(x * x).sum(), xy, xz], [xy, (y * y).sum(), yz], [xz, yz, (z * z).sum()]])
-        direction: Array = np.linalg.eigh(scatter)[1][:, -1]
+        direction: Array = np.linalg.eigh(lean.path.T @ lean.path)[1][:, -1]
         return direction if lean.sinking @ direction >= 0.0 else -direction
 
 
@@ -193,7 +190,7 @@ def describe(movement: Movement, sagittal_plane: SagittalPlane) -> MovementFigur
         resume=resume,
         end=end,
         turn_rad=float((movement.signals.turn_rate_rad_s - bias).sum() * STEP_S),
-        height_error_m=float(free.height_m[-1]),
+        height_error_m=free.last_height_m,
     )
 
 

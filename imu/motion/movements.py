@@ -173,7 +173,7 @@ class MovementFinder:
         if self._pursuit is None:
             return Posture(tilt_rad, 0.0)
         motion = self._pursuit.estimator.solve(len(self._pursuit.estimator), rests=self._pursuit.rests)
-        return Posture(tilt_rad, max(0.0, -float(motion.height_m[-1])))
+        return Posture(tilt_rad, max(0.0, -motion.last_height_m))
 
     # -- the kept signals
 
@@ -275,7 +275,7 @@ class MovementFinder:
         if movement.ending is not Ending.RETURNED or samples > steps_in(chosen.telling_s):
             return
         free = movement.height(returns=False)
-        if abs(float(free.height_m[-1])) < chosen.back_sds * math.hypot(free.height_sd_m, chosen.back_m):
+        if abs(free.last_height_m) < chosen.back_sds * math.hypot(free.height_sd_m, chosen.back_m):
             learnt = movement.height(returns=True).errors
             self._errors = learnt.relaxed(SensorErrors.unknown(VerticalParameters()), chosen.forgotten)
 

@@ -6,10 +6,10 @@ This module refuses to know when a movement ends.
 from __future__ import annotations
 
 import math
-from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from imu.motion.signals import STEP_S, MotionSignals, chord, steps_in
 from imu.motion.vertical import Standing
@@ -63,8 +63,7 @@ class OnsetWatch:
         self.least_tilt_rad = least_tilt_rad
         self._leak = math.exp(-STEP_S / chosen.leak_s)
         self._velocity = self._height = 0.0
-        # Of the steps before the one looked at last: tilt beyond the least, velocity, height, tilt rate.
-        self._recent: deque[tuple[float, float, float, float]] = deque(maxlen=steps_in(chosen.search_s))
+        self._since_still = math.inf  # steps from the last still one to the one looked at last
 
     def scan(self, window: MotionSignals) -> tuple[int, bool]:
         """Look at the next steps, up to an onset; return how many, and whether the last of them is one."""
@@ -74,16 +73,10 @@ class OnsetWatch:
         risen = tilt - least
         tilted = (risen > chosen.tilt_rad).nonzero()[0]
         taken = int(tilted[0]) + 1 if len(tilted) else len(window)
-        velocities, heights, moved = self._integrate(window.vertical_m_s2[:taken], window.shake_m_s2[:taken])
-        taken = len(velocities)
-        onset = moved or bool(risen[taken - 1] > chosen.tilt_rad)
-        before = taken - 1 if onset else taken
-        last = slice(max(0, before - steps_in(chosen.search_s)), before)
-        rates = window.tilt_rate_rad_s[last].tolist()
-        self._recent.extend(zip(risen[last].tolist(), velocities[last], heights[last], rates, strict=True))
-        self._velocity, self._height = velocities[-1], heights[-1]
+        still = (risen < chosen.still_tilt_rad) & (window.tilt_rate_rad_s < chosen.still_tilt_rate_rad_s)
+        taken, moved = self._integrate(window.vertical_m_s2[:taken], window.shake_m_s2[:taken], still[:taken])
         self.least_tilt_rad = float(least[taken - 1])
-        return taken, onset
+        return taken, moved or bool(risen[taken - 1] > chosen.tilt_rad)
 
     def settle(self, standing: Standing) -> None:
         """Measure from a posture in which the person has come to rest."""
@@ -92,33 +85,35 @@ class OnsetWatch:
 
     def steps_since_still(self) -> int | None:
         """Return how many steps before the onset the person was last still; ``None`` if not within reach."""
-        chosen = self._parameters
-        for back, (risen, velocity, height, tilt_rate) in enumerate(reversed(self._recent), start=1):
-            if (
-                risen < chosen.still_tilt_rad
-                and abs(velocity) < chosen.still_velocity_m_s
-                and abs(height) < chosen.still_height_m
-                and tilt_rate < chosen.still_tilt_rate_rad_s
-            ):
-                return back
-        return None
+        within_reach = self._since_still <= steps_in(self._parameters.search_s)
+        return int(self._since_still) if within_reach else None
 
-    def _integrate(self, vertical_m_s2: Array, shake_m_s2: Array) -> tuple[list[float], list[float], bool]:
-        """Return leaky velocity and height after each step up to the first in which the hip moves, and whether it does.
+    def _integrate(self, vertical_m_s2: Array, shake_m_s2: Array, may_be_still: NDArray[np.bool_]) -> tuple[int, bool]:
+        """Follow leaky velocity and height up to a step in which the hip moves; return how far, and whether it moved.
 
         A plain loop: one step depends on the last, and any cutting must give the same bits.
         """
-        high, rising = self._parameters.height_m, self._parameters.velocity_m_s
+        chosen, leak = self._parameters, self._leak
+        high, rising, near, slow = (
+            chosen.height_m,
+            chosen.velocity_m_s,
+            chosen.still_height_m,
+            chosen.still_velocity_m_s,
+        )
         low, sinking = -high, -rising
-        velocity, height, leak = self._velocity, self._height, self._leak
-        velocities, heights = [], []
+        velocity, height, since_still = self._velocity, self._height, self._since_still
         gained_m_s = ((vertical_m_s2 - self._standing.vertical_m_s2) * STEP_S).tolist()
-        smooth = (shake_m_s2 < self._parameters.shake_m_s2).tolist()
-        for gained, is_smooth in zip(gained_m_s, smooth, strict=True):
+        smooth = (shake_m_s2 < chosen.shake_m_s2).tolist()
+        taken, moved = 0, False
+        for gained, is_smooth, is_calm in zip(gained_m_s, smooth, may_be_still.tolist(), strict=True):
+            taken += 1
             velocity = velocity * leak + gained
             height = height * leak + velocity * STEP_S
-            velocities.append(velocity)
-            heights.append(height)
+            since_still += 1
             if height > high or height < low or (is_smooth and (velocity > rising or velocity < sinking)):
-                return velocities, heights, True
-        return velocities, heights, False
+                moved = True
+                break
+            if is_calm and abs(velocity) < slow and abs(height) < near:
+                since_still = 0
+        self._velocity, self._height, self._since_still = velocity, height, since_still
+        return taken, moved

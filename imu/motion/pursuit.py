@@ -104,7 +104,8 @@ class Pursuit:
         """Look at the next steps; return how many the movement took of them and how it ended, or ``None`` to go on."""
         chosen = self._parameters
         before = len(self.estimator)
-        window = window[: steps_in(chosen.longest_s) + 1 - before]
+        longest = steps_in(chosen.longest_s) + 1 - before
+        window = window if len(window) <= longest else window[:longest]
         self.estimator.extend(window.up, window.vertical_m_s2)
         tilt, rate, resting = chord(window.up, self.standing.up), window.tilt_rate_rad_s, window.resting_steps
         peak = np.maximum(np.maximum.accumulate(tilt), self._peak_tilt)
@@ -171,7 +172,7 @@ class Pursuit:
         if not self._at_rest:
             chosen = self._parameters
             motion = self.estimator.solve(now + 1, rests=self._rests)
-            speed, sd = abs(float(motion.velocity_m_s[-1])), motion.velocity_sd_m_s
+            speed, sd = abs(motion.last_velocity_m_s), motion.velocity_sd_m_s
             self._at_rest = speed < chosen.rest_velocity_m_s + chosen.rest_velocity_sds * sd
         if self._at_rest:
             self._rests.append(now)
@@ -195,7 +196,7 @@ class Pursuit:
         if small and drop < chosen.least_drop_m:
             sinking = drop > chosen.sunk_of_least * chosen.least_drop_m and now < steps_in(chosen.sinking_s)
             return Ending.NOTHING if rested or (now >= steps_in(chosen.naive_s) and not sinking) else None
-        if max(drop, float(motion.height_m[-1])) > chosen.possible_m:
+        if max(drop, motion.last_height_m) > chosen.possible_m:
             return self._lost(now)
         return self._returned(motion, drop, now, rested=rested)
 
@@ -214,7 +215,8 @@ class Pursuit:
             return motion
         sure = tuple(rest for rest in rests if rest not in brief)
         back = self.estimator.solve(now + 1, rests=sure, end_velocity_sd_m_s=end_velocity_sd, returns=True)
-        refuted = {rest for rest in brief if abs(float(back.velocity_m_s[rest])) > chosen.refuted_velocity_m_s}
+        velocity = back.velocity_m_s
+        refuted = {rest for rest in brief if abs(float(velocity[rest])) > chosen.refuted_velocity_m_s}
         if not refuted:
             return motion
         kept = tuple(rest for rest in rests if rest not in refuted)
@@ -227,7 +229,7 @@ class Pursuit:
     def _is_back(self, motion: VerticalMotion) -> bool:
         """Whether the last height can be that of the start."""
         chosen = self._parameters
-        return abs(float(motion.height_m[-1])) < chosen.back_sds * math.hypot(motion.height_sd_m, chosen.back_m)
+        return abs(motion.last_height_m) < chosen.back_sds * math.hypot(motion.height_sd_m, chosen.back_m)
 
     def _brief(self, rests: tuple[int, ...], before: int) -> set[int]:
         """Return the rests that belong to calm shorter than anyone rests for sure, and over before sample `before`."""
@@ -246,9 +248,9 @@ class Pursuit:
         chosen = self._parameters
         peak_velocity = float(np.abs(motion.velocity_m_s).max())
         standing_velocity = max(chosen.standing_velocity_m_s, chosen.standing_velocity_of_peak * peak_velocity)
-        if abs(float(motion.velocity_m_s[-1])) > standing_velocity:
+        if abs(motion.last_velocity_m_s) > standing_velocity:
             return None
-        height = float(motion.height_m[-1])
+        height = motion.last_height_m
         height_sd = math.hypot(motion.height_sd_m, chosen.height_drift_m_s * now * STEP_S)
         doubt = chosen.doubt_sds * height_sd if rested or self._peak_tilt > chosen.bent_rad else 0.0
         low = height < -max(chosen.standing_height_m, chosen.standing_height_of_drop * drop)

@@ -17,6 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from imu.samples import Array, Gap, ImuBlock, RowFaults
 
@@ -44,6 +45,9 @@ CLIPPED_ANGULAR_VELOCITY_RAD_S = 2.1
 """Just below the smallest range in use, ±125 °/s."""
 
 
+_Rows = slice | NDArray[np.intp]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class EvenBlock:
     """Consecutive samples at `RATE_HZ`, without a hole.
@@ -69,7 +73,6 @@ class _Segment:
     last_row: Array  # (7, 1) time, acceleration, angular velocity
     integral: Array = field(default_factory=lambda: np.zeros((6, 1)))  # at last_row
     edge_integral: Array = field(default_factory=lambda: np.zeros((6, 1)))  # at the last finished edge
-    cells: int = 0
 
 
 def _largest(rows: Array) -> Array:
@@ -155,17 +158,18 @@ class Resampler:
             out_of_order = int(np.count_nonzero(~forward)) - repeated
             self.faults += RowFaults(repeated=repeated, out_of_order=out_of_order)
             rows = rows[:, forward]
-        if (largest[1:] > self._clipped).any():
-            self._count_clipped(rows[1:])
+        axes = np.flatnonzero(largest[1:] > self._clipped)
+        if len(axes):
+            self._count_clipped(rows[1:], axes)
         self._previous_two = np.concatenate((self._previous_two, rows[1:, -2:]), axis=1)[:, -2:]
         return rows
 
-    def _count_clipped(self, values: Array) -> None:
-        """Count rows that hold an axis at the same extreme value as the two rows before; `values` is (6, n)."""
-        known = np.concatenate((self._previous_two, values), axis=1)
-        axis, row = np.nonzero(np.abs(values) > self._clipped[:, None])
-        stuck = (known[axis, row] == known[axis, row + 2]) & (known[axis, row + 1] == known[axis, row + 2])
-        self.faults += RowFaults(clipped=len(np.unique(row[stuck])))
+    def _count_clipped(self, values: Array, axes: NDArray[np.intp]) -> None:
+        """Count rows of `values` (6, n) in which one of `axes` has the same extreme value as in the two rows before."""
+        known = np.concatenate((self._previous_two[axes], values[axes]), axis=1)
+        now = known[:, 2:]
+        stuck = (known[:, :-2] == now) & (known[:, 1:-1] == now) & (np.abs(now) > self._clipped[axes, None])
+        self.faults += RowFaults(clipped=int(np.count_nonzero(stuck.any(axis=0))))
 
     def _extend(self, rows: Array, output: list[EvenBlock | Gap]) -> None:
         """Integrate `rows`, (7, n), and append the cells that they finish to `output`."""
@@ -183,24 +187,39 @@ class Resampler:
         np.multiply(values[:, 1:] + values[:, :-1], 0.5 * step, out=integral[:, 1:])
         np.cumsum(integral, axis=1, out=integral)
 
-        # A cell is finished once a row lies beyond its end: its end then falls inside one known straight line.
-        finished = int((time[-1] - segment.start_s) * RATE_HZ) + 1
-        while segment.start_s + finished / RATE_HZ >= time[-1]:
-            finished -= 1
-        cells = np.arange(segment.cells + 1, finished + 1)
-        edges = segment.start_s + cells / RATE_HZ
-        row = np.searchsorted(time, edges, side="right") - 1
+        # An edge between two rows falls inside a known straight line. One that lies on a row, give or take rounding,
+        # belongs to the line after it. Edge 0 is the start.
+        next_edge = np.maximum(np.ceil((time - segment.start_s) * RATE_HZ - 1e-6).astype(np.int64), 1)
+        edges = segment.start_s + np.arange(next_edge[0], next_edge[-1]) / RATE_HZ
+        segment.last_row, segment.integral = rows[:, -1:], integral[:, -1:]
+        if not len(edges):
+            return
+        row, row_after = _beside_edges(np.diff(next_edge))
         into = edges - time[row]
         part = into / step[row]  # of the way to the next row; the value there is a straight line's
-        here, after = into * (1.0 - 0.5 * part), 0.5 * into * part
-        at_edges = integral.take(row, axis=1)
-        at_edges += here * values.take(row, axis=1)
-        at_edges += after * values.take(row + 1, axis=1)
-        means = np.diff(at_edges, axis=1, prepend=segment.edge_integral)
+        at_edges = _columns(values, row) * (into * (1.0 - 0.5 * part))
+        at_edges += _columns(values, row_after) * (0.5 * into * part)
+        at_edges += _columns(integral, row)
+        means = np.empty_like(at_edges)
+        np.subtract(at_edges[:, :1], segment.edge_integral, out=means[:, :1])
+        np.subtract(at_edges[:, 1:], at_edges[:, :-1], out=means[:, 1:])
         means *= RATE_HZ
+        segment.edge_integral = at_edges[:, -1:]
         acceleration, angular_velocity = np.column_stack([*means[:3]]), np.column_stack([*means[3:]])
+        output.append(EvenBlock(edges - 0.5 / RATE_HZ, acceleration, angular_velocity))
 
-        segment.last_row, segment.integral = rows[:, -1:], integral[:, -1:]
-        if len(cells):
-            segment.edge_integral, segment.cells = at_edges[:, -1:], finished
-            output.append(EvenBlock(edges - 0.5 / RATE_HZ, acceleration, angular_velocity))
+
+def _beside_edges(edges_after: NDArray[np.int64]) -> tuple[_Rows, _Rows]:
+    """Return for each edge the row before it and the next row, from the number of edges after each row.
+
+    Where rows come at `RATE_HZ` there is one edge after each: slices then spare a fifth of the time of all resampling.
+    """
+    if (edges_after == 1).all():
+        return slice(0, len(edges_after)), slice(1, len(edges_after) + 1)
+    row = np.repeat(np.arange(len(edges_after)), edges_after)
+    return row, row + 1
+
+
+def _columns(values: Array, rows: _Rows) -> Array:
+    """Return the columns of `values` (k, n) at `rows`; `take` is twice as fast as an index."""
+    return values[:, rows] if isinstance(rows, slice) else values.take(rows, axis=1)

@@ -34,7 +34,7 @@ class MotionSignals:
     time_s : (n,) array
         End of each step on the device clock, s: nothing later went into it.
     up : (n, 3) array
-        World-vertical in the sensor frame, unit vectors, mean over the step.
+        World-vertical in the sensor frame, unit vectors, mean over the step. In memory, each axis lies along time.
     vertical_m_s2 : (n,) array
         World-vertical specific force, mean over the step; near 9.81 at rest.
     tilt_rate_rad_s : (n,) array
@@ -77,7 +77,7 @@ class MotionSignals:
         """Return consecutive parts as one."""
         return cls(
             np.concatenate([part.time_s for part in parts]),
-            np.concatenate([part.up for part in parts]),
+            np.concatenate([part.up.T for part in parts], axis=1).T,
             np.concatenate([part.vertical_m_s2 for part in parts]),
             np.concatenate([part.tilt_rate_rad_s for part in parts]),
             np.concatenate([part.turn_rate_rad_s for part in parts]),
@@ -152,7 +152,7 @@ class SignalBuilder:
         deviation = steps[5] - mean[5, :, None]
         d0, d1, d2, d3, d4 = (deviation * deviation).T
         ux, uy, uz = mean[1:4]
-        up = np.ascontiguousarray((mean[1:4] / np.sqrt(ux * ux + uy * uy + uz * uz)).T)
+        up = (mean[1:4] / np.sqrt(ux * ux + uy * uy + uz * uz)).T
         vertical = mean[4].copy()
         tilt_rate, drift = self._tilt_rate(up)
         return MotionSignals(
@@ -170,7 +170,7 @@ class SignalBuilder:
         n, lag = len(up), steps_in(self._calm.drift_lag_s)
         if not len(self._last_up):
             self._last_up = np.repeat(up[:1], lag, axis=0)
-        known = np.concatenate((self._last_up, up))
+        known = np.concatenate((self._last_up.T, up.T), axis=1).T
         self._last_up = known[-lag:]
         before, earlier = known[lag - 1 : lag - 1 + n], known[:n]
         return chord(up, before) / STEP_S, chord(up, earlier) / (lag * STEP_S)

@@ -14,8 +14,9 @@ with unknown `offset` (3), `scale` (3) and a slowly wandering remainder (inclina
 priors from datasheets; the velocity at the start, the level measured while standing still before the movement, zero
 velocity where the person rests, and the return to the standing height are measurements of them. Offset and scale are
 the sensor's, not the movement's: what one movement has shown of them is the prior of the next. Everything is linear, so
-the posterior is one small least-squares problem (Gaussian process regression with these basis functions: Rasmussen and
-Williams 2006, section 2.7), and the height comes with a standard deviation that says whether it means something.
+the posterior is Gaussian too (Gaussian process regression with these basis functions: Rasmussen and Williams 2006,
+section 2.7). Each measurement is taken in by one update, as in a Kalman filter whose state does not change. The height
+comes with a standard deviation that says whether it means something.
 
 This module refuses to decide what the movement was.
 """
@@ -87,21 +88,31 @@ class SensorErrors:
         )
 
 
-_ERRORS = slice(1, 8)  # their place among the unknowns: after the start velocity, before the wander
+# A velocity or a height is a sum: what the accelerometer itself says, then what each unknown adds to it. Its factors
+# stand in this order: measured, offset (3), scale (3), which come with the samples, then level, start velocity, wander.
+_FROM_SAMPLES, _LEVEL, _START_VELOCITY = 7, 7, 8
+_ERRORS = slice(1, 8)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Prior:
-    """What is known of the unknowns before a movement: variances, and of the sensor's errors more."""
+class _Belief:
+    """What is known of the unknowns, jointly Gaussian: the most likely values (k,), and their covariance (k, k).
 
-    variance: Array
-    errors: SensorErrors
+    The first is no unknown but 1, the factor of what was measured: factors times `mean` are a whole velocity or height.
+    """
 
-    def times(self, rows: Array) -> Array:
-        """Return the covariance of the unknowns with what `rows` (k, n) of them make."""
-        spread: Array = self.variance[: rows.shape[-1]] * rows
-        spread[..., _ERRORS] = rows[..., _ERRORS] @ self.errors.covariance
-        return spread
+    mean: Array
+    covariance: Array
+
+    def given(self, factors: Array, sd: float) -> _Belief:
+        """Return what is known once the sum with these `factors` (k,) is zero, up to `sd`: a Kalman filter's update."""
+        spread = self.covariance @ factors
+        gain = spread / (factors @ spread + sd**2)
+        return _Belief(self.mean - (factors @ self.mean) * gain, self.covariance - gain[:, None] * spread)
+
+    def sd(self, factors: Array) -> float:
+        """Return the standard deviation of the sum with these `factors`."""
+        return math.sqrt(max(0.0, float(factors @ (self.covariance @ factors))))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,39 +121,44 @@ class VerticalMotion:
 
     Attributes
     ----------
-    height_m, velocity_m_s : (n,) array
+    height_m : (n,) array
         At the end of each sample, up positive, relative to the start.
     """
 
     height_m: Array
-    velocity_m_s: Array
-    _unknown: Array
-    _conditions: Array
-    _gain: Array
-    _prior: _Prior
-    _last_height_row: Array
-    _last_velocity_row: Array
+    _height: Array  # factors (k, n)
+    _velocity: Array
+    _belief: _Belief
 
     @property
-    def height_sd_m(self) -> float:
-        """Standard deviation of the last height."""
-        return self._sd(self._last_height_row)
+    def velocity_m_s(self) -> Array:
+        """Velocities (n,) at the end of each sample, up positive."""
+        return self._belief.mean @ self._velocity
+
+    @property
+    def last_velocity_m_s(self) -> float:
+        """The last velocity alone."""
+        return float(self._belief.mean @ self._velocity[:, -1])
+
+    @property
+    def last_height_m(self) -> float:
+        """The last height."""
+        return float(self.height_m[-1])
 
     @property
     def velocity_sd_m_s(self) -> float:
         """Standard deviation of the last velocity."""
-        return self._sd(self._last_velocity_row)
+        return self._belief.sd(self._velocity[:, -1])
+
+    @property
+    def height_sd_m(self) -> float:
+        """Standard deviation of the last height."""
+        return self._belief.sd(self._height[:, -1])
 
     @property
     def errors(self) -> SensorErrors:
         """What this motion shows of the sensor, if the conditions under which it was found held."""
-        prior = self._prior.errors.covariance
-        covariance = prior - (self._conditions[:, _ERRORS] @ prior).T @ self._gain[:, _ERRORS]
-        return SensorErrors(self._unknown[1:][_ERRORS], covariance)
-
-    def _sd(self, row: Array) -> float:
-        scaled = self._prior.times(row)
-        return math.sqrt(max(0.0, float(scaled @ row - (self._conditions @ scaled) @ (self._gain @ row))))
+        return SensorErrors(self._belief.mean[_ERRORS], self._belief.covariance[_ERRORS, _ERRORS])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -200,23 +216,25 @@ class VerticalEstimator:
     ) -> None:
         self._parameters = chosen = parameters or VerticalParameters()
         self._interval_s = interval_s
-        # Columns: what the accelerometer itself says, then what each unknown adds to it: start velocity, offset, scale
-        # (these first eight come with the samples), level, wander (these are known beforehand). Row 0 is the start.
-        self._known_velocity, self._known_height = _level_and_wander(interval_s, longest_s, chosen.wander_interval_s)
-        rows, columns = len(self._known_height), 8 + self._known_height.shape[1]
-        self._velocity, self._height = np.empty((rows, columns)), np.empty((rows, columns))
-        self._velocity[0], self._height[0] = 0.0, 0.0
-        self._velocity[0, 1] = 1.0
-        self._height_sum = self._height[0, :8]
+        # Factors (k, n), column 0 at the start.
+        self._known_velocity, self._known_height = _known_factors(interval_s, longest_s, chosen.wander_interval_s)
+        factors = _FROM_SAMPLES + len(self._known_height)
+        self._velocity, self._height = (np.empty((factors, self._known_height.shape[1])) for _ in range(2))
+        self._velocity[:_FROM_SAMPLES, 0] = 0.0
+        self._height_sum = self._velocity[:_FROM_SAMPLES, 0]
         self._samples = 0
-        variance = np.full(columns - 1, chosen.wander_m_s2**2)
-        variance[0] = start_velocity_sd_m_s**2
-        self._prior = _Prior(variance, errors or SensorErrors.unknown(chosen))
+        mean, covariance = np.zeros(factors), _prior_covariance(factors, chosen).copy()
+        mean[0] = 1.0
+        covariance[_START_VELOCITY, _START_VELOCITY] = start_velocity_sd_m_s**2
+        if errors is not None:
+            mean[_ERRORS], covariance[_ERRORS, _ERRORS] = errors.mean, errors.covariance
         self._home_value = standing.vertical_m_s2 - STANDARD_GRAVITY_M_S2
-        self._home_row = np.zeros(columns)
-        self._home_row[0], self._home_row[8] = -self._home_value, 1.0
-        self._home_row[2:5], self._home_row[5:8] = standing.up, STANDARD_GRAVITY_M_S2 * standing.up**2
-        self._home_sd = standing.level_sd_m_s2
+        home = np.zeros(factors)
+        home[0], home[_LEVEL] = -self._home_value, 1.0
+        home[1:4], home[4:7] = standing.up, STANDARD_GRAVITY_M_S2 * standing.up**2
+        # What the level and so many rests have shown: whoever asks for one rest more goes on from there.
+        self._shown: dict[tuple[int, ...], _Belief] = {}
+        self._shown[()] = _Belief(mean, covariance).given(home, standing.level_sd_m_s2)
 
     def __len__(self) -> int:
         """Return the number of samples given."""
@@ -225,8 +243,9 @@ class VerticalEstimator:
     @property
     def naive_height_m(self) -> Array:
         """Heights (n,) if the standing level were the only error: good enough for a second or two."""
-        height = self._height[1 : self._samples + 1]
-        return height[:, 0] + self._home_value * height[:, 8]
+        height = self._height[:, 1 : self._samples + 1]
+        naive: Array = height[0] + self._home_value * height[_LEVEL]
+        return naive
 
     def extend(self, up: Array, vertical_m_s2: Array) -> None:
         """Append samples: `up` (n, 3) unit vectors in the sensor frame, `vertical_m_s2` (n,) world-vertical.
@@ -237,19 +256,20 @@ class VerticalEstimator:
             If the movement becomes longer than the longest.
         """
         last, n = self._samples, len(vertical_m_s2)
-        if last + n >= len(self._velocity):
-            raise ValueError(f"a movement has at most {len(self._velocity) - 1} samples, got {last + n}")
-        acceleration = np.empty((n, 8))
-        acceleration[:, 0] = vertical_m_s2 - STANDARD_GRAVITY_M_S2
-        acceleration[:, 1] = 0.0
-        acceleration[:, 2:5] = -up
-        acceleration[:, 5:] = -STANDARD_GRAVITY_M_S2 * up * up
-        new = slice(last + 1, last + 1 + n)
-        velocity, height, self._height_sum = _integrate(
-            acceleration, self._interval_s, self._velocity[0, :8], self._velocity[last, :8], self._height_sum
+        if last + n >= self._velocity.shape[1]:
+            raise ValueError(f"a movement has at most {self._velocity.shape[1] - 1} samples, got {last + n}")
+        if not n:
+            return
+        acceleration = np.empty((_FROM_SAMPLES, n))
+        acceleration[0] = vertical_m_s2 - STANDARD_GRAVITY_M_S2
+        np.negative(up.T, out=acceleration[1:4])
+        np.multiply(up.T, STANDARD_GRAVITY_M_S2 * acceleration[1:4], out=acceleration[4:])
+        new, own = slice(last + 1, last + 1 + n), slice(_FROM_SAMPLES)
+        self._velocity[own, new], self._height[own, new], self._height_sum = _integrate(
+            acceleration, self._interval_s, self._velocity[own, last], self._height_sum
         )
-        self._velocity[new, :8], self._velocity[new, 8:] = velocity, self._known_velocity[new]
-        self._height[new, :8], self._height[new, 8:] = height, self._known_height[new]
+        self._velocity[_FROM_SAMPLES:, new] = self._known_velocity[:, new]
+        self._height[_FROM_SAMPLES:, new] = self._known_height[:, new]
         self._samples += n
 
     def solve(
@@ -273,69 +293,56 @@ class VerticalEstimator:
         returns : bool
             Whether the last height equals the first.
         """
-        conditions, variances = self._conditions(samples, rests, end_velocity_sd_m_s, returns=returns)
-        rows = conditions[:, 1:]
-        gain, unknown = self._posterior(conditions, variances)
-        used = conditions.shape[1]
-        velocity, height = self._velocity[1 : samples + 1, :used], self._height[1 : samples + 1, :used]
-        return VerticalMotion(
-            height @ unknown, velocity @ unknown, unknown, rows, gain, self._prior, height[-1, 1:], velocity[-1, 1:]
-        )
-
-    def _conditions(
-        self, samples: int, rests: Sequence[int], end_velocity_sd_m_s: float | None, *, returns: bool
-    ) -> tuple[Array, Array]:
-        """Return what is known to be zero, as rows over the measured value and the unknowns, and its variances."""
-        chosen = self._parameters
-        used = 10 + math.ceil(samples * self._interval_s / chosen.wander_interval_s)  # later supports have no part yet
-        resting = len(rests)
-        rows = np.empty((1 + resting + (end_velocity_sd_m_s is not None) + returns, used))
-        variances = np.full(len(rows), chosen.resting_velocity_m_s**2)
-        rows[0], variances[0] = self._home_row[:used], self._home_sd**2
-        if resting:
-            rows[1 : 1 + resting] = self._velocity[[rest + 1 for rest in rests], :used]
+        belief = self._shown_by(tuple(rests))
         if end_velocity_sd_m_s is not None:
-            rows[1 + resting], variances[1 + resting] = self._velocity[samples, :used], end_velocity_sd_m_s**2
+            belief = belief.given(self._velocity[:, samples], end_velocity_sd_m_s)
         if returns:
-            rows[-1], variances[-1] = self._height[samples, :used], chosen.standing_height_m**2
-        return rows, variances
+            belief = belief.given(self._height[:, samples], self._parameters.standing_height_m)
+        height, velocity = self._height[:, 1 : samples + 1], self._velocity[:, 1 : samples + 1]
+        return VerticalMotion(belief.mean @ height, height, velocity, belief)
 
-    def _posterior(self, conditions: Array, variances: Array) -> tuple[Array, Array]:
-        """Return the gain, and 1 and the most likely values of the unknowns."""
-        rows, mean = conditions[:, 1:], self._prior.errors.mean
-        spread = self._prior.times(rows)
-        covariance = rows @ spread.T
-        covariance.ravel()[:: len(variances) + 1] += variances  # on its diagonal
-        gain: Array = np.asarray(np.linalg.solve(covariance, spread), dtype=np.float64)
-        surprise = conditions[:, 0] + rows[:, _ERRORS] @ mean
-        unknown = np.empty(conditions.shape[1])
-        unknown[0], unknown[1:] = 1.0, -surprise @ gain
-        unknown[1:][_ERRORS] += mean
-        return gain, unknown
+    def _shown_by(self, rests: tuple[int, ...]) -> _Belief:
+        """Return what standing before the movement and the rests show."""
+        if rests not in self._shown:
+            velocity = self._velocity[:, rests[-1] + 1]
+            self._shown[rests] = self._shown_by(rests[:-1]).given(velocity, self._parameters.resting_velocity_m_s)
+        return self._shown[rests]
 
 
 def _integrate(
-    acceleration: Array, interval_s: float, start_velocity: Array, last_velocity: Array, last_height_sum: Array
+    acceleration: Array, interval_s: float, last_velocity: Array, last_height_sum: Array
 ) -> tuple[Array, Array, Array]:
-    """Return velocity and height (n, k) at the end of each sample, and the sum from which the height goes on."""
-    parts = np.empty((len(acceleration) + 1, acceleration.shape[1]))
-    parts[0] = last_velocity
-    np.multiply(acceleration, interval_s, out=parts[1:])
-    velocity = parts.cumsum(axis=0)[1:]
-    parts[0] = last_height_sum
-    np.multiply(velocity, interval_s, out=parts[1:])
-    sums = parts.cumsum(axis=0)
+    """Return velocity and height (k, n) at the end of each sample, and the sum (k,) from which the height goes on."""
+    velocity = acceleration * interval_s
+    velocity[:, 0] += last_velocity
+    np.cumsum(velocity, axis=1, out=velocity)
+    sums = velocity * interval_s
+    sums[:, 0] += last_height_sum
+    np.cumsum(sums, axis=1, out=sums)
     # A velocity changes linearly within a sample: the height at its end is the sum less half of the last part.
-    return velocity, sums[1:] - 0.5 * interval_s * (velocity - start_velocity), sums[-1]
+    return velocity, sums - (0.5 * interval_s) * velocity, sums[:, -1]
 
 
 @cache
-def _level_and_wander(interval_s: float, longest_s: float, wander_interval_s: float) -> tuple[Array, Array]:
-    """Return what a wrong level and each support point of the wander add to velocity and height, row 0 at the start."""
+def _known_factors(interval_s: float, longest_s: float, wander_interval_s: float) -> tuple[Array, Array]:
+    """Return the factors (k, n) of level, start velocity and the wander's support points in velocity and height."""
     middle = (np.arange(round(longest_s / interval_s)) + 0.5) * (interval_s / wander_interval_s)
     supports = np.arange(math.ceil(longest_s / wander_interval_s) + 1)
-    wander = np.maximum(0.0, 1.0 - np.abs(middle[:, None] - supports))
-    acceleration = -np.column_stack((np.ones(len(middle)), wander))
-    start = np.zeros((1, acceleration.shape[1]))
-    velocity, height, _ = _integrate(acceleration, interval_s, start[0], start[0], start[0])
-    return np.concatenate((start, velocity)), np.concatenate((start, height))
+    acceleration = np.zeros((2 + len(supports), len(middle)))
+    acceleration[0] = -1.0
+    acceleration[2:] = -np.maximum(0.0, 1.0 - np.abs(middle - supports[:, None]))
+    start = np.zeros(len(acceleration))
+    velocity, height = (
+        np.pad(part, ((0, 0), (1, 0))) for part in _integrate(acceleration, interval_s, start, start)[:2]
+    )
+    velocity[1], height[1] = 1.0, interval_s * np.arange(len(middle) + 1)  # of a metre per second at the start
+    return velocity, height
+
+
+@cache
+def _prior_covariance(factors: int, parameters: VerticalParameters) -> Array:
+    """Return the covariance (k, k) of the unknowns before a movement, all but the variance of the start velocity."""
+    covariance = np.diag(np.full(factors, parameters.wander_m_s2**2))
+    covariance[0, 0] = 0.0
+    covariance[_ERRORS, _ERRORS] = SensorErrors.unknown(parameters).covariance
+    return covariance

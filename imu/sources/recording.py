@@ -201,6 +201,7 @@ class _Reading:
             if not units_are_checked:
                 check_units(rows, *units, as_told=foreign is None)
                 units_are_checked = True
+            rows.flags.writeable = False  # nobody else has them, so the block need not copy them
             yield ImuBlock(rows[:, 0], rows[:, 1:4], rows[:, 4:7])
         if not self.rows:
             self._check_readable()
