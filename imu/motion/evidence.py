@@ -13,7 +13,7 @@ import numpy as np
 
 from imu.motion.form import TRUNK_LEVER_M, MovementFigures, median
 from imu.motion.movements import Movement
-from imu.motion.signals import STEP_S
+from imu.motion.steps import STEP_S
 from imu.samples import Array
 
 _AGAINST: dict[str, tuple[str, str]] = {

@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from imu.motion.movements import Movement
-from imu.motion.signals import STEP_S
+from imu.motion.steps import STEP_S
 from imu.samples import Array
 
 TRUNK_LEVER_M = 0.3

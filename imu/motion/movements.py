@@ -17,7 +17,8 @@ import numpy as np
 from imu.motion.onset import OnsetParameters, OnsetWatch
 from imu.motion.pursuit import Ending, Pursuit
 from imu.motion.pursuit_parameters import PursuitParameters
-from imu.motion.signals import MotionSignals, chord, steps_in
+from imu.motion.signals import MotionSignals, chord
+from imu.motion.steps import steps_in
 from imu.motion.vertical import (
     END_VELOCITY_SD_M_S,
     SensorErrors,

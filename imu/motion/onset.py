@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from imu.motion.signals import STEP_S, MotionSignals, chord, steps_in
+from imu.motion.signals import MotionSignals, chord
+from imu.motion.steps import STEP_S, steps_in
 from imu.motion.vertical import Standing
 from imu.samples import Array
 

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imu.motion.pursuit_parameters import PursuitParameters
-from imu.motion.signals import STEP_S, MotionSignals, chord, run_lengths, steps_in
+from imu.motion.signals import MotionSignals, chord, run_lengths
+from imu.motion.steps import STEP_S, steps_in
 from imu.motion.vertical import SensorErrors, Standing, VerticalEstimator, VerticalMotion
 from imu.samples import Array
 

@@ -13,7 +13,7 @@ from imu.motion.movements import Movement
 from imu.motion.pattern import Pattern, PatternTeller, PatternWeights
 from imu.motion.personal import PersonalShift
 from imu.motion.pursuit import Ending
-from imu.motion.signals import STEP_S
+from imu.motion.steps import STEP_S
 from imu.motion.weights import COUNTING, PATTERN
 from imu.samples import Array
 

@@ -1,7 +1,4 @@
-"""Inclination and acceleration at 100 Hz -> the few signals at 20 Hz in which movements are found and described.
-
-A hip in training moves below 4 Hz, so 20 Hz loses nothing; means over a step keep velocities exact, and the
-*shake* of each step keeps what is faster (a seat's impact, heel strikes).
+"""Steps and their inclination -> the few signals at 20 Hz in which movements are found and described.
 
 This module refuses to know what a repetition is.
 """
@@ -11,18 +8,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imu.motion.orientation import Inclination
-from imu.motion.resampling import RATE_HZ, EvenBlock
+from imu.motion.steps import STEP_S, Steps, steps_in
 from imu.samples import Array
-
-STEP_SAMPLES = 5
-STEP_S = STEP_SAMPLES / RATE_HZ
-"""Length of a step, 0.05 s."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,12 +78,6 @@ class MotionSignals:
         )
 
 
-@cache
-def steps_in(duration_s: float) -> int:
-    """Return the number of steps in a duration."""
-    return round(duration_s / STEP_S)
-
-
 def chord(up: Array, other: Array) -> Array:
     """Return the distance between unit vectors, ``(n,)``: the angle between them to 1 % below 28°.
 
@@ -124,44 +110,26 @@ class CalmParameters:
 
 
 class SignalBuilder:
-    """Gather samples into steps; any cutting of the stream gives the same steps, bit for bit."""
+    """Make the signals of one step after the other; any cutting of the stream gives the same, bit for bit."""
 
     def __init__(self, calm: CalmParameters | None = None) -> None:
         self._calm = calm or CalmParameters()
-        self._pending = np.empty((9, 0))
         self._last_up = np.empty((0, 3))  # as many as the drift looks back
         self._last_vertical = np.empty(0)
         self._last_run = 0
 
-    def push(self, block: EvenBlock, inclination: Inclination) -> MotionSignals:
-        """Take samples; return the steps that they finish. Delay: up to one step."""
-        kept = self._pending.shape[1]
-        samples = np.empty((9, kept + len(block.time_s)))
-        samples[:, :kept] = self._pending
-        samples[0, kept:] = block.time_s
-        samples[1:4, kept:] = inclination.up.T
-        samples[4, kept:] = inclination.vertical_m_s2
-        x, y, z = block.acceleration_m_s2.T
-        samples[5, kept:] = np.sqrt(x * x + y * y + z * z)
-        samples[6:, kept:] = block.angular_velocity_rad_s.T
-        n = samples.shape[1] // STEP_SAMPLES
-        self._pending = samples[:, n * STEP_SAMPLES :]
-        steps = samples[:, : n * STEP_SAMPLES].reshape(9, n, STEP_SAMPLES)
-        # Sums are written out so that their order does not depend on how many steps there are.
-        mean = (steps[..., 0] + steps[..., 1] + steps[..., 2] + steps[..., 3] + steps[..., 4]) / STEP_SAMPLES
-        deviation = steps[5] - mean[5, :, None]
-        d0, d1, d2, d3, d4 = (deviation * deviation).T
-        ux, uy, uz = mean[1:4]
-        up = (mean[1:4] / np.sqrt(ux * ux + uy * uy + uz * uz)).T
-        vertical = mean[4].copy()
+    def push(self, steps: Steps, inclination: Inclination) -> MotionSignals:
+        """Return the signals of `steps`, with no delay."""
+        (ux, uy, uz), (wx, wy, wz) = inclination.up, steps.angular_velocity_rad_s
+        up, vertical = inclination.up.T, inclination.vertical_m_s2
         tilt_rate, drift = self._tilt_rate(up)
         return MotionSignals(
-            time_s=steps[0, :, -1] + 0.5 / RATE_HZ,
+            time_s=steps.time_s,
             up=up,
             vertical_m_s2=vertical,
             tilt_rate_rad_s=tilt_rate,
-            turn_rate_rad_s=mean[6] * up[:, 0] + mean[7] * up[:, 1] + mean[8] * up[:, 2],
-            shake_m_s2=np.sqrt((d0 + d1 + d2 + d3 + d4) / STEP_SAMPLES),
+            turn_rate_rad_s=wx * ux + wy * uy + wz * uz,
+            shake_m_s2=steps.shake_m_s2,
             resting_steps=self._resting(vertical, tilt_rate, drift),
         )
 

@@ -1,7 +1,7 @@
 """Rows in, movements and gaps out: the stages of this package, one behind the other.
 
-Rows -> :mod:`~imu.motion.resampling` -> :mod:`~imu.motion.orientation` -> :mod:`~imu.motion.signals` ->
-:mod:`~imu.motion.movements`.
+Rows -> :mod:`~imu.motion.resampling` -> :mod:`~imu.motion.steps` -> :mod:`~imu.motion.orientation` ->
+:mod:`~imu.motion.signals` -> :mod:`~imu.motion.movements`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from imu.motion.movements import Movement, MovementFinder, Posture
 from imu.motion.orientation import OrientationFilter
 from imu.motion.resampling import Resampler, is_bridged
 from imu.motion.signals import MotionSignals, SignalBuilder
+from imu.motion.steps import StepGatherer
 from imu.samples import Gap, ImuBlock, RowFaults
 
 CHUNK_ROWS = 8192
@@ -27,6 +28,7 @@ class SignalTracker:
         self._begin_segment()
 
     def _begin_segment(self) -> None:
+        self._steps = StepGatherer()
         self._orientation = OrientationFilter()
         self._signals = SignalBuilder()
 
@@ -35,7 +37,8 @@ class SignalTracker:
         for start in range(0, len(block), CHUNK_ROWS):
             for piece in self.resampler.push(block[start : start + CHUNK_ROWS]):
                 if not isinstance(piece, Gap):
-                    yield self._signals.push(piece, self._orientation.push(piece))
+                    steps = self._steps.push(piece)
+                    yield self._signals.push(steps, self._orientation.push(steps))
                     continue
                 if not is_bridged(piece):
                     self._begin_segment()
