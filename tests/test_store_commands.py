@@ -364,3 +364,19 @@ def test_a_backup_brings_everything_back(home, tmp_path, monkeypatch):
     assert "was left alone; with --force" in run("restore", "b.zip", code=1).stderr
     assert "what was there before is in" in run("restore", "b.zip", "--force").stdout
     assert "no backup" in run("restore", home / "sessions.db", "--force", code=1).stderr
+
+
+def test_a_refused_batch_leaves_what_was_undone_to_be_made_again():
+    run("correct", 1, "--note", 1, "first")
+    run("correct", 1, "--undo")
+    run("correct", 1, "--delete-rep", "1/2", "--pattern", "1/2", "hinge", code=1)
+    run("correct", 1, "--redo")
+    with SessionStore.open(store_path()) as store:
+        assert [type(one.correction) for one in store.load(1).corrected.log] == [WriteNote]
+
+
+def test_an_option_that_is_given_twice_is_refused_rather_than_passed_over():
+    result = run("correct", 1, "--pattern", "1/1", "hinge", "--pattern", "1/2", "hinge", code=2)
+    assert "--pattern" in result.output and "once" in result.output
+    with SessionStore.open(store_path()) as store:
+        assert store.load(1).corrected.log == ()

@@ -79,6 +79,8 @@ def _show_version(wanted: bool) -> None:
 def _choose_person(ctx: typer.Context, name: str | None) -> None:
     if name is None:
         return
+    if not name.strip():
+        raise typer.BadParameter("it is empty: say whose data, or leave --person out")
     before = os.environ.get("IMU_PERSON", "")
     os.environ["IMU_PERSON"] = name
     ctx.call_on_close(lambda: os.environ.update(IMU_PERSON=before))

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from pathlib import Path
 
 from imu.errors import ImuError
 
 LONGEST_NAME = 60
+_RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10))}
+"""Names that are devices on Windows."""
 
 
 class PersonUnnamed(ImuError):
@@ -20,20 +23,20 @@ class PersonUnnamed(ImuError):
 
 
 def person() -> str | None:
-    """Return whose data this is about; ``None`` for the one who needs no name.
+    """Return whose data this is about, in small letters; ``None`` for the one who needs no name.
 
     Raises
     ------
     PersonUnnamed
         If ``IMU_PERSON`` can be no folder's name on every system.
     """
-    name = os.environ.get("IMU_PERSON")
+    name = unicodedata.normalize("NFC", os.environ.get("IMU_PERSON", "")).strip().casefold()
     if not name:
         return None
-    if len(name) > LONGEST_NAME or not re.fullmatch(r"\w(?:[\w .-]*\w)?", name):
+    if len(name) > LONGEST_NAME or not re.fullmatch(r"\w(?:[\w .-]*\w)?", name) or name.split(".")[0] in _RESERVED:
         raise PersonUnnamed(
             f"a person's name has up to {LONGEST_NAME} letters, digits, blanks, dots and hyphens, and begins and ends "
-            f"with a letter or digit, not {name!r}"
+            f"with a letter or digit, not {name[: LONGEST_NAME + 1]!r}"
         )
     return name
 

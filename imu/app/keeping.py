@@ -17,6 +17,8 @@ from imu.motion.personal import PersonalShift
 from imu.store import SessionStore, hash_of
 
 BALANCE_DAYS = 28
+BUSY_S = 1.0
+"""So long a training waits for a store that another program writes to, before it begins without."""
 
 
 def trained_before() -> TrainedBefore:
@@ -26,7 +28,7 @@ def trained_before() -> TrainedBefore:
     now = datetime.now().astimezone()
     today = now.replace(hour=0, minute=0, second=0, microsecond=0)
     try:
-        with SessionStore.open(store_path()) as store:
+        with SessionStore.open(store_path(), BUSY_S) as store:
             counts = [store.counted_between(since, now) for since in (today, now - timedelta(days=BALANCE_DAYS))]
     except ImuError:
         return TrainedBefore()
@@ -38,7 +40,7 @@ def personal_shift() -> PersonalShift:
     if not store_path().exists():
         return PersonalShift()
     try:
-        with SessionStore.open(store_path()) as store:
+        with SessionStore.open(store_path(), BUSY_S) as store:
             return store.known_of_person().shift
     except ImuError:
         return PersonalShift()

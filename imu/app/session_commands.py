@@ -7,9 +7,10 @@ What they need is imported in their bodies, for `imu --help` must not wait for i
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+from typer.core import TyperCommand
 
 from imu.app.home import home, people, person, recordings_folder, store_path
 from imu.app.output import console_for_people, print_object, print_parts, software_version
@@ -27,10 +28,22 @@ Force = Annotated[bool, typer.Option("--force", help="Take the place of what is 
 SessionNumber = Annotated[int, typer.Argument(metavar="SESSION", help="Number of the session, as imu review lists it.")]
 
 
+class OnceEach(TyperCommand):
+    """A command that takes each option once; of two, one would be passed over in silence."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Refuse an option that is given twice."""
+        given = [one.partition("=")[0] for one in args if one.startswith("--")]
+        for option in given:
+            if given.count(option) > 1:
+                raise typer.BadParameter("give it once, and run the command again for more", param_hint=option)
+        return super().parse_args(ctx, args)
+
+
 def add_commands(app: typer.Typer) -> None:
     """Add the commands to the program."""
     for command in (review, correct, learning, export, backup, restore):
-        app.command()(command)
+        app.command(cls=OnceEach if command is correct else None)(command)
 
 
 def review(
@@ -107,7 +120,7 @@ def correct(
     WHERE is a set (2) or a repetition. REP is a repetition of a set (2/3) or a time (65.5 or 1:05).
     An empty NAME, KG or TEXT takes away what was entered.
 
-    Several corrections may be given at once: all of them are made, or none.
+    Several corrections may be given at once, one of each kind: all of them are made, or none.
     """
     from imu.app import correcting
 
@@ -145,16 +158,17 @@ def learning(
     """
     from imu.app.report.layout import labelled
     from imu.app.report.learnt import learnt_facts, learnt_object
+    from imu.store import KnownOfPerson
 
-    if not store_path().exists():  # nobody has corrected anything; looking makes no store
-        _nothing_kept(None, as_json=as_json)
-        return
-    with _open_store() as store:
-        if reset:
-            store.forget_person(_now())
-        if switch is not None:
-            store.switch_learning(on=switch)
-        known = store.known_of_person()
+    if store_path().exists() or reset or switch is not None:
+        with _open_store() as store:
+            if reset:
+                store.forget_person(_now())
+            if switch is not None:
+                store.switch_learning(on=switch)
+            known = store.known_of_person()
+    else:  # looking makes no store
+        known = KnownOfPerson()
     if as_json:
         print_object(learnt_object(known))
     else:
@@ -213,6 +227,8 @@ def backup(
         home(), file, made_at=datetime.now(UTC), software_version=software_version(), overwrite=force
     )
     typer.echo(f"{file}: {number_of(sessions, 'session')} and {number_of(recordings, 'recording file')}")
+    if person() is None and (others := people()):
+        typer.echo(f"Not in it: what is kept of {', '.join(others)}; imu --person {others[0]} backup FILE writes that.")
 
 
 def restore(
@@ -239,21 +255,11 @@ def restore(
 def _make(store: SessionStore, session: int, wanted: list[Correction]) -> None:
     """Make all corrections, or none."""
     from imu.app.report import sentence_of
-    from imu.store import CorrectionRefused
 
-    now = _now()
-    made = 0
-    try:
-        for correction in wanted:
-            store.correct(session, correction, made_at=now)
-            made += 1
-    except CorrectionRefused:
-        for _ in range(made):
-            store.undo(session)
-        raise
+    store.correct_all(session, wanted, made_at=_now())
     for correction in wanted:
         typer.echo(sentence_of(correction))
-    typer.echo(f"imu correct {session} --undo takes {'the last one' if made > 1 else 'it'} back.\n")
+    typer.echo(f"imu correct {session} --undo takes {'the last one' if len(wanted) > 1 else 'it'} back.\n")
 
 
 def _turn_back(store: SessionStore, session: int, *, redo: bool) -> None:
@@ -369,5 +375,5 @@ def _nothing_kept(session: int | None, *, as_json: bool) -> None:
         _refuse_without_store(session)
     whose = "" if person() is None else f" of {person()}"
     others = [name for name in people() if name != person()]
-    known = f" There are some of {', '.join(others)}: see imu --person." if others else ""
+    known = f" There may be some of {', '.join(others)}: imu --person {others[0]} review." if others else ""
     typer.echo(f"No sessions{whose} are kept yet: imu replay --save RECORDING keeps one.{known}", err=as_json)

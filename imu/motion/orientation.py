@@ -18,6 +18,9 @@ from vqf import VQF
 from imu.motion.steps import STEP_S, Steps
 from imu.samples import Array
 
+UPSIDE_DOWN = 1e-6
+"""Length of the sum of two unit vectors below which they are opposite: no hip turns over within a step."""
+
 
 @dataclass(frozen=True, slots=True)
 class OrientationParameters:
@@ -71,5 +74,9 @@ class OrientationFilter:
         self._last_up = ends[:, -1:]
         up = ends[:, 1:] + ends[:, :-1]
         ux, uy, uz = up
-        up /= np.sqrt(ux * ux + uy * uy + uz * uz)
+        length = np.sqrt(ux * ux + uy * uy + uz * uz)
+        if length.min(initial=1.0) < UPSIDE_DOWN:
+            turned = length < UPSIDE_DOWN
+            up[:, turned], length[turned] = at_end[:, turned], 1.0
+        up /= length
         return Inclination(up, up[0] * a + up[1] * b + up[2] * c)

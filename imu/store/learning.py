@@ -112,8 +112,14 @@ def lesson_of(session: CorrectedSession) -> Lesson:
     """
     counted = [one for one_set in session.sets for one in one_set.repetitions]
     left = {id(movement) for movement in session.rejected}
+    deleted = {id(one.measured) for one in session.deleted if one.measured is not None}
+    found = [
+        movement
+        for movement in session.measured.rejected
+        if id(movement) not in left and id(movement.repetition) not in deleted
+    ]
     yes = [one.measured.counting_log_odds for one in counted if one.measured is not None and not one.added]
-    yes += [movement.counting_log_odds for movement in session.measured.rejected if id(movement) not in left]
+    yes += [movement.counting_log_odds for movement in found]
     no = [one.measured.counting_log_odds for one in session.deleted if one.measured is not None]
     no += [movement.counting_log_odds for movement in session.rejected if movement.reason != ALONE]
     movements = [Witness(odds, answer=True) for odds in yes if odds is not None]

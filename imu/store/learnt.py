@@ -38,19 +38,23 @@ def switch(connection: sqlite3.Connection, *, on: bool) -> None:
 
 
 def _corrected_sessions(connection: sqlite3.Connection, since: str) -> list[int]:
-    """Return the last sessions that were corrected after a moment, or in which the person took a repetition back."""
+    """Return the last sessions that were corrected after a moment, or in which the person took a repetition back.
+
+    One that had been corrected before as well is none of them: its earlier corrections would be learnt from again.
+    """
     marks = ", ".join("?" * len(_TELLING))
     rows = connection.execute(
         f"""
         SELECT id FROM session WHERE id IN (
             SELECT session_id FROM correction
-            WHERE undone = 0 AND made_at > ? AND json_extract(what, '$.kind') IN ({marks})
+            WHERE undone = 0 AND json_extract(what, '$.kind') IN ({marks})
+            GROUP BY session_id HAVING min(made_at) > ?
             UNION
             SELECT session_id FROM rejected JOIN session ON session.id = session_id
             WHERE reason = ? AND saved_at > ?)
         ORDER BY trained_at DESC, id DESC LIMIT ?
         """,
-        (since, *_TELLING, TAKEN_BACK, since, RECENT_SESSIONS),
+        (*_TELLING, since, TAKEN_BACK, since, RECENT_SESSIONS),
     )
     return [number for (number,) in rows]
 

@@ -9,7 +9,7 @@ This module refuses to know what a repetition is, where a recording comes from a
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -188,14 +188,18 @@ class SessionStore:
             )
 
     def correct(self, session_id: int, correction: Correction, *, made_at: datetime) -> StoredSession:
-        """Keep a correction beside what was measured; return the session as it counts now.
+        """Keep a correction beside what was measured; return the session as it counts now: see `correct_all`."""
+        return self.correct_all(session_id, [correction], made_at=made_at)
+
+    def correct_all(self, session_id: int, corrections: Sequence[Correction], *, made_at: datetime) -> StoredSession:
+        """Keep several corrections, all or none; return the session as it counts now.
 
         What was undone before can then not be made again.
 
         Raises
         ------
         CorrectionRefused
-            If it changes nothing, because what it is about is not there; it is not kept then.
+            If one changes nothing, because what it is about is not there; none is kept then.
         ValueError
             If `made_at` has no time zone.
         SessionNotFound
@@ -206,10 +210,12 @@ class SessionStore:
         made_at_text = to_text(made_at)
         with self._writing(), self._trusting():
             summary = self._measured(session_id)
-            append(self._connection, session_id, correction, made_at_text)
-            *_, last = apply_corrections(summary, load_log(self._connection, session_id)).log
-            if last.not_applied is not None:
-                raise CorrectionRefused(f"session {session_id} was left as it is: {last.not_applied}")
+            for correction in corrections:
+                append(self._connection, session_id, correction, made_at_text)
+            log = apply_corrections(summary, load_log(self._connection, session_id)).log
+            for made in log[-len(corrections) :]:
+                if made.not_applied is not None:
+                    raise CorrectionRefused(f"session {session_id} was left as it is: {made.not_applied}")
             replace_corrected(self._connection, session_id, summary)
         return self.load(session_id)
 

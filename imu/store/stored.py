@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from imu.motion.pattern import Pattern
@@ -101,9 +101,9 @@ class KnownOfPerson:
         Corrections made until then are not learnt from: the person reset it. UTC.
     """
 
-    learning: Learning
-    switched_on: bool
-    since: datetime | None
+    learning: Learning = field(default_factory=Learning)
+    switched_on: bool = True
+    since: datetime | None = None
 
     @property
     def shift(self) -> PersonalShift:

@@ -26,13 +26,14 @@ def least_probability(counting_shift: float) -> float:
 def learnt_facts(known: KnownOfPerson) -> list[tuple[str, str]]:
     """Return what was learnt, what from, and whether it is used, each as a label and a text."""
     learning = known.learning
-    facts = [("Learnt from", number_of(learning.sessions, "session") + " that you corrected")]
-    if not learning.sessions:
-        facts = [("Learnt", "nothing yet: put right what was counted or told wrongly, and trainings follow it")]
-    else:
-        facts += [("Pattern", _pattern(learning.hinge)), ("Counting", _counting(learning.counting))]
+    from_what = number_of(learning.sessions, "session") + " that you corrected"
+    facts = [
+        ("Learnt from", from_what if learning.sessions else "nothing yet: no session was corrected"),
+        ("Pattern", _pattern(learning.hinge)),
+        ("Counting", _counting(learning.counting)),
+    ]
     if known.since is not None:
-        facts.append(("Reset", f"{known.since.astimezone():%Y-%m-%d %H:%M}; what was corrected before does not count"))
+        facts.append(("Reset", f"{known.since.astimezone():%Y-%m-%d %H:%M}; sessions corrected before do not count"))
     facts.append(("Used", "in every training" if known.switched_on else "no, it is switched off"))
     return facts
 
@@ -61,31 +62,36 @@ def _object(learnt: Learnt) -> dict[str, object]:
 
 
 def _pattern(learnt: Learnt) -> str:
-    if not learnt.shift:
-        return f"told as of anybody; {_why_not(learnt)}"
-    more = "further" if learnt.shift < 0 else "less far"
     most = degrees(abs(lean_rad(LARGEST_SHIFT)))
-    told = f"you lean {degrees(abs(lean_rad(learnt.shift)))} {more} than others before it is told a hinge"
-    return f"{told} (at most {most} are learnt); {_helped(learnt)}"
+    if not learnt.shift:
+        return f"hinges begin where they do for anybody (up to {most} either way can be learnt){_why_not(learnt)}"
+    further = "further" if learnt.shift < 0 else "less far"
+    told = f"you lean {degrees(abs(lean_rad(learnt.shift)))} {further} than others before it is told a hinge"
+    return f"{told} (up to {most} can be learnt){_helped(learnt)}"
 
 
 def _counting(learnt: Learnt) -> str:
-    if not learnt.shift:
-        return f"as for anybody; {_why_not(learnt)}"
-    usual, most = least_probability(0.0), least_probability(math.copysign(LARGEST_SHIFT, learnt.shift))
-    told = f"a movement counts from a probability of {least_probability(learnt.shift):.2f} instead of {usual:.2f}"
-    return f"{told} (at {'least' if learnt.shift > 0 else 'most'} {most:.2f}); {_helped(learnt)}"
+    usual, least, most = (least_probability(shift) for shift in (0.0, LARGEST_SHIFT, -LARGEST_SHIFT))
+    now = least_probability(learnt.shift)
+    told = f"a movement counts if it is a repetition with a probability of {now:.2f} or more"
+    compared = "as for anybody" if not learnt.shift else f"{usual:.2f} for others"
+    bounds = f"{compared}; {least:.2f} to {most:.2f} can be learnt"
+    return f"{told} ({bounds}){_helped(learnt) if learnt.shift else _why_not(learnt)}"
 
 
 def _helped(learnt: Learnt) -> str:
-    before = f"of your {number_of(learnt.answers, 'answer')} {learnt.wrong_before} went against the program"
-    return f"{before}, {learnt.wrong_after} with what the others of them teach"
+    before = f". Of {learnt.answers} that you looked at {_wrong(learnt)}"
+    return f"{before}; with what the rest of them teaches, {learnt.wrong_after}"
 
 
 def _why_not(learnt: Learnt) -> str:
+    if not learnt.answers:
+        return ""
+    looked_at = f". Of {learnt.answers} that you looked at"
     if not learnt.wrong_before:
-        return "nothing was wrong"
-    return (
-        f"{learnt.wrong_before} of your {number_of(learnt.answers, 'answer')} went against the program, and no "
-        "other threshold would have helped"
-    )
+        return f"{looked_at} none was wrong"
+    return f"{looked_at} {_wrong(learnt)}, and no line within these bounds would have helped"
+
+
+def _wrong(learnt: Learnt) -> str:
+    return f"{learnt.wrong_before} {'was' if learnt.wrong_before == 1 else 'were'} wrong"

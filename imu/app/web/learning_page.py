@@ -8,6 +8,7 @@ from nicegui import ui
 
 from imu.app.export.markup import joined, tag
 from imu.app.report.learnt import learnt_facts
+from imu.app.web.dialogs import sure_dialog
 from imu.app.web.frame import button
 from imu.app.web.kept import ask_store, now
 from imu.errors import ImuError
@@ -32,18 +33,24 @@ async def learning_page() -> None:
 
 
 def _buttons(known: KnownOfPerson) -> None:
-    def changing(change: Callable[[SessionStore], None]) -> Callable[[], object]:
-        async def work() -> None:
-            try:
-                await ask_store(change)
-            except ImuError as error:
-                ui.notify(str(error), classes="said refused", timeout=8000)
-                return
-            ui.navigate.reload()
+    async def change(what: Callable[[SessionStore], None]) -> None:
+        try:
+            await ask_store(what)
+        except ImuError as error:
+            ui.notify(str(error), classes="said refused", timeout=8000)
+            return
+        ui.navigate.reload()
 
-        return work
+    async def switch() -> None:
+        await change(lambda store: store.switch_learning(on=not known.switched_on))
+
+    async def forget() -> None:
+        await change(lambda store: store.forget_person(now()))
+
+    def ask_to_forget() -> None:
+        text = "Sessions corrected until now teach nothing any more. The corrections themselves stay."
+        sure_dialog("Forget what was learnt?", text, "Forget it", forget)
 
     with ui.element("div").classes("actions"):
-        on = known.switched_on
-        button("Train without it" if on else "Train with it", changing(lambda store: store.switch_learning(on=not on)))
-        button("Forget it", changing(lambda store: store.forget_person(now())))
+        button("Train without it" if known.switched_on else "Train with it", switch)
+        button("Forget it", ask_to_forget)

@@ -152,7 +152,7 @@ class SessionPage:
         """Make corrections, and show the session as it counts then."""
         try:
             corrections = wanted()
-            await ask_store(lambda store: _correct(store, self._number, corrections))
+            await ask_store(lambda store: store.correct_all(self._number, corrections, made_at=now()))
         except (ImuError, ValueError) as error:
             self._refuse(error)
             return
@@ -192,19 +192,6 @@ class SessionPage:
             self._refuse(error)
             return
         ui.navigate.to("/sessions")
-
-
-def _correct(store: SessionStore, number: int, corrections: Sequence[Correction]) -> None:
-    """Make all corrections, or none."""
-    made = 0
-    try:
-        for one in corrections:
-            store.correct(number, one, made_at=now())
-            made += 1
-    except CorrectionRefused:
-        for _ in range(made):
-            store.undo(number)
-        raise
 
 
 def _html(markup: Markup) -> ui.html:
