@@ -22,8 +22,7 @@ from numpy.typing import NDArray
 from imu.samples import Array, Gap, ImuBlock, RowFaults
 
 RATE_HZ = 100.0
-"""Rate of the even time base. Hip movements end below 10 Hz; 100 Hz is where VQF has its full accuracy
-(0.87° at 95 Hz against 1.21° at 48 Hz on BROAD, see DESIGN.md) and shows the impact of a seat."""
+"""Rate of the even time base. Hip movements end below 10 Hz; what is faster, up to 50 Hz, shows the impact of a seat."""
 
 REPORTED_HOLE_S = 0.125
 """A step between rows above this is reported as a gap: two and a half rows at the lowest rate, 20 Hz."""

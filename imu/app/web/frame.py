@@ -13,7 +13,6 @@ from imu.app.home import person
 
 PAGES = (("/", "Last session"), ("/sessions", "Sessions"), ("/trends", "Trends"), ("/train", "Train"))
 
-
 THEMES = (("system", "as the system is"), ("light", "light"), ("dark", "dark"))
 """What ``theme.js`` knows."""
 
