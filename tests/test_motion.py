@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
+from imu.app.web.curves import _angle as curve_of
 from imu.motion.evidence import EVIDENCE, evidence
 from imu.motion.form import Lean, MovementFigures, SagittalPlane, describe
 from imu.motion.movements import Movement
@@ -160,6 +161,17 @@ def test_a_descent_that_leans_the_other_way_is_believed() -> None:
     assert plane.forward(bow, up) @ forward == pytest.approx(-1.0)
     plane.learn(bow)
     assert plane.forward(lean_towards(forward, 0.3), up) @ forward == pytest.approx(1.0), "but it is one among others"
+
+
+def test_the_curve_of_a_recording_is_not_turned_round_by_a_seat_in_it() -> None:
+    """On a seat the pelvis rolls back further than it leans in any squat."""
+    forward, up = np.array([0.0, 1.0, 0.0]), np.array([0.0, 0.0, 1.0])
+    plane = SagittalPlane()
+    for _ in range(5):
+        plane.learn(lean_towards(forward, 0.8))
+    tilts = np.array([0.0, 0.5, 0.0, -0.9, -0.9, 0.0])
+    all_of_it = np.column_stack((np.zeros(6), np.sin(tilts), np.cos(tilts)))
+    assert curve_of(all_of_it, up, plane) == pytest.approx(tilts)
 
 
 def test_one_small_lean_does_not_set_the_plane() -> None:

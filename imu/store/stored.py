@@ -98,7 +98,7 @@ class KnownOfPerson:
     switched_on : bool
         Whether trainings are judged with it.
     since : datetime or None
-        Corrections made until then are not learnt from: the person reset it. UTC.
+        Sessions corrected until then are not learnt from: the person reset it. UTC.
     """
 
     learning: Learning = field(default_factory=Learning)

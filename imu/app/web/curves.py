@@ -137,5 +137,7 @@ def _angle(up: Array, home: Array, plane: SagittalPlane) -> Array:
     along = up @ home
     path = up - along[:, None] * home
     largest = path[int(np.argmax((path * path).sum(axis=1)))]
-    angle: Array = np.arctan2(path @ plane.forward(Lean(path, largest), home), along)
+    # Of all that happened, and so no single descent that could contradict the plane.
+    lean = Lean(path, largest, from_rest=False)
+    angle: Array = np.arctan2(path @ plane.forward(lean, home), along)
     return angle
