@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from imu.app.counted import counted_sets
-from imu.app.session_scores import score_session
+from imu.evaluation.counters import counted_sets
+from imu.evaluation.set_scores import score_session
 from imu.motion.pattern import Pattern
 from imu.motion.personal import PersonalShift
 from imu.motion.repetitions import JudgeParameters

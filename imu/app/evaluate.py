@@ -17,7 +17,7 @@ from typing import Any
 
 from rich.console import Console
 
-from imu.app.evaluation_report import (
+from imu.evaluation.report import (
     SESSION_REQUIREMENTS,
     TRIAL_REQUIREMENTS,
     headline,
@@ -26,7 +26,7 @@ from imu.app.evaluation_report import (
     print_trials,
 )
 from imu.app.fit import Trial, read_index
-from imu.app.labelled import (
+from imu.evaluation.sections import (
     FIRST_SEED,
     Counters,
     PersonTask,
@@ -42,8 +42,8 @@ from imu.app.labelled import (
     score_trial,
 )
 from imu.app.replay import Failed
-from imu.app.session_scores import report_sessions
-from imu.app.trial_scores import report_trials
+from imu.evaluation.set_scores import report_sessions
+from imu.evaluation.trial_scores import report_trials
 from imu.errors import ImuError
 
 PIPED_WIDTH = 130

@@ -14,13 +14,13 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TypeVar
 
-from imu.app.baseline import count_naively
-from imu.app.counted import CountedSets, count
+from imu.evaluation.naive_counters import count_naively
+from imu.evaluation.counters import CountedSets, count
 from imu.app.fit import Trial, collect, judge_without
-from imu.app.joining import JoinedSession, can_be_joined, join
+from imu.evaluation.joined_trials import JoinedSession, can_be_joined, join
 from imu.app.replay import Failed
-from imu.app.session_scores import SessionScore, score_session
-from imu.app.trial_scores import TrialScore
+from imu.evaluation.set_scores import SessionScore, score_session
+from imu.evaluation.trial_scores import TrialScore
 from imu.errors import ImuError, RecordingDamaged, RecordingForeign
 from imu.motion.repetitions import JudgeParameters
 from imu.samples import ImuBlock

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.signal import butter, find_peaks, peak_widths, sosfiltfilt
 from vqf import VQF
 
-from imu.app.counted import Counted, CountedSets
+from imu.evaluation.counters import Counted, CountedSets
 from imu.samples import Array, ImuBlock
 
 SMOOTHED_BELOW_HZ = 1.5

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from imu.app.counted import Counted
+from imu.evaluation.counters import Counted
 
 MOVING = ("walk", "jog", "stairs", "jump", "stumble")
 """Activities, by the start of their name, whose ghosts are given per hour: they go on."""

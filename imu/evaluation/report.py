@@ -10,9 +10,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from imu.app.labelled import NAIVE, OURS
-from imu.app.session_scores import ERRORS, FalseFigures, SessionFigures, SessionReport
-from imu.app.trial_scores import ConfidenceBin, GhostFigures, TrialFigures, TrialReport
+from imu.evaluation.sections import NAIVE, OURS
+from imu.evaluation.set_scores import ERRORS, FalseFigures, SessionFigures, SessionReport
+from imu.evaluation.trial_scores import ConfidenceBin, GhostFigures, TrialFigures, TrialReport
 
 Report = TypeVar("Report", TrialReport, SessionReport)
 Row = TypeVar("Row")

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from imu.app.counted import Counted, CountedSets
-from imu.app.trial_scores import ConfidenceBin, calibration, share
+from imu.evaluation.counters import Counted, CountedSets
+from imu.evaluation.trial_scores import ConfidenceBin, calibration, share
 from imu.simulate import RepetitionTruth, SessionTruth, SetTruth
 
 LEAST_OVERLAP = 0.5

@@ -1,0 +1,1 @@
+"""Scores of the counting against recordings whose truth is known."""
