@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from imu.evaluation.counters import counted_sets
+from imu.evaluation.data_sets import truth_of_session
 from imu.evaluation.set_scores import score_session
 from imu.motion.pattern import Pattern
 from imu.motion.personal import PersonalShift
@@ -62,7 +63,7 @@ def judged(simulation: SimulatedSession, shift: PersonalShift) -> SessionSummary
 
 def mistakes(summary: SessionSummary, simulation: SimulatedSession) -> Wrong:
     """Return how wrong a session was judged."""
-    score = score_session(counted_sets(summary), simulation.truth)
+    score = score_session(counted_sets(summary), truth_of_session(simulation.truth))
     patterns = sum(one.counted.pattern != one.truth.pattern for one in score.matches)
     return Wrong(len(score.matches) + len(score.missed), patterns, len(score.missed), len(score.false))
 
@@ -70,7 +71,7 @@ def mistakes(summary: SessionSummary, simulation: SimulatedSession) -> Wrong:
 def corrections(summary: SessionSummary, simulation: SimulatedSession) -> list[Correction]:
     """Return what a person who knows the truth would put right."""
     counted = [one for one_set in summary.sets for one in one_set.repetitions]
-    score = score_session(counted_sets(summary), simulation.truth)
+    score = score_session(counted_sets(summary), truth_of_session(simulation.truth))
     true = {one.counted.start_s: str(one.truth.pattern) for one in score.matches}
     made: list[Correction] = []
     for one in counted:

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from imu.evaluation import sections as labelled
-from imu.evaluation.naive_counters import count_naively
-from imu.evaluation.counters import Counted, CountedSets
 from imu.app.evaluate import run_evaluation
-from imu.evaluation.report import TRIAL_REQUIREMENTS, Requirement
 from imu.app.fit import Trial, read_index
+from imu.evaluation import sections as labelled
+from imu.evaluation.counters import Counted, CountedSets
 from imu.evaluation.joined_trials import JoinedSession, JoinedTrial, can_be_joined, join
+from imu.evaluation.naive_counters import count_naively
+from imu.evaluation.report import TRIAL_REQUIREMENTS, Requirement
 from imu.evaluation.sections import score_joined, scores_in_stream, truth_path
 from imu.evaluation.set_scores import is_exact, match, report_sessions, score_session
 from imu.evaluation.trial_scores import TrialScore, calibration, report_trials

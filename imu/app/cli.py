@@ -180,41 +180,47 @@ def convert(
 @app.command()
 def evaluate(
     path: Annotated[
-        str | None, typer.Argument(metavar="PATH", help="Folder with labelled recordings and their index.csv.")
+        str | None, typer.Argument(metavar="PATH", help="Folder of labelled recordings, or of several such folders.")
     ] = None,
     *,
     people: Annotated[str | None, typer.Option("--people", metavar="A,B", help="Only these people.")] = None,
     as_json: AsJson = False,
-    baseline: Annotated[bool, typer.Option("--baseline", help="Score the naive counter too, to compare with.")] = False,
-    held_out: Annotated[bool, typer.Option("--held-out", help="Judge each person by a fit on all the others.")] = False,
+    baseline: Annotated[bool, typer.Option("--baseline", help="Score two naive scripts too, to compare with.")] = False,
+    held_out: Annotated[
+        bool, typer.Option("--held-out", help="Count with weights fitted without the person, and without the data set.")
+    ] = False,
+    joined: Annotated[
+        bool, typer.Option("--joined", help="Also join the recordings of each person into one stream.")
+    ] = False,
     simulated: Annotated[
-        int | None, typer.Option("--simulated", min=1, metavar="N", help="Score N simulated sessions instead of PATH.")
+        int | None, typer.Option("--simulated", min=1, metavar="N", help="Also score N simulated sessions.")
     ] = None,
     apart: Annotated[
         bool, typer.Option("--apart", help="Keep daily movements between the simulated sets, not right beside them.")
     ] = False,
-    joined: Annotated[bool, typer.Option("--joined", help="Join the trials of each person into sessions.")] = False,
     jobs: Jobs = 1,
 ) -> None:
-    """Score the counting against recordings of which the truth is known."""
-    if (path is None) == (simulated is None):
-        raise typer.BadParameter("give either a folder or --simulated N", param_hint="PATH")
-    from pathlib import Path
-
+    """Score the counting against recordings whose truth is known."""
+    if path is None and not simulated:
+        raise typer.BadParameter("give a folder, or --simulated N, or both", param_hint="PATH")
+    if path is None and (people or held_out or joined):
+        raise typer.BadParameter("--people, --held-out and --joined need a folder", param_hint="PATH")
+    if apart and not simulated:
+        raise typer.BadParameter("--apart goes with --simulated N", param_hint="--apart")
     from imu.app.evaluate import run_evaluation
 
-    code = run_evaluation(
-        path=None if path is None else Path(path),
+    failures = run_evaluation(
+        path,
         people=people,
         as_json=as_json,
         baseline=baseline,
         held_out=held_out,
-        simulated=simulated,
         joined=joined,
-        jobs=jobs,
+        simulated=simulated or 0,
         apart=apart,
+        jobs=jobs,
     )
-    raise typer.Exit(code)
+    raise typer.Exit(1 if failures else 0)
 
 
 # --- printing replays; each returns how many recordings failed -------------------------------------------------------

@@ -12,7 +12,6 @@ Movements are found without any fitted number, so a fold only changes these weig
 from __future__ import annotations
 
 import argparse
-import csv
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from imu.errors import RecordingForeign
+from imu.evaluation.data_sets import Trial, read_index
 from imu.motion.evidence import EVIDENCE, CountingWeights, evidence
 from imu.motion.form import SagittalPlane, describe
 from imu.motion.movements import Movement
@@ -199,45 +198,6 @@ def source_of(counting: CountingWeights, pattern: PatternWeights, origin: str) -
     numbers = (pattern.bias, pattern.per_rad_of_peak, pattern.per_rad_at_bottom, pattern.per_m_of_drop)
     lines.append("PATTERN = PatternWeights(" + ", ".join(f"{number:.5g}" for number in numbers) + ")")
     return "\n".join(lines) + "\n"
-
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """One labelled recording of the index of a data set such as SisFall."""
-
-    path: Path
-    person: str
-    group: str
-    activity: str
-    pattern: str
-    repetitions: int
-
-
-def read_index(folder: Path) -> list[Trial]:
-    """Return the trials of a folder's ``index.csv`` (file, subject, group, activity, pattern, reps).
-
-    Raises
-    ------
-    RecordingForeign
-        If the index is missing or lacks a column.
-    """
-    try:
-        with (folder / "index.csv").open(newline="", encoding="utf-8") as file:
-            return [
-                Trial(
-                    folder / row["file"],
-                    row["subject"],
-                    row["group"],
-                    row["activity"],
-                    row["pattern"],
-                    int(row["reps"]),
-                )
-                for row in csv.DictReader(file)
-            ]
-    except (OSError, ValueError, KeyError) as error:
-        raise RecordingForeign(
-            f"{folder} has no readable index.csv with file, subject, group, activity, pattern and reps: {error}"
-        ) from error
 
 
 def _examples_of_path(trial: Trial) -> list[Example]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from imu.app.fit import Trial
+from imu.evaluation.data_sets import Trial
 from imu.samples import Array, ImuBlock
 
 STANDING = ("squat", "hinge", "walk", "jog", "stairs", "jump", "stumble", "chair_half", "chair_low", "car")
@@ -48,9 +48,14 @@ class JoinedSession:
     trials: tuple[JoinedTrial, ...]
 
 
-def can_be_joined(trial: Trial, block: ImuBlock) -> bool:
-    """Whether a trial starts and ends standing quietly, in one posture."""
-    if not trial.activity.startswith(STANDING) or block.device_time_s[-1] - block.device_time_s[0] < 4 * POSTURE_S:
+def may_be_joined(trial: Trial) -> bool:
+    """Whether a trial of this activity starts and ends standing, as far as its label says."""
+    return trial.truth is None and trial.activity.startswith(STANDING)
+
+
+def is_standing(block: ImuBlock) -> bool:
+    """Whether a recording starts and ends standing quietly, in one posture."""
+    if block.device_time_s[-1] - block.device_time_s[0] < 4 * POSTURE_S:
         return False
     rows = _rows(block)
     at_posture = round(POSTURE_S / _step_s(block))

@@ -1,217 +1,248 @@
-"""An evaluation as a person reads it: the headline figures beside what is required, and the tables below."""
+"""An evaluation as a person reads it: one table of all figures beside their aims, and the details of a section.
+
+Each figure is a function of a `Report`. A row appears where at least one method has the figure.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
-from imu.evaluation.sections import NAIVE, OURS
-from imu.evaluation.set_scores import ERRORS, FalseFigures, SessionFigures, SessionReport
-from imu.evaluation.trial_scores import ConfidenceBin, GhostFigures, TrialFigures, TrialReport
+from imu.evaluation.sections import NAIVE, Method, Section
+from imu.evaluation.trial_scores import EXERCISE_GROUPS, Figures, Report
 
-Report = TypeVar("Report", TrialReport, SessionReport)
-Row = TypeVar("Row")
+Aims = dict[str, float | tuple[float, float]]
+"""By the section: the aim, or two, for the person left out and for the data set left out."""
 
 
 @dataclass(frozen=True, slots=True)
-class Requirement(Generic[Report]):
-    """One headline figure, and what the project requires of it."""
+class Figure:
+    """One row of the table."""
 
     name: str
-    required: float
-    at_least: bool
-    figure: Callable[[Report], float | None]
+    of: Callable[[Report], float | None]
+    aims: Aims
+    at_least: bool = True
 
-    def is_met(self, report: Report) -> bool | None:
-        """Whether the requirement is met; None if nothing was measured."""
-        value = self.figure(report)
-        if value is None:
+    def aim(self, section: Section, method: Method) -> float | None:
+        """Return the aim of one of our columns; None if there is none."""
+        aim = self.aims.get(section.name)
+        if method in NAIVE or aim is None:
             return None
-        return value >= self.required if self.at_least else value <= self.required
+        return aim[method is Method.DATA_SET_LEFT_OUT] if isinstance(aim, tuple) else aim
+
+    def is_met(self, section: Section, method: Method) -> bool | None:
+        """Whether a method meets its aim; None if there is no aim or no figure."""
+        aim, value = self.aim(section, method), self.of(section.reports[method])
+        if aim is None or value is None:
+            return None
+        return value >= aim if self.at_least else value <= aim
+
+    def aim_in_words(self, section: Section) -> str:
+        """Return the aims for the table."""
+        aim = self.aims.get(section.name, ())
+        sign = "≥" if self.at_least else "≤"
+        return "; ".join(f"{sign} {value:g}" for value in (aim if isinstance(aim, tuple) else (aim,)))
 
 
-def _adults_right(report: TrialReport) -> float | None:
-    return report.by_group["adult"].repetitions.right if "adult" in report.by_group else None
+def _group(name: str) -> Callable[[Report], float | None]:
+    def right(report: Report) -> float | None:
+        groups = report.by.get("group", {})
+        return groups[name].singles.right if name in groups else None
+
+    return right
 
 
-TRIAL_REQUIREMENTS: tuple[Requirement[TrialReport], ...] = (
-    Requirement("counted exactly once", 0.95, True, lambda r: r.all.repetitions.counted_once),
-    Requirement("right pattern", 0.93, True, lambda r: r.all.repetitions.right),
-    Requirement("right pattern, adults", 0.95, True, _adults_right),
-    Requirement("ghosts per hour on the move", 2.0, False, lambda r: r.all.moving.ghosts_per_hour),
-    Requirement("ghosts per trial of chair, car, lying", 0.35, False, lambda r: r.all.seated.ghosts_per_trial),
+def _exercises(name: str) -> Callable[[Report], float | None]:
+    def recall(report: Report) -> float | None:
+        groups = report.by.get("group of exercises", {})
+        return groups[name].sets.recall if name in groups else None
+
+    return recall
+
+
+def _counted_per_true(report: Report) -> float | None:
+    sets = report.all.sets
+    return sets.counted / sets.repetitions if sets.repetitions else None
+
+
+def _error(name: str, part: str) -> Callable[[Report], float | None]:
+    return lambda r: getattr(r.all.sets.errors[name], part)
+
+
+SIMULATED = ("simulated", "simulated touch-and-go")
+
+
+def _simulated(standing: float, touch_and_go: float) -> Aims:
+    return dict(zip(SIMULATED, (standing, touch_and_go), strict=True))
+
+
+FIGURES = (
+    Figure(
+        "single repetitions counted once",
+        lambda r: r.all.singles.counted_once,
+        {"sisfall": 0.97, "sisfall joined": 0.96},
+    ),
+    Figure("single repetitions, recall", lambda r: r.all.singles.recall, {}),
+    Figure(
+        "single repetitions, right pattern", lambda r: r.all.singles.right, {"sisfall": 0.95, "sisfall joined": 0.94}
+    ),
+    Figure("  of adults", _group("adult"), {"sisfall": 0.97}),
+    Figure("  of people over 60", _group("elderly"), {}),
+    Figure("lone ghosts per hour", lambda r: r.all.daily_life.lone_per_hour, {"daily_life_20hz": 3.0}, False),
+    Figure("ghosts in sets per hour", lambda r: r.all.daily_life.in_sets_per_hour, {"daily_life_20hz": 0.5}, False),
+    Figure("ghosts per hour on the move", lambda r: r.all.moving.per_hour, {"sisfall joined": 0.5}, False),
+    Figure("ghosts per seated trial", lambda r: r.all.seated.per_trial, {"sisfall joined": 0.08}, False),
+    Figure("sets exact", lambda r: r.all.sets.exact, {"squat_sets": (0.97, 0.94), **_simulated(0.95, 0.94)}),
+    Figure("sets within one repetition", lambda r: r.all.sets.within_one, {"squat_sets": (1.0, 0.97)}),
+    Figure("repetitions counted / true", _counted_per_true, {}),
+    Figure("recall", lambda r: r.all.sets.recall, {}),
+    Figure("precision", lambda r: r.all.sets.precision, {}),
+    Figure("F1", lambda r: r.all.sets.f1, _simulated(0.99, 0.985)),
+    Figure("right pattern of all repetitions", lambda r: r.all.sets.right_of_all, {"squat_sets": 0.96}),
+    Figure("right pattern of counted repetitions", lambda r: r.all.sets.right, _simulated(0.985, 0.98)),
+    Figure("false repetitions per hour", lambda r: r.all.sets.false_per_hour, {"simulated": 5.0}, False),
+    *(Figure(f"recall of {name}", _exercises(name), _simulated(0.97, 0.97)) for name in EXERCISE_GROUPS),
+    Figure("announced after the end, p95, s", lambda r: r.all.sets.delay_p95_s, _simulated(0.3, 0.3), False),
+    Figure("first repetitions announced on time", lambda r: r.all.sets.first_on_time, _simulated(0.9, 0.9)),
+    Figure("peak angle RMSE, °", _error("peak_angle_deg", "rmse"), _simulated(2.5, 2.5), False),
+    Figure("hip drop RMSE, cm", _error("hip_drop_cm", "rmse"), _simulated(4.0, 4.0), False),
+    Figure("start error p95, s", _error("start_s", "p95"), _simulated(0.25, 0.25), False),
+    Figure("end error p95, s", _error("end_s", "p95"), _simulated(0.25, 0.25), False),
+    Figure("expected calibration error", lambda r: r.reliability.expected_calibration_error, {}, False),
 )
-SESSION_REQUIREMENTS: tuple[Requirement[SessionReport], ...] = (
-    Requirement("F1 of repetitions", 0.98, True, lambda r: r.all.f1),
-    Requirement("right pattern", 0.98, True, lambda r: r.all.right),
-    Requirement("sets exact", 0.92, True, lambda r: r.all.sets_exact),
-    Requirement("announcement delay p95, s", 0.5, False, lambda r: r.all.delay_p95_s),
-    Requirement("peak angle RMSE, °", 3.0, False, lambda r: r.all.errors["peak_angle_deg"].rmse),
-    Requirement("hip drop RMSE, cm", 5.0, False, lambda r: r.all.errors["hip_drop_cm"].rmse),
-    Requirement("drop RMSE against the sensor's own, cm", 5.0, False, lambda r: r.all.errors["sensor_drop_cm"].rmse),
-)
+"""The aims are those of the project's open task "Every real set, exact"."""
 
 
-def headline(requirements: Iterable[Requirement[Report]], reports: Mapping[str, Report]) -> dict[str, dict[str, Any]]:
-    """Return each headline figure of each counter, what is required, and whether ours meets it."""
-    return {
-        one.name: {
-            "required": one.required,
-            "bound": "at least" if one.at_least else "at most",
-            **{name: one.figure(report) for name, report in reports.items()},
-            "met": one.is_met(reports[OURS]),
+def rows(section: Section) -> list[dict[str, Any]]:
+    """Return the rows of a section that have a figure, ready for JSON."""
+    return [
+        {
+            "section": section.name,
+            "figure": figure.name.strip(),
+            "aim": figure.aim_in_words(section) or None,
+            **{str(method): figure.of(report) for method, report in section.reports.items()},
+            "met": {str(method): figure.is_met(section, method) for method in section.reports if method not in NAIVE},
         }
-        for one in requirements
+        for figure in FIGURES
+        if any(figure.of(report) is not None for report in section.reports.values())
+    ]
+
+
+def as_dict(sections: Sequence[Section]) -> dict[str, Any]:
+    """Return everything, ready for JSON."""
+    return {
+        "table": [row for section in sections for row in rows(section)],
+        "sections": [
+            {
+                "name": section.name,
+                "about": section.about,
+                "in_no_fit": {str(method): people for method, people in section.in_no_fit.items()},
+                "reports": {str(method): asdict(report) for method, report in section.reports.items()},
+            }
+            for section in sections
+        ],
+        "failed": [asdict(failure) for section in sections for failure in section.failures],
     }
 
 
-def print_headline(console: Console, title: str, figures: Mapping[str, Mapping[str, Any]]) -> None:
-    """Print the headline figures."""
-    table = _empty_table(console, title, "figure")
-    counters = [name for name in (OURS, NAIVE) if all(name in row for row in figures.values())]
-    for name in ("required", *counters):
-        table.add_column(name, justify="right")
-    table.add_column("")
-    for name, row in figures.items():
-        sign = "≥" if row["bound"] == "at least" else "≤"
-        cells = [_number(row[counter], 3) for counter in counters]
-        table.add_row(
-            name,
-            f"{sign} {row['required']:g}",
-            *cells,
-            {True: "met", False: "[red]missed[/red]", None: "–"}[row["met"]],
-        )
-    console.print(table)
+def lines_about(sections: Sequence[Section]) -> list[str]:
+    """Return what was scored, one line for each section, and whose left-out weights are the shipped ones."""
+    lines = []
+    for section in sections:
+        lines.append(f"{section.name}: {section.about}")
+        for method, people in section.in_no_fit.items():
+            if people:
+                names = ", ".join(people) or section.name
+                lines.append(f"  {method}: in no fit, so that the shipped weights count: {names}")
+    return lines
 
 
-def _empty_table(console: Console, title: str, head_of_labels: str) -> Table:
-    """Print a title and return a table whose first column holds labels."""
-    console.print(f"\n[bold]{title}[/bold]", highlight=False)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    table.add_column(head_of_labels, no_wrap=True)
+def main_table(sections: Sequence[Section]) -> Table:
+    """Return the table of all figures."""
+    columns = [method for method in Method if any(method in section.reports for section in sections)]
+    table = _table("", "aim", *columns)
+    for section in sections:
+        table.add_row(section.name)
+        for row in rows(section):
+            missed = {method: " missed" for method in columns if row["met"].get(method) is False}
+            cells = [_number(row.get(method), 3) + missed.get(method, "") for method in columns]
+            table.add_row(f"  {row['figure']}", row["aim"] or "", *cells)
     return table
 
 
-@dataclass(frozen=True, slots=True)
-class _Column(Generic[Row]):
-    """A column: its head, the text of a row's cell, and whether the naive script's stands beside it."""
+def detail_tables(section: Section) -> list[Table]:
+    """Return the tables of one section, of its first method: each activity, person or exercise, and the confidence."""
+    report = next(iter(section.reports.values()))
+    tables = [_by_label(label, parts) for label, parts in report.by.items() if parts]
+    if report.all.sets.matched:
+        tables.append(_errors(report))
+    if report.false:
+        table = _table("false repetitions, by what really happened", "times", "false")
+        for name, false in report.false.items():
+            table.add_row(name, "–" if false.times is None else str(false.times), str(false.false))
+        tables.append(table)
+    table = _table("confidence in the pattern", "repetitions", "stated", "right")
+    for one in report.reliability.bins:
+        stated, right = _number(one.mean_confidence), _number(one.right)
+        table.add_row(f"{one.lower:g}–{one.upper:g}", str(one.repetitions), stated, right)
+    return [*tables, table]
 
-    head: str
-    cell: Callable[[Row], str]
-    is_compared: bool = True
+
+_COLUMNS: dict[str, Callable[[Figures], float | None]] = {
+    "single": lambda f: f.singles.trials or None,
+    "once": lambda f: f.singles.counted_once,
+    "right": lambda f: f.singles.right,
+    "wrong": lambda f: f.singles.wrong,
+    "unsure": lambda f: f.singles.uncertain,
+    "daily": lambda f: f.daily_life.trials or None,
+    "lone\nghosts": lambda f: f.daily_life.lone if f.daily_life.trials else None,
+    "in\nsets": lambda f: f.daily_life.in_sets if f.daily_life.trials else None,
+    "per\nhour": lambda f: f.daily_life.per_hour,
+    "per\ntrial": lambda f: f.daily_life.per_trial,
+    "sets": lambda f: f.sets.sets or None,
+    "exact": lambda f: f.sets.exact,
+    "within\none": lambda f: f.sets.within_one,
+    "true\nreps": lambda f: f.sets.repetitions or None,
+    "counted": lambda f: f.sets.counted if f.sets.sets else None,
+    "recall": lambda f: f.sets.recall,
+    "pattern\nright": lambda f: f.sets.right,
+    "angle\nRMSE °": lambda f: f.sets.errors["peak_angle_deg"].rmse,
+    "drop\nRMSE cm": lambda f: f.sets.errors["hip_drop_cm"].rmse,
+    "delay\np95 s": lambda f: f.sets.delay_p95_s,
+}
 
 
-def _print_table(
-    console: Console, title: str, rows: Mapping[str, Mapping[str, Row]], columns: Sequence[_Column[Row]]
-) -> None:
-    """Print the rows of our counter, by label, with the naive script's figures beside them where there are any."""
-    table = _empty_table(console, title, "")
-    cells: list[tuple[str, Callable[[Row], str]]] = []
-    for column in columns:
-        for name in rows if column.is_compared else [OURS]:
-            table.add_column(column.head if name == OURS else f"[dim]{name}[/dim]", justify="right")
-            cells.append((name, column.cell))
-    for label in dict.fromkeys(label for of_one in rows.values() for label in of_one):
-        table.add_row(label, *(cell(rows[name][label]) if label in rows[name] else "–" for name, cell in cells))
-    console.print(table)
+def _by_label(label: str, parts: Mapping[str, Figures]) -> Table:
+    """Return the table of all parts with the columns that any of them fills."""
+    columns = {head: of for head, of in _COLUMNS.items() if any(of(figures) is not None for figures in parts.values())}
+    table = _table(f"by {label}", *columns)
+    for name, figures in parts.items():
+        table.add_row(name, *(_number(of(figures)) for of in columns.values()))
+    return table
+
+
+def _errors(report: Report) -> Table:
+    table = _table("errors, counted minus true", "bias", "RMSE", "p95 of size")
+    for name, error in report.all.sets.errors.items():
+        if error.rmse is not None:
+            table.add_row(name, *(_number(value, 3) for value in (error.bias, error.rmse, error.p95)))
+    return table
+
+
+def _table(title: str, *heads: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table.add_column(title, no_wrap=True)
+    for head in heads:
+        table.add_column(head, justify="right")
+    return table
 
 
 def _number(value: float | None, digits: int = 2) -> str:
-    return "–" if value is None else f"{value:.{digits}f}"
-
-
-def _ghosts(figures: TrialFigures) -> GhostFigures:
-    """Return the only kind of ghosts that the trials of one activity can have."""
-    return next((kind for kind in (figures.moving, figures.seated) if kind.trials), figures.other)
-
-
-_REPETITION_COLUMNS: tuple[_Column[TrialFigures], ...] = (
-    _Column("reps", lambda f: str(f.repetitions.trials or "–"), is_compared=False),
-    _Column("once", lambda f: _number(f.repetitions.counted_once)),
-    _Column("right", lambda f: _number(f.repetitions.right)),
-    _Column("wrong", lambda f: _number(f.repetitions.wrong), is_compared=False),
-    _Column("unsure", lambda f: _number(f.repetitions.uncertain), is_compared=False),
-)
-_ACTIVITY_COLUMNS: tuple[_Column[TrialFigures], ...] = (
-    *_REPETITION_COLUMNS,
-    _Column("others", lambda f: str(_ghosts(f).trials or "–"), is_compared=False),
-    _Column("ghosts", lambda f: str(_ghosts(f).ghosts) if _ghosts(f).trials else "–"),
-    _Column("per hour", lambda f: _number(_ghosts(f).ghosts_per_hour, 1)),
-    _Column("per trial", lambda f: _number(_ghosts(f).ghosts_per_trial)),
-)
-_PEOPLE_COLUMNS: tuple[_Column[TrialFigures], ...] = (
-    *_REPETITION_COLUMNS,
-    _Column("ghosts/h\nmoving", lambda f: _number(f.moving.ghosts_per_hour, 1)),
-    _Column("ghosts/trial\nseated", lambda f: _number(f.seated.ghosts_per_trial)),
-)
-
-
-def print_trials(console: Console, reports: Mapping[str, TrialReport]) -> None:
-    """Print the tables of trials: each activity, group and person, and how far the confidence can be believed."""
-    activities = {name: report.by_activity for name, report in reports.items()}
-    _print_table(console, "Activities", activities, _ACTIVITY_COLUMNS)
-    _print_table(console, "Groups", {name: report.by_group for name, report in reports.items()}, _PEOPLE_COLUMNS)
-    _print_table(console, "People", {name: report.by_person for name, report in reports.items()}, _PEOPLE_COLUMNS)
-    _print_calibration(console, reports[OURS].calibration)
-
-
-_VARIANT_COLUMNS: tuple[_Column[SessionFigures], ...] = (
-    _Column("reps", lambda f: str(f.repetitions), is_compared=False),
-    _Column("recall", lambda f: _number(f.recall)),
-    _Column("right", lambda f: _number(f.right)),
-    _Column("sets", lambda f: str(f.sets), is_compared=False),
-    _Column("exact", lambda f: _number(f.sets_exact)),
-    _Column("angle\nRMSE °", lambda f: _number(f.errors["peak_angle_deg"].rmse, 1)),
-    _Column("drop\nbias cm", lambda f: _number(f.errors["hip_drop_cm"].bias, 1), is_compared=False),
-    _Column("drop\nRMSE cm", lambda f: _number(f.errors["hip_drop_cm"].rmse, 1), is_compared=False),
-    _Column("delay\np95 s", lambda f: _number(f.delay_p95_s), is_compared=False),
-)
-_FALSE_COLUMNS: tuple[_Column[FalseFigures], ...] = (
-    _Column("times", lambda f: "–" if f.times is None else str(f.times), is_compared=False),
-    _Column("false", lambda f: str(f.false)),
-)
-
-
-def print_sessions(console: Console, reports: Mapping[str, SessionReport]) -> None:
-    """Print the tables of sessions: errors, each variant, what was counted falsely, and the confidence."""
-    _print_summary(console, reports)
-    _print_table(console, "Variants", {name: report.by_variant for name, report in reports.items()}, _VARIANT_COLUMNS)
-    false = {name: report.false_by_daily for name, report in reports.items()}
-    _print_table(console, "False repetitions, by what really happened", false, _FALSE_COLUMNS)
-    _print_calibration(console, reports[OURS].calibration)
-
-
-def _print_summary(console: Console, reports: Mapping[str, SessionReport]) -> None:
-    """Print counts, and the error of each measured quantity."""
-    for name, report in reports.items():
-        figures = report.all
-        console.print(
-            f"{name}: {figures.matched} of {figures.repetitions} repetitions counted and {figures.false} false "
-            f"(precision {_number(figures.precision, 3)}, recall {_number(figures.recall, 3)}); "
-            f"uncertain {_number(figures.uncertain, 3)}; delay {_number(figures.delay_median_s)} s (median)",
-            highlight=False,
-        )
-    table = _empty_table(console, "Errors, counted minus true", "")
-    for name in reports:
-        table.add_column(f"{name}: bias", justify="right")
-        table.add_column("RMSE", justify="right")
-    for error in ERRORS:
-        measured = [report.all.errors[error] for report in reports.values()]
-        table.add_row(error, *(_number(value, 3) for one in measured for value in (one.bias, one.rmse)))
-    console.print(table)
-
-
-def _print_calibration(console: Console, bins: Iterable[ConfidenceBin]) -> None:
-    table = _empty_table(console, "How often the pattern is right, by the confidence given", "confidence")
-    for head in ("repetitions", "mean", "right"):
-        table.add_column(head, justify="right")
-    for one in bins:
-        table.add_row(
-            f"{one.lower:g}–{one.upper:g}", str(one.repetitions), _number(one.mean_confidence), _number(one.right)
-        )
-    console.print(table)
+    if value is None:
+        return "–"
+    return str(value) if isinstance(value, int) else f"{value:.{digits}f}"

@@ -1,66 +1,177 @@
-"""Labelled material -> scores, in one process or several, in the order of the material.
+"""The sections of an evaluation: each is labelled material, counted by every method and scored.
 
-Every task reads or simulates one piece, lets each counter count in it, and scores it. A recording that cannot be read
-becomes a `Failed`; the others go on.
+A section is a data set recording by recording, a data set joined into one stream per person, or simulated sessions.
+Every task reads or simulates one piece, lets each method count in it, and scores it; tasks run in one process or in
+several, in the order of the material. A recording that cannot be read becomes a `Failure`; the others go on.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TypeVar
 
-from imu.evaluation.naive_counters import count_naively
+from imu.errors import ImuError
 from imu.evaluation.counters import CountedSets, count
-from imu.app.fit import Trial, collect, judge_without
-from imu.evaluation.joined_trials import JoinedSession, can_be_joined, join
-from imu.app.replay import Failed
-from imu.evaluation.set_scores import SessionScore, score_session
-from imu.evaluation.trial_scores import TrialScore
-from imu.errors import ImuError, RecordingDamaged, RecordingForeign
-from imu.motion.repetitions import JudgeParameters
+from imu.evaluation.data_sets import NONE, DataSet, Trial, truth_of_session
+from imu.evaluation.held_out import Kind, held_out_judge, held_out_weights
+from imu.evaluation.joined_trials import JoinedSession, is_standing, join, may_be_joined
+from imu.evaluation.naive_counters import count_by_height, count_by_tilt
+from imu.evaluation.trial_scores import Report, TrialScore, report, score_trial
 from imu.samples import ImuBlock
-from imu.simulate import SessionTruth, random_session, simulate, truth_from_dict
-from imu.sources.recording import SUFFIXES, find_recordings, read_recording
+from imu.simulate import random_session, simulate
+from imu.sources.recording import read_recording
 
-OURS, NAIVE = "ours", "naive"
-TRUTH_SUFFIX = ".truth.json"
 FIRST_SEED = 10_000
-"""Simulated sessions have seeds from here on; :mod:`imu.app.fit` uses those from 0."""
-TRIAL_REPETITIONS = 1
-"""A trial holds one repetition; nothing is forgiven as being alone."""
-SESSION_REPETITIONS = 2
-"""What `imu replay` uses: a lone movement is not a set."""
+"""Simulated sessions have seeds from here on; fits use those from 0."""
+
+STANDING_BETWEEN = "standing between"
+"""The activity between the trials of a joined stream."""
 
 Item = TypeVar("Item")
-Result = TypeVar("Result")
+Output = TypeVar("Output")
 
-TrialScores = dict[str, list[TrialScore]]
-"""By the name of who counted."""
-SessionScores = dict[str, SessionScore]
-"""Of one session, by the name of who counted."""
+
+class Method(StrEnum):
+    """Who counts, as the head of a column says."""
+
+    SHIPPED = "ours"
+    PERSON_LEFT_OUT = "person left out"
+    DATA_SET_LEFT_OUT = "data set left out"
+    TILT = "naive tilt"
+    VERTICAL = "naive vertical"
+
+
+LEFT_OUT: dict[Method, Kind] = {Method.PERSON_LEFT_OUT: "person", Method.DATA_SET_LEFT_OUT: "data set"}
+NAIVE = {Method.TILT: count_by_tilt, Method.VERTICAL: count_by_height}
+
+Scores = dict[Method, list[TrialScore]]
 
 
 @dataclass(frozen=True, slots=True)
-class Counters:
-    """Who counts: our session with `judge` (None: the fitted one), and the naive script if asked for."""
+class Failure:
+    """A recording that could not be scored, and why, in one sentence."""
 
-    judge: JudgeParameters | None = None
-    naive: bool = False
-
-    def count(self, block: ImuBlock, least_repetitions: int) -> dict[str, CountedSets]:
-        """Return what each counts in `block`, by name."""
-        counted = {OURS: count([block], least_repetitions, self.judge)}
-        if self.naive:
-            counted[NAIVE] = count_naively(block, least_repetitions)
-        return counted
+    recording: str
+    reason: str
 
 
-def in_processes(task: Callable[[Item], Result], items: Sequence[Item], jobs: int) -> list[Result]:
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one task gave."""
+
+    scores: Scores
+    failures: tuple[Failure, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One part of an evaluation.
+
+    Attributes
+    ----------
+    name : str
+        The data set, or what was simulated.
+    about : str
+        What was scored, in words.
+    reports : dict of Method to Report
+        The figures of each method.
+    failures : tuple of Failure
+        Recordings that could not be scored.
+    in_no_fit : dict of Method to tuple of str
+        People whom no fit has seen, so that the shipped weights are as good as left-out ones.
+    """
+
+    name: str
+    about: str
+    reports: dict[Method, Report]
+    failures: tuple[Failure, ...] = ()
+    in_no_fit: dict[Method, tuple[str, ...]] = field(default_factory=dict)
+
+
+def methods(*, held_out: bool, baseline: bool) -> tuple[Method, ...]:
+    """Return the methods of an evaluation."""
+    return (*(LEFT_OUT if held_out else (Method.SHIPPED,)), *(NAIVE if baseline else ()))
+
+
+def holds_joinable(data_set: DataSet) -> bool:
+    """Whether a data set has single repetitions that may be joined into a stream."""
+    return any(trial.pattern != NONE and may_be_joined(trial) for trial in data_set.trials)
+
+
+def evaluate_data_set(data_set: DataSet, chosen: Sequence[Method], jobs: int) -> Section:
+    """Score each recording of a data set on its own.
+
+    Raises
+    ------
+    ImuError
+        If no recording can be read, or held-out weights are asked for and missing.
+    """
+    in_no_fit = _in_no_fit(data_set, chosen)
+    task = partial(_score_recording, data_set=data_set.name, chosen=chosen)
+    results = in_processes(task, data_set.trials, jobs)
+    about = f"{len(data_set.trials)} recordings" + (f" of {len(data_set.people)} people" if data_set.people else "")
+    return _section(data_set.name, about, results, in_no_fit)
+
+
+def evaluate_joined(data_set: DataSet, chosen: Sequence[Method], jobs: int) -> Section:
+    """Score each person's single repetitions and daily life, joined into one stream.
+
+    Raises
+    ------
+    ImuError
+        If no recording can be joined, or held-out weights are asked for and missing.
+    """
+    in_no_fit = _in_no_fit(data_set, chosen)
+    streams = [tuple(trial for trial in data_set.trials if trial.person == person) for person in data_set.people]
+    results = in_processes(partial(_score_joined, data_set=data_set.name, chosen=chosen), streams, jobs)
+    about = f"recordings of {len(streams)} people that start and end standing, one stream for each person"
+    return _section(f"{data_set.name} joined", about, results, in_no_fit)
+
+
+def evaluate_simulated(sessions: int, chosen: Sequence[Method], jobs: int, *, apart: bool) -> Section:
+    """Score random simulated sessions that no fit has seen; see `imu.simulate.random_session` for `apart`."""
+    shipped = tuple(dict.fromkeys(Method.SHIPPED if method in LEFT_OUT else method for method in chosen))
+    seeds = range(FIRST_SEED, FIRST_SEED + sessions)
+    results = in_processes(partial(_score_simulated, chosen=shipped, apart=apart), seeds, jobs)
+    about = f"{sessions} random sessions (seeds from {FIRST_SEED}, in no fit)"
+    return _section("simulated", f"{about}, daily movements between the sets only" if apart else about, results)
+
+
+def _in_no_fit(data_set: DataSet, chosen: Sequence[Method]) -> dict[Method, tuple[str, ...]]:
+    """Return for each method with left-out weights the people that no fit has seen."""
+    return {
+        method: tuple(
+            person
+            for person in data_set.people or [""]
+            if held_out_weights(data_set.name, person, LEFT_OUT[method]) is None
+        )
+        for method in chosen
+        if method in LEFT_OUT
+    }
+
+
+def _section(
+    name: str, about: str, results: Sequence[Result], in_no_fit: dict[Method, tuple[str, ...]] | None = None
+) -> Section:
+    """Gather the results of the tasks of a section."""
+    scores: Scores = {}
+    for result in results:
+        for method, trials in result.scores.items():
+            scores.setdefault(method, []).extend(trials)
+    failures = tuple(failure for result in results for failure in result.failures)
+    if not scores:
+        raise ImuError(f"{name}: no recording could be scored" + (f": {failures[0].reason}" if failures else ""))
+    reports = {method: report(trials) for method, trials in scores.items()}
+    return Section(name, about, reports, failures, in_no_fit or {})
+
+
+def in_processes(task: Callable[[Item], Output], items: Sequence[Item], jobs: int) -> list[Output]:
     """Return the result of `task` for each item, in order; the number of processes changes nothing but the time."""
     if jobs <= 1 or len(items) <= 1:
         return [task(item) for item in items]
@@ -68,135 +179,64 @@ def in_processes(task: Callable[[Item], Result], items: Sequence[Item], jobs: in
         return list(pool.map(task, items, chunksize=max(1, len(items) // (20 * jobs))))
 
 
-def judges_without(people: Sequence[str], folder: Path) -> dict[str, JudgeParameters]:
-    """Return, for each person, what decides when it is fitted on everybody else in `folder` and on simulation.
-
-    Only what is fitted is left out: the limits that were set by hand in :mod:`imu.motion` were set while looking at
-    everybody. The fits follow each other in this process, whose linear algebra uses all processors: the last digits
-    of a fit depend on how many do, and the output must not depend on the number of jobs.
-    """
-    examples = collect(folder)
-    return {person: judge_without(person, examples) for person in people}
+# --- tasks; each is one piece of material ----------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class TrialTask:
-    """One trial, and who counts in it."""
+def _count(method: Method, block: ImuBlock, data_set: str = "", person: str = "") -> CountedSets:
+    """Let a method count."""
+    if method in NAIVE:
+        return NAIVE[method](block)
+    return count(block, held_out_judge(data_set, person, LEFT_OUT[method]) if method in LEFT_OUT else None)
 
-    trial: Trial
-    counters: Counters
 
-
-def score_trial(task: TrialTask) -> TrialScores | Failed:
-    """Read and score one trial on its own."""
+def _score_recording(trial: Trial, data_set: str, chosen: Sequence[Method]) -> Result:
     try:
-        block = read_recording(task.trial.path).block
+        block = read_recording(trial.path).block
     except ImuError as error:
-        return Failed(str(task.trial.path), str(error))
-    counted = task.counters.count(block, TRIAL_REPETITIONS)
-    return {name: [_scored(task.trial, one.duration_s, one)] for name, one in counted.items()}
+        return Result({}, (Failure(str(trial.path), str(error)),))
+    return Result({method: [score_trial(trial, _count(method, block, data_set, trial.person))] for method in chosen})
 
 
-def _scored(trial: Trial, duration_s: float, counted: CountedSets) -> TrialScore:
-    return TrialScore(
-        person=trial.person,
-        group=trial.group,
-        activity=trial.activity,
-        pattern=trial.pattern,
-        repetitions=trial.repetitions,
-        duration_s=duration_s,
-        counted=counted.repetitions,
-    )
+def _score_simulated(seed: int, chosen: Sequence[Method], *, apart: bool) -> Result:
+    simulated = simulate(*random_session(seed, apart=apart), seed)
+    truth = truth_of_session(simulated.truth)
+    trial = Trial(Path(f"seed {seed}"), "", "", "session", "", len(truth.repetitions), truth)
+    return Result({method: [score_trial(trial, _count(method, simulated.block))] for method in chosen})
 
 
-@dataclass(frozen=True, slots=True)
-class PersonTask:
-    """All trials of one person, and who counts in them."""
-
-    trials: tuple[Trial, ...]
-    counters: Counters
-
-
-def score_joined(task: PersonTask) -> tuple[TrialScores, list[Failed]]:
-    """Read one person's trials, join those that can be, and score the joined recording trial by trial."""
-    read: list[tuple[Trial, ImuBlock]] = []
-    failed = []
-    for trial in task.trials:
+def _score_joined(trials: Sequence[Trial], data_set: str, chosen: Sequence[Method]) -> Result:
+    """Read one person's trials, join those that can be joined, and score the stream trial by trial."""
+    joinable, failures = [], []
+    for trial in trials:
+        if not may_be_joined(trial):
+            continue
         try:
             block = read_recording(trial.path).block
         except ImuError as error:
-            failed.append(Failed(str(trial.path), str(error)))
+            failures.append(Failure(str(trial.path), str(error)))
             continue
-        if can_be_joined(trial, block):
-            read.append((trial, block))
-    if not read:
-        return {}, failed
-    session = join(read)
-    counted = task.counters.count(session.block, TRIAL_REPETITIONS)
-    return {name: scores_in_stream(session, one) for name, one in counted.items()}, failed
+        if is_standing(block):
+            joinable.append((trial, block))
+    if not joinable:
+        return Result({}, tuple(failures))
+    stream = join(joinable)
+    person = stream.trials[0].trial.person
+    scores = {method: scores_in_stream(stream, _count(method, stream.block, data_set, person)) for method in chosen}
+    return Result(scores, tuple(failures))
 
 
-def scores_in_stream(session: JoinedSession, counted: CountedSets) -> list[TrialScore]:
-    """Return the score of each trial of a joined session, and of the standing between them.
+def scores_in_stream(stream: JoinedSession, counted: CountedSets) -> list[TrialScore]:
+    """Return the score of each trial of a joined stream, and of the standing between them.
 
     A repetition belongs to the trial in which its turning point lies.
     """
-    between = set(counted.repetitions)
+    between = set(counted.announced)
     scores = []
-    for one in session.trials:
-        inside = tuple(r for r in counted.repetitions if one.start_s <= r.bottom_s < one.end_s)
+    for one in stream.trials:
+        inside = tuple(r for r in counted.announced if one.start_s <= r.bottom_s < one.end_s)
         between -= set(inside)
-        duration_s = one.end_s - one.start_s
-        scores.append(_scored(one.trial, duration_s, CountedSets(duration_s, (inside,))))
-    rest_s = counted.duration_s - sum(score.duration_s for score in scores)
-    first = session.trials[0].trial
-    ghosts = tuple(sorted(between, key=lambda repetition: repetition.start_s))
-    standing = TrialScore(first.person, first.group, "standing between", "none", 0, max(0.0, rest_s), ghosts)
-    return [*scores, standing]
-
-
-def score_seed(seed: int, counters: Counters, *, apart: bool = False) -> SessionScores:
-    """Simulate and score the random session of `seed`; see :func:`imu.simulate.random_session`."""
-    simulated = simulate(*random_session(seed, apart=apart), seed)
-    return _scores_of_session(simulated.block, simulated.truth, counters)
-
-
-def score_recording(path: Path, counters: Counters) -> SessionScores | Failed:
-    """Read and score one recording that has its truth beside it."""
-    try:
-        return _scores_of_session(read_recording(path).block, _read_truth(truth_path(path)), counters)
-    except ImuError as error:
-        return Failed(str(path), str(error))
-
-
-def _scores_of_session(block: ImuBlock, truth: SessionTruth, counters: Counters) -> SessionScores:
-    return {name: score_session(one, truth) for name, one in counters.count(block, SESSION_REPETITIONS).items()}
-
-
-def recordings_with_truth(folder: Path) -> list[Path]:
-    """Return the recordings in `folder` that have a truth beside them.
-
-    Raises
-    ------
-    RecordingForeign
-        If there is none.
-    """
-    found = [path for path in find_recordings([folder]) if truth_path(path).is_file()]
-    if not found:
-        raise RecordingForeign(
-            f"{folder} has neither an index.csv nor a recording with its truth beside it (NAME.csv, NAME{TRUTH_SUFFIX})"
-        )
-    return found
-
-
-def truth_path(recording: Path) -> Path:
-    """Return where the truth of a recording is: NAME.truth.json for NAME.csv, NAME.csv.gz and NAME.parquet."""
-    suffix = next((suffix for suffix in reversed(SUFFIXES) if recording.name.lower().endswith(suffix)), "")
-    return recording.with_name(recording.name[: len(recording.name) - len(suffix)] + TRUTH_SUFFIX)
-
-
-def _read_truth(path: Path) -> SessionTruth:
-    try:
-        return truth_from_dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
-        raise RecordingDamaged(f"{path} holds no session truth: {error}") from error
+        scores.append(TrialScore(one.trial, one.end_s - one.start_s, inside))
+    rest_s = max(0.0, counted.duration_s - sum(score.duration_s for score in scores))
+    first = stream.trials[0].trial
+    standing = replace(first, activity=STANDING_BETWEEN, pattern=NONE, repetitions=0)
+    return [*scores, TrialScore(standing, rest_s, tuple(sorted(between, key=lambda r: r.start_s)))]

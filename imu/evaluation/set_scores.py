@@ -1,37 +1,71 @@
-"""Scores of whole sessions against their exact truth: what was counted, when, and how well it was measured.
+"""Scores of recordings whose repetitions are known in time: what was counted, when, and how well it was measured.
 
 Pure: counts and truth in, figures out. A counted repetition is a true one if they overlap by more than half of the
-shorter one; each is used once.
+shorter one; each is used once, the largest overlap first. Repetitions count if they belong to a set.
 """
 
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from imu.evaluation.counters import Counted, CountedSets
-from imu.evaluation.trial_scores import ConfidenceBin, calibration, share
-from imu.simulate import RepetitionTruth, SessionTruth, SetTruth
+from imu.evaluation.data_sets import TrueRepetition, TrueSet, Truth
 
 LEAST_OVERLAP = 0.5
 """Share of the shorter repetition beyond which two are the same one."""
+ON_TIME_S = 0.3
+"""A repetition announced within this time after its end is on time."""
+CONFIDENCE_EDGES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+
+Chosen = Callable[[TrueRepetition], bool]
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A true repetition and the counted one that is it."""
+    """A true repetition and the counted one that is the same."""
 
-    truth: RepetitionTruth
+    truth: TrueRepetition
     counted: Counted
 
 
 @dataclass(frozen=True, slots=True)
+class SetScore:
+    """A true set and the counted sets in it.
+
+    Attributes
+    ----------
+    truth : TrueSet
+        The set as it was.
+    sizes : tuple of int
+        Repetitions of each counted set that overlaps it.
+    first_on_time : bool or None
+        Whether its first repetition was announced on time. None if the counter announces nothing or the time of the
+        repetition is not known.
+    """
+
+    truth: TrueSet
+    sizes: tuple[int, ...]
+    first_on_time: bool | None
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether exactly one counted set overlaps the true one and has as many repetitions."""
+        return self.sizes == (self.truth.size,)
+
+    @property
+    def is_within_one(self) -> bool:
+        """Whether all counted sets in it have as many repetitions together, or one more or less."""
+        return abs(sum(self.sizes) - self.truth.size) <= 1
+
+
+@dataclass(frozen=True, slots=True)
 class SessionScore:
-    """One session: what was counted in it, against its truth.
+    """One recording: what was counted in it, against its truth.
 
     Attributes
     ----------
@@ -39,42 +73,53 @@ class SessionScore:
         Length of the recording.
     matches : tuple of Match
         Repetitions that were counted.
-    missed : tuple of RepetitionTruth
+    missed : tuple of TrueRepetition
         Repetitions that were not.
     false : tuple of str
-        What happened while a repetition was counted that is none: the daily movement, ``part of a repetition`` or
+        What happened while a repetition was counted that is not real: the daily movement, ``part of a repetition`` or
         ``standing``.
-    sets : tuple of (str, bool)
-        Variant of each true set, and whether it is exact: one counted set overlaps it, with as many
-        repetitions.
+    sets : tuple of SetScore
+        The true sets.
     daily : tuple of str
         The daily movements that happened.
     """
 
     duration_s: float
     matches: tuple[Match, ...]
-    missed: tuple[RepetitionTruth, ...]
+    missed: tuple[TrueRepetition, ...]
     false: tuple[str, ...]
-    sets: tuple[tuple[str, bool], ...]
+    sets: tuple[SetScore, ...]
     daily: tuple[str, ...]
 
 
-def score_session(counted_sets: CountedSets, truth: SessionTruth) -> SessionScore:
-    """Return the score of one session."""
-    counted = counted_sets.repetitions
-    pairs = match(truth.reps, counted)
-    unmatched = set(range(len(counted))) - set(pairs.values())
+def score_session(counted_sets: CountedSets, truth: Truth) -> SessionScore:
+    """Return the score of one recording."""
+    true, counted = truth.repetitions, counted_sets.repetitions
+    pairs = match(true, counted)
+    matches = {true[i]: counted[j] for i, j in sorted(pairs.items())}
+    are_timed = all(one_set.repetitions for one_set in truth.sets)  # else a repetition without a match may be real
+    unmatched = sorted(set(range(len(counted))) - set(pairs.values())) if are_timed else []
+    announces = any(repetition.confirmed_s is not None for repetition in counted_sets.announced)
     return SessionScore(
         duration_s=counted_sets.duration_s,
-        matches=tuple(Match(truth.reps[i], counted[j]) for i, j in sorted(pairs.items())),
-        missed=tuple(repetition for i, repetition in enumerate(truth.reps) if i not in pairs),
-        false=tuple(_what_happened(counted[j], truth) for j in sorted(unmatched)),
-        sets=tuple((one_set.name, is_exact(one_set, counted_sets.sets)) for one_set in truth.sets),
+        matches=tuple(Match(*pair) for pair in matches.items()),
+        missed=tuple(repetition for repetition in true if repetition not in matches),
+        false=tuple(_what_happened(counted[j], truth) for j in unmatched),
+        sets=tuple(
+            SetScore(
+                one_set,
+                tuple(
+                    len(s) for s in counted_sets.sets if s[0].start_s < one_set.end_s and s[-1].end_s > one_set.start_s
+                ),
+                _is_on_time(one_set.repetitions[0], matches) if announces and one_set.repetitions else None,
+            )
+            for one_set in truth.sets
+        ),
         daily=tuple(daily.name for daily in truth.daily),
     )
 
 
-def match(true: Sequence[RepetitionTruth], counted: Sequence[Counted]) -> dict[int, int]:
+def match(true: Sequence[TrueRepetition], counted: Sequence[Counted]) -> dict[int, int]:
     """Return which true repetition (index) is which counted one, largest overlap first."""
     overlaps = []
     for i, one in enumerate(true):
@@ -91,17 +136,17 @@ def match(true: Sequence[RepetitionTruth], counted: Sequence[Counted]) -> dict[i
     return pairs
 
 
-def is_exact(true: SetTruth, counted: Iterable[Sequence[Counted]]) -> bool:
-    """Whether exactly one counted set overlaps a true one and has as many repetitions."""
-    start_s, end_s = true.reps[0].start_s, true.reps[-1].end_s
-    sizes = [len(one_set) for one_set in counted if one_set[0].start_s < end_s and one_set[-1].end_s > start_s]
-    return sizes == [len(true.reps)]
+def _is_on_time(repetition: TrueRepetition, matches: dict[TrueRepetition, Counted]) -> bool:
+    counted = matches.get(repetition)
+    return (
+        counted is not None and counted.confirmed_s is not None and counted.confirmed_s - repetition.end_s <= ON_TIME_S
+    )
 
 
-def _what_happened(counted: Counted, truth: SessionTruth) -> str:
+def _what_happened(counted: Counted, truth: Truth) -> str:
     """Return what really happened for the longest part of a false repetition."""
     common_s = {"standing": 0.0}
-    happened = [("part of a repetition", r.start_s, r.end_s) for r in truth.reps]
+    happened = [("part of a repetition", r.start_s, r.end_s) for r in truth.repetitions]
     happened += [(daily.name, daily.start_s, daily.end_s) for daily in truth.daily]
     for name, start_s, end_s in happened:
         longest_s = max(common_s.get(name, 0.0), min(end_s, counted.end_s) - max(start_s, counted.start_s))
@@ -112,128 +157,176 @@ def _what_happened(counted: Counted, truth: SessionTruth) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ErrorFigures:
-    """Counted minus true, over the matched repetitions. None: nothing was measured."""
+    """Counted minus true over the matched repetitions, and the 95th percentile of its size. None: not measured."""
 
     bias: float | None
     rmse: float | None
+    p95: float | None
 
     @classmethod
-    def of(cls, matches: Iterable[Match], error: Callable[[Match], float | None]) -> ErrorFigures:
-        """Return bias and root mean square of `error`."""
-        errors = [value for one in matches if (value := error(one)) is not None]
-        if not errors:
-            return cls(None, None)
-        return cls(math.fsum(errors) / len(errors), math.sqrt(math.fsum(e * e for e in errors) / len(errors)))
+    def of(cls, matches: Iterable[Match], counted: str, true: str, scale: float) -> ErrorFigures:
+        """Return the figures of the error of the field `counted` against the field `true`."""
+        pairs = [(getattr(m.counted, counted), getattr(m.truth, true)) for m in matches]
+        errors = np.array([scale * (a - b) for a, b in pairs if a is not None and b is not None])
+        if not len(errors):
+            return cls(None, None, None)
+        rmse = math.sqrt(float(np.mean(errors**2)))
+        return cls(float(np.mean(errors)), rmse, float(np.percentile(np.abs(errors), 95)))
 
 
-def _minus(measured: float | None, true: float, scale: float = 1.0) -> float | None:
-    return None if measured is None else scale * (measured - true)
-
-
-ERRORS: dict[str, Callable[[Match], float | None]] = {
-    "start_s": lambda m: m.counted.start_s - m.truth.start_s,
-    "bottom_s": lambda m: m.counted.bottom_s - m.truth.bottom_s,
-    "end_s": lambda m: m.counted.end_s - m.truth.end_s,
-    "peak_angle_deg": lambda m: _minus(m.counted.trunk_angle_rad, m.truth.trunk_angle_rad, math.degrees(1)),
-    "hip_drop_cm": lambda m: _minus(m.counted.hip_drop_m, m.truth.hip_drop_m, 100),
-    "sensor_drop_cm": lambda m: _minus(m.counted.hip_drop_m, m.truth.sensor_drop_m, 100),
-    "mean_velocity_m_s": lambda m: _minus(m.counted.mean_concentric_velocity_m_s, m.truth.mean_concentric_velocity_m_s),
-    "peak_velocity_m_s": lambda m: _minus(m.counted.peak_concentric_velocity_m_s, m.truth.peak_concentric_velocity_m_s),
+ERRORS: dict[str, tuple[str, str, float]] = {
+    "start_s": ("start_s", "start_s", 1),
+    "bottom_s": ("bottom_s", "bottom_s", 1),
+    "end_s": ("end_s", "end_s", 1),
+    "peak_angle_deg": ("trunk_angle_rad", "trunk_angle_rad", math.degrees(1)),
+    "hip_drop_cm": ("hip_drop_m", "hip_drop_m", 100),
+    "sensor_drop_cm": ("hip_drop_m", "sensor_drop_m", 100),
+    "mean_velocity_m_s": ("mean_concentric_velocity_m_s", "mean_concentric_velocity_m_s", 1),
+    "peak_velocity_m_s": ("peak_concentric_velocity_m_s", "peak_concentric_velocity_m_s", 1),
 }
-"""What is compared: the drop with that of the hip joint and with the sensor's own, velocities with the sensor's."""
+"""What is compared: the field that is counted, the true one, and the factor to the unit in the name.
+
+The drop is compared with that of the hip joint and with that of the sensor, the velocities with those of the sensor.
+"""
 
 
 @dataclass(frozen=True, slots=True)
-class SessionFigures:
-    """Everything about some sessions, or about one variant in them. Shares are None where there is nothing to share.
+class SetFigures:
+    """Everything about some recordings of sets, or about some of their repetitions. None: nothing to divide by.
 
     Attributes
     ----------
-    repetitions, matched, false : int
-        True ones; those of them that were counted; counted ones that are none (None for one variant: it has no owner).
+    sets : int
+        True sets.
+    exact, within_one : float or None
+        Share of the sets that are exact, and that are counted with at most one repetition too many or too few.
+    repetitions, counted : int
+        True ones, and those in counted sets that overlap a true set.
+    matched, missed : int
+        Repetitions of known time that were counted, and that were not.
+    false : int or None
+        Counted repetitions that are not real. They belong to no exercise, so None for some of the repetitions.
     right, uncertain : float or None
-        Share of the matched ones with the right pattern, and with none.
-    sets_exact : float or None
-        Share of the true sets that are exact.
+        Share of the matched ones whose pattern is right, and undecided.
+    right_of_all : float or None
+        Share of all repetitions of known time that were counted with the right pattern.
     delay_median_s, delay_p95_s : float or None
         From the true end to the announcement.
+    first_on_time : float or None
+        Share of the sets whose first repetition was announced on time.
     errors : dict of str to ErrorFigures
         For each of `ERRORS`.
     """
 
+    sets: int
+    exact: float | None
+    within_one: float | None
     repetitions: int
+    counted: int
     matched: int
-    false: int | None
-    precision: float | None
+    missed: int
     recall: float | None
+    false: int | None
+    false_per_hour: float | None
+    precision: float | None
     f1: float | None
     right: float | None
+    right_of_all: float | None
     uncertain: float | None
-    sets: int
-    sets_exact: float | None
     delay_median_s: float | None
     delay_p95_s: float | None
+    first_on_time: float | None
     errors: dict[str, ErrorFigures]
 
     @classmethod
-    def of(cls, scores: Iterable[SessionScore], variant: str | None = None) -> SessionFigures:
-        """Return the figures of `scores`, of one `variant` or of all."""
+    def of(cls, scores: Iterable[SessionScore], chosen: Chosen | None = None) -> SetFigures:
+        """Return the figures of `scores`, of all repetitions or of those `chosen` and the sets that hold one."""
         scores = list(scores)
-        matches = [m for s in scores for m in s.matches if variant in (None, m.truth.variant)]
-        missed = sum(variant in (None, truth.variant) for s in scores for truth in s.missed)
-        sets = [exact for s in scores for name, exact in s.sets if variant in (None, name)]
+        matches = [m for s in scores for m in s.matches if chosen is None or chosen(m.truth)]
+        missed = sum(chosen is None or chosen(repetition) for s in scores for repetition in s.missed)
+        sets = [one for s in scores for one in s.sets if chosen is None or any(map(chosen, one.truth.repetitions))]
         false = sum(len(s.false) for s in scores)
-        total = len(matches) + missed
+        hours = sum(s.duration_s for s in scores) / 3600
+        total, is_all = len(matches) + missed, chosen is None
         delays_s = [m.counted.confirmed_s - m.truth.end_s for m in matches if m.counted.confirmed_s is not None]
-        is_all = variant is None
+        right = sum(m.counted.pattern == m.truth.pattern for m in matches)
         return cls(
-            repetitions=total,
-            matched=len(matches),
-            false=false if is_all else None,
-            precision=len(matches) / (len(matches) + false) if is_all and len(matches) + false else None,
-            recall=len(matches) / total if total else None,
-            f1=2 * len(matches) / (total + len(matches) + false) if is_all and total else None,
-            right=share(m.counted.pattern == m.truth.pattern for m in matches),
-            uncertain=share(m.counted.pattern == "uncertain" for m in matches),
             sets=len(sets),
-            sets_exact=share(sets),
+            exact=share(one.is_exact for one in sets),
+            within_one=share(one.is_within_one for one in sets),
+            repetitions=sum(one.truth.size for one in sets),
+            counted=sum(sum(one.sizes) for one in sets),
+            matched=len(matches),
+            missed=missed,
+            recall=_ratio(len(matches), total),
+            false=false if is_all else None,
+            false_per_hour=_ratio(false, hours) if is_all else None,
+            precision=_ratio(len(matches), len(matches) + false) if is_all else None,
+            f1=_ratio(2 * len(matches), total + len(matches) + false) if is_all and total else None,
+            right=_ratio(right, len(matches)),
+            right_of_all=_ratio(right, total),
+            uncertain=share(m.counted.pattern == "uncertain" for m in matches),
             delay_median_s=float(np.median(delays_s)) if delays_s else None,
             delay_p95_s=float(np.percentile(delays_s, 95)) if delays_s else None,
-            errors={name: ErrorFigures.of(matches, error) for name, error in ERRORS.items()},
+            first_on_time=share(one.first_on_time for one in sets if one.first_on_time is not None),
+            errors={name: ErrorFigures.of(matches, *fields) for name, fields in ERRORS.items()},
         )
 
 
 @dataclass(frozen=True, slots=True)
-class FalseFigures:
-    """How often something happened that is no repetition (None: not counted), and how often it was counted as one."""
+class ConfidenceBin:
+    """Repetitions whose confidence is in ``[lower, upper)``, of the last bin up to 1, and how many are right."""
 
-    times: int | None
-    false: int
+    lower: float
+    upper: float
+    repetitions: int
+    mean_confidence: float | None
+    right: float | None
 
 
 @dataclass(frozen=True, slots=True)
-class SessionReport:
-    """The figures of all sessions and of each variant, and what was counted falsely."""
+class Reliability:
+    """Stated confidence against the share of right patterns.
 
-    sessions: int
-    hours: float
-    all: SessionFigures
-    by_variant: dict[str, SessionFigures]
-    false_by_daily: dict[str, FalseFigures]
-    calibration: tuple[ConfidenceBin, ...]
+    Attributes
+    ----------
+    bins : tuple of ConfidenceBin
+        From the lowest to the highest confidence.
+    expected_calibration_error : float or None
+        Mean over the repetitions of the difference between both in their bin (Naeini et al. 2015, AAAI). None if no
+        repetition has a confidence.
+    """
+
+    bins: tuple[ConfidenceBin, ...]
+    expected_calibration_error: float | None
+
+    @classmethod
+    def of(cls, pairs: Iterable[tuple[Counted, str]]) -> Reliability:
+        """Return the reliability of counted repetitions, each with its true pattern.
+
+        Uncertain ones and those without a confidence are left out.
+        """
+        known = [
+            (repetition.confidence, repetition.pattern == pattern)
+            for repetition, pattern in pairs
+            if repetition.confidence is not None and repetition.pattern != "uncertain"
+        ]
+        bins, difference = [], 0.0
+        for lower, upper in pairwise(CONFIDENCE_EDGES):
+            is_last = upper == CONFIDENCE_EDGES[-1]
+            inside = [(c, right) for c, right in known if lower <= c and (c < upper or is_last)]
+            mean, right = _ratio(math.fsum(c for c, _ in inside), len(inside)), share(right for _, right in inside)
+            if mean is not None and right is not None:
+                difference += len(inside) * abs(mean - right)
+            bins.append(ConfidenceBin(lower, upper, len(inside), mean, right))
+        return cls(tuple(bins), _ratio(difference, sum(one.repetitions for one in bins)))
 
 
-def report_sessions(scores: Sequence[SessionScore]) -> SessionReport:
-    """Return the report on `scores`."""
-    times = Counter(name for score in scores for name in score.daily)
-    false = Counter(name for score in scores for name in score.false)
-    return SessionReport(
-        sessions=len(scores),
-        hours=sum(score.duration_s for score in scores) / 3600,
-        all=SessionFigures.of(scores),
-        by_variant={
-            name: SessionFigures.of(scores, name) for name in sorted({name for s in scores for name, _ in s.sets})
-        },
-        false_by_daily={name: FalseFigures(times.get(name), false[name]) for name in sorted({*times, *false})},
-        calibration=calibration((m.counted, m.truth.pattern) for score in scores for m in score.matches),
-    )
+def share(answers: Iterable[bool]) -> float | None:
+    """Return the share of true answers, None if there are none."""
+    answered = list(answers)
+    return _ratio(sum(answered), len(answered))
+
+
+def _ratio(part: float, whole: float) -> float | None:
+    return part / whole if whole else None

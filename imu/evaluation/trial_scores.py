@@ -1,71 +1,90 @@
-"""Scores of labelled single-activity trials: what was counted against what the label says.
+"""Scores of labelled recordings, and the report on many of them.
 
-Pure: counts and labels in, figures out. A repetition trial is right or it is not; there is no credit for a count that
-is off by one, nor for a pattern told of a trial that was not counted exactly once.
+Pure: counts and labels in, figures out. A single repetition is right or it is not; there is no credit for a count that
+is off by one, nor for the pattern of a trial that was not counted exactly once. Lone movements count here, for they
+are announced like any other; ghosts are given apart for lone movements and for sets.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
-from imu.evaluation.counters import Counted
+from imu.evaluation.counters import Counted, CountedSets
+from imu.evaluation.data_sets import NONE, Trial
+from imu.evaluation.set_scores import Chosen, Reliability, SessionScore, SetFigures, score_session, share
 
-MOVING = ("walk", "jog", "stairs", "jump", "stumble")
+OUTCOMES = ("right", "wrong", "uncertain", "missed", "too_many")
+"""Of a single repetition: its pattern if it was counted exactly once, else how it was counted."""
+MOVING = ("walk", "jog", "stairs", "jump", "stumble", "hop")
 """Activities, by the start of their name, whose ghosts are given per hour: they go on."""
 SEATED = ("chair", "car", "lie")
 """Activities whose ghosts are given per trial: each is one sitting down and standing up, close to a paused squat."""
-CONFIDENCE_EDGES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+TEMPO_S = (5.0, 10.0)
+EXERCISE_GROUPS: dict[str, Chosen] = {
+    "tempo squats of 5-10 s": lambda r: "tempo_squat" in r.variant and TEMPO_S[0] <= r.end_s - r.start_s < TEMPO_S[1],
+    "deadlifts from the floor": lambda r: "deadlift" in r.variant and "romanian" not in r.variant,
+    "swings": lambda r: "swing" in r.variant,
+}
+"""Groups of simulated exercises with an aim of their own."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrialScore:
-    """One trial: its label and what was counted in it.
+    """One recording: its label and what was counted in it.
 
     Attributes
     ----------
-    person, group, activity : str
-        Who did what.
-    pattern : str
-        ``squat``, ``hinge``, or ``none`` for anything that is no repetition.
-    repetitions : int
-        How many there really are.
+    trial : Trial
+        Its label.
     duration_s : float
-        Length of the trial.
+        Its length.
     counted : tuple of Counted
-        What was counted in it.
+        What was announced in it, lone movements included.
+    session : SessionScore or None
+        The score of the sets in it, if it has any.
     """
 
-    person: str
-    group: str
-    activity: str
-    pattern: str
-    repetitions: int
+    trial: Trial
     duration_s: float
     counted: tuple[Counted, ...]
+    session: SessionScore | None = None
 
     @property
-    def counted_once(self) -> bool:
-        """Whether each repetition was counted exactly once, and nothing else."""
-        return len(self.counted) == self.repetitions
+    def is_single(self) -> bool:
+        """Whether it holds one repetition."""
+        return self.trial.truth is None and self.trial.pattern != NONE
+
+    @property
+    def is_daily_life(self) -> bool:
+        """Whether it holds no repetition."""
+        return self.trial.truth is None and self.trial.pattern == NONE
 
     @property
     def outcome(self) -> str:
-        """``right``, ``wrong`` or ``uncertain`` pattern; ``missed`` or ``too_many`` where the count is not exact."""
-        if not self.counted_once:
-            return "missed" if len(self.counted) < self.repetitions else "too_many"
-        told = {repetition.pattern for repetition in self.counted}
-        if told == {self.pattern}:
+        """One of `OUTCOMES`."""
+        if len(self.counted) != 1:
+            return "too_many" if self.counted else "missed"
+        pattern = self.counted[0].pattern
+        if pattern == self.trial.pattern:
             return "right"
-        return "uncertain" if told <= {self.pattern, "uncertain"} else "wrong"
+        return "uncertain" if pattern == "uncertain" else "wrong"
+
+
+def score_trial(trial: Trial, counted: CountedSets) -> TrialScore:
+    """Return the score of one recording."""
+    session = None if trial.truth is None else score_session(counted, trial.truth)
+    return TrialScore(trial, counted.duration_s, counted.announced, session)
 
 
 @dataclass(frozen=True, slots=True)
-class RepetitionFigures:
-    """Shares of the repetition trials; the last five add up to 1. None: there are no such trials."""
+class SingleFigures:
+    """Shares of the trials of one repetition; the last five add up to 1. None: there are no such trials."""
 
     trials: int
+    recall: float | None
+    """Counted once or more."""
     counted_once: float | None
     right: float | None
     wrong: float | None
@@ -74,18 +93,15 @@ class RepetitionFigures:
     too_many: float | None
 
     @classmethod
-    def of(cls, trials: Iterable[TrialScore]) -> RepetitionFigures:
-        """Return the figures of the repetition trials among `trials`."""
-        chosen = [trial for trial in trials if trial.pattern != "none"]
+    def of(cls, trials: Iterable[TrialScore]) -> SingleFigures:
+        """Return the figures of the single repetitions among `trials`."""
+        chosen = [trial for trial in trials if trial.is_single]
         outcomes = [trial.outcome for trial in chosen]
         return cls(
             trials=len(chosen),
-            counted_once=share(trial.counted_once for trial in chosen),
-            right=share(outcome == "right" for outcome in outcomes),
-            wrong=share(outcome == "wrong" for outcome in outcomes),
-            uncertain=share(outcome == "uncertain" for outcome in outcomes),
-            missed=share(outcome == "missed" for outcome in outcomes),
-            too_many=share(outcome == "too_many" for outcome in outcomes),
+            recall=share(bool(trial.counted) for trial in chosen),
+            counted_once=share(len(trial.counted) == 1 for trial in chosen),
+            **{name: share(outcome == name for outcome in outcomes) for name in OUTCOMES},
         )
 
 
@@ -95,105 +111,127 @@ class GhostFigures:
 
     trials: int
     hours: float
-    ghosts: int
-    ghosts_per_hour: float | None
-    ghosts_per_trial: float | None
+    lone: int
+    in_sets: int
+    lone_per_hour: float | None
+    in_sets_per_hour: float | None
+    per_hour: float | None
+    per_trial: float | None
 
     @classmethod
-    def of(cls, trials: Iterable[TrialScore]) -> GhostFigures:
-        """Return the figures of the trials without repetitions among `trials`."""
-        chosen = [trial for trial in trials if trial.pattern == "none"]
+    def of(cls, trials: Iterable[TrialScore], activities: tuple[str, ...] = ("",)) -> GhostFigures:
+        """Return the figures of daily life in the trials whose activity starts with one of `activities`."""
+        chosen = [trial for trial in trials if trial.is_daily_life and trial.trial.activity.startswith(activities)]
         hours = sum(trial.duration_s for trial in chosen) / 3600
+        in_sets = sum(repetition.in_set for trial in chosen for repetition in trial.counted)
         ghosts = sum(len(trial.counted) for trial in chosen)
         return cls(
             trials=len(chosen),
             hours=hours,
-            ghosts=ghosts,
-            ghosts_per_hour=ghosts / hours if hours else None,
-            ghosts_per_trial=ghosts / len(chosen) if chosen else None,
+            lone=ghosts - in_sets,
+            in_sets=in_sets,
+            lone_per_hour=(ghosts - in_sets) / hours if hours else None,
+            in_sets_per_hour=in_sets / hours if hours else None,
+            per_hour=ghosts / hours if hours else None,
+            per_trial=ghosts / len(chosen) if chosen else None,
         )
 
 
 @dataclass(frozen=True, slots=True)
-class TrialFigures:
-    """Everything about some trials: those of an activity, of a group, of a person, or all."""
+class Figures:
+    """Everything about some recordings: those of an activity, of a group, of a person, or all."""
 
-    repetitions: RepetitionFigures
+    singles: SingleFigures
+    daily_life: GhostFigures
     moving: GhostFigures
     seated: GhostFigures
-    other: GhostFigures
-    """Activities that are neither, for example those of another data set."""
+    sets: SetFigures
 
     @classmethod
-    def of(cls, trials: Sequence[TrialScore]) -> TrialFigures:
-        """Return the figures of `trials`."""
+    def of(cls, trials: Sequence[TrialScore], chosen: Chosen | None = None) -> Figures:
+        """Return the figures of `trials`, of their sets perhaps for `chosen` repetitions only."""
         return cls(
-            RepetitionFigures.of(trials),
-            GhostFigures.of(trial for trial in trials if trial.activity.startswith(MOVING)),
-            GhostFigures.of(trial for trial in trials if trial.activity.startswith(SEATED)),
-            GhostFigures.of(trial for trial in trials if not trial.activity.startswith(MOVING + SEATED)),
+            SingleFigures.of(trials),
+            GhostFigures.of(trials),
+            GhostFigures.of(trials, MOVING),
+            GhostFigures.of(trials, SEATED),
+            SetFigures.of((trial.session for trial in trials if trial.session), chosen),
         )
 
 
 @dataclass(frozen=True, slots=True)
-class ConfidenceBin:
-    """Repetitions whose confidence is in ``[lower, upper)``, of the last bin up to 1, and how many are right."""
+class FalseFigures:
+    """How often a daily movement happened (None: not known), and how often it was counted as a repetition."""
 
-    lower: float
-    upper: float
-    repetitions: int
-    mean_confidence: float | None
-    right: float | None
+    times: int | None
+    false: int
 
 
 @dataclass(frozen=True, slots=True)
-class TrialReport:
-    """The figures of all trials, and of each activity, group and person."""
+class Report:
+    """The figures of many recordings.
 
-    all: TrialFigures
-    by_activity: dict[str, TrialFigures]
-    by_group: dict[str, TrialFigures]
-    by_person: dict[str, TrialFigures]
-    calibration: tuple[ConfidenceBin, ...]
-    """Of the repetitions counted in repetition trials."""
-
-
-def report_trials(trials: Sequence[TrialScore]) -> TrialReport:
-    """Return the report on `trials`."""
-
-    def by(name: str) -> dict[str, TrialFigures]:
-        values = sorted({getattr(trial, name) for trial in trials})
-        return {
-            value: TrialFigures.of([trial for trial in trials if getattr(trial, name) == value]) for value in values
-        }
-
-    told = ((repetition, trial.pattern) for trial in trials if trial.pattern != "none" for repetition in trial.counted)
-    return TrialReport(TrialFigures.of(trials), by("activity"), by("group"), by("person"), calibration(told))
-
-
-def calibration(told: Iterable[tuple[Counted, str]]) -> tuple[ConfidenceBin, ...]:
-    """Return, for each bin of confidence, the share of repetitions whose pattern is right.
-
-    Parameters
+    Attributes
     ----------
-    told : iterable of (Counted, str)
-        Repetitions and their true pattern. Uncertain ones and those without a confidence say nothing and are left out.
+    recordings : int
+        How many there are.
+    hours : float
+        How long they are together.
+    all : Figures
+        Of all of them.
+    by : dict of str to dict of str to Figures
+        By ``activity``, ``group`` and ``person``; without people by ``exercise`` and ``group of exercises``.
+    false : dict of str to FalseFigures
+        What really happened during false repetitions of simulated sessions.
+    reliability : Reliability
+        Of the repetitions that were counted and are real.
     """
-    known = [
-        (repetition.confidence, repetition.pattern == pattern)
-        for repetition, pattern in told
-        if repetition.confidence is not None and repetition.pattern != "uncertain"
-    ]
-    bins = []
-    for lower, upper in pairwise(CONFIDENCE_EDGES):
-        is_last = upper == CONFIDENCE_EDGES[-1]
-        inside = [(c, right) for c, right in known if lower <= c and (c < upper or is_last)]
-        mean = sum(c for c, _ in inside) / len(inside) if inside else None
-        bins.append(ConfidenceBin(lower, upper, len(inside), mean, share(right for _, right in inside)))
-    return tuple(bins)
+
+    recordings: int
+    hours: float
+    all: Figures
+    by: dict[str, dict[str, Figures]]
+    false: dict[str, FalseFigures]
+    reliability: Reliability
 
 
-def share(answers: Iterable[bool]) -> float | None:
-    """Return the share of true answers, None if there are none."""
-    answered = list(answers)
-    return sum(answered) / len(answered) if answered else None
+def report(trials: Sequence[TrialScore]) -> Report:
+    """Return the report on `trials`."""
+    sessions = [trial.session for trial in trials if trial.session]
+    has_people = any(trial.trial.person for trial in trials)
+    times = Counter(name for session in sessions for name in session.daily)
+    false = Counter(name for session in sessions for name in session.false)
+    pairs = [(trial.counted[0], trial.trial.pattern) for trial in trials if trial.is_single and len(trial.counted) == 1]
+    pairs += [(m.counted, m.truth.pattern) for session in sessions for m in session.matches]
+    return Report(
+        recordings=len({trial.trial.path for trial in trials}),
+        hours=sum(trial.duration_s for trial in trials) / 3600,
+        all=Figures.of(trials),
+        by=_by_label(trials) if has_people else _by_exercise(trials),
+        false={name: FalseFigures(times.get(name), false[name]) for name in sorted({*times, *false})},
+        reliability=Reliability.of(pairs),
+    )
+
+
+def _by_label(trials: Sequence[TrialScore]) -> dict[str, dict[str, Figures]]:
+    by: dict[str, dict[str, Figures]] = {}
+    for label in ("activity", "group", "person"):
+        parts: dict[str, list[TrialScore]] = {}
+        for trial in trials:
+            parts.setdefault(getattr(trial.trial, label), []).append(trial)
+        by[label] = {name: Figures.of(part) for name, part in sorted(parts.items())}
+    return by
+
+
+def _by_exercise(trials: Sequence[TrialScore]) -> dict[str, dict[str, Figures]]:
+    true = [repetition for trial in trials if trial.trial.truth for repetition in trial.trial.truth.repetitions]
+
+    def is_variant(name: str) -> Chosen:
+        return lambda repetition: repetition.variant == name
+
+    names = sorted({repetition.variant for repetition in true})
+    groups = {name: chosen for name, chosen in EXERCISE_GROUPS.items() if any(map(chosen, true))}
+    return {
+        "exercise": {name: Figures.of(trials, is_variant(name)) for name in names},
+        "group of exercises": {name: Figures.of(trials, chosen) for name, chosen in groups.items()},
+    }
