@@ -10,8 +10,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from imu.simulate.performer import Performer
-from imu.simulate.script import Channel, Profile, smooth_step
+from imu.simulate.script import STEADY, Channel, smooth_step
 from imu.simulate.variants import Variant
+
+
+@dataclass(frozen=True, slots=True)
+class Posture:
+    """A posture at the top of a repetition; the default is quiet standing."""
+
+    pelvis_rad: float = 0.0
+    trunk_rad: float = 0.0
+    thigh_rad: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +39,10 @@ class Repetition:
     effort: float
     rebound: float
     """Share of the shorter way by which the ascent begins before the descent has ended; 0 with a pause."""
+    top: Posture | None = None
+    """Posture in which the repetition ends; None: standing but for the lifter's lockout gap."""
+    steady: bool = False
+    """The hip moves at constant speed."""
 
 
 def usual_repetition(performer: Performer, variant: Variant) -> Repetition:
@@ -103,7 +116,8 @@ def _descend(performer: Performer, variant: Variant, repetition: Repetition, sta
     script, down = performer.script, repetition.eccentric_s
     lead = performer.lifter.hips_first + 0.03 * performer.rng.standard_normal()
     legs_start = max(lead, 0.0) + repetition.legs_wait
-    pelvis_start, profile = max(-lead, 0.0), performer.profile()
+    pelvis_start = max(-lead, 0.0)
+    profile = STEADY if repetition.steady else performer.profile()
     trunk = repetition.tilt_rad + repetition.spine_rad
     thigh = performer.thigh(repetition.hip_drop_m, trunk)
     peak_at = performer.uniform((0.65, 0.92)) if variant.pattern == "squat" else performer.uniform((0.92, 1.0))
@@ -119,21 +133,29 @@ def _descend(performer: Performer, variant: Variant, repetition: Repetition, sta
 def _ascend(performer: Performer, repetition: Repetition, turn_s: float) -> None:
     """Write the way up; a squat's pelvis may lean forward again before it comes up."""
     script, up = performer.script, repetition.concentric_s
-    profile: Profile = performer.profile(repetition.effort)
-    left = performer.lifter.lockout_gap
+    profile = STEADY if repetition.steady else performer.profile(repetition.effort)
     legs_end = 1.0 - 0.6 * repetition.legs_wait
     level = script.level
-    script.move("thigh", turn_s, legs_end * up, -(1 - left) * level["thigh"], profile)
-    script.move("trunk", turn_s, up, -(1 - left) * level["trunk"], profile)
+    if repetition.top is None:
+        left = performer.lifter.lockout_gap
+        script.move("thigh", turn_s, legs_end * up, -(1 - left) * level["thigh"], profile)
+        script.move("trunk", turn_s, up, -(1 - left) * level["trunk"], profile)
+        pelvis_top = left * repetition.tilt_rad
+    else:
+        script.move_to("thigh", turn_s, legs_end * up, repetition.top.thigh_rad, profile)
+        script.move_to("trunk", turn_s, up, repetition.top.trunk_rad, profile)
+        pelvis_top = repetition.top.pelvis_rad
     delay = 0.0
     if repetition.wink_rad > 0.0:
         again = repetition.wink_rad * performer.uniform((0.2, 1.0 + 0.5 * repetition.effort))
         script.move("pelvis", turn_s, performer.uniform((0.35, 0.55)) * up, again)
         delay = performer.uniform((0.05, 0.35))
-    script.move_to("pelvis", turn_s + delay * up, (1 - delay) * up, left * repetition.tilt_rad, profile)
+    script.move_to("pelvis", turn_s + delay * up, (1 - delay) * up, pelvis_top, profile)
 
 
-def perform_swings(performer: Performer, usual: Repetition, repetitions: int) -> list[tuple[float, float]]:
+def perform_swings(
+    performer: Performer, usual: Repetition, repetitions: int, residual_lean_rad: float = 0.0
+) -> list[tuple[float, float]]:
     """Write a set of kettlebell swings, which flow into each other; return the spans of the repetitions, s."""
     script, spans = performer.script, []
     lean_back, float_share = performer.uniform((-0.17, -0.07)), performer.uniform((0.0, 0.12))
@@ -143,7 +165,7 @@ def perform_swings(performer: Performer, usual: Repetition, repetitions: int) ->
         trunk = repetition.tilt_rad + repetition.spine_rad
         thigh, delay = performer.thigh(repetition.hip_drop_m, trunk), performer.uniform((0.0, 0.12))
         last = index == repetitions - 1
-        top_pitch = 0.0 if last else lean_back
+        top_pitch = 0.0 if last else lean_back + residual_lean_rad
         ways: dict[Channel, tuple[float, float]] = {
             "pelvis": (repetition.tilt_rad, top_pitch),
             "trunk": (trunk, top_pitch),
@@ -159,6 +181,15 @@ def perform_swings(performer: Performer, usual: Repetition, repetitions: int) ->
     return spans
 
 
+def take_stance(performer: Performer, variant: Variant) -> None:
+    """Take the stance of the exercise, where it is not the usual one."""
+    start = performer.script.now_s
+    if variant.abduction_rad or variant.counterweight_m:
+        performer.script.move_to("abduction", start, 0.8, variant.abduction_rad)
+        performer.script.move_to("balance", start, 0.8, variant.counterweight_m)
+        performer.wait(0.8)
+
+
 def finish_lockout(performer: Performer) -> None:
     """Stand up fully after a set."""
     start = performer.script.now_s
@@ -172,11 +203,7 @@ def perform_set(
     performer: Performer, variant: Variant, repetitions: int, usual: Repetition
 ) -> list[tuple[float, float]]:
     """Write a set; return the spans of the repetitions, s, body time."""
-    script, start = performer.script, performer.script.now_s
-    if variant.abduction_rad or variant.counterweight_m:
-        script.move_to("abduction", start, 0.8, variant.abduction_rad)
-        script.move_to("balance", start, 0.8, variant.counterweight_m)
-        performer.wait(0.8)
+    take_stance(performer, variant)
     if variant.ballistic:
         spans = perform_swings(performer, usual, repetitions)
     else:

@@ -18,6 +18,7 @@ SET_UPS = ("unrack_and_step_back", "pick_up_weight", "put_down_weight")
 FREQUENT = ("walking", "walking", "few_steps", "fidgeting", "fidgeting", "drinking", "sit_down_and_stand_up")
 APART_S = 13.0
 """A rest that ends a set, s."""
+EXERCISES = tuple(VARIANTS)
 BETWEEN_SETS = (*FREQUENT, *(name for name in DAILY if name not in SET_UPS))
 
 
@@ -37,14 +38,14 @@ def _rest(rng: np.random.Generator, least_s: float) -> list[PlanItem]:
 
 def _set_apart(rng: np.random.Generator, repetitions: int) -> list[PlanItem]:
     """Draw one set with a rest before and after it that no daily movement comes into."""
-    name = str(rng.choice(list(VARIANTS)))
+    name = str(rng.choice(EXERCISES))
     before, after = (Rest(float(rng.uniform(APART_S, APART_S + 5.0))) for _ in range(2))
     return [before, Exercise(name, repetitions), after]
 
 
 def _set(rng: np.random.Generator, repetitions: int) -> list[PlanItem]:
     """Draw one set with what comes right before and after it."""
-    name = str(rng.choice(list(VARIANTS)))
+    name = str(rng.choice(EXERCISES))
     fetched = name in PICKED_UP and rng.random() < 0.6
     before: list[PlanItem] = []
     if rng.random() < 0.5:

@@ -13,14 +13,23 @@ import numpy as np
 
 from imu.samples import ImuBlock
 from imu.simulate.body import perform
+from imu.simulate.continuous import perform_continuous_set
 from imu.simulate.daily import DAILY
 from imu.simulate.exercises import perform_set, usual_repetition
 from imu.simulate.lifter import Lifter
+from imu.simulate.manner import Manner
 from imu.simulate.measuring import MARGIN, body_times, carry, report, rows_per_sample
 from imu.simulate.performer import Performer
 from imu.simulate.script import Script
 from imu.simulate.sensor import Sensor
-from imu.simulate.truth import DailyTruth, SessionTruth, SetTruth, TruthSignals, measure_repetition
+from imu.simulate.truth import (
+    DailyTruth,
+    SessionTruth,
+    SetTruth,
+    TruthSignals,
+    measure_continuous_set,
+    measure_repetition,
+)
 from imu.simulate.variants import VARIANTS, Pattern
 
 END_S = 0.1
@@ -48,6 +57,8 @@ class Exercise:
     concentric_s: float | None = None
     top_pause_s: float | None = None
     effort: float | None = None
+    manner: Manner | None = None
+    """How the set is carried out; None: standing up fully after each repetition."""
 
     def __post_init__(self) -> None:
         """Check name and count."""
@@ -119,7 +130,10 @@ def _write(performer: Performer, item: PlanItem) -> _Happened:
         variant = VARIANTS[item.name]
         asked = {name: getattr(item, name) for name in ASKABLE if getattr(item, name) is not None}
         usual = replace(usual_repetition(performer, variant), **asked)
-        spans = perform_set(performer, variant, item.repetitions, usual)
+        if item.manner is None:
+            spans = perform_set(performer, variant, item.repetitions, usual)
+        else:
+            spans = perform_continuous_set(performer, variant, item.repetitions, usual, item.manner)
     return _Happened(item, (start, performer.script.now_s), tuple(spans))
 
 
@@ -133,7 +147,10 @@ def _truth(happened: Sequence[_Happened], signals: TruthSignals, device_per_body
             name = entry.item.name
             pattern: Pattern = VARIANTS[name].pattern
             spans = [(device_per_body * start, device_per_body * end) for start, end in entry.repetition_spans_s]
-            reps = tuple(measure_repetition(signals, *span, pattern, name) for span in spans)
+            if entry.item.manner is None:
+                reps = tuple(measure_repetition(signals, *span, pattern, name) for span in spans)
+            else:
+                reps = measure_continuous_set(signals, spans, pattern, name)
             sets.append(SetTruth(name, pattern, reps))
     return SessionTruth(tuple(sets), tuple(daily))
 

@@ -5,6 +5,7 @@ All times are on the recording's own (device) axis, s. In JSON, angles are in de
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -18,6 +19,10 @@ START_SHARE = 0.05
 """A repetition lasts while the excursion is beyond this share of its peak."""
 TURN_SHARE = 0.98
 """The pause lasts while drop or tilt is beyond this share of its peak."""
+JOIN_S = 0.5
+"""Repetitions with a shorter pause at the top between them touch, s."""
+ANGLES = ("trunk_angle", "start_trunk_angle")
+"""Fields of a repetition that are in degrees in JSON."""
 RAD_PER_M = 2.0
 """How drop and tilt weigh in the size of an excursion: 0.5 m, a parallel squat, like 1 rad, a full hinge."""
 
@@ -28,7 +33,8 @@ class RepetitionTruth:
 
     A repetition is an excursion in the plane of hip drop and pelvis tilt. ``[start_s, end_s)`` is where its size
     is beyond 5 % of its peak, with 0.5 m counted like 1 rad. The turning point is the lowest hip of a squat and the
-    largest tilt of a hinge; the pause is where that one is beyond 98 % of its peak.
+    largest tilt of a hinge; the pause is where that one is beyond 98 % of its peak. Repetitions that follow each other
+    without a rest touch: one ends and the next starts at the top between them.
     """
 
     start_s: float
@@ -52,6 +58,8 @@ class RepetitionTruth:
     hip_mean_concentric_velocity_m_s: float
     """The same for the hip joint centre, m/s."""
     hip_peak_concentric_velocity_m_s: float
+    start_trunk_angle_rad: float = 0.0
+    """Forward tilt of the pelvis away from quiet standing at the start, rad."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +115,51 @@ class TruthSignals:
         return TruthSignals(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
+def measure_continuous_set(
+    signals: TruthSignals, spans_s: Sequence[tuple[float, float]], pattern: Pattern, variant: str
+) -> tuple[RepetitionTruth, ...]:
+    """Measure repetitions that may follow each other without a rest, commanded in `spans_s`, device time.
+
+    Where less than `JOIN_S` lies between two of them, the earlier ends and the later starts at one time, that of the
+    top between them: the highest hip of a squat, the smallest tilt of a hinge.
+    """
+
+    def rows(start_s: float, end_s: float) -> slice:
+        first, last = np.searchsorted(signals.time_s, [start_s, end_s])
+        return slice(int(first), max(int(last), int(first) + 1))
+
+    main = -signals.hip_height_m if pattern == "squat" else signals.pelvis_pitch_rad
+    bottoms_s = [float(signals.time_s[rows(*span)][np.argmax(main[rows(*span)])]) for span in spans_s]
+    starts_s, ends_s = [span[0] for span in spans_s], [span[1] for span in spans_s]
+    joined = [False] * (len(spans_s) + 1)
+    for index in range(1, len(spans_s)):
+        if starts_s[index] - ends_s[index - 1] < JOIN_S:
+            between = rows(bottoms_s[index - 1], bottoms_s[index])
+            top_s = float(signals.time_s[between][np.argmin(main[between])])
+            starts_s[index] = ends_s[index - 1] = top_s
+            joined[index] = True
+    return tuple(
+        measure_repetition(
+            signals, starts_s[index], ends_s[index], pattern, variant, joined=(joined[index], joined[index + 1])
+        )
+        for index in range(len(spans_s))
+    )
+
+
 def measure_repetition(
-    signals: TruthSignals, start_s: float, end_s: float, pattern: Pattern, variant: str
+    signals: TruthSignals,
+    start_s: float,
+    end_s: float,
+    pattern: Pattern,
+    variant: str,
+    *,
+    joined: tuple[bool, bool] = (False, False),
 ) -> RepetitionTruth:
-    """Measure the repetition that was commanded in ``[start_s, end_s)``, device time, on finely sampled signals."""
+    """Measure the repetition that was commanded in ``[start_s, end_s)``, device time, on finely sampled signals.
+
+    The size of an excursion counts from the posture at the start on the way down and from that at the end on the way
+    up. A side that is `joined` to a neighbour is bounded by the given time itself.
+    """
     first, last = np.searchsorted(signals.time_s, [start_s, end_s])
     last = min(int(last), len(signals.time_s) - 1)
     window = slice(int(first), last + 1)
@@ -120,8 +169,8 @@ def measure_repetition(
     turn = int(np.argmax(main))
     down = np.hypot(RAD_PER_M * (hip[: turn + 1] - hip[0]), pitch[: turn + 1] - pitch[0])
     up = np.hypot(RAD_PER_M * (hip[turn:] - hip[-1]), pitch[turn:] - pitch[-1])
-    start = int(np.flatnonzero(down < START_SHARE * down.max())[-1])
-    end = turn + int(np.flatnonzero(up < START_SHARE * up.max())[0])
+    start = 0 if joined[0] else int(np.flatnonzero(down < START_SHARE * down.max())[-1])
+    end = len(time) - 1 if joined[1] else turn + int(np.flatnonzero(up < START_SHARE * up.max())[0])
     arrive = int(np.flatnonzero(main[: turn + 1] >= main[0] + TURN_SHARE * (main[turn] - main[0]))[0])
     leave = turn + int(np.flatnonzero(main[turn:] >= main[-1] + TURN_SHARE * (main[turn] - main[-1]))[-1])
     rise_s = float(time[end] - time[leave])
@@ -142,6 +191,7 @@ def measure_repetition(
         peak_concentric_velocity_m_s=float(np.gradient(sensor[leave : end + 1], step_s).max()),
         hip_mean_concentric_velocity_m_s=float(hip[end] - hip[leave]) / rise_s,
         hip_peak_concentric_velocity_m_s=float(np.gradient(hip[leave : end + 1], step_s).max()),
+        start_trunk_angle_rad=float(pitch[start]),
     )
 
 
@@ -150,7 +200,8 @@ def truth_to_dict(truth: SessionTruth) -> dict[str, Any]:
     plain = asdict(truth)
     for one_set in plain["sets"]:
         for repetition in one_set["reps"]:
-            repetition["trunk_angle_deg"] = float(np.degrees(repetition.pop("trunk_angle_rad")))
+            for name in ANGLES:
+                repetition[f"{name}_deg"] = float(np.degrees(repetition.pop(f"{name}_rad")))
     return plain
 
 
@@ -174,5 +225,8 @@ def truth_from_dict(plain: dict[str, Any]) -> SessionTruth:
 
 def _repetition(plain: dict[str, Any]) -> RepetitionTruth:
     """Return one repetition from its JSON form."""
-    rest = {name: value for name, value in plain.items() if name != "trunk_angle_deg"}
-    return RepetitionTruth(**rest, trunk_angle_rad=float(np.radians(plain["trunk_angle_deg"])))
+    values = dict(plain)
+    for name in ANGLES:
+        if f"{name}_deg" in values:
+            values[f"{name}_rad"] = float(np.radians(values.pop(f"{name}_deg")))
+    return RepetitionTruth(**values)
