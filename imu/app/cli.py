@@ -198,6 +198,9 @@ def evaluate(
     apart: Annotated[
         bool, typer.Option("--apart", help="Keep daily movements between the simulated sets, not right beside them.")
     ] = False,
+    continuous: Annotated[
+        bool, typer.Option("--continuous", help="Also score N simulated sessions of touch-and-go sets.")
+    ] = False,
     jobs: Jobs = 1,
 ) -> None:
     """Score the counting against recordings whose truth is known."""
@@ -205,8 +208,8 @@ def evaluate(
         raise typer.BadParameter("give a folder, or --simulated N, or both", param_hint="PATH")
     if path is None and (people or held_out or joined):
         raise typer.BadParameter("--people, --held-out and --joined need a folder", param_hint="PATH")
-    if apart and not simulated:
-        raise typer.BadParameter("--apart goes with --simulated N", param_hint="--apart")
+    if (apart or continuous) and not simulated:
+        raise typer.BadParameter("--apart and --continuous go with --simulated N", param_hint="--simulated")
     from imu.app.evaluate import run_evaluation
 
     failures = run_evaluation(
@@ -218,6 +221,7 @@ def evaluate(
         joined=joined,
         simulated=simulated or 0,
         apart=apart,
+        continuous=continuous,
         jobs=jobs,
     )
     raise typer.Exit(1 if failures else 0)

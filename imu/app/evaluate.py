@@ -13,6 +13,7 @@ from imu.evaluation.data_sets import find_data_sets
 from imu.evaluation.report import as_dict, detail_tables, lines_about, main_table
 from imu.evaluation.sections import (
     Section,
+    Simulation,
     evaluate_data_set,
     evaluate_joined,
     evaluate_simulated,
@@ -31,6 +32,7 @@ def run_evaluation(
     joined: bool = False,
     simulated: int = 0,
     apart: bool = False,
+    continuous: bool = False,
     jobs: int = 1,
 ) -> int:
     """Score, print, and return how many recordings could not be scored.
@@ -53,6 +55,8 @@ def run_evaluation(
         Also simulate this many sessions.
     apart : bool
         Keep daily movements between the simulated sets.
+    continuous : bool
+        Also simulate as many sessions of touch-and-go sets.
     jobs : int
         Processes. The output does not depend on it.
 
@@ -64,13 +68,17 @@ def run_evaluation(
     chosen = methods(held_out=held_out, baseline=baseline)
     names = [name.strip() for name in (people or "").split(",") if name.strip()]
     data_sets = [] if path is None else find_data_sets(Path(path), names)
-    streams = [data_set for data_set in data_sets if joined and holds_joinable(data_set)]
-    if joined and not streams:
+    sections: list[Section] = []
+    for data_set in data_sets:
+        sections.append(evaluate_data_set(data_set, chosen, jobs))
+        if joined and holds_joinable(data_set):
+            sections.append(evaluate_joined(data_set, chosen, jobs))
+    if joined and len(sections) == len(data_sets):
         raise ImuError(f"{path} has no single repetitions that can be joined")
-    sections: list[Section] = [evaluate_data_set(data_set, chosen, jobs) for data_set in data_sets]
-    sections += [evaluate_joined(data_set, chosen, jobs) for data_set in streams]
     if simulated:
-        sections.append(evaluate_simulated(simulated, chosen, jobs, apart=apart))
+        standing = Simulation.APART if apart else Simulation.STANDING
+        kinds = [standing, Simulation.TOUCH_AND_GO] if continuous else [standing]
+        sections += [evaluate_simulated(simulated, chosen, jobs, kind) for kind in kinds]
     failures = [failure for section in sections for failure in section.failures]
     for failure in failures:
         complain(f"{failure.recording}: {failure.reason}")

@@ -24,7 +24,7 @@ from imu.evaluation.joined_trials import JoinedSession, is_standing, join, may_b
 from imu.evaluation.naive_counters import count_by_height, count_by_tilt
 from imu.evaluation.trial_scores import Report, TrialScore, report, score_trial
 from imu.samples import ImuBlock
-from imu.simulate import random_session, simulate
+from imu.simulate import Lifter, PlanItem, Sensor, random_continuous_session, random_session, simulate
 from imu.sources.recording import read_recording
 
 FIRST_SEED = 10_000
@@ -47,6 +47,20 @@ class Method(StrEnum):
     VERTICAL = "naive vertical"
 
 
+class Simulation(StrEnum):
+    """A kind of random simulated sessions."""
+
+    STANDING = "simulated"
+    APART = "simulated apart"
+    TOUCH_AND_GO = "simulated touch-and-go"
+
+
+DRAWN: dict[Simulation, Callable[[int], tuple[list[PlanItem], Lifter, Sensor]]] = {
+    Simulation.STANDING: random_session,
+    Simulation.APART: partial(random_session, apart=True),
+    Simulation.TOUCH_AND_GO: random_continuous_session,
+}
+"""The plans: standing between repetitions, the same with daily movements between the sets only, and touch-and-go."""
 LEFT_OUT: dict[Method, Kind] = {Method.PERSON_LEFT_OUT: "person", Method.DATA_SET_LEFT_OUT: "data set"}
 NAIVE = {Method.TILT: count_by_tilt, Method.VERTICAL: count_by_height}
 
@@ -134,13 +148,12 @@ def evaluate_joined(data_set: DataSet, chosen: Sequence[Method], jobs: int) -> S
     return _section(f"{data_set.name} joined", about, results, in_no_fit)
 
 
-def evaluate_simulated(sessions: int, chosen: Sequence[Method], jobs: int, *, apart: bool) -> Section:
-    """Score random simulated sessions that no fit has seen; see `imu.simulate.random_session` for `apart`."""
+def evaluate_simulated(sessions: int, chosen: Sequence[Method], jobs: int, kind: Simulation) -> Section:
+    """Score random simulated sessions that no fit has seen, by the shipped weights."""
     shipped = tuple(dict.fromkeys(Method.SHIPPED if method in LEFT_OUT else method for method in chosen))
     seeds = range(FIRST_SEED, FIRST_SEED + sessions)
-    results = in_processes(partial(_score_simulated, chosen=shipped, apart=apart), seeds, jobs)
-    about = f"{sessions} random sessions (seeds from {FIRST_SEED}, in no fit)"
-    return _section("simulated", f"{about}, daily movements between the sets only" if apart else about, results)
+    results = in_processes(partial(_score_simulated, chosen=shipped, kind=kind), seeds, jobs)
+    return _section(kind, f"{sessions} random sessions (seeds from {FIRST_SEED}, in no fit)", results)
 
 
 def _in_no_fit(data_set: DataSet, chosen: Sequence[Method]) -> dict[Method, tuple[str, ...]]:
@@ -197,8 +210,8 @@ def _score_recording(trial: Trial, data_set: str, chosen: Sequence[Method]) -> R
     return Result({method: [score_trial(trial, _count(method, block, data_set, trial.person))] for method in chosen})
 
 
-def _score_simulated(seed: int, chosen: Sequence[Method], *, apart: bool) -> Result:
-    simulated = simulate(*random_session(seed, apart=apart), seed)
+def _score_simulated(seed: int, chosen: Sequence[Method], kind: Simulation) -> Result:
+    simulated = simulate(*DRAWN[kind](seed), seed)
     truth = truth_of_session(simulated.truth)
     trial = Trial(Path(f"seed {seed}"), "", "", "session", "", len(truth.repetitions), truth)
     return Result({method: [score_trial(trial, _count(method, simulated.block))] for method in chosen})

@@ -23,7 +23,7 @@ SEATED = ("chair", "car", "lie")
 """Activities whose ghosts are given per trial: each is one sitting down and standing up, close to a paused squat."""
 TEMPO_S = (5.0, 10.0)
 EXERCISE_GROUPS: dict[str, Chosen] = {
-    "tempo squats of 5-10 s": lambda r: "tempo_squat" in r.variant and TEMPO_S[0] <= r.end_s - r.start_s < TEMPO_S[1],
+    "tempo squats of 5-10 s": lambda r: r.pattern == "squat" and TEMPO_S[0] <= r.end_s - r.start_s < TEMPO_S[1],
     "deadlifts from the floor": lambda r: "deadlift" in r.variant and "romanian" not in r.variant,
     "swings": lambda r: "swing" in r.variant,
 }
