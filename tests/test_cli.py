@@ -554,7 +554,7 @@ def test_help_names_only_commands_that_exist():
         ["replay", "--min-reps", "0", "x.csv"],
         ["review", "first"],
         ["evaluate"],
-        ["evaluate", "folder", "--simulated", "3"],
+        ["evaluate", "--simulated", "3", "--joined"],
         ["fly"],
     ],
 )
