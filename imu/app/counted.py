@@ -58,7 +58,8 @@ class CountedSets:
 
 def count(blocks: Iterable[ImuBlock], least_repetitions: int, judge: JudgeParameters | None = None) -> CountedSets:
     """Return what our session counts in `blocks`; `judge` None is the fitted one."""
-    session = Session(SessionParameters(least_repetitions=least_repetitions, judge=judge))
+    parameters = SessionParameters(least_repetitions=least_repetitions, judge=judge)
+    session = Session(parameters, check_units=False)  # read from a file, which was judged then, or simulated
     for block in blocks:
         session.push(block)
     return counted_sets(session.finish()[1])
