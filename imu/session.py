@@ -16,6 +16,7 @@ from imu.motion.repetitions import Judge, JudgeParameters, RejectedMovement, Rep
 from imu.motion.sets import split_into_sets
 from imu.motion.tracker import MovementTracker
 from imu.samples import Gap, ImuBlock, RowFaults
+from imu.units import UnitCheck
 
 ALONE, TAKEN_BACK = "alone", "taken back by the person"
 """Why a repetition that was announced does not count: it made no set, or it was none."""
@@ -110,6 +111,23 @@ class MovementRejected:
 
 
 @dataclass(frozen=True, slots=True)
+class RestBegan:
+    """The person rests since the end of the last repetition; the set may still go on, and then the next one comes.
+
+    Once in each pause of more than `SessionParameters.rest_begins_s` after a repetition of a set going on, long before
+    `SetClosed`; it is not revised. It comes when no movement can be reported any more that began in that time, and
+    `REST_KNOWN_AFTER_S` after its end at the earliest, or with whatever comes next.
+
+    Attributes
+    ----------
+    since_s : float
+        End of the last repetition on the device clock.
+    """
+
+    since_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class SetClosed:
     """A set is over: nobody moved for `SessionParameters.rest_between_sets_s`."""
 
@@ -130,7 +148,11 @@ class RepetitionTakenBack:
     repetition: Repetition
 
 
-Event = RepetitionCounted | MovementRejected | SetClosed | GapFound | RepetitionTakenBack
+Event = RepetitionCounted | MovementRejected | RestBegan | SetClosed | GapFound | RepetitionTakenBack
+
+REST_KNOWN_AFTER_S = 4.0
+"""A pause is called a rest at the earliest this long after it has lasted `SessionParameters.rest_begins_s`: the start
+of a slow movement is found up to 4 s back. A screen would otherwise show a rest in the middle of a repetition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +163,8 @@ class SessionParameters:
     """A lone movement is not a set."""
     rest_between_sets_s: float = 12.0
     """A longer rest ends the set. Breaths between heavy repetitions last up to 10 s; rests begin at 15 s."""
+    rest_begins_s: float = 3.0
+    """A longer pause after a repetition is called a rest at once, before it is known whether the set goes on."""
     judge: JudgeParameters | None = None
     """Decides what counts; ``None`` for the fitted one."""
 
@@ -152,19 +176,31 @@ class SessionParameters:
         ValueError
             If a set could be empty or a rest negative.
         """
-        if self.least_repetitions < 1 or self.rest_between_sets_s <= 0:
+        if self.least_repetitions < 1 or min(self.rest_between_sets_s, self.rest_begins_s) <= 0:
             raise ValueError(f"a set needs repetitions and a rest, got {self}")
 
 
 class Session:
-    """Push blocks, get events; finish, get the summary. Any cutting of the stream gives the same events and summary."""
+    """Push blocks, get events; finish, get the summary. Any cutting of the stream gives the same events and summary.
 
-    def __init__(self, parameters: SessionParameters | None = None) -> None:
+    Parameters
+    ----------
+    parameters : SessionParameters or None
+        What makes a set.
+    check_units : bool
+        Whether `push` and `finish` raise `imu.errors.UnitsWrong` for samples that are clearly not in s, m/s² and
+        rad/s. Leave it on for samples from elsewhere. Drivers convert units themselves, and a training must not end
+        because of an odd first minute; recordings were judged when they were read. Both switch it off.
+    """
+
+    def __init__(self, parameters: SessionParameters | None = None, *, check_units: bool = True) -> None:
         self._parameters = parameters or SessionParameters()
+        self._units = UnitCheck() if check_units else None
         self._tracker = MovementTracker()
         self._judge = Judge(self._parameters.judge)
         self._gaps: list[Gap] = []
         self._going_on: list[Repetition] = []
+        self._is_resting = False  # since the last of them
         self._sets: list[TrainingSet] = []
         self._rejected: list[RejectedMovement] = []
         self._paused = False
@@ -174,15 +210,35 @@ class Session:
         """Take the next rows; return what happened in them, in order.
 
         A repetition is announced with the first step of 0.05 s in which standing is seen again, as a rule within 0.2 s.
+
+        Raises
+        ------
+        UnitsWrong
+            If the samples so far are clearly in other units (`check_units`): time in milliseconds after 50 rows,
+            acceleration in g after 5 s, angular velocity in deg/s after 3 s of movement. Nothing of the block counts.
         """
+        if self._units is not None:
+            self._units.push(block)
         events: list[Event] = []
         self._take(self._tracker.push(block), events)
         if self._going_on and self._tracker.nothing_before(self._set_ends_s):
-            self._close_set(events)
+            self._close_set_after_rest(events)
+        elif self.now_s > self._rest_begins_s + REST_KNOWN_AFTER_S and self._tracker.nothing_before(
+            self._rest_begins_s
+        ):
+            self._begin_rest(events)
         return events
 
     def finish(self) -> tuple[list[Event], SessionSummary]:
-        """End the session; return the last events and the summary."""
+        """End the session; return the last events and the summary.
+
+        Raises
+        ------
+        UnitsWrong
+            As in `push`, of a stream of 2 s or more.
+        """
+        if self._units is not None:
+            self._units.finish()
         events: list[Event] = []
         self._take(self._tracker.finish(), events)
         self._close_set(events)
@@ -271,11 +327,23 @@ class Session:
         """Until when the set going on can be continued."""
         return self._going_on[-1].end_s + self._parameters.rest_between_sets_s if self._going_on else math.inf
 
+    @property
+    def _rest_begins_s(self) -> float:
+        """From when on the person rests if no movement begins; infinite without a set, and in a rest already begun."""
+        if self._is_resting or len(self._going_on) < self._parameters.least_repetitions:
+            return math.inf
+        return self._going_on[-1].end_s + self._parameters.rest_begins_s
+
     def _take(self, found: list[Gap | Movement], events: list[Event]) -> None:
         for item in found:
             start_s = item.start_s if isinstance(item, Gap) else float(item.signals.time_s[0])
+            # A gap may lie in a movement that is not over yet. `push` may have begun a rest before the gap only if the
+            # gap starts after `REST_KNOWN_AFTER_S`; beginning it here from then on gives the same order in any cutting.
+            rest_is_known_s = self._rest_begins_s + (REST_KNOWN_AFTER_S if isinstance(item, Gap) else 0.0)
             if start_s > self._set_ends_s:
-                self._close_set(events)
+                self._close_set_after_rest(events)
+            elif start_s > rest_is_known_s:
+                self._begin_rest(events)
             if isinstance(item, Gap):
                 self._gaps.append(item)
                 events.append(GapFound(item))
@@ -283,15 +351,26 @@ class Session:
             verdict = self._paused_away(item) or self._judge.decide(item)
             if isinstance(verdict, Repetition):
                 self._going_on.append(verdict)
+                self._is_resting = False
                 events.append(RepetitionCounted(verdict))
             else:
                 self._rejected.append(verdict)
                 events.append(MovementRejected(verdict))
 
+    def _begin_rest(self, events: list[Event]) -> None:
+        self._is_resting = True
+        events.append(RestBegan(self._going_on[-1].end_s))
+
+    def _close_set_after_rest(self, events: list[Event]) -> None:
+        """Close the set going on; a rest that nothing has shown until now begins with it."""
+        if math.isfinite(self._rest_begins_s):
+            self._begin_rest(events)
+        self._close_set(events)
+
     def _close_set(self, events: list[Event]) -> None:
         """Close what is going on: one set, or several, and movements that were alone."""
         parts = split_into_sets(self._going_on)
-        self._going_on = []
+        self._going_on, self._is_resting = [], False
         for repetitions in parts:
             if len(repetitions) >= self._parameters.least_repetitions:
                 training_set = TrainingSet(repetitions)

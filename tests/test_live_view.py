@@ -1,5 +1,6 @@
 """What there is to show of a training: from events as a session gives them, and from a real recording."""
 
+import json
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imu.app.cueing import cue, velocity_loss
+from imu.app.event_object import event_object
 from imu.app.live import LONE_OFFERED_S, MESSAGE_SHOWN_S, MESSAGES, NOT_COUNTED_SHOWN_S, LiveTraining, tally
 from imu.app.live_view import Gravity, Link, LiveView, Phase, Tally, TrainedBefore
 from imu.app.report import cues
@@ -27,10 +29,12 @@ from imu.sensors.conversation import (
     SamplesRecovered,
 )
 from imu.session import (
+    Event,
     GapFound,
     MovementRejected,
     RepetitionCounted,
     RepetitionTakenBack,
+    RestBegan,
     Session,
     SetClosed,
     TrainingSet,
@@ -146,6 +150,38 @@ def test_a_rest_is_over_when_it_has_lasted_as_long_as_meant(live):
     assert live.view().rest_is_over
     live.rest_for(None)
     assert not live.view().rest_is_over
+
+
+def test_the_rest_clock_starts_before_the_set_is_closed(live):
+    first = counted(live, repetition(10.0), repetition(14.0))  # the last ends at 16.5 s
+    live.tick(0.0, 23.6)
+    assert live.view().phase is Phase.SET
+    live.take(RestBegan(16.5))
+    view = live.view()
+    assert (view.phase, view.count, view.set_number, view.set_may_go_on) == (Phase.REST, 2, 1, True)
+    assert view.rest_s == pytest.approx(7.1)
+    assert view.sets == ()
+    again = counted(live, repetition(24.0))
+    view = live.view()
+    assert (view.phase, view.count, view.set_number, view.set_may_go_on) == (Phase.SET, 3, 1, True)
+    live.take(RestBegan(26.5))
+    live.take(SetClosed(set_of(*first, *again)))
+    live.tick(0.0, 86.4)
+    view = live.view()
+    assert (view.phase, view.count, view.set_number, view.set_may_go_on) == (Phase.REST, 3, 1, False)
+    assert (view.rest_s, view.rest_is_over) == (pytest.approx(59.9), False)
+    live.tick(0.2, 86.5)
+    assert live.view().rest_is_over
+
+
+def test_a_rest_goes_on_though_the_last_repetition_is_taken_back(live):
+    one, two = counted(live, repetition(10.0), repetition(14.0))
+    live.tick(0.0, 24.0)
+    live.take(RestBegan(16.5))
+    live.take(RepetitionTakenBack(two))
+    assert (live.view().phase, live.view().rest_s) == (Phase.REST, pytest.approx(7.5))
+    live.take(RepetitionTakenBack(one))
+    assert live.view().phase is Phase.WAITING
 
 
 def test_what_is_taken_back_leaves_the_set_it_is_in(live):
@@ -398,6 +434,7 @@ happenings = st.one_of(
     repetitions.map(RepetitionCounted),
     repetitions.map(RepetitionTakenBack),
     st.lists(repetitions, min_size=1, max_size=4).map(lambda some: SetClosed(set_of(*some))),
+    st.floats(0, 100).map(RestBegan),
     repetitions.map(lambda one: rejected("alone", one)),
     st.text().map(rejected),
     st.floats(0.01, 100).map(lambda length_s: GapFound(Gap(0.0, length_s))),
@@ -428,11 +465,19 @@ def views(draw):
 
 @given(views())
 def test_whatever_happens_the_figures_agree(view: LiveView):
-    going_on = view.shown.repetitions if view.phase is Phase.SET else ()
+    going_on = view.shown.repetitions if view.set_may_go_on else ()
     assert view.session == tally([one for done in view.sets for one in done.repetitions] + list(going_on))
     assert view.today == Tally(3, 1) + view.session
     assert (view.shown is None) == (view.count == 0) == (view.phase is Phase.WAITING)
-    assert view.set_number == len(view.sets) + (view.phase is Phase.SET)
+    assert view.set_number == len(view.sets) + view.set_may_go_on
     assert [one.start_s for one in view.sets] == sorted(one.start_s for one in view.sets)
     assert view.rest_s is None or view.rest_s >= 0
     assert len(view.messages) <= MESSAGES
+
+
+@given(happenings.filter(lambda happened: isinstance(happened, Event)))
+def test_every_event_is_an_object_for_the_recording(event: Event):
+    written = json.loads(json.dumps(event_object(event)))
+    assert written["event"] in {"repetition", "taken back", "rejected", "rest", "set", "gap"}
+    if isinstance(event, RestBegan):
+        assert written == {"event": "rest", "since_s": event.since_s}

@@ -23,6 +23,7 @@ from imu.session import (
     GapFound,
     MovementRejected,
     RepetitionCounted,
+    RestBegan,
     Session,
     SessionParameters,
     SessionSummary,
@@ -166,7 +167,7 @@ def test_packets_give_the_same_events_and_summary(rows: int) -> None:
 
 def test_the_streams_above_show_every_kind_of_event() -> None:
     kinds = {type(event) for stream in range(len(streams())) for event in whole(stream)[0]}
-    assert kinds == {RepetitionCounted, MovementRejected, SetClosed, GapFound}
+    assert kinds == {RepetitionCounted, MovementRejected, RestBegan, SetClosed, GapFound}
     faults = sum((whole(stream)[1].faults for stream in range(len(streams()))), start=RowFaults())
     assert min(faults.repeated, faults.out_of_order, faults.not_finite, faults.clipped) > 0
 
@@ -251,10 +252,84 @@ def test_a_short_rest_does_not_end_a_set() -> None:
     assert sets_of(parted) == [("squat", 3), ("squat", 3)]
 
 
+# -- rests
+
+
+def pausing(pauses_s: Sequence[float], seed: int = 1, *, then_s: float = 3.0) -> ImuBlock:
+    """Return two squats and then one after each pause."""
+    items = [item for pause_s in pauses_s for item in (Rest(pause_s), Exercise("air_squat", 1))]
+    plan: list[PlanItem] = [Rest(3), Exercise("air_squat", 2), *items, Rest(then_s)]
+    return simulate(plan, Lifter(), Sensor.ideal(), seed).block
+
+
+def kinds_of(events: Sequence[Event]) -> list[str]:
+    return [{RepetitionCounted: "rep", RestBegan: "rest", SetClosed: "set"}.get(type(event), "-") for event in events]
+
+
+def test_a_rest_begins_long_before_its_set_is_closed() -> None:
+    block = pausing([], then_s=25)
+    live, known_s = Session(), {}
+    for packet in cut(block, range(0, len(block), 10)):
+        for event in live.push(packet):
+            known_s[type(event)] = packet.device_time_s[-1]
+            if isinstance(event, RepetitionCounted):
+                end_s = event.repetition.end_s
+            if isinstance(event, RestBegan):
+                assert event.since_s == end_s
+    assert 3.0 < known_s[RestBegan] - end_s < 8.0
+    assert known_s[SetClosed] - end_s > 12.0
+
+
+@pytest.mark.parametrize(
+    ("pause_s", "then_s", "kinds"),
+    [
+        (1.5, 3, ["rep", "rep", "rep", "set"]),
+        (6.0, 3, ["rep", "rep", "rest", "rep", "set"]),
+        (6.0, 25, ["rep", "rep", "rest", "rep", "rest", "set"]),
+        (25.0, 25, ["rep", "rep", "rest", "set", "rep", "-"]),  # and no rest after one that is alone
+    ],
+)
+def test_a_rest_is_told_once_and_the_set_may_go_on(pause_s: float, then_s: float, kinds: list[str]) -> None:
+    assert kinds_of(run([pausing([pause_s], then_s=then_s)])[0]) == kinds
+
+
+def test_a_set_that_may_be_one_repetition_long_is_rested_after() -> None:
+    block = simulate([Rest(3), Exercise("air_squat", 1), Rest(25)], Lifter(), Sensor.ideal(), 1).block
+    assert kinds_of(run([block])[0]) == ["rep", "-"]
+    assert kinds_of(run([block], SessionParameters(least_repetitions=1))[0]) == ["rep", "rest", "set"]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    pauses_s=st.lists(st.floats(1, 15), min_size=1, max_size=4),
+    seed=st.integers(0, 10**6),
+    between_sets_s=st.sampled_from([2.0, 4.0, 12.0]),
+    rows=st.sampled_from([1, 3, 10, 100]),
+)
+def test_rests_are_the_same_in_any_cutting_also_with_holes(
+    pauses_s: list[float], seed: int, between_sets_s: float, rows: int
+) -> None:
+    block = pausing(pauses_s, seed, then_s=20)
+    rng = np.random.default_rng(seed)
+    keep = np.ones(len(block), dtype=bool)
+    for start in rng.integers(0, len(block), 12):
+        keep[start : start + rng.choice([15, 30, 45, 60])] = False
+    block = rows_of(block, keep)
+    parameters = SessionParameters(rest_between_sets_s=between_sets_s)
+    events, summary = run([block], parameters)
+    assert run(cut(block, range(0, len(block), rows)), parameters) == (events, summary)
+    ends_s = [repetition.end_s for repetition in counted(events)]
+    rests_s = [event.since_s for event in events if isinstance(event, RestBegan)]
+    assert len(set(rests_s)) == len(rests_s)
+    assert set(rests_s) <= set(ends_s)
+
+
 @pytest.mark.parametrize(("least", "rest_s"), [(0, 12.0), (-1, 12.0), (2, 0.0), (2, -1.0)])
 def test_parameters_that_make_no_sense_are_refused(least: int, rest_s: float) -> None:
     with pytest.raises(ValueError, match="a set needs"):
         SessionParameters(least, rest_s)
+    with pytest.raises(ValueError, match="a set needs"):
+        SessionParameters(rest_begins_s=0.0)
 
 
 def test_the_summary_says_what_was_received() -> None:

@@ -27,7 +27,7 @@ from imu.app.web.watching import MOST_POINTS, Watcher
 from imu.motion.movements import Posture
 from imu.motion.pattern import Pattern
 from imu.motion.repetitions import Repetition
-from imu.session import RepetitionCounted, RepetitionTakenBack, SetClosed, TrainingSet
+from imu.session import RepetitionCounted, RepetitionTakenBack, RestBegan, SetClosed, TrainingSet
 from imu.sources.link_state import LinkState
 from imu.store import apply_corrections
 
@@ -94,6 +94,16 @@ def test_a_hinge_has_no_speed_to_speak_of(live: LiveTraining) -> None:
 def test_an_empty_board_is_a_board() -> None:
     told = board(LiveView())
     assert (told["count"], told["pattern"], told["figures"], told["sets"]) == (0, None, [], [])
+
+
+def test_a_rest_shows_at_once_and_the_set_can_still_be_ended(live: LiveTraining) -> None:
+    live.tick(0.0, 22.6)
+    live.take(RepetitionCounted(repetition(10.0)))
+    live.take(RestBegan(12.5))
+    shown = board(live.view())
+    assert (shown["phase"], shown["rest_clock"], shown["count"], shown["set_may_go_on"]) == ("rest", "0:10", 1, True)
+    live.take(SetClosed(TrainingSet((repetition(10.0),))))
+    assert not board(live.view())["set_may_go_on"]
 
 
 def test_sets_carry_what_was_entered(live: LiveTraining) -> None:

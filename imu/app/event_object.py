@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from imu.app.report.objects import Object, rejected_object, repetition_object
-from imu.session import Event, GapFound, MovementRejected, RepetitionCounted, RepetitionTakenBack, SetClosed
+from imu.session import Event, GapFound, MovementRejected, RepetitionCounted, RepetitionTakenBack, RestBegan, SetClosed
 
 
 def event_object(event: Event) -> Object:
@@ -15,6 +15,8 @@ def event_object(event: Event) -> Object:
             return {"event": "taken back", "repetition": repetition_object(repetition)}
         case MovementRejected(movement):
             return {"event": "rejected", "movement": rejected_object(movement)}
+        case RestBegan(since_s):
+            return {"event": "rest", "since_s": since_s}
         case SetClosed(closed):
             first, last, reps = closed.start_s, closed.end_s, len(closed.repetitions)
             return {"event": "set", "start_s": first, "end_s": last, "pattern": str(closed.pattern), "reps": reps}

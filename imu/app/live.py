@@ -45,6 +45,7 @@ from imu.session import (
     MovementRejected,
     RepetitionCounted,
     RepetitionTakenBack,
+    RestBegan,
     SetClosed,
     TrainingSet,
 )
@@ -75,6 +76,7 @@ class LiveTraining:
         self._before = before or TrainedBefore()
         self._clock = _Clock()
         self._going_on: list[Repetition] = []
+        self._resting_since_s: float | None = None  # the last of them, with the set not over yet
         self._sets: list[TrainingSet] = []
         self._lone: list[tuple[Repetition, float]] = []
         self._not_counted: tuple[str, float] | None = None
@@ -103,7 +105,14 @@ class LiveTraining:
         match happened:
             case Link():
                 self._take_link(happened)
-            case RepetitionCounted() | RepetitionTakenBack() | SetClosed() | MovementRejected() | GapFound():
+            case (
+                RepetitionCounted()
+                | RepetitionTakenBack()
+                | RestBegan()
+                | SetClosed()
+                | MovementRejected()
+                | GapFound()
+            ):
                 self._take_event(happened)
             case _:
                 self._take_notice(happened)
@@ -130,10 +139,11 @@ class LiveTraining:
             self._facts,
             phase=phase,
             shown=shown,
-            set_number=len(self._sets) + (phase is Phase.SET),
+            set_number=len(self._sets) + bool(self._going_on),
+            set_may_go_on=bool(self._going_on),
             velocity_loss=None if shown is None else velocity_loss(shown),
             set_s=None if shown is None else self._set_s(shown, phase),
-            rest_s=None if shown is None else max(0.0, self._clock.session_s - shown.end_s),
+            rest_s=None if shown is None else self._rest_s(shown),
             cue=_cue(phase, shown),
             posture=self._facts.posture if connected else None,
             sets=tuple(self._sets),
@@ -152,11 +162,14 @@ class LiveTraining:
         match event:
             case RepetitionCounted(repetition):
                 self._going_on.append(repetition)
+                self._resting_since_s = None
                 self._lone = []
                 self._facts = replace(self._facts, counted=self._facts.counted + 1)
             case RepetitionTakenBack(repetition):
                 self._forget(repetition)
                 self._facts = replace(self._facts, taken_back=self._facts.taken_back + 1)
+            case RestBegan(since_s):
+                self._resting_since_s = since_s
             case SetClosed(closed):
                 self._going_on = [one for one in self._going_on if one not in closed.repetitions]
                 self._lone = [(one, told_s) for one, told_s in self._lone if one not in closed.repetitions]
@@ -223,12 +236,17 @@ class LiveTraining:
 
     def _phase_and_set(self) -> tuple[Phase, TrainingSet | None]:
         if self._going_on:
-            return Phase.SET, TrainingSet(tuple(self._going_on))
+            phase = Phase.SET if self._resting_since_s is None else Phase.REST
+            return phase, TrainingSet(tuple(self._going_on))
         return (Phase.REST, self._sets[-1]) if self._sets else (Phase.WAITING, None)
 
     def _set_s(self, shown: TrainingSet, phase: Phase) -> float:
         end_s = shown.end_s if phase is Phase.REST else max(shown.end_s, self._clock.session_s)
         return end_s - shown.start_s
+
+    def _rest_s(self, shown: TrainingSet) -> float:
+        since_s = self._resting_since_s if self._going_on and self._resting_since_s is not None else shown.end_s
+        return max(0.0, self._clock.session_s - since_s)
 
     def _offered(self, now_s: float) -> Repetition | None:
         offered = [one for one, told_s in self._lone if now_s - told_s < LONE_OFFERED_S]

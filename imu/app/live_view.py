@@ -49,7 +49,7 @@ class Phase(StrEnum):
     SET = "set"
     """A set is going on."""
     REST = "rest"
-    """The last set is over."""
+    """The person rests: the last set is over, or it may still go on and the next repetition then comes."""
 
 
 class Gravity(StrEnum):
@@ -113,6 +113,8 @@ class LiveView:
         The set going on; in a rest the last one; ``None`` before the first repetition.
     set_number : int
         Its number, from 1; 0 without one.
+    set_may_go_on : bool
+        Whether the set that is shown is not over for certain, so that the person can end it.
     velocity_loss : float or None
         Share of velocity lost in it, as in the report; ``None`` where that says nothing.
     set_s, rest_s : float or None
@@ -152,6 +154,7 @@ class LiveView:
     paused: bool = False
     shown: TrainingSet | None = None
     set_number: int = 0
+    set_may_go_on: bool = False
     velocity_loss: float | None = None
     set_s: float | None = None
     rest_s: float | None = None

@@ -20,7 +20,7 @@ from imu.sensors.conversation import (
     SamplesLost,
     SamplesRecovered,
 )
-from imu.session import Event, GapFound, MovementRejected, RepetitionCounted, RepetitionTakenBack, SetClosed
+from imu.session import Event, GapFound, MovementRejected, RepetitionCounted, RepetitionTakenBack, RestBegan, SetClosed
 from imu.sources.link_state import LinkState
 
 
@@ -37,13 +37,17 @@ def plain_line(happened: Event | Notice | Link, view: LiveView) -> str | None:
     match happened:
         case Link():
             return _link_line(happened)
+        case RestBegan():
+            return None  # the set's own line comes when it is certain that it is over
         case RepetitionCounted() | RepetitionTakenBack() | SetClosed() | MovementRejected() | GapFound():
             return _event_line(happened, view)
         case _:
             return _notice_line(happened)
 
 
-def _event_line(event: Event, view: LiveView) -> str:
+def _event_line(
+    event: RepetitionCounted | RepetitionTakenBack | SetClosed | MovementRejected | GapFound, view: LiveView
+) -> str:
     match event:
         case RepetitionCounted(repetition):
             return f"{clock(repetition.end_s):>7}  {view.count:>3}  {_figures(repetition)}{_cue(view)}"

@@ -255,7 +255,7 @@ def message_lines(view: LiveView, width: int) -> list[tuple[Gravity, Text]]:
 
 def keys_line(view: LiveView) -> Text:
     """Return which keys do what now; 38 columns at most."""
-    keys = [("e", "end")] if view.phase is Phase.SET else []
+    keys = [("e", "end")] if view.set_may_go_on else []
     keys += [("u", "undo")] if view.count else []
     keys += [("p", "resume" if view.paused else "pause")]
     keys += [("k", "keep")] if view.lone else []

@@ -64,6 +64,7 @@ def _set_part(view: LiveView) -> dict[str, Any]:
         "paused": view.paused,
         "count": view.count,
         "set_number": view.set_number,
+        "set_may_go_on": view.set_may_go_on,
         "pattern": None if view.shown is None else str(_pattern(view)),
         "headline": screen_parts.headline(view).plain.strip(),
         "confidence": None if last is None or last.pattern is Pattern.UNCERTAIN else round(100 * last.confidence),

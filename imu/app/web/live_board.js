@@ -92,7 +92,7 @@ export default {
 
       <div class="actions" role="group" aria-label="What to do">
         <button type="button" @click="ask('take back')" :disabled="!board.count && !board.sets.length">Undo <kbd>U</kbd></button>
-        <button type="button" @click="ask('end set')" :disabled="board.phase !== 'set'">End set <kbd>E</kbd></button>
+        <button type="button" @click="ask('end set')" :disabled="!board.set_may_go_on">End set <kbd>E</kbd></button>
         <button type="button" @click="pause" :disabled="!board.sensor" :aria-pressed="board.paused ? 'true' : 'false'">
           {{ board.paused ? "Go on" : "Pause" }} <kbd>P</kbd></button>
         <button type="button" class="primary" @click="wantFinish" :disabled="board.state === 'saving'">
