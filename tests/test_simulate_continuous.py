@@ -149,7 +149,9 @@ def test_random_continuous_sessions_are_whole_and_reproducible(seed: int) -> Non
     assert np.isfinite(session.block.angular_velocity_rad_s).all()
     truth = session.truth
     assert [len(one.reps) for one in truth.sets] == [i.repetitions for i in plan if isinstance(i, Exercise)]
-    assert [daily.name for daily in truth.daily] == [i.name for i in plan if isinstance(i, Daily)]
+    within_sets = ("letting_go", "failed_repetition")
+    outside = [daily.name for daily in truth.daily if daily.name not in within_sets]
+    assert outside == [i.name for i in plan if isinstance(i, Daily)]
     times = [time for rep in truth.reps for time in (rep.start_s, rep.bottom_s, rep.end_s)]
     assert times == sorted(times)
     assert truth_from_dict(truth_to_dict(truth)).reps[0].start_s == truth.reps[0].start_s

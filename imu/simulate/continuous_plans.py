@@ -5,14 +5,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 
 from imu.simulate.lifter import Lifter
 from imu.simulate.manner import Manner
-from imu.simulate.plans import BETWEEN_SETS, PICKED_UP, UNRACKED
+from imu.simulate.plans import BETWEEN_SETS, PICKED_UP, TRAINING_ONLY, UNRACKED
 from imu.simulate.sensor import Sensor
 from imu.simulate.session import Daily, Exercise, PlanItem, Rest
 from imu.simulate.variants import VARIANTS
+
+IN_THE_GYM = ("pick_up_weight", "put_down_weight", *TRAINING_ONLY)
+"""Movements beside sets that look like parts of them."""
+DIFFICULT = ("jump", "jumps_in_a_row", "stoop", "hands_on_knees", "sit_down_and_stand_up", "few_steps")
+"""Movements that may come right before or after a set."""
+
+
+def _daily(rng: np.random.Generator, names: Sequence[str]) -> Daily:
+    """Draw one daily movement."""
+    return Daily(names[int(rng.integers(len(names)))])
 
 
 def _pause(rng: np.random.Generator, least_s: float) -> list[PlanItem]:
@@ -21,7 +34,7 @@ def _pause(rng: np.random.Generator, least_s: float) -> list[PlanItem]:
     passed_s = 0.0
     while passed_s < least_s:
         if rng.random() < 0.5:
-            items.append(Daily(BETWEEN_SETS[int(rng.integers(len(BETWEEN_SETS)))]))
+            items.append(_daily(rng, BETWEEN_SETS if rng.random() < 0.7 else IN_THE_GYM))
             passed_s += 7.0
         else:
             items.append(Rest(float(rng.uniform(0.3, 8.0))))
@@ -31,21 +44,33 @@ def _pause(rng: np.random.Generator, least_s: float) -> list[PlanItem]:
 
 def _set(rng: np.random.Generator, name: str, repetitions: int) -> list[PlanItem]:
     """Draw one set with what comes right before and after it."""
-    exercise = Exercise(name, repetitions, manner=Manner.random(rng, VARIANTS[name]))
-    before: list[PlanItem] = []
-    after: list[PlanItem] = []
-    if rng.random() < 0.3:
-        before.append(Daily("few_steps"))
+    manner = Manner.random(rng, VARIANTS[name])
+    before: list[PlanItem] = [Rest(float(rng.uniform(0.1, 4.0)))]
+    after: list[PlanItem] = [Rest(float(rng.uniform(0.1, 3.0)))]
     if name in UNRACKED and rng.random() < 0.7:
-        before.append(Daily("unrack_and_step_back"))
-    elif name in PICKED_UP and rng.random() < 0.5:
-        before.append(Daily("pick_up_weight"))
-        after.append(Daily("put_down_weight"))
-    before.append(Rest(float(rng.uniform(0.1, 4.0))))
-    after.insert(0, Rest(float(rng.uniform(0.1, 3.0))))
+        before.insert(0, Daily("unrack_and_step_back"))
+        if manner.failure is None:
+            after.append(Daily("step_in_and_rack"))
+    elif name in PICKED_UP and not manner.from_floor and rng.random() < 0.5:
+        before.insert(0, Daily("pick_up_weight"))
+        if manner.failure is None:
+            after.append(Daily("put_down_weight"))
+    if rng.random() < 0.25:
+        before.insert(0, _daily(rng, DIFFICULT))
+    if rng.random() < 0.25:
+        after.append(_daily(rng, DIFFICULT))
     if rng.random() < 0.4:
         after.append(Daily("walking" if rng.random() < 0.5 else "few_steps"))
-    return [*before, exercise, *after]
+    return [*before, Exercise(name, repetitions, manner=manner), *after]
+
+
+def _rougher(rng: np.random.Generator, lifter: Lifter) -> Lifter:
+    """Return the lifter, less smooth: recordings in `squat_sets` hold two to four times the unrest above 4 Hz."""
+    return replace(
+        lifter,
+        unsteadiness_rad=lifter.unsteadiness_rad * float(np.exp(rng.uniform(0.0, np.log(4.0)))),
+        tremor_rad=lifter.tremor_rad * float(np.exp(rng.uniform(0.0, np.log(6.0)))),
+    )
 
 
 def random_continuous_session(seed: int, *, short: bool = False) -> tuple[list[PlanItem], Lifter, Sensor]:
@@ -62,7 +87,7 @@ def random_continuous_session(seed: int, *, short: bool = False) -> tuple[list[P
         One or two sets of 2-6 repetitions and pauses of a few seconds.
     """
     rng = np.random.default_rng([seed, 2])
-    lifter, sensor = Lifter.random(rng), Sensor.random(rng)
+    lifter, sensor = _rougher(rng, Lifter.random(rng)), Sensor.random(rng)
     sets = int(rng.integers(1, 3) if short else rng.integers(3, 7))
     plan: list[PlanItem] = [Rest(float(rng.uniform(0.1, 5.0)))]
     if rng.random() < 0.5:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from imu.simulate.gait import Gait, few_steps, go, jogging, jump, stairs_down, stairs_up, walking
+from imu.simulate.gait import Gait, few_steps, go, jogging, jump, jumps_in_a_row, stairs_down, stairs_up, walking
 from imu.simulate.performer import Performer
 from imu.simulate.script import Channel, Cycle
 
@@ -254,6 +254,54 @@ def kneel_and_rise(performer: Performer, duration_s: float | None) -> None:
     _stand_up(performer, up)
 
 
+def step_in_and_rack(performer: Performer, duration_s: float | None) -> None:
+    """Walk a step or two forward with the bar, let it down onto the hooks, duck out from under it."""
+    gait = Gait(performer.uniform((0.5, 0.8)), performer.uniform((0.2, 0.45)), 0.012, 2.0, pelvis_lean_rad=0.02)
+    go(performer, gait, performer.length(duration_s, 1.0, 2.5))
+    knock = performer.script.now_s + performer.uniform((0.1, 0.6))
+    performer.script.bump("height", knock, 0.03, performer.uniform((-3.0, 3.0)) * 0.03**2 / 6)
+    performer.excursion("speed", knock - 0.1, 0.3, -performer.uniform((0.0, 0.2)))
+    _busy(performer, performer.uniform((0.2, 1.0)), 1.0)
+    duck, lean = performer.scaled(performer.uniform((0.04, 0.16))), performer.uniform((0.05, 0.4))
+    performer.pose(performer.seconds((0.5, 1.1)), lean, duck, 0.1)
+    _busy(performer, performer.uniform((0.0, 0.6)), 1.0)
+    if performer.chance(0.7):
+        back = Gait(performer.uniform((0.5, 0.9)), -performer.uniform((0.2, 0.5)), 0.012, 2.0)
+        performer.script.now_s -= 0.3
+        go(performer, back, performer.uniform((1.0, 2.2)))
+        performer.script.now_s -= 0.6
+    _stand_up(performer, performer.seconds((0.6, 1.1)))
+
+
+def stoop(performer: Performer, duration_s: float | None) -> None:
+    """Reach down for chalk, a bottle or a plate, straight or askew, without a step, once or twice."""
+    for _ in range(2 if performer.chance(0.3) else 1):
+        _one_bend(performer, performer.length(duration_s, 0.1, 3.0))
+        performer.wait(performer.uniform((0.0, 1.0)))
+
+
+def move_weight(performer: Performer, duration_s: float | None) -> None:
+    """Pick a weight up, carry it a few steps, put it down."""
+    _one_bend(performer, performer.uniform((0.2, 1.5)))
+    gait = Gait(performer.uniform((0.7, 0.95)), performer.uniform((0.4, 1.1)), 0.016, performer.uniform((2.0, 7.0)))
+    go(performer, gait, performer.length(duration_s, 1.5, 6.0), performer.side() * performer.uniform((0.0, 2.5)))
+    knock = performer.script.now_s + performer.uniform((0.9, 1.4))
+    performer.script.bump("height", knock, 0.03, performer.uniform((0.5, 5.0)) * 0.03**2 / 6)
+    _one_bend(performer, performer.uniform((0.1, 1.0)))
+
+
+def hands_on_knees(performer: Performer, duration_s: float | None) -> None:
+    """Lean on the knees to catch breath after a hard set."""
+    lean, drop = performer.uniform((0.4, 1.0)), performer.scaled(performer.uniform((0.03, 0.18)))
+    performer.pose(performer.seconds((0.8, 1.6)), lean, drop, performer.uniform((0.1, 0.5)))
+    start, length = performer.script.now_s, performer.length(duration_s, 3, 15)
+    cycle = Cycle(start, performer.uniform((0.3, 0.7)), 0.3, 0.1, 0.0)
+    performer.script.wave("pelvis", cycle, start + length, performer.uniform((0.005, 0.04)))
+    performer.script.wave("height", cycle, start + length, performer.uniform((0.001, 0.008)), phase_rad=1.0)
+    _busy(performer, length, performer.uniform((0.5, 2.5)))
+    _stand_up(performer, performer.seconds((0.9, 2.0)))
+
+
 DAILY: dict[str, Callable[[Performer, float | None], None]] = {
     "walking": walking,
     "few_steps": few_steps,
@@ -276,5 +324,10 @@ DAILY: dict[str, Callable[[Performer, float | None], None]] = {
     "calf_raises": calf_raises,
     "marching": marching,
     "kneel_and_rise": kneel_and_rise,
+    "step_in_and_rack": step_in_and_rack,
+    "stoop": stoop,
+    "move_weight": move_weight,
+    "hands_on_knees": hands_on_knees,
+    "jumps_in_a_row": jumps_in_a_row,
 }
 """Every daily movement by name."""

@@ -43,6 +43,12 @@ class Repetition:
     """Posture in which the repetition ends; None: standing but for the lifter's lockout gap."""
     steady: bool = False
     """The hip moves at constant speed."""
+    grinds: bool = False
+    """The ascent comes nearly to a halt half-way and recovers."""
+    pelvis_early: float = 0.0
+    """Share of the descent by which the pelvis tilts before the repetition starts, out of the ascent before it."""
+    pelvis_late: float = 0.0
+    """Share of the ascent by which the pelvis still comes up when the legs are done."""
 
 
 def usual_repetition(performer: Performer, variant: Variant) -> Repetition:
@@ -98,7 +104,7 @@ def perform_repetition(performer: Performer, variant: Variant, repetition: Repet
         hip_drop_m=repetition.hip_drop_m * (1.0 + cut_short),
     )
     end = turn + up
-    _descend(performer, variant, repetition, start)
+    descend(performer, variant, repetition, start)
     _ascend(performer, repetition, turn)
     performer.excursion("roll", start, end - start, performer.varied(lifter.asymmetry_rad, 4.0))
     performer.excursion("twist", start, end - start, performer.varied(lifter.twist_rad, 4.0))
@@ -111,12 +117,12 @@ def perform_repetition(performer: Performer, variant: Variant, repetition: Repet
     return start, end
 
 
-def _descend(performer: Performer, variant: Variant, repetition: Repetition, start_s: float) -> None:
+def descend(performer: Performer, variant: Variant, repetition: Repetition, start_s: float) -> None:
     """Write the way down: pelvis forward, legs bend, and in a squat the pelvis rolls back near the bottom."""
     script, down = performer.script, repetition.eccentric_s
     lead = performer.lifter.hips_first + 0.03 * performer.rng.standard_normal()
     legs_start = max(lead, 0.0) + repetition.legs_wait
-    pelvis_start = max(-lead, 0.0)
+    pelvis_start = max(-lead, 0.0) - repetition.pelvis_early
     profile = STEADY if repetition.steady else performer.profile()
     trunk = repetition.tilt_rad + repetition.spine_rad
     thigh = performer.thigh(repetition.hip_drop_m, trunk)
@@ -133,7 +139,11 @@ def _descend(performer: Performer, variant: Variant, repetition: Repetition, sta
 def _ascend(performer: Performer, repetition: Repetition, turn_s: float) -> None:
     """Write the way up; a squat's pelvis may lean forward again before it comes up."""
     script, up = performer.script, repetition.concentric_s
-    profile = STEADY if repetition.steady else performer.profile(repetition.effort)
+    if repetition.grinds:
+        profile = performer.grinding_profile()
+        performer.excursion("pelvis", turn_s + 0.1 * up, 0.8 * up, repetition.wink_rad * performer.uniform((0.2, 1.2)))
+    else:
+        profile = STEADY if repetition.steady else performer.profile(repetition.effort)
     legs_end = 1.0 - 0.6 * repetition.legs_wait
     level = script.level
     if repetition.top is None:
@@ -150,13 +160,22 @@ def _ascend(performer: Performer, repetition: Repetition, turn_s: float) -> None
         again = repetition.wink_rad * performer.uniform((0.2, 1.0 + 0.5 * repetition.effort))
         script.move("pelvis", turn_s, performer.uniform((0.35, 0.55)) * up, again)
         delay = performer.uniform((0.05, 0.35))
-    script.move_to("pelvis", turn_s + delay * up, (1 - delay) * up, pelvis_top, profile)
+    pelvis_s = (1 - delay + repetition.pelvis_late) * up
+    script.move_to("pelvis", turn_s + delay * up, pelvis_s, pelvis_top, profile)
 
 
 def perform_swings(
-    performer: Performer, usual: Repetition, repetitions: int, residual_lean_rad: float = 0.0
+    performer: Performer,
+    usual: Repetition,
+    repetitions: int,
+    *,
+    residual_lean_rad: float = 0.0,
+    from_floor: bool = False,
 ) -> list[tuple[float, float]]:
-    """Write a set of kettlebell swings, which flow into each other; return the spans of the repetitions, s."""
+    """Write a set of kettlebell swings, which flow into each other; return the spans of the repetitions, s.
+
+    `from_floor`: the first one starts with a bend to the bell and its hike between the legs.
+    """
     script, spans = performer.script, []
     lean_back, float_share = performer.uniform((-0.17, -0.07)), performer.uniform((0.0, 0.12))
     for index in range(repetitions):
@@ -171,14 +190,27 @@ def perform_swings(
             "trunk": (trunk, top_pitch),
             "thigh": (thigh, 0.0),
         }
+        hike_s = _hike(performer, repetition, Posture(repetition.tilt_rad, trunk, thigh)) if from_floor else 0.0
+        from_floor = False
         for channel, (bottom, top) in ways.items():
             wait = delay * down if channel == "thigh" else 0.0
-            script.move_to(channel, start + wait, down - wait, bottom)
-            script.move_to(channel, start + 0.85 * down, (1.0 - float_share) * up, top)
+            script.move_to(channel, start + hike_s + wait, down - wait, bottom)
+            script.move_to(channel, start + hike_s + 0.85 * down, (1.0 - float_share) * up, top)
         performer.excursion("roll", start, down + up, performer.varied(performer.lifter.asymmetry_rad, 4.0))
-        script.now_s = start + 0.85 * down + up
+        script.now_s = start + hike_s + 0.85 * down + up
         spans.append((start, script.now_s))
     return spans
+
+
+def _hike(performer: Performer, repetition: Repetition, bottom: Posture) -> float:
+    """Bend to a bell on the floor and hold it; return the time that passes before it is hiked back, s."""
+    script, start = performer.script, performer.script.now_s
+    bend_s, share = performer.seconds((0.9, 1.8)), performer.uniform((0.75, 0.95))
+    thigh = performer.thigh(repetition.hip_drop_m * performer.uniform((1.2, 2.5)), bottom.trunk_rad)
+    script.move_to("pelvis", start, bend_s, share * bottom.pelvis_rad)
+    script.move_to("trunk", start, bend_s, bottom.trunk_rad)
+    script.move_to("thigh", start, bend_s, thigh)
+    return bend_s + performer.uniform((0.3, 2.5))
 
 
 def take_stance(performer: Performer, variant: Variant) -> None:

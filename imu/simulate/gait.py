@@ -156,8 +156,39 @@ def stairs_down(performer: Performer, duration_s: float | None) -> None:
 
 def jump(performer: Performer, _duration_s: float | None) -> None:
     """Jump once: dip, push-off, free flight, landing."""
+    _jump(performer, performer.uniform((0.25, 0.5)), performer.uniform((0.12, 0.35)))
+
+
+def jumps_in_a_row(performer: Performer, duration_s: float | None) -> None:
+    """Jump several times: out of a squat with a stand in between, or in quick hops."""
+    end = performer.script.now_s + performer.length(duration_s, 2, 12)
+    hops, pause_s = performer.chance(0.5), performer.uniform((0.0, 1.5)) * float(performer.chance(0.6))
+    flight_s, dip = performer.uniform((0.15, 0.35) if hops else (0.25, 0.5)), performer.uniform((0.12, 0.42))
+    while performer.script.now_s < end:
+        if hops:
+            _hop(performer, performer.varied(flight_s, 2.0))
+        else:
+            _jump(performer, performer.varied(flight_s, 2.0), performer.varied(dip, 2.0))
+            performer.wait(performer.varied(pause_s, 3.0))
+
+
+def _hop(performer: Performer, flight_s: float) -> None:
+    """Hop once on springy legs, from standing to standing."""
     script, start, g = performer.script, performer.script.now_s, STANDARD_GRAVITY_M_S2
-    flight_s, dip = performer.uniform((0.25, 0.5)), performer.uniform((0.12, 0.35))
+    take_off, dip = 0.5 * g * flight_s, performer.uniform((0.04, 0.1))
+    dip_s, push_s = performer.uniform((0.2, 0.3)), 2.6 * dip / take_off
+    times = np.cumsum([start, dip_s, push_s, flight_s, push_s, dip_s])
+    still, low = (0.0, 0.0, 0.0), (-dip, 0.0, 0.0)
+    states = [still, low, (0.0, take_off, -g), (0.0, -take_off, -g), low, still]
+    for index in range(5):
+        script.arc("height", times[index], times[index + 1] - times[index], states[index], states[index + 1])
+    script.bump("height", times[3] + 0.03, 0.03, -performer.uniform((3, 20)) * 0.03**2 / 6)
+    script.now_s = float(times[5])
+
+
+def _jump(performer: Performer, flight_s: float, dip: float) -> None:
+    """Jump once, with a flight of `flight_s` out of a dip, m."""
+    script, start, g = performer.script, performer.script.now_s, STANDARD_GRAVITY_M_S2
     take_off, landing = 0.5 * g * flight_s, performer.uniform((0.08, 0.3))
     push_s, land_s = 2.6 * dip / take_off, 2.6 * landing / take_off
     dip_s, recovery_s = performer.uniform((0.35, 0.7)), performer.uniform((0.5, 1.0))

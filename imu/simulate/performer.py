@@ -69,6 +69,12 @@ class Performer:
         share = self.uniform((0.3, 0.7))
         return ((share, 0.0, self.uniform((0.65, 1.0))), (1.0 - share, self.uniform((0.0, 0.35)), 1.0))
 
+    def grinding_profile(self) -> Profile:
+        """Draw how a grinding ascent is spread over its time: two pushes with hardly any movement between them."""
+        halt, share = self.uniform((0.35, 0.5)), self.uniform((0.3, 0.6))
+        recovery, creep = halt + self.uniform((-0.05, 0.15)), 0.08
+        return ((share * (1.0 - creep), 0.0, halt), ((1.0 - share) * (1.0 - creep), recovery, 1.0), (creep, 0.0, 1.0))
+
     def wait(self, duration_s: float) -> None:
         """Hold the pose."""
         self.script.now_s += duration_s

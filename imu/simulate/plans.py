@@ -15,11 +15,12 @@ UNRACKED = ("back_squat", "low_bar_squat", "good_morning")
 PICKED_UP = ("upright_squat", "sumo_squat", "romanian_deadlift", "tempo_hinge", "kettlebell_swing")
 """Exercises that often start by picking a weight up and end by putting it down."""
 SET_UPS = ("unrack_and_step_back", "pick_up_weight", "put_down_weight")
+TRAINING_ONLY = ("step_in_and_rack", "stoop", "move_weight", "hands_on_knees", "jumps_in_a_row")
+"""Daily movements that plain sessions do without, so that each seed keeps its session."""
 FREQUENT = ("walking", "walking", "few_steps", "fidgeting", "fidgeting", "drinking", "sit_down_and_stand_up")
 APART_S = 13.0
 """A rest that ends a set, s."""
-EXERCISES = tuple(VARIANTS)
-BETWEEN_SETS = (*FREQUENT, *(name for name in DAILY if name not in SET_UPS))
+BETWEEN_SETS = (*FREQUENT, *(name for name in DAILY if name not in SET_UPS and name not in TRAINING_ONLY))
 
 
 def _rest(rng: np.random.Generator, least_s: float) -> list[PlanItem]:
@@ -38,14 +39,14 @@ def _rest(rng: np.random.Generator, least_s: float) -> list[PlanItem]:
 
 def _set_apart(rng: np.random.Generator, repetitions: int) -> list[PlanItem]:
     """Draw one set with a rest before and after it that no daily movement comes into."""
-    name = str(rng.choice(EXERCISES))
+    name = str(rng.choice(list(VARIANTS)))
     before, after = (Rest(float(rng.uniform(APART_S, APART_S + 5.0))) for _ in range(2))
     return [before, Exercise(name, repetitions), after]
 
 
 def _set(rng: np.random.Generator, repetitions: int) -> list[PlanItem]:
     """Draw one set with what comes right before and after it."""
-    name = str(rng.choice(EXERCISES))
+    name = str(rng.choice(list(VARIANTS)))
     fetched = name in PICKED_UP and rng.random() < 0.6
     before: list[PlanItem] = []
     if rng.random() < 0.5:

@@ -13,13 +13,13 @@ import numpy as np
 
 from imu.samples import ImuBlock
 from imu.simulate.body import perform
-from imu.simulate.continuous import perform_continuous_set
+from imu.simulate.continuous import PerformedSet, perform_continuous_set
 from imu.simulate.daily import DAILY
 from imu.simulate.exercises import perform_set, usual_repetition
 from imu.simulate.lifter import Lifter
 from imu.simulate.manner import Manner
 from imu.simulate.measuring import MARGIN, body_times, carry, report, rows_per_sample
-from imu.simulate.performer import Performer
+from imu.simulate.performer import Performer, Span
 from imu.simulate.script import Script
 from imu.simulate.sensor import Sensor
 from imu.simulate.truth import (
@@ -66,6 +66,8 @@ class Exercise:
             raise ValueError(f"unknown exercise {self.name!r}; known: {', '.join(VARIANTS)}")
         if self.repetitions < 1:
             raise ValueError(f"repetitions must be at least 1, got {self.repetitions}")
+        if self.manner is not None and self.manner.from_floor and not VARIANTS[self.name].lifts_from_floor:
+            raise ValueError(f"{self.name} does not start with a weight on the floor")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,22 +108,18 @@ class SimulatedSession:
     truth_signals: TruthSignals
 
 
-Span = tuple[float, float]
-
-
 @dataclass(frozen=True, slots=True)
 class _Happened:
-    """A plan item, the body times that it took, and those of its repetitions, s."""
+    """A plan item, the body times that it took, s, and what a set consisted of."""
 
     item: PlanItem
     span_s: Span
-    repetition_spans_s: tuple[Span, ...]
+    performed: PerformedSet
 
 
 def _write(performer: Performer, item: PlanItem) -> _Happened:
     """Write one plan item into the script."""
-    start = performer.script.now_s
-    spans: list[Span] = []
+    start, performed = performer.script.now_s, PerformedSet(())
     if isinstance(item, Rest):
         performer.wait(item.duration_s)
     elif isinstance(item, Daily):
@@ -131,22 +129,24 @@ def _write(performer: Performer, item: PlanItem) -> _Happened:
         asked = {name: getattr(item, name) for name in ASKABLE if getattr(item, name) is not None}
         usual = replace(usual_repetition(performer, variant), **asked)
         if item.manner is None:
-            spans = perform_set(performer, variant, item.repetitions, usual)
+            performed = PerformedSet(tuple(perform_set(performer, variant, item.repetitions, usual)))
         else:
-            spans = perform_continuous_set(performer, variant, item.repetitions, usual, item.manner)
-    return _Happened(item, (start, performer.script.now_s), tuple(spans))
+            performed = perform_continuous_set(performer, variant, item.repetitions, usual, item.manner)
+    return _Happened(item, (start, performer.script.now_s), performed)
 
 
 def _truth(happened: Sequence[_Happened], signals: TruthSignals, device_per_body: float) -> SessionTruth:
     """Measure what happened on the fine signals."""
     sets, daily = [], []
     for entry in happened:
-        if isinstance(entry.item, Daily):
-            daily.append(DailyTruth(entry.item.name, *(device_per_body * time for time in entry.span_s)))
-        elif isinstance(entry.item, Exercise):
+        others = [(entry.item.name, entry.span_s)] if isinstance(entry.item, Daily) else entry.performed.other_spans_s
+        daily += [DailyTruth(name, *(device_per_body * time for time in span)) for name, span in others]
+        if isinstance(entry.item, Exercise):
             name = entry.item.name
             pattern: Pattern = VARIANTS[name].pattern
-            spans = [(device_per_body * start, device_per_body * end) for start, end in entry.repetition_spans_s]
+            spans = [
+                (device_per_body * start, device_per_body * end) for start, end in entry.performed.repetition_spans_s
+            ]
             if entry.item.manner is None:
                 reps = tuple(measure_repetition(signals, *span, pattern, name) for span in spans)
             else:

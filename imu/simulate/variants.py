@@ -49,6 +49,11 @@ class Variant:
     floor_contact: bool = False
     ballistic: bool = False
 
+    @property
+    def lifts_from_floor(self) -> bool:
+        """Whether the weight may stand on the floor before and after the set."""
+        return self.pattern == "hinge" and (self.floor_contact or self.ballistic)
+
 
 VARIANTS: dict[str, Variant] = {
     "air_squat": Variant("squat", _deg(10, 45), (0.30, 0.50), (0.8, 1.9), (0, 0.3), (0.8, 1.7), wink_rad=_deg(5, 20)),
