@@ -215,7 +215,7 @@ class Session:
         ------
         UnitsWrong
             If the samples so far are clearly in other units (`check_units`): time in milliseconds after 50 rows,
-            acceleration in g after 5 s, angular velocity in deg/s after 3 s of movement. Nothing of the block counts.
+            acceleration in g after 5 s, angular velocity in deg/s in the first movements. Nothing of the block counts.
         """
         if self._units is not None:
             self._units.push(block)
@@ -235,7 +235,7 @@ class Session:
         Raises
         ------
         UnitsWrong
-            As in `push`, of a stream of 2 s or more.
+            As in `push`, also of a stream that ends sooner: after 5 rows, 3 s, or a movement.
         """
         if self._units is not None:
             self._units.finish()

@@ -292,12 +292,13 @@ nearly always."""
 PART_S = 5.0
 """A stream is judged in parts of this length: one repetition or two."""
 
-JUDGED_SECONDS, LEAST_SECONDS = 5, 2
-"""Acceleration is judged on this many whole seconds; at the end of a shorter stream on 2 or more. A free fall of a
-second or two at the start does not decide: a single second in which gravity may be there lets the stream pass."""
+JUDGED_SECONDS, LEAST_SECONDS = 5, 3
+"""Acceleration is judged on this many whole seconds; at the end of a shorter stream on 3 or more. A free fall of 2 s
+(20 m) at the start does not decide: a single second in which gravity may be there lets the stream pass."""
 
-JUDGED_TURN_CELLS, LEAST_TURN_CELLS = 3 * CELLS_PER_S, CELLS_PER_S
-"""The gyroscope is judged once gravity has turned at moments that add up to 3 s; at the end of a stream to 1 s."""
+JUDGED_TURN_CELLS = CELLS_PER_S
+"""The gyroscope is judged on moments of turning gravity that add up to a second, in files and in streams. In all 1,648
+open recordings of real people, the ratio is below 8 and the slope above 0.07 from there on."""
 
 KNOWN_DEGREES_RATIO = 200.0
 """Up to here a ratio is called deg/s, which gives 57."""
@@ -366,7 +367,7 @@ class UnitCheck:
             if len(rows) <= LEAST_STEPS:
                 return
             self._judge_time(rows[:, 0])
-        self._judge_part(rows, LEAST_SECONDS, LEAST_TURN_CELLS)
+        self._judge_part(rows, LEAST_SECONDS)
         self._is_done = True
 
     def _usable(self, block: ImuBlock) -> Array:
@@ -400,12 +401,12 @@ class UnitCheck:
             end = start + int(np.searchsorted(rows[start:, 0], self._part_start_s + PART_S))
             if end == len(rows):
                 break
-            self._judge_part(rows[start : end + 1], JUDGED_SECONDS, JUDGED_TURN_CELLS)
+            self._judge_part(rows[start : end + 1], JUDGED_SECONDS)
             start, self._part_start_s = end, float(rows[end, 0])
             self._is_done = self._part_start_s >= (self._start_s or 0.0) + JUDGED_S
         self._pieces = [] if self._is_done else [rows[start:]]
 
-    def _judge_part(self, rows: Array, least_seconds: int, least_turn_cells: int) -> None:
+    def _judge_part(self, rows: Array, least_seconds: int) -> None:
         evidence = unit_evidence(rows)
         if evidence is None:
             return
@@ -416,7 +417,7 @@ class UnitCheck:
             if len(self._least_m_s2) >= least_seconds:
                 self._judge_acceleration()
         self._turns += evidence.turns
-        if len(self._turns.shown) >= least_turn_cells:
+        if len(self._turns.shown) >= JUDGED_TURN_CELLS:
             self._judge_angular_velocity()
 
     def _judge_acceleration(self) -> None:

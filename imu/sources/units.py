@@ -9,7 +9,7 @@ import numpy as np
 
 from imu.errors import RecordingForeign
 from imu.samples import STANDARD_GRAVITY_M_S2, Array
-from imu.units import CELLS_PER_S, RADIANS_SLOPE, AccelerationUnit, Turns, unit_evidence, unit_of_acceleration
+from imu.units import JUDGED_TURN_CELLS, RADIANS_SLOPE, AccelerationUnit, Turns, unit_evidence, unit_of_acceleration
 
 ACCELERATION_UNITS = {"m/s2": 1.0, "g": STANDARD_GRAVITY_M_S2}
 """What one unit of acceleration is in m/s²."""
@@ -103,7 +103,7 @@ def _check_acceleration(at_rest_m_s2: float, unit: str) -> None:
 
 def _check_angular_velocity(turns: Turns, unit: str, *, may_be_radians: bool) -> None:
     """Refuse angular velocity that is 57 times what the turn of gravity shows, or a 57th of it."""
-    if len(turns.shown) < CELLS_PER_S:  # a second of movement
+    if len(turns.shown) < JUDGED_TURN_CELLS:
         return
     if turns.in_degrees:
         if unit == "rad/s":
