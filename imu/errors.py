@@ -22,10 +22,6 @@ class RecordingForeign(ImuError):
     """A file is readable, but is not a recording that we understand as it stands."""
 
 
-class UnitsWrong(ImuError, ValueError):
-    """Samples that were pushed into a session are in other units than s, m/s² and rad/s; convert them first."""
-
-
 class StoreDamaged(ImuError):
     """The session store cannot be opened, or is newer than this program."""
 

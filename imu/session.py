@@ -16,7 +16,6 @@ from imu.motion.repetitions import Judge, JudgeParameters, RejectedMovement, Rep
 from imu.motion.sets import split_into_sets
 from imu.motion.tracker import MovementTracker
 from imu.samples import Gap, ImuBlock, RowFaults
-from imu.units import UnitCheck
 
 ALONE, TAKEN_BACK = "alone", "taken back by the person"
 """Why a repetition that was announced does not count: it made no set, or it was none."""
@@ -187,15 +186,10 @@ class Session:
     ----------
     parameters : SessionParameters or None
         What makes a set.
-    check_units : bool
-        Whether `push` and `finish` raise `imu.errors.UnitsWrong` for samples that are clearly not in s, m/s² and
-        rad/s. Leave it on for samples from elsewhere. Drivers convert units themselves, and a training must not end
-        because of an odd first minute; recordings were judged when they were read. Both switch it off.
     """
 
-    def __init__(self, parameters: SessionParameters | None = None, *, check_units: bool = True) -> None:
+    def __init__(self, parameters: SessionParameters | None = None) -> None:
         self._parameters = parameters or SessionParameters()
-        self._units = UnitCheck() if check_units else None
         self._tracker = MovementTracker()
         self._judge = Judge(self._parameters.judge)
         self._gaps: list[Gap] = []
@@ -210,15 +204,7 @@ class Session:
         """Take the next rows; return what happened in them, in order.
 
         A repetition is announced with the first step of 0.05 s in which standing is seen again, as a rule within 0.2 s.
-
-        Raises
-        ------
-        UnitsWrong
-            If the samples so far are clearly in other units (`check_units`): time in milliseconds after 50 rows,
-            acceleration in g after 5 s, angular velocity in deg/s after 3 s of movement. Nothing of the block counts.
         """
-        if self._units is not None:
-            self._units.push(block)
         events: list[Event] = []
         self._take(self._tracker.push(block), events)
         if self._going_on and self._tracker.nothing_before(self._set_ends_s):
@@ -230,15 +216,7 @@ class Session:
         return events
 
     def finish(self) -> tuple[list[Event], SessionSummary]:
-        """End the session; return the last events and the summary.
-
-        Raises
-        ------
-        UnitsWrong
-            As in `push`, of a stream of 2 s or more.
-        """
-        if self._units is not None:
-            self._units.finish()
+        """End the session; return the last events and the summary."""
         events: list[Event] = []
         self._take(self._tracker.finish(), events)
         self._close_set(events)

@@ -46,7 +46,7 @@ class Training:
 
     def __init__(self, driver: Driver, parameters: SessionParameters | None = None) -> None:
         self._driver = driver
-        self._session = Session(parameters, check_units=False)  # a driver converts units, and `take` never raises
+        self._session = Session(parameters)
 
     def take(self, message: Message | PersonAsked) -> Taken:
         """Take the next message or wish; never raises, whatever the sensor says."""

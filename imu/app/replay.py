@@ -130,7 +130,7 @@ def _replay_rows(name: str, path: Path, options: ReplayOptions) -> Replayed:
         acceleration_unit=options.acceleration_unit,
         angular_velocity_unit=options.angular_velocity_unit,
     )
-    session = Session(_parameters(options, options.personal), check_units=False)  # reading has judged them
+    session = Session(_parameters(options, options.personal))
     for block in recording.blocks():
         session.push(block)
     return Replayed(

@@ -66,7 +66,7 @@ class CountedSets:
 
 def count(block: ImuBlock, judge: JudgeParameters | None = None) -> CountedSets:
     """Return what our session counts in `block`; `judge` None stands for the shipped weights."""
-    session = Session(SessionParameters(judge=judge), check_units=False)  # read from a file, judged there, or simulated
+    session = Session(SessionParameters(judge=judge))
     session.push(block)
     return counted_sets(session.finish()[1])
 

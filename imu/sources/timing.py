@@ -10,7 +10,9 @@ import numpy as np
 
 from imu.errors import RecordingForeign
 from imu.samples import Array
-from imu.units import RATES_HZ, time_unit
+
+RATES_HZ = (20.0, 1000.0)
+"""Rates that can be read; below, a repetition of a second has too few rows, and above is no body-worn sensor."""
 
 RATE_TOLERANCE = 0.1
 """A sensor's clock and jitter may put the rate this far outside `RATES_HZ`."""
@@ -110,9 +112,8 @@ def sampling_rate_hz(time_s: Array) -> float:
 
 def _too_slow(step_s: float) -> str:
     """Say what steps of more than 1/20 s probably are."""
-    looks_like = time_unit(step_s)
-    if looks_like is not None:
-        unit, per_second = looks_like
-        also = " or a count of rows" if step_s == 1 else ""
-        return f"time_s looks like {unit}{also} (steps of {step_s:.6g}): divide it by {per_second:,.0f}"
+    for unit, per_second in (("milliseconds", 1e3), ("microseconds", 1e6), ("nanoseconds", 1e9)):
+        if RATES_HZ[0] <= per_second / step_s <= RATES_HZ[1]:
+            also = " or a count of rows" if step_s == 1 else ""
+            return f"time_s looks like {unit}{also} (steps of {step_s:.6g}): divide it by {per_second:,.0f}"
     return f"rows come at {1 / step_s:.3g} Hz, we read 20 to 1000 Hz: record at a higher rate"
