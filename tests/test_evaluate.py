@@ -586,8 +586,8 @@ def test_missing_and_broken_weights_are_one_sentence(weights: Path, monkeypatch:
     (weights / "people_1.npz").unlink()
     with pytest.raises(ImuError, match=r"people_1\.npz, which does not exist"):
         held_out.held_out_weights("trials", "P1", "person")
-    for text in ("{", "[]", "{}", '{"people": 3, "without": {}}'):
-        broken = weights / f"{len(text)}"
+    for number, text in enumerate(("{", "[]", "{}", '{"people": 3, "without": {}}')):
+        broken = weights / f"{number}"
         broken.mkdir()
         (broken / "manifest.json").write_text(text)
         monkeypatch.setattr(held_out, "WEIGHTS", broken)

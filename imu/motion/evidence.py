@@ -101,7 +101,7 @@ class CountingWeights:
     """Log-odds that a movement is a repetition: a quadratic form in the evidence, each entry clipped and standardised.
 
     With ``x = (clip(evidence, lower, upper) - centre) / scale``, where `centre` is the mean of true repetitions, the
-    log-odds are ``bias + linear · x + x · quadratic · x``. Fitted by :mod:`imu.app.fit`.
+    log-odds are ``bias + linear · x + x · quadratic · x``. Fitted by :mod:`imu.evaluation.fit`.
 
     Attributes
     ----------

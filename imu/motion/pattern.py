@@ -4,7 +4,7 @@ In a squat the hip goes down and the back stays near upright; in a hinge the hip
 the floor
 (the published Stoop-Squat-Index is the same idea: Schmid 2022, doi 10.1186/s40945-022-00135-4). So the log-odds of a
 hinge are a straight line in three numbers: peak trunk angle, trunk angle at the lowest point (a squatter's pelvis
-has rolled back by then, a hinger's has not), and hip drop. Its four weights are fitted by :mod:`imu.app.fit`.
+has rolled back by then, a hinger's has not), and hip drop. Its four weights are fitted by :mod:`imu.evaluation.fit`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Fitted weights. Written by ``python -m imu.app.fit``; do not edit.
+"""Fitted weights. Written by ``python -m imu.evaluation.fit``; do not edit.
 
 Examples: 2556 movements of 20 people (SisFall), 14688 of 300 simulated sessions.
 """

@@ -1,6 +1,7 @@
-"""Fit the two small models of the motion package, and score them on people left out.
+"""Fit the two small models of the motion package: ``python -m imu.evaluation.fit ../shared/data/sisfall``.
 
-``python -m imu.app.fit ../shared/data/sisfall`` writes ``imu/motion/weights.py``. What is fitted: the quadratic form
+Writes ``imu/motion/weights.py``, and for ``imu evaluate --held-out`` the same without each of five folds of people and
+without the whole data set, into ``imu/evaluation/weights``. What is fitted: the quadratic form
 that decides whether a movement counts (:class:`imu.motion.evidence.CountingWeights`) and the straight line that tells
 squat from hinge
 (:class:`imu.motion.pattern.PatternWeights`). Both are logistic regressions with a ridge, by Newton's method. Half of
@@ -12,6 +13,7 @@ Movements are found without any fitted number, so a fold only changes these weig
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -20,6 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from imu.evaluation.data_sets import Trial, read_index
+from imu.evaluation.held_out import WEIGHTS, save_judge
 from imu.motion.evidence import EVIDENCE, CountingWeights, evidence
 from imu.motion.form import SagittalPlane, describe
 from imu.motion.movements import Movement
@@ -33,6 +36,7 @@ from imu.sources.recording import read_recording
 
 WEIGHTS_FILE = Path(__file__).parents[1] / "motion" / "weights.py"
 SIMULATED_SESSIONS = 300
+FOLDS = 5
 COUNTING_RIDGE = 50.0
 """Chosen with people left out (SisFall): 8 of 200 repetitions are missed and 211 seated movements counted; with 40 10
 and 201, with 80 8 and 242."""
@@ -186,7 +190,7 @@ def source_of(counting: CountingWeights, pattern: PatternWeights, origin: str) -
     def row(values: Array) -> str:
         return "[" + ", ".join(f"{value:.5g}" for value in values) + "]"
 
-    lines = ['"""Fitted weights. Written by ``python -m imu.app.fit``; do not edit.', "", origin, '"""', ""]
+    lines = ['"""Fitted weights. Written by ``python -m imu.evaluation.fit``; do not edit.', "", origin, '"""', ""]
     lines += ["# fmt: off", "# ruff: noqa: E501", "import numpy as np", ""]
     lines += ["from imu.motion.evidence import CountingWeights", "from imu.motion.pattern import PatternWeights", ""]
     lines += ["COUNTING = CountingWeights("]
@@ -212,10 +216,23 @@ def collect(folder: Path, sessions: int = SIMULATED_SESSIONS) -> list[Example]:
         return [example for group in (*real, *simulated) for example in group]
 
 
-def judge_without(person: str, examples: list[Example]) -> JudgeParameters:
-    """Return what decides, fitted on everybody but `person`."""
-    others = [example for example in examples if example.person != person]
+def judge_without(people: Iterable[str], examples: list[Example]) -> JudgeParameters:
+    """Return what decides, fitted on everybody but `people`."""
+    without = frozenset(people)
+    others = [example for example in examples if example.person not in without]
     return JudgeParameters(counting=fit_counting(others), pattern=fit_pattern(others))
+
+
+def write_held_out(data_set: str, examples: list[Example]) -> None:
+    """Write the weights without each fold of people and without the data set, and the manifest that names them."""
+    people = sorted({example.person for example in examples if not example.simulated})
+    folds = {f"people_{k + 1}": people[k::FOLDS] for k in range(FOLDS)}
+    WEIGHTS.mkdir(exist_ok=True)
+    for name, left_out in {**folds, f"without_{data_set}": people}.items():
+        save_judge(WEIGHTS / f"{name}.npz", judge_without(left_out, examples))
+    named = {person: name for name, left_out in folds.items() for person in left_out}
+    manifest = {"people": {data_set: dict(sorted(named.items()))}, "without": {data_set: f"without_{data_set}"}}
+    (WEIGHTS / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
 
 
 def main() -> None:
@@ -231,6 +248,7 @@ def main() -> None:
         f"{sum(e.simulated for e in examples)} of {arguments.sessions} simulated sessions."
     )
     WEIGHTS_FILE.write_text(source_of(fit_counting(examples), fit_pattern(examples), origin))
+    write_held_out(arguments.folder.resolve().name, examples)
     print(f"{WEIGHTS_FILE}: {origin}")
 
 
