@@ -9,17 +9,19 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from imu.motion.form import SENSOR_ABOVE_HIP_M
-from imu.motion.movements import Movement, Posture
+from imu.motion.form import SENSOR_ABOVE_HIP_M, Posture
 from imu.motion.pattern import Pattern, pattern_of_set
-from imu.motion.repetitions import Judge, JudgeParameters, RejectedMovement, Repetition
+from imu.motion.repetitions import Decision, Doubtful, Judge, JudgeParameters, RejectedMovement, Repetition
+from imu.motion.resemblance import Resemblance
 from imu.motion.sets import split_into_sets
-from imu.motion.tracker import MovementTracker
+from imu.motion.tracker import Found, MotionTracker
 from imu.samples import Gap, ImuBlock, RowFaults
 from imu.units import UnitCheck
 
 ALONE, TAKEN_BACK = "alone", "taken back by the person"
 """Why a repetition that was announced does not count: it made no set, or it was none."""
+IN_PAUSE = "made in a pause"
+"""Why a movement does not count while the person has paused the counting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +117,7 @@ class RestBegan:
     """The person rests since the end of the last repetition; the set may still go on, and then the next one comes.
 
     Once in each pause of more than `SessionParameters.rest_begins_s` after a repetition of a set going on, long before
-    `SetClosed`; it is not revised. It comes when no movement can be reported any more that began in that time, and
-    `REST_KNOWN_AFTER_S` after its end at the earliest, or with whatever comes next.
+    `SetClosed`; it is not revised. It comes when no repetition can come any more that began in that time.
 
     Attributes
     ----------
@@ -150,9 +151,14 @@ class RepetitionTakenBack:
 
 Event = RepetitionCounted | MovementRejected | RestBegan | SetClosed | GapFound | RepetitionTakenBack
 
-REST_KNOWN_AFTER_S = 4.0
-"""A pause is called a rest at the earliest this long after it has lasted `SessionParameters.rest_begins_s`: the start
-of a slow movement is found up to 4 s back. A screen would otherwise show a rest in the middle of a repetition."""
+DOUBT_S = 8.0
+"""A doubtful repetition counts if a clear one that is like it begins within this time after it."""
+
+SHARED_S = 0.3
+"""Two movements that share more time than this are one."""
+
+ALIKE = Resemblance()
+"""How alike a doubtful repetition and the clear one after it have to be for both to count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,9 +201,11 @@ class Session:
 
     def __init__(self, parameters: SessionParameters | None = None, *, check_units: bool = True) -> None:
         self._parameters = parameters or SessionParameters()
+        judge = self._parameters.judge or JudgeParameters()
+        self._tracker = MotionTracker(judge.fitted.network)
+        self._judge = Judge(judge)
+        self._doubtful: Doubtful | None = None
         self._units = UnitCheck() if check_units else None
-        self._tracker = MovementTracker()
-        self._judge = Judge(self._parameters.judge)
         self._gaps: list[Gap] = []
         self._going_on: list[Repetition] = []
         self._is_resting = False  # since the last of them
@@ -209,7 +217,8 @@ class Session:
     def push(self, block: ImuBlock) -> list[Event]:
         """Take the next rows; return what happened in them, in order.
 
-        A repetition is announced with the first step of 0.05 s in which standing is seen again, as a rule within 0.2 s.
+        A repetition is announced within 0.3 s of standing again as a rule, and never revised. One that is in doubt by
+        itself is announced together with the next, if that is clear and like it.
 
         Raises
         ------
@@ -220,13 +229,9 @@ class Session:
         if self._units is not None:
             self._units.push(block)
         events: list[Event] = []
-        self._take(self._tracker.push(block), events)
-        if self._going_on and self._tracker.nothing_before(self._set_ends_s):
-            self._close_set_after_rest(events)
-        elif self.now_s > self._rest_begins_s + REST_KNOWN_AFTER_S and self._tracker.nothing_before(
-            self._rest_begins_s
-        ):
-            self._begin_rest(events)
+        for found in self._tracker.push(block):
+            self._take(found, events)
+        self._settle(self._tracker.settled_s, events)
         return events
 
     def finish(self) -> tuple[list[Event], SessionSummary]:
@@ -240,7 +245,9 @@ class Session:
         if self._units is not None:
             self._units.finish()
         events: list[Event] = []
-        self._take(self._tracker.finish(), events)
+        for found in self._tracker.finish():
+            self._take(found, events)
+        self._drop_doubtful(events)
         self._close_set(events)
         first_s, last_s = self._tracker.span_s or (0.0, 0.0)
         covered_s = last_s - first_s - sum(gap.end_s - gap.start_s for gap in self._gaps)
@@ -315,12 +322,9 @@ class Session:
         by_tilting_m = SENSOR_ABOVE_HIP_M * (1.0 - math.cos(posture.trunk_tilt_rad))
         return replace(posture, hip_drop_m=max(0.0, posture.hip_drop_m - by_tilting_m))
 
-    def _paused_away(self, movement: Movement) -> RejectedMovement | None:
-        """Return the movement as rejected if it happened, in part at least, in a pause."""
-        start_s, end_s = float(movement.signals.time_s[0]), float(movement.signals.time_s[-1])
-        if not self._paused and start_s >= self._resumed_s:
-            return None
-        return RejectedMovement(start_s, end_s, "made in a pause")
+    def _in_pause(self, start_s: float) -> bool:
+        """Whether what began at `start_s` happened, in part at least, in a pause."""
+        return self._paused or start_s < self._resumed_s
 
     @property
     def _set_ends_s(self) -> float:
@@ -334,38 +338,81 @@ class Session:
             return math.inf
         return self._going_on[-1].end_s + self._parameters.rest_begins_s
 
-    def _take(self, found: list[Gap | Movement], events: list[Event]) -> None:
-        for item in found:
-            start_s = item.start_s if isinstance(item, Gap) else float(item.signals.time_s[0])
-            # A gap may lie in a movement that is not over yet. `push` may have begun a rest before the gap only if the
-            # gap starts after `REST_KNOWN_AFTER_S`; beginning it here from then on gives the same order in any cutting.
-            rest_is_known_s = self._rest_begins_s + (REST_KNOWN_AFTER_S if isinstance(item, Gap) else 0.0)
-            if start_s > self._set_ends_s:
-                self._close_set_after_rest(events)
-            elif start_s > rest_is_known_s:
+    def _settle(self, settled_s: float, events: list[Event]) -> None:
+        """Do what is due, in order, as no repetition can come any more that began before `settled_s`."""
+        while True:
+            doubt_ends_s = math.inf if self._doubtful is None else self._doubtful.repetition.end_s + DOUBT_S
+            due_s = min(self._set_ends_s, self._rest_begins_s, doubt_ends_s)
+            if not settled_s > due_s:
+                return
+            if due_s == self._set_ends_s:
+                self._close_set(events)
+            elif due_s == self._rest_begins_s:
                 self._begin_rest(events)
-            if isinstance(item, Gap):
-                self._gaps.append(item)
-                events.append(GapFound(item))
-                continue
-            verdict = self._paused_away(item) or self._judge.decide(item)
-            if isinstance(verdict, Repetition):
-                self._going_on.append(verdict)
-                self._is_resting = False
-                events.append(RepetitionCounted(verdict))
             else:
-                self._rejected.append(verdict)
-                events.append(MovementRejected(verdict))
+                self._drop_doubtful(events)
+
+    def _take(self, found: Found, events: list[Event]) -> None:
+        self._settle(found.settled_s, events)
+        item = found.item
+        if isinstance(item, Gap):
+            self._gaps.append(item)
+            events.append(GapFound(item))
+        elif self._in_pause(item[0].ending.start_s):
+            ending = item[0].ending
+            self._tracker.explain(ending.start_s, ending.end_s)
+            if not item[0].moved_only:
+                self._reject(RejectedMovement(ending.start_s, ending.end_s, IN_PAUSE), events)
+        else:
+            self._take_movement(self._judge.decide(item), events)
+
+    def _take_movement(self, decision: Decision, events: list[Event]) -> None:
+        """Count a repetition; a doubtful one waits for the clear one that follows it, and counts if they are alike.
+
+        A doubtful one that turns out to be a part of the next one is not mentioned.
+        """
+        candidate, verdict = decision.candidate, decision.verdict
+        if verdict is None:
+            return
+        if isinstance(verdict, RejectedMovement):
+            self._tracker.explain(verdict.start_s, verdict.end_s)
+            self._reject(verdict, events)
+            return
+        doubtful, self._doubtful = self._doubtful, None
+        repetition = verdict.repetition if isinstance(verdict, Doubtful) else verdict
+        self._tracker.explain(repetition.start_s, repetition.end_s)
+        if doubtful is not None and doubtful.repetition.end_s < repetition.start_s + SHARED_S:
+            if repetition is verdict and ALIKE.holds(doubtful.repetition, repetition):
+                self._count(self._judge.accept(doubtful, repetition.confirmed_s), events)
+            else:
+                self._reject(doubtful.rejected, events)
+        if isinstance(verdict, Doubtful):
+            self._doubtful = verdict
+            return
+        self._tracker.place(candidate, repetition.end_s)
+        self._tracker.learn(candidate)
+        self._count(verdict, events)
+
+    def _drop_doubtful(self, events: list[Event]) -> None:
+        """Reject a doubtful repetition that no other can follow any more."""
+        if self._doubtful is not None:
+            self._reject(self._doubtful.rejected, events)
+            self._doubtful = None
+
+    def _count(self, repetition: Repetition, events: list[Event]) -> None:
+        if repetition.start_s > self._set_ends_s:
+            self._close_set(events)
+        self._going_on.append(repetition)
+        self._is_resting = False
+        events.append(RepetitionCounted(repetition))
+
+    def _reject(self, movement: RejectedMovement, events: list[Event]) -> None:
+        self._rejected.append(movement)
+        events.append(MovementRejected(movement))
 
     def _begin_rest(self, events: list[Event]) -> None:
         self._is_resting = True
         events.append(RestBegan(self._going_on[-1].end_s))
-
-    def _close_set_after_rest(self, events: list[Event]) -> None:
-        """Close the set going on; a rest that nothing has shown until now begins with it."""
-        if math.isfinite(self._rest_begins_s):
-            self._begin_rest(events)
-        self._close_set(events)
 
     def _close_set(self, events: list[Event]) -> None:
         """Close what is going on: one set, or several, and movements that were alone."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from imu.commands import PersonAsked, PersonCommand
-from imu.motion.movements import Posture
+from imu.motion.form import Posture
 from imu.sensors.conversation import Action, Driver, Message, Notice, Reply
 from imu.session import Event, Session, SessionParameters, SessionSummary
 

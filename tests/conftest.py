@@ -1,8 +1,9 @@
-"""Fixtures that several tests share: a virtual radio, and waiting for something instead of sleeping."""
+"""How many tests run at a time, and fixtures that several share: a virtual radio, waiting instead of sleeping."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
@@ -13,6 +14,13 @@ from imu.sources.virtual import VirtualRadio
 
 settings.register_profile("any machine", deadline=None)  # slow is not wrong
 settings.load_profile("any machine")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Return how many processes run tests, for ``-n auto``: more than processors, as many tests wait for a radio."""
+    return max(2, round(1.5 * (os.cpu_count() or 1)))
+
 
 Until = Callable[..., Awaitable[None]]
 

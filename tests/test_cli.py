@@ -45,7 +45,7 @@ REPETITION_KEYS = {
     "mean_concentric_velocity_m_s",
     "peak_concentric_velocity_m_s",
 }
-MORE_REPETITION_KEYS = {"angle_at_bottom_deg", "sideways_tilt_deg", "turn_deg", "trunk_lead_s"}
+MORE_REPETITION_KEYS = {"angle_at_bottom_deg", "sideways_tilt_deg", "turn_deg", "trunk_lead_s", "hip_drop_from"}
 
 
 def write(path, rows):

@@ -14,7 +14,7 @@ from imu.app.event_object import event_object
 from imu.app.live import LONE_OFFERED_S, MESSAGE_SHOWN_S, MESSAGES, NOT_COUNTED_SHOWN_S, LiveTraining, tally
 from imu.app.live_view import Gravity, Link, LiveView, Phase, Tally, TrainedBefore
 from imu.app.report import cues
-from imu.motion.movements import Posture
+from imu.motion.form import Posture
 from imu.motion.pattern import Pattern
 from imu.motion.repetitions import RejectedMovement, Repetition
 from imu.samples import Gap
@@ -415,7 +415,7 @@ def test_a_recording_is_shown_as_it_is_counted():
     for event in session.finish()[0]:
         live.take(event)
     view = live.view()
-    assert phases == [Phase.WAITING, Phase.SET, Phase.REST, Phase.SET]
+    assert phases == [Phase.WAITING, Phase.SET, Phase.REST, Phase.SET, Phase.REST]
     assert (most, view.session) == (5, Tally(5, 5))
     assert [one.pattern for one in view.sets] == [Pattern.SQUAT, Pattern.HINGE]
     assert 0.25 < deepest_m < 0.7

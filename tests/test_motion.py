@@ -14,21 +14,18 @@ from scipy.spatial.transform import Rotation
 
 from imu.app.web.curves import _angle as curve_of
 from imu.motion.evidence import EVIDENCE, evidence
-from imu.motion.form import Lean, MovementFigures, SagittalPlane, describe
-from imu.motion.movements import Movement
-from imu.motion.orientation import OrientationFilter
+from imu.motion.fitted import shipped_weights
+from imu.motion.form import Candidate, Lean, MovementFigures, SagittalPlane
+from imu.motion.height import Standing, VerticalEstimator, VerticalParameters
 from imu.motion.pattern import LEAST_CONFIDENCE, Pattern, PatternWeights, tell_pattern
-from imu.motion.pursuit import Ending, Pursuit
 from imu.motion.resampling import EvenBlock, Resampler
-from imu.motion.signals import MotionSignals, SignalBuilder, chord, run_lengths
-from imu.motion.steps import STEP_S, StepGatherer, Steps
-from imu.motion.tracker import MovementTracker
-from imu.motion.vertical import Standing, VerticalEstimator, VerticalParameters
-from imu.motion.weights import COUNTING, PATTERN
+from imu.motion.signals import STEP_S, MotionSignals, SignalBuilder, chord, run_lengths
+from imu.motion.tracker import MotionTracker
 from imu.samples import STANDARD_GRAVITY_M_S2, Array, Gap, ImuBlock
 from imu.simulate import Daily, Exercise, Lifter, Rest, Sensor, SimulatedSession, random_session, simulate
 from imu.simulate.sensor import PLACES, Place
 
+COUNTING, PATTERN = shipped_weights().counting, shipped_weights().pattern
 ALL_PLACES: list[Place] = list(PLACES)
 MEASURED = ["air_squat", "half_squat", "romanian_deadlift", "kettlebell_swing", "hip_hinge_drill", "tempo_hinge"]
 
@@ -39,48 +36,58 @@ def training(exercise: str, place: Place = "back", seed: int = 1, repetitions: i
     return simulate([Rest(3), Exercise(exercise, repetitions), Rest(3)], Lifter(), Sensor.ideal(place), seed)
 
 
-def movements_in(block: ImuBlock) -> list[Movement]:
-    tracker = MovementTracker()
-    found = [*tracker.push(block), *tracker.finish()]
-    return [item for item in found if not isinstance(item, Gap)]
-
-
-def returned(block: ImuBlock) -> list[Movement]:
-    return [movement for movement in movements_in(block) if movement.ending is Ending.RETURNED]
+def candidates_in(block: ImuBlock) -> list[Candidate]:
+    """Return what may have been a repetition; the tracker is told that each of them counts."""
+    tracker, found = MotionTracker(shipped_weights().network), []
+    for item in (*tracker.push(block), *tracker.finish()):
+        if not isinstance(item.item, Gap) and not item.item[0].moved_only:
+            candidate = item.item[0]
+            figures = candidate.measure(SagittalPlane())
+            tracker.explain(*(float(figures.time_s[step]) for step in (figures.start, figures.end)))
+            tracker.place(candidate, float(figures.time_s[figures.end]))
+            found.append(candidate)
+    return found
 
 
 # -- which way is up
 
 
-def steps_of(block: ImuBlock | EvenBlock) -> Steps:
-    if isinstance(block, EvenBlock):
-        return StepGatherer().push(block)
-    (even,) = [piece for piece in Resampler().push(block) if isinstance(piece, EvenBlock)]
-    return StepGatherer().push(even)
-
-
 def signals_of(block: ImuBlock | EvenBlock) -> MotionSignals:
-    steps = steps_of(block)
-    return SignalBuilder().push(steps, OrientationFilter().push(steps))
+    if isinstance(block, ImuBlock):
+        (block,) = [piece for piece in Resampler().push(block) if isinstance(piece, EvenBlock)]
+    return SignalBuilder().push(block)
 
 
 @pytest.mark.parametrize("place", ALL_PLACES)
 @pytest.mark.parametrize("exercise", ["air_squat", "romanian_deadlift", "kettlebell_swing"])
 def test_up_and_vertical_acceleration_agree_with_the_truth(place: Place, exercise: str) -> None:
     session = training(exercise, place)
-    steps = steps_of(session.block)
-    inclination = OrientationFilter().push(steps)
-    truth, middle_s = session.truth_signals, steps.time_s - STEP_S / 2
+    signals = signals_of(session.block)
+    truth, middle_s = session.truth_signals, signals.time_s - STEP_S / 2
     true_up = np.column_stack([np.interp(middle_s, truth.time_s, column) for column in truth.sensor_to_world[:, 2].T])
-    error = np.arccos(np.clip((inclination.up.T * true_up).sum(axis=1) / np.linalg.norm(true_up, axis=1), -1, 1))
+    error = np.arccos(np.clip((signals.up * true_up).sum(axis=1) / np.linalg.norm(true_up, axis=1), -1, 1))
     assert np.sqrt(np.mean(np.square(error))) < np.radians(1.5)
-    assert np.allclose(np.linalg.norm(inclination.up, axis=0), 1.0)
-    lengths = np.linalg.norm(steps.acceleration_m_s2, axis=0)
-    assert (np.abs(inclination.vertical_m_s2) <= lengths * (1 + 1e-9)).all()
+    assert np.allclose(np.linalg.norm(signals.up, axis=1), 1.0)
+    lengths = np.linalg.norm(signals.acceleration_m_s2, axis=1)
+    assert (np.abs(signals.vertical_m_s2) <= lengths * (1 + 1e-9)).all()
     force = np.einsum("ni,ni->n", session.block.acceleration_m_s2, truth.sensor_to_world[:, 2])
-    gained = np.interp(steps.time_s, truth.time_s, np.cumsum(force) * np.median(np.diff(truth.time_s)))
+    gained = np.interp(signals.time_s, truth.time_s, np.cumsum(force) * np.median(np.diff(truth.time_s)))
     true_vertical = np.diff(gained) / STEP_S
-    assert np.sqrt(np.mean(np.square(inclination.vertical_m_s2[1:] - true_vertical))) < 0.15
+    assert np.sqrt(np.mean(np.square(signals.vertical_m_s2[1:] - true_vertical))) < 0.15
+
+
+@settings(max_examples=20, deadline=None)
+@given(turn=st.integers(0, 10**6))
+def test_a_turn_in_the_holder_changes_no_signal(turn: int) -> None:
+    """VQF limits bias errors axis by axis; without care its first seconds would depend on the turn, by 0.9°."""
+    block = training("air_squat", repetitions=2).block
+    matrix = Rotation.random(rng=turn).as_matrix()
+    turned = signals_of(
+        ImuBlock(block.device_time_s, block.acceleration_m_s2 @ matrix, block.angular_velocity_rad_s @ matrix)
+    )
+    straight = signals_of(block)
+    assert np.abs(turned.up @ matrix.T - straight.up).max() < 1e-9
+    assert np.abs(turned.vertical_m_s2 - straight.vertical_m_s2).max() < 1e-9
 
 
 def true_tilts(session: SimulatedSession, sensor: Sensor, time_s: Array) -> tuple[Array, Array]:
@@ -98,10 +105,10 @@ def test_a_bow_is_positive_wherever_and_however_the_sensor_sits(place: Place, tu
     session = simulate([Rest(3), Exercise("hip_hinge_drill", 3), Rest(3)], Lifter(), sensor, 2)
     plane = SagittalPlane()
     backward_in_sensor = sensor.sensor_to_body.T @ [-1.0, 0.0, 0.0]  # bending forward, up moves back in the sensor
-    bows = returned(session.block)
+    bows = candidates_in(session.block)
     assert len(bows) == 3
     for movement, truth in zip(bows, session.truth.reps, strict=True):
-        figures = describe(movement, plane)
+        figures = movement.measure(plane)
         plane.learn(figures.lean)
         assert plane.forward(figures.lean, movement.standing.up) @ backward_in_sensor > 0.97
         assert figures.trunk_angle_rad.min() > -0.1
@@ -115,13 +122,13 @@ def test_a_bow_is_positive_wherever_and_however_the_sensor_sits(place: Place, tu
 def test_a_lean_to_the_left_is_positive(place: Place, to_the_left_rad: float) -> None:
     sensor = Sensor.ideal(place)
     plane = SagittalPlane()
-    for movement in returned(training("hip_hinge_drill", place).block):
-        plane.learn(describe(movement, plane).lean)
+    for movement in candidates_in(training("hip_hinge_drill", place).block):
+        plane.learn(movement.measure(plane).lean)
     assert plane.established
     leaning = [Rest(3), Exercise("hip_hinge_drill", 2), Rest(3)]
     session = simulate(leaning, Lifter(asymmetry_rad=to_the_left_rad), sensor, 2)
-    for movement in returned(session.block):
-        figures = describe(movement, plane)
+    for movement in candidates_in(session.block):
+        figures = movement.measure(plane)
         _, left = true_tilts(session, sensor, figures.time_s)
         assert np.abs(left).max() > 0.08
         assert np.abs(figures.sideways_rad - left).max() < np.radians(4)
@@ -233,15 +240,15 @@ def test_height_is_found_in_spite_of_offset_and_scale(
     motion = estimator.solve(len(tilt), end_velocity_sd_m_s=0.05, returns=True)
     assert np.abs(motion.height_m - height[1:]).max() < 0.04
     assert np.abs(motion.velocity_m_s - velocity[1:]).max() < 0.08
-    naive_m = estimator.naive_height_m
     if duration_s == 5.0 and tilt_deg == 65.0:  # what the estimator is for
-        assert np.abs(naive_m - height[1:]).max() > 0.3
+        free = estimator.solve(len(tilt))
+        assert np.abs(free.height_m - height[1:]).max() > 0.1
+        assert free.height_sd_m > 0.1
 
 
 def test_height_is_exact_without_errors() -> None:
     tilt, velocity, height = excursion(2.0, 0.4, 0.5)
     estimator = estimator_of(tilt, velocity, np.zeros(3), np.zeros(3))
-    assert np.allclose(estimator.naive_height_m, height[1:], atol=1e-12)
     motion = estimator.solve(len(tilt), end_velocity_sd_m_s=0.03, returns=True)
     assert np.allclose(motion.height_m, height[1:], atol=2e-3)
 
@@ -255,7 +262,7 @@ def test_extending_in_parts_gives_the_same_bits() -> None:
     for start, end in pairwise([0, 1, 2, 20, 20, 59, len(tilt)]):
         parts.extend(up_at(tilt)[start:end], vertical[start:end])
     for samples in (1, 10, len(tilt)):
-        one, other = (e.solve(samples, rests=(0,), end_velocity_sd_m_s=0.05, returns=True) for e in (whole, parts))
+        one, other = (e.solve(samples, end_velocity_sd_m_s=0.05, returns=True) for e in (whole, parts))
         assert np.array_equal(one.height_m, other.height_m)
         assert np.array_equal(one.velocity_m_s, other.velocity_m_s)
         assert (one.height_sd_m, one.velocity_sd_m_s) == (other.height_sd_m, other.velocity_sd_m_s)
@@ -303,27 +310,28 @@ def test_more_knowledge_never_widens_the_standard_deviation() -> None:
     n = len(tilt)
     free = estimator.solve(n).height_sd_m
     stopped = estimator.solve(n, end_velocity_sd_m_s=0.05).height_sd_m
-    rested = estimator.solve(n, rests=(n // 2,), end_velocity_sd_m_s=0.05).height_sd_m
-    back = estimator.solve(n, rests=(n // 2,), end_velocity_sd_m_s=0.05, returns=True).height_sd_m
-    assert free > stopped > rested > back
+    near = estimator.solve(n, end_velocity_sd_m_s=0.05, returns=True, return_sd_m=0.1).height_sd_m
+    back = estimator.solve(n, end_velocity_sd_m_s=0.05, returns=True).height_sd_m
+    assert free > stopped > near > back
     assert back <= 0.02
 
 
-def test_a_slow_steady_descent_is_not_taken_for_rest() -> None:
-    speeds: list[float] = []
+def test_the_drop_of_a_slow_steady_descent_is_measured() -> None:
+    """It looks still from step to step, and its height would drift by metres."""
+    errors = []
     for seed in range(8):
         for eccentric_s in (3.0, 4.0, 5.0):
             tempo = Exercise("tempo_squat", 3, eccentric_s=eccentric_s, pause_s=1.0, concentric_s=2.0, top_pause_s=2.0)
             session = simulate([Rest(3), tempo, Rest(3)], Lifter(), Sensor.ideal(ALL_PLACES[seed % 4]), seed)
-            truth = session.truth_signals
-            speed = np.abs(np.gradient(truth.sensor_height_m, truth.time_s))
-            for movement in movements_in(session.block):
-                rests_s = movement.signals.time_s[list(movement.rests)]
-                speeds.extend(np.interp(rests_s, truth.time_s, speed).tolist())
-    assert len(speeds) > 100
-    assert np.mean(np.array(speeds) > 0.1) < 0.08
-    assert np.percentile(speeds, 90) < 0.06
-    assert max(speeds) < 0.3
+            for candidate in candidates_in(session.block):
+                drop_m = candidate.measure(SagittalPlane()).hip_drop_m
+                errors += [
+                    drop_m - truth.sensor_drop_m
+                    for truth in session.truth.reps
+                    if abs(truth.end_s - candidate.ending.end_s) < 0.5
+                ]
+    assert len(errors) > 60
+    assert np.sqrt(np.mean(np.square(errors))) < 0.06
 
 
 # -- figures against the simulator's truth
@@ -335,22 +343,22 @@ def test_angle_and_drop_agree_with_the_truth(exercise: str) -> None:
     for number, place in enumerate(ALL_PLACES):
         session = training(exercise, place, seed=number)
         plane = SagittalPlane()
-        found = returned(session.block)
+        found = candidates_in(session.block)
         assert len(found) == len(session.truth.reps)
         for movement, truth in zip(found, session.truth.reps, strict=True):
-            figures = describe(movement, plane)
+            figures = movement.measure(plane)
             plane.learn(figures.lean)
             angle_errors.append(figures.peak_angle_rad - truth.trunk_angle_rad)
             drop_errors.append(figures.hip_drop_m - truth.sensor_drop_m)
-            assert abs(figures.turn_rad) < np.radians(5)
+            assert abs(figures.turn_rad) < np.radians(6)
     assert np.sqrt(np.mean(np.square(angle_errors))) < np.radians(3)
     assert np.sqrt(np.mean(np.square(drop_errors))) < 0.05
 
 
 def test_phases_are_in_order_and_meet_the_truth() -> None:
     session = training("air_squat", repetitions=6)
-    for movement, truth in zip(returned(session.block), session.truth.reps, strict=True):
-        figures = describe(movement, SagittalPlane())
+    for movement, truth in zip(candidates_in(session.block), session.truth.reps, strict=True):
+        figures = movement.measure(SagittalPlane())
         assert 0 <= figures.start < figures.bottom <= figures.resume < figures.end < len(figures.time_s)
         assert figures.time_s[figures.start] == pytest.approx(truth.start_s, abs=0.4)
         assert figures.time_s[figures.end] == pytest.approx(truth.end_s, abs=0.3)
@@ -390,40 +398,13 @@ def test_time_of_a_step_is_its_end_and_shake_shows_what_is_fast() -> None:
     assert (shaken_signals.resting_steps >= 0).all()
 
 
-# -- following one movement
-
-
-def followed(signals: MotionSignals, cuts: list[int]) -> tuple[int, Ending, tuple[int, ...]] | None:
-    """Return how a movement that starts with these signals ends, looking at them in parts."""
-    pursuit = Pursuit(Standing(signals.up[0], 9.8, 0.05), None, started_at_rest=True, start_tilt_rad=0.0)
-    for start, end in pairwise([0, *cuts, len(signals)]):
-        seen = pursuit.look(signals[start:end])
-        if seen is not None:
-            return start + seen[0], seen[1], pursuit.rests_until(start + seen[0])
-    return None
-
-
-@pytest.mark.parametrize("exercise", ["air_squat", "hip_hinge_drill"])
-def test_a_movement_ends_the_same_however_its_signals_are_cut(exercise: str) -> None:
-    plan = [Rest(1), Daily("few_steps"), Exercise(exercise, 2), Daily("fidgeting"), Rest(1)]
-    signals = signals_of(simulate(plan, Lifter(), Sensor.ideal(), 1).block)
-    for start in range(0, len(signals) - 20, 9):
-        part = signals[start : start + 100]
-        expected = followed(part, [])
-        for first in range(1, 31):
-            assert followed(part, [first]) == expected, (start, first)
-        assert followed(part, list(range(1, len(part)))) == expected, start
-
-
 # -- pattern
 
 
-def figures_of(peak_rad: float, drop_m: float, bottom_share: float = 1.0) -> MovementFigures:
+def figures_of(peak_rad: float, drop_m: float) -> MovementFigures:
     """Return figures of a smooth movement of two seconds."""
     shape = (1 - np.cos(np.linspace(0, 2 * np.pi, 41))) / 2
     angle = peak_rad * shape
-    if bottom_share < 1.0:  # upright again at the bottom: two humps
-        angle = peak_rad * np.interp(np.linspace(0, 1, 41), [0, 0.25, 0.5, 0.75, 1], [0, 1, bottom_share, 1, 0])
     zero = np.zeros(41)
     time = STEP_S * np.arange(41)
     return MovementFigures(
@@ -439,36 +420,30 @@ def figures_of(peak_rad: float, drop_m: float, bottom_share: float = 1.0) -> Mov
         39,
         turn_rad=0.0,
         height_error_m=0.0,
+        height_sd_m=0.02,
     )
 
 
-def hinge_log_odds(figures: MovementFigures, weights: PatternWeights) -> float:
-    return weights.hinge_log_odds(figures.peak_angle_rad, figures.angle_at_bottom_rad, figures.hip_drop_m)
-
-
-def hinge_probability(figures: MovementFigures, weights: PatternWeights = PATTERN) -> float:
-    pattern, confidence = tell_pattern(hinge_log_odds(figures, weights))
-    if pattern is Pattern.UNCERTAIN:
-        pytest.fail("ask where it is certain")
-    return confidence if pattern is Pattern.HINGE else 1 - confidence
+def hinge_log_odds(figures: MovementFigures, weights: PatternWeights, network: float = 0.0) -> float:
+    return weights.hinge_log_odds(figures.peak_angle_rad, figures.hip_drop_m, network)
 
 
 def test_more_drop_is_more_squat_and_more_tilt_is_more_hinge() -> None:
-    assert PATTERN.per_m_of_drop < 0
-    assert PATTERN.per_rad_of_peak + PATTERN.per_rad_at_bottom > 0
-    hinge = hinge_probability(figures_of(1.0, 0.03))
-    squat = hinge_probability(figures_of(0.4, 0.45))
-    assert hinge > 0.9
-    assert squat < 0.1
-    assert hinge_probability(figures_of(1.0, 0.45)) < hinge
-    assert hinge_probability(figures_of(0.2, 0.45)) < squat
+    assert PATTERN.per_log_ratio < 0 < PATTERN.per_network_log_odds
+    hinge = hinge_log_odds(figures_of(1.0, 0.03), PATTERN)
+    squat = hinge_log_odds(figures_of(0.4, 0.45), PATTERN)
+    assert hinge > 0.5
+    assert squat < -0.5
+    assert hinge_log_odds(figures_of(1.0, 0.45), PATTERN) < hinge
+    assert hinge_log_odds(figures_of(0.2, 0.45), PATTERN) < squat
+    assert hinge_log_odds(figures_of(1.0, 0.03), PATTERN, 1.0) > hinge
+    assert hinge_log_odds(figures_of(1.0, 0.03), PATTERN, 1e9) < hinge + 50.0
 
 
-def test_upright_at_the_bottom_is_more_squat() -> None:
-    weights = PatternWeights(bias=-1.0, per_rad_of_peak=2.0, per_rad_at_bottom=3.0, per_m_of_drop=-10.0)
-    leaning, upright = figures_of(0.5, 0.3), figures_of(0.5, 0.3, bottom_share=0.3)
-    assert upright.angle_at_bottom_rad < leaning.angle_at_bottom_rad
-    assert hinge_probability(upright, weights) < hinge_probability(leaning, weights)
+def test_log_odds_rise_with_each_rad_of_lean() -> None:
+    step = 1e-6
+    here, further = (hinge_log_odds(figures_of(angle, 0.2), PATTERN) for angle in (0.7, 0.7 + step))
+    assert PATTERN.log_odds_per_rad(0.7) == pytest.approx((further - here) / step, rel=1e-3)
 
 
 @settings(max_examples=100, deadline=None)
@@ -490,29 +465,28 @@ def smoothed_noise(seed: int, rows: int, smoothing: int, size: float) -> ImuBloc
     return ImuBlock(np.arange(rows) / 100, noise[:, :3] * 3 + [0, 0, STANDARD_GRAVITY_M_S2], noise[:, 3:])
 
 
-def check_evidence(movement: Movement) -> None:
-    figures = describe(movement, SagittalPlane())
+def check_evidence(movement: Candidate) -> None:
+    figures = movement.measure(SagittalPlane())
     values = evidence(movement, figures)
     assert values.shape == (len(EVIDENCE),)
     assert np.isfinite(values).all(), [name for name, v in zip(EVIDENCE, values, strict=True) if not np.isfinite(v)]
     assert np.isfinite(COUNTING.log_odds(values))
     reason = COUNTING.reason_against(values)
-    assert reason
     assert reason.replace(" ", "").isalpha()
 
 
 @settings(max_examples=50, deadline=None)
 @given(seed=st.integers(0, 10**6), smoothing=st.integers(1, 300), log_size=st.floats(-3, 3))
 def test_evidence_of_any_noise_is_finite_and_has_a_reason(seed: int, smoothing: int, log_size: float) -> None:
-    for movement in returned(smoothed_noise(seed, 3000, smoothing, 10**log_size)):
+    for movement in candidates_in(smoothed_noise(seed, 3000, smoothing, 10**log_size)):
         check_evidence(movement)
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_evidence_of_any_movement_is_finite_and_has_a_reason(seed: int) -> None:
-    found = returned(simulate(*random_session(seed, short=True), seed).block)
+    found = candidates_in(simulate(*random_session(seed, short=True), seed).block)
     for name in ("walking", "jump", "lie_down_and_get_up", "bend_sideways", "stumble"):
-        found += returned(simulate([Rest(2), Daily(name), Rest(2)], Lifter(), Sensor.ideal(), seed).block)
+        found += candidates_in(simulate([Rest(2), Daily(name), Rest(2)], Lifter(), Sensor.ideal(), seed).block)
     assert found
     for movement in found:
         check_evidence(movement)
@@ -530,7 +504,6 @@ def test_weights_fit_the_evidence_and_clip_what_was_never_seen() -> None:
     n = len(EVIDENCE)
     for array in (COUNTING.lower, COUNTING.upper, COUNTING.centre, COUNTING.scale, COUNTING.linear):
         assert array.shape == (n,)
-    assert COUNTING.quadratic.shape == (n, n)
     assert (COUNTING.scale > 0).all()
     assert (COUNTING.lower < COUNTING.upper).all()
     assert COUNTING.log_odds(COUNTING.upper) == COUNTING.log_odds(COUNTING.upper + 1e6)

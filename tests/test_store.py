@@ -132,8 +132,9 @@ def repetitions(draw):
     confirmed_s = draw(st.floats(min_value=end_s, max_value=2e9))
     pattern = draw(st.sampled_from([SQUAT, HINGE, UNCERTAIN]))
     confidence = draw(st.floats(0.0, 1.0))
-    rest = {field.name: draw(finite) for field in fields(Repetition)[6:-1]}
-    rest["counting_log_odds"] = draw(st.none() | finite)
+    rest = {field.name: draw(finite) for field in fields(Repetition)[6:-3]}
+    rest |= {name: draw(st.none() | finite) for name in ("counting_log_odds", "hinge_log_odds")}
+    rest["drop_from_standing"] = draw(st.none() | st.booleans())
     return Repetition(start_s, bottom_s, end_s, confirmed_s, pattern, confidence, **rest)
 
 

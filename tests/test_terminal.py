@@ -20,7 +20,7 @@ from imu.app.plain_lines import plain_line
 from imu.app.screen import screen
 from imu.app.screen_parts import ASCII, UNICODE, bar
 from imu.app.terminal import TerminalScreen, can_draw
-from imu.motion.movements import Posture
+from imu.motion.form import Posture
 from imu.motion.pattern import Pattern
 from imu.samples import Gap
 from imu.sensors.conversation import (

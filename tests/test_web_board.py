@@ -24,7 +24,7 @@ from imu.app.web.plots import thinned
 from imu.app.web.small_curves import POINTS, evenly, small_curves
 from imu.app.web.trail import KEPT_S, Trail
 from imu.app.web.watching import MOST_POINTS, Watcher
-from imu.motion.movements import Posture
+from imu.motion.form import Posture
 from imu.motion.pattern import Pattern
 from imu.motion.repetitions import Repetition
 from imu.session import RepetitionCounted, RepetitionTakenBack, RestBegan, SetClosed, TrainingSet

@@ -24,7 +24,7 @@ from imu.app.live_view import (
     TrainedBefore,
 )
 from imu.app.report.cues import cues
-from imu.motion.movements import Posture
+from imu.motion.form import Posture
 from imu.motion.pattern import Pattern
 from imu.motion.repetitions import RejectedMovement, Repetition
 from imu.motion.resampling import is_bridged

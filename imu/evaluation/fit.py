@@ -1,255 +1,298 @@
-"""Fit the two small models of the motion package: ``python -m imu.evaluation.fit ../shared/data/sisfall``.
+"""Fit the counter: ``python -m imu.evaluation.fit ../shared/data fitting``.
 
-Writes ``imu/motion/weights.py``, and for ``imu evaluate --held-out`` the same without each of five folds of people and
-without the whole data set, into ``imu/evaluation/weights``. What is fitted: the quadratic form
-that decides whether a movement counts (:class:`imu.motion.evidence.CountingWeights`) and the straight line that tells
-squat from hinge
-(:class:`imu.motion.pattern.PatternWeights`). Both are logistic regressions with a ridge, by Newton's method. Half of
-the weight
-is real people (their single-activity trials), half is simulated sessions; positives and negatives weigh the same.
-Movements are found without any fitted number, so a fold only changes these weights.
+Writes ``imu/motion/weights.npz`` from all people, and for ``imu evaluate --held-out`` the same without each of five
+folds of people and without each data set, into ``imu/evaluation/weights``. Needs the extra ``train`` (JAX). Everything
+follows from the seeds. The network learns from composed streams (:mod:`imu.evaluation.streams`); the line between
+squat and hinge from what the finished counter measures.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import json
-from collections.abc import Iterable
+import os
+import pickle
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
 from pathlib import Path
+from time import perf_counter
+from typing import Any
 
 import numpy as np
 
-from imu.evaluation.data_sets import Trial, read_index
-from imu.evaluation.held_out import WEIGHTS, save_judge
-from imu.motion.evidence import EVIDENCE, CountingWeights, evidence
-from imu.motion.form import SagittalPlane, describe
-from imu.motion.movements import Movement
-from imu.motion.pattern import PatternWeights
-from imu.motion.pursuit import Ending
-from imu.motion.repetitions import JudgeParameters
-from imu.motion.tracker import MovementTracker
-from imu.samples import Array, ImuBlock
-from imu.simulate import random_session, simulate
+from imu.evaluation.held_out import WEIGHTS
+from imu.evaluation.judge_fit import ExampleTask, examples_of, fit_counting, fit_pattern
+from imu.evaluation.labels import LabelledRepetition, located_repetitions
+from imu.evaluation.streams import STREAM_ROWS, Material, Stretch, compose, features_of, labels_of, stretch_of
+from imu.motion.features import FEATURES
+from imu.motion.fitted import CounterWeights, arrays_of, network_from, save_weights
+from imu.motion.resampling import is_bridged
+from imu.motion.signals import STEP_S, MotionSignals
+from imu.motion.tracker import SignalTracker
+from imu.samples import Gap, ImuBlock
+from imu.simulate import random_continuous_session, random_session, simulate
 from imu.sources.recording import read_recording
 
-WEIGHTS_FILE = Path(__file__).parents[1] / "motion" / "weights.py"
-SIMULATED_SESSIONS = 300
+WEIGHTS_FILE = Path(__file__).parents[1] / "motion" / "weights.npz"
+STREAMS, PIECES = 9000, 24
+SIMULATED, UNSEEN = 480, 90
+"""Simulated sessions for the networks, and more for what judges; two thirds of them touch-and-go."""
 FOLDS = 5
-COUNTING_RIDGE = 50.0
-"""Chosen with people left out (SisFall): 8 of 200 repetitions are missed and 211 seated movements counted; with 40 10
-and 201, with 80 8 and 242."""
-PATTERN_RIDGE = 10.0
-TOTAL_WEIGHT = 4000.0
-SIMULATED_SHARE = 2 / 3
-"""Share of simulated repetitions in the total weight for the pattern: they show twenty ways to squat and to hinge, real
-people here one of each. At one half quarter squats are taken for hinges; real people do not mind."""
+CHILDREN = {
+    "OMP_NUM_THREADS": "1",
+    "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false",
+    "MALLOC_MMAP_THRESHOLD_": "4000000000",
+    "MALLOC_TRIM_THRESHOLD_": "8000000000",
+}
+"""Environment of the worker processes: one core each, and memory that is kept from step to step of the training."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Labelled:
+    """A stretch of a recording; `kind` is squat, hinge, set, daily or simulated."""
+
+    kind: str
+    stretch: Stretch
+
+
+def signals_of(block: ImuBlock) -> list[MotionSignals]:
+    """Return the signals of a recording, one part for each stretch without an unbridged gap."""
+    parts: list[list[MotionSignals]] = [[]]
+    for piece in SignalTracker().push(block):
+        if not isinstance(piece, Gap):
+            parts[-1].append(piece)
+        elif not is_bridged(piece):
+            parts.append([])
+    return [MotionSignals.joined(part) for part in parts if any(len(piece) for piece in part)]
+
+
+def load_recording(folder: Path, row: dict[str, str]) -> list[Labelled]:
+    """Return the labelled stretches of one recording of a data set."""
+    people = frozenset({f"{folder.name}/{row['subject']}"})
+    path, reps = folder / row["file"], int(row["reps"])
+    parts = signals_of(read_recording(path).block)
+    stretches = [replace(stretch_of(part), people=people) for part in parts]
+    if reps == 0:
+        return [Labelled("daily", stretch) for stretch in stretches if len(stretch) > 40]
+    if len(parts) != 1:
+        return []
+    located = located_repetitions(path, row, parts[0])
+    kind = row["pattern"] if reps == 1 else "set"
+    return [Labelled(kind, replace(stretches[0], repetitions=located))] if located else []
+
+
+def load_simulated(seed: int) -> list[Labelled]:
+    """Return the labelled stretches of a simulated session."""
+    drawn = random_session(seed) if seed % 3 == 0 else random_continuous_session(seed)
+    session = simulate(*drawn, seed)
+    made = []
+    for signals in signals_of(session.block):
+        first_s = signals.time_s[0] - STEP_S
+        reps = []
+        for r in session.truth.reps:
+            start, bottom, end = ((t - first_s) / STEP_S for t in (r.start_s, r.bottom_s, r.end_s))
+            if start < 0 or end > len(signals):
+                continue
+            pause = r.pause_s / STEP_S
+            reps.append(
+                LabelledRepetition(
+                    start,
+                    max(start, bottom - 0.12 * (bottom - start)),
+                    bottom,
+                    min(end, max(bottom + 0.12 * (end - bottom), min(bottom + pause, end - 1))),
+                    end,
+                    r.pattern == "hinge",
+                )
+            )
+        made.append(Labelled("simulated", replace(stretch_of(signals), repetitions=tuple(reps))))
+    return made
+
+
+def rows_of(data: Path) -> list[tuple[Path, dict[str, str]]]:
+    """Return the rows of the indices of all data sets in a folder."""
+    rows = []
+    for index in sorted(data.glob("*/index.csv")):
+        with index.open(encoding="utf-8") as lines:
+            rows += [(index.parent, row) for row in csv.DictReader(lines)]
+    return rows
+
+
+def material_of(labelled: Iterable[Labelled]) -> Material:
+    """Sort stretches into what streams are composed of."""
+    material = Material({}, {}, [], [])
+    for one in labelled:
+        (person,) = one.stretch.people or {"simulated"}
+        if one.kind == "daily":
+            material.daily.setdefault(person, []).append(one.stretch)
+        elif one.kind in ("squat", "hinge"):
+            material.singles.setdefault(person, {}).setdefault(one.kind, []).append(one.stretch)
+        elif one.kind == "set":
+            material.sets.append(one.stretch)
+        else:
+            material.simulated.append(one.stretch)
+    return material
+
+
+def make_streams(material: Material, count: int, seed: int) -> tuple[Any, Any, list[frozenset[str]]]:
+    """Return features (count, rows, features) and labels (count, rows, 5) of composed streams, and who is in each."""
+    rng = np.random.default_rng(seed)
+    x = np.empty((count, STREAM_ROWS, len(FEATURES)), dtype=np.float32)
+    y = np.empty((count, STREAM_ROWS, 5), dtype=np.float32)
+    people = []
+    for i in range(count):
+        stream = compose(rng, material)
+        people.append(stream.people)
+        x[i], y[i] = features_of(stream), labels_of(stream)
+    return x, y, people
+
+
+# -- stages; each keeps its result in the work folder, so that a fit that was stopped goes on
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
-    """One movement that returned to standing, with its label.
+class Work:
+    """The folder of intermediate files, the data, and whom each network is trained without.
 
     Attributes
     ----------
-    person : str
-        Who moved; ``simulated N`` for a simulated one.
-    activity : str
-        What they did, as the labels call it.
-    pattern : str
-        ``squat`` or ``hinge`` for a repetition, ``none`` for anything else.
-    evidence : tuple of float
-        In the order of `EVIDENCE`.
+    folder : Path
+        Of intermediate files.
+    rows : list
+        The rows of all indices, each with its folder.
+    left_out : dict
+        For each network the people (``data set/person``) and data sets that it does not see.
     """
 
-    person: str
-    activity: str
-    pattern: str
-    evidence: tuple[float, ...]
+    folder: Path
+    rows: list[tuple[Path, dict[str, str]]]
+    left_out: dict[str, tuple[str, ...]]
 
-    @property
-    def simulated(self) -> bool:
-        """Whether a simulation made it."""
-        return self.person.startswith("simulated")
+    def file(self, name: str) -> Path:
+        """Return an intermediate file."""
+        return self.folder / name
 
 
-def movements_of(block: ImuBlock) -> list[Movement]:
-    """Return the movements in `block` that came back to standing."""
-    tracker = MovementTracker()
-    found = [*tracker.push(block), *tracker.finish()]
-    return [item for item in found if isinstance(item, Movement) and item.ending is Ending.RETURNED]
+def involves(people: frozenset[str], without: Sequence[str]) -> bool:
+    """Whether one of `people` is left out: by name, or with the whole data set."""
+    return any(person in without or person.split("/")[0] in without for person in people)
 
 
-def examples_of_trial(block: ImuBlock, person: str, activity: str, pattern: str) -> list[Example]:
-    """Return the examples in a single-activity trial: of a repetition trial the largest movement is the repetition."""
-    described = [(movement, describe(movement, SagittalPlane())) for movement in movements_of(block)]
-    sizes = [figures.peak_angle_rad + 2.5 * figures.hip_drop_m for _, figures in described]
-    largest = int(np.argmax(sizes)) if sizes and pattern != "none" else -1
-    return [
-        Example(person, activity, pattern if i == largest else "none", tuple(evidence(movement, figures)))
-        for i, (movement, figures) in enumerate(described)
+def _load(work: Work, pool: ProcessPoolExecutor) -> None:
+    loaded = [pool.submit(load_recording, *row) for row in work.rows]
+    loaded += [pool.submit(load_simulated, seed) for seed in range(SIMULATED)]
+    work.file("labelled.pickle").write_bytes(pickle.dumps([one for future in loaded for one in future.result()]))
+
+
+def _compose(work: Work, pool: ProcessPoolExecutor, name: str, without: tuple[str, ...], count: int) -> None:
+    tasks = [(work.file("labelled.pickle"), without, count // PIECES, PIECES * len(without) + k) for k in range(PIECES)]
+    parts = list(pool.map(_compose_piece, tasks))
+    x, y = (np.concatenate([part[k] for part in parts]).astype(np.float16) for k in range(2))
+    np.savez(work.file(f"{name}.npz"), x=x, y=y)
+    work.file(f"{name}.people").write_bytes(pickle.dumps([one for part in parts for one in part[2]]))
+
+
+def _compose_piece(task: tuple[Path, tuple[str, ...], int, int]) -> tuple[Any, Any, list[frozenset[str]]]:
+    labelled, without, count, seed = task
+    chosen = [one for one in pickle.loads(labelled.read_bytes()) if not involves(one.stretch.people, without)]
+    return make_streams(material_of(chosen), count, seed)
+
+
+def _train(task: tuple[Path, tuple[str, ...], int, Path]) -> str:
+    """Train one network on the streams in which nobody is left out; keep its weights."""
+    from imu.evaluation.network_fit import network_of, train  # noqa: PLC0415 - the extra `train`, and slow to import
+
+    streams, without, seed, out = task
+    people = pickle.loads(streams.with_suffix(".people").read_bytes())
+    used = [i for i, those in enumerate(people) if not involves(those, without)]
+    with np.load(streams) as kept:
+        x, y = kept["x"][used].astype(np.float32), kept["y"][used].astype(np.float32)
+    np.savez(out, **arrays_of(network_of(train(x, y, seed))))
+    return out.stem
+
+
+def networks(work: Work, pool: ProcessPoolExecutor, seeds: int, largest: str, say: Callable[[str], None]) -> None:
+    """Train all networks that are not there yet."""
+    if not work.file("labelled.pickle").exists():
+        _load(work, pool)
+        say(f"{len(work.rows)} recordings and {SIMULATED} simulated sessions are read")
+    for name, without, count in (("streams", (), STREAMS), ("streams_without", (largest,), STREAMS // 3)):
+        if not work.file(f"{name}.people").exists():
+            _compose(work, pool, name, without, count)
+            say(f"{name} are composed")
+    jobs: list[tuple[str, tuple[str, ...], int, str]]
+    jobs = [("streams", (), seed, f"seed_{seed}") for seed in range(seeds)]
+    jobs += [("streams", without, 0, name) for name, without in work.left_out.items() if name != f"without_{largest}"]
+    jobs += [("streams_without", (largest,), 0, f"without_{largest}")]
+    tasks: list[tuple[Path, tuple[str, ...], int, Path]] = [
+        (work.file(f"{streams}.npz"), without, seed, work.file(f"{name}.npz")) for streams, without, seed, name in jobs
     ]
+    for name in pool.map(_train, [task for task in tasks if not task[-1].exists()]):
+        say(f"{name} is trained")
 
 
-def examples_of_simulation(seed: int) -> list[Example]:
-    """Return the examples in one random simulated session."""
-    simulated = simulate(*random_session(seed), seed)
-    truths = [(s.name, repetition) for s in simulated.truth.sets for repetition in s.reps]
-    plane = SagittalPlane()
-    examples = []
-    for movement in movements_of(simulated.block):
-        figures = describe(movement, plane)
-        start_s, end_s = figures.time_s[figures.start], figures.time_s[figures.end]
-        hits = [
-            (name, truth)
-            for name, truth in truths
-            if min(end_s, truth.end_s) - max(start_s, truth.start_s)
-            > 0.5 * min(end_s - start_s, truth.end_s - truth.start_s)
-        ]
-        daily = [d.name for d in simulated.truth.daily if d.start_s < end_s and d.end_s > start_s]
-        if len(hits) == 1:
-            plane.learn(figures.lean)
-        name = hits[0][0] if hits else (daily or ["standing"])[0]
-        pattern = str(hits[0][1].pattern) if len(hits) == 1 else "none"
-        examples.append(Example(f"simulated {seed % 10}", name, pattern, tuple(evidence(movement, figures))))
-    return examples
+def judges(work: Work, pool: ProcessPoolExecutor, shipped: Path, held_out: Path) -> None:
+    """Fit what judges the candidates of the networks, and write all weights.
 
-
-def fit_logistic(values: Array, label: Array, weight: Array, ridge: float) -> tuple[float, Array]:
-    """Return bias and coefficients of a ridge-penalised logistic regression, by Newton's method.
-
-    Parameters
-    ----------
-    values : (n, p) array
-        Standardised quantities.
-    label : (n,) array
-        0 or 1.
-    weight : (n,) array
-        Weight of each row.
-    ridge : float
-        Penalty on half the squared coefficients; the bias is free.
+    Evidence is collected with networks that have not seen the person, as it will be of new people.
     """
-    design = np.column_stack((np.ones(len(values)), values))
-    penalty = np.full(design.shape[1], ridge)
-    penalty[0] = 1e-6
-    coefficients = np.zeros(design.shape[1])
-    for _ in range(50):
-        odds = 1.0 / (1.0 + np.exp(-np.clip(design @ coefficients, -30, 30)))
-        gradient = design.T @ (weight * (label - odds)) - penalty * coefficients
-        curvature = (design * (weight * odds * (1 - odds))[:, None]).T @ design + np.diag(penalty)
-        step = np.linalg.solve(curvature, gradient)
-        coefficients = coefficients + step
-        if np.abs(step).max() < 1e-6:
-            break
-    return float(coefficients[0]), coefficients[1:]
-
-
-def balanced(groups: Iterable[tuple[bool, bool]]) -> Array:
-    """Return weights that give each of the (simulated, repetition) groups the same total."""
-    keys = [2 * int(simulated) + int(positive) for simulated, positive in groups]
-    counts = np.bincount(keys, minlength=4)
-    return np.array([TOTAL_WEIGHT / np.count_nonzero(counts) / counts[key] for key in keys])
-
-
-def fit_counting(examples: list[Example]) -> CountingWeights:
-    """Return the weights that tell repetitions from other movements."""
-    values = np.array([example.evidence for example in examples])
-    label = np.array([example.pattern != "none" for example in examples], dtype=float)
-    weight = balanced((example.simulated, example.pattern != "none") for example in examples)
-    lower, upper = np.percentile(values, [1, 99], axis=0)
-    clipped = np.clip(values, lower, upper)
-    centre = np.average(clipped, axis=0, weights=weight * label)
-    scale = np.sqrt(np.average((clipped - centre) ** 2, axis=0, weights=weight))
-    x = (clipped - centre) / scale
-    i, j = np.triu_indices(len(EVIDENCE))
-    bias, coefficients = fit_logistic(np.column_stack((x, x[:, i] * x[:, j])), label, weight, COUNTING_RIDGE)
-    quadratic = np.zeros((len(EVIDENCE), len(EVIDENCE)))
-    quadratic[i, j] = coefficients[len(EVIDENCE) :]
-    return CountingWeights(lower, upper, centre, scale, coefficients[: len(EVIDENCE)], quadratic, bias)
-
-
-def fit_pattern(examples: list[Example]) -> PatternWeights:
-    """Return the weights that tell hinge from squat."""
-    chosen = [example for example in examples if example.pattern != "none"]
-    entries = [EVIDENCE.index(name) for name in ("peak_angle_rad", "angle_at_bottom_rad", "hip_drop_m")]
-    values = np.array([[example.evidence[entry] for entry in entries] for example in chosen])
-    label = np.array([example.pattern == "hinge" for example in chosen], dtype=float)
-    simulated = np.array([example.simulated for example in chosen])
-    weight = np.where(simulated, SIMULATED_SHARE / max(1, simulated.sum()), 0.0)
-    weight += np.where(simulated, 0.0, (1.0 - SIMULATED_SHARE) / max(1, (~simulated).sum()))
-    weight *= TOTAL_WEIGHT
-    scale = values.std(axis=0)
-    bias, coefficients = fit_logistic(values / scale, label, weight, PATTERN_RIDGE)
-    return PatternWeights(bias, *(float(value) for value in coefficients / scale))
-
-
-def source_of(counting: CountingWeights, pattern: PatternWeights, origin: str) -> str:
-    """Return the text of the weights module."""
-
-    def row(values: Array) -> str:
-        return "[" + ", ".join(f"{value:.5g}" for value in values) + "]"
-
-    lines = ['"""Fitted weights. Written by ``python -m imu.evaluation.fit``; do not edit.', "", origin, '"""', ""]
-    lines += ["# fmt: off", "# ruff: noqa: E501", "import numpy as np", ""]
-    lines += ["from imu.motion.evidence import CountingWeights", "from imu.motion.pattern import PatternWeights", ""]
-    lines += ["COUNTING = CountingWeights("]
-    for name in ("lower", "upper", "centre", "scale", "linear"):
-        lines.append(f"    {name}=np.array({row(getattr(counting, name))}),")
-    lines.append("    quadratic=np.array([")
-    lines += [f"        {row(values)}," for values in counting.quadratic]
-    lines += ["    ]),", f"    bias={counting.bias:.5g},", ")", ""]
-    numbers = (pattern.bias, pattern.per_rad_of_peak, pattern.per_rad_at_bottom, pattern.per_m_of_drop)
-    lines.append("PATTERN = PatternWeights(" + ", ".join(f"{number:.5g}" for number in numbers) + ")")
-    return "\n".join(lines) + "\n"
-
-
-def _examples_of_path(trial: Trial) -> list[Example]:
-    return examples_of_trial(read_recording(trial.path).block, trial.person, trial.activity, trial.pattern)
-
-
-def collect(folder: Path, sessions: int = SIMULATED_SESSIONS) -> list[Example]:
-    """Return the examples of the trials in `folder` and of `sessions` simulated sessions."""
-    with ProcessPoolExecutor() as pool:
-        real = pool.map(_examples_of_path, read_index(folder), chunksize=20)
-        simulated = pool.map(examples_of_simulation, range(sessions), chunksize=5)
-        return [example for group in (*real, *simulated) for example in group]
-
-
-def judge_without(people: Iterable[str], examples: list[Example]) -> JudgeParameters:
-    """Return what decides, fitted on everybody but `people`."""
-    without = frozenset(people)
-    others = [example for example in examples if example.person not in without]
-    return JudgeParameters(counting=fit_counting(others), pattern=fit_pattern(others))
-
-
-def write_held_out(data_set: str, examples: list[Example]) -> None:
-    """Write the weights without each fold of people and without the data set, and the manifest that names them."""
-    people = sorted({example.person for example in examples if not example.simulated})
-    folds = {f"people_{k + 1}": people[k::FOLDS] for k in range(FOLDS)}
-    WEIGHTS.mkdir(exist_ok=True)
-    for name, left_out in {**folds, f"without_{data_set}": people}.items():
-        save_judge(WEIGHTS / f"{name}.npz", judge_without(left_out, examples))
-    named = {person: name for name, left_out in folds.items() for person in left_out}
-    manifest = {"people": {data_set: dict(sorted(named.items()))}, "without": {data_set: f"without_{data_set}"}}
-    (WEIGHTS / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+    folds = {name: members for name, members in work.left_out.items() if name.startswith("people_")}
+    network = {name: work.file(f"{name}.npz") for name in (*work.left_out, "seed_0")}
+    tasks: list[ExampleTask] = []
+    for folder, row in work.rows:
+        person = f"{folder.name}/{row['subject']}"
+        name = next(name for name, members in folds.items() if person in members)
+        tasks.append(ExampleTask(network[name], folder, row))
+    tasks += [ExampleTask(network["seed_0"], seed=SIMULATED + k) for k in range(UNSEEN)]
+    examples = [one for part in pool.map(examples_of, tasks, chunksize=8) for one in part]
+    work.file("examples.pickle").write_bytes(pickle.dumps(examples))
+    targets: list[tuple[Path, str, tuple[str, ...]]] = [(shipped, "seed_0", ())]
+    targets += [(held_out / f"{name}.npz", name, without) for name, without in work.left_out.items()]
+    for target, name, without in targets:
+        others = [one for one in examples if not involves(frozenset({one.person}), without)]
+        with np.load(network[name]) as kept:
+            weights = CounterWeights(network_from(dict(kept)), fit_counting(others), fit_pattern(others))
+        with target.open("wb") as file:
+            save_weights(file, weights)
 
 
 def main() -> None:
-    """Fit on all examples and write the weights module."""
-    parser = argparse.ArgumentParser(description="Fit the weights of the motion package and write them.")
-    parser.add_argument("folder", type=Path, help="labelled trials, for example ../shared/data/sisfall")
-    parser.add_argument("--sessions", type=int, default=SIMULATED_SESSIONS, help="simulated sessions to add")
+    """Fit everything and write the weights."""
+    parser = argparse.ArgumentParser(description="Fit the weights of the counter and write them.")
+    parser.add_argument("data", type=Path, help="folder with the data sets, for example ../shared/data")
+    parser.add_argument("work", type=Path, help="folder for intermediate files; they are used again")
+    parser.add_argument("--jobs", type=int, default=2, help="processes")
+    parser.add_argument("--seeds", type=int, default=1, help="networks trained on everybody; the first one ships")
     arguments = parser.parse_args()
-    examples = collect(arguments.folder, arguments.sessions)
-    people = len({example.person for example in examples if not example.simulated})
-    origin = (
-        f"Examples: {sum(not e.simulated for e in examples)} movements of {people} people (SisFall), "
-        f"{sum(e.simulated for e in examples)} of {arguments.sessions} simulated sessions."
-    )
-    WEIGHTS_FILE.write_text(source_of(fit_counting(examples), fit_pattern(examples), origin))
-    write_held_out(arguments.folder.resolve().name, examples)
-    print(f"{WEIGHTS_FILE}: {origin}")
+    begun = perf_counter()
+
+    def say(what: str) -> None:
+        print(f"{perf_counter() - begun:6.0f} s  {what}", flush=True)
+
+    rows = rows_of(arguments.data)
+    data_sets = sorted({folder.name for folder, _ in rows})
+    people = {name: sorted({row["subject"] for folder, row in rows if folder.name == name}) for name in data_sets}
+    folds = {
+        f"people_{k + 1}": tuple(f"{name}/{person}" for name in data_sets for person in people[name][k::FOLDS])
+        for k in range(FOLDS)
+    }
+    arguments.work.mkdir(parents=True, exist_ok=True)
+    WEIGHTS.mkdir(exist_ok=True)
+    work = Work(arguments.work, rows, {**folds, **{f"without_{name}": (name,) for name in data_sets}})
+    os.environ.update(CHILDREN)
+    with ProcessPoolExecutor(arguments.jobs, get_context("spawn")) as pool:
+        largest = max(data_sets, key=lambda name: sum(folder.name == name for folder, _ in rows))
+        networks(work, pool, arguments.seeds, largest, say)
+        judges(work, pool, WEIGHTS_FILE, WEIGHTS)
+    of_person = {person: fold for fold, members in folds.items() for person in members}
+    manifest = {
+        "people": {name: {person: of_person[f"{name}/{person}"] for person in people[name]} for name in data_sets},
+        "without": {name: f"without_{name}" for name in data_sets},
+    }
+    (WEIGHTS / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+    say(f"{WEIGHTS_FILE} and {WEIGHTS} are written")
 
 
 if __name__ == "__main__":

@@ -15,15 +15,12 @@ from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
-
-import numpy as np
+from zipfile import BadZipFile
 
 from imu.errors import ImuError
-from imu.motion.evidence import CountingWeights
-from imu.motion.pattern import PatternWeights
+from imu.motion.fitted import load_weights
 from imu.motion.repetitions import JudgeParameters
 
-COUNTING_ARRAYS = ("lower", "upper", "centre", "scale", "linear", "quadratic")
 WEIGHTS = Path(__file__).parent / "weights"
 
 Kind = Literal["person", "data set"]
@@ -66,14 +63,7 @@ def _manifest(path: Path) -> Mapping[str, Mapping[str, Any]]:
 
 @lru_cache
 def _judge(path: Path) -> JudgeParameters:
-    with np.load(path) as kept:
-        counting = CountingWeights(**{name: kept[name] for name in COUNTING_ARRAYS}, bias=float(kept["bias"]))
-        return JudgeParameters(counting=counting, pattern=PatternWeights(*kept["pattern"].tolist()))
-
-
-def save_judge(path: Path, judge: JudgeParameters) -> None:
-    """Write what `held_out_judge` reads."""
-    pattern = judge.pattern
-    numbers = (pattern.bias, pattern.per_rad_of_peak, pattern.per_rad_at_bottom, pattern.per_m_of_drop)
-    arrays = {name: getattr(judge.counting, name) for name in COUNTING_ARRAYS}
-    np.savez(path, bias=np.array(judge.counting.bias), pattern=np.array(numbers), **arrays)
+    try:
+        return JudgeParameters(weights=load_weights(path))
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
+        raise ImuError(f"{path} is broken: run python -m imu.evaluation.fit ({error!r})") from error

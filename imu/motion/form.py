@@ -5,14 +5,23 @@ This module refuses to decide what the movement was.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
-from imu.motion.movements import Movement
-from imu.motion.steps import STEP_S
+from imu.motion.decoder import Ending
+from imu.motion.height import (
+    END_VELOCITY_SD_M_S,
+    SensorErrors,
+    Standing,
+    VerticalEstimator,
+    VerticalMotion,
+    VerticalParameters,
+)
+from imu.motion.signals import SAME_TIME_S, STEP_S, MotionSignals, chord
 from imu.samples import Array
 
 TRUNK_LEVER_M = 0.3
@@ -27,11 +36,6 @@ SENSOR_ABOVE_HIP_M = 0.08
 MOVING_OF_PEAK = 0.08
 """Part of the peak speed below which the movement has not begun, pauses, or is over; 5 to 10 % is usual (Vitruve,
 GymAware manuals)."""
-
-
-FAST_OF_PEAK = 0.3
-"""Part of the peak speed above which the movement certainly goes on: start and end lie outside of what is faster."""
-
 
 LEAST_KNOWN = 0.1
 """The square of 18°: a plane of which less has been seen is not known."""
@@ -129,6 +133,8 @@ class MovementFigures:
         Turn about the vertical, left positive.
     height_error_m : float
         Height at the end had it not been set to that of the start: how far the estimate was off.
+    height_sd_m : float
+        Standard deviation of the height at its lowest.
     """
 
     time_s: Array
@@ -143,6 +149,7 @@ class MovementFigures:
     end: int
     turn_rad: float
     height_error_m: float
+    height_sd_m: float
 
     @cached_property
     def peak_angle_rad(self) -> float:
@@ -150,9 +157,28 @@ class MovementFigures:
         return _peak(self.trunk_angle_rad)
 
     @cached_property
+    def largest_tilt_rad(self) -> float:
+        """Largest tilt in any direction of the sagittal plane."""
+        return float(np.abs(self.trunk_angle_rad[self.start : self.end + 1]).max())
+
+    @cached_property
     def hip_drop_m(self) -> float:
         """How far the hip sank below standing; not negative."""
         return max(0.0, _peak(-self.height_m))
+
+    @cached_property
+    def size_m(self) -> float:
+        """Hip drop less its standard deviation, and 0.3 m times the largest tilt in rad: legs of a right triangle.
+
+        In 10 s of standing nearly still the height may drift by 0.5 m, but then its standard deviation says so.
+        """
+        certain_m = max(0.0, self.hip_drop_m - self.height_sd_m)
+        return math.hypot(certain_m, TRUNK_LEVER_M * self.largest_tilt_rad)
+
+    @property
+    def tilt_at_start_rad(self) -> float:
+        """Tilt away from standing, either way, where the movement begins."""
+        return abs(float(self.trunk_angle_rad[self.start]))
 
     @cached_property
     def angle_at_bottom_rad(self) -> float:
@@ -160,62 +186,255 @@ class MovementFigures:
         return float(self.trunk_angle_rad[int(np.argmin(self.height_m))])
 
 
-def describe(movement: Movement, sagittal_plane: SagittalPlane) -> MovementFigures:
-    """Return the figures of a movement that returned to standing."""
-    free, motion = movement.height(returns=False), movement.height(returns=True)
-    home, up = movement.standing.up, movement.signals.up
+@dataclass(frozen=True, slots=True, eq=False)
+class _Trace:
+    """Angles and the hip's motion over the steps of a movement."""
+
+    angle: Array
+    sideways: Array
+    height_m: Array
+    velocity_m_s: Array
+    speed: Array
+    lean: Lean
+
+
+def _trace(
+    signals: MotionSignals, standing: Standing, motion: VerticalMotion, from_rest: bool, sagittal_plane: SagittalPlane
+) -> _Trace:
+    home, up = standing.up, signals.up
     along_home = up @ home
     path = up - along_home[:, None] * home
-    lean = Lean(path, path[int(np.argmin(motion.velocity_m_s))], movement.started_at_rest)
+    sensor_velocity = motion.velocity_m_s
+    lean = Lean(path, path[int(np.argmin(sensor_velocity))], from_rest)
     forward = sagittal_plane.forward(lean, home)
     (fx, fy, fz), (hx, hy, hz) = forward.tolist(), home.tolist()
     left = np.array([fy * hz - fz * hy, fz * hx - fx * hz, fx * hy - fy * hx])  # forward x home
     angle = np.arctan2(path @ forward, along_home)
     angle_rate = _rate(angle)
-    height = motion.height_m + SENSOR_ABOVE_HIP_M * (1.0 - np.cos(angle))
-    velocity = motion.velocity_m_s + SENSOR_ABOVE_HIP_M * np.sin(angle) * angle_rate
+    first = float(np.cos(angle[0]))
+    height = motion.height_m + SENSOR_ABOVE_HIP_M * (first - np.cos(angle))
+    velocity = sensor_velocity + SENSOR_ABOVE_HIP_M * np.sin(angle) * angle_rate
     speed = np.hypot(velocity, TRUNK_LEVER_M * angle_rate)
-    start, bottom, resume, end = _phases(speed, np.hypot(height, TRUNK_LEVER_M * angle))
-    resting = movement.before.turn_rate_rad_s
-    bias = median(resting) if movement.started_at_rest and len(resting) else 0.0
-    return MovementFigures(
-        time_s=movement.signals.time_s,
-        trunk_angle_rad=angle,
-        sideways_rad=-np.arcsin(np.clip(path @ left, -1.0, 1.0)),
-        height_m=height,
-        velocity_m_s=velocity,
-        lean=lean,
-        start=start,
-        bottom=bottom,
-        resume=resume,
-        end=end,
-        turn_rad=float((movement.signals.turn_rate_rad_s - bias).sum() * STEP_S),
-        height_error_m=free.last_height_m,
-    )
+    return _Trace(angle, -np.arcsin(np.clip(path @ left, -1.0, 1.0)), height, velocity, speed, lean)
 
 
-def _phases(speed: Array, excursion: Array) -> tuple[int, int, int, int]:
-    """Return the steps of start, turning point, its end and standing again, strictly in order.
+COARSE_VELOCITY_SD_M_S, COARSE_HEIGHT_SD_M = 0.3, 0.06
+"""What is known at the end that the network gives: it is off by up to 0.1 s, at accelerations of 3 m/s²."""
 
-    The turning point is the largest excursion; a pause is the slow stretch around it.
+SNAP_STEPS = 6
+"""Start and end are looked for within 0.3 s of where the network sees them."""
+
+MOVING_START_SD_M_S = 0.1
+"""Vertical velocity of the hip where a repetition begins without standing still."""
+
+RETURNED_SDS, RETURNED_M = 2.0, 0.05
+"""A repetition shows the sensor's errors if its height, estimated freely, came back within so many deviations."""
+
+FORGOTTEN = 0.1
+"""Share of what is known of the sensor's errors that is forgotten with each repetition: they drift with temperature."""
+
+
+LEAST_HOLD_STEPS, HELD_VELOCITY_SD_M_S = 10, 0.08
+"""A calm of 0.5 s is a hold, in which the hip hardly moves. Not zero: a tempo squat that sinks by 0.4 m in 5 s is calm
+too. Without holds the drop of a squat that is held for 5 s was 1.0 m instead of 0.5 m."""
+
+LOOSE_RETURN_SD_M = 0.3
+"""Movement that is no repetition may end at another height; without any bound its height would drift by metres."""
+
+
+@dataclass(eq=False)
+class Candidate:
+    """What may have been a repetition, to be measured and judged.
+
+    Attributes
+    ----------
+    ending : Ending
+        What the network says: when it began and ended.
+    signals : MotionSignals
+        From at most 0.5 s before its start, or from the end of the repetition before, to the step in which the end
+        was seen.
+    before : MotionSignals
+        Up to 1 s before these.
+    standing : Standing
+        Posture and level of standing, as far as known.
+    started_at_rest : bool
+        Whether the person stood still before it.
+    touches : bool
+        Whether it begins where the repetition before it ended.
+    errors : SensorErrors or None
+        What earlier repetitions have shown of the sensor.
+    moved_only : bool
+        Whether the network saw no ending: it is measured to say why it did not count.
+    cut_short : bool
+        Whether a gap or the end of the stream cut it short.
     """
-    n = len(speed)
-    turn = min(max(1, int(np.argmax(excursion))), n - 2)
-    peak = float(speed.max())
-    moving = speed > MOVING_OF_PEAK * peak
-    fast, still = np.flatnonzero(speed >= FAST_OF_PEAK * peak).tolist(), np.flatnonzero(~moving).tolist()
-    before = bisect_left(still, min(turn, fast[0]))
-    after = bisect_right(still, max(turn, fast[-1]))
-    start = still[before - 1] + 1 if before else 0
-    end = still[after] if after < len(still) else n - 1
-    bottom = resume = turn
-    while bottom - 1 > start and not moving[bottom - 1]:
-        bottom -= 1
-    while resume + 1 < end and not moving[resume + 1]:
-        resume += 1
-    start = min(start, bottom - 1)
-    end = max(end, resume + 1)
-    return start, bottom, resume, end
+
+    ending: Ending
+    signals: MotionSignals
+    before: MotionSignals
+    standing: Standing
+    started_at_rest: bool
+    touches: bool
+    errors: SensorErrors | None
+    moved_only: bool = False
+    cut_short: bool = False
+
+    def measure(self, sagittal_plane: SagittalPlane) -> MovementFigures:
+        """Return the figures: start and end are moved to the turning points of the signals nearby.
+
+        First the height is estimated with a loose return at the end that the network gives; that shows where the hip
+        and the trunk really turn, and there the return is set.
+        """
+        signals, n = self.signals, len(self.signals)
+        end = min(max(int(np.searchsorted(signals.time_s, self.ending.end_s - SAME_TIME_S)), 4), n - 1)
+        start = max(0, min(int(np.searchsorted(signals.time_s, self.ending.start_s - SAME_TIME_S)), end - 4))
+        still = self.started_at_rest or self.touches
+        self._estimator = VerticalEstimator(
+            self.standing, 0.05 if still else MOVING_START_SD_M_S, STEP_S, _longest_s(n), errors=self.errors
+        )
+        self._estimator.extend(signals.up, signals.vertical_m_s2)
+        for step in _holds(signals.resting_steps[start:end]):
+            self._estimator.rest(start + step + 1, HELD_VELOCITY_SD_M_S)
+        motion = self._estimator.solve(
+            n,
+            end_velocity_sd_m_s=COARSE_VELOCITY_SD_M_S,
+            returns=True,
+            end=end + 1,
+            return_sd_m=LOOSE_RETURN_SD_M if self.moved_only else COARSE_HEIGHT_SD_M,
+        )
+        trace = _trace(signals, self.standing, motion, self.started_at_rest, sagittal_plane)
+        if not self.moved_only:
+            end = _snapped_end(trace.speed, _turn(trace, start, end), end)
+            motion = self._estimator.solve(n, end_velocity_sd_m_s=END_VELOCITY_SD_M_S, returns=True, end=end + 1)
+            trace = _trace(signals, self.standing, motion, self.started_at_rest, sagittal_plane)
+            start = _snapped_start(trace.speed, start, _turn(trace, start, end), touches=self.touches)
+            if self.touches and start < end - 4:
+                start += _left_top(_excursion(trace, start, end))
+        self._end, start = end, min(start, end - 2)
+        turn = min(max(_turn(trace, start, end), start + 1), end - 1)
+        moving = trace.speed > MOVING_OF_PEAK * float(trace.speed[start : end + 1].max())
+        bottom = resume = turn
+        while bottom - 1 > start and not moving[bottom - 1]:
+            bottom -= 1
+        while resume + 1 < end and not moving[resume + 1]:
+            resume += 1
+        free = self._estimator.solve(end + 1, end_velocity_sd_m_s=END_VELOCITY_SD_M_S)
+        self._free_height_m, self._free_height_sd_m = free.last_height_m, free.height_sd_m
+        bias = median(self.before.turn_rate_rad_s) if self.started_at_rest and len(self.before) else 0.0
+        inside = slice(0, end + 1)
+        return MovementFigures(
+            time_s=signals.time_s[inside],
+            trunk_angle_rad=trace.angle[inside],
+            sideways_rad=trace.sideways[inside],
+            height_m=trace.height_m[inside] - trace.height_m[start],
+            velocity_m_s=trace.velocity_m_s[inside],
+            lean=Lean(trace.lean.path[inside], trace.lean.sinking, trace.lean.from_rest),
+            start=start,
+            bottom=bottom,
+            resume=resume,
+            end=end,
+            turn_rad=float((signals.turn_rate_rad_s[inside] - bias).sum() * STEP_S),
+            height_error_m=free.last_height_m,
+            height_sd_m=motion.height_sd_at_m(int(np.argmin(trace.height_m[inside]))),
+        )
+
+    def learnt_errors(self) -> SensorErrors | None:
+        """Return what is known of the sensor after this repetition, which has been measured."""
+        if abs(self._free_height_m) >= RETURNED_SDS * math.hypot(self._free_height_sd_m, RETURNED_M):
+            return self.errors
+        learnt = self._estimator.solve(self._end + 1, end_velocity_sd_m_s=END_VELOCITY_SD_M_S, returns=True).errors
+        return learnt.relaxed(SensorErrors.unknown(VerticalParameters()), FORGOTTEN)
+
+
+@dataclass(frozen=True, slots=True)
+class Posture:
+    """Where the hip is at a moment, for showing: the figures of a repetition are known only once it is over.
+
+    Attributes
+    ----------
+    trunk_tilt_rad : float
+        Tilt of the pelvis away from standing, in any direction.
+    hip_drop_m : float
+        How far the sensor is below where it was in standing; 0 between movements.
+    """
+
+    trunk_tilt_rad: float
+    hip_drop_m: float
+
+
+def posture_of(signals: MotionSignals, standing: Standing, errors: SensorErrors | None, *, moving: bool) -> Posture:
+    """Return the posture at the end of `signals`, which begin where the movement that goes on began."""
+    tilt_rad = float(chord(signals.up[-1:], standing.up)[0])
+    if not moving:
+        return Posture(tilt_rad, 0.0)
+    n = len(signals)
+    estimator = VerticalEstimator(standing, MOVING_START_SD_M_S, STEP_S, _longest_s(n), errors=errors)
+    estimator.extend(signals.up, signals.vertical_m_s2)
+    return Posture(tilt_rad, max(0.0, -estimator.solve(n).last_height_m))
+
+
+def _holds(resting_steps: NDArray[np.int64]) -> list[int]:
+    """Return the middle step of each rest of `LEAST_HOLD_STEPS` and more."""
+    last_of_run = np.flatnonzero(np.append(resting_steps[1:] < resting_steps[:-1], True))
+    runs = [(int(step), int(resting_steps[step])) for step in last_of_run if resting_steps[step] >= LEAST_HOLD_STEPS]
+    return [max(0, step - run // 2) for step, run in runs]
+
+
+def _longest_s(steps: int) -> float:
+    """Return the length of an estimator for so many steps: one of few, because each is prepared once."""
+    return 4.0 * math.ceil((steps + 1) * STEP_S / 4.0)
+
+
+def _excursion(trace: _Trace, start: int, end: int) -> Array:
+    """Return the excursion (end - start + 1,), m, from the line between the two tops."""
+    angle = trace.angle[start : end + 1]
+    top = np.linspace(angle[0], angle[-1], len(angle))
+    return np.hypot(np.minimum(trace.height_m[start : end + 1], 0.0), TRUNK_LEVER_M * (angle - top))
+
+
+def _turn(trace: _Trace, start: int, end: int) -> int:
+    """Return the step of the largest excursion."""
+    return start + int(np.argmax(_excursion(trace, start, end)))
+
+
+def _left_top(excursion: Array) -> int:
+    """Return the step at which a smooth descent begins that passes 5 % and 25 % of the excursion as this one does.
+
+    A half cosine passes them after 0.144 and 0.333 of its duration. Sway at the top stays below 5 %.
+    """
+    descent = excursion[: int(np.argmax(excursion)) + 1]
+    early, later = (int(np.max(np.flatnonzero(descent < share * descent[-1]), initial=0)) for share in (0.05, 0.25))
+    return max(0, early - round(0.76 * (later - early)))
+
+
+def _snapped_end(speed: Array, turn: int, end: int) -> int:
+    """Return the first step near `end` in which the hip is still, or the one in which it is slowest."""
+    first, last = max(turn + 2, end - SNAP_STEPS), min(len(speed) - 1, end + SNAP_STEPS)
+    if first >= last:
+        return min(len(speed) - 1, max(turn + 2, end))
+    peak = float(speed[turn : last + 1].max())
+    slow = np.flatnonzero(speed[first : last + 1] <= MOVING_OF_PEAK * peak)
+    return first + int(slow[0] if len(slow) else np.argmin(speed[first : last + 1]))
+
+
+def _snapped_start(speed: Array, start: int, turn: int, *, touches: bool) -> int:
+    """Return the last step near `start` in which the hip is still, or the one in which it is slowest.
+
+    A repetition that touches the one before begins there, or after the pause that follows.
+    """
+    first, last = (0, 2) if touches else (max(0, start - 2 * SNAP_STEPS), start + SNAP_STEPS)
+    if first >= min(turn - 1, last):
+        return max(0, min(start, turn - 1))
+    fastest = first + int(np.argmax(speed[first : turn + 1]))  # of the descent: later stillness is that of the bottom
+    last = min(fastest, last)
+    still = speed[: fastest + 1] <= MOVING_OF_PEAK * float(speed[fastest])
+    slow = np.flatnonzero(still[first : last + 1])
+    if not len(slow):
+        return 0 if touches else first + int(np.argmin(speed[first : last + 1]))
+    step = first + int(slow[-1])
+    while step + 1 < fastest and still[step + 1]:
+        step += 1
+    return step
 
 
 def _rate(values: Array) -> Array:

@@ -31,7 +31,7 @@ class SetParameters:
     """How much repetitions of one set vary before anything is known of the set: peak trunk angle,"""
     own_drop_m: float = 0.03
     """hip drop,"""
-    own_log_duration: float = 0.2
+    own_log_duration: float = 0.4
     """logarithm of the duration,"""
     own_pause_s: float = 0.3
     """and pause at the turning point."""

@@ -1,35 +1,100 @@
-"""Rows in, movements and gaps out: the stages of this package, one behind the other.
+"""Rows in; gaps, possible repetitions and other movements out: the stages of this package, one behind the other.
 
-Rows -> :mod:`~imu.motion.resampling` -> :mod:`~imu.motion.steps` -> :mod:`~imu.motion.orientation` ->
-:mod:`~imu.motion.signals` -> :mod:`~imu.motion.movements`.
+Rows -> :mod:`~imu.motion.resampling` -> :mod:`~imu.motion.signals` -> :mod:`~imu.motion.features` ->
+:mod:`~imu.motion.network` -> :mod:`~imu.motion.decoder`, which says where repetitions may have ended. Each becomes a
+:class:`~imu.motion.form.Candidate` with the signals and the standing posture by which it is measured. Activity that no
+repetition explains becomes a candidate too, so that nothing of size disappears.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-from imu.motion.movements import Movement, MovementFinder, Posture
-from imu.motion.orientation import OrientationFilter
+import numpy as np
+
+from imu.motion.decoder import (
+    LEAST_APART,
+    LEAST_DURATION_S,
+    LONGEST_DURATION_S,
+    PREAMBLE_S,
+    Activity,
+    Calm,
+    Decoder,
+    Ending,
+    Stir,
+)
+from imu.motion.features import FEATURES, FeatureBuilder
+from imu.motion.form import Candidate, Posture, posture_of
+from imu.motion.height import SensorErrors, Standing
+from imu.motion.network import Network, NetworkStream
 from imu.motion.resampling import Resampler, is_bridged
-from imu.motion.signals import MotionSignals, SignalBuilder
-from imu.motion.steps import StepGatherer
-from imu.samples import Gap, ImuBlock, RowFaults
+from imu.motion.signals import SAME_TIME_S, MotionSignals, SignalBuilder, chord, steps_in
+from imu.samples import STANDARD_GRAVITY_M_S2, Array, Gap, ImuBlock, RowFaults
 
 CHUNK_ROWS = 8192
-"""Large blocks become signals in pieces that stay in the processor's cache. Movements are then looked for in all of it:
-going to and fro between the two would cost a tenth."""
+"""Large blocks become signals in pieces that stay in the processor's cache."""
+
+KEPT_S = 60.0
+"""Signals are kept for this long: an activity of half a minute, and the rest before it."""
+
+LEAD_S = 0.5
+"""A repetition that does not follow another is measured from this long before its estimated start."""
+
+TOUCHING_S = 0.62
+"""A repetition whose estimated start is this near to the end of the one before begins there."""
+
+OTHER_START_S = 0.62
+"""Where the start of movement and the duration that the network gives disagree by more, both are measured."""
+
+SAME_SET_S = 6.0
+"""Within this time after a repetition the next one is measured from the same standing posture: between repetitions
+people stay 14-25° forward, braced (`squat_sets`), and a pause there is no standing."""
+
+STANDING_SEARCH_S, LONG_REST_S = 40.0, 1.5
+"""How far back a rest is looked for that shows how the person stands, and which rest is as good as a longer one. In 30
+simulated touch-and-go sessions the posture is wrong by more than 8° before 8 % of the sets; the latest rest of 20 s is
+before 16 %."""
+
+SAME_STANDING_RAD = math.radians(30)
+"""A rest in a posture further than this from that at the start was no standing, but sitting, say."""
+
+NO_STANDING_RAD = math.radians(60)
+"""Within a set standing stays what it was, unless a repetition begins in a posture further than this from it."""
+
+KNOWN_S, OTHER_POSTURE_RAD = 60.0, math.radians(45)
+"""After a gap the posture of the last repetition is standing for this long, where the stream goes on in another one: a
+gap at the bottom of a hinge must not make standing of it."""
+
+REST_S, SETTLED_S = 0.3, 1.0
+"""Calm for 0.3 s shows posture and level; at most the last second of it is used."""
+
+RESTING_LEVEL_SD_M_S2 = 0.015
+"""Error of a level that was measured in rest: what sway and breathing leave in the mean."""
+
+UNKNOWN_LEVEL_SD_M_S2 = 0.3
+"""Error of standard gravity as the level: 30 mg, the accelerometer's offset."""
+
+FAR_TILT = 2.0 * 0.35
+"""Beyond this value of the feature `tilt_from_quiet`, 20° from the usual posture, the hip is active."""
+
+FAR_HEIGHT = 2.0 * 0.2
+"""Beyond this value of the feature `height_3_s`, 0.2 m up or down within some seconds, it is too: sitting down."""
+
+EXPLAINED_S = 0.3
+"""Movement up to this long before and after a repetition belongs to it."""
+
+LEAST_MOVEMENT_S, LEAST_CUT_SHORT_S, LONGEST_MOVEMENT_S = 0.8, 0.4, 20.0
+"""Unexplained activity is reported if it is this long, also where a gap cut it short; of a longer one the last part is
+measured."""
 
 
 class SignalTracker:
-    """Rows -> signals and gaps. After a gap that is not bridged (see `is_bridged`) the filters start anew."""
+    """Rows -> signals and gaps. After a gap that is not bridged (see `is_bridged`) the filters start again."""
 
     def __init__(self) -> None:
         self.resampler = Resampler()
-        self._begin_segment()
-
-    def _begin_segment(self) -> None:
-        self._steps = StepGatherer()
-        self._orientation = OrientationFilter()
         self._signals = SignalBuilder()
 
     def push(self, block: ImuBlock) -> Iterator[Gap | MotionSignals]:
@@ -37,53 +102,115 @@ class SignalTracker:
         for start in range(0, len(block), CHUNK_ROWS):
             for piece in self.resampler.push(block[start : start + CHUNK_ROWS]):
                 if not isinstance(piece, Gap):
-                    steps = self._steps.push(piece)
-                    yield self._signals.push(steps, self._orientation.push(steps))
+                    yield self._signals.push(piece)
                     continue
                 if not is_bridged(piece):
-                    self._begin_segment()
+                    self._signals = SignalBuilder()
                 yield piece
 
 
-class MovementTracker:
-    """Find the movements and gaps in a stream; any cutting into blocks gives the same, with ``==``.
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """Something found in the stream.
 
-    A gap that is not bridged ends the movement that is going on.
+    Attributes
+    ----------
+    item : Gap or tuple of Candidate
+        What; a possible repetition is a candidate for each time at which it may have begun.
+    seen_s : float
+        When on the stream; items come in the order of this.
+    settled_s : float
+        No repetition that began before this can come after the item.
     """
 
-    def __init__(self) -> None:
-        self._signals = SignalTracker()
-        self._finder = MovementFinder()
+    item: Gap | tuple[Candidate, ...]
+    seen_s: float
+    settled_s: float
 
-    def push(self, block: ImuBlock) -> list[Gap | Movement]:
-        """Take the next rows; return what they finish, in order."""
-        found: list[Gap | Movement] = []
+
+class MotionTracker:
+    """Find candidates and gaps in a stream; any cutting into blocks gives the same, with ``==``.
+
+    Parameters
+    ----------
+    network : Network
+        Says where repetitions end.
+    """
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self._signals = SignalTracker()
+        self._errors: SensorErrors | None = None
+        self._upright: tuple[float, Array] | None = None  # when a repetition last counted, and how the person stood
+        self._begin_segment()
+
+    def _begin_segment(self) -> None:
+        self._features, self._stream, self._decoder = FeatureBuilder(), NetworkStream(self._network), Decoder()
+        self._kept: MotionSignals | None = None
+        self._end_log_odds: list[tuple[Array, Array]] = []
+        self._standing: Standing | None = None  # of the set going on
+        self._last_end_s = -math.inf
+        self._explained: list[tuple[float, float]] = []  # what recent movements were
+        self._frozen_s: float | None = None
+
+    def push(self, block: ImuBlock) -> Iterator[Found]:
+        """Take the next rows; give what they finish, in order. To be run to its end.
+
+        What is found later depends on what the caller says of a candidate: call `place` and `explain` before going on.
+        """
         signals: list[MotionSignals] = []
         for piece in self._signals.push(block):
             if not isinstance(piece, Gap):
                 signals.append(piece)
                 continue
-            found += self._finder.push(signals)
-            signals = []
+            yield from self._look(signals)
+            signals, settled_s = [], self.settled_s
             if not is_bridged(piece):
-                found += self.finish()
-            found.append(piece)
-        found += self._finder.push(signals)
-        return found
+                yield from self.finish()
+                self._begin_segment()
+            yield Found(piece, piece.end_s, settled_s)
+        yield from self._look(signals)
 
-    def finish(self) -> list[Gap | Movement]:
-        """End the stream; return the movement that this cuts short, if there is one."""
-        movement = self._finder.interrupt()
-        return [] if movement is None else [movement]
+    def finish(self) -> Iterator[Found]:
+        """End the stream; give what was still going on."""
+        for item in self._decoder.finish():
+            if isinstance(item, Ending):
+                yield from self._possible(item)
+            else:
+                yield from self._unexplained(item, cut_short=True)
 
-    def nothing_before(self, time_s: float) -> bool:
-        """Return whether no movement can come any more that started at or before `time_s`."""
-        return self._finder.nothing_before(time_s)
+    def place(self, candidate: Candidate, end_s: float) -> None:
+        """Take where a repetition really ended: the next one may begin there."""
+        self._last_end_s = end_s
+        self._standing = candidate.standing
+        self._upright = (end_s, candidate.standing.up)
+
+    def explain(self, start_s: float, end_s: float) -> None:
+        """Take that movement between these times is known: it is not reported again."""
+        self._explained.append((start_s, end_s))
+
+    def learn(self, candidate: Candidate) -> None:
+        """Learn the sensor's errors from a repetition that counted."""
+        self._errors = candidate.learnt_errors()
+
+    @property
+    def settled_s(self) -> float:
+        """No repetition can come any more that began before this."""
+        return self._decoder.settled_s
 
     @property
     def posture(self) -> Posture | None:
         """Where the hip is now; ``None`` before the first step."""
-        return self._finder.posture
+        if self._kept is None or not len(self._kept):
+            return None
+        since_s = self._decoder.moving_since_s
+        now = len(self._kept)
+        first = (
+            now - 1 if since_s is None else int(np.searchsorted(self._kept.time_s, since_s - PREAMBLE_S - SAME_TIME_S))
+        )
+        first = min(max(first, now - steps_in(LONGEST_MOVEMENT_S)), now - 1)
+        standing = self._standing_at(self._kept, max(first, 0), float(self._kept.time_s[max(first, 0)]))
+        return posture_of(self._kept[max(first, 0) :], standing, self._errors, moving=since_s is not None)
 
     @property
     def faults(self) -> RowFaults:
@@ -100,3 +227,148 @@ class MovementTracker:
         """Times of the first and the last row used; ``None`` before the first."""
         first, last = self._signals.resampler.first_s, self._signals.resampler.last_s
         return None if first is None or last is None else (first, last)
+
+    # -- one after the other
+
+    def _look(self, parts: list[MotionSignals]) -> Iterator[Found]:
+        """Give what the next signals show, in the order in which it is seen."""
+        parts = [part for part in parts if len(part)]
+        if not parts:
+            return
+        self._kept = MotionSignals.joined(parts if self._kept is None else [self._kept, *parts])
+        seen: list[Ending | Stir | Calm | Activity] = []
+        for part in parts:
+            time_s, features = self._features.push(part)
+            logits = self._stream.push(features)
+            self._end_log_odds.append((time_s, logits[:, 3].astype(np.float64)))
+            far = features[FEATURES.index("tilt_from_quiet")] > FAR_TILT
+            far |= np.abs(features[FEATURES.index("height_3_s")]) > FAR_HEIGHT
+            seen += self._decoder.push(time_s, logits, far)
+        seen.sort(key=lambda item: item.seen_s)
+        for item in seen:
+            if isinstance(item, Ending):
+                yield from self._possible(item)
+            elif isinstance(item, Stir):
+                self._frozen_s = item.settled_s
+            elif isinstance(item, Calm):
+                self._frozen_s = None
+            else:
+                yield from self._unexplained(item)
+        self._forget()
+
+    def _possible(self, ending: Ending) -> Iterator[Found]:
+        """Give the repetition that may have ended, with each time at which it may have begun.
+
+        An ending that is too near to that of the last repetition is the same one's, seen again.
+        """
+        apart_s = max(LEAST_DURATION_S, LEAST_APART * (ending.end_s - ending.start_s))
+        if ending.end_s - self._last_end_s < apart_s:
+            return
+        moving_since_s = max(ending.moving_since_s, self._last_end_s, ending.end_s - LONGEST_DURATION_S)
+        starts_s = [ending.start_s]
+        if abs(moving_since_s - ending.start_s) > OTHER_START_S:
+            starts_s.append(moving_since_s)
+        candidates = [self._candidate(ending._replace(start_s=start_s)) for start_s in starts_s]
+        long_enough = [one for one in candidates if len(one.signals) >= steps_in(LEAST_DURATION_S)]
+        if long_enough:
+            yield Found(tuple(long_enough), ending.seen_s, self._settled(ending.seen_s))
+
+    def _settled(self, seen_s: float) -> float:
+        return seen_s - PREAMBLE_S if self._frozen_s is None else self._frozen_s
+
+    def _unexplained(self, activity: Activity, *, cut_short: bool = False) -> Iterator[Found]:
+        """Give the parts of activity that no repetition explains."""
+        known = sorted(span for span in self._explained if span[1] > activity.start_s and span[0] < activity.end_s)
+        least_s = LEAST_CUT_SHORT_S if cut_short else LEAST_MOVEMENT_S
+        start_s, parts = activity.start_s, []
+        for first_s, last_s in [*known, (activity.end_s + EXPLAINED_S, math.inf)]:
+            if first_s - EXPLAINED_S - start_s >= least_s:
+                parts.append((start_s, first_s - EXPLAINED_S))
+            start_s = max(start_s, last_s + EXPLAINED_S)
+        for part, (first_s, last_s) in enumerate(parts):
+            log_odds = self._log_odds_in(first_s, last_s)
+            start_s = max(first_s, last_s - LONGEST_MOVEMENT_S)
+            ending = Ending(start_s, last_s, start_s, activity.seen_s, log_odds)
+            interrupted = cut_short and part == len(parts) - 1
+            candidate = self._candidate(ending, moved_only=True, cut_short=interrupted)
+            if len(candidate.signals) >= steps_in(least_s):
+                yield Found((candidate,), activity.seen_s, self._settled(activity.seen_s))
+
+    def _log_odds_in(self, start_s: float, end_s: float) -> float:
+        """Return the largest log-odds of a repetition having ended between these times, or just after."""
+        inside = [logits[(time_s > start_s) & (time_s < end_s + 1.0)] for time_s, logits in self._end_log_odds]
+        return max((float(logits.max()) for logits in inside if len(logits)), default=-99.0)
+
+    def _forget(self) -> None:
+        """Drop what no later decision can reach."""
+        if self._kept is None:
+            return
+        surplus = len(self._kept) - steps_in(KEPT_S)
+        if surplus > 0:
+            self._kept = self._kept[surplus:]
+        first_s = float(self._kept.time_s[0])
+        self._end_log_odds = [part for part in self._end_log_odds if len(part[0]) and part[0][-1] >= first_s]
+        self._explained = [span for span in self._explained if span[1] >= first_s]
+
+    # -- measuring
+
+    def _candidate(self, ending: Ending, *, moved_only: bool = False, cut_short: bool = False) -> Candidate:
+        """Return what may have been a repetition, with the signals and the standing posture to measure it by."""
+        if self._kept is None:
+            raise ValueError("an ending without signals")
+        kept = self._kept
+        touches = not moved_only and abs(ending.start_s - self._last_end_s) < TOUCHING_S
+        begin_s = self._last_end_s if touches else max(ending.start_s - LEAD_S, self._last_end_s)
+        first = int(np.searchsorted(kept.time_s, begin_s + SAME_TIME_S))
+        last = int(np.searchsorted(kept.time_s, (ending.end_s if moved_only else ending.seen_s) + SAME_TIME_S))
+        at_start = int(np.searchsorted(kept.time_s, ending.start_s + SAME_TIME_S))
+        return Candidate(
+            ending=ending,
+            signals=kept[first:last],
+            before=kept[max(0, first - steps_in(1.0)) : first],
+            standing=self._standing_at(kept, at_start, ending.start_s),
+            started_at_rest=not touches and bool((kept.resting_steps[first : at_start + 1] >= steps_in(REST_S)).any()),
+            touches=touches,
+            errors=self._errors,
+            moved_only=moved_only,
+            cut_short=cut_short,
+        )
+
+    def _standing_at(self, kept: MotionSignals, at_start: int, start_s: float) -> Standing:
+        """Return how the person stands: as in the set going on, or as in the longest rest before."""
+        at_start = min(max(at_start, 1), len(kept))
+        if self._standing is not None and start_s - self._last_end_s < SAME_SET_S:
+            here = kept.up[at_start - 1 : at_start]
+            if float(chord(here, self._standing.up)[0]) < NO_STANDING_RAD:
+                return self._standing
+        standing = standing_before(kept, at_start)
+        if self._upright is not None and start_s - kept.time_s[0] < STANDING_SEARCH_S:
+            last_s, upright = self._upright
+            if start_s - last_s < KNOWN_S and float(chord(upright[None], standing.up)[0]) > OTHER_POSTURE_RAD:
+                return Standing(upright, STANDARD_GRAVITY_M_S2, UNKNOWN_LEVEL_SD_M_S2)
+        return standing
+
+
+def standing_before(signals: MotionSignals, at_start: int) -> Standing:
+    """Return posture and level of standing before the step `at_start`: those of the longest rest in the last 40 s.
+
+    Of rests of `LONG_REST_S` and more it is the latest. A longer rest counts for more because a short one may be the
+    braced posture in which a set is begun, 8-17° forward. Without any rest in a posture like the one at the start it
+    is the posture there, with standard gravity as the level.
+    """
+    at_start = min(max(at_start, 1), len(signals))
+    here = signals.up[max(0, at_start - 4) : at_start].sum(axis=0)
+    here /= math.sqrt(here @ here)
+    earliest = max(0, at_start - steps_in(STANDING_SEARCH_S))
+    searched = slice(earliest, at_start + steps_in(0.2))
+    runs = np.minimum(signals.resting_steps[searched], steps_in(LONG_REST_S))
+    runs[chord(signals.up[searched], here) > SAME_STANDING_RAD] = 0
+    longest = int(runs.max(initial=0))
+    if longest < steps_in(REST_S):
+        return Standing(here, STANDARD_GRAVITY_M_S2, UNKNOWN_LEVEL_SD_M_S2)
+    last = earliest + int(np.flatnonzero(runs == longest)[-1])
+    used = slice(max(0, last + 1 - min(longest, steps_in(SETTLED_S))), last + 1)
+    up = signals.up[used].sum(axis=0)
+    up /= math.sqrt(up @ up)
+    level = float(signals.vertical_m_s2[used].sum()) / (used.stop - used.start)
+    return Standing(up, level, RESTING_LEVEL_SD_M_S2)

@@ -173,6 +173,8 @@ def measure_repetition(
     end = len(time) - 1 if joined[1] else turn + int(np.flatnonzero(up < START_SHARE * up.max())[0])
     arrive = int(np.flatnonzero(main[: turn + 1] >= main[0] + TURN_SHARE * (main[turn] - main[0]))[0])
     leave = turn + int(np.flatnonzero(main[turn:] >= main[-1] + TURN_SHARE * (main[turn] - main[-1]))[-1])
+    leave = min(leave, end - 1)  # the tops of a set with much lean may lie as deep as a shallow repetition
+    arrive = min(arrive, leave)
     rise_s = float(time[end] - time[leave])
     step_s = float(time[1] - time[0])
     return RepetitionTruth(

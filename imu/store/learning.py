@@ -129,7 +129,9 @@ def lesson_of(session: CorrectedSession) -> Lesson:
         told = [
             (one.measured, one.pattern)
             for one in one_set.repetitions
-            if one.measured is not None and one.pattern in (Pattern.SQUAT, Pattern.HINGE)
+            if one.measured is not None
+            and one.measured.hinge_log_odds is not None
+            and one.pattern in (Pattern.SQUAT, Pattern.HINGE)
         ]
         if told:
             sets.append(ToldSet(*(tuple(each) for each in zip(*told, strict=True))))
@@ -153,15 +155,14 @@ def learn(lessons: Sequence[Lesson], judge: JudgeParameters | None = None) -> Le
         return int((movement.log_odds + shift >= threshold) is not movement.answer)
 
     def mistold(one_set: ToldSet, shift: float) -> int:
-        teller = PatternTeller(chosen.pattern, shift)
+        teller = PatternTeller(shift)
         told = [teller.tell(repetition).pattern for repetition in one_set.repetitions]
         return sum(pattern is not right for pattern, right in zip(told, one_set.patterns, strict=True))
 
     def in_set(one_set: ToldSet) -> list[Witness]:
         """Return a set's witnesses; done alike, they are one together for each pattern."""
-        log_odds = PatternTeller(chosen.pattern).own_log_odds
         return [
-            Witness(log_odds(repetition), pattern is Pattern.HINGE, 1.0 / one_set.patterns.count(pattern))
+            Witness(repetition.hinge_log_odds or 0.0, pattern is Pattern.HINGE, 1.0 / one_set.patterns.count(pattern))
             for repetition, pattern in zip(one_set.repetitions, one_set.patterns, strict=True)
         ]
 

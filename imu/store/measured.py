@@ -126,4 +126,9 @@ def _repetition_row(repetition: Repetition) -> tuple[object, ...]:
 
 def _repetition(row: Sequence[Any]) -> Repetition:
     figures = dict(zip(_REPETITION_COLUMNS, row, strict=True))
-    return Repetition(**{**figures, "pattern": Pattern(figures["pattern"])})
+    standing = figures["drop_from_standing"]
+    figures |= {
+        "pattern": Pattern(figures["pattern"]),
+        "drop_from_standing": None if standing is None else bool(standing),
+    }
+    return Repetition(**figures)

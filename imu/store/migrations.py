@@ -168,6 +168,10 @@ MIGRATIONS = (
     ) STRICT;
     INSERT INTO learning VALUES (1, 1, NULL);
     """,
+    """
+    ALTER TABLE repetition ADD COLUMN hinge_log_odds REAL;
+    ALTER TABLE repetition ADD COLUMN drop_from_standing INTEGER;
+    """,
 )
 """Number n, counted from 1, takes a store from version n - 1 to n. A released one is never edited; add the next."""
 

@@ -89,6 +89,8 @@ CREATE TABLE repetition (
     sideways_tilt_rad            REAL    NOT NULL,
     turn_rad                     REAL    NOT NULL,
     trunk_lead_s                 REAL    NOT NULL, counting_log_odds REAL,  -- NULL from older versions
+    hinge_log_odds               REAL,  -- NULL from older versions
+    drop_from_standing           INTEGER,  -- 0 or 1; NULL from older versions
     FOREIGN KEY (session_id, set_number) REFERENCES training_set (session_id, number) ON DELETE CASCADE,
     FOREIGN KEY (session_id, rejected_number) REFERENCES rejected (session_id, number) ON DELETE CASCADE,
     UNIQUE (session_id, set_number, number),

@@ -21,7 +21,7 @@ find "$job" -name __pycache__ -prune -exec rm -rf {} +
 cat > "$job/job.sh" <<'EOS2'
 export BLE_TIER=bluez HYPOTHESIS_STORAGE_DIRECTORY=/tmp/hypothesis # /job cannot be written to
 # A minute of training in real time is left to the virtual tier.
-eval "exec timeout 600 python3 -m pytest -p no:cacheprovider --color=no --durations=0 -v tests/test_training_over_the_air.py \
+eval "exec timeout 600 python3 -m pytest -o addopts= -p no:cacheprovider --color=no --durations=0 -v tests/test_training_over_the_air.py \
     --deselect tests/test_training_over_the_air.py::test_a_minute_with_five_drops_counts_as_an_undisturbed_one $(cat arguments)"
 EOS2
 

@@ -30,6 +30,7 @@ angle_at_bottom_deg      number  tilt at the lowest point of the hip, degrees
 sideways_tilt_deg        number  largest tilt out of the sagittal plane, left positive, degrees
 turn_deg                 number  turn about the vertical from start to end, left positive, degrees
 trunk_lead_s             number  by how much the trunk tilted before the hip sank, s; positive is hips first
+hip_drop_from            text    standing, or top: the top of a touch-and-go repetition may lie below standing
 ======================== ======= =============================================================================
 
 What was not measured or entered is empty. A repetition that the person deleted has no row.
@@ -41,7 +42,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from imu.app.report.objects import FIGURES
+from imu.app.report.objects import FIGURES, hip_drop_from
 from imu.motion.repetitions import Repetition
 from imu.store import CorrectedRepetition, CorrectedSet, StoredSession
 
@@ -59,7 +60,7 @@ class _Place:
     one: CorrectedRepetition
 
 
-def _figure(figure_of: Callable[[Repetition], float]) -> Callable[[_Place], Cell]:
+def _figure(figure_of: Callable[[Repetition], Cell]) -> Callable[[_Place], Cell]:
     return lambda place: None if place.one.measured is None else figure_of(place.one.measured)
 
 
@@ -85,6 +86,7 @@ COLUMNS: dict[str, tuple[type, Callable[[_Place], Cell]]] = {
     "bottom_s": (float, _figure(lambda measured: round(measured.bottom_s, 3))),
     "end_s": (float, lambda place: _seconds(place.one.end_s)),
     **{name: (float, _figure(figure_of)) for name, figure_of in FIGURES.items()},
+    "hip_drop_from": (str, _figure(hip_drop_from)),
 }
 """Name -> type and how a cell is made. The table above says what each means; a test holds the two together."""
 

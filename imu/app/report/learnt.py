@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import math
 
-from imu.app.report.words import degrees, number_of
+from imu.app.report.words import number_of
 from imu.motion.personal import LARGEST_SHIFT
 from imu.motion.repetitions import JudgeParameters
 from imu.store import KnownOfPerson
 from imu.store.learning import Learnt
 
 
-def lean_rad(hinge_shift: float) -> float:
-    """Return how much further a person has to lean to be told a hinge, by a shift of its log-odds."""
-    weights = JudgeParameters().pattern
-    return 0.0 - hinge_shift / (weights.per_rad_of_peak + weights.per_rad_at_bottom)
+def least_hinge_probability(hinge_shift: float) -> float:
+    """Return the probability, as other people are judged, from which a repetition of this person is a hinge."""
+    return 1.0 / (1.0 + math.exp(hinge_shift))
 
 
 def least_probability(counting_shift: float) -> float:
@@ -46,7 +45,8 @@ def learnt_object(known: KnownOfPerson) -> dict[str, object]:
         "switched_on": known.switched_on,
         "since": None if known.since is None else known.since.isoformat(),
         "largest_shift": LARGEST_SHIFT,
-        "hinge": _object(learning.hinge) | {"further_lean_deg": round(math.degrees(lean_rad(learning.hinge.shift)), 1)},
+        "hinge": _object(learning.hinge)
+        | {"least_probability": round(least_hinge_probability(learning.hinge.shift), 3)},
         "counting": _object(learning.counting)
         | {"least_probability": round(least_probability(learning.counting.shift), 3)},
     }
@@ -62,12 +62,14 @@ def _object(learnt: Learnt) -> dict[str, object]:
 
 
 def _pattern(learnt: Learnt) -> str:
-    most = degrees(abs(lean_rad(LARGEST_SHIFT)))
+    least, most = (least_hinge_probability(shift) for shift in (LARGEST_SHIFT, -LARGEST_SHIFT))
+    bounds = f"{least:.2f} to {most:.2f} can be learnt"
     if not learnt.shift:
-        return f"hinges begin where they do for anybody (up to {most} either way can be learnt){_why_not(learnt)}"
-    further = "further" if learnt.shift < 0 else "less far"
-    told = f"you lean {degrees(abs(lean_rad(learnt.shift)))} {further} than others before it is told a hinge"
-    return f"{told} (up to {most} can be learnt){_helped(learnt)}"
+        return f"a repetition is a hinge if that is the likelier pattern, as for anybody ({bounds}){_why_not(learnt)}"
+    now = least_hinge_probability(learnt.shift)
+    return (
+        f"a repetition is a hinge with a probability of {now:.2f} or more (0.50 for others; {bounds}){_helped(learnt)}"
+    )
 
 
 def _counting(learnt: Learnt) -> str:

@@ -32,6 +32,11 @@ FIGURES: Mapping[str, Callable[[Repetition], float]] = {
 """The figures of a repetition as programs read them, in their order."""
 
 
+def hip_drop_from(repetition: Repetition) -> str | None:
+    """Return what the hip drop counts from: ``standing`` or the ``top`` of the repetition; None if not kept."""
+    return None if repetition.drop_from_standing is None else "standing" if repetition.drop_from_standing else "top"
+
+
 def session_object(recording: str, summary: SessionSummary) -> Object:
     """Return what ``imu replay --json`` prints of a recording."""
     return _object(recording, apply_corrections(summary))
@@ -101,7 +106,7 @@ def _corrected_repetition_object(one: CorrectedRepetition) -> Object:
             "confirmed_s": None,
             "pattern": one.pattern.value,
             "confidence": 1.0,
-        } | dict.fromkeys(FIGURES)
+        } | dict.fromkeys((*FIGURES, "hip_drop_from"))
     else:
         found = repetition_object(one.figures)
     if one.added:
@@ -142,7 +147,8 @@ def repetition_object(repetition: Repetition) -> Object:
         "pattern": repetition.pattern.value,
         "confidence": _rounded(repetition.confidence, 3),
     }
-    return found | {key: figure_of(repetition) for key, figure_of in FIGURES.items()}
+    found |= {key: figure_of(repetition) for key, figure_of in FIGURES.items()}
+    return found | {"hip_drop_from": hip_drop_from(repetition)}
 
 
 def _rounded(value: float, decimals: int) -> float:

@@ -7,25 +7,22 @@ were still to come. This module refuses to know where a recording is kept and ho
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from imu.motion.form import Lean, SagittalPlane, describe
-from imu.motion.movements import Movement, MovementFinder
-from imu.motion.pursuit import Ending
+from imu.motion.form import Lean, SagittalPlane
+from imu.motion.repetitions import Repetition
 from imu.motion.resampling import is_bridged
 from imu.motion.signals import MotionSignals
-from imu.motion.tracker import SignalTracker
+from imu.motion.tracker import SAME_SET_S, SignalTracker, standing_before
 from imu.samples import Array, Gap, ImuBlock
 from imu.session import SessionSummary
 from imu.sources.recording import read_recording
 from imu.sources.training_recording import open_training_recording
 from imu.sources.training_samples import samples_of
-
-SAME_S = 1e-6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,66 +69,76 @@ def angle_curve(blocks: Iterable[ImuBlock], summary: SessionSummary) -> AngleCur
     summary : SessionSummary
         What was counted in it.
     """
-    segments = list(_segments(blocks))
-    movements = [movement for _, found in segments for movement in found]
-    if not movements:
+    lone = [one.repetition for one in summary.rejected if one.repetition is not None]
+    counted = sorted([one for one_set in summary.sets for one in one_set.repetitions] + lone, key=lambda r: r.start_s)
+    movements = sorted([(r.start_s, r.end_s) for r in counted] + [(m.start_s, m.end_s) for m in summary.rejected])
+    segments = [(signals, _postures(signals, movements)) for signals in _segments(blocks)]
+    standing = next((postures[0][1] for _, postures in segments if postures), None)
+    if standing is None:
         return None
-    plane = _plane(movements, summary)
+    plane = _plane([(signals, dict(postures)) for signals, postures in segments], counted)
     times, angles = [], []
-    standing = movements[0].standing
-    for signals, found in segments:
+    for signals, postures in segments:
         start = 0
-        for movement in [*found, None]:
-            if movement is not None:
-                standing = movement.standing
-            end = (
-                len(signals)
-                if movement is None
-                else int(np.searchsorted(signals.time_s, movement.signals.time_s[-1])) + 1
-            )
+        for (_, following), until in zip([(0, standing), *postures], [*(s for s, _ in postures), None], strict=True):
+            standing, end = following, len(signals) if until is None else until
             times.append(signals.time_s[start:end])
-            angles.append(_angle(signals.up[start:end], standing.up, plane))
+            angles.append(_angle(signals.up[start:end], standing, plane))
             if start == 0 and len(angles[-1]):
                 angles[-1][0] = np.nan
             start = end
     return AngleCurve(np.concatenate(times), np.concatenate(angles))
 
 
-def _segments(blocks: Iterable[ImuBlock]) -> Iterator[tuple[MotionSignals, list[Movement]]]:
-    """Give each stretch without a hole: its signals, and the movements in it."""
-    tracker, finder = SignalTracker(), MovementFinder()
+def _segments(blocks: Iterable[ImuBlock]) -> Iterator[MotionSignals]:
+    """Give the signals of each stretch without a gap that is not bridged."""
+    tracker = SignalTracker()
     signals: list[MotionSignals] = []
-    movements: list[Movement] = []
     for block in blocks:
         for piece in tracker.push(block):
             if not isinstance(piece, Gap):
                 signals.append(piece)
-                movements += finder.push([piece])
             elif not is_bridged(piece):
-                finder.interrupt()
                 if signals:
-                    yield MotionSignals.joined(signals), movements
-                signals, movements = [], []
+                    yield MotionSignals.joined(signals)
+                signals = []
     if signals:
-        yield MotionSignals.joined(signals), movements
+        yield MotionSignals.joined(signals)
 
 
-def _plane(movements: Iterable[Movement], summary: SessionSummary) -> SagittalPlane:
+def _postures(signals: MotionSignals, movements: Sequence[tuple[float, float]]) -> list[tuple[int, Array]]:
+    """Return the step at which each movement begins, and `up` in the standing posture from which it is measured."""
+    postures: list[tuple[int, Array]] = []
+    last_end_s = -np.inf
+    for start_s, end_s in movements:
+        if not (len(signals) and signals.time_s[0] <= end_s and start_s <= signals.time_s[-1]):
+            continue
+        step = int(np.searchsorted(signals.time_s, start_s))
+        if start_s - last_end_s >= SAME_SET_S:
+            postures.append((step, standing_before(signals, step + 1).up))
+        last_end_s = end_s
+    return postures
+
+
+def _plane(segments: Sequence[tuple[MotionSignals, dict[int, Array]]], counted: Sequence[Repetition]) -> SagittalPlane:
     """Return the sagittal plane that the counted repetitions show."""
-    rejected = [one.repetition for one in summary.rejected if one.repetition is not None]
-    counted = [one for one_set in summary.sets for one in one_set.repetitions] + rejected
-    ends = np.sort([one.confirmed_s for one in counted])
     plane = SagittalPlane()
-    for movement in movements:
-        end_s = float(movement.signals.time_s[-1])
-        near = np.searchsorted(ends, end_s - SAME_S)
-        if movement.ending is Ending.RETURNED and near < len(ends) and ends[near] <= end_s + SAME_S:
-            plane.learn(describe(movement, plane).lean)
+    for signals, postures in segments:
+        for one in counted:
+            first, middle, last = np.searchsorted(
+                signals.time_s, (one.start_s, (one.start_s + one.bottom_s) / 2, one.end_s)
+            )
+            before = [step for step in postures if step <= first]
+            if not before or last >= len(signals):
+                continue
+            home, up = postures[before[-1]], signals.up[first : last + 1]
+            path = up - (up @ home)[:, None] * home
+            plane.learn(Lean(path, path[middle - first]))
     return plane
 
 
 def _angle(up: Array, home: Array, plane: SagittalPlane) -> Array:
-    """Return the forward tilt (n,) away from the posture `home`, as :func:`imu.motion.form.describe` does."""
+    """Return the forward tilt (n,) away from the posture `home`, as the figures of a repetition do."""
     if not len(up):
         return np.empty(0)
     along = up @ home

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from imu.app.training_run import Happened
-from imu.motion.movements import Posture
+from imu.motion.form import Posture
 from imu.motion.repetitions import Repetition
 from imu.session import RepetitionCounted, RepetitionTakenBack
 

@@ -24,7 +24,6 @@ This module refuses to decide what the movement was.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -51,8 +50,6 @@ class VerticalParameters:
     mg is what the rest of the SisFall hinge holds show beyond the other terms."""
     wander_interval_s: float = 1.0
     """Distance of the wander's support points."""
-    resting_velocity_m_s: float = 0.03
-    """Hip velocity of a person who rests in a position."""
     standing_height_m: float = 0.02
     """Difference of the hip's height in standing before and after a movement."""
 
@@ -136,11 +133,6 @@ class VerticalMotion:
         return self._belief.mean @ self._velocity
 
     @property
-    def last_velocity_m_s(self) -> float:
-        """The last velocity alone."""
-        return float(self._belief.mean @ self._velocity[:, -1])
-
-    @property
     def last_height_m(self) -> float:
         """The last height."""
         return float(self.height_m[-1])
@@ -154,6 +146,10 @@ class VerticalMotion:
     def height_sd_m(self) -> float:
         """Standard deviation of the last height."""
         return self._belief.sd(self._height[:, -1])
+
+    def height_sd_at_m(self, sample: int) -> float:
+        """Return the standard deviation of the height at the end of a sample."""
+        return self._belief.sd(self._height[:, sample])
 
     @property
     def errors(self) -> SensorErrors:
@@ -178,11 +174,6 @@ class Standing:
     up: Array
     vertical_m_s2: float
     level_sd_m_s2: float
-
-    def apart_from(self, other: Standing) -> float:
-        """Return the chord between the two postures."""
-        x, y, z = (self.up - other.up).tolist()
-        return math.sqrt(x * x + y * y + z * z)
 
 
 class VerticalEstimator:
@@ -228,24 +219,14 @@ class VerticalEstimator:
         covariance[_START_VELOCITY, _START_VELOCITY] = start_velocity_sd_m_s**2
         if errors is not None:
             mean[_ERRORS], covariance[_ERRORS, _ERRORS] = errors.mean, errors.covariance
-        self._home_value = standing.vertical_m_s2 - STANDARD_GRAVITY_M_S2
         home = np.zeros(factors)
-        home[0], home[_LEVEL] = -self._home_value, 1.0
+        home[0], home[_LEVEL] = STANDARD_GRAVITY_M_S2 - standing.vertical_m_s2, 1.0
         home[1:4], home[4:7] = standing.up, STANDARD_GRAVITY_M_S2 * standing.up**2
-        # What the level and so many rests have shown: whoever asks for one rest more goes on from there.
-        self._shown: dict[tuple[int, ...], _Belief] = {}
-        self._shown[()] = _Belief(mean, covariance).given(home, standing.level_sd_m_s2)
+        self._known = _Belief(mean, covariance).given(home, standing.level_sd_m_s2)
 
     def __len__(self) -> int:
         """Return the number of samples given."""
         return self._samples
-
-    @property
-    def naive_height_m(self) -> Array:
-        """Heights (n,) if the standing level were the only error: good enough for a second or two."""
-        height = self._height[:, 1 : self._samples + 1]
-        naive: Array = height[0] + self._home_value * height[_LEVEL]
-        return naive
 
     def extend(self, up: Array, vertical_m_s2: Array) -> None:
         """Append samples: `up` (n, 3) unit vectors in the sensor frame, `vertical_m_s2` (n,) world-vertical.
@@ -272,13 +253,18 @@ class VerticalEstimator:
         self._height[_FROM_SAMPLES:, new] = self._known_height[:, new]
         self._samples += n
 
+    def rest(self, sample: int, velocity_sd_m_s: float) -> None:
+        """Take that the hip rests at the end of a sample, up to this velocity."""
+        self._known = self._known.given(self._velocity[:, sample], velocity_sd_m_s)
+
     def solve(
         self,
         samples: int,
         *,
-        rests: Sequence[int] = (),
         end_velocity_sd_m_s: float | None = None,
         returns: bool = False,
+        end: int | None = None,
+        return_sd_m: float | None = None,
     ) -> VerticalMotion:
         """Return the most likely motion of the first `samples` under the given conditions.
 
@@ -286,27 +272,23 @@ class VerticalEstimator:
         ----------
         samples : int
             How many samples to use, at least one.
-        rests : sequence of int
-            Samples at whose end the velocity is zero.
         end_velocity_sd_m_s : float or None
             If given, the last velocity is zero with this standard deviation.
         returns : bool
-            Whether the last height equals the first.
+            Whether the height at the end equals the first.
+        end : int or None
+            The sample at which the movement ends; ``None`` for the last.
+        return_sd_m : float or None
+            How far the height at the end may be from the first; ``None`` for that of standing.
         """
-        belief = self._shown_by(tuple(rests))
+        at = samples if end is None else end
+        belief = self._known
         if end_velocity_sd_m_s is not None:
-            belief = belief.given(self._velocity[:, samples], end_velocity_sd_m_s)
+            belief = belief.given(self._velocity[:, at], end_velocity_sd_m_s)
         if returns:
-            belief = belief.given(self._height[:, samples], self._parameters.standing_height_m)
+            belief = belief.given(self._height[:, at], return_sd_m or self._parameters.standing_height_m)
         height, velocity = self._height[:, 1 : samples + 1], self._velocity[:, 1 : samples + 1]
         return VerticalMotion(belief.mean @ height, height, velocity, belief)
-
-    def _shown_by(self, rests: tuple[int, ...]) -> _Belief:
-        """Return what standing before the movement and the rests show."""
-        if rests not in self._shown:
-            velocity = self._velocity[:, rests[-1] + 1]
-            self._shown[rests] = self._shown_by(rests[:-1]).given(velocity, self._parameters.resting_velocity_m_s)
-        return self._shown[rests]
 
 
 def _integrate(
