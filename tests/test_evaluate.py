@@ -868,7 +868,7 @@ FLOORS = [
 CEILINGS = [
     ("sisfall joined", "ghosts per hour on the move", PERSON, 0.5),
     ("sisfall joined", "ghosts per seated trial", PERSON, 0.08),
-    ("daily_life_20hz", "lone ghosts per hour", PERSON, 20.0),
+    ("daily_life_20hz", "lone ghosts per hour", PERSON, 30.0),
     ("daily_life_20hz", "ghosts in sets per hour", PERSON, 15.0),
 ]
 

@@ -39,8 +39,9 @@ OUTPUTS = ("other", "down", "up", "end", "hinge", "since_end", "log_duration")
 """Logits of the phase of the moment (one of three), of whether a repetition has just ended, and of whether it was a
 hinge; then, for one that has just ended, quarters of a second since its end, and the logarithm of its seconds."""
 
-CHUNK_ROWS = 512
-"""Rows that pass all layers together: their activations stay in the processor's cache."""
+CHUNK_ROWS = 256
+"""Rows that pass all layers together: their activations stay in the processor's cache, and OpenBLAS multiplies so small
+matrices (up to 262,144 products) in one thread; where another core is busy, two threads take five times as long."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
