@@ -428,5 +428,4 @@ class Session:
                 alone = RejectedMovement(
                     repetition.start_s, repetition.end_s, ALONE, repetition, repetition.counting_log_odds
                 )
-                self._rejected.append(alone)
-                events.append(MovementRejected(alone))
+                self._reject(alone, events)

@@ -24,16 +24,13 @@ from typing import Any
 import numpy as np
 
 from imu.evaluation.held_out import WEIGHTS
-from imu.evaluation.judge_fit import ExampleTask, examples_of, fit_counting, fit_pattern
+from imu.evaluation.judge_fit import ExampleTask, examples_of, fit_counting, fit_pattern, simulated_session
 from imu.evaluation.labels import LabelledRepetition, located_repetitions
 from imu.evaluation.streams import STREAM_ROWS, Material, Stretch, compose, features_of, labels_of, stretch_of
 from imu.motion.features import FEATURES
 from imu.motion.fitted import CounterWeights, arrays_of, network_from, save_weights
-from imu.motion.resampling import is_bridged
-from imu.motion.signals import STEP_S, MotionSignals
-from imu.motion.tracker import SignalTracker
-from imu.samples import Gap, ImuBlock
-from imu.simulate import random_continuous_session, random_session, simulate
+from imu.motion.signals import STEP_S
+from imu.motion.tracker import stretches
 from imu.sources.recording import read_recording
 
 WEIGHTS_FILE = Path(__file__).parents[1] / "motion" / "weights.npz"
@@ -58,38 +55,26 @@ class Labelled:
     stretch: Stretch
 
 
-def signals_of(block: ImuBlock) -> list[MotionSignals]:
-    """Return the signals of a recording, one part for each stretch without an unbridged gap."""
-    parts: list[list[MotionSignals]] = [[]]
-    for piece in SignalTracker().push(block):
-        if not isinstance(piece, Gap):
-            parts[-1].append(piece)
-        elif not is_bridged(piece):
-            parts.append([])
-    return [MotionSignals.joined(part) for part in parts if any(len(piece) for piece in part)]
-
-
 def load_recording(folder: Path, row: dict[str, str]) -> list[Labelled]:
     """Return the labelled stretches of one recording of a data set."""
     people = frozenset({f"{folder.name}/{row['subject']}"})
     path, reps = folder / row["file"], int(row["reps"])
-    parts = signals_of(read_recording(path).block)
-    stretches = [replace(stretch_of(part), people=people) for part in parts]
+    parts = list(stretches([read_recording(path).block]))
+    pieces = [replace(stretch_of(part), people=people) for part in parts]
     if reps == 0:
-        return [Labelled("daily", stretch) for stretch in stretches if len(stretch) > 40]
+        return [Labelled("daily", stretch) for stretch in pieces if len(stretch) > 40]
     if len(parts) != 1:
         return []
     located = located_repetitions(path, row, parts[0])
     kind = row["pattern"] if reps == 1 else "set"
-    return [Labelled(kind, replace(stretches[0], repetitions=located))] if located else []
+    return [Labelled(kind, replace(pieces[0], repetitions=located))] if located else []
 
 
 def load_simulated(seed: int) -> list[Labelled]:
     """Return the labelled stretches of a simulated session."""
-    drawn = random_session(seed) if seed % 3 == 0 else random_continuous_session(seed)
-    session = simulate(*drawn, seed)
+    session = simulated_session(seed)
     made = []
-    for signals in signals_of(session.block):
+    for signals in stretches([session.block]):
         first_s = signals.time_s[0] - STEP_S
         reps = []
         for r in session.truth.reps:
@@ -201,7 +186,7 @@ def _compose_piece(task: tuple[Path, tuple[str, ...], int, int]) -> tuple[Any, A
 
 
 def _train(task: tuple[Path, tuple[str, ...], int, Path]) -> str:
-    """Train one network on the streams in which nobody is left out; keep its weights."""
+    """Train one network on the streams without the people left out; keep its weights."""
     from imu.evaluation.network_fit import network_of, train  # noqa: PLC0415 - the extra `train`, and slow to import
 
     streams, without, seed, out = task

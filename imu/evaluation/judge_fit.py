@@ -1,7 +1,7 @@
 """Fit of what judges candidates: whether it is a repetition, and whether a squat or a hinge.
 
 Both are logistic regressions with a ridge on what physics measures. Examples are the candidates that the network gives
-on recordings and simulated sessions of which the truth is known.
+on recordings and simulated sessions with a known truth.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from imu.motion.repetitions import impossible
 from imu.motion.signals import STEP_S, MotionSignals
 from imu.motion.tracker import MotionTracker, SignalTracker
 from imu.samples import Array, Gap, ImuBlock
-from imu.simulate import random_continuous_session, random_session, simulate
+from imu.simulate import SimulatedSession, random_continuous_session, random_session, simulate
 from imu.sources.recording import read_recording
 
 COUNTING_RIDGE, PATTERN_RIDGE = 200.0, 40.0
@@ -79,13 +79,18 @@ Span = tuple[float, float, bool]
 """Start and end of a true repetition, s, and whether it was a hinge."""
 
 
+def simulated_session(seed: int) -> SimulatedSession:
+    """Return the simulated session of a seed; two of three are touch-and-go."""
+    drawn = random_session(seed) if seed % 3 == 0 else random_continuous_session(seed)
+    return simulate(*drawn, seed)
+
+
 def examples_of(task: ExampleTask) -> list[Example]:
     """Return the candidates in a recording or a simulated session, with their labels."""
     with np.load(task.network) as kept:
         network = network_from(dict(kept))
     if task.folder is None or task.row is None:
-        drawn = random_session(task.seed) if task.seed % 3 == 0 else random_continuous_session(task.seed)
-        session = simulate(*drawn, task.seed)
+        session = simulated_session(task.seed)
         spans = [(r.start_s, r.end_s, r.pattern == "hinge") for r in session.truth.reps]
         return labelled_candidates(session.block, network, spans, "simulated")
     path, person = task.folder / task.row["file"], f"{task.folder.name}/{task.row['subject']}"

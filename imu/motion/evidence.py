@@ -46,7 +46,7 @@ def evidence(candidate: Candidate, figures: MovementFigures) -> Array:
     rotation_held = np.sort(signals.tilt_rate_rad_s[active][held])
     return np.array(
         [
-            math.log(figures.size_m + 0.01),
+            math.log(figures.certain_size_m + 0.01),
             math.log((figures.end - figures.start) * STEP_S),
             float(np.abs(figures.sideways_rad[active]).max()) / max(peak, 0.1),
             math.log(float(shake.max()) + 0.03),

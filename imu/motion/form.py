@@ -166,14 +166,21 @@ class MovementFigures:
         """How far the hip sank below standing; not negative."""
         return max(0.0, _peak(-self.height_m))
 
-    @cached_property
+    @property
     def size_m(self) -> float:
-        """Hip drop less its standard deviation, and 0.3 m times the largest tilt in rad: legs of a right triangle.
+        """Hip drop, and 0.3 m times the largest tilt in rad, as the legs of a right triangle."""
+        return self._size_with(self.hip_drop_m)
+
+    @property
+    def certain_size_m(self) -> float:
+        """The same with the hip drop less its standard deviation.
 
         In 10 s of standing nearly still the height may drift by 0.5 m, but then its standard deviation says so.
         """
-        certain_m = max(0.0, self.hip_drop_m - self.height_sd_m)
-        return math.hypot(certain_m, TRUNK_LEVER_M * self.largest_tilt_rad)
+        return self._size_with(max(0.0, self.hip_drop_m - self.height_sd_m))
+
+    def _size_with(self, drop_m: float) -> float:
+        return math.hypot(drop_m, TRUNK_LEVER_M * self.largest_tilt_rad)
 
     @property
     def tilt_at_start_rad(self) -> float:
@@ -228,7 +235,7 @@ MOVING_START_SD_M_S = 0.1
 """Vertical velocity of the hip where a repetition begins without standing still."""
 
 RETURNED_SDS, RETURNED_M = 2.0, 0.05
-"""A repetition shows the sensor's errors if its height, estimated freely, came back within so many deviations."""
+"""A repetition shows the sensor's errors if its height, estimated freely, came back within 2 standard deviations."""
 
 FORGOTTEN = 0.1
 """Share of what is known of the sensor's errors that is forgotten with each repetition: they drift with temperature."""
@@ -381,7 +388,7 @@ def _holds(resting_steps: NDArray[np.int64]) -> list[int]:
 
 
 def _longest_s(steps: int) -> float:
-    """Return the length of an estimator for so many steps: one of few, because each is prepared once."""
+    """Return a length of the estimator that holds `steps`: a multiple of 4 s, as each length is prepared once."""
     return 4.0 * math.ceil((steps + 1) * STEP_S / 4.0)
 
 

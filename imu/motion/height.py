@@ -145,7 +145,7 @@ class VerticalMotion:
     @property
     def height_sd_m(self) -> float:
         """Standard deviation of the last height."""
-        return self._belief.sd(self._height[:, -1])
+        return self.height_sd_at_m(-1)
 
     def height_sd_at_m(self, sample: int) -> float:
         """Return the standard deviation of the height at the end of a sample."""

@@ -156,9 +156,3 @@ class NetworkStream:
             signal = np.clip(outer, -LARGEST, LARGEST, out=outer)
         logits: Whole = np.maximum(signal, 0) @ network.exit + network.exit_bias
         return logits
-
-
-def sigmoid(logits: Whole) -> Array:
-    """Return probabilities of logits."""
-    probabilities: Array = 1.0 / (1.0 + np.exp(-np.clip(logits.astype(np.float64), -30.0, 30.0)))
-    return probabilities

@@ -10,8 +10,8 @@ import numpy as np
 
 from imu.motion.evidence import evidence
 from imu.motion.fitted import CounterWeights, shipped_weights
-from imu.motion.form import TRUNK_LEVER_M, Candidate, MovementFigures, SagittalPlane
-from imu.motion.pattern import Pattern, PatternTeller, PatternWeights
+from imu.motion.form import Candidate, MovementFigures, SagittalPlane
+from imu.motion.pattern import Pattern, PatternTeller
 from imu.motion.personal import PersonalShift
 from imu.motion.signals import STEP_S, chord
 from imu.samples import STANDARD_GRAVITY_M_S2, Array
@@ -103,11 +103,11 @@ class RejectedMovement:
     start_s, end_s : float
         When, on the device clock.
     reason : str
-        Why, in words for the person: ``sat down``, ``alone``, ``too small`` and so on.
+        Why, in words for the person: ``took too long``, ``alone``, ``too small`` and so on.
     repetition : Repetition or None
         For ``alone``: the repetition that was announced and made no set.
     counting_log_odds : float or None
-        As of a `Repetition`; ``None`` also for what did not come back to standing, which is none in any case.
+        As of a `Repetition`; ``None`` also where the movement cannot be a repetition (:func:`impossible`).
     """
 
     start_s: float
@@ -154,11 +154,6 @@ class JudgeParameters:
     def fitted(self) -> CounterWeights:
         """The weights in use."""
         return shipped_weights() if self.weights is None else self.weights
-
-    @property
-    def pattern(self) -> PatternWeights:
-        """The line between squat and hinge."""
-        return self.fitted.pattern
 
     @property
     def threshold_log_odds(self) -> float:
@@ -249,7 +244,7 @@ class Judge:
         """Return the repetition, or the movement with the reason why it does not count; None for one of no size."""
         candidate, figures, log_odds = weighed.candidate, weighed.figures, weighed.log_odds
         start_s, end_s = float(figures.time_s[figures.start]), float(figures.time_s[figures.end])
-        small = math.hypot(figures.hip_drop_m, TRUNK_LEVER_M * figures.largest_tilt_rad) < LEAST_SIZE_M
+        small = figures.size_m < LEAST_SIZE_M
         if small and candidate.moved_only:
             return None
         reason = impossible(candidate, figures)

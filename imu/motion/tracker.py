@@ -9,12 +9,13 @@ repetition explains becomes a candidate too, so that nothing of size disappears.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from imu.motion.decoder import (
+    END,
     LEAST_APART,
     LEAST_DURATION_S,
     LONGEST_DURATION_S,
@@ -63,7 +64,7 @@ SAME_STANDING_RAD = math.radians(30)
 NO_STANDING_RAD = math.radians(60)
 """Within a set standing stays what it was, unless a repetition begins in a posture further than this from it."""
 
-KNOWN_S, OTHER_POSTURE_RAD = 60.0, math.radians(45)
+KNOWN_S, CHANGED_POSTURE_RAD = 60.0, math.radians(45)
 """After a gap the posture of the last repetition is standing for this long, where the stream goes on in another one: a
 gap at the bottom of a hinge must not make standing of it."""
 
@@ -109,6 +110,22 @@ class SignalTracker:
                 yield piece
 
 
+def stretches(blocks: Iterable[ImuBlock]) -> Iterator[MotionSignals]:
+    """Give the signals of each stretch of a recording without a gap that is not bridged."""
+    tracker = SignalTracker()
+    signals: list[MotionSignals] = []
+    for block in blocks:
+        for piece in tracker.push(block):
+            if not isinstance(piece, Gap):
+                signals.append(piece)
+            elif not is_bridged(piece):
+                if any(len(part) for part in signals):
+                    yield MotionSignals.joined(signals)
+                signals = []
+    if any(len(part) for part in signals):
+        yield MotionSignals.joined(signals)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Found:
     """Something found in the stream.
@@ -117,14 +134,11 @@ class Found:
     ----------
     item : Gap or tuple of Candidate
         What; a possible repetition is a candidate for each time at which it may have begun.
-    seen_s : float
-        When on the stream; items come in the order of this.
     settled_s : float
         No repetition that began before this can come after the item.
     """
 
     item: Gap | tuple[Candidate, ...]
-    seen_s: float
     settled_s: float
 
 
@@ -168,7 +182,7 @@ class MotionTracker:
             if not is_bridged(piece):
                 yield from self.finish()
                 self._begin_segment()
-            yield Found(piece, piece.end_s, settled_s)
+            yield Found(piece, settled_s)
         yield from self._look(signals)
 
     def finish(self) -> Iterator[Found]:
@@ -240,7 +254,7 @@ class MotionTracker:
         for part in parts:
             time_s, features = self._features.push(part)
             logits = self._stream.push(features)
-            self._end_log_odds.append((time_s, logits[:, 3].astype(np.float64)))
+            self._end_log_odds.append((time_s, logits[:, END].astype(np.float64)))
             far = features[FEATURES.index("tilt_from_quiet")] > FAR_TILT
             far |= np.abs(features[FEATURES.index("height_3_s")]) > FAR_HEIGHT
             seen += self._decoder.push(time_s, logits, far)
@@ -271,7 +285,7 @@ class MotionTracker:
         candidates = [self._candidate(ending._replace(start_s=start_s)) for start_s in starts_s]
         long_enough = [one for one in candidates if len(one.signals) >= steps_in(LEAST_DURATION_S)]
         if long_enough:
-            yield Found(tuple(long_enough), ending.seen_s, self._settled(ending.seen_s))
+            yield Found(tuple(long_enough), self._settled(ending.seen_s))
 
     def _settled(self, seen_s: float) -> float:
         return seen_s - PREAMBLE_S if self._frozen_s is None else self._frozen_s
@@ -292,7 +306,7 @@ class MotionTracker:
             interrupted = cut_short and part == len(parts) - 1
             candidate = self._candidate(ending, moved_only=True, cut_short=interrupted)
             if len(candidate.signals) >= steps_in(least_s):
-                yield Found((candidate,), activity.seen_s, self._settled(activity.seen_s))
+                yield Found((candidate,), self._settled(activity.seen_s))
 
     def _log_odds_in(self, start_s: float, end_s: float) -> float:
         """Return the largest log-odds of a repetition having ended between these times, or just after."""
@@ -344,7 +358,7 @@ class MotionTracker:
         standing = standing_before(kept, at_start)
         if self._upright is not None and start_s - kept.time_s[0] < STANDING_SEARCH_S:
             last_s, upright = self._upright
-            if start_s - last_s < KNOWN_S and float(chord(upright[None], standing.up)[0]) > OTHER_POSTURE_RAD:
+            if start_s - last_s < KNOWN_S and float(chord(upright[None], standing.up)[0]) > CHANGED_POSTURE_RAD:
                 return Standing(upright, STANDARD_GRAVITY_M_S2, UNKNOWN_LEVEL_SD_M_S2)
         return standing
 

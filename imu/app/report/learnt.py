@@ -10,16 +10,13 @@ from imu.motion.repetitions import JudgeParameters
 from imu.store import KnownOfPerson
 from imu.store.learning import Learnt
 
-
-def least_hinge_probability(hinge_shift: float) -> float:
-    """Return the probability, as other people are judged, from which a repetition of this person is a hinge."""
-    return 1.0 / (1.0 + math.exp(hinge_shift))
+USUAL, EVEN = JudgeParameters().least_probability, 0.5
+"""Probabilities from which a movement of other people counts, and from which a repetition of theirs is a hinge."""
 
 
-def least_probability(counting_shift: float) -> float:
-    """Return the probability, as other people are judged, from which a movement of this person counts."""
-    usual = JudgeParameters().least_probability
-    return 1.0 / (1.0 + math.exp(counting_shift) * (1.0 - usual) / usual)
+def least_probability(shift: float, usual: float) -> float:
+    """Return the probability, as other people are judged, from which a shift of log-odds moves the `usual` one."""
+    return 1.0 / (1.0 + math.exp(shift) * (1.0 - usual) / usual)
 
 
 def learnt_facts(known: KnownOfPerson) -> list[tuple[str, str]]:
@@ -46,9 +43,9 @@ def learnt_object(known: KnownOfPerson) -> dict[str, object]:
         "since": None if known.since is None else known.since.isoformat(),
         "largest_shift": LARGEST_SHIFT,
         "hinge": _object(learning.hinge)
-        | {"least_probability": round(least_hinge_probability(learning.hinge.shift), 3)},
+        | {"least_probability": round(least_probability(learning.hinge.shift, EVEN), 3)},
         "counting": _object(learning.counting)
-        | {"least_probability": round(least_probability(learning.counting.shift), 3)},
+        | {"least_probability": round(least_probability(learning.counting.shift, USUAL), 3)},
     }
 
 
@@ -62,19 +59,19 @@ def _object(learnt: Learnt) -> dict[str, object]:
 
 
 def _pattern(learnt: Learnt) -> str:
-    least, most = (least_hinge_probability(shift) for shift in (LARGEST_SHIFT, -LARGEST_SHIFT))
+    least, most = (least_probability(shift, EVEN) for shift in (LARGEST_SHIFT, -LARGEST_SHIFT))
     bounds = f"{least:.2f} to {most:.2f} can be learnt"
     if not learnt.shift:
         return f"a repetition is a hinge if that is the likelier pattern, as for anybody ({bounds}){_why_not(learnt)}"
-    now = least_hinge_probability(learnt.shift)
+    now = least_probability(learnt.shift, EVEN)
     return (
         f"a repetition is a hinge with a probability of {now:.2f} or more (0.50 for others; {bounds}){_helped(learnt)}"
     )
 
 
 def _counting(learnt: Learnt) -> str:
-    usual, least, most = (least_probability(shift) for shift in (0.0, LARGEST_SHIFT, -LARGEST_SHIFT))
-    now = least_probability(learnt.shift)
+    usual, least, most = (least_probability(shift, USUAL) for shift in (0.0, LARGEST_SHIFT, -LARGEST_SHIFT))
+    now = least_probability(learnt.shift, USUAL)
     told = f"a movement counts if it is a repetition with a probability of {now:.2f} or more"
     compared = "as for anybody" if not learnt.shift else f"{usual:.2f} for others"
     bounds = f"{compared}; {least:.2f} to {most:.2f} can be learnt"

@@ -15,10 +15,9 @@ import numpy as np
 
 from imu.motion.form import Lean, SagittalPlane
 from imu.motion.repetitions import Repetition
-from imu.motion.resampling import is_bridged
 from imu.motion.signals import MotionSignals
-from imu.motion.tracker import SAME_SET_S, SignalTracker, standing_before
-from imu.samples import Array, Gap, ImuBlock
+from imu.motion.tracker import SAME_SET_S, standing_before, stretches
+from imu.samples import Array, ImuBlock
 from imu.session import SessionSummary
 from imu.sources.recording import read_recording
 from imu.sources.training_recording import open_training_recording
@@ -72,7 +71,7 @@ def angle_curve(blocks: Iterable[ImuBlock], summary: SessionSummary) -> AngleCur
     lone = [one.repetition for one in summary.rejected if one.repetition is not None]
     counted = sorted([one for one_set in summary.sets for one in one_set.repetitions] + lone, key=lambda r: r.start_s)
     movements = sorted([(r.start_s, r.end_s) for r in counted] + [(m.start_s, m.end_s) for m in summary.rejected])
-    segments = [(signals, _postures(signals, movements)) for signals in _segments(blocks)]
+    segments = [(signals, _postures(signals, movements)) for signals in stretches(blocks)]
     standing = next((postures[0][1] for _, postures in segments if postures), None)
     if standing is None:
         return None
@@ -88,22 +87,6 @@ def angle_curve(blocks: Iterable[ImuBlock], summary: SessionSummary) -> AngleCur
                 angles[-1][0] = np.nan
             start = end
     return AngleCurve(np.concatenate(times), np.concatenate(angles))
-
-
-def _segments(blocks: Iterable[ImuBlock]) -> Iterator[MotionSignals]:
-    """Give the signals of each stretch without a gap that is not bridged."""
-    tracker = SignalTracker()
-    signals: list[MotionSignals] = []
-    for block in blocks:
-        for piece in tracker.push(block):
-            if not isinstance(piece, Gap):
-                signals.append(piece)
-            elif not is_bridged(piece):
-                if signals:
-                    yield MotionSignals.joined(signals)
-                signals = []
-    if signals:
-        yield MotionSignals.joined(signals)
 
 
 def _postures(signals: MotionSignals, movements: Sequence[tuple[float, float]]) -> list[tuple[int, Array]]:
