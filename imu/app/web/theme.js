@@ -15,3 +15,8 @@
     apply();
   });
 })();
+// Plotly resizes a chart 100 ms after its frame changed, and rejects a promise that it keeps to itself if the page has
+// replaced the chart by then. Nothing is lost: the new chart has the new size.
+window.addEventListener("unhandledrejection", (event) => {
+  if (String(event.reason?.message).startsWith("Resize must be passed a displayed plot div")) event.preventDefault();
+});
