@@ -16,8 +16,18 @@ from typing import Any
 import numpy as np
 
 from imu.samples import ImuBlock
-from imu.simulate import Daily, Exercise, Lifter, PlanItem, Rest, Sensor, SimulatedSession, simulate, truth_to_dict
-from imu.simulate.sensor import Place
+from imu.virtual.person import (
+    Daily,
+    Exercise,
+    Lifter,
+    PlanItem,
+    Rest,
+    Sensor,
+    SimulatedSession,
+    simulate,
+    truth_to_dict,
+)
+from imu.virtual.person.sensor import Place
 
 HEADER = "time_s,acc_x,acc_y,acc_z,gyr_x,gyr_y,gyr_z"
 DECIMALS = 4

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from hypothesis import settings
 
-from imu.sources.virtual import VirtualRadio
+from imu.virtual.radio import VirtualRadio
 
 settings.register_profile("any machine", deadline=None)  # slow is not wrong
 settings.load_profile("any machine")

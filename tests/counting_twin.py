@@ -9,8 +9,8 @@ from bleak import BleakScanner
 from bleak.backends.device import BLEDevice
 
 from imu.sensors.conversation import Advertisement
-from imu.sources.twins.twin import Characteristic, Property, Said, Service, WriteRefused
-from imu.sources.virtual import RadioConditions, VirtualRadio
+from imu.virtual.radio import RadioConditions, VirtualRadio
+from imu.virtual.sensors.twin import Characteristic, Property, Said, Service, WriteRefused
 
 SERVICE = "5e1f0001-7d41-4be6-a35e-1f60c8d9b724"
 NUMBERS = "5e1f0002-7d41-4be6-a35e-1f60c8d9b724"

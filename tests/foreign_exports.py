@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from imu.app.replay import Replayed, ReplayOptions, replay
+from imu.recordings.tables import COLUMNS
+from imu.report.replay import Replayed, ReplayOptions, replay
 from imu.samples import STANDARD_GRAVITY_M_S2, ImuBlock
 from imu.session import SessionSummary
-from imu.simulate import Exercise, Lifter, Rest, Sensor, simulate
-from imu.sources.tables import COLUMNS
+from imu.virtual.person import Exercise, Lifter, Rest, Sensor, simulate
 
 Files = dict[str, bytes]
 

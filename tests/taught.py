@@ -13,9 +13,9 @@ from imu.motion.pattern import Pattern
 from imu.motion.personal import PersonalShift
 from imu.motion.repetitions import JudgeParameters
 from imu.session import Session, SessionParameters, SessionSummary
-from imu.simulate import Exercise, Lifter, Sensor, SimulatedSession, random_session, simulate
-from imu.simulate.variants import VARIANTS
 from imu.store import AddRepetition, ChangePattern, Correction, DeleteRepetition
+from imu.virtual.person import Exercise, Lifter, Sensor, SimulatedSession, random_session, simulate
+from imu.virtual.person.variants import VARIANTS
 
 FIRST_SEED = 50_000
 """Far from the seeds that the weights are fitted to."""

@@ -26,6 +26,14 @@ from bleak.exc import (
     BleakGATTProtocolError,
 )
 
+from imu.bluetooth.choice import SensorChoice, find_sensor
+from imu.bluetooth.client import LinkNotice, SensorLink
+from imu.bluetooth.connection import ConnectionParameters
+from imu.bluetooth.host_clock import HostClock
+from imu.bluetooth.link_state import LinkState
+from imu.bluetooth.patience import LinkParameters
+from imu.bluetooth.scan import Radio, SeenSensor, scan
+from imu.bluetooth.trouble import computer_trouble, search_trouble
 from imu.errors import (
     BluetoothTrouble,
     BluetoothUnavailable,
@@ -46,16 +54,8 @@ from imu.sensors.conversation import (
     Subscribe,
     Write,
 )
-from imu.sources.ble import LinkNotice, SensorLink
-from imu.sources.ble_choice import SensorChoice, find_sensor
-from imu.sources.ble_connection import ConnectionParameters
-from imu.sources.ble_patience import LinkParameters
-from imu.sources.ble_scan import Radio, SeenSensor, scan
-from imu.sources.ble_trouble import computer_trouble, search_trouble
-from imu.sources.host_clock import HostClock
-from imu.sources.link_state import LinkState
-from imu.sources.twins.twin import Characteristic, Property, Said, Service, WriteRefused
-from imu.sources.virtual import RadioConditions
+from imu.virtual.radio import RadioConditions
+from imu.virtual.sensors.twin import Characteristic, Property, Said, Service, WriteRefused
 
 SERVICE = "7a2b0001-5f3c-4e1d-9b8a-6c1d2e3f4a5b"
 DATA = "7a2b0002-5f3c-4e1d-9b8a-6c1d2e3f4a5b"
@@ -635,7 +635,7 @@ class RogueClient(BaseBleakClient):
 
 @pytest.fixture
 def rogue(monkeypatch) -> Rogue:
-    monkeypatch.setattr("imu.sources.ble_scan.START_WAIT_S", 0.001)
+    monkeypatch.setattr("imu.bluetooth.scan.START_WAIT_S", 0.001)
     return Rogue()
 
 
@@ -862,7 +862,7 @@ async def test_waits_grow_and_then_stay(rogue, monkeypatch):
         waits.append(seconds)
         await sleep(0)
 
-    monkeypatch.setattr("imu.sources.ble.asyncio.sleep", counted)
+    monkeypatch.setattr("imu.bluetooth.client.asyncio.sleep", counted)
     rogue.connects = [BleakError("no") for _ in range(9)]
     async with talk(rogue, parameters=replace(FAST, shortest_wait_s=0.2, longest_wait_s=5.0)):
         while not (rogue.clients and rogue.clients[-1].callback):

@@ -18,13 +18,13 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from imu.app.cli import app
-from imu.app.replay import Failed, Replayed, ReplayOptions, names_of_recordings, replay
-from imu.app.report import OneLineEach, clock, cues, load, reasons, session_object, session_page
 from imu.motion.pattern import Pattern
 from imu.motion.repetitions import RejectedMovement, Repetition
+from imu.report import OneLineEach, clock, cues, load, reasons, session_object, session_page
+from imu.report.replay import Failed, Replayed, ReplayOptions, names_of_recordings, replay
 from imu.samples import Gap, RowFaults
 from imu.session import SessionSummary, TrainingSet
-from imu.simulate import Daily, Exercise, Lifter, Rest, Sensor, simulate
+from imu.virtual.person import Daily, Exercise, Lifter, Rest, Sensor, simulate
 
 HEADER = "time_s,acc_x,acc_y,acc_z,gyr_x,gyr_y,gyr_z"
 
@@ -194,7 +194,7 @@ def test_missing_file_and_empty_folder_are_errors_of_their_own(tmp_path):
 
 
 def test_our_own_mistake_does_not_stop_the_others_either(folder, monkeypatch, caplog):
-    monkeypatch.setattr("imu.app.replay.Session.finish", lambda _: 1 / 0)
+    monkeypatch.setattr("imu.report.replay.Session.finish", lambda _: 1 / 0)
     result = replay(str(folder / "a_squats.csv"), ReplayOptions())
     assert isinstance(result, Failed)
     assert "ZeroDivisionError" in result.reason

@@ -14,10 +14,10 @@ from foreign_exports import DEGREE, EXPORTS, G, in_folder, sensor_logger_ios, si
 from typer.testing import CliRunner
 
 from imu.app.cli import app
-from imu.app.convert import convert
 from imu.errors import ImuError, RecordingNotWritten
-from imu.sources.recording import read_recording
-from imu.sources.tables import COLUMNS
+from imu.recordings.convert import convert
+from imu.recordings.recording import read_recording
+from imu.recordings.tables import COLUMNS
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".parquet"])
@@ -90,7 +90,7 @@ def test_a_file_that_comes_up_meanwhile_is_not_overwritten(tmp_path: Path, monke
             def no_links(*_: object) -> None:
                 raise OSError(1, "Operation not permitted")
 
-            patch.setattr("imu.app.convert._compare", arrives)
+            patch.setattr("imu.recordings.convert._compare", arrives)
             if not links:
                 patch.setattr("os.link", no_links)
             with pytest.raises(RecordingNotWritten, match="is there already"):
@@ -114,9 +114,9 @@ def test_what_cannot_be_written_leaves_nothing_behind(tmp_path: Path, monkeypatc
         patch.setattr("os.fsync", full)
         with pytest.raises(RecordingNotWritten, match=r"out\.csv cannot be written .No space left on device."):
             convert(source, target, force=True)
-    kept = importlib.import_module("imu.app.convert")._rows
+    kept = importlib.import_module("imu.recordings.convert")._rows
     with monkeypatch.context() as patch:
-        patch.setattr("imu.app.convert._rows", lambda block: kept(block) + random.random())
+        patch.setattr("imu.recordings.convert._rows", lambda block: kept(block) + random.random())
         with pytest.raises(RecordingNotWritten, match=r"not written, for its numbers are not read to their last digit"):
             convert(source, target, force=True)
     assert target.read_text(encoding="ascii") == "mine"

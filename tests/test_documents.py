@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from imu.app.cli import app
 from imu.motion.evidence import EVIDENCE
-from imu.simulate import SessionTruth, truth_from_dict
+from imu.virtual.person import SessionTruth, truth_from_dict
 
 ROOT = Path(__file__).parents[1]
 RECORDINGS = ROOT / "recordings"

@@ -25,8 +25,9 @@ from imu.evaluation.sections import Method, Section, scores_in_stream
 from imu.evaluation.set_scores import Reliability, SetFigures, match, score_session
 from imu.evaluation.trial_scores import Report, TrialScore, report, score_trial
 from imu.motion.repetitions import JudgeParameters
+from imu.recordings.recording import read_recording
 from imu.samples import ImuBlock
-from imu.simulate import (
+from imu.virtual.person import (
     DailyTruth,
     Exercise,
     Lifter,
@@ -38,7 +39,6 @@ from imu.simulate import (
     simulate,
     truth_to_dict,
 )
-from imu.sources.recording import read_recording
 
 DATA = Path(__file__).parents[2] / "shared/data"
 INDEX_HEAD = ("file", "subject", "group", "activity", "pattern", "reps", "duration_s")

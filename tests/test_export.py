@@ -24,14 +24,13 @@ from test_corrections import corrections, in_memory, sessions
 from test_store import HINGE, NOW, SQUAT, UNCERTAIN, content_hash, keep, repetition, summary
 
 from imu.app.export import BackupDamaged, FileThere, Format, NotWritten, export_sessions, restore_backup, write_backup
-from imu.app.export import backup as backup_module
 from imu.app.export import rows as rows_module
-from imu.app.export.atomic import new_file
 from imu.app.export.fit_file import fit_file
-from imu.app.export.html_report import POLICY, html_report
-from imu.app.export.markup import Markup, tag
-from imu.app.report import stored_object
+from imu.atomic_files import new_file
 from imu.motion.repetitions import RejectedMovement
+from imu.report import stored_object
+from imu.report.html_report import POLICY, html_report
+from imu.report.markup import Markup, tag
 from imu.store import (
     AddRepetition,
     ChangePattern,
@@ -43,6 +42,7 @@ from imu.store import (
     SessionStore,
     WriteNote,
 )
+from imu.store import backup as backup_module
 
 TRAINED = summary(
     [SQUAT] * 4,

@@ -53,11 +53,11 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from imu.app.cli import app
-from imu.app.replay import names_of_recordings
 from imu.errors import ImuError, RecordingDamaged, RecordingForeign
-from imu.sources.foreign import export as export_module
-from imu.sources.foreign.streams import HOLE_PERIODS, Stream, joined, unwrapped
-from imu.sources.recording import find_recordings, read_recording
+from imu.recordings.apps import export as export_module
+from imu.recordings.apps.streams import HOLE_PERIODS, Stream, joined, unwrapped
+from imu.recordings.recording import find_recordings, read_recording
+from imu.report.replay import names_of_recordings
 
 # --- they replay -----------------------------------------------------------------------------------------------------
 
@@ -164,7 +164,7 @@ def test_few_unreadable_cells_are_counted(tmp_path: Path) -> None:
 def test_a_long_recording_is_read_again_when_it_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = in_zip(tmp_path / "r.zip", sensor_logger_android())
     whole = read_recording(path).block
-    monkeypatch.setattr("imu.sources.recording.KEPT_ROWS", 100)
+    monkeypatch.setattr("imu.recordings.recording.KEPT_ROWS", 100)
     recording = read_recording(path)
     for _ in range(2):
         np.testing.assert_array_equal(recording.block.device_time_s, whole.device_time_s)

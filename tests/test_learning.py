@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 from taught import corrections, judged, mistakes, sessions_of
 from test_store import HINGE, SQUAT, contents, keep, query, repetition, summary
 
-from imu.app.replay import Replayed, ReplayOptions, replay
 from imu.motion.pattern import Pattern
 from imu.motion.personal import LARGEST_SHIFT, PersonalShift, Witness, likeliest_shift
 from imu.motion.repetitions import RejectedMovement, Repetition
+from imu.recordings.training_recording import open_training_recording
+from imu.report.replay import Replayed, ReplayOptions, replay
 from imu.session import ALONE, TAKEN_BACK, SessionSummary, TrainingSet
-from imu.sources.training_recording import open_training_recording
 from imu.store import (
     AddRepetition,
     ChangePattern,

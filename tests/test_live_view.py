@@ -9,14 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imu.app.cueing import cue, velocity_loss
-from imu.app.event_object import event_object
-from imu.app.live import LONE_OFFERED_S, MESSAGE_SHOWN_S, MESSAGES, NOT_COUNTED_SHOWN_S, LiveTraining, tally
-from imu.app.live_view import Gravity, Link, LiveView, Phase, Tally, TrainedBefore
-from imu.app.report import cues
+from imu.bluetooth.link_state import LinkState
+from imu.live.cueing import cue, velocity_loss
+from imu.live.event_object import event_object
+from imu.live.live import LONE_OFFERED_S, MESSAGE_SHOWN_S, MESSAGES, NOT_COUNTED_SHOWN_S, LiveTraining, tally
+from imu.live.live_view import Gravity, Link, LiveView, Phase, Tally, TrainedBefore
 from imu.motion.form import Posture
 from imu.motion.pattern import Pattern
 from imu.motion.repetitions import RejectedMovement, Repetition
+from imu.recordings.recording import read_recording
+from imu.report import cues
 from imu.samples import Gap
 from imu.sensors.conversation import (
     Battery,
@@ -39,8 +41,6 @@ from imu.session import (
     SetClosed,
     TrainingSet,
 )
-from imu.sources.link_state import LinkState
-from imu.sources.recording import read_recording
 
 RECORDINGS = Path(__file__).parent.parent / "recordings"
 CONNECTED = Link(LinkState.CONNECTED, "Hip 7", 1, -60.0)

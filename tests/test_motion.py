@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from imu.app.web.curves import _angle as curve_of
 from imu.motion.evidence import EVIDENCE, evidence
 from imu.motion.fitted import shipped_weights
 from imu.motion.form import Candidate, Lean, MovementFigures, SagittalPlane
@@ -21,9 +20,10 @@ from imu.motion.pattern import LEAST_CONFIDENCE, Pattern, PatternWeights, tell_p
 from imu.motion.resampling import EvenBlock, Resampler
 from imu.motion.signals import STEP_S, MotionSignals, SignalBuilder, chord, run_lengths
 from imu.motion.tracker import MotionTracker
+from imu.report.curves import _angle as curve_of
 from imu.samples import STANDARD_GRAVITY_M_S2, Array, Gap, ImuBlock
-from imu.simulate import Daily, Exercise, Lifter, Rest, Sensor, SimulatedSession, random_session, simulate
-from imu.simulate.sensor import PLACES, Place
+from imu.virtual.person import Daily, Exercise, Lifter, Rest, Sensor, SimulatedSession, random_session, simulate
+from imu.virtual.person.sensor import PLACES, Place
 
 COUNTING, PATTERN = shipped_weights().counting, shipped_weights().pattern
 ALL_PLACES: list[Place] = list(PLACES)

@@ -19,7 +19,7 @@ from imu.motion.network import LARGEST, OUTPUTS, Block, Network, NetworkStream, 
 from imu.motion.resampling import EvenBlock, Resampler
 from imu.motion.signals import MotionSignals, SignalBuilder
 from imu.samples import Array, ImuBlock
-from imu.simulate import Daily, Exercise, Lifter, Rest, Sensor, simulate
+from imu.virtual.person import Daily, Exercise, Lifter, Rest, Sensor, simulate
 
 cuts = st.lists(st.integers(1, 400), max_size=12)
 

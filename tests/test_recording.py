@@ -15,11 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imu.errors import ImuError, RecordingDamaged, RecordingForeign
-from imu.sources import recording as recording_module
-from imu.sources import tables
-from imu.sources.recording import find_recordings, read_recording
-from imu.sources.tables import COLUMNS
-from imu.sources.units import check_units
+from imu.recordings import recording as recording_module
+from imu.recordings import tables
+from imu.recordings.recording import find_recordings, read_recording
+from imu.recordings.tables import COLUMNS
+from imu.recordings.units import check_units
 
 HEADER = ",".join(COLUMNS)
 SISFALL = Path(__file__).parents[2] / "shared/data/sisfall"
@@ -481,5 +481,5 @@ def test_parquet_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_importing_does_not_import_pandas() -> None:
-    code = "import sys, imu.sources.recording; sys.exit('pandas' in sys.modules or 'pyarrow' in sys.modules)"
+    code = "import sys, imu.recordings.recording; sys.exit('pandas' in sys.modules or 'pyarrow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -29,11 +29,11 @@ from firmware_protocol import (
     TimeSyncOp,
 )
 from imu.samples import STANDARD_GRAVITY_M_S2, ImuBlock
-from imu.sources.twins.kinds import TWINS
-from imu.sources.twins.reference import ReferenceTwin
-from imu.sources.twins.reference_firmware import ReferenceParameters
-from imu.sources.twins.reference_ring import SampleRing
-from imu.sources.twins.twin import Said, WriteRefused
+from imu.virtual.sensors.kinds import TWINS
+from imu.virtual.sensors.reference import ReferenceTwin
+from imu.virtual.sensors.reference_firmware import ReferenceParameters
+from imu.virtual.sensors.reference_ring import SampleRing
+from imu.virtual.sensors.twin import Said, WriteRefused
 
 ALL = (
     protocol.CONTROL_UUID,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from imu.samples import ImuBlock
 from imu.session import RepetitionTakenBack, Session, SessionSummary, SetClosed
-from imu.simulate import Exercise, Lifter, Rest, Sensor, simulate
+from imu.virtual.person import Exercise, Lifter, Rest, Sensor, simulate
 
 WISHES = ("end_set", "take_back", "keep_alone", "pause", "resume")
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from imu.samples import STANDARD_GRAVITY_M_S2, Array
-from imu.simulate import (
+from imu.virtual.person import (
     DAILY,
     VARIANTS,
     Daily,
@@ -26,7 +26,7 @@ from imu.simulate import (
     truth_from_dict,
     truth_to_dict,
 )
-from imu.simulate.sensor import PLACES, Place
+from imu.virtual.person.sensor import PLACES, Place
 
 ALL_PLACES: list[Place] = list(PLACES)
 

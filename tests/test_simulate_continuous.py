@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from imu.samples import Array
-from imu.simulate import (
+from imu.virtual.person import (
     DAILY,
     VARIANTS,
     Daily,

@@ -14,15 +14,15 @@ from pathlib import Path
 import pytest
 from test_live_view import CONNECTED, counted, rejected, repetition, set_of
 
-from imu.app import speech
-from imu.app.announcing import Announcement, Announcer, announcements
-from imu.app.live import LiveTraining
-from imu.app.live_view import Link, LiveView
-from imu.app.speech import FRESH_S, Engine, Voice, find_engine, missing_engine
+from imu.bluetooth.link_state import LinkState
+from imu.live import speech
+from imu.live.announcing import Announcement, Announcer, announcements
+from imu.live.live import LiveTraining
+from imu.live.live_view import Link, LiveView
+from imu.live.speech import FRESH_S, Engine, Voice, find_engine, missing_engine
 from imu.motion.pattern import Pattern
+from imu.recordings.recording import read_recording
 from imu.session import RepetitionTakenBack, Session, SetClosed
-from imu.sources.link_state import LinkState
-from imu.sources.recording import read_recording
 
 RECORDINGS = Path(__file__).parent.parent / "recordings"
 

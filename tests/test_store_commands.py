@@ -10,9 +10,8 @@ from typer.testing import CliRunner
 
 from imu.app import correcting
 from imu.app.cli import app
-from imu.app.home import recordings_folder, store_path
-from imu.app.report import sentence_of, stored_page, told
 from imu.motion.repetitions import RejectedMovement
+from imu.report import sentence_of, stored_page, told
 from imu.store import (
     AddRepetition,
     ChangePattern,
@@ -29,6 +28,7 @@ from imu.store import (
     apply_corrections,
     hash_of,
 )
+from imu.store.home import recordings_folder, store_path
 
 NOW = datetime.now(UTC)
 # Set 1: squats at 0, 3, 6, 9; set 2: hinges at 100, 103, 106; 2.3 s each, turning after 1.1 s.

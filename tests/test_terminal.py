@@ -14,12 +14,13 @@ from test_keys import posix, started
 from test_live_view import counted, rejected, repetition, set_of, squats, views
 
 from imu.app.block_digits import ROWS, block_digits, width_of
-from imu.app.live import LiveTraining
-from imu.app.live_view import Link, LiveView, Tally, TrainedBefore
 from imu.app.plain_lines import plain_line
 from imu.app.screen import screen
-from imu.app.screen_parts import ASCII, UNICODE, bar
 from imu.app.terminal import TerminalScreen, can_draw
+from imu.bluetooth.link_state import LinkState
+from imu.live.live import LiveTraining
+from imu.live.live_view import Link, LiveView, Tally, TrainedBefore
+from imu.live.screen_parts import ASCII, UNICODE, bar
 from imu.motion.form import Posture
 from imu.motion.pattern import Pattern
 from imu.samples import Gap
@@ -34,7 +35,6 @@ from imu.sensors.conversation import (
     SamplesRecovered,
 )
 from imu.session import GapFound, RepetitionCounted, RepetitionTakenBack, SetClosed
-from imu.sources.link_state import LinkState
 
 CONNECTED = Link(LinkState.CONNECTED, "Hip 7", 1, -61.0)
 
@@ -361,7 +361,7 @@ CHILD = textwrap.dedent(
     import asyncio, sys
     from rich.console import Console
     from imu.app.keys import Keyboard
-    from imu.app.live import LiveTraining
+    from imu.live.live import LiveTraining
     from imu.app.terminal import TerminalScreen, can_draw
 
     async def main(how):

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from imu.app.replay import Replayed, ReplayOptions, replay
+from imu.report.replay import Replayed, ReplayOptions, replay
 from imu.store import SessionStore
 
 IMU = [sys.executable, "-c", "from imu.app.cli import main; main()"]

@@ -22,6 +22,11 @@ import pytest
 import pytest_asyncio
 
 import firmware_protocol as protocol
+from imu.bluetooth.choice import SensorChoice
+from imu.bluetooth.client import LinkNotice, SensorLink
+from imu.bluetooth.host_clock import HostClock
+from imu.bluetooth.link_state import LinkState
+from imu.bluetooth.scan import Radio, scan
 from imu.errors import SensorNotFound
 from imu.samples import ImuBlock
 from imu.sensors import conversation
@@ -38,16 +43,11 @@ from imu.sensors.conversation import (
 from imu.sensors.kinds import recognise
 from imu.sensors.reference import REFERENCE
 from imu.session import RepetitionCounted
-from imu.sources.ble import LinkNotice, SensorLink
-from imu.sources.ble_choice import SensorChoice
-from imu.sources.ble_scan import Radio, scan
-from imu.sources.host_clock import HostClock
-from imu.sources.link_state import LinkState
-from imu.sources.twins.reference import ReferenceTwin
-from imu.sources.twins.reference_firmware import ReferenceParameters
-from imu.sources.virtual import VirtualRadio, VirtualSensor, virtual_signal
-from imu.sources.virtual.peripheral import LARGEST_MTU
 from imu.training import Training
+from imu.virtual.radio import VirtualRadio, VirtualSensor, virtual_signal
+from imu.virtual.radio.peripheral import LARGEST_MTU
+from imu.virtual.sensors.reference import ReferenceTwin
+from imu.virtual.sensors.reference_firmware import ReferenceParameters
 
 TIER = os.environ.get("BLE_TIER", "virtual")
 LATE = 5.0 if TIER == "bluez" else 1.0

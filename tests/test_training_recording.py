@@ -23,12 +23,12 @@ from mcap.writer import Writer
 
 from imu.commands import PersonAsked, PersonCommand
 from imu.errors import RecordingDamaged, RecordingForeign, RecordingNotWritten
+from imu.recordings import training_recorder
+from imu.recordings.mcap_salvage import SoundParts
+from imu.recordings.training_recorder import TrainingRecorder, recording_name
+from imu.recordings.training_recording import TrainingRecording, open_training_recording
+from imu.recordings.training_records import END, RecordedEvent, RecordingHeader, TrainingMessage
 from imu.sensors.conversation import Heard, Identified, LinkDown, LinkUp
-from imu.sources import training_recorder
-from imu.sources.mcap_salvage import SoundParts
-from imu.sources.training_recorder import TrainingRecorder, recording_name
-from imu.sources.training_recording import TrainingRecording, open_training_recording
-from imu.sources.training_records import END, RecordedEvent, RecordingHeader, TrainingMessage
 
 STREAM = "7a2b0002-5f3c-4e1d-9b8a-6c1d2e3f4a5b"
 BATTERY = "00002a19-0000-1000-8000-00805f9b34fb"
@@ -351,7 +351,7 @@ def foreign(path: Path) -> bytes:
 
 
 def test_a_recording_of_a_newer_version_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("imu.sources.training_records.FORMAT_VERSION", 2)
+    monkeypatch.setattr("imu.recordings.training_records.FORMAT_VERSION", 2)
     path = record(tmp_path / "a.mcap", SHORT_TRAINING)
     with pytest.raises(RecordingForeign, match="newer version"):
         open_training_recording(path)
@@ -363,9 +363,9 @@ WRITING = f"""
 import sys, time
 from pathlib import Path
 from imu.sensors.conversation import Heard
-from imu.sources.mcap_salvage import SoundParts
-from imu.sources.training_recorder import TrainingRecorder
-from imu.sources.training_records import RecordingHeader
+from imu.recordings.mcap_salvage import SoundParts
+from imu.recordings.training_recorder import TrainingRecorder
+from imu.recordings.training_records import RecordingHeader
 header = RecordingHeader("reference", "x", "y", time.time_ns(), "0", 104.0)
 recorder = TrainingRecorder.create(Path(sys.argv[1]), header)
 for i in range(10**9):
@@ -406,9 +406,9 @@ import sys, time
 from pathlib import Path
 from imu.errors import RecordingNotWritten
 from imu.sensors.conversation import Heard
-from imu.sources.mcap_salvage import SoundParts
-from imu.sources.training_recorder import TrainingRecorder
-from imu.sources.training_records import RecordingHeader
+from imu.recordings.mcap_salvage import SoundParts
+from imu.recordings.training_recorder import TrainingRecorder
+from imu.recordings.training_records import RecordingHeader
 if sys.argv[2] == "limit":
     import resource
     resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))

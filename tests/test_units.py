@@ -15,11 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imu.errors import ImuError, UnitsWrong
+from imu.recordings.recording import find_recordings, read_recording
 from imu.samples import STANDARD_GRAVITY_M_S2, Array, ImuBlock
 from imu.session import Session
-from imu.simulate import Daily, Exercise, Lifter, Rest, Sensor, simulate
-from imu.sources.recording import find_recordings, read_recording
 from imu.units import JUDGED_STEPS, UnitCheck
+from imu.virtual.person import Daily, Exercise, Lifter, Rest, Sensor, simulate
 
 HERE = Path(__file__).parent
 DATA = HERE.parents[1] / "shared/data"

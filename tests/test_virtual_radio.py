@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 
 from imu.errors import ExtraMissing, SensorNotFound
 from imu.sensors.conversation import Advertisement
-from imu.sources.virtual import LinkChange, LinkEvent, RadioConditions, VirtualRadio, VirtualSensor, adapter
-from imu.sources.virtual.advertising import decode_advertisement, encode_advertisement
+from imu.virtual.radio import LinkChange, LinkEvent, RadioConditions, VirtualRadio, VirtualSensor, adapter
+from imu.virtual.radio.advertising import decode_advertisement, encode_advertisement
 
 Until = Callable[..., Awaitable[None]]
 
@@ -368,7 +368,7 @@ SIMULATOR = """
 import asyncio, sys
 sys.path.insert(0, {tests!r})
 from counting_twin import CountingTwin, FAST
-from imu.sources.virtual import VirtualRadio
+from imu.virtual.radio import VirtualRadio
 
 async def main():
     async with VirtualRadio() as radio:
@@ -384,7 +384,7 @@ import asyncio, sys
 sys.path.insert(0, {tests!r})
 from counting_twin import NUMBERS, find
 from bleak import BleakClient
-from imu.sources.virtual import VirtualRadio
+from imu.virtual.radio import VirtualRadio
 
 async def main():
     async with VirtualRadio("tcp-client:127.0.0.1:" + sys.argv[1]) as radio:
@@ -480,7 +480,7 @@ async def test_without_bumble_the_person_is_told_what_to_install(monkeypatch: py
 
 
 def test_bumble_is_not_needed_to_know_of_the_virtual_sensor() -> None:
-    code = "import sys; sys.modules['bumble'] = None; import imu.sources.virtual, imu.sources.twins.kinds"
+    code = "import sys; sys.modules['bumble'] = None; import imu.virtual.radio, imu.virtual.sensors.kinds"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 

@@ -44,10 +44,10 @@ from imu.sensors.conversation import (
 from imu.sensors.kinds import recognise
 from imu.sensors.reference import REFERENCE
 from imu.session import Session
-from imu.sources.twins.kinds import TWINS
-from imu.sources.twins.reference import ReferenceTwin
-from imu.sources.twins.reference_firmware import ReferenceParameters
-from imu.sources.virtual import RadioConditions, VirtualRadio, virtual_signal
+from imu.virtual.radio import RadioConditions, VirtualRadio, virtual_signal
+from imu.virtual.sensors.kinds import TWINS
+from imu.virtual.sensors.reference import ReferenceTwin
+from imu.virtual.sensors.reference_firmware import ReferenceParameters
 
 Until = Callable[..., Awaitable[None]]
 SQUATS = next((Path(__file__).parent.parent / "recordings").glob("simulated_air_squats.csv*"))

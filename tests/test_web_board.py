@@ -12,23 +12,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imu.app.announcing import Announcement, Announcer
-from imu.app.live import LiveTraining
-from imu.app.live_view import Link, LiveView
-from imu.app.replay import Replayed, ReplayOptions, replay
 from imu.app.web.board import board, spoken
-from imu.app.web.curves import AngleCurve, angle_curve, blocks_of
 from imu.app.web.desk import DeskState, TrainingDesk
 from imu.app.web.live_socket import _obey
 from imu.app.web.plots import thinned
 from imu.app.web.small_curves import POINTS, evenly, small_curves
 from imu.app.web.trail import KEPT_S, Trail
 from imu.app.web.watching import MOST_POINTS, Watcher
+from imu.bluetooth.link_state import LinkState
+from imu.live.announcing import Announcement, Announcer
+from imu.live.live import LiveTraining
+from imu.live.live_view import Link, LiveView
 from imu.motion.form import Posture
 from imu.motion.pattern import Pattern
 from imu.motion.repetitions import Repetition
+from imu.report.curves import AngleCurve, angle_curve, blocks_of
+from imu.report.replay import Replayed, ReplayOptions, replay
 from imu.session import RepetitionCounted, RepetitionTakenBack, RestBegan, SetClosed, TrainingSet
-from imu.sources.link_state import LinkState
 from imu.store import apply_corrections
 
 RECORDINGS = sorted((Path(__file__).parents[1] / "recordings").glob("*.csv.gz"))

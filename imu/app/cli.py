@@ -17,15 +17,15 @@ import typer
 from typer.core import TyperGroup
 
 from imu.app import live_commands, session_commands
-from imu.app.home import person, store_path
 from imu.app.output import complain, console_for_people, print_object, print_parts, software_version, spell_out
 from imu.errors import ImuError
+from imu.store.home import person, store_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from imu.app.replay import Failed, Replayed
     from imu.motion.personal import PersonalShift
+    from imu.report.replay import Failed, Replayed
     from imu.store import SessionStore
 
 IN_FULL = 3
@@ -142,7 +142,7 @@ def replay(
     """
     from contextlib import closing, nullcontext
 
-    from imu.app.replay import ReplayOptions, names_of_recordings, replay_all
+    from imu.report.replay import ReplayOptions, names_of_recordings, replay_all
 
     names = names_of_recordings(paths)
     options = ReplayOptions(min_reps, acc_unit, gyr_unit, _personal_shift(learned=learned), hashed=save)
@@ -171,7 +171,7 @@ def convert(
     """Write a recording, whatever app made it, in this program's own format; it replays to the same sets."""
     from pathlib import Path
 
-    from imu.app.convert import convert
+    from imu.recordings.convert import convert
 
     done = convert(Path(source), Path(target), force=force, acceleration_unit=acc_unit, angular_velocity_unit=gyr_unit)
     typer.echo(f"{target}: {done.recording.rows} rows at {done.recording.sampling_rate_hz:.4g} Hz")
@@ -231,8 +231,8 @@ def evaluate(
 
 
 def _print_json(results: Iterable[Replayed | Failed], store: SessionStore | None) -> int:
-    from imu.app.replay import Failed
-    from imu.app.report import session_object
+    from imu.report import session_object
+    from imu.report.replay import Failed
 
     failed = 0
     for result in results:
@@ -248,8 +248,8 @@ def _print_json(results: Iterable[Replayed | Failed], store: SessionStore | None
 
 
 def _print_pages(results: Iterable[Replayed | Failed], store: SessionStore | None, *, verbose: bool) -> int:
-    from imu.app.replay import Failed
-    from imu.app.report import session_page
+    from imu.report import session_page
+    from imu.report.replay import Failed
 
     console, failed = console_for_people(), 0
     for position, result in enumerate(results):
@@ -263,8 +263,8 @@ def _print_pages(results: Iterable[Replayed | Failed], store: SessionStore | Non
 
 
 def _print_lines(results: Iterable[Replayed | Failed], store: SessionStore | None, names: list[str]) -> int:
-    from imu.app.replay import Failed
-    from imu.app.report import OneLineEach
+    from imu.report import OneLineEach
+    from imu.report.replay import Failed
 
     console, failed = console_for_people(), 0
     table = OneLineEach(names, console.width)
@@ -302,7 +302,7 @@ def _keep(replayed: Replayed, store: SessionStore | None) -> int | None:
     """Keep a session if it was asked for; return its number."""
     if store is None:
         return None
-    from imu.app.replay import keep_replayed
+    from imu.report.replay import keep_replayed
 
     return keep_replayed(replayed, store, software_version())
 

@@ -11,8 +11,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from imu.app.report.words import clock, number_of
 from imu.motion.pattern import Pattern
+from imu.report.words import clock, number_of
 from imu.store import (
     AddRepetition,
     ChangePattern,

@@ -96,7 +96,7 @@ def clocks() -> Iterator[Finding]:
 
 def speech() -> Iterator[Finding]:
     """Look for a speech engine."""
-    from imu.app.speech import find_engine, missing_engine  # noqa: PLC0415
+    from imu.live.speech import find_engine, missing_engine  # noqa: PLC0415
 
     engine = find_engine()
     if engine is None:

@@ -60,7 +60,7 @@ def _signal_name(number: int) -> str:
 def counting() -> None:
     """Count three simulated squats, with all that live training uses for it."""
     from imu.session import Session
-    from imu.simulate import Exercise, Lifter, Rest, Sensor, simulate
+    from imu.virtual.person import Exercise, Lifter, Rest, Sensor, simulate
 
     session = Session()
     session.push(simulate([Rest(3), Exercise("air_squat", 3), Rest(3)], Lifter(), Sensor.ideal(), seed=1).block)
@@ -97,8 +97,8 @@ def sessions(path: str) -> None:
 
 def search() -> None:
     """Start to search for sensors, and stop."""
+    from imu.bluetooth.scan import Radio, scan
     from imu.errors import BluetoothUnavailable
-    from imu.sources.ble_scan import Radio, scan
 
     try:
         asyncio.run(scan(Radio(), lambda _: None, SEARCH_S))

@@ -73,11 +73,11 @@ def train(
     Without --sensor the one of the last training is used, or else the nearest.
     Keys: e end set, u undo, p pause, k keep a lone repetition, q quit. Ctrl-C ends too; nothing is lost.
     """
-    from imu.app.replay import Replayed
-    from imu.app.report.objects import session_object
-    from imu.app.report.session_page import session_page
     from imu.app.train import TrainOptions
     from imu.app.train import train as run_training
+    from imu.report.objects import session_object
+    from imu.report.replay import Replayed
+    from imu.report.session_page import session_page
 
     if on_page:
         if as_json:
@@ -184,6 +184,6 @@ def sensor(
 def doctor(*, as_json: AsJson = False) -> None:
     """Check whether everything that training needs is there, and say what to do if not."""
     from imu.app.doctor import doctor as examine
-    from imu.app.home import home
+    from imu.store.home import home
 
     raise typer.Exit(examine(home(), as_json=as_json))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 
-from imu.app.live_view import LOW_BATTERY_PERCENT, Link, LiveView
-from imu.app.report.cues import SPEED_DROP_M
-from imu.app.report.words import clock, printable, tempo
-from imu.app.screen_parts import balance, plural, plural_of, sureness
+from imu.bluetooth.link_state import LinkState
+from imu.live.live_view import LOW_BATTERY_PERCENT, Link, LiveView
+from imu.live.screen_parts import balance, plural, plural_of, sureness
 from imu.motion.repetitions import Repetition
+from imu.report.cues import SPEED_DROP_M
+from imu.report.words import clock, printable, tempo
 from imu.sensors.conversation import (
     Battery,
     Caution,
@@ -21,7 +22,6 @@ from imu.sensors.conversation import (
     SamplesRecovered,
 )
 from imu.session import Event, GapFound, MovementRejected, RepetitionCounted, RepetitionTakenBack, RestBegan, SetClosed
-from imu.sources.link_state import LinkState
 
 
 def plain_line(happened: Event | Notice | Link, view: LiveView) -> str | None:

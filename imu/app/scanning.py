@@ -6,12 +6,12 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from imu.app.radios import radio_for
-from imu.app.report.layout import plain_table
-from imu.app.report.words import printable
 from imu.app.terminal import can_draw
+from imu.bluetooth.scan import SeenSensor, scan
+from imu.live.radios import radio_for
+from imu.report.layout import plain_table
+from imu.report.words import printable
 from imu.sensors.kinds import recognise
-from imu.sources.ble_scan import SeenSensor, scan
 
 
 async def show_scan(name: str | None, seconds: float, *, every: bool, live: bool) -> list[SeenSensor]:
@@ -20,7 +20,7 @@ async def show_scan(name: str | None, seconds: float, *, every: bool, live: bool
     Parameters
     ----------
     name : str or None
-        As in :func:`imu.app.radios.radio_for`: a virtual sensor switches a virtual radio on.
+        As in :func:`imu.live.radios.radio_for`: a virtual sensor switches a virtual radio on.
     seconds : float
         How long.
     every : bool

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from imu.app import screen_parts as parts
 from imu.app.block_digits import ROWS, block_digits, width_of
-from imu.app.live_view import Gravity, LiveView, Phase
-from imu.app.report.words import clock
-from imu.app.screen_parts import ASCII, UNICODE, Ink
-from imu.sources.link_state import LinkState
+from imu.bluetooth.link_state import LinkState
+from imu.live import screen_parts as parts
+from imu.live.live_view import Gravity, LiveView, Phase
+from imu.live.screen_parts import ASCII, UNICODE, Ink
+from imu.report.words import clock
 
 SIDE_BY_SIDE_COLUMNS = 60
 """From this width the figures stand beside the digits, else below."""

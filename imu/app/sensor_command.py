@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imu.errors import ImuError
-from imu.sources.recording import read_recording
-from imu.sources.twins.kinds import TWINS
-from imu.sources.twins.reference import ReferenceTwin
-from imu.sources.twins.reference_firmware import ReferenceParameters
-from imu.sources.twins.twin import Twin
-from imu.sources.virtual import LinkChange, LinkEvent, RadioConditions, VirtualRadio, VirtualSensor, virtual_signal
+from imu.recordings.recording import read_recording
+from imu.virtual.radio import LinkChange, LinkEvent, RadioConditions, VirtualRadio, VirtualSensor, virtual_signal
+from imu.virtual.sensors.kinds import TWINS
+from imu.virtual.sensors.reference import ReferenceTwin
+from imu.virtual.sensors.reference_firmware import ReferenceParameters
+from imu.virtual.sensors.twin import Twin
 
 LOOK_EVERY_S = 0.5
 """How often it is looked whether the sensor is streaming."""
@@ -39,7 +39,7 @@ class SensorOptions:
     Attributes
     ----------
     kind : str
-        A name in :data:`imu.sources.twins.kinds.TWINS`.
+        A name in :data:`imu.virtual.sensors.kinds.TWINS`.
     recording : Path or None
         What the person does; None: the built-in person trains.
     seed : int

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from typer.core import TyperCommand
 
-from imu.app.home import home, people, person, recordings_folder, store_path
 from imu.app.output import console_for_people, print_object, print_parts, software_version
+from imu.store.home import home, people, person, recordings_folder, store_path
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -156,8 +156,8 @@ def learning(
 
     It moves two thresholds, for trainings to come and for imu replay --learned. Sessions kept stay as they are.
     """
-    from imu.app.report.layout import labelled
-    from imu.app.report.learnt import learnt_facts, learnt_object
+    from imu.report.layout import labelled
+    from imu.report.learnt import learnt_facts, learnt_object
     from imu.store import KnownOfPerson
 
     if store_path().exists() or reset or switch is not None:
@@ -221,7 +221,7 @@ def backup(
     from datetime import UTC, datetime
 
     from imu.app.export import write_backup
-    from imu.app.report.words import number_of
+    from imu.report.words import number_of
 
     sessions, recordings = write_backup(
         home(), file, made_at=datetime.now(UTC), software_version=software_version(), overwrite=force
@@ -242,7 +242,7 @@ def restore(
     from datetime import datetime
 
     from imu.app.export import restore_backup
-    from imu.app.report.words import number_of
+    from imu.report.words import number_of
 
     done = restore_backup(file, home(), now=datetime.now().astimezone(), force=force)
     told = f"{number_of(done.sessions, 'session')} and {number_of(done.recordings, 'recording file')} are back"
@@ -254,7 +254,7 @@ def restore(
 
 def _make(store: SessionStore, session: int, wanted: list[Correction]) -> None:
     """Make all corrections, or none."""
-    from imu.app.report import sentence_of
+    from imu.report import sentence_of
 
     store.correct_all(session, wanted, made_at=_now())
     for correction in wanted:
@@ -263,7 +263,7 @@ def _make(store: SessionStore, session: int, wanted: list[Correction]) -> None:
 
 
 def _turn_back(store: SessionStore, session: int, *, redo: bool) -> None:
-    from imu.app.report import sentence_of
+    from imu.report import sentence_of
     from imu.store import CorrectionRefused
 
     turned = store.redo(session) if redo else store.undo(session)
@@ -277,8 +277,8 @@ def _turn_back(store: SessionStore, session: int, *, redo: bool) -> None:
 
 
 def _delete(store: SessionStore, number: int, *, yes: bool) -> None:
-    from imu.app.report import counted, printable
     from imu.motion.pattern import Pattern
+    from imu.report import counted, printable
     from imu.store.recordings import find_recording
 
     stored = store.load(number)
@@ -303,15 +303,15 @@ def _delete(store: SessionStore, number: int, *, yes: bool) -> None:
 
 
 def _print_stored_json(store: SessionStore, number: int) -> None:
-    from imu.app.report import stored_object
+    from imu.report import stored_object
 
     print_object(stored_object(store.load(number)))
 
 
 def _print_overview(store: SessionStore) -> None:
-    from imu.app.report import balance_lines, overview_table
-    from imu.app.report.layout import labelled
-    from imu.app.trends import notes, stored_totals
+    from imu.report import balance_lines, overview_table
+    from imu.report.layout import labelled
+    from imu.report.trends import notes, stored_totals
 
     now = _now()
     balances = [store.balance(days, now) for days in (7, 28)]
@@ -326,14 +326,14 @@ def _print_overview(store: SessionStore) -> None:
 
 
 def _print_stored(store: SessionStore, number: int, *, verbose: bool) -> None:
-    from imu.app.report import stored_page
+    from imu.report import stored_page
 
     print_parts(console_for_people(), stored_page(store.load(number), verbose=verbose))
 
 
 def _print_trends(store: SessionStore, *, by_days: bool, as_json: bool) -> None:
-    from imu.app.report.trend_page import trend_object, trend_page
-    from imu.app.trends import Period, notes, stored_totals, trends
+    from imu.report.trend_page import trend_object, trend_page
+    from imu.report.trends import Period, notes, stored_totals, trends
 
     now = _now()
     totals = stored_totals(store, now)

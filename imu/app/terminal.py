@@ -1,6 +1,6 @@
 """The terminal while training: a live screen where one can be drawn, else one line for each thing that happens.
 
-This module refuses to know what is on the screen (:mod:`imu.app.screen`) and what happened (:mod:`imu.app.live`).
+This module refuses to know what is on the screen (:mod:`imu.app.screen`) and what happened (:mod:`imu.live.live`).
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from imu.app.live_view import LiveView
 from imu.app.screen import screen
+from imu.live.live_view import LiveView
 
 LEAST_INTERVAL_S = 0.1
 """The screen is drawn at most this often, but for a new count, which does not wait."""

@@ -13,23 +13,23 @@ from typing import Any, TextIO
 
 from rich.console import Console
 
-from imu.app.announcing import Announcer
 from imu.app.ending import ended_by_signals
-from imu.app.home import recordings_folder
-from imu.app.keeping import keep, last_sensor, personal_shift, remember_sensor_of, trained_before
 from imu.app.keys import Key, keyboard
-from imu.app.live import LiveTraining
-from imu.app.live_view import Gravity, LiveView
 from imu.app.plain_lines import plain_line
-from imu.app.radios import is_virtual, radio_for
-from imu.app.speech import Voice, find_engine, missing_engine
 from imu.app.terminal import TerminalScreen, can_draw
-from imu.app.training_run import Happened, Trained, TrainingPlan, TrainingRun
+from imu.bluetooth.client import SensorLink
+from imu.bluetooth.host_clock import HostClock
 from imu.commands import PersonCommand
+from imu.live.announcing import Announcer
+from imu.live.keeping import keep, last_sensor, personal_shift, remember_sensor_of, trained_before
+from imu.live.live import LiveTraining
+from imu.live.live_view import Gravity, LiveView
+from imu.live.radios import is_virtual, radio_for
+from imu.live.speech import Voice, find_engine, missing_engine
+from imu.live.training_run import Happened, Trained, TrainingPlan, TrainingRun
 from imu.sensors.conversation import Caution, Refused
 from imu.sensors.kinds import recognise
-from imu.sources.ble import SensorLink
-from imu.sources.host_clock import HostClock
+from imu.store.home import recordings_folder
 
 LOOK_S = 0.05
 """So often the screen and the voice look at the training: a count is seen a tenth of a second after it is known."""
@@ -48,7 +48,7 @@ class TrainOptions:
     Attributes
     ----------
     sensor : str or None
-        See :func:`imu.app.radios.radio_for`; ``None`` for the one of the last training.
+        See :func:`imu.live.radios.radio_for`; ``None`` for the one of the last training.
     duration_s : float or None
         End after so much time since the first sample.
     rate_hz : float

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from imu.errors import ImuError, RecordingDamaged, RecordingForeign
-from imu.simulate import DailyTruth, SessionTruth, truth_from_dict
-from imu.sources.recording import SUFFIXES, find_recordings
+from imu.recordings.recording import SUFFIXES, find_recordings
+from imu.virtual.person import DailyTruth, SessionTruth, truth_from_dict
 
 INDEX = "index.csv"
 COLUMNS = ("file", "subject", "group", "activity", "pattern", "reps")
@@ -30,7 +30,7 @@ PATTERNS = ("squat", "hinge", NONE)
 
 @dataclass(frozen=True, slots=True)
 class TrueRepetition:
-    """One repetition as it was; what the label does not say is None. See `imu.simulate.RepetitionTruth`."""
+    """One repetition as it was; what the label does not say is None. See `imu.virtual.person.RepetitionTruth`."""
 
     start_s: float
     end_s: float

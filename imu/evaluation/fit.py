@@ -31,7 +31,7 @@ from imu.motion.features import FEATURES
 from imu.motion.fitted import CounterWeights, arrays_of, network_from, save_weights
 from imu.motion.signals import STEP_S
 from imu.motion.tracker import stretches
-from imu.sources.recording import read_recording
+from imu.recordings.recording import read_recording
 
 WEIGHTS_FILE = Path(__file__).parents[1] / "motion" / "weights.npz"
 STREAMS, PIECES = 9000, 24

@@ -21,9 +21,9 @@ from imu.motion.pattern import LARGEST_NETWORK_LOG_ODDS, PatternWeights, drop_to
 from imu.motion.repetitions import impossible
 from imu.motion.signals import STEP_S, MotionSignals
 from imu.motion.tracker import MotionTracker, SignalTracker
+from imu.recordings.recording import read_recording
 from imu.samples import Array, Gap, ImuBlock
-from imu.simulate import SimulatedSession, random_continuous_session, random_session, simulate
-from imu.sources.recording import read_recording
+from imu.virtual.person import SimulatedSession, random_continuous_session, random_session, simulate
 
 COUNTING_RIDGE, PATTERN_RIDGE = 200.0, 40.0
 """Chosen with people left out. With a ridge of 10 for the pattern the network's log-odds crowd out the physics."""

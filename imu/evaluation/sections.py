@@ -23,9 +23,9 @@ from imu.evaluation.held_out import Kind, held_out_judge, held_out_weights
 from imu.evaluation.joined_trials import JoinedSession, is_standing, join, may_be_joined
 from imu.evaluation.naive_counters import count_by_height, count_by_tilt
 from imu.evaluation.trial_scores import Report, TrialScore, report, score_trial
+from imu.recordings.recording import read_recording
 from imu.samples import ImuBlock
-from imu.simulate import Lifter, PlanItem, Sensor, random_continuous_session, random_session, simulate
-from imu.sources.recording import read_recording
+from imu.virtual.person import Lifter, PlanItem, Sensor, random_continuous_session, random_session, simulate
 
 FIRST_SEED = 10_000
 """Simulated sessions have seeds from here on; fits use those from 0."""

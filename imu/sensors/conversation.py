@@ -3,7 +3,7 @@
 A driver (one file per sensor in this package) is a pure state machine. It is told what was heard and when, and returns
 the samples in it and what should be said to the sensor next. It decides by these messages alone, so that the messages
 of a training, kept in a recording, give the same samples again, ``==``. This module refuses to know Bluetooth: whoever
-carries the messages (:mod:`imu.sources.ble`, a recording, a test) is the driver's radio.
+carries the messages (:mod:`imu.bluetooth.client`, a recording, a test) is the driver's radio.
 """
 
 from __future__ import annotations

@@ -16,19 +16,19 @@ from time import process_time
 
 import numpy as np
 
-from imu.app.live import LiveTraining
-from imu.app.live_view import LiveView
-from imu.app.radios import radio_for
-from imu.app.training_run import Happened, TrainingPlan, TrainingRun
+from imu.bluetooth.choice import SensorChoice
+from imu.bluetooth.client import SensorLink
+from imu.bluetooth.host_clock import HostClock
+from imu.bluetooth.scan import Radio
+from imu.live.live import LiveTraining
+from imu.live.live_view import LiveView
+from imu.live.radios import radio_for
+from imu.live.training_run import Happened, TrainingPlan, TrainingRun
 from imu.sensors.kinds import recognise
 from imu.session import RepetitionCounted
-from imu.sources.ble import SensorLink
-from imu.sources.ble_choice import SensorChoice
-from imu.sources.ble_scan import Radio
-from imu.sources.host_clock import HostClock
-from imu.sources.twins.reference import ReferenceTwin
-from imu.sources.twins.reference_firmware import ReferenceParameters
-from imu.sources.virtual import RadioConditions, VirtualRadio, virtual_signal
+from imu.virtual.radio import RadioConditions, VirtualRadio, virtual_signal
+from imu.virtual.sensors.reference import ReferenceTwin
+from imu.virtual.sensors.reference_firmware import ReferenceParameters
 
 RATE_HZ, SECONDS, INTERVAL_S = 200.0, 40.0, 0.03
 AIM_SHARE, AIM_DELAY_S = 0.05, 0.150

@@ -16,8 +16,8 @@ import pandas as pd
 from simulated_hour import dense_hour, realistic_hour, write_csv
 from vqf import VQF
 
-from imu.app.replay import Replayed, ReplayOptions, replay
-from imu.sources.recording import read_recording
+from imu.recordings.recording import read_recording
+from imu.report.replay import Replayed, ReplayOptions, replay
 
 AIM, RUNS = 2.0, 7
 

@@ -29,8 +29,8 @@ from served_page import served
 
 from imu.app.web.desk import TrainingDesk, Wish
 from imu.session import Session
-from imu.simulate import random_session, simulate
 from imu.store import SessionStore
+from imu.virtual.person import random_session, simulate
 
 SESSIONS, DIFFERENT, RUNS = 1000, 25, 5
 AIMS_S = {"/": 1.0, "/sessions": 1.0, "/trends": 2.0, "/trends?weeks=520": 2.0}

@@ -13,19 +13,19 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from imu.bluetooth.choice import SensorChoice
+from imu.bluetooth.client import LinkNotice, SensorLink
+from imu.bluetooth.host_clock import HostClock
+from imu.bluetooth.link_state import LinkState
+from imu.bluetooth.scan import Radio
 from imu.samples import ImuBlock
 from imu.sensors.conversation import Caution, Identified, SamplesLost, SensorKind
 from imu.sensors.kinds import KINDS, recognise
 from imu.session import Session, SessionSummary
-from imu.simulate import Exercise, Lifter, Rest, Sensor, simulate
-from imu.sources.ble import LinkNotice, SensorLink
-from imu.sources.ble_choice import SensorChoice
-from imu.sources.ble_scan import Radio
-from imu.sources.host_clock import HostClock
-from imu.sources.link_state import LinkState
-from imu.sources.twins.kinds import TWINS
-from imu.sources.virtual import VirtualRadio, VirtualSensor
 from imu.training import Training
+from imu.virtual.person import Exercise, Lifter, Rest, Sensor, simulate
+from imu.virtual.radio import VirtualRadio, VirtualSensor
+from imu.virtual.sensors.kinds import TWINS
 
 PLAN = (
     Rest(4),

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from imu.samples import ImuBlock
-from imu.simulate import Daily, Exercise, Lifter, PlanItem, Rest, Sensor, random_session, simulate
+from imu.virtual.person import Daily, Exercise, Lifter, PlanItem, Rest, Sensor, random_session, simulate
 
 HOUR_S = 3600.0
 EXERCISES = ("back_squat", "romanian_deadlift", "air_squat", "kettlebell_swing", "deadlift", "half_squat")

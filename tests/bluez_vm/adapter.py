@@ -15,7 +15,7 @@ from bumble.transport import open_transport
 from dbus_fast import BusType, Message, MessageType, Variant
 from dbus_fast.aio import MessageBus
 
-from imu.sources.virtual import VirtualRadio
+from imu.virtual.radio import VirtualRadio
 
 ADAPTER = "org.bluez.Adapter1"
 LOOK_S = 0.1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from imu.simulate import Exercise, Lifter, PlanItem, Rest, Sensor, SimulatedSession, simulate
+from imu.virtual.person import Exercise, Lifter, PlanItem, Rest, Sensor, SimulatedSession, simulate
 
 PLAN: list[PlanItem] = [
     Rest(4),

@@ -23,7 +23,7 @@ from imu.sensors.conversation import (
     Subscribe,
     Write,
 )
-from imu.sources.twins.twin import Twin
+from imu.virtual.sensors.twin import Twin
 
 STARTED_NS = 1_790_000_000_000_000_000
 STEP_S = 0.03

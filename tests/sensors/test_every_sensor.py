@@ -1,7 +1,7 @@
 """What every driver must do, with the virtual twin of its sensor and without a radio.
 
 A new sensor takes part by standing in `imu.sensors.kinds`, with a twin in the module of its name in
-`imu.sources.twins`. Sensors differ in what can be known of a loss: some number or stamp their samples, some do
+`imu.virtual.sensors`. Sensors differ in what can be known of a loss: some number or stamp their samples, some do
 neither (`UNTIMED`), and one keeps them until they are asked for (`KEEPING`).
 """
 
@@ -38,8 +38,8 @@ from imu.sensors.gatt import BATTERY_LEVEL, FIRMWARE_REVISION, MODEL_NUMBER, SER
 from imu.sensors.kinds import KINDS, kind_named, recognise
 from imu.sensors.units import MOST_ACCELERATION_M_S2, MOST_ANGULAR_VELOCITY_RAD_S
 from imu.session import Session, SessionSummary
-from imu.simulate import SimulatedSession
-from imu.sources.twins.twin import Twin
+from imu.virtual.person import SimulatedSession
+from imu.virtual.sensors.twin import Twin
 
 SUITABLE = [kind for kind in KINDS if kind.refusal is None]
 UNTIMED = {"witmotion", "thingy52", "bluefruit"}
@@ -54,7 +54,7 @@ every_timed_kind = pytest.mark.parametrize("kind", TIMED, ids=lambda kind: kind.
 
 
 def twin_of(kind: SensorKind, signal: ImuBlock, seed: int = 0) -> Twin:
-    factory: Callable[[ImuBlock, int], Twin] = import_module(f"imu.sources.twins.{kind.name}").factory
+    factory: Callable[[ImuBlock, int], Twin] = import_module(f"imu.virtual.sensors.{kind.name}").factory
     return factory(signal, seed)
 
 

@@ -40,12 +40,12 @@ from imu.sensors.polar_measurement_data import CONTROL_POINT, DATA, Measurement,
 from imu.sensors.thingy52 import THINGY52
 from imu.sensors.units import M_S2_PER_G
 from imu.sensors.witmotion import WITMOTION
-from imu.simulate import SimulatedSession
-from imu.sources.twins.movella_dot import MovellaDotTwin
-from imu.sources.twins.movesense import MovesenseTwin
-from imu.sources.twins.polar import PolarTwin
-from imu.sources.twins.thingy52 import FACTORY_CONFIGURATION, Thingy52Twin
-from imu.sources.twins.witmotion import WitMotionTwin
+from imu.virtual.person import SimulatedSession
+from imu.virtual.sensors.movella_dot import MovellaDotTwin
+from imu.virtual.sensors.movesense import MovesenseTwin
+from imu.virtual.sensors.polar import PolarTwin
+from imu.virtual.sensors.thingy52 import FACTORY_CONFIGURATION, Thingy52Twin
+from imu.virtual.sensors.witmotion import WitMotionTwin
 
 
 @pytest.fixture(scope="session")

@@ -2,9 +2,9 @@
 
 - :mod:`~imu.app.export.rows`, :mod:`~imu.app.export.tables`: CSV, Parquet and JSON;
 - :mod:`~imu.app.export.fit_file`: FIT;
-- :mod:`~imu.app.export.html_report`: a page;
-- :mod:`~imu.app.export.backup`, :mod:`~imu.app.export.restore`: everything in one file, and back;
-- :mod:`~imu.app.export.atomic`: how files are written.
+- :mod:`~imu.report.html_report`: a page;
+- :mod:`~imu.store.backup`, :mod:`~imu.store.restore`: everything in one file, and back;
+- :mod:`~imu.atomic_files`: how files are written.
 
 All of them hold what counts: what was measured, as the person corrected it.
 """
@@ -16,11 +16,11 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
-from imu.app.export.atomic import FileThere, NotWritten, new_file, write_bytes
-from imu.app.export.backup import write_backup
-from imu.app.export.restore import BackupDamaged, Restored, restore_backup
 from imu.app.export.tables import write_csv, write_json, write_parquet
+from imu.atomic_files import FileThere, NotWritten, new_file, write_bytes
 from imu.store import StoredSession
+from imu.store.backup import write_backup
+from imu.store.restore import BackupDamaged, Restored, restore_backup
 
 __all__ = [
     "BackupDamaged",
@@ -91,7 +91,7 @@ def export_sessions(
             case Format.JSON:
                 write_json(sessions, temporary)
             case Format.HTML:
-                from imu.app.export.html_report import html_report  # noqa: PLC0415  only where it is wanted
+                from imu.report.html_report import html_report  # noqa: PLC0415  only where it is wanted
 
                 temporary.write_text(html_report(sessions, made_at), encoding="utf-8", newline="\n")
     return (out,)

@@ -42,8 +42,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from imu.app.report.objects import FIGURES, hip_drop_from
 from imu.motion.repetitions import Repetition
+from imu.report.objects import FIGURES, hip_drop_from
 from imu.store import CorrectedRepetition, CorrectedSet, StoredSession
 
 Cell = int | float | bool | str | datetime | None

@@ -12,8 +12,8 @@ from datetime import datetime
 from pathlib import Path
 
 from imu.app.export.rows import COLUMNS, Cell, rows
-from imu.app.report.objects import stored_object
 from imu.errors import ExtraMissing
+from imu.report.objects import stored_object
 from imu.store import StoredSession
 
 

@@ -1,7 +1,7 @@
 """A view of a training -> what pages show of it, in words, as an object for JSON.
 
-The words are those of the terminal (:mod:`imu.app.screen_parts`), so that screen, page and voice agree. Nothing is told
-by colour alone. This module refuses to know how a page is drawn.
+The words are those of the terminal (:mod:`imu.live.screen_parts`), so that screen, page and voice agree. Nothing is
+told by colour alone. This module refuses to know how a page is drawn.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from collections.abc import Callable, Sequence
 from statistics import fmean
 from typing import Any
 
-from imu.app import screen_parts
-from imu.app.announcing import Announcement
-from imu.app.live_view import LOW_BATTERY_PERCENT, LiveView, Phase
-from imu.app.report.cues import sinks
-from imu.app.report.words import clock, tempo
+from imu.bluetooth.link_state import LinkState
+from imu.live import screen_parts
+from imu.live.announcing import Announcement
+from imu.live.live_view import LOW_BATTERY_PERCENT, LiveView, Phase
 from imu.motion.pattern import Pattern
 from imu.motion.repetitions import Repetition
-from imu.sources.link_state import LinkState
+from imu.report.cues import sinks
+from imu.report.words import clock, tempo
 
 Entered = tuple[str | None, float | None] | None
 """Name and load that the person gave a set."""

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from imu.app.home import recordings_folder
-from imu.app.web.curves import AngleCurve, angle_curve, blocks_of
 from imu.errors import ImuError
+from imu.report.curves import AngleCurve, angle_curve, blocks_of
 from imu.store import StoredSession, hash_of
+from imu.store.home import recordings_folder
 from imu.store.recordings import find_recording
 
 REMEMBERED = 16

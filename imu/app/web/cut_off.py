@@ -10,11 +10,11 @@ import asyncio
 import time
 from pathlib import Path
 
-from imu.app.home import recordings_folder, store_path
 from imu.app.output import software_version
-from imu.app.replay import Failed, ReplayOptions, keep_replayed, replay
 from imu.errors import ImuError, SessionNotFound
+from imu.report.replay import Failed, ReplayOptions, keep_replayed, replay
 from imu.store import SessionStore
+from imu.store.home import recordings_folder, store_path
 
 GROWING_S = 5.0
 """A recording that grew so lately may still be growing: samples come every second at least, and are written at once."""

@@ -16,22 +16,22 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from imu.app.announcing import Announcer
-from imu.app.home import recordings_folder, store_path
-from imu.app.keeping import keep, last_sensor, personal_shift, remember_sensor_of, trained_before
-from imu.app.live import LiveTraining
-from imu.app.live_view import LiveView
-from imu.app.radios import ANY, is_virtual, radio_for
-from imu.app.training_run import Happened, Trained, TrainingPlan, TrainingRun
 from imu.app.web.board import board, spoken
 from imu.app.web.trail import Trail
 from imu.app.web.watching import Watcher
+from imu.bluetooth.client import SensorLink
+from imu.bluetooth.host_clock import HostClock
 from imu.commands import PersonCommand
 from imu.errors import ImuError
+from imu.live.announcing import Announcer
+from imu.live.keeping import keep, last_sensor, personal_shift, remember_sensor_of, trained_before
+from imu.live.live import LiveTraining
+from imu.live.live_view import LiveView
+from imu.live.radios import ANY, is_virtual, radio_for
+from imu.live.training_run import Happened, Trained, TrainingPlan, TrainingRun
 from imu.sensors.kinds import recognise
-from imu.sources.ble import SensorLink
-from imu.sources.host_clock import HostClock
 from imu.store import EnterLoad, NameExercise, SessionStore
+from imu.store.home import recordings_folder, store_path
 
 LOOK_S = 0.04
 """So often pages are told what has changed: 25 times a second."""
@@ -56,7 +56,7 @@ class Wish:
     Attributes
     ----------
     sensor : str or None
-        As in :func:`imu.app.radios.radio_for`; ``None`` for the one of the last training.
+        As in :func:`imu.live.radios.radio_for`; ``None`` for the one of the last training.
     rest_s : float or None
         How long the person means to rest.
     duration_s : float or None

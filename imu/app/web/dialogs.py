@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from nicegui import ui
 
 from imu.app import correcting
-from imu.app.export.markup import tag
-from imu.app.report.words import clock
 from imu.app.web.frame import button
 from imu.motion.pattern import Pattern
+from imu.report.markup import tag
+from imu.report.words import clock
 from imu.store import (
     AddRepetition,
     CorrectedRepetition,

@@ -8,8 +8,8 @@ from importlib.resources import files
 
 from nicegui import ui
 
-from imu.app.export.markup import Markup, tag
-from imu.app.home import person
+from imu.report.markup import Markup, tag
+from imu.store.home import person
 
 PAGES = (("/", "Last session"), ("/sessions", "Sessions"), ("/trends", "Trends"), ("/train", "Train"))
 

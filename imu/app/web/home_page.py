@@ -7,9 +7,6 @@ from dataclasses import dataclass
 
 from nicegui import ui
 
-from imu.app.export.markup import Markup, joined, tag
-from imu.app.report.words import clock, counted, days_ago
-from imu.app.trends import notes, stored_totals
 from imu.app.web import session_markup as still
 from imu.app.web.cut_off import keep_cut_off, names_of_cut_off
 from imu.app.web.desk import DeskState, TrainingDesk
@@ -17,6 +14,9 @@ from imu.app.web.frame import button
 from imu.app.web.kept import ask_store, now
 from imu.errors import ImuError
 from imu.motion.pattern import Pattern
+from imu.report.markup import Markup, joined, tag
+from imu.report.trends import notes, stored_totals
+from imu.report.words import clock, counted, days_ago
 from imu.store import Balance, SessionOverview, SessionStore, StoredSession
 
 LATEST = 8

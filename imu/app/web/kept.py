@@ -7,8 +7,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TypeVar
 
-from imu.app.home import store_path
 from imu.store import SessionStore
+from imu.store.home import store_path
 
 T = TypeVar("T")
 

@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 from nicegui import ui
 
-from imu.app.export.markup import joined, tag
-from imu.app.report.learnt import learnt_facts
 from imu.app.web.dialogs import sure_dialog
 from imu.app.web.frame import button
 from imu.app.web.kept import ask_store, now
 from imu.errors import ImuError
+from imu.report.learnt import learnt_facts
+from imu.report.markup import joined, tag
 from imu.store import KnownOfPerson, SessionStore
 
 

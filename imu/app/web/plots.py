@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from imu.app.report.words import clock
-from imu.app.trends import PatternTrend, Trend
-from imu.app.web.curves import AngleCurve
 from imu.motion.pattern import Pattern
+from imu.report.curves import AngleCurve
+from imu.report.trends import PatternTrend, Trend
+from imu.report.words import clock
 from imu.samples import Array
 from imu.store import CorrectedSession
 

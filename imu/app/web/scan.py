@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from imu.app.radios import radio_for
-from imu.app.screen_parts import signal_word
+from imu.bluetooth.scan import scan
+from imu.live.radios import radio_for
+from imu.live.screen_parts import signal_word
 from imu.sensors.kinds import recognise
-from imu.sources.ble_scan import scan
 
 LISTEN_S = 6.0
 

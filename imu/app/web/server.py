@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imu.app.ending import ended_by_signals
-from imu.app.home import home
 from imu.app.web.desk import TrainingDesk, Wish
 from imu.app.web.guard import KEY
 from imu.app.web.key import key_in
 from imu.errors import ExtraMissing, ImuError
+from imu.store.home import home
 
 if TYPE_CHECKING:
     import uvicorn

@@ -10,14 +10,14 @@ import math
 from collections.abc import Sequence
 from datetime import datetime
 
-from imu.app.export.html_report import changes_of, loads_of, means_of
-from imu.app.export.markup import Markup, joined, tag
-from imu.app.replay import Replayed
-from imu.app.report.cues import cues
-from imu.app.report.session_page import flaws
-from imu.app.report.telling import told
-from imu.app.report.words import clock, counted, load, tempo
 from imu.motion.pattern import Pattern
+from imu.report.cues import cues
+from imu.report.html_report import changes_of, loads_of, means_of
+from imu.report.markup import Markup, joined, tag
+from imu.report.replay import Replayed
+from imu.report.session_page import flaws
+from imu.report.telling import told
+from imu.report.words import clock, counted, load, tempo
 from imu.store import CorrectedRepetition, CorrectedSession, CorrectedSet, StoredSession
 
 _SHAPES = {

@@ -7,21 +7,21 @@ from collections.abc import Callable, Sequence
 from nicegui import ui
 from nicegui.events import GenericEventArguments
 
-from imu.app.export.markup import Markup, joined, tag
-from imu.app.home import recordings_folder
-from imu.app.report.telling import sentence_of
-from imu.app.report.words import counted, number_of
 from imu.app.web import dialogs
 from imu.app.web import session_markup as still
 from imu.app.web.curve_cache import CurveCache
-from imu.app.web.curves import AngleCurve
 from imu.app.web.frame import button
 from imu.app.web.kept import ask_store, now
 from imu.app.web.plots import recording_chart
 from imu.app.web.small_curves import evenly, small_curves
 from imu.errors import ImuError
 from imu.motion.pattern import Pattern
+from imu.report.curves import AngleCurve
+from imu.report.markup import Markup, joined, tag
+from imu.report.telling import sentence_of
+from imu.report.words import counted, number_of
 from imu.store import CorrectedSession, Correction, CorrectionRefused, SessionStore, StoredSession
+from imu.store.home import recordings_folder
 
 FORMATS = (("csv", "CSV"), ("parquet", "Parquet"), ("json", "JSON"), ("fit", "FIT"), ("html", "Report"))
 _TELL = "(event) => {{ const it = event.target.closest('[{0}]'); if (it) emit(it.getAttribute('{0}')); }}"

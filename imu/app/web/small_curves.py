@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from imu.app.export.markup import Markup, tag
-from imu.app.web.curves import AngleCurve
+from imu.report.curves import AngleCurve
+from imu.report.markup import Markup, tag
 from imu.samples import Array
 from imu.store import CorrectedRepetition
 

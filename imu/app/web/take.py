@@ -17,10 +17,10 @@ from fastapi.responses import FileResponse
 from starlette.background import BackgroundTask
 
 from imu.app.export import Format, export_sessions, write_backup
-from imu.app.home import home
 from imu.app.web.kept import ask_store, now
 from imu.errors import ImuError
 from imu.store import SessionStore, StoredSession
+from imu.store.home import home
 
 
 def add_files(app: FastAPI, software_version: str) -> None:

@@ -11,7 +11,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
-from imu.app.training_run import Happened
+from imu.live.training_run import Happened
 from imu.motion.form import Posture
 from imu.motion.repetitions import Repetition
 from imu.session import RepetitionCounted, RepetitionTakenBack

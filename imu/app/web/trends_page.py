@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from nicegui import ui
 
-from imu.app.export.markup import joined, tag
-from imu.app.report.words import days_ago
-from imu.app.trends import Period, Trend, notes, stored_totals, trends
 from imu.app.web import plots
 from imu.app.web.kept import ask_store, now
 from imu.motion.pattern import Pattern
+from imu.report.markup import joined, tag
+from imu.report.trends import Period, Trend, notes, stored_totals, trends
+from imu.report.words import days_ago
 from imu.store import PatternTotals, SessionStore
 
 SPANS = ((12, "12 weeks"), (26, "half a year"), (52, "a year"), (520, "ten years"))

@@ -1,0 +1,1 @@
+"""The Bluetooth LE client: scan, connect, keep the link, and name what went wrong."""

@@ -1,0 +1,223 @@
+"""Listen for sensors, and find the one that is meant.
+
+What is heard of a sensor comes in pieces (an advertisement, a scan response, some of it each time): they are put
+together here. This module refuses to know the kinds of sensors: what recognises them is given to it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from bleak import BleakAdapter, BleakClient, BleakScanner
+from bleak.backends.client import BaseBleakClient
+from bleak.backends.device import BLEDevice
+from bleak.backends.scanner import AdvertisementData, BaseBleakScanner
+from bleak.exc import BleakDBusError, BleakError
+
+from imu.bluetooth.trouble import IN_PROGRESS, heed_cancellation, search_trouble
+from imu.sensors.conversation import Advertisement, SensorKind
+
+START_ATTEMPTS = 6
+"""BlueZ runs one scan per program at a time and needs a moment after the last; 3 s are enough, or it is stuck."""
+START_WAIT_S = 0.5
+RSSI_UNKNOWN_DBM = (-127, 127)
+"""What BlueZ and macOS give when they do not know."""
+
+_log = logging.getLogger(__name__)
+
+Recognise = Callable[[Advertisement], SensorKind | None]
+"""Which kind of sensor advertises like this; ``None`` for what is none that we know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Radio:
+    """Which radio to use, as classes for bleak's ``backend=``; ``None`` for the one of the operating system."""
+
+    scanner_backend: type[BaseBleakScanner] | None = None
+    client_backend: type[BaseBleakClient] | None = None
+
+    def scanner(self, heard: Callable[[BLEDevice, AdvertisementData], None]) -> BleakScanner:
+        """Return a scanner that calls `heard` for each advertisement."""
+        return BleakScanner(heard, backend=self.scanner_backend)
+
+    def client(self, device: BLEDevice, gone: Callable[[BleakClient], None], timeout_s: float) -> BleakClient:
+        """Return a client for one connection; it calls `gone` at its end, whoever ended it."""
+        return BleakClient(device, gone, timeout=timeout_s, backend=self.client_backend)
+
+    async def connected_devices(self) -> list[BLEDevice]:
+        """Return what the operating system is connected to; such a sensor does not advertise.
+
+        Linux keeps the connection of a program that was killed, and the next one would never find the sensor.
+        """
+        if self.scanner_backend is not None:
+            return []
+        try:
+            adapter = await BleakAdapter.get()
+            return await adapter.get_connected_devices()
+        except (BleakError, OSError, EOFError, NotImplementedError) as error:
+            _log.debug("connected devices cannot be told: %r", error)  # the scan will say what is wrong
+            return []
+
+
+@dataclass(frozen=True, slots=True)
+class SeenSensor:
+    """A Bluetooth device that was heard.
+
+    Attributes
+    ----------
+    name : str or None
+        As advertised.
+    address : str
+        On macOS a UUID that means something on this computer only.
+    rssi_dbm : int or None
+        How strong it was heard last; ``None`` where the system does not say.
+    kind : SensorKind or None
+        ``None`` for what is no sensor that we know.
+    advertisement : Advertisement
+        All that it has said of itself so far.
+    device : BLEDevice
+        What bleak connects to.
+    connected : bool
+        Whether this computer is connected to it already, so that it was not heard but known.
+    """
+
+    name: str | None
+    address: str
+    rssi_dbm: int | None
+    kind: SensorKind | None
+    advertisement: Advertisement
+    device: BLEDevice = field(repr=False, compare=False)
+    connected: bool = False
+
+    @property
+    def title(self) -> str:
+        """What to call it to the person."""
+        return f"{self.name} ({self.address})" if self.name else self.address
+
+
+def _nothing_more(sensor: SeenSensor) -> float | None:
+    del sensor
+    return None
+
+
+async def scan(
+    radio: Radio,
+    recognise: Recognise,
+    seconds: float,
+    on_seen: Callable[[SeenSensor], float | None] = _nothing_more,
+) -> list[SeenSensor]:
+    """Listen for a while.
+
+    Parameters
+    ----------
+    radio : Radio
+        What to listen with.
+    recognise : callable
+        Tells the kind of a sensor.
+    seconds : float
+        How long to listen.
+    on_seen : callable
+        Told of each sensor when it is heard first and whenever it is heard again. What it returns, if not ``None``, is
+        how many seconds more to listen at most.
+
+    Returns
+    -------
+    list of SeenSensor
+        All that was heard, what we know first, then the strongest first.
+
+    Raises
+    ------
+    BluetoothUnavailable
+        If this computer cannot listen.
+    """
+    heard: asyncio.Queue[tuple[BLEDevice, AdvertisementData]] = asyncio.Queue()
+    seen: dict[str, SeenSensor] = {}
+    loop = asyncio.get_running_loop()
+    until_s = loop.time() + seconds
+    scanner = radio.scanner(lambda device, data: heard.put_nowait((device, data)))
+    await _start(scanner)
+    try:
+        heed_cancellation()
+        for device in await radio.connected_devices():
+            sensor = _already_connected(device, recognise)
+            if sensor.kind is not None:  # not every mouse
+                seen[sensor.address] = sensor
+                until_s = _sooner(until_s, on_seen(sensor))
+        while loop.time() < until_s:
+            try:
+                async with asyncio.timeout_at(until_s):
+                    device, data = await heard.get()
+            except TimeoutError:
+                break
+            sensor = _together(seen.get(device.address), device, data, recognise)
+            seen[sensor.address] = sensor
+            until_s = _sooner(until_s, on_seen(sensor))
+    finally:
+        await _stop(scanner)
+    return sorted(seen.values(), key=lambda sensor: (sensor.kind is None, -strength(sensor)))
+
+
+def strength(sensor: SeenSensor) -> int:
+    """Return the signal strength for comparing, in dBm; what is not known counts as weak."""
+    return RSSI_UNKNOWN_DBM[0] if sensor.rssi_dbm is None else sensor.rssi_dbm
+
+
+def _sooner(until_s: float, more_s: float | None) -> float:
+    return until_s if more_s is None else min(until_s, asyncio.get_running_loop().time() + more_s)
+
+
+async def _start(scanner: BleakScanner) -> None:
+    for attempt in range(START_ATTEMPTS):
+        try:
+            await scanner.start()
+            return
+        except (BleakError, OSError, EOFError, ValueError) as error:  # ValueError: a D-Bus address that is none
+            if not _is_in_progress(error) or attempt == START_ATTEMPTS - 1:
+                raise search_trouble(error) from error
+        await asyncio.sleep(START_WAIT_S)
+
+
+async def _stop(scanner: BleakScanner) -> None:
+    """Stop listening; what was heard is good even if that fails (https://github.com/hbldh/bleak/issues/2021)."""
+    for _ in range(2):
+        try:
+            await scanner.stop()
+            return
+        except (BleakError, OSError, EOFError) as error:
+            _log.warning("the search for sensors did not stop at once: %s", error)
+            if not _is_in_progress(error):
+                return
+        await asyncio.sleep(START_WAIT_S)
+
+
+def _is_in_progress(error: BaseException) -> bool:
+    return isinstance(error, BleakDBusError) and error.dbus_error == IN_PROGRESS
+
+
+# --- putting together what is heard -----------------------------------------------------------------------------------
+
+
+def _together(
+    before: SeenSensor | None, device: BLEDevice, data: AdvertisementData, recognise: Recognise
+) -> SeenSensor:
+    """Return the sensor with what was heard now added to what was heard before."""
+    said = before.advertisement if before else Advertisement()
+    services = tuple(uuid.lower() for uuid in data.service_uuids)
+    said = Advertisement(
+        data.local_name or device.name or said.name,
+        said.services + tuple(uuid for uuid in services if uuid not in said.services),
+        MappingProxyType({**said.manufacturer_data, **data.manufacturer_data}),
+    )
+    rssi_dbm = None if data.rssi in RSSI_UNKNOWN_DBM else data.rssi
+    return SeenSensor(said.name, device.address, rssi_dbm, recognise(said), said, device)
+
+
+def _already_connected(device: BLEDevice, recognise: Recognise) -> SeenSensor:
+    """Return what can be told of a connected sensor; BlueZ keeps what it once advertised."""
+    kept = device.details.get("props", {}) if isinstance(device.details, Mapping) else {}
+    said = Advertisement(device.name, tuple(uuid.lower() for uuid in kept.get("UUIDs", ())))
+    return SeenSensor(device.name, device.address, None, recognise(said), said, device, connected=True)

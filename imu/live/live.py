@@ -1,0 +1,307 @@
+"""What happens in a training, as it happens -> everything there is to show of it at one moment.
+
+:class:`LiveTraining` is told of events, notices, the link and the time, and gives a :class:`LiveView`. It refuses to
+know what that is drawn on, and looks at no clock: time is told to it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from itertools import chain
+
+from imu.bluetooth.link_state import LinkState
+from imu.live.cueing import cue, velocity_loss
+from imu.live.live_view import (
+    LOW_BATTERY_PERCENT,
+    Gravity,
+    Link,
+    LiveView,
+    Message,
+    NotCounted,
+    Phase,
+    Tally,
+    TrainedBefore,
+)
+from imu.motion.form import Posture
+from imu.motion.pattern import Pattern
+from imu.motion.repetitions import RejectedMovement, Repetition
+from imu.motion.resampling import is_bridged
+from imu.report.cues import cues
+from imu.sensors.conversation import (
+    Battery,
+    Caution,
+    Identified,
+    Malformed,
+    Notice,
+    Refused,
+    Restarted,
+    SamplesLost,
+    SamplesRecovered,
+)
+from imu.session import (
+    Event,
+    GapFound,
+    MovementRejected,
+    RepetitionCounted,
+    RepetitionTakenBack,
+    RestBegan,
+    SetClosed,
+    TrainingSet,
+)
+
+NOT_COUNTED_SHOWN_S = 6.0
+"""How long a movement that was not counted is told: long enough to read after standing up again."""
+LONE_OFFERED_S = 60.0
+"""How long a lone movement is offered to be kept; the next repetition ends the offer sooner."""
+MESSAGE_SHOWN_S = {Gravity.NOTE: 15.0, Gravity.CAUTION: 60.0, Gravity.PROBLEM: math.inf}
+"""How long a message stands."""
+MESSAGES = 3
+"""So many messages are shown at most, the latest."""
+
+
+class LiveTraining:
+    """Take what happens in a training, give its view.
+
+    Parameters
+    ----------
+    before : TrainedBefore or None
+        What was trained earlier today and in 28 days.
+    rest_target_s : float or None
+        How long the person means to rest between sets.
+    """
+
+    def __init__(self, before: TrainedBefore | None = None, rest_target_s: float | None = None) -> None:
+        self._before = before or TrainedBefore()
+        self._clock = _Clock()
+        self._going_on: list[Repetition] = []
+        self._resting_since_s: float | None = None  # the last of them, with the set not over yet
+        self._sets: list[TrainingSet] = []
+        self._lone: list[tuple[Repetition, float]] = []
+        self._not_counted: tuple[str, float] | None = None
+        self._told: list[_Told] = []  # the latest first
+        self._linked_s: float | None = None
+        self._battery_was_low = False
+        self._facts = LiveView(rest_target_s=rest_target_s)  # what does not depend on the time
+
+    def tick(self, now_s: float, latest_sample_s: float, posture: Posture | None = None) -> None:
+        """Take the time and the posture: before what happened then is told, and before each view.
+
+        Parameters
+        ----------
+        now_s : float
+            On a clock of this computer that only goes forward.
+        latest_sample_s : float
+            Time of the latest sample on the session's axis; 0 before the first.
+        posture : Posture or None
+            Where the hip is now.
+        """
+        self._clock.tick(now_s, latest_sample_s)
+        self._facts = replace(self._facts, posture=posture)
+
+    def take(self, happened: Event | Notice | Link) -> None:
+        """Take what happened: in the session, to the sensor or to the link."""
+        match happened:
+            case Link():
+                self._take_link(happened)
+            case (
+                RepetitionCounted()
+                | RepetitionTakenBack()
+                | RestBegan()
+                | SetClosed()
+                | MovementRejected()
+                | GapFound()
+            ):
+                self._take_event(happened)
+            case _:
+                self._take_notice(happened)
+
+    def pause(self, paused: bool) -> None:
+        """Take note of whether the person has paused."""
+        self._facts = replace(self._facts, paused=paused)
+
+    def rest_for(self, target_s: float | None) -> None:
+        """Take note of how long the person means to rest."""
+        self._facts = replace(self._facts, rest_target_s=target_s)
+
+    def tell(self, sentence: str, gravity: Gravity = Gravity.NOTE) -> None:
+        """Show one sentence; told again it stands anew, not twice."""
+        others = [one for one in self._told if one.sentence != sentence]
+        self._told = [_Told(sentence, gravity, self._clock.now_s), *others]
+
+    def view(self) -> LiveView:
+        """Return what there is to show now."""
+        now_s, phase, shown = self._clock.now_s, *self._phase_and_set()
+        done = tally(chain.from_iterable(one.repetitions for one in self._sets)) + tally(self._going_on)
+        connected = self._facts.link.state is LinkState.CONNECTED
+        return replace(
+            self._facts,
+            phase=phase,
+            shown=shown,
+            set_number=len(self._sets) + bool(self._going_on),
+            set_may_go_on=bool(self._going_on),
+            velocity_loss=None if shown is None else velocity_loss(shown),
+            set_s=None if shown is None else self._set_s(shown, phase),
+            rest_s=None if shown is None else self._rest_s(shown),
+            cue=_cue(phase, shown),
+            posture=self._facts.posture if connected else None,
+            sets=tuple(self._sets),
+            session=done,
+            today=self._before.today + done,
+            last_28_days=self._before.last_28_days + done,
+            lone=self._offered(now_s),
+            not_counted=self._latest_not_counted(now_s),
+            link_s=0.0 if self._linked_s is None else now_s - self._linked_s,
+            messages=self._messages(now_s),
+        )
+
+    # -- what happened
+
+    def _take_event(self, event: Event) -> None:
+        match event:
+            case RepetitionCounted(repetition):
+                self._going_on.append(repetition)
+                self._resting_since_s = None
+                self._lone = []
+                self._facts = replace(self._facts, counted=self._facts.counted + 1)
+            case RepetitionTakenBack(repetition):
+                self._forget(repetition)
+                self._facts = replace(self._facts, taken_back=self._facts.taken_back + 1)
+            case RestBegan(since_s):
+                self._resting_since_s = since_s
+            case SetClosed(closed):
+                self._going_on = [one for one in self._going_on if one not in closed.repetitions]
+                self._lone = [(one, told_s) for one, told_s in self._lone if one not in closed.repetitions]
+                self._sets = sorted([*self._sets, closed], key=lambda one: one.start_s)
+            case MovementRejected(movement):
+                self._take_rejected(movement)
+            case GapFound(gap):
+                missing_s = gap.end_s - gap.start_s
+                self._facts = replace(self._facts, without_samples_s=self._facts.without_samples_s + missing_s)
+                if not is_bridged(gap):
+                    self.tell(f"{missing_s:.1f} s came without samples: a repetition in them is not counted")
+
+    def _take_rejected(self, movement: RejectedMovement) -> None:
+        if movement.repetition is None:
+            self._not_counted = movement.reason, self._clock.now_s
+            return
+        self._going_on = [one for one in self._going_on if one != movement.repetition]
+        self._lone.append((movement.repetition, self._clock.now_s))
+
+    def _forget(self, repetition: Repetition) -> None:
+        """Leave a repetition out of the set going on, or of the closed one that it is in."""
+        self._going_on = [one for one in self._going_on if one != repetition]
+        left = [tuple(one for one in training_set.repetitions if one != repetition) for training_set in self._sets]
+        self._sets = [TrainingSet(repetitions) for repetitions in left if repetitions]
+
+    def _take_link(self, link: Link) -> None:
+        trying_again = self._facts.link.state is LinkState.LOST and link.state is not LinkState.CONNECTED
+        if trying_again:
+            link = replace(link, state=LinkState.LOST, sensor=link.sensor or self._facts.link.sensor)
+        if link.state is not self._facts.link.state or self._linked_s is None:
+            self._linked_s = self._clock.now_s
+        self._facts = replace(self._facts, link=link)
+
+    def _take_notice(self, notice: Notice) -> None:
+        facts = self._facts
+        match notice:
+            case Identified():
+                self._facts = replace(facts, identity=notice)
+            case Battery(percent):
+                self._facts = replace(facts, battery_percent=percent)
+                self._warn_of_battery(percent)
+            case SamplesLost(None):
+                self._facts = replace(facts, losses_of_unknown_size=facts.losses_of_unknown_size + 1)
+            case SamplesLost(int(samples)):
+                self._facts = replace(facts, samples_lost=facts.samples_lost + samples)
+            case SamplesRecovered(samples):
+                self._facts = replace(facts, samples_recovered=facts.samples_recovered + samples)
+            case Malformed():
+                self._facts = replace(facts, malformed=facts.malformed + 1)
+            case Restarted():
+                self.tell("the sensor has restarted; counting goes on after the gap", Gravity.CAUTION)
+            case Caution(sentence):
+                self.tell(sentence, Gravity.CAUTION)
+            case Refused(sentence):
+                self.tell(sentence, Gravity.PROBLEM)
+
+    def _warn_of_battery(self, percent: float) -> None:
+        low = percent <= LOW_BATTERY_PERCENT
+        if low and not self._battery_was_low:
+            self.tell(f"the sensor's battery is at {percent:.0f} %: charge it after this training", Gravity.CAUTION)
+        self._battery_was_low = low
+
+    # -- what there is to show
+
+    def _phase_and_set(self) -> tuple[Phase, TrainingSet | None]:
+        if self._going_on:
+            phase = Phase.SET if self._resting_since_s is None else Phase.REST
+            return phase, TrainingSet(tuple(self._going_on))
+        return (Phase.REST, self._sets[-1]) if self._sets else (Phase.WAITING, None)
+
+    def _set_s(self, shown: TrainingSet, phase: Phase) -> float:
+        end_s = shown.end_s if phase is Phase.REST else max(shown.end_s, self._clock.session_s)
+        return end_s - shown.start_s
+
+    def _rest_s(self, shown: TrainingSet) -> float:
+        since_s = self._resting_since_s if self._going_on and self._resting_since_s is not None else shown.end_s
+        return max(0.0, self._clock.session_s - since_s)
+
+    def _offered(self, now_s: float) -> Repetition | None:
+        offered = [one for one, told_s in self._lone if now_s - told_s < LONE_OFFERED_S]
+        return offered[-1] if offered else None
+
+    def _latest_not_counted(self, now_s: float) -> NotCounted | None:
+        if self._not_counted is None:
+            return None
+        reason, told_s = self._not_counted
+        return NotCounted(reason, now_s - told_s) if now_s - told_s < NOT_COUNTED_SHOWN_S else None
+
+    def _messages(self, now_s: float) -> tuple[Message, ...]:
+        self._told = [one for one in self._told if now_s - one.told_s < MESSAGE_SHOWN_S[one.gravity]]
+        latest = sorted(self._told, key=lambda one: one.gravity is not Gravity.PROBLEM)
+        return tuple(Message(one.sentence, one.gravity, now_s - one.told_s) for one in latest[:MESSAGES])
+
+
+def _cue(phase: Phase, shown: TrainingSet | None) -> str | None:
+    if shown is None:
+        return None
+    return cue(shown) if phase is Phase.SET else next(iter(cues(shown)), None)
+
+
+def tally(repetitions: Iterable[Repetition]) -> Tally:
+    """Return how many squats and hinges there are; uncertain ones are in neither."""
+    patterns = [repetition.pattern for repetition in repetitions]
+    return Tally(patterns.count(Pattern.SQUAT), patterns.count(Pattern.HINGE))
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """A sentence, and when it was told on this computer's clock."""
+
+    sentence: str
+    gravity: Gravity
+    told_s: float
+
+
+class _Clock:
+    """The clock of this computer and the axis of the session, side by side.
+
+    The axis stands still while no samples come, though the person's rest goes on. So between samples it is taken to
+    advance as this computer's clock does. It never goes back.
+    """
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+        self.session_s = 0.0
+        self._latest_sample_s = 0.0
+        self._came_s: float | None = None
+
+    def tick(self, now_s: float, latest_sample_s: float) -> None:
+        """Take both."""
+        self.now_s = now_s
+        if latest_sample_s != self._latest_sample_s:
+            self._latest_sample_s, self._came_s = latest_sample_s, now_s
+        if self._came_s is not None:
+            self.session_s = max(self.session_s, latest_sample_s + now_s - self._came_s)

@@ -1,0 +1,68 @@
+"""Which radio a sensor's name stands for: this computer's, or a virtual one with a virtual sensor on it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from imu.bluetooth.choice import SensorChoice
+from imu.bluetooth.scan import Radio
+from imu.errors import SensorNotFound
+from imu.virtual.radio import VirtualRadio, virtual_signal
+from imu.virtual.sensors.kinds import TWINS
+
+VIRTUAL = "virtual"
+ANY = "any"
+"""Names that mean no particular sensor."""
+
+VIRTUAL_TRAINING_S = 1200.0
+"""How long the built-in person trains if nobody says; then it stands still."""
+
+
+def is_virtual(name: str | None) -> bool:
+    """Return whether a virtual sensor is meant: ``virtual``, ``virtual:KIND`` or ``virtual:HOST:PORT``."""
+    return name is not None and (name == VIRTUAL or name.startswith(f"{VIRTUAL}:"))
+
+
+@asynccontextmanager
+async def radio_for(name: str | None, duration_s: float | None = None) -> AsyncIterator[tuple[Radio, SensorChoice]]:
+    """Give the radio, switched on, and which of the sensors on it is meant.
+
+    Parameters
+    ----------
+    name : str or None
+        Name, address or serial number of a sensor; ``any`` or ``None`` for the nearest; or as in `is_virtual`.
+    duration_s : float or None
+        How long the built-in person trains.
+
+    Raises
+    ------
+    ExtraMissing
+        If a virtual sensor is meant, and what it needs is not installed.
+    SensorNotFound
+        If there is no such virtual sensor.
+    """
+    if not is_virtual(name):
+        yield Radio(), SensorChoice(None if name in (None, ANY) else name)
+        return
+    where = (name or "").partition(":")[2]
+    if ":" in where:
+        port = where.rpartition(":")[2]
+        if not (port.isdecimal() and 0 < int(port) < 65536):
+            raise SensorNotFound(f"{name} names no port: say {VIRTUAL}:HOST:PORT, as 'imu sensor' tells it")
+        async with VirtualRadio(f"tcp-client:{where}") as radio:
+            yield Radio(radio.scanner_backend, radio.client_backend), SensorChoice()
+        return
+    async with VirtualRadio() as radio:
+        await _add_sensor(radio, where or "reference", duration_s or VIRTUAL_TRAINING_S)
+        yield Radio(radio.scanner_backend, radio.client_backend), SensorChoice()
+
+
+async def _add_sensor(radio: VirtualRadio, kind: str, duration_s: float) -> None:
+    """Put a virtual sensor, worn by the built-in person, on the radio."""
+    if kind not in TWINS:
+        raise SensorNotFound(
+            f"there is no virtual sensor {kind!r}: say virtual:KIND with one of {', '.join(TWINS)}, "
+            "or virtual:HOST:PORT for one that 'imu sensor' runs"
+        )
+    await radio.add_sensor(TWINS[kind](virtual_signal(seconds=duration_s), 1))

@@ -1,0 +1,301 @@
+"""One training while it goes on: what the link carries is recorded, then understood, then told.
+
+The terminal and the page both stand on this. It refuses to know what is drawn, and which radio it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from imu.bluetooth.client import LinkNotice, SensorLink
+from imu.bluetooth.host_clock import HostClock
+from imu.bluetooth.link_state import LinkState
+from imu.bluetooth.scan import SeenSensor
+from imu.commands import PersonAsked, PersonCommand
+from imu.errors import ImuError, NothingTrained, ProtocolMismatch, RecordingNotWritten, SensorUnsuitable
+from imu.live.event_object import event_object
+from imu.live.live import LiveTraining
+from imu.live.live_view import Gravity, Link, LiveView
+from imu.motion.personal import PersonalShift
+from imu.motion.repetitions import JudgeParameters
+from imu.recordings.training_recorder import TrainingRecorder, recording_name
+from imu.recordings.training_records import RecordingHeader
+from imu.sensors.conversation import Identified, Message, Notice, Refused
+from imu.session import Event, SessionParameters, SessionSummary
+from imu.training import Taken, Training
+
+Happened = Event | Notice | Link
+"""What can be told of a training."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingPlan:
+    """How to train.
+
+    Attributes
+    ----------
+    wished_rate_hz : float
+        Sampling rate to ask the sensor for.
+    software_version : str
+        Stands in the recording.
+    recordings : Path or None
+        Folder for the recording; ``None`` to make none.
+    duration_s : float or None
+        End after so much time since the first sample; ``None`` to go on until `TrainingRun.stop`.
+    least_repetitions : int
+        Fewer make no set.
+    personal : PersonalShift
+        What is known of the person.
+    """
+
+    wished_rate_hz: float
+    software_version: str
+    recordings: Path | None
+    duration_s: float | None = None
+    least_repetitions: int = 2
+    personal: PersonalShift = field(default_factory=PersonalShift)
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What came of a training.
+
+    Attributes
+    ----------
+    summary : SessionSummary
+        What was counted and measured.
+    started_at : datetime
+        When the sensor was first connected.
+    sensor : SeenSensor
+        Which it was.
+    identified : Identified or None
+        As it said itself.
+    recording : Path or None
+        What was recorded; ``None`` if nothing was.
+    trouble : ImuError or None
+        What ended it early.
+    """
+
+    summary: SessionSummary
+    started_at: datetime
+    sensor: SeenSensor
+    identified: Identified | None
+    recording: Path | None
+    trouble: ImuError | None
+
+
+class TrainingRun:
+    """Run one training; everything happens in one event loop.
+
+    Parameters
+    ----------
+    link : SensorLink
+        To the sensor.
+    clock : HostClock
+        The clock of `link`.
+    plan : TrainingPlan
+        How to train.
+    live : LiveTraining
+        Told of everything, for screens and voices.
+    tell : callable
+        Told of everything right after `live`, with the view as it is then.
+    """
+
+    def __init__(
+        self,
+        link: SensorLink,
+        clock: HostClock,
+        plan: TrainingPlan,
+        live: LiveTraining,
+        tell: Callable[[Happened, LiveView], None],
+    ) -> None:
+        self._link = link
+        self._clock = clock
+        self._plan = plan
+        self._live = live
+        self._tell_others = tell
+        self._sensor: SeenSensor | None = None
+        self._training: Training | None = None
+        self._recorder: TrainingRecorder | None = None
+        self._started_ns = 0
+        self._identified: Identified | None = None
+        self._trouble: ImuError | None = None
+        self._paused = False
+        self._closing: asyncio.Task[None] | None = None
+
+    async def run(self) -> Trained:
+        """Train until `stop`, the planned end, or the loss of the sensor.
+
+        Raises
+        ------
+        ImuError
+            If no sensor was connected at all. What comes later is :attr:`Trained.trouble`: nothing is lost by it.
+        """
+        try:
+            async for told in self._link.messages():
+                self._take(told)
+        except ImuError as error:
+            if self._training is None:
+                raise
+            self._trouble = self._trouble or error
+        finally:
+            await self._close()
+        return self._finish()
+
+    def stop(self) -> None:
+        """End the training in good order: the sensor is told, and what it said until then counts."""
+        if self._closing is None:
+            self._closing = asyncio.get_running_loop().create_task(self._close_link())
+
+    def ask(self, command: PersonCommand) -> None:
+        """Do what the person asks for, and record it."""
+        if self._training is None:
+            return
+        if command is PersonCommand.KEEP_ALONE and self._live.view().lone is None:
+            return  # nothing is offered any more
+        asked = PersonAsked(self._clock.now_ns(), command)
+        self._record(lambda recorder: recorder.write(asked))
+        if command in (PersonCommand.PAUSE, PersonCommand.RESUME):
+            self._paused = command is PersonCommand.PAUSE
+            self._live.pause(self._paused)
+        self._pass_on(self._training.take(asked), asked.received_ns)
+
+    @property
+    def paused(self) -> bool:
+        """Whether the person has paused."""
+        return self._paused
+
+    def tick(self) -> None:
+        """Tell the time to `live`, before its view is shown."""
+        training = self._training
+        if training is None:
+            self._live.tick(time.monotonic(), 0.0)
+        else:
+            self._live.tick(time.monotonic(), training.now_s, training.posture)
+
+    # -- what comes from the link
+
+    def _take(self, told: Message | LinkNotice) -> None:
+        if isinstance(told, LinkNotice):
+            self._take_link(told)
+            return
+        if self._training is None:
+            raise ValueError("a message came before the sensor was told")
+        self._record(lambda recorder: recorder.write(told))  # before anyone tries to understand it
+        taken = self._training.take(told)
+        self._link.ask(taken.actions)
+        self._pass_on(taken, told.received_ns)
+        if self._plan.duration_s is not None and self._training.now_s >= self._plan.duration_s:
+            self.stop()
+
+    def _take_link(self, told: LinkNotice) -> None:
+        sensor = told.sensor
+        if told.state is LinkState.CONNECTED and self._training is None and sensor is not None:
+            self._begin(sensor)
+        name = None if sensor is None else sensor.name or sensor.address
+        rssi_dbm = None if sensor is None else sensor.rssi_dbm
+        self._tell(Link(told.state, name, told.attempt, rssi_dbm))
+
+    def _begin(self, sensor: SeenSensor) -> None:
+        """Begin to record and to understand: the sensor is known now."""
+        if sensor.kind is None:
+            raise SensorUnsuitable(f"{sensor.title} is no sensor that this program knows")
+        self._sensor = sensor
+        self._started_ns = self._clock.now_ns()
+        driver = sensor.kind.driver(self._plan.wished_rate_hz)
+        judge = JudgeParameters(personal=self._plan.personal)
+        self._training = Training(driver, SessionParameters(self._plan.least_repetitions, judge=judge))
+        if self._plan.personal:
+            self._live.tell("counting as your corrections taught; imu learning shows what that is")
+        if self._plan.recordings is None:
+            return
+        header = RecordingHeader(
+            sensor_kind=sensor.kind.name,
+            sensor_name=sensor.name or "",
+            sensor_address=sensor.address,
+            started_ns=self._started_ns,
+            software_version=self._plan.software_version,
+            wished_rate_hz=self._plan.wished_rate_hz,
+            personal=self._plan.personal,
+        )
+        path = self._plan.recordings / recording_name(_local(self._started_ns), sensor.name or sensor.kind.name)
+        try:
+            self._recorder = TrainingRecorder.create(_unused(path), header)
+        except RecordingNotWritten as error:
+            self._not_recorded(error)
+
+    def _pass_on(self, taken: Taken, at_ns: int) -> None:
+        """Tell what came of a message or a wish."""
+        self.tick()
+        for notice in taken.notices:
+            if isinstance(notice, Identified):
+                self._identified = notice
+                self._record(lambda recorder, who=notice: recorder.write_identified(who))  # type: ignore[misc]
+            self._tell(notice)
+            if isinstance(notice, Refused):
+                kind = ProtocolMismatch if notice.wrong_version else SensorUnsuitable
+                self._trouble = kind(notice.sentence)
+                self.stop()
+        for event in taken.events:
+            self._record(lambda recorder, one=event: recorder.write_event(at_ns, event_object(one)))  # type: ignore[misc]
+            self._tell(event)
+
+    def _tell(self, happened: Happened) -> None:
+        self._live.take(happened)
+        self._tell_others(happened, self._live.view())
+
+    def _record(self, write: Callable[[TrainingRecorder], None]) -> None:
+        """Record, if that is still possible; a full disk is told at once, and the training goes on."""
+        if self._recorder is None:
+            return
+        try:
+            write(self._recorder)
+        except RecordingNotWritten as error:
+            self._not_recorded(error)
+
+    def _not_recorded(self, error: RecordingNotWritten) -> None:
+        """Tell at once, and at the end again: what was not recorded is not kept."""
+        self._live.tell(str(error), Gravity.PROBLEM)
+        self._trouble = self._trouble or error
+
+    # -- the end
+
+    async def _close_link(self) -> None:
+        await self._link.close(() if self._training is None else self._training.stop())
+
+    async def _close(self) -> None:
+        """Hang up, whoever ended it."""
+        self.stop()
+        if self._closing is not None:
+            await asyncio.shield(self._closing)
+
+    def _finish(self) -> Trained:
+        """Give what was held back; end the recording."""
+        if self._training is None or self._sensor is None:
+            raise NothingTrained("stopped before a sensor was connected: nothing was trained")
+        taken, summary = self._training.finish()
+        self._pass_on(taken, self._clock.now_ns())
+        self._record(lambda recorder: recorder.close())
+        return Trained(
+            summary=summary,
+            started_at=datetime.fromtimestamp(self._started_ns * 1e-9, UTC),
+            sensor=self._sensor,
+            identified=self._identified,
+            recording=None if self._recorder is None else self._recorder.path,
+            trouble=self._trouble,
+        )
+
+
+def _local(moment_ns: int) -> datetime:
+    return datetime.fromtimestamp(moment_ns * 1e-9, UTC).astimezone()
+
+
+def _unused(path: Path) -> Path:
+    """Return the path, or one like it that is free: two trainings can begin within a second."""
+    candidates = (path, *(path.with_stem(f"{path.stem}_{number}") for number in range(2, 100)))
+    return next((candidate for candidate in candidates if not candidate.exists()), path)

@@ -1,0 +1,96 @@
+"""What was learnt of a person -> words for people, and an object for programs."""
+
+from __future__ import annotations
+
+import math
+
+from imu.motion.personal import LARGEST_SHIFT
+from imu.motion.repetitions import JudgeParameters
+from imu.report.words import number_of
+from imu.store import KnownOfPerson
+from imu.store.learning import Learnt
+
+USUAL, EVEN = JudgeParameters().least_probability, 0.5
+"""Probabilities from which a movement of other people counts, and from which a repetition of theirs is a hinge."""
+
+
+def least_probability(shift: float, usual: float) -> float:
+    """Return the probability, as other people are judged, from which a shift of log-odds moves the `usual` one."""
+    return 1.0 / (1.0 + math.exp(shift) * (1.0 - usual) / usual)
+
+
+def learnt_facts(known: KnownOfPerson) -> list[tuple[str, str]]:
+    """Return what was learnt, what from, and whether it is used, each as a label and a text."""
+    learning = known.learning
+    from_what = number_of(learning.sessions, "session") + " that you corrected"
+    facts = [
+        ("Learnt from", from_what if learning.sessions else "nothing yet: no session was corrected"),
+        ("Pattern", _pattern(learning.hinge)),
+        ("Counting", _counting(learning.counting)),
+    ]
+    if known.since is not None:
+        facts.append(("Reset", f"{known.since.astimezone():%Y-%m-%d %H:%M}; sessions corrected before do not count"))
+    facts.append(("Used", "in every training" if known.switched_on else "no, it is switched off"))
+    return facts
+
+
+def learnt_object(known: KnownOfPerson) -> dict[str, object]:
+    """Return what ``imu learning --json`` prints."""
+    learning = known.learning
+    return {
+        "sessions": learning.sessions,
+        "switched_on": known.switched_on,
+        "since": None if known.since is None else known.since.isoformat(),
+        "largest_shift": LARGEST_SHIFT,
+        "hinge": _object(learning.hinge)
+        | {"least_probability": round(least_probability(learning.hinge.shift, EVEN), 3)},
+        "counting": _object(learning.counting)
+        | {"least_probability": round(least_probability(learning.counting.shift, USUAL), 3)},
+    }
+
+
+def _object(learnt: Learnt) -> dict[str, object]:
+    return {
+        "shift": learnt.shift,
+        "answers": learnt.answers,
+        "wrong_before": learnt.wrong_before,
+        "wrong_after": learnt.wrong_after,
+    }
+
+
+def _pattern(learnt: Learnt) -> str:
+    least, most = (least_probability(shift, EVEN) for shift in (LARGEST_SHIFT, -LARGEST_SHIFT))
+    bounds = f"{least:.2f} to {most:.2f} can be learnt"
+    if not learnt.shift:
+        return f"a repetition is a hinge if that is the likelier pattern, as for anybody ({bounds}){_why_not(learnt)}"
+    now = least_probability(learnt.shift, EVEN)
+    return (
+        f"a repetition is a hinge with a probability of {now:.2f} or more (0.50 for others; {bounds}){_helped(learnt)}"
+    )
+
+
+def _counting(learnt: Learnt) -> str:
+    usual, least, most = (least_probability(shift, USUAL) for shift in (0.0, LARGEST_SHIFT, -LARGEST_SHIFT))
+    now = least_probability(learnt.shift, USUAL)
+    told = f"a movement counts if it is a repetition with a probability of {now:.2f} or more"
+    compared = "as for anybody" if not learnt.shift else f"{usual:.2f} for others"
+    bounds = f"{compared}; {least:.2f} to {most:.2f} can be learnt"
+    return f"{told} ({bounds}){_helped(learnt) if learnt.shift else _why_not(learnt)}"
+
+
+def _helped(learnt: Learnt) -> str:
+    before = f". Of {learnt.answers} that you looked at {_wrong(learnt)}"
+    return f"{before}; with what the rest of them teaches, {learnt.wrong_after}"
+
+
+def _why_not(learnt: Learnt) -> str:
+    if not learnt.answers:
+        return ""
+    looked_at = f". Of {learnt.answers} that you looked at"
+    if not learnt.wrong_before:
+        return f"{looked_at} none was wrong"
+    return f"{looked_at} {_wrong(learnt)}, and no line within these bounds would have helped"
+
+
+def _wrong(learnt: Learnt) -> str:
+    return f"{learnt.wrong_before} {'was' if learnt.wrong_before == 1 else 'were'} wrong"

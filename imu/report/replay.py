@@ -1,0 +1,244 @@
+"""Recordings -> what each of them shows, in the order given, in this process or in several.
+
+One broken recording does not keep the others from being replayed: it becomes a `Failed` with one sentence. This module
+refuses to know how anything is shown.
+"""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Generator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from imu.errors import ImuError, RecordingForeign
+from imu.motion.personal import PersonalShift
+from imu.motion.repetitions import JudgeParameters
+from imu.recordings.recording import find_recordings, read_recording
+from imu.recordings.training_recording import open_training_recording
+from imu.recordings.training_samples import driver_of
+from imu.sensors.conversation import Refused
+from imu.session import Session, SessionParameters, SessionSummary
+from imu.store import SessionStore, hash_of
+from imu.training import Training
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayOptions:
+    """How recordings are read and counted.
+
+    Attributes
+    ----------
+    least_repetitions : int
+        Fewer are not a set.
+    acceleration_unit, angular_velocity_unit : str
+        The units in the files.
+    personal : PersonalShift
+        What is known of the person; the recording of a training says that itself.
+    hashed : bool
+        Whether `Replayed.content_hash` is wanted: it reads the file once more.
+    """
+
+    least_repetitions: int = 2
+    acceleration_unit: Literal["m/s2", "g"] = "m/s2"
+    angular_velocity_unit: Literal["rad/s", "deg/s"] = "rad/s"
+    personal: PersonalShift = field(default_factory=PersonalShift)
+    hashed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """One recording and what it shows.
+
+    Attributes
+    ----------
+    name : str
+        Path as given.
+    summary : SessionSummary
+        What was counted and measured.
+    rows_sorted : int
+        Rows that came after a later one and were put in order.
+    rows_unreadable : int
+        Rows with a cell that is no number; they are among ``summary.faults.not_finite``.
+    first_unreadable : str or None
+        Where the first such cell is and what it holds.
+    content_hash : str or None
+        See :func:`imu.store.hash_of`; ``None`` if it was not asked for.
+    started_at : datetime or None
+        When it was recorded; ``None`` where the recording does not say.
+    damaged : str or None
+        What of the recording could not be read, in one sentence; the rest was replayed.
+    """
+
+    name: str
+    summary: SessionSummary
+    rows_sorted: int = 0
+    rows_unreadable: int = 0
+    first_unreadable: str | None = None
+    content_hash: str | None = None
+    started_at: datetime | None = None
+    damaged: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A recording that could not be replayed, and why, in one sentence."""
+
+    name: str
+    reason: str
+
+
+def names_of_recordings(paths: Sequence[str]) -> list[str]:
+    """Return the names of all recordings: files as given, those in a folder beginning with the folder as given."""
+    names = []
+    for given in paths:
+        folder = Path(given)
+        for file in find_recordings([folder]):
+            if file == folder:
+                names.append(given)
+            else:
+                separator = "" if given.endswith(("/", os.sep)) else os.sep
+                names.append(f"{given}{separator}{file.relative_to(folder)}")
+    return names
+
+
+def replay(name: str, options: ReplayOptions) -> Replayed | Failed:
+    """Replay one recording; whatever happens, return."""
+    path = Path(name)
+    try:
+        replayed = (_replay_training if path.suffix.lower() == ".mcap" else _replay_rows)(name, path, options)
+        return replace(replayed, content_hash=hash_of(path)) if options.hashed else replayed
+    except ImuError as error:
+        return Failed(name, str(error))
+    except Exception as error:  # our own mistake: hundreds of other recordings must not wait for it to be put right
+        logging.getLogger(__name__).exception("while replaying %s", name)
+        return Failed(name, f"this program failed on it ({type(error).__name__}: {error}); please report that")
+
+
+def _replay_rows(name: str, path: Path, options: ReplayOptions) -> Replayed:
+    """Replay a recording of samples."""
+    recording = read_recording(
+        path,
+        acceleration_unit=options.acceleration_unit,
+        angular_velocity_unit=options.angular_velocity_unit,
+    )
+    session = Session(_parameters(options, options.personal), check_units=False)  # reading has judged them
+    for block in recording.blocks():
+        session.push(block)
+    return Replayed(
+        name=name,
+        summary=session.finish()[1],
+        rows_sorted=recording.rows_sorted,
+        rows_unreadable=recording.rows_unreadable,
+        first_unreadable=recording.first_unreadable,
+    )
+
+
+def _replay_training(name: str, path: Path, options: ReplayOptions) -> Replayed:
+    """Replay a recording of a training: what was heard and asked for then goes the same way as it did live."""
+    recording = open_training_recording(path)
+    training = Training(driver_of(recording), _parameters(options, recording.header.personal))
+    refusal = None
+    for message in recording.messages():
+        refused = [notice for notice in training.take(message).notices if isinstance(notice, Refused)]
+        refusal = refused[0].sentence if refused else refusal
+    summary = training.finish()[1]
+    if refusal is not None and not summary.samples:
+        raise RecordingForeign(refusal)
+    return Replayed(
+        name=name,
+        summary=summary,
+        started_at=datetime.fromtimestamp(recording.header.started_ns * 1e-9, UTC),
+        damaged=recording.damaged,
+    )
+
+
+def _parameters(options: ReplayOptions, personal: PersonalShift) -> SessionParameters:
+    return SessionParameters(options.least_repetitions, judge=JudgeParameters(personal=personal))
+
+
+def keep_replayed(replayed: Replayed, store: SessionStore, software_version: str) -> int | None:
+    """Keep a session in the store; return its number, or ``None`` if it was replayed without being hashed.
+
+    Raises
+    ------
+    StoreDamaged
+        If the store cannot be written.
+    """
+    if replayed.content_hash is None:
+        return None
+    return store.save(
+        replayed.summary,
+        replayed.name,
+        replayed.content_hash,
+        saved_at=datetime.now(UTC),
+        software_version=software_version,
+        started_at=replayed.started_at,
+    )
+
+
+def replay_all(names: Sequence[str], options: ReplayOptions, jobs: int = 1) -> Generator[Replayed | Failed, None, None]:
+    """Give the result for each name in order, as soon as it is there; close the iterator to stop the processes.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Recordings.
+    options : ReplayOptions
+        How to replay them.
+    jobs : int
+        How many processes work at it; the results are the same with any number.
+
+    Raises
+    ------
+    ImuError
+        If a process died, as when memory is short.
+    """
+    jobs = min(jobs, len(names))
+    if jobs <= 1:
+        for name in names:
+            yield replay(name, options)
+        return
+    # Not forked: a fork copies the threads' locks and not the threads, and Windows has none.
+    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), initializer=_end_with_parent)
+    finished = False
+    try:
+        for result in _submit(pool, names, options):
+            yield result.result()
+        finished = True
+    except BrokenProcessPool as error:
+        raise ImuError("a process that replayed recordings died: memory may be short, use fewer --jobs") from error
+    finally:
+        pool.shutdown(wait=finished, cancel_futures=True)
+        if not finished:
+            for process in multiprocessing.active_children():
+                process.terminate()
+
+
+def _submit(pool: ProcessPoolExecutor, names: Sequence[str], options: ReplayOptions) -> list[Future[Replayed | Failed]]:
+    """Hand out all recordings; the processes are born deaf to Ctrl-C, for it is this one that ends them."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        return [pool.submit(replay, name, options) for name in names]
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _end_with_parent() -> None:
+    """Let a process end when the one that started it was killed, rather than wait for work for ever."""
+
+    def wait() -> None:
+        parent = multiprocessing.parent_process()
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()

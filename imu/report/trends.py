@@ -1,0 +1,206 @@
+"""What each session has of each pattern -> how training went over days and weeks, and what is plain enough to be said.
+
+Pure functions of :class:`~imu.store.PatternTotals`, which already hold the person's corrections. Days are those of the
+calendar in a time zone that the caller names. This module refuses to know what time it is and how trends are drawn.
+
+What is said is what was counted, and no more: how long a person takes to recover was not measured, and the evidence on
+load is one study of joint moments (see :func:`imu.report.words.load`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta, tzinfo
+from enum import IntEnum
+from itertools import pairwise
+
+from imu.motion.pattern import Pattern
+from imu.report.cues import SPEED_DROP_M
+from imu.store import PatternTotals, SessionStore
+
+SQUAT_HEAVY = 2.0
+"""Squats for each hinge from which the balance is squat-heavy: as where the report says where the load went."""
+BALANCE_DAYS = 28
+"""The balance is looked at over this many days, and over each week of them."""
+BALANCE_WEEKS = 2
+"""It *stays* squat-heavy when it is so in every week that was trained, and so many were."""
+ONE_TRAINING_H = 4.0
+"""Sessions with a shorter break are one training: several recordings of one evening in the gym."""
+WITHIN_A_DAY_H = 24.0
+"""A pattern trained again within this time is said to be."""
+LATEST_DAYS = 7
+"""Such a note stands for this many days."""
+
+
+class Period(IntEnum):
+    """Length of the stretches that are compared, in days."""
+
+    DAY = 1
+    WEEK = 7
+
+
+@dataclass(frozen=True, slots=True)
+class PatternTrend:
+    """What one period has of one pattern; means are over repetitions, ``None`` where nothing was measured.
+
+    Attributes
+    ----------
+    sets, repetitions : int
+        Sets of the pattern, and its repetitions in sets of any.
+    trunk_angle_rad, hip_drop_m : float or None
+        Mean peak trunk angle and hip drop.
+    speed_m_s : float or None
+        Mean concentric velocity of those that sink by :data:`imu.report.cues.SPEED_DROP_M` at least.
+    """
+
+    sets: int = 0
+    repetitions: int = 0
+    trunk_angle_rad: float | None = None
+    hip_drop_m: float | None = None
+    speed_m_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """One day or week of training.
+
+    Attributes
+    ----------
+    start : date
+        Its first day.
+    days : int
+        How many days it has.
+    sessions : int
+        Sessions with a repetition.
+    squat, hinge : PatternTrend
+        What was done.
+    uncertain : int
+        Repetitions that are neither.
+    """
+
+    start: date
+    days: int
+    sessions: int
+    squat: PatternTrend
+    hinge: PatternTrend
+    uncertain: int
+
+    @property
+    def squat_share(self) -> float | None:
+        """Share of squats in squats and hinges; ``None`` without either."""
+        both = self.squat.repetitions + self.hinge.repetitions
+        return self.squat.repetitions / both if both else None
+
+
+def stored_totals(store: SessionStore, now: datetime) -> tuple[PatternTotals, ...]:
+    """Return what all functions here work on, of the sessions until `now`."""
+    return store.pattern_totals(now, least_drop_for_speed_m=SPEED_DROP_M)
+
+
+def trends(
+    totals: Iterable[PatternTotals], period: Period, zone: tzinfo | None, until: date, most: int | None = None
+) -> tuple[Trend, ...]:
+    """Return one value for each day or week from the first trained one to that of `until`, empty ones too.
+
+    Parameters
+    ----------
+    totals : iterable of PatternTotals
+        Of all sessions.
+    period : Period
+        Days, or weeks from Monday to Sunday.
+    zone : tzinfo or None
+        Whose calendar; ``None`` is that of this computer.
+    until : date
+        The last day.
+    most : int or None
+        Only the last so many periods.
+    """
+    by_start: dict[date, list[PatternTotals]] = {}
+    for one in totals:
+        day = one.trained_at.astimezone(zone).date()
+        if day <= until:
+            by_start.setdefault(_start_of(day, period), []).append(one)
+    if not by_start:
+        return ()
+    last = _start_of(until, period)
+    count = (last - min(by_start)).days // period + 1
+    shown = count if most is None else min(count, most)
+    starts = [last - timedelta(days=period * back) for back in range(shown - 1, -1, -1)]
+    return tuple(_trend(start, period, by_start.get(start, [])) for start in starts)
+
+
+def notes(totals: Sequence[PatternTotals], now: datetime) -> tuple[str, ...]:
+    """Return what is plain enough to be said of the latest training.
+
+    That a pattern was trained again within a day is said only of recordings that say when they were made.
+    """
+    said = [
+        f"{pattern}s were trained again {_hours(hours)} after the last time"
+        for pattern in (Pattern.SQUAT, Pattern.HINGE)
+        if (hours := _hours_between_the_last_two(totals, pattern, now)) is not None and hours < WITHIN_A_DAY_H
+    ]
+    heavy = _stays_squat_heavy(totals, now)
+    return (*said, heavy) if heavy else tuple(said)
+
+
+def _start_of(day: date, period: Period) -> date:
+    return day - timedelta(days=day.weekday()) if period is Period.WEEK else day
+
+
+def _trend(start: date, period: Period, totals: Sequence[PatternTotals]) -> Trend:
+    return Trend(
+        start=start,
+        days=int(period),
+        sessions=len({one.session_id for one in totals}),
+        squat=_pattern_trend([one for one in totals if one.pattern is Pattern.SQUAT]),
+        hinge=_pattern_trend([one for one in totals if one.pattern is Pattern.HINGE]),
+        uncertain=sum(one.repetitions for one in totals if one.pattern is Pattern.UNCERTAIN),
+    )
+
+
+def _pattern_trend(totals: Sequence[PatternTotals]) -> PatternTrend:
+    measured = sum(one.measured for one in totals)
+    with_speed = sum(one.with_speed for one in totals)
+    return PatternTrend(
+        sets=sum(one.sets for one in totals),
+        repetitions=sum(one.repetitions for one in totals),
+        trunk_angle_rad=sum(one.trunk_angle_sum_rad for one in totals) / measured if measured else None,
+        hip_drop_m=sum(one.hip_drop_sum_m for one in totals) / measured if measured else None,
+        speed_m_s=sum(one.speed_sum_m_s for one in totals) / with_speed if with_speed else None,
+    )
+
+
+def _hours_between_the_last_two(totals: Sequence[PatternTotals], pattern: Pattern, now: datetime) -> float | None:
+    """Return the break between the last two trainings of a pattern; ``None`` without a recent one and one before."""
+    known = [one for one in totals if one.pattern is pattern and one.recorded_at_known and one.trained_at <= now]
+    spans = [(one.trained_at, one.trained_at + timedelta(seconds=one.duration_s)) for one in known]
+    breaks_h = [(after[0], (after[0] - before[1]).total_seconds() / 3600) for before, after in pairwise(sorted(spans))]
+    trainings = [(began, hours) for began, hours in breaks_h if hours >= ONE_TRAINING_H]
+    if not trainings or now - trainings[-1][0] > timedelta(days=LATEST_DAYS):
+        return None
+    return trainings[-1][1]
+
+
+def _stays_squat_heavy(totals: Sequence[PatternTotals], now: datetime) -> str | None:
+    weeks = []
+    for back in range(0, BALANCE_DAYS, 7):
+        end, start = now - timedelta(days=back), now - timedelta(days=back + 7)
+        within = [one for one in totals if start < one.trained_at <= end]
+        squats, hinges = (
+            sum(one.repetitions for one in within if one.pattern is pattern)
+            for pattern in (Pattern.SQUAT, Pattern.HINGE)
+        )
+        if squats + hinges:
+            weeks.append((squats, hinges))
+    if len(weeks) < BALANCE_WEEKS or any(squats < SQUAT_HEAVY * hinges for squats, hinges in weeks):
+        return None
+    squats, hinges = (sum(counts) for counts in zip(*weeks, strict=True))
+    return (
+        f"{squats} squats to {hinges} hinges in {BALANCE_DAYS} days, "
+        f"and in each week that was trained two squats or more to a hinge"
+    )
+
+
+def _hours(hours: float) -> str:
+    return f"{hours:.0f} hours"

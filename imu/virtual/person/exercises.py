@@ -1,0 +1,248 @@
+"""Repetitions and sets: how a lifter writes an exercise into the script.
+
+What a repetition really was is measured afterwards, in `truth`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from imu.virtual.person.performer import Performer
+from imu.virtual.person.script import STEADY, Channel, smooth_step
+from imu.virtual.person.variants import Variant
+
+
+@dataclass(frozen=True, slots=True)
+class Posture:
+    """A posture at the top of a repetition; the default is quiet standing."""
+
+    pelvis_rad: float = 0.0
+    trunk_rad: float = 0.0
+    thigh_rad: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Repetition:
+    """What the lifter means to do in one repetition."""
+
+    tilt_rad: float
+    hip_drop_m: float
+    eccentric_s: float
+    pause_s: float
+    concentric_s: float
+    top_pause_s: float
+    wink_rad: float
+    spine_rad: float
+    legs_wait: float
+    effort: float
+    rebound: float
+    """Share of the shorter way by which the ascent begins before the descent has ended; 0 with a pause."""
+    top: Posture | None = None
+    """Posture in which the repetition ends; None: standing but for the lifter's lockout gap."""
+    steady: bool = False
+    """The hip moves at constant speed."""
+    grinds: bool = False
+    """The ascent comes nearly to a halt half-way and recovers."""
+    pelvis_early: float = 0.0
+    """Share of the descent by which the pelvis tilts before the repetition starts, out of the ascent before it."""
+    pelvis_late: float = 0.0
+    """Share of the ascent by which the pelvis still comes up when the legs are done."""
+
+
+def usual_repetition(performer: Performer, variant: Variant) -> Repetition:
+    """Draw what this lifter's repetitions of this set look like, before they vary."""
+    lifter = performer.lifter
+    tilt = performer.habitual(variant.tilt_rad, lifter.lean)
+    wink = min(performer.uniform(variant.wink_rad), 0.85 * tilt)
+    tempo = 1.0 if variant.ballistic else lifter.tempo
+    rebounds = variant.pause_s[0] < 0.05 and performer.chance(0.6)
+    return Repetition(
+        tilt_rad=tilt,
+        hip_drop_m=performer.scaled(performer.habitual(variant.hip_drop_m, lifter.depth)),
+        eccentric_s=performer.uniform(variant.eccentric_s) * tempo,
+        pause_s=0.0 if rebounds else performer.uniform(variant.pause_s),
+        concentric_s=performer.uniform(variant.concentric_s) * tempo,
+        top_pause_s=performer.uniform(variant.top_pause_s) * float(performer.chance(0.8)),
+        wink_rad=wink,
+        spine_rad=performer.uniform(variant.spine_rad),
+        legs_wait=performer.uniform(variant.legs_wait),
+        effort=performer.uniform(variant.effort),
+        rebound=performer.uniform((0.05, 0.45)) if rebounds else 0.0,
+    )
+
+
+def varied_repetition(performer: Performer, usual: Repetition, progress: float) -> Repetition:
+    """Return one repetition of a set; `progress` runs from 0 to 1 over the set and brings the fatigue."""
+    slower = 1.0 + performer.lifter.fatigue * usual.effort * progress**2
+    return Repetition(
+        tilt_rad=performer.varied(usual.tilt_rad),
+        hip_drop_m=performer.varied(usual.hip_drop_m, 0.8),
+        eccentric_s=performer.varied(usual.eccentric_s, 1.5),
+        pause_s=performer.varied(usual.pause_s, 3.0),
+        concentric_s=performer.varied(usual.concentric_s * slower, 1.5),
+        top_pause_s=performer.varied(usual.top_pause_s, 4.0),
+        wink_rad=performer.varied(usual.wink_rad, 2.0),
+        spine_rad=performer.varied(usual.spine_rad, 2.0),
+        legs_wait=usual.legs_wait,
+        effort=min(1.0, usual.effort * (0.8 + 0.3 * progress)),
+        rebound=usual.rebound if usual.pause_s == 0.0 else 0.0,
+    )
+
+
+def perform_repetition(performer: Performer, variant: Variant, repetition: Repetition) -> tuple[float, float]:
+    """Write one repetition into the script; return when it starts and ends, s, body time."""
+    script, lifter, start = performer.script, performer.lifter, performer.script.now_s
+    down, up = repetition.eccentric_s, repetition.concentric_s
+    overlap = repetition.rebound * min(down, up)
+    turn = start + down + repetition.pause_s - overlap
+    cut_short = smooth_step(np.array([0.5 * overlap / down, 0.5 * overlap / up])).sum()
+    repetition = replace(
+        repetition,
+        tilt_rad=repetition.tilt_rad * (1.0 + (0.7 * cut_short if variant.pattern == "hinge" else 0.0)),
+        hip_drop_m=repetition.hip_drop_m * (1.0 + cut_short),
+    )
+    end = turn + up
+    descend(performer, variant, repetition, start)
+    _ascend(performer, repetition, turn)
+    performer.excursion("roll", start, end - start, performer.varied(lifter.asymmetry_rad, 4.0))
+    performer.excursion("twist", start, end - start, performer.varied(lifter.twist_rad, 4.0))
+    script.move("strain", start, down, repetition.effort)
+    script.move("strain", turn + 0.5 * up, 0.5 * up, -repetition.effort)
+    if variant.floor_contact:
+        touch = start + 0.97 * down
+        script.bump("height", touch, 0.03, -performer.uniform((0.2, 2.0)) * 0.03**2 / 6)
+    script.now_s = end
+    return start, end
+
+
+def descend(performer: Performer, variant: Variant, repetition: Repetition, start_s: float) -> None:
+    """Write the way down: pelvis forward, legs bend, and in a squat the pelvis rolls back near the bottom."""
+    script, down = performer.script, repetition.eccentric_s
+    lead = performer.lifter.hips_first + 0.03 * performer.rng.standard_normal()
+    legs_start = max(lead, 0.0) + repetition.legs_wait
+    pelvis_start = max(-lead, 0.0) - repetition.pelvis_early
+    profile = STEADY if repetition.steady else performer.profile()
+    trunk = repetition.tilt_rad + repetition.spine_rad
+    thigh = performer.thigh(repetition.hip_drop_m, trunk)
+    peak_at = performer.uniform((0.65, 0.92)) if variant.pattern == "squat" else performer.uniform((0.92, 1.0))
+    script.move_to("thigh", start_s + legs_start * down, (1 - legs_start) * down, thigh, profile)
+    script.move_to("trunk", start_s + pelvis_start * down, (1 - pelvis_start) * down, trunk, profile)
+    pelvis_s = start_s + pelvis_start * down
+    script.move_to("pelvis", pelvis_s, (peak_at - pelvis_start) * down, repetition.tilt_rad, profile)
+    if repetition.wink_rad > 0.0:
+        begin = peak_at - performer.uniform((0.05, 0.25))
+        script.move("pelvis", start_s + begin * down, (1.0 - begin) * down, -repetition.wink_rad)
+
+
+def _ascend(performer: Performer, repetition: Repetition, turn_s: float) -> None:
+    """Write the way up; a squat's pelvis may lean forward again before it comes up."""
+    script, up = performer.script, repetition.concentric_s
+    if repetition.grinds:
+        profile = performer.grinding_profile()
+        performer.excursion("pelvis", turn_s + 0.1 * up, 0.8 * up, repetition.wink_rad * performer.uniform((0.2, 1.2)))
+    else:
+        profile = STEADY if repetition.steady else performer.profile(repetition.effort)
+    legs_end = 1.0 - 0.6 * repetition.legs_wait
+    level = script.level
+    if repetition.top is None:
+        left = performer.lifter.lockout_gap
+        script.move("thigh", turn_s, legs_end * up, -(1 - left) * level["thigh"], profile)
+        script.move("trunk", turn_s, up, -(1 - left) * level["trunk"], profile)
+        pelvis_top = left * repetition.tilt_rad
+    else:
+        script.move_to("thigh", turn_s, legs_end * up, repetition.top.thigh_rad, profile)
+        script.move_to("trunk", turn_s, up, repetition.top.trunk_rad, profile)
+        pelvis_top = repetition.top.pelvis_rad
+    delay = 0.0
+    if repetition.wink_rad > 0.0:
+        again = repetition.wink_rad * performer.uniform((0.2, 1.0 + 0.5 * repetition.effort))
+        script.move("pelvis", turn_s, performer.uniform((0.35, 0.55)) * up, again)
+        delay = performer.uniform((0.05, 0.35))
+    pelvis_s = (1 - delay + repetition.pelvis_late) * up
+    script.move_to("pelvis", turn_s + delay * up, pelvis_s, pelvis_top, profile)
+
+
+def perform_swings(
+    performer: Performer,
+    usual: Repetition,
+    repetitions: int,
+    *,
+    residual_lean_rad: float = 0.0,
+    from_floor: bool = False,
+) -> list[tuple[float, float]]:
+    """Write a set of kettlebell swings, which flow into each other; return the spans of the repetitions, s.
+
+    `from_floor`: the first one starts with a bend to the bell and its hike between the legs.
+    """
+    script, spans = performer.script, []
+    lean_back, float_share = performer.uniform((-0.17, -0.07)), performer.uniform((0.0, 0.12))
+    for index in range(repetitions):
+        repetition = varied_repetition(performer, usual, index / repetitions)
+        start, down, up = script.now_s, repetition.eccentric_s, repetition.concentric_s
+        trunk = repetition.tilt_rad + repetition.spine_rad
+        thigh, delay = performer.thigh(repetition.hip_drop_m, trunk), performer.uniform((0.0, 0.12))
+        last = index == repetitions - 1
+        top_pitch = 0.0 if last else lean_back + residual_lean_rad
+        ways: dict[Channel, tuple[float, float]] = {
+            "pelvis": (repetition.tilt_rad, top_pitch),
+            "trunk": (trunk, top_pitch),
+            "thigh": (thigh, 0.0),
+        }
+        hike_s = _hike(performer, repetition, Posture(repetition.tilt_rad, trunk, thigh)) if from_floor else 0.0
+        from_floor = False
+        for channel, (bottom, top) in ways.items():
+            wait = delay * down if channel == "thigh" else 0.0
+            script.move_to(channel, start + hike_s + wait, down - wait, bottom)
+            script.move_to(channel, start + hike_s + 0.85 * down, (1.0 - float_share) * up, top)
+        performer.excursion("roll", start, down + up, performer.varied(performer.lifter.asymmetry_rad, 4.0))
+        script.now_s = start + hike_s + 0.85 * down + up
+        spans.append((start, script.now_s))
+    return spans
+
+
+def _hike(performer: Performer, repetition: Repetition, bottom: Posture) -> float:
+    """Bend to a bell on the floor and hold it; return the time that passes before it is hiked back, s."""
+    script, start = performer.script, performer.script.now_s
+    bend_s, share = performer.seconds((0.9, 1.8)), performer.uniform((0.75, 0.95))
+    thigh = performer.thigh(repetition.hip_drop_m * performer.uniform((1.2, 2.5)), bottom.trunk_rad)
+    script.move_to("pelvis", start, bend_s, share * bottom.pelvis_rad)
+    script.move_to("trunk", start, bend_s, bottom.trunk_rad)
+    script.move_to("thigh", start, bend_s, thigh)
+    return bend_s + performer.uniform((0.3, 2.5))
+
+
+def take_stance(performer: Performer, variant: Variant) -> None:
+    """Take the stance of the exercise, where it is not the usual one."""
+    start = performer.script.now_s
+    if variant.abduction_rad or variant.counterweight_m:
+        performer.script.move_to("abduction", start, 0.8, variant.abduction_rad)
+        performer.script.move_to("balance", start, 0.8, variant.counterweight_m)
+        performer.wait(0.8)
+
+
+def finish_lockout(performer: Performer) -> None:
+    """Stand up fully after a set."""
+    start = performer.script.now_s
+    channels: tuple[Channel, ...] = ("thigh", "trunk", "pelvis", "balance", "abduction")
+    for channel in channels:
+        performer.script.move_to(channel, start, 0.6, 0.0)
+    performer.wait(0.6)
+
+
+def perform_set(
+    performer: Performer, variant: Variant, repetitions: int, usual: Repetition
+) -> list[tuple[float, float]]:
+    """Write a set; return the spans of the repetitions, s, body time."""
+    take_stance(performer, variant)
+    if variant.ballistic:
+        spans = perform_swings(performer, usual, repetitions)
+    else:
+        spans = []
+        for index in range(repetitions):
+            repetition = varied_repetition(performer, usual, index / max(repetitions - 1, 1))
+            spans.append(perform_repetition(performer, variant, repetition))
+            performer.wait(repetition.top_pause_s if index < repetitions - 1 else 0.0)
+    finish_lockout(performer)
+    return spans

@@ -1,0 +1,242 @@
+"""The virtual radio: sensors that are not there, for the real Bluetooth client.
+
+``async with VirtualRadio() as radio`` gives two classes for bleak's ``backend=`` and takes sensors; with a transport
+it reaches the virtual sensor of another process (``imu sensor``) instead. What needs bumble is imported only when the
+radio is switched on. This module refuses to know what a sensor says.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from imu.errors import ExtraMissing, SensorNotFound
+from imu.virtual.radio.conditions import RadioConditions
+from imu.virtual.radio.link_events import LinkEvent
+from imu.virtual.sensors.twin import Twin
+
+if TYPE_CHECKING:
+    from bleak.backends.client import BaseBleakClient
+    from bleak.backends.scanner import BaseBleakScanner
+
+    from imu.virtual.radio.adapter import Adapter
+    from imu.virtual.radio.link import RadioLink
+    from imu.virtual.radio.peripheral import Peripheral
+    from imu.virtual.radio.serving import Door
+
+FIRST_ADDRESS = 0xF0_00_00_00_00_01
+
+# What matters of what bumble logs comes as an exception as well; without any handler it would be on the screen.
+_OFF_THE_SCREEN = logging.NullHandler()
+
+
+def _ignore(event: LinkEvent) -> None:
+    """Do nothing."""
+
+
+class VirtualSensor:
+    """A sensor on the virtual radio, and what can happen to it while it runs."""
+
+    def __init__(self, peripheral: Peripheral, address: str) -> None:
+        self._peripheral = peripheral
+        self.address = address
+
+    @property
+    def twin(self) -> Twin:
+        """What the sensor does."""
+        return self._peripheral.twin
+
+    @property
+    def connected(self) -> bool:
+        """Whether a central is connected to it."""
+        return self._peripheral.connected
+
+    @property
+    def messages_sent(self) -> int:
+        """Notifications and indications that it has sent."""
+        return self._peripheral.messages_sent
+
+    @property
+    def conditions(self) -> RadioConditions:
+        """How good the air around it is."""
+        return self._peripheral.path.conditions
+
+    def change(
+        self,
+        *,
+        interval_s: float | None = None,
+        missed_events: float | None = None,
+        rssi_dbm: int | None = None,
+        packets_per_event: int | None = None,
+    ) -> None:
+        """Make the air better or worse, at once; what is not given stays.
+
+        Raises
+        ------
+        ValueError
+            If a value makes no sense; see :class:`RadioConditions`.
+        """
+        now = self.conditions
+        self._peripheral.path.conditions = replace(
+            now,
+            interval_s=now.interval_s if interval_s is None else interval_s,
+            missed_events=now.missed_events if missed_events is None else missed_events,
+            rssi_dbm=now.rssi_dbm if rssi_dbm is None else rssi_dbm,
+            packets_per_event=now.packets_per_event if packets_per_event is None else packets_per_event,
+        )
+
+    def out_of_range(self) -> None:
+        """Carry it away: silence, and after the supervision timeout both ends know that the link is lost."""
+        self._peripheral.out_of_range()
+
+    def in_range(self) -> None:
+        """Bring it back."""
+        self._peripheral.in_range()
+
+    async def hang_up(self) -> None:
+        """Let the sensor end the connection."""
+        await self._peripheral.hang_up()
+
+    async def power_cycle(self, off_s: float = 0.2) -> None:
+        """Take the battery out and put it in again: the link is lost, and the twin reboots if it knows how."""
+        await self._peripheral.power_cycle(off_s)
+
+    async def remove(self) -> None:
+        """Switch it off for good."""
+        await self._peripheral.power_off()
+
+
+class VirtualRadio:
+    """Switch on with ``async with``; everything on it is switched off at the end.
+
+    Parameters
+    ----------
+    transport : str or None
+        None for a radio in this process; else any transport that bumble knows, such as ``tcp-client:127.0.0.1:9001``.
+    seed : int
+        Which connection events are missed follows from it.
+
+    Raises
+    ------
+    ExtraMissing
+        When switched on, if bumble is not installed.
+    SensorNotFound
+        When switched on, if nothing answers at `transport`.
+    """
+
+    scanner_backend: type[BaseBleakScanner]
+    """For ``BleakScanner(backend=…)``."""
+    client_backend: type[BaseBleakClient]
+    """For ``BleakClient(backend=…)``."""
+
+    def __init__(self, transport: str | None = None, *, seed: int = 0) -> None:
+        self._transport = transport
+        self._seed = seed
+        self._air: RadioLink | None = None
+        self._adapter: Adapter | None = None
+        self._door: Door | None = None
+        self._sensors: list[VirtualSensor] = []
+
+    async def __aenter__(self) -> Self:
+        """Switch on."""
+        try:
+            import bumble  # noqa: F401, PLC0415
+        except ImportError as missing:
+            raise ExtraMissing(
+                "The virtual sensor needs a part that is not installed; "
+                'install it with: python -m pip install "imu-training[virtual]"'
+            ) from missing
+        from imu.virtual.radio.adapter import Adapter, AdapterGone  # noqa: PLC0415
+        from imu.virtual.radio.backend import backends_of  # noqa: PLC0415
+        from imu.virtual.radio.link import RadioLink  # noqa: PLC0415
+
+        logging.getLogger("bumble").addHandler(_OFF_THE_SCREEN)
+        if self._transport is None:
+            self._air = RadioLink(self._seed)
+        self._adapter = Adapter(self._air or self._transport or "")
+        self.scanner_backend, self.client_backend = backends_of(self._adapter)
+        if self._transport is not None:
+            try:
+                await self._adapter.open()
+            except AdapterGone as gone:
+                raise SensorNotFound(
+                    f"No virtual sensor answers at {self._transport}: start one with 'imu sensor'."
+                ) from gone
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Switch off; a sensor's own failure is raised here."""
+        async with AsyncExitStack() as each:  # all of it, whatever goes wrong with one
+            for sensor in self._sensors:
+                each.push_async_callback(sensor.remove)
+            if self._door is not None:
+                each.push_async_callback(self._door.close)
+            if self._adapter is not None:
+                each.push_async_callback(self._adapter.close)
+
+    async def add_sensor(
+        self,
+        twin: Twin,
+        address: str | None = None,
+        rssi_dbm: int = -55,
+        *,
+        conditions: RadioConditions | None = None,
+        when_changed: Callable[[LinkEvent], None] = _ignore,
+    ) -> VirtualSensor:
+        """Put a sensor on the radio, switched on.
+
+        Parameters
+        ----------
+        twin : Twin
+            What it does.
+        address : str or None
+            Its Bluetooth address; by default ``F0:00:00:00:00:01`` and up.
+        rssi_dbm : int
+            How well it is heard, dBm; `conditions`, if given, has the say.
+        conditions : RadioConditions or None
+            How good the air around it is.
+        when_changed : callable
+            Told of every change of its link.
+
+        Raises
+        ------
+        ValueError
+            If the radio reaches into another process, or is not switched on.
+        """
+        from imu.virtual.radio.peripheral import Peripheral  # noqa: PLC0415
+
+        if self._air is None:
+            raise ValueError("a sensor can only be added to a radio of this process that is switched on")
+        if address is None:
+            number = FIRST_ADDRESS + len(self._sensors)
+            address = number.to_bytes(6, "big").hex(":").upper()
+        peripheral = Peripheral(
+            twin, self._air, address, conditions or RadioConditions(rssi_dbm=rssi_dbm), when_changed
+        )
+        await peripheral.power_on()
+        sensor = VirtualSensor(peripheral, address)
+        self._sensors.append(sensor)
+        return sensor
+
+    async def listen(self, host: str, port: int) -> int:
+        """Let programs in other processes onto this radio, by ``tcp-client:HOST:PORT``; return the port.
+
+        Raises
+        ------
+        ValueError
+            If the radio reaches into another process itself, or is not switched on.
+        OSError
+            If the port cannot be had.
+        """
+        from imu.virtual.radio.serving import open_door  # noqa: PLC0415
+
+        if self._air is None:
+            raise ValueError("only a radio of this process that is switched on can be listened on")
+        self._door = await open_door(self._air, host, port)
+        return self._door.port

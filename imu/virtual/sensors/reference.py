@@ -1,0 +1,281 @@
+"""The virtual twin of a sensor with our own firmware (``firmware_protocol/PROTOCOL.md``).
+
+Carries requests to the firmware inside and packs what it measures: answers first, then live samples, then what changed,
+and a resend in what room is left. This module refuses to know Bluetooth and clocks.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from itertools import islice
+
+import firmware_protocol as protocol
+from firmware_protocol import (
+    Answer,
+    AnswerStatus,
+    AttError,
+    Config,
+    Op,
+    PacketFlags,
+    PacketKind,
+    Request,
+    SamplePacket,
+    TimeSync,
+    TimeSyncOp,
+    Undecodable,
+)
+from firmware_protocol.packets import Counts
+from imu.samples import ImuBlock
+from imu.sensors.conversation import Advertisement
+from imu.virtual.sensors.reference_firmware import (
+    LOW_BATTERY_PERCENT,
+    MOST_SAMPLES_PER_PACKET,
+    ReferenceFirmware,
+    ReferenceParameters,
+)
+from imu.virtual.sensors.reference_layout import SERVICES, device_information
+from imu.virtual.sensors.reference_requests import obey
+from imu.virtual.sensors.reference_ring import Cursor
+from imu.virtual.sensors.twin import Said, Service, WriteRefused
+
+MOST_ANSWERS = 4
+"""Answers that may wait; a further request is refused."""
+BACKFILL_AT_ONCE = 2
+"""Packets of a resend that go out with one step."""
+LIVE_RESERVE = 3
+"""Messages that a resend leaves room for."""
+STATUS_EVERY_S = 1.0
+
+
+class ReferenceTwin:
+    """One virtual sensor with our firmware; a :class:`imu.virtual.sensors.twin.Twin`.
+
+    Parameters
+    ----------
+    signal : ImuBlock
+        What it measures, from its first START on; afterwards the person stands still.
+    seed : int
+        Serial number, boot ids and the errors of its clocks follow from it.
+    parameters : ReferenceParameters or None
+        What is particular about it.
+    """
+
+    def __init__(self, signal: ImuBlock, seed: int, parameters: ReferenceParameters | None = None) -> None:
+        self.firmware = ReferenceFirmware(signal, seed, parameters or ReferenceParameters())
+        self.serial = f"VR{seed % 1_000_000:06d}"
+        self._texts = device_information(self.serial)
+        self._forget_link()
+
+    def _forget_link(self) -> None:
+        self._mtu = 23
+        self._subscribed: set[str] = set()
+        self._answers: deque[Answer] = deque()
+        self._time_syncs: deque[TimeSync] = deque()
+        self._config_told: Config | None = None
+        self._battery_told: int | None = None
+        self._status_due_s = 0.0
+        self._sleep_next = False
+
+    # --- for a radio ------------------------------------------------------------------------------------------------
+
+    @property
+    def advertisement(self) -> Advertisement:
+        """Our service, and the name with the last digits of the serial number."""
+        return Advertisement(protocol.NAME_PREFIX + self.serial[-4:], (protocol.SERVICE_UUID,))
+
+    @property
+    def services(self) -> tuple[Service, ...]:
+        """Our service, battery, device information."""
+        return SERVICES
+
+    @property
+    def asleep(self) -> bool:
+        """Whether it has switched off until it is moved."""
+        return self.firmware.asleep
+
+    @property
+    def battery_percent(self) -> int:
+        """How full the battery is; may be set while it runs."""
+        return self.firmware.battery_percent
+
+    @battery_percent.setter
+    def battery_percent(self, percent: int) -> None:
+        self.firmware.battery_percent = percent
+
+    def reboot(self, now_s: float) -> None:
+        """Begin anew, as if the battery had been taken out; whoever was connected is not."""
+        self._forget_link()
+        self.firmware.reboot(now_s)
+
+    def connected(self, now_s: float, mtu: int) -> None:
+        """Take note that a central has connected."""
+        self._forget_link()
+        self._mtu = mtu
+        self.firmware.keep_company(now_s)
+
+    def mtu_changed(self, mtu: int) -> None:
+        """Take note of another ATT MTU."""
+        self._mtu = mtu
+
+    def disconnected(self, now_s: float) -> None:
+        """Go on measuring, and keep the samples."""
+        self.firmware.advance(now_s)
+        self.firmware.leave_alone(now_s)
+        self._forget_link()
+
+    def subscribed(self, characteristic: str, on: bool, now_s: float) -> None:
+        """Take note of a subscription: the live stream begins with the samples measured from now on."""
+        self.firmware.advance(now_s)
+        (self._subscribed.add if on else self._subscribed.discard)(characteristic)
+        if characteristic == protocol.DATA_UUID:
+            self.firmware.live = Cursor(self.firmware.ring.next_index) if on else None
+        elif characteristic == protocol.CONFIG_UUID:
+            self._config_told = self.firmware.config()
+        elif characteristic == protocol.BATTERY_LEVEL_UUID:
+            self._battery_told = self.battery_percent
+        elif characteristic == protocol.STATUS_UUID:
+            self._status_due_s = now_s + STATUS_EVERY_S
+        elif characteristic == protocol.CONTROL_UUID and not on:
+            self._answers.clear()
+
+    def read(self, characteristic: str, now_s: float) -> bytes:
+        """Return what the characteristic holds."""
+        self.firmware.advance(now_s)
+        match characteristic:
+            case protocol.INFO_UUID:
+                return protocol.encode(self.firmware.info())
+            case protocol.CONFIG_UUID:
+                return protocol.encode(self.firmware.config())
+            case protocol.STATUS_UUID:
+                return protocol.encode(self.firmware.status(now_s))
+            case protocol.BATTERY_LEVEL_UUID:
+                return bytes((self.battery_percent,))
+        return self._texts[characteristic].encode()
+
+    def write(self, characteristic: str, payload: bytes, now_s: float) -> None:
+        """Take a request or a time sync.
+
+        Raises
+        ------
+        WriteRefused
+            If it cannot be answered with a message.
+        """
+        if characteristic == protocol.TIME_SYNC_UUID:
+            self._take_time_sync(payload, now_s)
+            return
+        if len(payload) < 2:
+            raise WriteRefused(AttError.INVALID_LENGTH)
+        if protocol.CONTROL_UUID not in self._subscribed:
+            raise WriteRefused(AttError.INDICATIONS_OFF)
+        if len(self._answers) >= MOST_ANSWERS:
+            raise WriteRefused(AttError.BUSY)
+        request = protocol.decode_request(payload)
+        if isinstance(request, Request):
+            answer = obey(self.firmware, request, now_s)
+            self._sleep_next = answer.op == Op.SLEEP
+        else:
+            known = payload[0] in list(Op)
+            answer = Answer(
+                payload[0] & 0x7F, payload[1], AnswerStatus.MISSING_FIELD if known else AnswerStatus.UNKNOWN_OP
+            )
+        self._answers.append(answer)
+
+    def _take_time_sync(self, payload: bytes, now_s: float) -> None:
+        time_sync = protocol.decode_time_sync(payload)
+        if isinstance(time_sync, Undecodable):
+            raise WriteRefused(AttError.INVALID_LENGTH)
+        received_us = self.firmware.clock(now_s).microseconds(now_s)
+        reply = TimeSync(TimeSyncOp.REPLY, time_sync.sequence, time_sync.host_sent_us, received_us)
+        if time_sync.op is TimeSyncOp.REQUEST and protocol.TIME_SYNC_UUID in self._subscribed:
+            self._time_syncs.append(reply)
+
+    def step(self, now_s: float, room: int) -> tuple[Said, ...]:
+        """Return what is to be sent by now."""
+        if self.asleep:
+            if self.firmware.moved(now_s):
+                self.reboot(now_s)
+            return ()
+        self.firmware.advance(now_s)
+        if self._sleep_next and not self._answers:
+            self.firmware.asleep = True
+            return ()
+        urgent = tuple(islice(self._messages(now_s), room))
+        return urgent + tuple(islice(self._resent(), max(0, min(BACKFILL_AT_ONCE, room - len(urgent) - LIVE_RESERVE))))
+
+    # --- what it says -----------------------------------------------------------------------------------------------
+
+    def _messages(self, now_s: float) -> Iterator[Said]:
+        """Give everything but a resend, the most urgent first; what is not taken stays."""
+        while self._answers:
+            yield self._said(protocol.CONTROL_UUID, self._answers.popleft())
+        while self._time_syncs:
+            asked = self._time_syncs.popleft()
+            sent_us = self.firmware.clock(now_s).microseconds(now_s)
+            reply = TimeSync(asked.op, asked.sequence, asked.host_sent_us, asked.device_received_us, sent_us)
+            yield self._said(protocol.TIME_SYNC_UUID, reply)
+        while (packet := self._live_packet()) is not None:
+            yield self._said(protocol.DATA_UUID, packet)
+        config = self.firmware.config()
+        if protocol.CONFIG_UUID in self._subscribed and config != self._config_told:
+            self._config_told = config
+            yield self._said(protocol.CONFIG_UUID, config)
+        if protocol.BATTERY_LEVEL_UUID in self._subscribed and self.battery_percent != self._battery_told:
+            self._battery_told = self.battery_percent
+            yield Said(protocol.BATTERY_LEVEL_UUID, bytes((self.battery_percent,)))
+        if protocol.STATUS_UUID in self._subscribed and now_s >= self._status_due_s:
+            self._status_due_s += STATUS_EVERY_S * (1 + (now_s - self._status_due_s) // STATUS_EVERY_S)
+            yield self._said(protocol.STATUS_UUID, self.firmware.status(now_s))
+
+    def _said(self, characteristic: str, record: protocol.Record) -> Said:
+        """Return a message; what is longer than the MTU allows is cut, as any sensor's."""
+        return Said(characteristic, protocol.encode(record)[: self._mtu - 3])
+
+    def _samples_per_packet(self) -> int:
+        """Return how many samples go into a packet; 0: compact packets."""
+        fits = protocol.samples_per_packet(self._mtu, self.firmware.settings.nominal_rate_hz)
+        return min(fits, MOST_SAMPLES_PER_PACKET)
+
+    def _live_packet(self) -> SamplePacket | None:
+        """Return the next live packet, if it is full."""
+        live = self.firmware.live
+        full = max(1, self._samples_per_packet())
+        if live is None or live.waiting(self.firmware.ring) < full:
+            return None
+        first, counts, gap = live.take(self.firmware.ring, full)
+        if not len(counts):
+            return None
+        return self._packet(PacketKind.LIVE, first, counts, gap)
+
+    def _resent(self) -> Iterator[Said]:
+        """Give the packets of a resend, the last one without samples."""
+        while (resend := self.firmware.resend) is not None and resend.end_index is not None:
+            first, counts, gap = resend.take(self.firmware.ring, max(1, self._samples_per_packet()))
+            if not len(counts):
+                first, gap = resend.end_index, False
+                self.firmware.resend = None
+            if protocol.BACKFILL_UUID in self._subscribed:
+                yield self._said(protocol.BACKFILL_UUID, self._packet(PacketKind.BACKFILL, first, counts, gap))
+
+    def _packet(self, kind: PacketKind, first: int, counts: Counts, gap: bool) -> SamplePacket:
+        flags = protocol.saturation(counts)
+        if gap:
+            flags |= PacketFlags.SAMPLES_DROPPED
+        if self.battery_percent <= LOW_BATTERY_PERCENT:
+            flags |= PacketFlags.LOW_BATTERY
+        time_us = self.firmware.time_us(first)
+        if kind is PacketKind.LIVE and self._samples_per_packet() == 0:
+            return SamplePacket(
+                PacketKind.COMPACT,
+                flags,
+                self.firmware.epoch,
+                first & 0xFFFF,
+                time_us // 1000 % 0x10000 * 1000,
+                counts,
+            )
+        return SamplePacket(kind, flags, self.firmware.epoch, first, time_us, counts)
+
+
+def factory(signal: ImuBlock, seed: int) -> ReferenceTwin:
+    """Return a twin that measures `signal`."""
+    return ReferenceTwin(signal, seed)

@@ -1,0 +1,139 @@
+"""The motion chip of the virtual reference sensor, and the clock that stamps its samples.
+
+The chip is an LSM6DS3TR-C: it takes the nearest of its rates and ranges, runs on its own oscillator, which is off by up
+to some percent, and its scales are those of its data sheet. This module refuses to know packets and requests.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from firmware_protocol.packets import Counts
+from imu.samples import STANDARD_GRAVITY_M_S2
+from imu.virtual.sensors.worn_signal import WornSignal, counts
+
+RATES_HZ = (12.5, 26.0, 52.0, 104.0, 208.0, 416.0, 833.0)
+ACCELERATION_SCALES_MG = {2: 0.061, 4: 0.122, 8: 0.244, 16: 0.488}
+"""mg a count, by range in g; data sheet."""
+ANGULAR_VELOCITY_SCALES_MDPS = {125: 4.375, 250: 8.75, 500: 17.5, 1000: 35.0, 2000: 70.0}
+"""mdps a count, by range in degrees per second; data sheet."""
+NEAR = 2.0
+"""A rate that is further than this factor from every rate of the chip cannot be had."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChipSettings:
+    """How the chip measures."""
+
+    nominal_rate_hz: float
+    acceleration_range_g: int = 16
+    angular_velocity_range_dps: int = 2000
+
+    @property
+    def acceleration_scale_m_s2(self) -> float:
+        """m/s² a count."""
+        return ACCELERATION_SCALES_MG[self.acceleration_range_g] * 1e-3 * STANDARD_GRAVITY_M_S2
+
+    @property
+    def angular_velocity_scale_rad_s(self) -> float:
+        """rad/s a count."""
+        return math.radians(ANGULAR_VELOCITY_SCALES_MDPS[self.angular_velocity_range_dps] * 1e-3)
+
+
+def nearest_settings(
+    rates_hz: tuple[float, ...],
+    now: ChipSettings,
+    rate_hz: float,
+    acceleration_range_g: int | None,
+    angular_velocity_range_dps: int | None,
+) -> ChipSettings | None:
+    """Return the settings nearest to those asked for; ``None`` if there are none near.
+
+    A range is the least that holds the one asked for; one that is not asked for stays.
+    """
+    nearest_hz = min(rates_hz, key=lambda rate: abs(math.log(rate / rate_hz)))
+    if not 1 / NEAR <= nearest_hz / rate_hz <= NEAR:
+        return None
+    return ChipSettings(
+        nearest_hz,
+        _range_for(tuple(ACCELERATION_SCALES_MG), acceleration_range_g or now.acceleration_range_g),
+        _range_for(tuple(ANGULAR_VELOCITY_SCALES_MDPS), angular_velocity_range_dps or now.angular_velocity_range_dps),
+    )
+
+
+def _range_for(ranges: tuple[int, ...], asked: int) -> int:
+    return next((each for each in ranges if each >= asked), ranges[-1])
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceClock:
+    """The sensor's clock.
+
+    Parameters
+    ----------
+    boot_s : float
+        When the sensor booted, s on the twin's time axis.
+    drift_ppm : float
+        How much faster than true time it runs, parts per million.
+    offset_s : float
+        What it showed at boot, s.
+    """
+
+    boot_s: float
+    drift_ppm: float = 0.0
+    offset_s: float = 0.0
+
+    def microseconds(self, now_s: float) -> int:
+        """Return what it shows, µs."""
+        return round((self.offset_s + (now_s - self.boot_s) * (1.0 + 1e-6 * self.drift_ppm)) * 1e6)
+
+
+class Measurement:
+    """One epoch of measuring: samples at the chip's own rate, each with its time.
+
+    Parameters
+    ----------
+    worn : WornSignal
+        What is measured.
+    worn_since_s : float
+        When that began, s on the twin's time axis.
+    start_s : float
+        When the first sample is measured.
+    settings : ChipSettings
+        How.
+    rate_error : float
+        Share by which the chip's rate is above the nominal one.
+    """
+
+    def __init__(
+        self, worn: WornSignal, worn_since_s: float, start_s: float, settings: ChipSettings, rate_error: float
+    ) -> None:
+        self._worn = worn
+        self._worn_since_s = worn_since_s
+        self._start_s = start_s
+        self._settings = settings
+        self._rate_hz = settings.nominal_rate_hz * (1.0 + rate_error)
+        self.until_s = math.inf
+        """When measuring ended."""
+
+    def time_s(self, index: int) -> float:
+        """Return when a sample was, or will be, measured."""
+        return self._start_s + index / self._rate_hz
+
+    def due(self, now_s: float) -> int:
+        """Return how many samples have been measured by now."""
+        passed_s = min(now_s, self.until_s) - self._start_s
+        return math.floor(passed_s * self._rate_hz + 1e-9) + 1 if passed_s >= 0 else 0
+
+    def measure(self, first: int, end: int) -> Counts:
+        """Return the samples ``[first, end)`` as the chip counts them, (n, 6)."""
+        times_s = self._start_s + np.arange(first, end) / self._rate_hz - self._worn_since_s
+        acceleration, angular_velocity = self._worn.at(times_s)
+        both = (
+            counts(acceleration, self._settings.acceleration_scale_m_s2),
+            counts(angular_velocity, self._settings.angular_velocity_scale_rad_s),
+        )
+        return np.hstack(both).astype(np.int16)

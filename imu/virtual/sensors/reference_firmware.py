@@ -1,0 +1,298 @@
+"""What our firmware does inside: boots, measures, keeps the last samples, and knows how it is.
+
+The virtual counterpart of ``firmware_protocol/PROTOCOL.md``. This module refuses to know requests, packets and
+Bluetooth; it is told the time.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+import firmware_protocol as protocol
+from firmware_protocol import Capabilities, Config, Faults, Info, Status
+from imu.samples import ImuBlock
+from imu.virtual.sensors.reference_chip import RATES_HZ, ChipSettings, DeviceClock, Measurement, nearest_settings
+from imu.virtual.sensors.reference_ring import Cursor, SampleRing
+from imu.virtual.sensors.worn_signal import WornSignal
+
+USUAL_RATE_HZ = 104.0
+"""What the sensor measures at until told otherwise, or the first rate that it has."""
+LIVE_QUEUE_S = 2.0
+"""The live stream skips what has waited longer for the radio, s."""
+MEASURED_AFTER_S = 5.0
+"""The measured rate is known after so long in an epoch, s."""
+ALONE_S = 600.0
+"""A sensor that measures without a connection stops after this, s."""
+MOST_SAMPLES_PER_PACKET = 20
+LOW_BATTERY_PERCENT = 10
+WAKING_RAD_S = 0.5
+"""A turn this fast wakes a sleeping sensor, rad/s."""
+_CAPABILITIES = (
+    Capabilities.RESEND
+    | Capabilities.COMPACT
+    | Capabilities.TIME_SYNC
+    | Capabilities.IDENTIFY
+    | Capabilities.SLEEP
+    | Capabilities.BATTERY
+    | Capabilities.OPEN_LAB
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceParameters:
+    """What is particular about one virtual sensor.
+
+    Attributes
+    ----------
+    rates_hz : tuple of float
+        Nominal rates that its chip has, Hz.
+    rate_error : float or None
+        Share by which the chip's rate is above the nominal one; drawn (up to 1.5 %) if None.
+    drift_ppm : float or None
+        How much faster than true time its clock runs, parts per million; drawn (some 20) if None.
+    clock_s : float
+        What its clock shows when it is first told the time, s: it has been on for so long.
+    buffer_samples : int
+        Samples that it keeps: 78 s at 208 Hz.
+    battery_percent : int
+        How full its battery is.
+    """
+
+    rates_hz: tuple[float, ...] = RATES_HZ
+    rate_error: float | None = None
+    drift_ppm: float | None = None
+    clock_s: float = 12.5
+    buffer_samples: int = 16_384
+    battery_percent: int = 87
+
+    def __post_init__(self) -> None:
+        """Check the values.
+
+        Raises
+        ------
+        ValueError
+            If they make no sense.
+        """
+        if not self.rates_hz or not all(0.1 <= rate <= 6553.5 for rate in self.rates_hz):
+            raise ValueError(f"rates_hz must be one or more rates of 0.1 to 6553.5 Hz, got {self.rates_hz}")
+        if not 0 <= self.battery_percent <= 100:
+            raise ValueError(f"battery_percent must be 0 to 100, got {self.battery_percent}")
+        if self.buffer_samples < 1:
+            raise ValueError(f"buffer_samples must be at least 1, got {self.buffer_samples}")
+
+
+class ReferenceFirmware:
+    """The inside of one sensor.
+
+    Parameters
+    ----------
+    signal : ImuBlock
+        What it measures, from its first START on; afterwards the person stands still.
+    seed : int
+        Boot ids, epochs and, unless given, the errors of its clocks follow from it.
+    parameters : ReferenceParameters
+        What is particular about it.
+    """
+
+    def __init__(self, signal: ImuBlock, seed: int, parameters: ReferenceParameters) -> None:
+        rng = np.random.default_rng([seed, 0x5E15])
+        drawn_error, drawn_drift = float(rng.uniform(-0.015, 0.015)), float(rng.normal(0, 20))
+        self._rng = rng
+        self._parameters = parameters
+        self._rate_error = drawn_error if parameters.rate_error is None else parameters.rate_error
+        self._drift_ppm = drawn_drift if parameters.drift_ppm is None else parameters.drift_ppm
+        self._worn = WornSignal(signal)
+        self._worn_since_s: float | None = None
+        self._clock: DeviceClock | None = None
+        self.ring = SampleRing(parameters.buffer_samples)
+        self.live: Cursor | None = None
+        """Where the live stream is; ``None`` while nobody listens to it."""
+        self.resend: Cursor | None = None
+        """Where a resend is; ``None`` without one."""
+        self.battery_percent = parameters.battery_percent
+        """How full the battery is; may be set."""
+        self.chip_answers = True
+        """Whether the motion chip does as told; may be set."""
+        self._begin_boot()
+
+    def _begin_boot(self) -> None:
+        self.boot_id = int(self._rng.integers(1, 1 << 64, dtype=np.uint64))
+        usual_hz = USUAL_RATE_HZ if USUAL_RATE_HZ in self._parameters.rates_hz else self._parameters.rates_hz[0]
+        self.settings = ChipSettings(usual_hz)
+        self.epoch = int(self._rng.integers(256))
+        self.asleep = False
+        self.identified = 0
+        """How often it has blinked since boot."""
+        self.host_time: tuple[int, int] | None = None
+        """The host's time of day, µs since 1970, and the device time at which it came, µs."""
+        self._samples_dropped = 0
+        self._samples_lost = 0
+        self._to_lose = 0
+        self._measurement: Measurement | None = None
+        self._begin_epoch()
+
+    def _begin_epoch(self) -> None:
+        self.epoch = (self.epoch + 1) % 256
+        self.ring.clear()
+        self.live = None if self.live is None else Cursor(0)
+        self.resend = None
+        self._queue_high_water = 0  # samples
+
+    # --- time -------------------------------------------------------------------------------------------------------
+
+    def reboot(self, now_s: float) -> None:
+        """Begin anew: another boot id, a clock from 0, no samples."""
+        self._clock = DeviceClock(now_s, self._drift_ppm)
+        self.live = None
+        self._begin_boot()
+
+    def clock(self, now_s: float) -> DeviceClock:
+        """Return the sensor's clock, which starts when it is first asked for."""
+        if self._clock is None:
+            self._clock = DeviceClock(now_s, self._drift_ppm, self._parameters.clock_s)
+        return self._clock
+
+    def time_us(self, index: int) -> int:
+        """Return the device time of a sample of this epoch, µs."""
+        if self._measurement is None or self._clock is None:
+            return 0
+        return self._clock.microseconds(self._measurement.time_s(index))
+
+    @property
+    def measuring(self) -> bool:
+        """Whether samples are measured."""
+        return self._measurement is not None and math.isinf(self._measurement.until_s)
+
+    def leave_alone(self, now_s: float) -> None:
+        """Take note that nobody is connected: nothing is sent, and measuring ends after a while."""
+        self.live = self.resend = None
+        if self._measurement is not None:
+            self._measurement.until_s = min(self._measurement.until_s, now_s + ALONE_S)
+
+    def keep_company(self, now_s: float) -> None:
+        """Take note that somebody is connected again."""
+        if self._measurement is not None and self._measurement.until_s > now_s:
+            self._measurement.until_s = math.inf
+
+    def lose(self, count: int) -> None:
+        """Let the chip's FIFO overrun: the next `count` samples are measured and read by nobody."""
+        self._to_lose += count
+
+    def advance(self, now_s: float) -> None:
+        """Measure what is due, and let the live stream skip what has waited too long."""
+        self.clock(now_s)
+        measurement = self._measurement
+        if measurement is None:
+            return
+        due = measurement.due(now_s)
+        lost = min(self._to_lose, due - self.ring.next_index)
+        if lost > 0:
+            self.ring.skip(lost)
+            self._to_lose -= lost
+            self._samples_lost += lost
+        if due > self.ring.next_index:
+            self.ring.push(measurement.measure(self.ring.next_index, due))
+        if self.live is not None:
+            waiting = self.live.waiting(self.ring)
+            self._queue_high_water = min(max(self._queue_high_water, waiting), 0xFFFF)
+            longest = math.ceil(LIVE_QUEUE_S * self.settings.nominal_rate_hz)
+            dropped_before = self.live.samples_dropped
+            self.live.drop_until(self.ring.next_index - longest)
+            self._samples_dropped += self.live.samples_dropped - dropped_before
+
+    def moved(self, now_s: float) -> bool:
+        """Whether the person moves enough to wake the sensor."""
+        if self._worn_since_s is None:
+            return False
+        _, angular_velocity = self._worn.at(np.array([now_s - self._worn_since_s]))
+        return bool(np.linalg.norm(angular_velocity) > WAKING_RAD_S)
+
+    # --- what it says of itself -------------------------------------------------------------------------------------
+
+    def info(self) -> Info:
+        """Return what the sensor is."""
+        return Info(
+            protocol.PROTOCOL_MAJOR,
+            protocol.PROTOCOL_MINOR,
+            _CAPABILITIES,
+            MOST_SAMPLES_PER_PACKET,
+            self.ring.capacity,
+            self.boot_id,
+        )
+
+    def config(self) -> Config:
+        """Return how the samples of this epoch are measured."""
+        return Config(
+            self.epoch,
+            self.settings.nominal_rate_hz,
+            self._measured_rate_hz(),
+            self.settings.acceleration_range_g,
+            self.settings.angular_velocity_range_dps,
+            self.settings.acceleration_scale_m_s2,
+            self.settings.angular_velocity_scale_rad_s,
+        )
+
+    def _measured_rate_hz(self) -> float | None:
+        """Return the rate by the sensor's own clock, as soon as enough samples of this epoch have been measured."""
+        last = math.ceil(MEASURED_AFTER_S * self.settings.nominal_rate_hz)
+        if self._measurement is None or self.ring.next_index <= last:
+            return None
+        return last / ((self.time_us(last) - self.time_us(0)) * 1e-6)
+
+    def status(self, now_s: float) -> Status:
+        """Return how the sensor is."""
+        faults = Faults.NONE if self.chip_answers else Faults.SENSOR_SILENT
+        if self._samples_lost:
+            faults |= Faults.FIFO_OVERRUN
+        return Status(
+            faults,
+            rssi_dbm=None,
+            battery_mv=3300 + 9 * self.battery_percent,
+            temperature_deg_c=31.5,
+            queue_high_water_samples=self._queue_high_water,
+            samples_dropped=self._samples_dropped,
+            samples_lost=self._samples_lost,
+            uptime_s=self.clock(now_s).microseconds(now_s) // 1_000_000,
+        )
+
+    # --- what a request can do --------------------------------------------------------------------------------------
+
+    def configure(
+        self, rate_hz: float, acceleration_range_g: int | None, angular_velocity_range_dps: int | None, now_s: float
+    ) -> bool:
+        """Take the nearest settings that the chip has, in a new epoch; False if there are none near."""
+        settings = nearest_settings(
+            self._parameters.rates_hz, self.settings, rate_hz, acceleration_range_g, angular_velocity_range_dps
+        )
+        if settings is None:
+            return False
+        self.settings = settings
+        if self.measuring:
+            self._measure_from(now_s)
+        else:
+            self._measurement = None
+            self._begin_epoch()
+        return True
+
+    def start(self, now_s: float) -> bool:
+        """Measure, in a new epoch unless it does already; False if the chip does not do it."""
+        if self.chip_answers and not self.measuring:
+            self._measure_from(now_s)
+        return self.chip_answers
+
+    def _measure_from(self, now_s: float) -> None:
+        """Begin to measure; the person whose signal it is begins with the very first."""
+        if self._worn_since_s is None:
+            self._worn_since_s = now_s
+        self._begin_epoch()
+        self._measurement = Measurement(self._worn, self._worn_since_s, now_s, self.settings, self._rate_error)
+
+    def stop(self, now_s: float) -> bool:
+        """Measure no more; False if it did not."""
+        if self._measurement is None or not self.measuring:
+            return False
+        self._measurement.until_s = now_s
+        return True
