@@ -275,3 +275,28 @@ def test_the_samples_are_what_their_script_makes(remade) -> None:
             assert old[4:8] == b"\0\0\0\0", f"{name} holds the time of its making"
             new, old = gzip.decompress(new), gzip.decompress(old)
         assert new == old, f"{name} is not what recordings/make.py makes"
+
+
+# --- plain English ---------------------------------------------------------------------------------------------------
+
+BANNED = re.compile(
+    r"\b(?i:told|whoever|nobody|anew|so many|of which|refuses? to know|knows|believe[sd]?|deaf)\b|\bis none\b"
+)
+"""Words of STYLE.md that make a reader guess: say the thing itself."""
+
+CEILING = 613
+"""Lower this to the present number whenever it falls; it never rises."""
+
+
+def test_no_new_word_that_the_style_guide_bans() -> None:
+    suffixes = {".py", ".md", ".js", ".css", ".sql", ".html", ".jinja", ".c", ".h"}
+    files = [ROOT / "README.md"]
+    for folder in ("imu", "firmware_protocol"):
+        files += [path for path in sorted((ROOT / folder).rglob("*")) if path.suffix in suffixes]
+    places = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
+        for path in files
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        for _ in BANNED.findall(line)
+    ]
+    assert len(places) <= CEILING, f"{len(places)} places:\n" + "\n".join(places)
