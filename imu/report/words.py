@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from imu.motion.repetitions import RejectedMovement, Repetition
+from imu.session import SessionSummary
 
 MOSTLY = 2
 """One pattern has most of the load with this many times the repetitions of the other."""
@@ -47,6 +48,32 @@ def reasons(rejected: Sequence[RejectedMovement]) -> str:
     others = sum(count for _, count in counts.most_common()[REASONS:])
     told += [f"{others} for other reasons"] if others else []
     return f"{len(rejected)}: {', '.join(told)}" if rejected else ""
+
+
+def flaws(
+    summary: SessionSummary,
+    *,
+    rows_sorted: int = 0,
+    rows_unreadable: int = 0,
+    first_unreadable: str | None = None,
+    damaged: str | None = None,
+) -> list[str]:
+    """Return what was wrong with a recording and with its rows, as :class:`imu.report.replay.Replayed` counts it."""
+    gaps, faults = summary.gaps, summary.faults
+    found = [] if damaged is None else [printable(damaged)]
+    if gaps:
+        missing_s = sum(gap.end_s - gap.start_s for gap in gaps)
+        found.append(f"{number_of(len(gaps), 'gap')} ({missing_s:.1f} s without samples)")
+    first = f" ({printable(first_unreadable)})" if first_unreadable else ""
+    counts = (
+        (rows_sorted, "late and put in order"),
+        (rows_unreadable, f"unreadable{first}"),
+        (faults.not_finite - rows_unreadable, "not finite"),
+        (faults.repeated, "repeated"),
+        (faults.out_of_order, "out of order and left out"),
+        (faults.clipped, "at the end of the sensor's range"),
+    )
+    return found + [f"{number_of(count, 'row')} {what}" for count, what in counts if count > 0]
 
 
 def clock(seconds: float) -> str:

@@ -1,0 +1,489 @@
+"""One session -> everything that a page, a report or a program shows of it, computed once.
+
+The terminal page, the web page, the HTML report and ``--json`` all draw from a `SessionView`: they choose what to show
+and where, and compute nothing. A view holds each figure as a number in the unit in which people and programs read it
+(degrees, metres, seconds), and as the text that people read. A text is empty where nothing was measured or entered.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, tzinfo
+from statistics import fmean
+
+from imu.motion.pattern import Pattern
+from imu.motion.repetitions import RejectedMovement, Repetition
+from imu.report.cues import SPEED_DROP_M, cues, share_of_speed_lost, sinks, speed
+from imu.report.replay import Replayed
+from imu.report.sparklines import sparkline
+from imu.report.telling import told
+from imu.report.words import clock, counted, entered, flaws, load, reasons, tempo
+from imu.session import SessionSummary
+from imu.store import (
+    CorrectedRepetition,
+    CorrectedSession,
+    CorrectedSet,
+    LoggedCorrection,
+    StoredSession,
+    apply_corrections,
+)
+
+LINE_REPETITIONS = 3
+"""A set of at least this many measured repetitions gets a line of its angles and one of its speeds."""
+LINE_ANGLE_RAD = math.radians(4 * 2.6)
+"""Least height of the line of angles: four times their error."""
+LINE_SPEED_M_S = 0.2
+"""Least height of the line of speeds: four times the error of good devices of this kind (0.05 m/s)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """The measured figures of one repetition, in the units in which people and programs read them.
+
+    The fields from `trunk_angle_deg` to `trunk_lead_s` have the names and the order of the JSON object and of the
+    export's columns. They are not rounded. :class:`imu.motion.repetitions.Repetition` says what each means.
+
+    Attributes
+    ----------
+    pattern : Pattern
+        The measured pattern, which a correction may have changed.
+    confidence : float
+        Probability that the measured pattern is right.
+    bottom_s, confirmed_s : float
+        Turning point and moment of the announcement, on the recording's clock.
+    hip_drop_from : str or None
+        Where the hip drop begins: ``standing``, or the ``top`` of a touch-and-go repetition.
+    """
+
+    pattern: Pattern
+    confidence: float
+    bottom_s: float
+    confirmed_s: float
+    trunk_angle_deg: float
+    hip_drop_m: float
+    eccentric_s: float
+    pause_s: float
+    concentric_s: float
+    mean_concentric_velocity_m_s: float
+    peak_concentric_velocity_m_s: float
+    angle_at_bottom_deg: float
+    sideways_tilt_deg: float
+    turn_deg: float
+    trunk_lead_s: float
+    hip_drop_from: str | None
+
+    @property
+    def has_speed(self) -> bool:
+        """Whether the hip sinks far enough for its speed to mean something."""
+        return self.hip_drop_m >= SPEED_DROP_M
+
+
+@dataclass(frozen=True, slots=True)
+class RepetitionView:
+    """One repetition as it counts.
+
+    Attributes
+    ----------
+    place : str
+        ``2/3``: repetition 3 of set 2, as ``imu correct`` takes it.
+    number : int
+        Number within the set, from 1.
+    pattern : Pattern
+        The pattern after corrections.
+    start_s, middle_s, end_s : float
+        Times on the recording's clock.
+    figures : Figures or None
+        The measured figures; ``None`` where the person added a repetition that was not measured.
+    added, pattern_changed : bool
+        Whether the person added it, and whether another pattern was measured.
+    start : str
+        Start as ``0:12``.
+    sure : str
+        Confidence of the pattern in percent; empty if the pattern was changed.
+    angle, angle_at_bottom : str
+        Peak trunk angle and trunk angle at the bottom, degrees without the sign.
+    drop, drop_cm : str
+        Hip drop in metres and in centimetres.
+    tempo : str
+        Seconds down, paused and up: ``1.2-0.1-1.0``.
+    speed : str
+        Mean upward velocity, m/s.
+    exercise, load_kg, note : str or None, float or None, str or None
+        What the person entered for this repetition alone.
+    entered : str
+        The same as one text.
+    changes : str
+        How the repetition differs from what was measured, and what the person entered for it.
+    """
+
+    place: str
+    number: int
+    pattern: Pattern
+    start_s: float
+    middle_s: float
+    end_s: float
+    figures: Figures | None
+    added: bool
+    pattern_changed: bool
+    start: str
+    sure: str
+    angle: str
+    angle_at_bottom: str
+    drop: str
+    drop_cm: str
+    tempo: str
+    speed: str
+    exercise: str | None
+    load_kg: float | None
+    note: str | None
+    entered: str
+    changes: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetView:
+    """One set as it counts. Its figures are means over the measured repetitions.
+
+    Attributes
+    ----------
+    number : int
+        Number within the session, from 1.
+    pattern : Pattern
+        The pattern after corrections.
+    start_s, end_s : float
+        Times on the recording's clock.
+    repetitions : tuple of RepetitionView
+        At least one.
+    start : str
+        Start as ``0:12``.
+    angle, drop, tempo : str
+        Peak trunk angle in degrees, hip drop in metres, seconds down, paused and up.
+    speed, speed_lost : str
+        Mean upward velocity in m/s and how much of it was lost over the set in percent; empty where the hip hardly
+        sinks.
+    cues : tuple of str
+        What a coach would say about the form.
+    angle_line, speed_line : str
+        Angle and speed of each repetition as a line of block characters; empty for a short set.
+    exercise, load_kg, note : str or None, float or None, str or None
+        What the person entered for the set.
+    loads : str
+        All loads of the set in kg, ``60 / 80``.
+    entered : str
+        Exercise, load and note as one text.
+    """
+
+    number: int
+    pattern: Pattern
+    start_s: float
+    end_s: float
+    repetitions: tuple[RepetitionView, ...]
+    start: str
+    angle: str
+    drop: str
+    tempo: str
+    speed: str
+    speed_lost: str
+    cues: tuple[str, ...]
+    angle_line: str
+    speed_line: str
+    exercise: str | None
+    load_kg: float | None
+    note: str | None
+    loads: str
+    entered: str
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedView:
+    """One movement that was not counted.
+
+    Attributes
+    ----------
+    start_s, end_s : float
+        Times on the recording's clock.
+    reason : str
+        Why it was not counted.
+    figures : Figures or None
+        Its figures, if it was announced as a repetition and then rejected because it stayed alone.
+    start, end : str
+        Times as ``0:12``.
+    angle, drop, drop_cm, tempo : str
+        As in `RepetitionView`; empty without figures.
+    """
+
+    start_s: float
+    end_s: float
+    reason: str
+    figures: Figures | None
+    start: str
+    end: str
+    angle: str
+    drop: str
+    drop_cm: str
+    tempo: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionView:
+    """One session as it counts, with its corrections.
+
+    Attributes
+    ----------
+    id : int or None
+        Number in the store; ``None`` if it is not kept.
+    recording : str
+        Path of the recording.
+    moment : datetime or None
+        When it was recorded, or else saved, in the reader's time zone; ``None`` if it is not kept.
+    saved_at, started_at : datetime or None
+        When it was first saved, and when it was recorded, UTC; ``None`` if it is not kept, or not known.
+    summary : SessionSummary
+        What was measured: duration, sampling rate, gaps and faulty rows.
+    squats, hinges, uncertain : int
+        Repetitions in all sets, by pattern.
+    duration, rate : str
+        ``4:05`` and ``100 Hz``; the rate is empty if it is not known.
+    counted : str
+        ``8 squats : 4 hinges``.
+    load : str
+        Where the load went; empty without repetitions.
+    flaws : str
+        What was wrong with the recording; empty if nothing was.
+    not_counted : str
+        How many movements were not counted, and why; empty if there are none.
+    sets : tuple of SetView
+        In the order of time.
+    rejected : tuple of RejectedView
+        Movements that were not counted, in the order of time.
+    deleted : tuple of RepetitionView
+        Repetitions that the person deleted. Their `place` is empty.
+    log : tuple of LoggedCorrection
+        The corrections in the order in which they were made.
+    corrections : tuple of str
+        Each of them in a sentence.
+    """
+
+    id: int | None
+    recording: str
+    moment: datetime | None
+    saved_at: datetime | None
+    started_at: datetime | None
+    summary: SessionSummary
+    squats: int
+    hinges: int
+    uncertain: int
+    duration: str
+    rate: str
+    counted: str
+    load: str
+    flaws: str
+    not_counted: str
+    sets: tuple[SetView, ...]
+    rejected: tuple[RejectedView, ...]
+    deleted: tuple[RepetitionView, ...]
+    log: tuple[LoggedCorrection, ...]
+    corrections: tuple[str, ...]
+
+    @property
+    def repetitions(self) -> tuple[RepetitionView, ...]:
+        """All repetitions that count, in the order of time."""
+        return tuple(one for one_set in self.sets for one in one_set.repetitions)
+
+
+def view_of_stored(stored: StoredSession, zone: tzinfo | None = None) -> SessionView:
+    """Return the view of a session of the store; `zone` is the reader's time zone, by default this computer's."""
+    view = _view(stored.corrected, stored.source, flaws(stored.summary), stored.id)
+    return replace(
+        view,
+        moment=stored.trained_at.astimezone(zone),
+        saved_at=stored.saved_at,
+        started_at=stored.started_at,
+    )
+
+
+def view_of_replayed(replayed: Replayed, session_id: int | None = None) -> SessionView:
+    """Return the view of a replayed recording; `session_id` is its number in the store, if it is kept."""
+    found = flaws(
+        replayed.summary,
+        rows_sorted=replayed.rows_sorted,
+        rows_unreadable=replayed.rows_unreadable,
+        first_unreadable=replayed.first_unreadable,
+        damaged=replayed.damaged,
+    )
+    return _view(apply_corrections(replayed.summary), replayed.name, found, session_id)
+
+
+def view_of_summary(recording: str, summary: SessionSummary) -> SessionView:
+    """Return the view of a summary that is not kept, such as that of a training which has just ended."""
+    return _view(apply_corrections(summary), recording, flaws(summary), None)
+
+
+def _view(session: CorrectedSession, recording: str, found: Sequence[str], session_id: int | None) -> SessionView:
+    squats, hinges, uncertain = (
+        session.count(pattern) for pattern in (Pattern.SQUAT, Pattern.HINGE, Pattern.UNCERTAIN)
+    )
+    rate_hz = session.measured.sampling_rate_hz
+    return SessionView(
+        id=session_id,
+        recording=recording,
+        moment=None,
+        saved_at=None,
+        started_at=None,
+        summary=session.measured,
+        squats=squats,
+        hinges=hinges,
+        uncertain=uncertain,
+        duration=clock(session.measured.duration_s),
+        rate="" if rate_hz is None else f"{rate_hz:.4g} Hz",
+        counted=counted(squats, hinges, uncertain),
+        load=load(squats, hinges) if squats + hinges else "",
+        flaws="; ".join(found),
+        not_counted=reasons(session.rejected),
+        sets=tuple(_set_view(number, one) for number, one in enumerate(session.sets, 1)),
+        rejected=tuple(rejected_view(movement) for movement in session.rejected),
+        deleted=tuple(_repetition_view("", number, one) for number, one in enumerate(session.deleted, 1)),
+        log=session.log,
+        corrections=tuple(told(one) for one in session.log),
+    )
+
+
+def _set_view(number: int, one_set: CorrectedSet) -> SetView:
+    loads_kg = dict.fromkeys(one_set.load_kg_of(one) for one in one_set.repetitions)
+    angle, drop, mean_tempo, up, lost, angle_line, speed_line = _means_of(one_set)
+    return SetView(
+        number=number,
+        pattern=one_set.pattern,
+        start_s=one_set.start_s,
+        end_s=one_set.end_s,
+        repetitions=tuple(
+            _repetition_view(f"{number}/{place}", place, one) for place, one in enumerate(one_set.repetitions, 1)
+        ),
+        start=clock(one_set.start_s),
+        angle=angle,
+        drop=drop,
+        tempo=mean_tempo,
+        speed=up,
+        speed_lost=lost,
+        cues=() if one_set.measured is None else tuple(cues(one_set.measured)),
+        angle_line=angle_line,
+        speed_line=speed_line,
+        exercise=one_set.exercise,
+        load_kg=one_set.load_kg,
+        note=one_set.note,
+        loads=" / ".join(f"{load_kg:g}" for load_kg in loads_kg if load_kg is not None),
+        entered=entered(one_set.exercise, one_set.load_kg, one_set.note),
+    )
+
+
+def _means_of(one_set: CorrectedSet) -> tuple[str, str, str, str, str, str, str]:
+    """Return angle, drop, tempo, speed, speed lost and the two lines of a set, all as text."""
+    measured = one_set.measured
+    if measured is None:
+        return ("",) * 7
+    repetitions = measured.repetitions
+    mean_speed_m_s, lost = speed(measured), share_of_speed_lost(measured)
+    angle_line = speed_line = ""
+    if len(repetitions) >= LINE_REPETITIONS:
+        rows = [one.measured for one in one_set.repetitions]
+        angle_line = sparkline([one.trunk_angle_rad if one else None for one in rows], LINE_ANGLE_RAD)
+        if sinks(measured):
+            speeds_m_s = [one.mean_concentric_velocity_m_s if one else None for one in rows]
+            speed_line = sparkline(speeds_m_s, LINE_SPEED_M_S)
+    return (
+        f"{math.degrees(fmean(one.trunk_angle_rad for one in repetitions)):.0f}",
+        f"{fmean(one.hip_drop_m for one in repetitions):.2f}",
+        tempo(repetitions),
+        "" if mean_speed_m_s is None else f"{mean_speed_m_s:.2f}",
+        "" if lost is None else str(round(100 * lost)),  # not f"{...:.0f}", which writes -0
+        angle_line,
+        speed_line,
+    )
+
+
+def _repetition_view(place: str, number: int, one: CorrectedRepetition) -> RepetitionView:
+    measured = one.measured
+    words = entered(one.exercise, one.load_kg, one.note)
+    changes = ["added"] if one.added else []
+    if measured is not None and one.pattern_changed:
+        changes.append(f"measured as {measured.pattern}, {100 * measured.confidence:.0f} %")
+    angle, drop, drop_cm, own_tempo = _words_of(measured)
+    return RepetitionView(
+        place=place,
+        number=number,
+        pattern=one.pattern,
+        start_s=one.start_s,
+        middle_s=one.middle_s,
+        end_s=one.end_s,
+        figures=None if measured is None else figures_of(measured),
+        added=one.added,
+        pattern_changed=one.pattern_changed,
+        start=clock(one.start_s),
+        sure="" if measured is None or one.pattern_changed else f"{100 * measured.confidence:.0f}",
+        angle=angle,
+        angle_at_bottom="" if measured is None else f"{math.degrees(measured.angle_at_bottom_rad):.0f}",
+        drop=drop,
+        drop_cm=drop_cm,
+        tempo=own_tempo,
+        speed="" if measured is None else f"{measured.mean_concentric_velocity_m_s:.2f}",
+        exercise=one.exercise,
+        load_kg=one.load_kg,
+        note=one.note,
+        entered=words,
+        changes="; ".join([*changes, words] if words else changes),
+    )
+
+
+def rejected_view(movement: RejectedMovement) -> RejectedView:
+    """Return the view of a movement that was not counted."""
+    one = movement.repetition
+    angle, drop, drop_cm, own_tempo = _words_of(one)
+    return RejectedView(
+        start_s=movement.start_s,
+        end_s=movement.end_s,
+        reason=movement.reason,
+        figures=None if one is None else figures_of(one),
+        start=clock(movement.start_s),
+        end=clock(movement.end_s),
+        angle=angle,
+        drop=drop,
+        drop_cm=drop_cm,
+        tempo=own_tempo,
+    )
+
+
+def _words_of(one: Repetition | None) -> tuple[str, str, str, str]:
+    """Return peak trunk angle, hip drop in metres and centimetres, and tempo as text."""
+    if one is None:
+        return ("",) * 4
+    return (
+        f"{math.degrees(one.trunk_angle_rad):.0f}",
+        f"{one.hip_drop_m:.2f}",
+        f"{100 * one.hip_drop_m:.0f}",
+        tempo([one]),
+    )
+
+
+def figures_of(one: Repetition) -> Figures:
+    """Return the figures of a repetition in the units in which people and programs read them."""
+    from_standing = one.drop_from_standing
+    return Figures(
+        pattern=one.pattern,
+        confidence=one.confidence,
+        bottom_s=one.bottom_s,
+        confirmed_s=one.confirmed_s,
+        trunk_angle_deg=math.degrees(one.trunk_angle_rad),
+        hip_drop_m=one.hip_drop_m,
+        eccentric_s=one.eccentric_s,
+        pause_s=one.pause_s,
+        concentric_s=one.concentric_s,
+        mean_concentric_velocity_m_s=one.mean_concentric_velocity_m_s,
+        peak_concentric_velocity_m_s=one.peak_concentric_velocity_m_s,
+        angle_at_bottom_deg=math.degrees(one.angle_at_bottom_rad),
+        sideways_tilt_deg=math.degrees(one.sideways_tilt_rad),
+        turn_deg=math.degrees(one.turn_rad),
+        trunk_lead_s=one.trunk_lead_s,
+        hip_drop_from=None if from_standing is None else "standing" if from_standing else "top",
+    )
