@@ -4,15 +4,18 @@ Sans-IO and without Bluetooth. Everything public is here; ``encode`` takes any r
 characteristic.
 """
 
-from firmware_protocol.codec import Record, encode
-from firmware_protocol.config import Config, decode_config
 from firmware_protocol.control import (
     Answer,
     AnswerStatus,
+    Fields,
     Op,
     Request,
+    Tag,
     decode_answer,
+    decode_fields,
     decode_request,
+    encode_answer,
+    encode_request,
     identify,
     mark,
     resend,
@@ -22,7 +25,6 @@ from firmware_protocol.control import (
     start,
     stop,
 )
-from firmware_protocol.fields import Fields, Tag, decode_fields
 from firmware_protocol.gatt import (
     BACKFILL_UUID,
     BATTERY_LEVEL_UUID,
@@ -42,7 +44,6 @@ from firmware_protocol.gatt import (
     TIME_SYNC_UUID,
     AttError,
 )
-from firmware_protocol.info import Capabilities, Info, decode_info
 from firmware_protocol.layout import Undecodable
 from firmware_protocol.packets import (
     PROTOCOL_MAJOR,
@@ -51,11 +52,28 @@ from firmware_protocol.packets import (
     PacketKind,
     SamplePacket,
     decode_packet,
+    encode_packet,
     samples_per_packet,
     saturation,
 )
-from firmware_protocol.status import Faults, Status, decode_status
-from firmware_protocol.time_sync import TIME_SYNC_VERSION, TimeSync, TimeSyncOp, decode_time_sync
+from firmware_protocol.records import (
+    TIME_SYNC_VERSION,
+    Capabilities,
+    Config,
+    Faults,
+    Info,
+    Status,
+    TimeSync,
+    TimeSyncOp,
+    decode_config,
+    decode_info,
+    decode_status,
+    decode_time_sync,
+    encode_config,
+    encode_info,
+    encode_status,
+    encode_time_sync,
+)
 
 __all__ = [
     "BACKFILL_UUID",
@@ -116,3 +134,26 @@ __all__ = [
     "start",
     "stop",
 ]
+
+
+Record = SamplePacket | Info | Config | Request | Answer | Status | TimeSync
+
+
+def encode(record: Record) -> bytes:
+    """Return the bytes of `record`."""
+    match record:
+        case SamplePacket():
+            payload = encode_packet(record)
+        case Info():
+            payload = encode_info(record)
+        case Config():
+            payload = encode_config(record)
+        case Request():
+            payload = encode_request(record)
+        case Answer():
+            payload = encode_answer(record)
+        case Status():
+            payload = encode_status(record)
+        case TimeSync():
+            payload = encode_time_sync(record)
+    return payload

@@ -1,7 +1,7 @@
 """A training: messages of one sensor and wishes of the person in, events out, a summary at the end.
 
 Joins a sensor's driver to a session. It touches no radio, clock or file: live, what it is given comes from
-:mod:`imu.bluetooth.client`; in a replay, the same comes from the recording, and the same goes out, ``==``.
+:mod:`imu.bluetooth.link`; in a replay, the same comes from the recording, and the same goes out, ``==``.
 """
 
 from __future__ import annotations

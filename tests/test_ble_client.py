@@ -26,14 +26,11 @@ from bleak.exc import (
     BleakGATTProtocolError,
 )
 
-from imu.bluetooth.choice import SensorChoice, find_sensor
-from imu.bluetooth.client import LinkNotice, SensorLink
+from imu.bluetooth import HostClock, LinkState
+from imu.bluetooth.bleak_errors import computer_trouble, search_trouble
 from imu.bluetooth.connection import ConnectionParameters
-from imu.bluetooth.host_clock import HostClock
-from imu.bluetooth.link_state import LinkState
-from imu.bluetooth.patience import LinkParameters
-from imu.bluetooth.scan import Radio, SeenSensor, scan
-from imu.bluetooth.trouble import computer_trouble, search_trouble
+from imu.bluetooth.link import LinkNotice, LinkParameters, SensorLink
+from imu.bluetooth.scan import Radio, SeenSensor, SensorChoice, find_sensor, scan
 from imu.errors import (
     BluetoothTrouble,
     BluetoothUnavailable,
@@ -862,7 +859,7 @@ async def test_waits_grow_and_then_stay(rogue, monkeypatch):
         waits.append(seconds)
         await sleep(0)
 
-    monkeypatch.setattr("imu.bluetooth.client.asyncio.sleep", counted)
+    monkeypatch.setattr("imu.bluetooth.link.asyncio.sleep", counted)
     rogue.connects = [BleakError("no") for _ in range(9)]
     async with talk(rogue, parameters=replace(FAST, shortest_wait_s=0.2, longest_wait_s=5.0)):
         while not (rogue.clients and rogue.clients[-1].callback):

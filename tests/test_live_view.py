@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imu.bluetooth.link_state import LinkState
+from imu.bluetooth import LinkState
 from imu.live.cueing import cue, velocity_loss
 from imu.live.event_object import event_object
 from imu.live.live import LONE_OFFERED_S, MESSAGE_SHOWN_S, MESSAGES, NOT_COUNTED_SHOWN_S, LiveTraining, tally

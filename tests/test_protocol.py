@@ -37,12 +37,9 @@ from firmware_protocol import (
     Undecodable,
     encode,
 )
-from firmware_protocol.config import CONFIG
-from firmware_protocol.fields import FIELD_SIZES
-from firmware_protocol.info import INFO
+from firmware_protocol.control import FIELD_SIZES
 from firmware_protocol.packets import COMPACT_HEADER, PACKET_HEADER, SAMPLE
-from firmware_protocol.status import STATUS
-from firmware_protocol.time_sync import TIME_SYNC
+from firmware_protocol.records import CONFIG, INFO, STATUS, TIME_SYNC
 
 FOLDER = Path(__file__).parents[1] / "firmware_protocol"
 GOLDEN = json.loads((FOLDER / "golden_packets.json").read_text(encoding="utf-8"))

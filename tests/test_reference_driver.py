@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import firmware_protocol as protocol
 from firmware_protocol import Answer, AnswerStatus, Config, Fields, Info, Op, PacketFlags, PacketKind, SamplePacket
 from imu.samples import ImuBlock
+from imu.sensors.clocks import Timeline
 from imu.sensors.conversation import (
     Advertisement,
     Battery,
@@ -30,9 +31,8 @@ from imu.sensors.conversation import (
     Subscribe,
     Write,
 )
-from imu.sensors.in_order import InOrder, InOrderParameters
+from imu.sensors.ordering import InOrder, InOrderParameters
 from imu.sensors.reference import REFERENCE, ReferenceDriver
-from imu.sensors.timeline import Timeline
 
 RATE_HZ = 100.0
 N = 10

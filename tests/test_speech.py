@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from test_live_view import CONNECTED, counted, rejected, repetition, set_of
 
-from imu.bluetooth.link_state import LinkState
+from imu.bluetooth import LinkState
 from imu.live import speech
 from imu.live.announcing import Announcement, Announcer, announcements
 from imu.live.live import LiveTraining

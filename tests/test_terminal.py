@@ -17,7 +17,7 @@ from imu.app.block_digits import ROWS, block_digits, width_of
 from imu.app.plain_lines import plain_line
 from imu.app.screen import screen
 from imu.app.terminal import TerminalScreen, can_draw
-from imu.bluetooth.link_state import LinkState
+from imu.bluetooth import LinkState
 from imu.live.live import LiveTraining
 from imu.live.live_view import Link, LiveView, Tally, TrainedBefore
 from imu.live.screen_parts import ASCII, UNICODE, bar

@@ -22,11 +22,9 @@ import pytest
 import pytest_asyncio
 
 import firmware_protocol as protocol
-from imu.bluetooth.choice import SensorChoice
-from imu.bluetooth.client import LinkNotice, SensorLink
-from imu.bluetooth.host_clock import HostClock
-from imu.bluetooth.link_state import LinkState
-from imu.bluetooth.scan import Radio, scan
+from imu.bluetooth import HostClock, LinkState
+from imu.bluetooth.link import LinkNotice, SensorLink
+from imu.bluetooth.scan import Radio, SensorChoice, scan
 from imu.errors import SensorNotFound
 from imu.samples import ImuBlock
 from imu.sensors import conversation
@@ -46,8 +44,8 @@ from imu.session import RepetitionCounted
 from imu.training import Training
 from imu.virtual.radio import VirtualRadio, VirtualSensor, virtual_signal
 from imu.virtual.radio.peripheral import LARGEST_MTU
-from imu.virtual.sensors.reference import ReferenceTwin
 from imu.virtual.sensors.reference_firmware import ReferenceParameters
+from imu.virtual.sensors.reference_twin import ReferenceTwin
 
 TIER = os.environ.get("BLE_TIER", "virtual")
 LATE = 5.0 if TIER == "bluez" else 1.0

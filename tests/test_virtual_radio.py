@@ -480,7 +480,7 @@ async def test_without_bumble_the_person_is_told_what_to_install(monkeypatch: py
 
 
 def test_bumble_is_not_needed_to_know_of_the_virtual_sensor() -> None:
-    code = "import sys; sys.modules['bumble'] = None; import imu.virtual.radio, imu.virtual.sensors.kinds"
+    code = "import sys; sys.modules['bumble'] = None; import imu.virtual.radio, imu.virtual.sensors"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 

@@ -45,9 +45,9 @@ from imu.sensors.kinds import recognise
 from imu.sensors.reference import REFERENCE
 from imu.session import Session
 from imu.virtual.radio import RadioConditions, VirtualRadio, virtual_signal
-from imu.virtual.sensors.kinds import TWINS
-from imu.virtual.sensors.reference import ReferenceTwin
+from imu.virtual.sensors import TWINS
 from imu.virtual.sensors.reference_firmware import ReferenceParameters
+from imu.virtual.sensors.reference_twin import ReferenceTwin
 
 Until = Callable[..., Awaitable[None]]
 SQUATS = next((Path(__file__).parent.parent / "recordings").glob("simulated_air_squats.csv*"))

@@ -19,7 +19,7 @@ from imu.app.web.plots import thinned
 from imu.app.web.small_curves import POINTS, evenly, small_curves
 from imu.app.web.trail import KEPT_S, Trail
 from imu.app.web.watching import MOST_POINTS, Watcher
-from imu.bluetooth.link_state import LinkState
+from imu.bluetooth import LinkState
 from imu.live.announcing import Announcement, Announcer
 from imu.live.live import LiveTraining
 from imu.live.live_view import Link, LiveView

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from imu.bluetooth.link_state import LinkState
+from imu.bluetooth import LinkState
 from imu.live.live_view import LOW_BATTERY_PERCENT, Link, LiveView
 from imu.live.screen_parts import balance, plural, plural_of, sureness
 from imu.motion.repetitions import Repetition

@@ -10,7 +10,7 @@ from __future__ import annotations
 from rich.text import Text
 
 from imu.app.block_digits import ROWS, block_digits, width_of
-from imu.bluetooth.link_state import LinkState
+from imu.bluetooth import LinkState
 from imu.live import screen_parts as parts
 from imu.live.live_view import Gravity, LiveView, Phase
 from imu.live.screen_parts import ASCII, UNICODE, Ink

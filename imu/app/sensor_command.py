@@ -15,9 +15,9 @@ from pathlib import Path
 from imu.errors import ImuError
 from imu.recordings.recording import read_recording
 from imu.virtual.radio import LinkChange, LinkEvent, RadioConditions, VirtualRadio, VirtualSensor, virtual_signal
-from imu.virtual.sensors.kinds import TWINS
-from imu.virtual.sensors.reference import ReferenceTwin
+from imu.virtual.sensors import TWINS
 from imu.virtual.sensors.reference_firmware import ReferenceParameters
+from imu.virtual.sensors.reference_twin import ReferenceTwin
 from imu.virtual.sensors.twin import Twin
 
 LOOK_EVERY_S = 0.5
@@ -39,7 +39,7 @@ class SensorOptions:
     Attributes
     ----------
     kind : str
-        A name in :data:`imu.virtual.sensors.kinds.TWINS`.
+        A name in :data:`imu.virtual.sensors.TWINS`.
     recording : Path or None
         What the person does; None: the built-in person trains.
     seed : int

@@ -17,8 +17,8 @@ from imu.app.ending import ended_by_signals
 from imu.app.keys import Key, keyboard
 from imu.app.plain_lines import plain_line
 from imu.app.terminal import TerminalScreen, can_draw
-from imu.bluetooth.client import SensorLink
-from imu.bluetooth.host_clock import HostClock
+from imu.bluetooth import HostClock
+from imu.bluetooth.link import SensorLink
 from imu.commands import PersonCommand
 from imu.live.announcing import Announcer
 from imu.live.keeping import keep, last_sensor, personal_shift, remember_sensor_of, trained_before

@@ -18,9 +18,9 @@ from bleak import BleakClient
 from bleak.backends.characteristic import BleakGATTCharacteristic
 from bleak.exc import BleakGATTProtocolError
 
-from imu.bluetooth.host_clock import HostClock
+from imu.bluetooth import HostClock
+from imu.bluetooth.bleak_errors import NEEDS_PAIRING, LinkFailed, told_as_link_failure
 from imu.bluetooth.scan import Radio, SeenSensor
-from imu.bluetooth.trouble import NEEDS_PAIRING, LinkFailed, told_as_link_failure
 from imu.errors import SensorUnsuitable
 from imu.sensors.conversation import Action, Heard, Read, Subscribe, Write
 

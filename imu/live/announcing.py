@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from imu.bluetooth.link_state import LinkState
+from imu.bluetooth import LinkState
 from imu.live.live_view import LiveView, Phase
 from imu.live.screen_parts import plural
 from imu.live.speech import Voice

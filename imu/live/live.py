@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import chain
 
-from imu.bluetooth.link_state import LinkState
+from imu.bluetooth import LinkState
 from imu.live.cueing import cue, velocity_loss
 from imu.live.live_view import (
     LOW_BATTERY_PERCENT,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from imu.bluetooth.link_state import LinkState
+from imu.bluetooth import LinkState
 from imu.motion.form import Posture
 from imu.motion.repetitions import Repetition
 from imu.sensors.conversation import Identified

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from imu.bluetooth.choice import SensorChoice
-from imu.bluetooth.scan import Radio
+from imu.bluetooth.scan import Radio, SensorChoice
 from imu.errors import SensorNotFound
 from imu.virtual.radio import VirtualRadio, virtual_signal
-from imu.virtual.sensors.kinds import TWINS
+from imu.virtual.sensors import TWINS
 
 VIRTUAL = "virtual"
 ANY = "any"

@@ -14,7 +14,7 @@ from textwrap import wrap
 
 from rich.text import Text
 
-from imu.bluetooth.link_state import LinkState
+from imu.bluetooth import LinkState
 from imu.live.live_view import LOW_BATTERY_PERCENT, Gravity, LiveView, Phase, Tally
 from imu.motion.pattern import Pattern
 from imu.motion.repetitions import Repetition

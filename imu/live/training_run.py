@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from imu.bluetooth.client import LinkNotice, SensorLink
-from imu.bluetooth.host_clock import HostClock
-from imu.bluetooth.link_state import LinkState
+from imu.bluetooth import HostClock, LinkState
+from imu.bluetooth.link import LinkNotice, SensorLink
 from imu.bluetooth.scan import SeenSensor
 from imu.commands import PersonAsked, PersonCommand
 from imu.errors import ImuError, NothingTrained, ProtocolMismatch, RecordingNotWritten, SensorUnsuitable

@@ -11,7 +11,7 @@ from __future__ import annotations
 import struct
 
 from imu.samples import Array
-from imu.sensors.arrival_clock import ArrivalClock, Timed
+from imu.sensors.clocks import ArrivalClock, Timed
 from imu.sensors.conversation import (
     Action,
     Advertisement,
@@ -23,10 +23,17 @@ from imu.sensors.conversation import (
     Subscribe,
     Write,
 )
-from imu.sensors.streaming import Found, Samples, StreamingDriver, malformed
-from imu.sensors.two_streams import TwoStreams
-from imu.sensors.units import float32_triples, is_possible_acceleration, is_possible_angular_velocity
-from imu.sensors.untimed import unprovable
+from imu.sensors.driver import (
+    Found,
+    Samples,
+    StreamingDriver,
+    float32_triples,
+    is_possible_acceleration,
+    is_possible_angular_velocity,
+    malformed,
+    unprovable,
+)
+from imu.sensors.ordering import TwoStreams
 
 
 def _uuid(number: int) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from imu.samples import Array
+from imu.sensors.clocks import Fate, PacketClock, StampFormat
 from imu.sensors.conversation import (
     Action,
     Advertisement,
@@ -22,14 +23,16 @@ from imu.sensors.conversation import (
     SensorKind,
     Subscribe,
 )
-from imu.sensors.packet_clock import Fate, PacketClock, StampFormat
-from imu.sensors.streaming import Found, Samples, StreamingDriver, malformed
-from imu.sensors.units import (
+from imu.sensors.driver import (
     M_S2_PER_G,
     RAD_S_PER_DPS,
+    Found,
+    Samples,
+    StreamingDriver,
     int16_triples,
     is_possible_acceleration,
     is_possible_angular_velocity,
+    malformed,
 )
 
 TITLE = "ST BlueST board"

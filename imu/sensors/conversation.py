@@ -3,7 +3,7 @@
 A driver (one file per sensor in this package) is a pure state machine. It is told what was heard and when, and returns
 the samples in it and what should be said to the sensor next. It decides by these messages alone, so that the messages
 of a training, kept in a recording, give the same samples again, ``==``. This module refuses to know Bluetooth: whoever
-carries the messages (:mod:`imu.bluetooth.client`, a recording, a test) is the driver's radio.
+carries the messages (:mod:`imu.bluetooth.link`, a recording, a test) is the driver's radio.
 """
 
 from __future__ import annotations
@@ -197,7 +197,7 @@ class Reply:
     ----------
     blocks : tuple of ImuBlock
         Samples in the order of time, SI, sensor frame. ``device_time_s`` starts near 0, never goes back, and goes on
-        over reboots and lost connections (:class:`imu.sensors.timeline.Timeline`).
+        over reboots and lost connections (:class:`imu.sensors.clocks.Timeline`).
     actions : tuple of Action
         What to say to the sensor now.
     notices : tuple of Notice

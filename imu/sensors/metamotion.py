@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from imu.samples import Array
+from imu.sensors.clocks import Fate, PacketClock, StampFormat
 from imu.sensors.conversation import (
     Action,
     Advertisement,
@@ -24,9 +25,7 @@ from imu.sensors.conversation import (
     Subscribe,
     Write,
 )
-from imu.sensors.packet_clock import Fate, PacketClock, StampFormat
-from imu.sensors.streaming import Found, Samples, StreamingDriver, malformed
-from imu.sensors.units import M_S2_PER_G, RAD_S_PER_DPS, int16_triples
+from imu.sensors.driver import M_S2_PER_G, RAD_S_PER_DPS, Found, Samples, StreamingDriver, int16_triples, malformed
 
 SERVICE = "326a9000-85cb-9195-d9dd-464cfbbae75a"
 COMMANDS = "326a9001-85cb-9195-d9dd-464cfbbae75a"

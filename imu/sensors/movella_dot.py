@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from imu.samples import Array
+from imu.sensors.clocks import Fate, PacketClock, StampFormat
 from imu.sensors.conversation import (
     Action,
     Advertisement,
@@ -24,13 +25,16 @@ from imu.sensors.conversation import (
     Subscribe,
     Write,
 )
-from imu.sensors.packet_clock import Fate, PacketClock, StampFormat
-from imu.sensors.streaming import Found, Nameplate, Samples, StreamingDriver, malformed
-from imu.sensors.units import (
+from imu.sensors.driver import (
     RAD_S_PER_DPS,
+    Found,
+    Nameplate,
+    Samples,
+    StreamingDriver,
     float32_triples,
     is_possible_acceleration,
     is_possible_angular_velocity,
+    malformed,
 )
 
 

@@ -13,6 +13,7 @@ import struct
 from dataclasses import dataclass
 
 from imu.samples import Array
+from imu.sensors.clocks import Fate, PacketClock, StampFormat
 from imu.sensors.conversation import (
     Action,
     Advertisement,
@@ -22,13 +23,17 @@ from imu.sensors.conversation import (
     Subscribe,
     Write,
 )
-from imu.sensors.packet_clock import Fate, PacketClock, StampFormat
-from imu.sensors.streaming import Found, Nameplate, Samples, StreamingDriver, malformed, text_of
-from imu.sensors.units import (
+from imu.sensors.driver import (
     RAD_S_PER_DPS,
+    Found,
+    Nameplate,
+    Samples,
+    StreamingDriver,
     float32_triples,
     is_possible_acceleration,
     is_possible_angular_velocity,
+    malformed,
+    text_of,
 )
 
 SERVICE = "34802252-7185-4d5d-b431-630e7050e8f0"

@@ -12,15 +12,17 @@ import numpy as np
 
 from imu.samples import Array
 from imu.sensors.conversation import Action, Advertisement, Heard, Read, SensorKind, Subscribe, Write
-from imu.sensors.streaming import Found, StreamingDriver, malformed
-from imu.sensors.units import (
+from imu.sensors.driver import (
     M_S2_PER_G,
     RAD_S_PER_DPS,
+    Found,
+    StreamingDriver,
+    UntimedSamples,
     int16_triples,
     is_possible_acceleration,
     is_possible_angular_velocity,
+    malformed,
 )
-from imu.sensors.untimed import UntimedSamples
 
 
 def _uuid(number: int) -> str:

@@ -23,9 +23,7 @@ from imu.sensors.conversation import (
     Subscribe,
     Write,
 )
-from imu.sensors.streaming import Found, StreamingDriver
-from imu.sensors.units import M_S2_PER_G, RAD_S_PER_DPS, int16_triples
-from imu.sensors.untimed import UntimedSamples
+from imu.sensors.driver import M_S2_PER_G, RAD_S_PER_DPS, Found, StreamingDriver, UntimedSamples, int16_triples
 
 TITLE = "WitMotion WT901BLE"
 SERVICE = "0000ffe5-0000-1000-8000-00805f9a34fb"  # not Bluetooth's own base, which ends in 9b34fb

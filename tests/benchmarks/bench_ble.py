@@ -16,10 +16,9 @@ from time import process_time
 
 import numpy as np
 
-from imu.bluetooth.choice import SensorChoice
-from imu.bluetooth.client import SensorLink
-from imu.bluetooth.host_clock import HostClock
-from imu.bluetooth.scan import Radio
+from imu.bluetooth import HostClock
+from imu.bluetooth.link import SensorLink
+from imu.bluetooth.scan import Radio, SensorChoice
 from imu.live.live import LiveTraining
 from imu.live.live_view import LiveView
 from imu.live.radios import radio_for
@@ -27,8 +26,8 @@ from imu.live.training_run import Happened, TrainingPlan, TrainingRun
 from imu.sensors.kinds import recognise
 from imu.session import RepetitionCounted
 from imu.virtual.radio import RadioConditions, VirtualRadio, virtual_signal
-from imu.virtual.sensors.reference import ReferenceTwin
 from imu.virtual.sensors.reference_firmware import ReferenceParameters
+from imu.virtual.sensors.reference_twin import ReferenceTwin
 
 RATE_HZ, SECONDS, INTERVAL_S = 200.0, 40.0, 0.03
 AIM_SHARE, AIM_DELAY_S = 0.05, 0.150

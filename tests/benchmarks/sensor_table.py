@@ -13,11 +13,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from imu.bluetooth.choice import SensorChoice
-from imu.bluetooth.client import LinkNotice, SensorLink
-from imu.bluetooth.host_clock import HostClock
-from imu.bluetooth.link_state import LinkState
-from imu.bluetooth.scan import Radio
+from imu.bluetooth import HostClock, LinkState
+from imu.bluetooth.link import LinkNotice, SensorLink
+from imu.bluetooth.scan import Radio, SensorChoice
 from imu.samples import ImuBlock
 from imu.sensors.conversation import Caution, Identified, SamplesLost, SensorKind
 from imu.sensors.kinds import KINDS, recognise
@@ -25,7 +23,7 @@ from imu.session import Session, SessionSummary
 from imu.training import Training
 from imu.virtual.person import Exercise, Lifter, Rest, Sensor, simulate
 from imu.virtual.radio import VirtualRadio, VirtualSensor
-from imu.virtual.sensors.kinds import TWINS
+from imu.virtual.sensors import TWINS
 
 PLAN = (
     Rest(4),

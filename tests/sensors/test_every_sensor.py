@@ -34,9 +34,15 @@ from imu.sensors.conversation import (
     SamplesLost,
     SensorKind,
 )
-from imu.sensors.gatt import BATTERY_LEVEL, FIRMWARE_REVISION, MODEL_NUMBER, SERIAL_NUMBER
+from imu.sensors.driver import (
+    BATTERY_LEVEL,
+    FIRMWARE_REVISION,
+    MODEL_NUMBER,
+    MOST_ACCELERATION_M_S2,
+    MOST_ANGULAR_VELOCITY_RAD_S,
+    SERIAL_NUMBER,
+)
 from imu.sensors.kinds import KINDS, kind_named, recognise
-from imu.sensors.units import MOST_ACCELERATION_M_S2, MOST_ANGULAR_VELOCITY_RAD_S
 from imu.session import Session, SessionSummary
 from imu.virtual.person import SimulatedSession
 from imu.virtual.sensors.twin import Twin
@@ -54,7 +60,7 @@ every_timed_kind = pytest.mark.parametrize("kind", TIMED, ids=lambda kind: kind.
 
 
 def twin_of(kind: SensorKind, signal: ImuBlock, seed: int = 0) -> Twin:
-    factory: Callable[[ImuBlock, int], Twin] = import_module(f"imu.virtual.sensors.{kind.name}").factory
+    factory: Callable[[ImuBlock, int], Twin] = import_module("imu.virtual.sensors").TWINS[kind.name]
     return factory(signal, seed)
 
 

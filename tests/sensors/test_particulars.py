@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from radioless import STARTED_NS, Carried, carry, make
 
 from imu.samples import ImuBlock
-from imu.sensors import metamotion, movella_dot, movesense, polar_measurement_data, thingy52, witmotion
+from imu.sensors import metamotion, movella_dot, movesense, polar, thingy52, witmotion
 from imu.sensors.conversation import (
     Action,
     Advertisement,
@@ -30,22 +30,20 @@ from imu.sensors.conversation import (
     Subscribe,
     Write,
 )
-from imu.sensors.gatt import MODEL_NUMBER
+from imu.sensors.driver import M_S2_PER_G, MODEL_NUMBER
 from imu.sensors.kinds import KINDS, kind_named, recognise
 from imu.sensors.metamotion import METAMOTION
 from imu.sensors.movella_dot import MOVELLA_DOT
 from imu.sensors.movesense import MOVESENSE
-from imu.sensors.polar import POLAR, choose_settings
-from imu.sensors.polar_measurement_data import CONTROL_POINT, DATA, Measurement, Op, Setting
+from imu.sensors.polar import CONTROL_POINT, DATA, POLAR, Measurement, Op, Setting, choose_settings
 from imu.sensors.thingy52 import THINGY52
-from imu.sensors.units import M_S2_PER_G
 from imu.sensors.witmotion import WITMOTION
 from imu.virtual.person import SimulatedSession
-from imu.virtual.sensors.movella_dot import MovellaDotTwin
-from imu.virtual.sensors.movesense import MovesenseTwin
-from imu.virtual.sensors.polar import PolarTwin
-from imu.virtual.sensors.thingy52 import FACTORY_CONFIGURATION, Thingy52Twin
-from imu.virtual.sensors.witmotion import WitMotionTwin
+from imu.virtual.sensors.movella_dot_twin import MovellaDotTwin
+from imu.virtual.sensors.movesense_twin import MovesenseTwin
+from imu.virtual.sensors.polar_twin import PolarTwin
+from imu.virtual.sensors.thingy52_twin import FACTORY_CONFIGURATION, Thingy52Twin
+from imu.virtual.sensors.witmotion_twin import WitMotionTwin
 
 
 @pytest.fixture(scope="session")
@@ -261,7 +259,7 @@ def test_polar_settings_are_chosen_from_what_is_offered() -> None:
 @given(data=st.binary(max_size=250), bits=st.sampled_from([16, 32]), channels=st.integers(1, 4))
 @settings(max_examples=200, deadline=None)
 def test_polar_deltas_of_any_bytes(data: bytes, bits: int, channels: int) -> None:
-    samples = polar_measurement_data.delta_samples(data, channels, bits)
+    samples = polar.delta_samples(data, channels, bits)
     assert samples is None or samples.shape[1] == channels
 
 
@@ -269,9 +267,9 @@ def test_polar_deltas_of_any_bytes(data: bytes, bits: int, channels: int) -> Non
 @settings(max_examples=200, deadline=None)
 def test_polar_frames_of_any_bytes(data: bytes, factor: float) -> None:
     for head in (b"", b"\x02" + bytes(8) + b"\x81", b"\x05" + bytes(8) + b"\x81", b"\x02" + bytes(8) + b"\x02"):
-        polar_measurement_data.decode_frame(head + data, factor)
-    polar_measurement_data.decode_settings(data)
-    polar_measurement_data.decode_answer(data)
+        polar.decode_frame(head + data, factor)
+    polar.decode_settings(data)
+    polar.decode_answer(data)
 
 
 # --- Movella DOT ------------------------------------------------------------------------------------------------------

@@ -12,13 +12,12 @@ import numpy as np
 import pytest
 
 from imu.samples import Array
-from imu.sensors import bluest, metamotion, movella_dot, movesense, polar_measurement_data, thingy52, witmotion
+from imu.sensors import bluest, metamotion, movella_dot, movesense, polar, thingy52, witmotion
 from imu.sensors.conversation import Heard
+from imu.sensors.driver import M_S2_PER_G, RAD_S_PER_DPS, Nameplate, int16_triples
 from imu.sensors.metamotion import Chip
 from imu.sensors.movesense import MovesenseConnection
-from imu.sensors.polar_measurement_data import Measurement, Op, Setting
-from imu.sensors.streaming import Nameplate
-from imu.sensors.units import M_S2_PER_G, RAD_S_PER_DPS, int16_triples
+from imu.sensors.polar import Measurement, Op, Setting
 
 Vector = dict[str, Any]
 CLEAN = Path(__file__).with_name("vectors_clean.json")
@@ -89,7 +88,7 @@ def check_movesense_command(payload: bytes, vector: Vector) -> None:
 
 def check_polar_frame(payload: bytes, vector: Vector) -> None:
     expected = vector["expect"]
-    frame = polar_measurement_data.decode_frame(payload, vector["context"].get("factor", 1.0))
+    frame = polar.decode_frame(payload, vector["context"].get("factor", 1.0))
     assert frame is not None
     assert frame.stamp_ns == expected["timestamp_ns"]
     assert len(frame.values) == expected.get("n", len(frame.values))
@@ -101,7 +100,7 @@ def check_polar_frame(payload: bytes, vector: Vector) -> None:
 
 def check_polar_deltas(payload: bytes, vector: Vector) -> None:
     expected, context = vector["expect"], vector["context"]
-    samples = polar_measurement_data.delta_samples(payload, context["channels"], context["bits"])
+    samples = polar.delta_samples(payload, context["channels"], context["bits"])
     assert samples is not None
     rows = expected.get("first", [expected.get("ref")])
     assert samples[: len(rows)].tolist() == rows
@@ -110,9 +109,9 @@ def check_polar_deltas(payload: bytes, vector: Vector) -> None:
 
 def check_polar_deltas_cut_short(payload: bytes, vector: Vector) -> None:
     context = vector["context"]
-    assert polar_measurement_data.delta_samples(payload, context["channels"], context["bits"]) is None
+    assert polar.delta_samples(payload, context["channels"], context["bits"]) is None
     whole = payload[:7] + b"\x02" + payload[8:]  # the document stops after two of the block's samples
-    samples = polar_measurement_data.delta_samples(whole, context["channels"], context["bits"])
+    samples = polar.delta_samples(whole, context["channels"], context["bits"])
     assert samples is not None
     assert samples.tolist() == vector["expect"]["first"]
 
@@ -130,10 +129,10 @@ def settings_of(expected: dict[str, list[float]]) -> dict[Setting, Any]:
 
 def check_polar_answer(payload: bytes, vector: Vector) -> None:
     expected = vector["expect"]
-    answer = polar_measurement_data.decode_answer(payload)
+    answer = polar.decode_answer(payload)
     assert answer is not None
     assert (answer.op, answer.measurement, answer.status) == (expected["op"], expected["type"], expected["status"])
-    settings = polar_measurement_data.decode_settings(answer.parameters)
+    settings = polar.decode_settings(answer.parameters)
     wanted = settings_of(expected["settings"])
     assert settings is not None
     assert settings.keys() == wanted.keys()
@@ -142,22 +141,22 @@ def check_polar_answer(payload: bytes, vector: Vector) -> None:
 
 def check_polar_start(payload: bytes, vector: Vector) -> None:
     settings = {kind: int(values[0]) for kind, values in settings_of(vector["expect"]["settings"]).items()}
-    assert polar_measurement_data.command(Op.START, Measurement(vector["expect"]["type"]), settings) == payload
+    assert polar.command(Op.START, Measurement(vector["expect"]["type"]), settings) == payload
 
 
 def check_polar_settings(payload: bytes, vector: Vector) -> None:
-    assert polar_measurement_data.decode_settings(payload) == settings_of(vector["expect"])
+    assert polar.decode_settings(payload) == settings_of(vector["expect"])
 
 
 def check_polar_features(payload: bytes, vector: Vector) -> None:
     names = {1: "PPG", 2: "ACC", 3: "PPI", 5: "GYRO", 6: "MAG"}
-    features = polar_measurement_data.decode_features(payload)
+    features = polar.decode_features(payload)
     assert features is not None
     assert [names[number] for number in sorted(features)] == vector["expect"]["features"]
 
 
 def check_polar_stopped(payload: bytes, vector: Vector) -> None:
-    assert polar_measurement_data.decode_stopped(payload) == tuple(vector["expect"]["types"])
+    assert polar.decode_stopped(payload) == tuple(vector["expect"]["types"])
 
 
 def check_dot(payload: bytes, vector: Vector) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from statistics import fmean
 from typing import Any
 
-from imu.bluetooth.link_state import LinkState
+from imu.bluetooth import LinkState
 from imu.live import screen_parts
 from imu.live.announcing import Announcement
 from imu.live.live_view import LOW_BATTERY_PERCENT, LiveView, Phase

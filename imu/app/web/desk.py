@@ -19,8 +19,8 @@ from typing import Any
 from imu.app.web.board import board, spoken
 from imu.app.web.trail import Trail
 from imu.app.web.watching import Watcher
-from imu.bluetooth.client import SensorLink
-from imu.bluetooth.host_clock import HostClock
+from imu.bluetooth import HostClock
+from imu.bluetooth.link import SensorLink
 from imu.commands import PersonCommand
 from imu.errors import ImuError
 from imu.live.announcing import Announcer

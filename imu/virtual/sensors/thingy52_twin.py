@@ -7,9 +7,7 @@ import struct
 from imu.samples import ImuBlock
 from imu.sensors import thingy52 as thingy
 from imu.sensors.conversation import Advertisement
-from imu.virtual.sensors.streaming import Measured, StreamingTwin, battery
-from imu.virtual.sensors.twin import Characteristic, Property, Said, Service
-from imu.virtual.sensors.worn_signal import counts
+from imu.virtual.sensors.twin import Characteristic, Measured, Property, Said, Service, StreamingTwin, battery, counts
 
 FACTORY_CONFIGURATION = struct.pack("<4HB", 500, 5000, 5000, 10, 1)
 LEAST_RATE_HZ, MOST_RATE_HZ = 5, 200
@@ -69,8 +67,3 @@ class Thingy52Twin(StreamingTwin):
         turn = counts(measured.angular_velocity_rad_s, thingy.ANGULAR_VELOCITY_UNIT_RAD_S)
         rows = zip(force, turn, strict=True)
         return [Said(thingy.RAW_MOTION, struct.pack("<9h", *f, *t, 320, -80, 640)) for f, t in rows]
-
-
-def factory(signal: ImuBlock, seed: int) -> Thingy52Twin:
-    """Return a twin that measures `signal`."""
-    return Thingy52Twin(signal, seed)

@@ -11,9 +11,8 @@ import struct
 from imu.samples import ImuBlock
 from imu.sensors import movella_dot as dot
 from imu.sensors.conversation import Advertisement
-from imu.sensors.units import RAD_S_PER_DPS
-from imu.virtual.sensors.streaming import Measured, StreamingTwin
-from imu.virtual.sensors.twin import Characteristic, Property, Said, Service
+from imu.sensors.driver import RAD_S_PER_DPS
+from imu.virtual.sensors.twin import Characteristic, Measured, Property, Said, Service, StreamingTwin
 
 CLOCK_S = 2**32 * 1e-6 - 5.0
 FACTORY_RATE_HZ = 60
@@ -86,8 +85,3 @@ class MovellaDotTwin(StreamingTwin):
             elif self._mode == dot.CUSTOM_5:
                 said.append(Said(dot.LONG_PAYLOAD, stamp + struct.pack("<4f", 1, 0, 0, 0) + rates))
         return said
-
-
-def factory(signal: ImuBlock, seed: int) -> MovellaDotTwin:
-    """Return a twin that measures `signal`."""
-    return MovellaDotTwin(signal, seed)

@@ -6,13 +6,15 @@ before (half a packet, a rate, a clock) is left. This module refuses to know the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
-from imu.samples import Array, ImuBlock
+from imu.samples import STANDARD_GRAVITY_M_S2, Array, ImuBlock
+from imu.sensors.clocks import ArrivalClock, Timed, Timeline
 from imu.sensors.conversation import (
     Action,
     Battery,
@@ -30,8 +32,49 @@ from imu.sensors.conversation import (
     SamplesLost,
     Subscribe,
 )
-from imu.sensors.gatt import BATTERY_LEVEL, FIRMWARE_REVISION, MODEL_NUMBER, SERIAL_NUMBER
-from imu.sensors.timeline import Timeline
+
+M_S2_PER_G = STANDARD_GRAVITY_M_S2
+RAD_S_PER_DPS = math.pi / 180.0
+
+MOST_ACCELERATION_M_S2 = 16 * M_S2_PER_G * 1.1
+"""All sensors here end at ±16 g; a tenth more for calibrated scales. More in a packet is no measurement."""
+MOST_ANGULAR_VELOCITY_RAD_S = 2000 * RAD_S_PER_DPS * 1.2
+"""All sensors here end at ±2000 °/s; parts of ST count 70 m°/s, so their ±2000 °/s end at 2294 °/s."""
+
+
+def int16_triples(payload: bytes) -> Array:
+    """Return little-endian 16-bit integers as rows of three, (n, 3); `payload` holds whole rows."""
+    return np.frombuffer(payload, "<i2").astype(np.float64).reshape(-1, 3)
+
+
+def float32_triples(payload: bytes) -> Array:
+    """Return little-endian 32-bit floats as rows of three, (n, 3); `payload` holds whole rows."""
+    with np.errstate(invalid="ignore"):  # any bytes at all, signalling NaN too
+        return np.frombuffer(payload, "<f4").astype(np.float64).reshape(-1, 3)
+
+
+def is_possible_acceleration(acceleration_m_s2: Array) -> bool:
+    """Return whether a sensor can have measured every row; not a number is never possible."""
+    return bool((np.abs(acceleration_m_s2) <= MOST_ACCELERATION_M_S2).all())
+
+
+def is_possible_angular_velocity(angular_velocity_rad_s: Array) -> bool:
+    """Return whether a sensor can have measured every row; not a number is never possible."""
+    return bool((np.abs(angular_velocity_rad_s) <= MOST_ANGULAR_VELOCITY_RAD_S).all())
+
+
+def full_uuid(assigned_number: int) -> str:
+    """Return the UUID in full of a 16-bit number that the Bluetooth SIG has assigned."""
+    return f"0000{assigned_number:04x}-0000-1000-8000-00805f9b34fb"
+
+
+DEVICE_INFORMATION_SERVICE = full_uuid(0x180A)
+MODEL_NUMBER = full_uuid(0x2A24)
+SERIAL_NUMBER = full_uuid(0x2A25)
+FIRMWARE_REVISION = full_uuid(0x2A26)
+
+BATTERY_SERVICE = full_uuid(0x180F)
+BATTERY_LEVEL = full_uuid(0x2A19)
 
 
 @dataclass(slots=True)
@@ -234,3 +277,76 @@ class StreamingDriver:
             samples.angular_velocity_rad_s,
             np.full(len(samples.device_time_s), received_s),
         )
+
+
+# --- samples without time or number -----------------------------------------------------------------------------------
+
+
+SLOW = 0.85
+"""Fewer samples than this share of the rate asked for: some get lost, or the sensor cannot do the rate."""
+
+
+class UntimedSamples:
+    """Give times to the rows of one connection and tell the person what cannot be known of them.
+
+    Parameters
+    ----------
+    title : str
+        What the sensor is called, for sentences.
+    asked_rate_hz : float
+        The rate that was asked for.
+    """
+
+    def __init__(self, title: str, asked_rate_hz: float) -> None:
+        self._title = title
+        self._asked_rate_hz = asked_rate_hz
+        self._clock = ArrivalClock(asked_rate_hz)
+        self._has_begun = False
+        self._is_slow = False
+
+    @property
+    def sampling_rate_hz(self) -> float:
+        """The rate as known so far."""
+        return self._clock.sampling_rate_hz
+
+    def push(self, rows: Array, received_s: float) -> Found:
+        """Take acceleration in m/s² and angular velocity in rad/s, (n, 6), that came together."""
+        return self._found(self._clock.push(rows, received_s))
+
+    def finish(self) -> Found:
+        """Give what is held back."""
+        return self._found(self._clock.finish())
+
+    def _found(self, timed: list[Timed]) -> Found:
+        samples = tuple(
+            Samples(each.time_s, each.rows[:, :3], each.rows[:, 3:], received_s=each.received_s) for each in timed
+        )
+        holes = [SamplesLost(None) for each in timed if each.is_after_hole]
+        return Found(samples, (), (*(self._cautions() if timed else ()), *holes))
+
+    def _cautions(self) -> list[Notice]:
+        """Return what the person has not been told."""
+        cautions: list[Notice] = []
+        if not self._has_begun:
+            cautions.append(Caution(unprovable(self._title)))
+        if not self._is_slow and self.sampling_rate_hz < SLOW * self._asked_rate_hz:
+            self._is_slow = True
+            cautions.append(Caution(too_slow(self._title, self.sampling_rate_hz, self._asked_rate_hz)))
+        self._has_begun = True
+        return cautions
+
+
+def unprovable(title: str) -> str:
+    """Return what to say of every sensor of this kind."""
+    return (
+        f"The {title} numbers and times nothing: that samples got lost cannot be proven, and their times are estimated "
+        "from when they came."
+    )
+
+
+def too_slow(title: str, rate_hz: float, asked_rate_hz: float) -> str:
+    """Return what to say when fewer samples come than were asked for."""
+    return (
+        f"The {title} sends {rate_hz:.0f} samples a second instead of {asked_rate_hz:.0f}: keep it near the computer, "
+        "or some get lost."
+    )

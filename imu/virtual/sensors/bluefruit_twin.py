@@ -7,9 +7,7 @@ import struct
 from imu.samples import ImuBlock
 from imu.sensors import bluefruit
 from imu.sensors.conversation import Advertisement
-from imu.virtual.sensors.streaming import Measured, StreamingTwin, battery
-from imu.virtual.sensors.twin import Characteristic, Property, Said, Service
-from imu.virtual.sensors.worn_signal import counts
+from imu.virtual.sensors.twin import Characteristic, Measured, Property, Said, Service, StreamingTwin, battery, counts
 
 FIRST_PERIOD_MS = 1000
 SHORTEST_PERIOD_MS = 15
@@ -76,8 +74,3 @@ class BluefruitTwin(StreamingTwin):
             said.append(Said(bluefruit.ACCELERATION, struct.pack("<3f", *force_row)))
             said.append(Said(bluefruit.ANGULAR_VELOCITY, struct.pack("<3f", *turn_row)))
         return said
-
-
-def factory(signal: ImuBlock, seed: int) -> BluefruitTwin:
-    """Return a twin that measures `signal`."""
-    return BluefruitTwin(signal, seed)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from itertools import islice
+from typing import Final
 
 import firmware_protocol as protocol
 from firmware_protocol import (
@@ -28,16 +29,51 @@ from firmware_protocol import (
 from firmware_protocol.packets import Counts
 from imu.samples import ImuBlock
 from imu.sensors.conversation import Advertisement
+from imu.virtual.sensors.reference_chip import Cursor
 from imu.virtual.sensors.reference_firmware import (
     LOW_BATTERY_PERCENT,
     MOST_SAMPLES_PER_PACKET,
     ReferenceFirmware,
     ReferenceParameters,
+    obey,
 )
-from imu.virtual.sensors.reference_layout import SERVICES, device_information
-from imu.virtual.sensors.reference_requests import obey
-from imu.virtual.sensors.reference_ring import Cursor
-from imu.virtual.sensors.twin import Said, Service, WriteRefused
+from imu.virtual.sensors.twin import Characteristic, Property, Said, Service, WriteRefused
+
+MODEL = "IMU trainer (virtual)"
+MANUFACTURER = "imu"
+FIRMWARE = "1.0.0"
+
+_READ_NOTIFY = Property.READ | Property.NOTIFY
+_TEXTS = (
+    protocol.MODEL_NUMBER_UUID,
+    protocol.SERIAL_NUMBER_UUID,
+    protocol.FIRMWARE_REVISION_UUID,
+    protocol.MANUFACTURER_NAME_UUID,
+)
+
+SERVICES: Final = (
+    Service(
+        protocol.SERVICE_UUID,
+        (
+            Characteristic(protocol.INFO_UUID, Property.READ),
+            Characteristic(protocol.CONFIG_UUID, _READ_NOTIFY),
+            Characteristic(protocol.CONTROL_UUID, Property.WRITE | Property.INDICATE),
+            Characteristic(protocol.DATA_UUID, Property.NOTIFY),
+            Characteristic(protocol.BACKFILL_UUID, Property.NOTIFY),
+            Characteristic(protocol.STATUS_UUID, _READ_NOTIFY),
+            Characteristic(protocol.TIME_SYNC_UUID, Property.WRITE_WITHOUT_RESPONSE | Property.NOTIFY),
+        ),
+    ),
+    Service(protocol.BATTERY_SERVICE_UUID, (Characteristic(protocol.BATTERY_LEVEL_UUID, _READ_NOTIFY),)),
+    Service(protocol.DEVICE_INFORMATION_SERVICE_UUID, tuple(Characteristic(uuid, Property.READ) for uuid in _TEXTS)),
+)
+"""Our service, battery, device information."""
+
+
+def device_information(serial: str) -> dict[str, str]:
+    """Return the texts of the device information service, by characteristic."""
+    return dict(zip(_TEXTS, (MODEL, serial, FIRMWARE, MANUFACTURER), strict=True))
+
 
 MOST_ANSWERS = 4
 """Answers that may wait; a further request is refused."""
@@ -274,8 +310,3 @@ class ReferenceTwin:
                 counts,
             )
         return SamplePacket(kind, flags, self.firmware.epoch, first, time_us, counts)
-
-
-def factory(signal: ImuBlock, seed: int) -> ReferenceTwin:
-    """Return a twin that measures `signal`."""
-    return ReferenceTwin(signal, seed)

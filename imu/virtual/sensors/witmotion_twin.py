@@ -11,9 +11,7 @@ import struct
 from imu.samples import ImuBlock
 from imu.sensors import witmotion as wit
 from imu.sensors.conversation import Advertisement
-from imu.virtual.sensors.streaming import Measured, StreamingTwin
-from imu.virtual.sensors.twin import Characteristic, Property, Said, Service
-from imu.virtual.sensors.worn_signal import counts
+from imu.virtual.sensors.twin import Characteristic, Measured, Property, Said, Service, StreamingTwin, counts
 
 FACTORY_RATE_HZ = 10.0
 PIPE_SIZE = 94
@@ -76,8 +74,3 @@ class WitMotionTwin(StreamingTwin):
         pieces = [self._pipe[i : i + size] for i in range(0, len(self._pipe), size)]
         self._pipe = b""
         return [Said(wit.NOTIFICATIONS, piece) for piece in pieces]
-
-
-def factory(signal: ImuBlock, seed: int) -> WitMotionTwin:
-    """Return a twin that measures `signal`."""
-    return WitMotionTwin(signal, seed)

@@ -12,14 +12,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imu.samples import Array, ImuBlock
-from imu.sensors import polar_measurement_data as pmd
+from imu.sensors import polar as pmd
 from imu.sensors.conversation import Advertisement
-from imu.sensors.gatt import full_uuid
-from imu.sensors.polar_measurement_data import Measurement, Op, Setting
-from imu.sensors.units import M_S2_PER_G, RAD_S_PER_DPS
-from imu.virtual.sensors.streaming import Gathered, Measured, StreamingTwin, battery, device_information
-from imu.virtual.sensors.twin import Characteristic, Property, Said, Service
-from imu.virtual.sensors.worn_signal import counts
+from imu.sensors.driver import M_S2_PER_G, RAD_S_PER_DPS, full_uuid
+from imu.sensors.polar import Measurement, Op, Setting
+from imu.virtual.sensors.twin import (
+    Characteristic,
+    Gathered,
+    Measured,
+    Property,
+    Said,
+    Service,
+    StreamingTwin,
+    battery,
+    counts,
+    device_information,
+)
 
 CLOCK_S = 600_000_000.0  # early 2019: nobody has set it
 FEATURES = bytes((pmd.FEATURES, 0x6E)) + bytes(15)
@@ -165,8 +173,3 @@ def _block(differences: NDArray[np.int64], count: int) -> bytes:
     width = 1 + max(int(value if value >= 0 else ~value).bit_length() for value in differences)
     whole = sum((int(value) & ((1 << width) - 1)) << (width * i) for i, value in enumerate(differences))
     return bytes((width, count)) + whole.to_bytes(-(-width * len(differences) // 8), "little")
-
-
-def factory(signal: ImuBlock, seed: int) -> PolarTwin:
-    """Return a twin that measures `signal`."""
-    return PolarTwin(signal, seed)

@@ -9,9 +9,7 @@ import numpy as np
 from imu.samples import ImuBlock
 from imu.sensors import bluest
 from imu.sensors.conversation import Advertisement
-from imu.virtual.sensors.streaming import Measured, StreamingTwin
-from imu.virtual.sensors.twin import Characteristic, Property, Said, Service
-from imu.virtual.sensors.worn_signal import counts
+from imu.virtual.sensors.twin import Characteristic, Measured, Property, Said, Service, StreamingTwin, counts
 
 SENSORTILE_BOX = 0x06
 FEATURES = 0x00E00000
@@ -53,8 +51,3 @@ class BlueStTwin(StreamingTwin):
         turn = counts(measured.angular_velocity_rad_s, bluest.ANGULAR_VELOCITY_UNIT_RAD_S)
         rows = zip(stamps, force, turn, strict=True)
         return [Said(bluest.MOTION, struct.pack("<H9h", stamp, *f, *t, 400, -120, 300)) for stamp, f, t in rows]
-
-
-def factory(signal: ImuBlock, seed: int) -> BlueStTwin:
-    """Return a twin that measures `signal`."""
-    return BlueStTwin(signal, seed)

@@ -10,11 +10,19 @@ import numpy as np
 from imu.samples import ImuBlock
 from imu.sensors import movesense as gsp
 from imu.sensors.conversation import Advertisement
-from imu.sensors.gatt import full_uuid
-from imu.sensors.units import M_S2_PER_G, RAD_S_PER_DPS
-from imu.virtual.sensors.streaming import Gathered, Measured, StreamingTwin, battery, device_information
-from imu.virtual.sensors.twin import Characteristic, Property, Said, Service
-from imu.virtual.sensors.worn_signal import counts
+from imu.sensors.driver import M_S2_PER_G, RAD_S_PER_DPS, full_uuid
+from imu.virtual.sensors.twin import (
+    Characteristic,
+    Gathered,
+    Measured,
+    Property,
+    Said,
+    Service,
+    StreamingTwin,
+    battery,
+    counts,
+    device_information,
+)
 
 SERIAL = "204830000123"
 CLOCK_S = 2**32 * 0.001 - 6.0
@@ -101,8 +109,3 @@ class MovesenseTwin(StreamingTwin):
         if packet[room:]:
             parts.append(bytes((gsp.DATA_PART2, self._reference)) + packet[room:])
         return [Said(gsp.NOTIFICATIONS, part) for part in parts]
-
-
-def factory(signal: ImuBlock, seed: int) -> MovesenseTwin:
-    """Return a twin that measures `signal`."""
-    return MovesenseTwin(signal, seed)

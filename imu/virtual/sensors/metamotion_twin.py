@@ -13,9 +13,17 @@ import numpy as np
 from imu.samples import ImuBlock
 from imu.sensors import metamotion as mbl
 from imu.sensors.conversation import Advertisement
-from imu.virtual.sensors.streaming import Measured, StreamingTwin, battery, device_information
-from imu.virtual.sensors.twin import Characteristic, Property, Said, Service
-from imu.virtual.sensors.worn_signal import counts
+from imu.virtual.sensors.twin import (
+    Characteristic,
+    Measured,
+    Property,
+    Said,
+    Service,
+    StreamingTwin,
+    battery,
+    counts,
+    device_information,
+)
 
 CLOCK_S = 2**32 * mbl.STAMPS.tick_s - 7.0
 BUFFER, FUSER, ACCOUNTER = 0x0F, 0x1B, 0x11
@@ -130,8 +138,3 @@ class MetaMotionTwin(StreamingTwin):
             for tick, f, t in zip(ticks, force, turn, strict=True)
             for number in numbers
         ]
-
-
-def factory(signal: ImuBlock, seed: int) -> MetaMotionTwin:
-    """Return a twin that measures `signal`."""
-    return MetaMotionTwin(signal, seed)
