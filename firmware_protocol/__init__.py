@@ -14,8 +14,6 @@ from firmware_protocol.control import (
     decode_answer,
     decode_fields,
     decode_request,
-    encode_answer,
-    encode_request,
     identify,
     mark,
     resend,
@@ -52,7 +50,6 @@ from firmware_protocol.packets import (
     PacketKind,
     SamplePacket,
     decode_packet,
-    encode_packet,
     samples_per_packet,
     saturation,
 )
@@ -69,10 +66,6 @@ from firmware_protocol.records import (
     decode_info,
     decode_status,
     decode_time_sync,
-    encode_config,
-    encode_info,
-    encode_status,
-    encode_time_sync,
 )
 
 __all__ = [
@@ -122,7 +115,6 @@ __all__ = [
     "decode_request",
     "decode_status",
     "decode_time_sync",
-    "encode",
     "identify",
     "mark",
     "resend",
@@ -137,23 +129,3 @@ __all__ = [
 
 
 Record = SamplePacket | Info | Config | Request | Answer | Status | TimeSync
-
-
-def encode(record: Record) -> bytes:
-    """Return the bytes of `record`."""
-    match record:
-        case SamplePacket():
-            payload = encode_packet(record)
-        case Info():
-            payload = encode_info(record)
-        case Config():
-            payload = encode_config(record)
-        case Request():
-            payload = encode_request(record)
-        case Answer():
-            payload = encode_answer(record)
-        case Status():
-            payload = encode_status(record)
-        case TimeSync():
-            payload = encode_time_sync(record)
-    return payload

@@ -205,6 +205,10 @@ class Request:
         check_range("op", self.op, 7)
         check_range("request_id", self.request_id, 8)
 
+    def encode(self) -> bytes:
+        """Return the bytes of a self."""
+        return bytes((self.op, self.request_id)) + encode_fields(self.fields)
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -234,6 +238,10 @@ class Answer:
         check_range("op", self.op, 7)
         check_range("request_id", self.request_id, 8)
         check_range("status", self.status, 8)
+
+    def encode(self) -> bytes:
+        """Return the bytes of an self."""
+        return bytes((self.op | ANSWER_BIT, self.request_id, self.status)) + encode_fields(self.fields)
 
 
 _OPS: Final[dict[int, Op]] = {op.value: op for op in Op}
@@ -278,16 +286,6 @@ def set_time(host_time_us: int, request_id: int = 0) -> Request:
 def sleep(request_id: int = 0) -> Request:
     """Ask the sensor to switch off."""
     return Request(Op.SLEEP, request_id)
-
-
-def encode_request(request: Request) -> bytes:
-    """Return the bytes of a request."""
-    return bytes((request.op, request.request_id)) + encode_fields(request.fields)
-
-
-def encode_answer(answer: Answer) -> bytes:
-    """Return the bytes of an answer."""
-    return bytes((answer.op | ANSWER_BIT, answer.request_id, answer.status)) + encode_fields(answer.fields)
 
 
 def decode_request(payload: bytes) -> Request | Undecodable:

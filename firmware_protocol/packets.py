@@ -153,6 +153,15 @@ class SamplePacket:
         """Hash by value."""
         return hash(self._key())
 
+    def encode(self) -> bytes:
+        """Return the bytes of the self."""
+        start = (PROTOCOL_MAJOR << 4 | self.kind, self.flags, self.epoch, len(self))
+        if self.kind is PacketKind.COMPACT:
+            header = COMPACT_HEADER.pack(*start, self.first_index, self.device_time_us // 1000)
+        else:
+            header = PACKET_HEADER.pack(*start, self.first_index, self.device_time_us)
+        return header + self.counts.astype("<i2").tobytes()
+
 
 def saturation(counts: Counts) -> PacketFlags:
     """Return the saturation flags of samples, (n, 6) counts: those with a value at either end of int16."""
@@ -184,16 +193,6 @@ def samples_per_packet(mtu: int, rate_hz: float) -> int:
     fits = (mtu - _ATT_NOTIFICATION_HEADER - PACKET_HEADER.size) // SAMPLE.size
     in_100_ms = max(1, round(rate_hz * 10) // 100)
     return max(0, min(fits, in_100_ms, 255))
-
-
-def encode_packet(packet: SamplePacket) -> bytes:
-    """Return the bytes of the packet."""
-    start = (PROTOCOL_MAJOR << 4 | packet.kind, packet.flags, packet.epoch, len(packet))
-    if packet.kind is PacketKind.COMPACT:
-        header = COMPACT_HEADER.pack(*start, packet.first_index, packet.device_time_us // 1000)
-    else:
-        header = PACKET_HEADER.pack(*start, packet.first_index, packet.device_time_us)
-    return header + packet.counts.astype("<i2").tobytes()
 
 
 def decode_packet(payload: bytes) -> SamplePacket | Undecodable:

@@ -72,18 +72,17 @@ class Info:
         check_range("buffer_samples", self.buffer_samples, 32)
         check_range("boot_id", self.boot_id, 64)
 
-
-def encode_info(info: Info) -> bytes:
-    """Return the bytes of Info."""
-    return INFO.pack(
-        info.major,
-        info.minor,
-        info.most_samples_per_packet,
-        0,
-        info.capabilities,
-        info.buffer_samples,
-        info.boot_id,
-    )
+    def encode(self) -> bytes:
+        """Return the bytes of Info."""
+        return INFO.pack(
+            self.major,
+            self.minor,
+            self.most_samples_per_packet,
+            0,
+            self.capabilities,
+            self.buffer_samples,
+            self.boot_id,
+        )
 
 
 def decode_info(payload: bytes) -> Info | Undecodable:
@@ -171,6 +170,22 @@ class Config:
             if not _is_positive(getattr(self, name)):
                 raise ValueError(f"{name} must be positive and finite, got {value}")
 
+    def encode(self) -> bytes:
+        """Return the bytes of Config."""
+        return CONFIG.pack(
+            self.epoch,
+            self.axis_frame,
+            self.filter_id,
+            0,
+            rate_to_dhz(self.nominal_rate_hz),
+            self.acceleration_range_g,
+            self.angular_velocity_range_dps,
+            self.calibration_id,
+            self.measured_rate_hz or 0.0,
+            self.acceleration_scale_m_s2,
+            self.angular_velocity_scale_rad_s,
+        )
+
 
 def rate_to_dhz(rate_hz: float) -> int:
     """Return a nominal rate in tenths of Hz, as it goes over the air.
@@ -193,23 +208,6 @@ def rate_from_dhz(rate_dhz: int) -> float:
 
 def _is_positive(value: float) -> bool:
     return math.isfinite(value) and value > 0
-
-
-def encode_config(config: Config) -> bytes:
-    """Return the bytes of Config."""
-    return CONFIG.pack(
-        config.epoch,
-        config.axis_frame,
-        config.filter_id,
-        0,
-        rate_to_dhz(config.nominal_rate_hz),
-        config.acceleration_range_g,
-        config.angular_velocity_range_dps,
-        config.calibration_id,
-        config.measured_rate_hz or 0.0,
-        config.acceleration_scale_m_s2,
-        config.angular_velocity_scale_rad_s,
-    )
 
 
 def decode_config(payload: bytes) -> Config | Undecodable:
@@ -306,20 +304,19 @@ class Status:
         check_range("samples_lost", self.samples_lost, 32)
         check_range("uptime_s", self.uptime_s, 32)
 
-
-def encode_status(status: Status) -> bytes:
-    """Return the bytes of Status."""
-    temperature = status.temperature_deg_c
-    return STATUS.pack(
-        status.faults,
-        RSSI_UNKNOWN if status.rssi_dbm is None else status.rssi_dbm,
-        status.battery_mv or 0,
-        TEMPERATURE_UNKNOWN if temperature is None else round(temperature * 100),
-        status.queue_high_water_samples,
-        status.samples_dropped,
-        status.samples_lost,
-        status.uptime_s,
-    )
+    def encode(self) -> bytes:
+        """Return the bytes of Status."""
+        temperature = self.temperature_deg_c
+        return STATUS.pack(
+            self.faults,
+            RSSI_UNKNOWN if self.rssi_dbm is None else self.rssi_dbm,
+            self.battery_mv or 0,
+            TEMPERATURE_UNKNOWN if temperature is None else round(temperature * 100),
+            self.queue_high_water_samples,
+            self.samples_dropped,
+            self.samples_lost,
+            self.uptime_s,
+        )
 
 
 def decode_status(payload: bytes) -> Status | Undecodable:
@@ -409,17 +406,16 @@ class TimeSync:
         back_us = self.device_sent_us - host_received_us
         return (there_us + back_us) / 2
 
-
-def encode_time_sync(time_sync: TimeSync) -> bytes:
-    """Return the bytes of a time sync."""
-    return TIME_SYNC.pack(
-        TIME_SYNC_VERSION,
-        time_sync.op,
-        time_sync.sequence,
-        time_sync.host_sent_us,
-        time_sync.device_received_us,
-        time_sync.device_sent_us,
-    )
+    def encode(self) -> bytes:
+        """Return the bytes of a time sync."""
+        return TIME_SYNC.pack(
+            TIME_SYNC_VERSION,
+            self.op,
+            self.sequence,
+            self.host_sent_us,
+            self.device_received_us,
+            self.device_sent_us,
+        )
 
 
 def decode_time_sync(payload: bytes) -> TimeSync | Undecodable:

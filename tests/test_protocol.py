@@ -35,7 +35,6 @@ from firmware_protocol import (
     TimeSync,
     TimeSyncOp,
     Undecodable,
-    encode,
 )
 from firmware_protocol.control import FIELD_SIZES
 from firmware_protocol.packets import COMPACT_HEADER, PACKET_HEADER, SAMPLE
@@ -82,10 +81,10 @@ def test_a_golden_packet_is_decoded_and_encoded_as_written(row):
         return
     assert flat(value) == row["expect"]
     if row["canonical"]:
-        assert encode(value) == payload
+        assert value.encode() == payload
     else:
-        assert encode(value) != payload
-        assert DECODERS[row["record"]](encode(value)) == value
+        assert value.encode() != payload
+        assert DECODERS[row["record"]](value.encode()) == value
 
 
 def test_every_record_and_every_reason_has_golden_packets():
@@ -165,7 +164,7 @@ any_record = st.one_of(*(st.tuples(st.just(name), strategy) for name, strategy i
 @given(any_record)
 def test_what_is_encoded_is_decoded_to_the_same(named):
     name, value = named
-    assert DECODERS[name](encode(value)) == value
+    assert DECODERS[name](value.encode()) == value
 
 
 @given(any_record, st.binary(min_size=1, max_size=20))
@@ -173,20 +172,20 @@ def test_a_longer_record_of_a_later_version_is_accepted(named, more):
     name, value = named
     if name in ("request", "answer"):  # these grow by tags that are not known here
         more = bytes((200, len(more))) + more
-    assert DECODERS[name](encode(value) + more) == value
+    assert DECODERS[name](value.encode() + more) == value
 
 
 @given(any_record, st.data())
 def test_a_record_cut_short_is_undecodable_or_lacks_whole_fields(named, data):
     name, value = named
-    payload = encode(value)
+    payload = value.encode()
     cut = data.draw(st.integers(0, len(payload) - 1))
     found = DECODERS[name](payload[:cut])
     if isinstance(found, Undecodable):
         assert found.size == cut
         return
     assert name in ("request", "answer")
-    assert encode(found) == payload[:cut]
+    assert found.encode() == payload[:cut]
 
 
 starts = st.sampled_from(
@@ -205,7 +204,7 @@ def test_any_bytes_are_a_value_or_undecodable(start, rest):
                 assert found.size == len(payload)
                 assert any(found.reason.startswith(reason) for reason in reasons_in_document())
             else:
-                assert decode(encode(found)) == found, name
+                assert decode(found.encode()) == found, name
 
 
 # --- values that cannot be --------------------------------------------------------------------------------------------
@@ -285,7 +284,7 @@ def test_a_packet_cannot_be_changed_and_is_compared_by_value():
     assert one == other
     with pytest.raises(ValueError, match="read-only"):
         one.counts[0, 0] = 1
-    decoded = protocol.decode_packet(encode(one))
+    decoded = protocol.decode_packet(one.encode())
     assert isinstance(decoded, SamplePacket)
     with pytest.raises(ValueError, match="read-only"):
         decoded.counts[0, 0] = 1
@@ -319,7 +318,7 @@ def test_samples_per_packet(mtu, rate_hz, samples):
 @given(st.integers(0, 600), rates)
 def test_a_full_packet_fits_into_the_mtu(mtu, rate_hz):
     samples = protocol.samples_per_packet(mtu, rate_hz)
-    size = len(encode(packet(counts=np.zeros((samples, 6), np.int16))))
+    size = len(packet(counts=np.zeros((samples, 6), np.int16)).encode())
     assert samples == 0 or size <= mtu - 3
     assert samples <= max(1, rate_hz / 10)
 
@@ -337,10 +336,10 @@ def test_saturation_is_told_apart():
 
 def test_requests_are_made_as_written_in_golden_packets():
     rows = {row["id"]: bytes.fromhex(row["hex"]) for row in GOLDEN}
-    assert encode(protocol.start(5)) == rows["request_start"]
-    assert encode(protocol.set_config(100.0, 1)) == rows["request_set_config"]
-    assert encode(protocol.resend(1000, 100, 7, 3)) == rows["request_resend"]
-    assert encode(protocol.set_time(123456789, 255)) == rows["request_set_time"]
+    assert protocol.start(5).encode() == rows["request_start"]
+    assert protocol.set_config(100.0, 1).encode() == rows["request_set_config"]
+    assert protocol.resend(1000, 100, 7, 3).encode() == rows["request_resend"]
+    assert protocol.set_time(123456789, 255).encode() == rows["request_set_time"]
     plain = (protocol.stop(), protocol.identify(), protocol.mark(), protocol.sleep())
     assert [request.op for request in plain] == [Op.STOP, Op.IDENTIFY, Op.MARK, Op.SLEEP]
 
@@ -431,7 +430,7 @@ def test_requests_and_answers_are_laid_out_as_in_the_document():
     values = {"op": (4, 0x84), "request_id": (3, 3), "status": (None, 4), "fields": (1, 1)}
     for column, (heading, record) in enumerate((("Request", request), ("Answer", answer))):
         for row in table(heading):
-            assert encode(record)[int(row["offset"])] == values[row["field"]][column]
+            assert record.encode()[int(row["offset"])] == values[row["field"]][column]
 
 
 def test_fields_of_ops_exist():
@@ -475,7 +474,7 @@ def test_sizes_by_mtu_are_as_computed():
         for rate_hz, (samples, size, packets_per_s, bytes_per_s) in ((104, numbers[:4]), (208, numbers[4:])):
             count = protocol.samples_per_packet(int(mtu), rate_hz)
             kind = PacketKind.LIVE if count else PacketKind.COMPACT
-            expected = len(encode(packet(kind=kind, counts=np.zeros((count or 1, 6), np.int16))))
+            expected = len(packet(kind=kind, counts=np.zeros((count or 1, 6), np.int16)).encode())
             assert samples == (str(count) if count else "1 (compact)")
             assert int(size) == expected
             assert float(packets_per_s) == round(rate_hz / (count or 1), 1)

@@ -100,7 +100,7 @@ class Sensor:
         return bytes.fromhex(said["answer"])
 
     def ask(self, request: protocol.Request) -> Answer:
-        answer = protocol.decode_answer(self.write(protocol.encode(request)))
+        answer = protocol.decode_answer(self.write(request.encode()))
         assert isinstance(answer, Answer)
         assert (answer.op, answer.request_id) == (request.op, request.request_id)
         return answer

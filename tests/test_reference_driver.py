@@ -52,7 +52,7 @@ def packet(
     first: int, n: int = N, *, epoch: int = 7, kind: PacketKind = PacketKind.LIVE, at_s: float | None = None
 ) -> bytes:
     time_us = round((1000.0 + first / RATE_HZ if at_s is None else at_s) * 1e6)
-    return protocol.encode(SamplePacket(kind, PacketFlags.NONE, epoch, first, time_us, counts(first, n)))
+    return SamplePacket(kind, PacketFlags.NONE, epoch, first, time_us, counts(first, n)).encode()
 
 
 class Conversation:
@@ -85,14 +85,14 @@ class Conversation:
         return self.hear(protocol.BACKFILL_UUID, packet(first, n, kind=PacketKind.BACKFILL))
 
     def answer(self, op: Op, status: AnswerStatus = AnswerStatus.OK, fields: Fields | None = None) -> Self:
-        return self.hear(protocol.CONTROL_UUID, protocol.encode(Answer(op, 1, status, fields or Fields())))
+        return self.hear(protocol.CONTROL_UUID, Answer(op, 1, status, fields or Fields()).encode())
 
     def connect(self, info: Info = INFO, config: Config = CONFIG) -> Self:
         self.take(LinkUp(self.now_ns))
         self.hear(protocol.SERIAL_NUMBER_UUID, b"0042")
-        self.hear(protocol.INFO_UUID, protocol.encode(info))
+        self.hear(protocol.INFO_UUID, info.encode())
         self.answer(Op.SET_CONFIG).answer(Op.START)
-        return self.hear(protocol.CONFIG_UUID, protocol.encode(config))
+        return self.hear(protocol.CONFIG_UUID, config.encode())
 
     def requests(self) -> list[protocol.Request]:
         found = [protocol.decode_request(a.payload) for a in self.actions if isinstance(a, Write)]
@@ -119,7 +119,7 @@ def test_it_subscribes_before_it_asks_for_samples() -> None:
     assert {protocol.DATA_UUID, protocol.BACKFILL_UUID, protocol.CONTROL_UUID} <= set(subscribed)
     assert isinstance(talk.actions[-1], Read) and talk.actions[-1].characteristic == protocol.INFO_UUID
     assert not talk.requests()
-    talk.hear(protocol.INFO_UUID, protocol.encode(INFO))
+    talk.hear(protocol.INFO_UUID, INFO.encode())
     assert [(r.op, r.fields.nominal_rate_hz) for r in talk.requests()] == [(Op.SET_CONFIG, RATE_HZ)]
     assert [r.op for r in talk.answer(Op.SET_CONFIG).requests()] == [Op.START]
     assert talk.answer(Op.START).actions == [Read(protocol.CONFIG_UUID)]
@@ -136,27 +136,27 @@ def test_samples_come_out_in_si_units_from_time_zero() -> None:
 
 
 def test_packets_wait_for_the_config_of_their_epoch() -> None:
-    talk = Conversation().take(LinkUp(0)).hear(protocol.INFO_UUID, protocol.encode(INFO)).answer(Op.SET_CONFIG)
+    talk = Conversation().take(LinkUp(0)).hear(protocol.INFO_UUID, INFO.encode()).answer(Op.SET_CONFIG)
     talk.data(0)
     assert talk.actions == [Read(protocol.CONFIG_UUID)]
     assert talk.data(10).actions == []
     assert talk.numbers == []
-    talk.hear(protocol.CONFIG_UUID, protocol.encode(CONFIG))
+    talk.hear(protocol.CONFIG_UUID, CONFIG.encode())
     assert talk.numbers == list(range(20))
 
 
 def test_what_somebody_else_asked_for_is_passed_over() -> None:
     """A client was killed, and the sensor streams on until it is configured anew."""
-    talk = Conversation().take(LinkUp(0)).data(70, epoch=6).hear(protocol.INFO_UUID, protocol.encode(INFO))
-    talk.data(80, epoch=6).hear(protocol.CONFIG_UUID, protocol.encode(replace(CONFIG, epoch=6))).data(90, epoch=6)
-    talk.answer(Op.SET_CONFIG).answer(Op.START).hear(protocol.CONFIG_UUID, protocol.encode(CONFIG)).data(0)
+    talk = Conversation().take(LinkUp(0)).data(70, epoch=6).hear(protocol.INFO_UUID, INFO.encode())
+    talk.data(80, epoch=6).hear(protocol.CONFIG_UUID, replace(CONFIG, epoch=6).encode()).data(90, epoch=6)
+    talk.answer(Op.SET_CONFIG).answer(Op.START).hear(protocol.CONFIG_UUID, CONFIG.encode()).data(0)
     assert talk.numbers == list(range(10))
     assert not talk.told(Restarted)
 
 
 def test_a_connection_lost_before_it_was_configured_begins_anew() -> None:
-    talk = Conversation().take(LinkUp(0)).hear(protocol.INFO_UUID, protocol.encode(INFO))
-    talk.take(LinkDown(talk.now_ns)).take(LinkUp(talk.now_ns)).hear(protocol.INFO_UUID, protocol.encode(INFO))
+    talk = Conversation().take(LinkUp(0)).hear(protocol.INFO_UUID, INFO.encode())
+    talk.take(LinkDown(talk.now_ns)).take(LinkUp(talk.now_ns)).hear(protocol.INFO_UUID, INFO.encode())
     assert [r.op for r in talk.requests()] == [Op.SET_CONFIG]
 
 
@@ -214,7 +214,7 @@ def test_a_sensor_that_does_not_answer_is_asked_again_and_then_given_up() -> Non
 def test_after_a_lost_connection_the_missing_samples_are_asked_for() -> None:
     talk = Conversation().connect().data(0)
     talk.take(LinkDown(talk.now_ns)).take(LinkUp(talk.now_ns))
-    talk.hear(protocol.INFO_UUID, protocol.encode(INFO))
+    talk.hear(protocol.INFO_UUID, INFO.encode())
     assert [r.op for r in talk.requests()] == [Op.START], "no new configuration: it would begin a new epoch"
     talk.data(500)
     assert [(r.op, r.fields.first_index, r.fields.count) for r in talk.requests()] == [(Op.RESEND, 10, 490)]
@@ -226,7 +226,7 @@ def test_after_a_lost_connection_the_missing_samples_are_asked_for() -> None:
 
 def test_a_hole_that_was_being_filled_is_asked_for_again_after_a_drop() -> None:
     talk = Conversation().connect().data(0).data(100).backfill(10)
-    talk.take(LinkDown(talk.now_ns)).take(LinkUp(talk.now_ns)).hear(protocol.INFO_UUID, protocol.encode(INFO))
+    talk.take(LinkDown(talk.now_ns)).take(LinkUp(talk.now_ns)).hear(protocol.INFO_UUID, INFO.encode())
     requests = talk.requests() + talk.data(110).requests()
     assert [(r.fields.first_index, r.fields.count) for r in requests if r.op is Op.RESEND] == [(20, 80)]
 
@@ -266,7 +266,7 @@ def test_a_packet_stamped_a_little_early_does_not_turn_time_back() -> None:
 
 
 def test_another_version_is_refused_in_a_sentence() -> None:
-    talk = Conversation().take(LinkUp(0)).hear(protocol.INFO_UUID, protocol.encode(replace(INFO, major=2)))
+    talk = Conversation().take(LinkUp(0)).hear(protocol.INFO_UUID, replace(INFO, major=2).encode())
     (refused,) = talk.told(Refused)
     assert isinstance(refused, Refused)
     assert refused.wrong_version
@@ -275,7 +275,7 @@ def test_another_version_is_refused_in_a_sentence() -> None:
 
 
 def test_a_motion_chip_that_fails_is_told() -> None:
-    talk = Conversation().take(LinkUp(0)).hear(protocol.INFO_UUID, protocol.encode(INFO)).answer(Op.SET_CONFIG)
+    talk = Conversation().take(LinkUp(0)).hear(protocol.INFO_UUID, INFO.encode()).answer(Op.SET_CONFIG)
     talk.answer(Op.START, AnswerStatus.SENSOR_FAILED)
     (refused,) = talk.told(Refused)
     assert isinstance(refused, Refused)
@@ -314,8 +314,8 @@ valid = st.builds(
 anything = st.one_of(
     st.tuples(st.sampled_from(UUIDS[:2]), valid),
     st.tuples(st.sampled_from(UUIDS), st.binary(max_size=60)),
-    st.just((protocol.CONFIG_UUID, protocol.encode(CONFIG))),
-    st.just((protocol.INFO_UUID, protocol.encode(INFO))),
+    st.just((protocol.CONFIG_UUID, CONFIG.encode())),
+    st.just((protocol.INFO_UUID, INFO.encode())),
     st.sampled_from(["up", "down"]),
 )
 

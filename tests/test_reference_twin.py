@@ -78,7 +78,7 @@ class Central:
 
     def ask(self, request: protocol.Request) -> Answer:
         """Write a request and return its answer."""
-        self.twin.write(protocol.CONTROL_UUID, protocol.encode(request), self.now_s)
+        self.twin.write(protocol.CONTROL_UUID, request.encode(), self.now_s)
         said = self.twin.step(self.now_s, 1)
         answer = protocol.decode_answer(said[0].payload)
         assert isinstance(answer, Answer) and answer.request_id == request.request_id
@@ -434,7 +434,7 @@ def test_each_start_and_each_configuration_begins_an_epoch_and_a_second_start_do
     assert {packet.epoch for packet in packets(heard)} == {(epoch + 2) % 256}
     assert packets(heard)[0].first_index == 0 and len(samples(packets(heard))) > 180
     assert [said.payload for said in heard if said.characteristic == protocol.CONFIG_UUID] == [
-        protocol.encode(central.config())
+        central.config().encode()
     ]
 
 
@@ -526,7 +526,7 @@ def test_a_low_battery_is_told_in_three_ways() -> None:
 def test_a_time_sync_is_answered_on_the_clock_of_the_samples() -> None:
     central = running()
     asked = TimeSync(TimeSyncOp.REQUEST, 77, 123_456_789)
-    central.twin.write(protocol.TIME_SYNC_UUID, protocol.encode(asked), central.now_s + 0.25)
+    central.twin.write(protocol.TIME_SYNC_UUID, asked.encode(), central.now_s + 0.25)
     reply = protocol.decode_time_sync(central.twin.step(central.now_s + 0.26, 10)[0].payload)
     assert reply == TimeSync(TimeSyncOp.REPLY, 77, 123_456_789, 250_000, 260_000)
 
@@ -571,12 +571,12 @@ def test_without_indications_there_are_no_requests_and_too_many_at_once_are_refu
     twin = ReferenceTwin(still(), 1)
     twin.connected(0.0, 247)
     with pytest.raises(WriteRefused) as refused:
-        twin.write(protocol.CONTROL_UUID, protocol.encode(protocol.start()), 0.0)
+        twin.write(protocol.CONTROL_UUID, protocol.start().encode(), 0.0)
     assert refused.value.att_error == AttError.INDICATIONS_OFF
     twin.subscribed(protocol.CONTROL_UUID, True, 0.0)
     with pytest.raises(WriteRefused) as busy:
         for number in range(100):
-            twin.write(protocol.CONTROL_UUID, protocol.encode(protocol.identify(number)), 0.0)
+            twin.write(protocol.CONTROL_UUID, protocol.identify(number).encode(), 0.0)
     assert busy.value.att_error == AttError.BUSY
     answers = [protocol.decode_answer(said.payload) for said in twin.step(0.1, 100)]
     assert [answer.request_id for answer in answers] == list(range(len(answers)))  # type: ignore[union-attr]
@@ -586,7 +586,7 @@ def test_what_nobody_subscribed_to_is_not_said() -> None:
     twin = ReferenceTwin(moving(), 1, EXACT)
     twin.connected(0.0, 247)
     twin.subscribed(protocol.CONTROL_UUID, True, 0.0)
-    twin.write(protocol.CONTROL_UUID, protocol.encode(protocol.start()), 0.0)
+    twin.write(protocol.CONTROL_UUID, protocol.start().encode(), 0.0)
     said = [each for step in range(300) for each in twin.step(step / 100, 100)]
     assert [each.characteristic for each in said] == [protocol.CONTROL_UUID]
     twin.subscribed(protocol.DATA_UUID, True, 3.0)

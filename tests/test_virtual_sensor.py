@@ -196,7 +196,7 @@ async def test_put_to_sleep_it_answers_hangs_up_and_is_not_to_be_found_until_it_
     answers: list[bytes] = []
     async with BleakClient(device, backend=radio.client_backend) as client:
         await client.start_notify(protocol.CONTROL_UUID, lambda _, said: answers.append(bytes(said)))
-        await client.write_gatt_char(protocol.CONTROL_UUID, protocol.encode(protocol.sleep(7)), response=True)
+        await client.write_gatt_char(protocol.CONTROL_UUID, protocol.sleep(7).encode(), response=True)
         await until(lambda: not client.is_connected)
     assert answers == [b"\x88\x07\x00"]
     await until(lambda: twin.asleep and not sensor.connected)

@@ -85,7 +85,7 @@ class ReferenceDriver:
 
     def stop(self) -> tuple[Action, ...]:
         """Return the request to stop measuring."""
-        return (Write(protocol.CONTROL_UUID, protocol.encode(protocol.stop(self._next_request()))),)
+        return (Write(protocol.CONTROL_UUID, protocol.stop(self._next_request()).encode()),)
 
     def finish(self) -> Reply:
         """Give what was held back."""
@@ -231,7 +231,7 @@ class ReferenceDriver:
         self._notices.append(Identified(serial, model, firmware, rate_hz, scales))
 
     def _ask(self, request: protocol.Request) -> None:
-        self._actions.append(Write(protocol.CONTROL_UUID, protocol.encode(request)))
+        self._actions.append(Write(protocol.CONTROL_UUID, request.encode()))
 
     def _next_request(self) -> int:
         self._request_id = (self._request_id + 1) % 256

@@ -180,11 +180,11 @@ class ReferenceTwin:
         self.firmware.advance(now_s)
         match characteristic:
             case protocol.INFO_UUID:
-                return protocol.encode(self.firmware.info())
+                return self.firmware.info().encode()
             case protocol.CONFIG_UUID:
-                return protocol.encode(self.firmware.config())
+                return self.firmware.config().encode()
             case protocol.STATUS_UUID:
-                return protocol.encode(self.firmware.status(now_s))
+                return self.firmware.status(now_s).encode()
             case protocol.BATTERY_LEVEL_UUID:
                 return bytes((self.battery_percent,))
         return self._texts[characteristic].encode()
@@ -265,7 +265,7 @@ class ReferenceTwin:
 
     def _said(self, characteristic: str, record: protocol.Record) -> Said:
         """Return a message; what is longer than the MTU allows is cut, as any sensor's."""
-        return Said(characteristic, protocol.encode(record)[: self._mtu - 3])
+        return Said(characteristic, record.encode()[: self._mtu - 3])
 
     def _samples_per_packet(self) -> int:
         """Return how many samples go into a packet; 0: compact packets."""
