@@ -498,7 +498,7 @@ def test_the_codec_needs_neither_the_program_nor_the_files_beside_it(tmp_path):
         (package / module.name).write_bytes(module.read_bytes())
     code = (
         "import sys, firmware_protocol as p; print(p.__file__); "
-        "print(p.encode(p.start(1)).hex(), sorted(m for m in sys.modules if m.split('.')[0] == 'imu'))"
+        "print(p.start(1).encode().hex(), sorted(m for m in sys.modules if m.split('.')[0] == 'imu'))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     where, said = done.stdout.splitlines()
