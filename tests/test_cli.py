@@ -20,8 +20,12 @@ from typer.testing import CliRunner
 from imu.app.cli import app
 from imu.motion.pattern import Pattern
 from imu.motion.repetitions import RejectedMovement, Repetition
-from imu.report import OneLineEach, clock, cues, load, reasons, session_object, session_page
+from imu.report.cues import cues
+from imu.report.objects import session_object
 from imu.report.replay import Failed, Replayed, ReplayOptions, names_of_recordings, replay
+from imu.report.session_view import view_of_replayed
+from imu.report.terminal_pages import OneLineEach, session_page
+from imu.report.words import clock, load, reasons
 from imu.samples import Gap, RowFaults
 from imu.session import SessionSummary, TrainingSet
 from imu.virtual.person import Daily, Exercise, Lifter, Rest, Sensor, simulate
@@ -232,7 +236,7 @@ def test_a_page_fits_80_columns_and_a_pipe_is_not_wrapped(folder):
         [repetition(Pattern.HINGE, 60 + 3 * i, hip_drop_m=0.02) for i in range(8)],
         rejected=[RejectedMovement(90, 91, "did not come back to standing and so on")] * 3,
     )
-    page = session_page(Replayed("a.csv", made, 4, 2, "acc_x in row 3 is 'x'"), session_id=7, verbose=True)
+    page = session_page(view_of_replayed(Replayed("a.csv", made, 4, 2, "acc_x in row 3 is 'x'"), 7), verbose=True)
     lines = shown(page).splitlines()
     assert max(len(line.rstrip()) for line in lines) <= 80
     assert any(re.match(r" *1 +0:05 +squat +8 +34 +0.40 +1.0-0.0-1.0 +0.40 +0$", line) for line in lines), lines

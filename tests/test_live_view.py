@@ -18,7 +18,7 @@ from imu.motion.form import Posture
 from imu.motion.pattern import Pattern
 from imu.motion.repetitions import RejectedMovement, Repetition
 from imu.recordings.recording import read_recording
-from imu.report import cues
+from imu.report.cues import cues
 from imu.samples import Gap
 from imu.sensors.conversation import (
     Battery,

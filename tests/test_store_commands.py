@@ -11,7 +11,9 @@ from typer.testing import CliRunner
 from imu.app import correcting
 from imu.app.cli import app
 from imu.motion.repetitions import RejectedMovement
-from imu.report import sentence_of, stored_page, told
+from imu.report.session_view import view_of_stored
+from imu.report.terminal_pages import session_page
+from imu.report.words import log_line, sentence_of
 from imu.store import (
     AddRepetition,
     ChangePattern,
@@ -207,7 +209,7 @@ def test_every_correction_has_a_sentence():
         (WriteNote(1.0, None), "set at 0:01 without a note"),
     ]
     assert [sentence_of(correction) for correction, _ in made] == [sentence for _, sentence in made]
-    assert told(LoggedCorrection(SplitSet(1.0), "why")) == "not applied: set split at 0:01 (why)"
+    assert log_line(LoggedCorrection(SplitSet(1.0), "why")) == "not applied: set split at 0:01 (why)"
 
 
 # --- imu review ------------------------------------------------------------------------------------------------------
@@ -250,7 +252,7 @@ def test_lines_of_figures_are_drawn_for_sets_of_three():
 
     console = Console(width=80, color_system=None)
     with console.capture() as capture:
-        console.print(stored_page(load(), verbose=True))
+        console.print(session_page(view_of_stored(load()), verbose=True))
     page = capture.get()
     assert "angle ▅▅▅▅ speed ▅▅▅▅" in page  # all alike
     assert max(len(line.rstrip()) for line in page.splitlines()) <= 80

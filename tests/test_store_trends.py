@@ -9,9 +9,9 @@ from rich.console import Console
 from test_corrections import in_memory
 from test_store import HINGE, NOW, SQUAT, UNCERTAIN, content_hash, repetition, summary
 
-from imu.report.sparklines import sparkline
-from imu.report.trend_page import trend_page
+from imu.report.terminal_pages import trend_page
 from imu.report.trends import Period, notes, stored_totals, trends
+from imu.report.words import sparkline
 from imu.store import AddRepetition, DeleteRepetition
 
 

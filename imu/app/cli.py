@@ -231,7 +231,7 @@ def evaluate(
 
 
 def _print_json(results: Iterable[Replayed | Failed], store: SessionStore | None) -> int:
-    from imu.report import session_object
+    from imu.report.objects import session_object
     from imu.report.replay import Failed
 
     failed = 0
@@ -248,8 +248,9 @@ def _print_json(results: Iterable[Replayed | Failed], store: SessionStore | None
 
 
 def _print_pages(results: Iterable[Replayed | Failed], store: SessionStore | None, *, verbose: bool) -> int:
-    from imu.report import session_page
     from imu.report.replay import Failed
+    from imu.report.session_view import view_of_replayed
+    from imu.report.terminal_pages import session_page
 
     console, failed = console_for_people(), 0
     for position, result in enumerate(results):
@@ -257,14 +258,14 @@ def _print_pages(results: Iterable[Replayed | Failed], store: SessionStore | Non
             failed += 1
             complain(f"{result.name}: {result.reason}")
             continue
-        page = session_page(result, session_id=_keep(result, store), verbose=verbose)
+        page = session_page(view_of_replayed(result, _keep(result, store)), verbose=verbose)
         print_parts(console, *([""] if position else []), page)
     return failed
 
 
 def _print_lines(results: Iterable[Replayed | Failed], store: SessionStore | None, names: list[str]) -> int:
-    from imu.report import OneLineEach
     from imu.report.replay import Failed
+    from imu.report.terminal_pages import OneLineEach
 
     console, failed = console_for_people(), 0
     table = OneLineEach(names, console.width)

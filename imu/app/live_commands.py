@@ -76,8 +76,8 @@ def train(
     from imu.app.train import TrainOptions
     from imu.app.train import train as run_training
     from imu.report.objects import session_object
-    from imu.report.replay import Replayed
-    from imu.report.session_page import session_page
+    from imu.report.session_view import view_of_summary
+    from imu.report.terminal_pages import session_page
 
     if on_page:
         if as_json:
@@ -107,7 +107,7 @@ def train(
     if as_json:
         print_object(session_object(recording, trained.summary))
     else:
-        page = session_page(Replayed(recording or "not recorded", trained.summary), session_id=None, verbose=False)
+        page = session_page(view_of_summary(recording or "not recorded", trained.summary), verbose=False)
         print_parts(console_for_people(), "", page)
     if trained.trouble is not None:
         raise trained.trouble

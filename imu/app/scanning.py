@@ -9,7 +9,7 @@ from rich.table import Table
 from imu.app.terminal import can_draw
 from imu.bluetooth.scan import SeenSensor, scan
 from imu.live.radios import radio_for
-from imu.report.layout import plain_table
+from imu.report.terminal_pages import plain_table
 from imu.report.words import printable
 from imu.sensors.kinds import recognise
 

@@ -156,8 +156,8 @@ def learning(
 
     It moves two thresholds, for trainings to come and for imu replay --learned. Sessions kept stay as they are.
     """
-    from imu.report.layout import labelled
-    from imu.report.learnt import learnt_facts, learnt_object
+    from imu.report.learning import learnt_facts, learnt_object
+    from imu.report.terminal_pages import labelled
     from imu.store import KnownOfPerson
 
     if store_path().exists() or reset or switch is not None:
@@ -254,7 +254,7 @@ def restore(
 
 def _make(store: SessionStore, session: int, wanted: list[Correction]) -> None:
     """Make all corrections, or none."""
-    from imu.report import sentence_of
+    from imu.report.words import sentence_of
 
     store.correct_all(session, wanted, made_at=_now())
     for correction in wanted:
@@ -263,7 +263,7 @@ def _make(store: SessionStore, session: int, wanted: list[Correction]) -> None:
 
 
 def _turn_back(store: SessionStore, session: int, *, redo: bool) -> None:
-    from imu.report import sentence_of
+    from imu.report.words import sentence_of
     from imu.store import CorrectionRefused
 
     turned = store.redo(session) if redo else store.undo(session)
@@ -278,7 +278,7 @@ def _turn_back(store: SessionStore, session: int, *, redo: bool) -> None:
 
 def _delete(store: SessionStore, number: int, *, yes: bool) -> None:
     from imu.motion.pattern import Pattern
-    from imu.report import counted, printable
+    from imu.report.words import counted, printable
     from imu.store.recordings import find_recording
 
     stored = store.load(number)
@@ -303,14 +303,13 @@ def _delete(store: SessionStore, number: int, *, yes: bool) -> None:
 
 
 def _print_stored_json(store: SessionStore, number: int) -> None:
-    from imu.report import stored_object
+    from imu.report.objects import stored_object
 
     print_object(stored_object(store.load(number)))
 
 
 def _print_overview(store: SessionStore) -> None:
-    from imu.report import balance_lines, overview_table
-    from imu.report.layout import labelled
+    from imu.report.terminal_pages import balance_lines, labelled, overview_table
     from imu.report.trends import notes, stored_totals
 
     now = _now()
@@ -326,13 +325,15 @@ def _print_overview(store: SessionStore) -> None:
 
 
 def _print_stored(store: SessionStore, number: int, *, verbose: bool) -> None:
-    from imu.report import stored_page
+    from imu.report.session_view import view_of_stored
+    from imu.report.terminal_pages import session_page
 
-    print_parts(console_for_people(), stored_page(store.load(number), verbose=verbose))
+    print_parts(console_for_people(), session_page(view_of_stored(store.load(number)), verbose=verbose))
 
 
 def _print_trends(store: SessionStore, *, by_days: bool, as_json: bool) -> None:
-    from imu.report.trend_page import trend_object, trend_page
+    from imu.report.objects import trend_object
+    from imu.report.terminal_pages import trend_page
     from imu.report.trends import Period, notes, stored_totals, trends
 
     now = _now()

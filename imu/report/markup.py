@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from html import escape
 
+from imu.report.session_view import repetition_view, set_view
+from imu.store import CorrectedRepetition, CorrectedSet
+
 _VOID = {"meta", "br", "hr", "line", "rect", "circle", "path", "polyline", "polygon"}
 """Elements without anything in them."""
 
@@ -61,3 +64,22 @@ def _number(value: str | float | None) -> str:
 
 def _is_number(cell: str) -> bool:
     return not isinstance(cell, Markup) and cell.removeprefix("-")[:1].isdigit()
+
+
+# --- names that only the web page still uses; they go with this module ------------------------------------------------
+
+
+def loads_of(one_set: CorrectedSet) -> str:
+    """Return the loads of a set in kg."""
+    return set_view(1, one_set).loads
+
+
+def means_of(one_set: CorrectedSet) -> list[str]:
+    """Return angle, drop, tempo, speed and speed lost of a set; empty where nothing was measured."""
+    view = set_view(1, one_set)
+    return [view.angle, view.drop, view.tempo, view.speed, view.speed_lost]
+
+
+def changes_of(one: CorrectedRepetition) -> str:
+    """Return how a repetition differs from what was measured, and what the person entered for it."""
+    return repetition_view("", 1, one).changes

@@ -1,76 +1,121 @@
-"""A session -> a JSON object for programs. Other programs rely on its keys: they are added to, never changed.
+"""A session view -> the JSON object that programs read.
 
-Degrees and rounding are made here. This module refuses to know where an object is printed or kept.
+Other programs rely on the keys: new ones may be added, but existing ones never change. Numbers are rounded here.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
 
-from imu.motion.pattern import Pattern
 from imu.motion.repetitions import RejectedMovement, Repetition
+from imu.report.session_view import (
+    Figures,
+    RejectedView,
+    RepetitionView,
+    SessionView,
+    SetView,
+    figures_of,
+    rejected_view,
+    view_of_stored,
+    view_of_summary,
+)
+from imu.report.trends import PatternTrend, Trend
 from imu.session import SessionSummary
-from imu.store import CorrectedRepetition, CorrectedSession, CorrectedSet, StoredSession, apply_corrections
+from imu.store import StoredSession
 from imu.store.corrections import to_object
 
 Object = dict[str, object]
 
-FIGURES: Mapping[str, Callable[[Repetition], float]] = {
-    "trunk_angle_deg": lambda one: _rounded(math.degrees(one.trunk_angle_rad), 1),
-    "hip_drop_m": lambda one: _rounded(one.hip_drop_m, 3),
-    "eccentric_s": lambda one: _rounded(one.eccentric_s, 3),
-    "pause_s": lambda one: _rounded(one.pause_s, 3),
-    "concentric_s": lambda one: _rounded(one.concentric_s, 3),
-    "mean_concentric_velocity_m_s": lambda one: _rounded(one.mean_concentric_velocity_m_s, 3),
-    "peak_concentric_velocity_m_s": lambda one: _rounded(one.peak_concentric_velocity_m_s, 3),
-    "angle_at_bottom_deg": lambda one: _rounded(math.degrees(one.angle_at_bottom_rad), 1),
-    "sideways_tilt_deg": lambda one: _rounded(math.degrees(one.sideways_tilt_rad), 1),
-    "turn_deg": lambda one: _rounded(math.degrees(one.turn_rad), 1),
-    "trunk_lead_s": lambda one: _rounded(one.trunk_lead_s, 3),
+FIGURES = {
+    "trunk_angle_deg": 1,
+    "hip_drop_m": 3,
+    "eccentric_s": 3,
+    "pause_s": 3,
+    "concentric_s": 3,
+    "mean_concentric_velocity_m_s": 3,
+    "peak_concentric_velocity_m_s": 3,
+    "angle_at_bottom_deg": 1,
+    "sideways_tilt_deg": 1,
+    "turn_deg": 1,
+    "trunk_lead_s": 3,
 }
-"""The figures of a repetition as programs read them, in their order."""
-
-
-def hip_drop_from(repetition: Repetition) -> str | None:
-    """Return what the hip drop counts from: ``standing`` or the ``top`` of the repetition; None if not kept."""
-    return None if repetition.drop_from_standing is None else "standing" if repetition.drop_from_standing else "top"
+"""The figures of a repetition that programs read, in their order, with the number of decimals."""
 
 
 def session_object(recording: str, summary: SessionSummary) -> Object:
-    """Return what ``imu replay --json`` prints of a recording."""
-    return _object(recording, apply_corrections(summary))
+    """Return the object that ``imu replay --json`` prints for a recording."""
+    return _session(view_of_summary(recording, summary))
 
 
 def stored_object(stored: StoredSession) -> Object:
-    """Return what ``imu review --json`` prints and an export holds of a session: what counts, and what was corrected.
+    """Return the object that ``imu review --json`` prints and an export holds for a session, as corrected.
 
-    The keys are those of a replay and ``session``, ``saved_at``. Others are there only where there is something to say:
-    ``started_at``, ``corrections`` (each with ``not_applied`` if it changes nothing), ``deleted``; of a set and of a
-    repetition ``exercise``, ``load_kg``, ``note``; of a repetition ``added``, and ``measured`` with the pattern before
-    it was changed. The confidence of a pattern that the person told is 1; figures that were not measured are null.
+    It has the keys of a replay, ``session`` and ``saved_at``. Some keys are present only where they have something to
+    say: ``started_at``, ``corrections`` (each with ``not_applied`` if it changes nothing) and ``deleted``; for a set
+    and for a repetition ``exercise``, ``load_kg`` and ``note``; for a repetition ``added``, and ``measured`` with the
+    pattern before the correction. The confidence of a corrected pattern is 1. Figures that were not measured are null.
     """
-    found = _object(stored.source, stored.corrected)
+    view = view_of_stored(stored)
+    found = _session(view)
     found |= {"session": stored.id, "saved_at": stored.saved_at.isoformat()}
     if stored.started_at is not None:
         found["started_at"] = stored.started_at.isoformat()
-    if stored.corrected.log:
+    if view.log:
         found["corrections"] = [
             to_object(one.correction) | ({} if one.not_applied is None else {"not_applied": one.not_applied})
-            for one in stored.corrected.log
+            for one in view.log
         ]
-    if stored.corrected.deleted:
-        found["deleted"] = [_corrected_repetition_object(one) for one in stored.corrected.deleted]
+    if view.deleted:
+        found["deleted"] = [_repetition(one) for one in view.deleted]
     return found
 
 
-def _object(recording: str, session: CorrectedSession) -> Object:
-    summary = session.measured
+def repetition_object(repetition: Repetition) -> Object:
+    """Return the object of a repetition as it was measured."""
+    return _measured(figures_of(repetition))
+
+
+def rejected_object(movement: RejectedMovement) -> Object:
+    """Return the object of a movement that was not counted, with its figures if it was announced as a repetition."""
+    return _rejected(rejected_view(movement))
+
+
+def figure(figures: Figures, name: str) -> float:
+    """Return one of `FIGURES`, rounded."""
+    return _rounded(getattr(figures, name), FIGURES[name])
+
+
+def trend_object(trend: Trend) -> Object:
+    """Return the object that ``imu review --trends --json`` prints for a day or week."""
+    return {
+        "start": trend.start.isoformat(),
+        "days": trend.days,
+        "sessions": trend.sessions,
+        "squat": _pattern_trend(trend.squat),
+        "hinge": _pattern_trend(trend.hinge),
+        "uncertain": trend.uncertain,
+        "squat_share": _rounded_if_present(trend.squat_share, 3),
+    }
+
+
+def _pattern_trend(trend: PatternTrend) -> Object:
+    angle_deg = None if trend.trunk_angle_rad is None else math.degrees(trend.trunk_angle_rad)
+    return {
+        "sets": trend.sets,
+        "reps": trend.repetitions,
+        "trunk_angle_deg": _rounded_if_present(angle_deg, 1),
+        "hip_drop_m": _rounded_if_present(trend.hip_drop_m, 3),
+        "mean_concentric_velocity_m_s": _rounded_if_present(trend.speed_m_s, 3),
+    }
+
+
+def _session(view: SessionView) -> Object:
+    summary = view.summary
     rate_hz, faults = summary.sampling_rate_hz, summary.faults
     return {
-        "recording": recording,
+        "recording": view.recording,
         "duration_s": _rounded(summary.duration_s, 3),
-        "sampling_rate_hz": None if rate_hz is None else _rounded(rate_hz, 3),
+        "sampling_rate_hz": _rounded_if_present(rate_hz, 3),
         "samples": summary.samples,
         "gaps": [{"start_s": _rounded(gap.start_s, 3), "end_s": _rounded(gap.end_s, 3)} for gap in summary.gaps],
         "faults": {
@@ -79,77 +124,72 @@ def _object(recording: str, session: CorrectedSession) -> Object:
             "not_finite": faults.not_finite,
             "clipped": faults.clipped,
         },
-        "sets": [_set_object(one_set) for one_set in session.sets],
-        "rejected": [rejected_object(movement) for movement in session.rejected],
-        "totals": {
-            pattern.value: session.count(pattern) for pattern in (Pattern.SQUAT, Pattern.HINGE, Pattern.UNCERTAIN)
-        },
+        "sets": [_set(one_set) for one_set in view.sets],
+        "rejected": [_rejected(movement) for movement in view.rejected],
+        "totals": {"squat": view.squats, "hinge": view.hinges, "uncertain": view.uncertain},
     }
 
 
-def _set_object(one_set: CorrectedSet) -> Object:
+def _set(view: SetView) -> Object:
     return {
-        "start_s": _rounded(one_set.start_s, 3),
-        "end_s": _rounded(one_set.end_s, 3),
-        "pattern": one_set.pattern.value,
-        **_entered(one_set),
-        "reps": [_corrected_repetition_object(repetition) for repetition in one_set.repetitions],
+        "start_s": _rounded(view.start_s, 3),
+        "end_s": _rounded(view.end_s, 3),
+        "pattern": view.pattern.value,
+        **_entered(view),
+        "reps": [_repetition(one) for one in view.repetitions],
     }
 
 
-def _corrected_repetition_object(one: CorrectedRepetition) -> Object:
-    if one.figures is None:
+def _repetition(view: RepetitionView) -> Object:
+    if view.figures is None:
         found: Object = {
-            "start_s": _rounded(one.start_s, 3),
+            "start_s": _rounded(view.start_s, 3),
             "bottom_s": None,
-            "end_s": _rounded(one.end_s, 3),
+            "end_s": _rounded(view.end_s, 3),
             "confirmed_s": None,
-            "pattern": one.pattern.value,
+            "pattern": view.pattern.value,
             "confidence": 1.0,
         } | dict.fromkeys((*FIGURES, "hip_drop_from"))
     else:
-        found = repetition_object(one.figures)
-    if one.added:
+        found = _measured(view.figures)
+    if view.added:
         found["added"] = True
-    if one.measured is not None and one.pattern_changed:
-        found["confidence"] = 1.0
-        found["measured"] = {
-            "pattern": one.measured.pattern.value,
-            "confidence": _rounded(one.measured.confidence, 3),
-        }
-    return found | _entered(one)
+    if view.figures is not None and view.pattern_changed:
+        found["measured"] = {"pattern": found["pattern"], "confidence": found["confidence"]}
+        found |= {"pattern": view.pattern.value, "confidence": 1.0}
+    return found | _entered(view)
 
 
-def _entered(one: CorrectedSet | CorrectedRepetition) -> Object:
-    entered: Object = {"exercise": one.exercise, "load_kg": one.load_kg, "note": one.note}
-    return {key: value for key, value in entered.items() if value is not None}
-
-
-def rejected_object(movement: RejectedMovement) -> Object:
-    """Return a movement that was not counted, with its figures if it was a repetition."""
+def _rejected(view: RejectedView) -> Object:
     found: Object = {
-        "start_s": _rounded(movement.start_s, 3),
-        "end_s": _rounded(movement.end_s, 3),
-        "reason": movement.reason,
+        "start_s": _rounded(view.start_s, 3),
+        "end_s": _rounded(view.end_s, 3),
+        "reason": view.reason,
     }
-    if movement.repetition is not None:
-        found["repetition"] = repetition_object(movement.repetition)
-    return found
+    return found if view.figures is None else found | {"repetition": _measured(view.figures)}
 
 
-def repetition_object(repetition: Repetition) -> Object:
-    """Return the figures of a repetition."""
-    found: Object = {
-        "start_s": _rounded(repetition.start_s, 3),
-        "bottom_s": _rounded(repetition.bottom_s, 3),
-        "end_s": _rounded(repetition.end_s, 3),
-        "confirmed_s": _rounded(repetition.confirmed_s, 3),
-        "pattern": repetition.pattern.value,
-        "confidence": _rounded(repetition.confidence, 3),
+def _measured(figures: Figures) -> Object:
+    return {
+        "start_s": _rounded(figures.start_s, 3),
+        "bottom_s": _rounded(figures.bottom_s, 3),
+        "end_s": _rounded(figures.end_s, 3),
+        "confirmed_s": _rounded(figures.confirmed_s, 3),
+        "pattern": figures.pattern.value,
+        "confidence": _rounded(figures.confidence, 3),
+        **{name: figure(figures, name) for name in FIGURES},
+        "hip_drop_from": figures.hip_drop_from,
     }
-    found |= {key: figure_of(repetition) for key, figure_of in FIGURES.items()}
-    return found | {"hip_drop_from": hip_drop_from(repetition)}
+
+
+def _entered(view: SetView | RepetitionView) -> Object:
+    words: Object = {"exercise": view.exercise, "load_kg": view.load_kg, "note": view.note}
+    return {key: value for key, value in words.items() if value is not None}
 
 
 def _rounded(value: float, decimals: int) -> float:
     return round(value, decimals) + 0.0  # not -0.0
+
+
+def _rounded_if_present(value: float | None, decimals: int) -> float | None:
+    return None if value is None else _rounded(value, decimals)

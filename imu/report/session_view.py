@@ -17,9 +17,7 @@ from imu.motion.pattern import Pattern
 from imu.motion.repetitions import RejectedMovement, Repetition
 from imu.report.cues import SPEED_DROP_M, cues, share_of_speed_lost, sinks, speed
 from imu.report.replay import Replayed
-from imu.report.sparklines import sparkline
-from imu.report.telling import told
-from imu.report.words import clock, counted, entered, flaws, load, reasons, tempo
+from imu.report.words import clock, counted, entered, flaws, load, log_line, reasons, sparkline, tempo
 from imu.session import SessionSummary
 from imu.store import (
     CorrectedRepetition,
@@ -51,15 +49,17 @@ class Figures:
         The measured pattern, which a correction may have changed.
     confidence : float
         Probability that the measured pattern is right.
-    bottom_s, confirmed_s : float
-        Turning point and moment of the announcement, on the recording's clock.
+    start_s, bottom_s, end_s, confirmed_s : float
+        Start, turning point, end and moment of the announcement, on the recording's clock.
     hip_drop_from : str or None
         Where the hip drop begins: ``standing``, or the ``top`` of a touch-and-go repetition.
     """
 
     pattern: Pattern
     confidence: float
+    start_s: float
     bottom_s: float
+    end_s: float
     confirmed_s: float
     trunk_angle_deg: float
     hip_drop_m: float
@@ -342,15 +342,16 @@ def _view(session: CorrectedSession, recording: str, found: Sequence[str], sessi
         load=load(squats, hinges) if squats + hinges else "",
         flaws="; ".join(found),
         not_counted=reasons(session.rejected),
-        sets=tuple(_set_view(number, one) for number, one in enumerate(session.sets, 1)),
+        sets=tuple(set_view(number, one) for number, one in enumerate(session.sets, 1)),
         rejected=tuple(rejected_view(movement) for movement in session.rejected),
-        deleted=tuple(_repetition_view("", number, one) for number, one in enumerate(session.deleted, 1)),
+        deleted=tuple(repetition_view("", number, one) for number, one in enumerate(session.deleted, 1)),
         log=session.log,
-        corrections=tuple(told(one) for one in session.log),
+        corrections=tuple(log_line(one) for one in session.log),
     )
 
 
-def _set_view(number: int, one_set: CorrectedSet) -> SetView:
+def set_view(number: int, one_set: CorrectedSet) -> SetView:
+    """Return the view of one set."""
     loads_kg = dict.fromkeys(one_set.load_kg_of(one) for one in one_set.repetitions)
     angle, drop, mean_tempo, up, lost, angle_line, speed_line = _means_of(one_set)
     return SetView(
@@ -359,7 +360,7 @@ def _set_view(number: int, one_set: CorrectedSet) -> SetView:
         start_s=one_set.start_s,
         end_s=one_set.end_s,
         repetitions=tuple(
-            _repetition_view(f"{number}/{place}", place, one) for place, one in enumerate(one_set.repetitions, 1)
+            repetition_view(f"{number}/{place}", place, one) for place, one in enumerate(one_set.repetitions, 1)
         ),
         start=clock(one_set.start_s),
         angle=angle,
@@ -403,7 +404,8 @@ def _means_of(one_set: CorrectedSet) -> tuple[str, str, str, str, str, str, str]
     )
 
 
-def _repetition_view(place: str, number: int, one: CorrectedRepetition) -> RepetitionView:
+def repetition_view(place: str, number: int, one: CorrectedRepetition) -> RepetitionView:
+    """Return the view of one repetition."""
     measured = one.measured
     words = entered(one.exercise, one.load_kg, one.note)
     changes = ["added"] if one.added else []
@@ -472,7 +474,9 @@ def figures_of(one: Repetition) -> Figures:
     return Figures(
         pattern=one.pattern,
         confidence=one.confidence,
+        start_s=one.start_s,
         bottom_s=one.bottom_s,
+        end_s=one.end_s,
         confirmed_s=one.confirmed_s,
         trunk_angle_deg=math.degrees(one.trunk_angle_rad),
         hip_drop_m=one.hip_drop_m,

@@ -1,7 +1,7 @@
-"""Numbers -> the words in which they are told to people.
+"""Numbers and corrections -> the words in which people read them.
 
-Degrees are made here and in :mod:`imu.report.objects`, and nowhere else. This module refuses to know where anything
-is printed.
+The same figure has the same words on every page. Pages for people show degrees without decimals; programs read the
+numbers of :mod:`imu.report.objects`.
 """
 
 from __future__ import annotations
@@ -13,15 +13,30 @@ from statistics import fmean
 
 from imu.motion.repetitions import RejectedMovement, Repetition
 from imu.session import SessionSummary
+from imu.store import (
+    AddRepetition,
+    ChangePattern,
+    Correction,
+    DeleteRepetition,
+    EnterLoad,
+    LoggedCorrection,
+    MergeSets,
+    NameExercise,
+    Scope,
+    SplitSet,
+    WriteNote,
+)
 
 MOSTLY = 2
-"""One pattern has most of the load with this many times the repetitions of the other."""
+"""One pattern takes most of the load from this many times the repetitions of the other."""
 REASONS = 4
-"""Of movements that were not counted, so many reasons are told; all stand in the list of --reps."""
+"""At most this many reasons for movements that were not counted stand on one line; `--reps` lists all movements."""
+
+# --- a session -------------------------------------------------------------------------------------------------------
 
 
 def counted(squats: int, hinges: int, uncertain: int) -> str:
-    """Return the squats, the hinges and their balance in words."""
+    """Return the number of squats and hinges in words."""
     if not squats + hinges + uncertain:
         return "nothing"
     unsure = f", {uncertain} uncertain" if uncertain else ""
@@ -29,25 +44,25 @@ def counted(squats: int, hinges: int, uncertain: int) -> str:
 
 
 def load(squats: int, hinges: int) -> str:
-    """Return where the load went: inferred from the pattern by the moments of Choe et al. 2021 (JSCR 35:1364)."""
+    """Return where the load went, inferred from the pattern by the moments of Choe et al. 2021 (JSCR 35:1364)."""
     if squats >= MOSTLY * hinges:
-        told = "more on the knee extensors (quadriceps), as in squats"
+        where = "more on the knee extensors (quadriceps), as in squats"
     elif hinges >= MOSTLY * squats:
-        told = "more on the hip extensors (posterior chain), as in hinges"
+        where = "more on the hip extensors (posterior chain), as in hinges"
     else:
-        told = "on both knee extensors (quadriceps, by squats) and hip extensors (posterior chain, by hinges)"
-    return f"{told}; inferred from the pattern (Choe et al. 2021), not measured"
+        where = "on both knee extensors (quadriceps, by squats) and hip extensors (posterior chain, by hinges)"
+    return f"{where}; inferred from the pattern (Choe et al. 2021), not measured"
 
 
 def reasons(rejected: Sequence[RejectedMovement]) -> str:
-    """Return how many movements were not counted and the commonest reasons; nothing if there is none."""
+    """Return how many movements were not counted and the commonest reasons; empty if there are no such movements."""
     counts = Counter(movement.reason for movement in rejected)
     alone = counts.pop("alone", 0)
-    told = [f"{alone} alone (imu replay --min-reps 1 counts them)"] if alone else []
-    told += [f"{count} {reason}" for reason, count in counts.most_common(REASONS)]
+    parts = [f"{alone} alone (imu replay --min-reps 1 counts them)"] if alone else []
+    parts += [f"{count} {reason}" for reason, count in counts.most_common(REASONS)]
     others = sum(count for _, count in counts.most_common()[REASONS:])
-    told += [f"{others} for other reasons"] if others else []
-    return f"{len(rejected)}: {', '.join(told)}" if rejected else ""
+    parts += [f"{others} for other reasons"] if others else []
+    return f"{len(rejected)}: {', '.join(parts)}" if rejected else ""
 
 
 def flaws(
@@ -58,7 +73,7 @@ def flaws(
     first_unreadable: str | None = None,
     damaged: str | None = None,
 ) -> list[str]:
-    """Return what was wrong with a recording and with its rows, as :class:`imu.report.replay.Replayed` counts it."""
+    """Return what was wrong with a recording and its rows; :class:`imu.report.replay.Replayed` explains the counts."""
     gaps, faults = summary.gaps, summary.faults
     found = [] if damaged is None else [printable(damaged)]
     if gaps:
@@ -76,18 +91,55 @@ def flaws(
     return found + [f"{number_of(count, 'row')} {what}" for count, what in counts if count > 0]
 
 
+# --- corrections -----------------------------------------------------------------------------------------------------
+
+
+def log_line(logged: LoggedCorrection) -> str:
+    """Return what a correction did, or why it was not applied."""
+    sentence = sentence_of(logged.correction)
+    return sentence if logged.not_applied is None else f"not applied: {sentence} ({logged.not_applied})"
+
+
+def sentence_of(correction: Correction) -> str:
+    """Return a correction in words."""
+    match correction:
+        case DeleteRepetition(time_s=time_s):
+            return f"repetition at {clock(time_s)} deleted"
+        case AddRepetition(start_s=start_s, end_s=end_s, pattern=pattern):
+            return f"{pattern} added from {clock(start_s)} to {clock(end_s)}"
+        case SplitSet(time_s=time_s):
+            return f"set split at {clock(time_s)}"
+        case MergeSets(time_s=time_s, later_s=later_s):
+            return f"sets from {clock(time_s)} to {clock(later_s)} merged"
+        case ChangePattern(time_s=time_s, pattern=pattern, scope=scope):
+            return f"{scope} at {clock(time_s)} is {'a ' if scope is Scope.REPETITION else ''}{pattern}"
+        case NameExercise(time_s=time_s, exercise=exercise, scope=scope):
+            done = "without a name" if exercise is None else f"is {entered(exercise, None, None)}"
+        case EnterLoad(time_s=time_s, load_kg=load_kg, scope=scope):
+            done = "without a load" if load_kg is None else f"with {entered(None, load_kg, None)}"
+        case WriteNote(time_s=time_s, note=note, scope=scope):
+            done = "without a note" if note is None else f"noted {entered(None, None, note)}"
+    return f"{scope} at {clock(time_s)} {done}"
+
+
+def entered(exercise: str | None, load_kg: float | None, note: str | None) -> str:
+    """Return what the person entered for a set or a repetition; empty if nothing was entered."""
+    weight = None if load_kg is None else f"{load_kg:g} kg"
+    name = ", ".join(text for text in (exercise, weight) if text is not None)
+    written = "" if note is None else f'"{note}"'
+    return printable(" ".join(text for text in (name, written) if text).replace("\n", " / "))
+
+
+# --- figures ---------------------------------------------------------------------------------------------------------
+
+
 def clock(seconds: float) -> str:
-    """Return a time as minutes and seconds, or hours too; one that counts from 1970 as it is."""
+    """Return a time as minutes and seconds, or hours too; a time that counts from 1970 stays in seconds."""
     if not 0 <= seconds < 1e6:
         return f"{seconds:.1f}"
     minutes, second = divmod(round(seconds), 60)
     hours, minute = divmod(minutes, 60)
     return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
-
-
-def printable(text: str) -> str:
-    """Return a text from outside, such as a file's name, without what would steer the terminal."""
-    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def tempo(repetitions: Sequence[Repetition]) -> str:
@@ -102,20 +154,47 @@ def degrees(angle_rad: float) -> str:
 
 
 def number_of(count: int, noun: str) -> str:
-    """Return how many there are of something, in the singular or plural."""
+    """Return a number with its noun, in the singular or plural."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def days_ago(days: int | None) -> str:
-    """Return how long ago a day of the calendar was; ``None`` is never."""
+    """Return how long ago a calendar day was; ``None`` means never."""
     if days is None:
         return "never"
     return ("today", "yesterday")[days] if days in (0, 1) else f"{days} days ago"
 
 
-def entered(exercise: str | None, load_kg: float | None, note: str | None) -> str:
-    """Return what the person entered for a set or a repetition, empty if nothing."""
-    weight = None if load_kg is None else f"{load_kg:g} kg"
-    name = ", ".join(text for text in (exercise, weight) if text is not None)
-    written = "" if note is None else f'"{note}"'
-    return printable(" ".join(text for text in (name, written) if text).replace("\n", " / "))
+def printable(text: str) -> str:
+    """Return a text from outside, such as a file name, without the characters that would steer the terminal."""
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
+# --- a line of block characters --------------------------------------------------------------------------------------
+
+BLOCKS = "▁▂▃▄▅▆▇█"
+MISSING = "·"
+
+
+def sparkline(values: Sequence[float | None], least_span: float = 0.0) -> str:
+    """Return one block character for each value; a dot stands for a missing value.
+
+    Parameters
+    ----------
+    values : sequence of float or None
+        In the order in which they are shown.
+    least_span : float
+        Least difference between the lowest and the highest block. Values that differ by less than the measuring error
+        must not look different, so they stand in the middle.
+    """
+    present = [value for value in values if value is not None]
+    if not present:
+        return MISSING * len(values)
+    span = max(max(present) - min(present), least_span)
+    lowest = (min(present) + max(present) - span) / 2
+    return "".join(MISSING if value is None else BLOCKS[_level(value - lowest, span)] for value in values)
+
+
+def _level(above: float, span: float) -> int:
+    """Return the block of a value. Rounding gives equal values the same block despite the last digits of a sum."""
+    return int(round(above / span * (len(BLOCKS) - 1), 6) + 0.5) if span else 0

@@ -1,12 +1,6 @@
-"""Sessions -> files that other programs and people read, and everything that is kept -> a backup, and back.
+"""Stored sessions, with their corrections -> files for other programs and for people.
 
-- :mod:`~imu.app.export.rows`, :mod:`~imu.app.export.tables`: CSV, Parquet and JSON;
-- :mod:`~imu.app.export.fit_file`: FIT;
-- :mod:`~imu.report.html_report`: a page;
-- :mod:`~imu.store.backup`, :mod:`~imu.store.restore`: everything in one file, and back;
-- :mod:`~imu.atomic_files`: how files are written.
-
-All of them hold what counts: what was measured, as the person corrected it.
+`tables` writes CSV, Parquet and JSON, `fit_file` FIT, and :mod:`imu.report.html_report` a report to read.
 """
 
 from __future__ import annotations
@@ -35,14 +29,14 @@ __all__ = [
 
 
 class Format(StrEnum):
-    """What sessions can be written as; the value is the ending of such a file's name too."""
+    """The formats of an export. The value is also the ending of the file name."""
 
     CSV = "csv"
     """A row for each repetition."""
     PARQUET = "parquet"
     """The same rows, typed."""
     JSON = "json"
-    """What ``imu review --json`` prints, as one array."""
+    """An array with the objects that ``imu review --json`` prints."""
     FIT = "fit"
     """A strength training for sports sites; one file for each session."""
     HTML = "html"
@@ -59,24 +53,24 @@ def export_sessions(
     sessions : sequence of StoredSession
         At least one.
     form : Format
-        What to write.
+        The format.
     out : Path
-        The file. Of FIT with several sessions, a folder, in which each file is called after its session.
+        The file. Several sessions as FIT need a folder, in which each file is named after its session.
     made_at : datetime
-        Now, in the time zone in which people are told moments.
+        Now, in the reader's time zone.
     overwrite : bool
-        Whether files may take the place of others that are there.
+        Whether existing files may be replaced.
 
     Raises
     ------
     ValueError
         If there are no sessions.
     FileThere
-        If a file is there and must not be overwritten.
+        If a file exists and must not be overwritten.
     NotWritten
         If a file cannot be written.
     ExtraMissing
-        If Parquet is asked for and pyarrow is not installed.
+        If the format needs a library that is not installed: pyarrow for Parquet, fit-tool for FIT.
     """
     if not sessions:
         raise ValueError("there is no session to export")

@@ -1,28 +1,117 @@
-"""Stored sessions -> CSV, Parquet and JSON.
+"""Stored sessions -> CSV, Parquet and JSON. CSV and Parquet have one row for each repetition, with corrections.
 
-This module refuses to know where a file goes: it writes to the path that it is given.
+======================== ======= =============================================================================
+column                   type    what
+======================== ======= =============================================================================
+session                  integer number of the session
+trained_at               time    start of the recording, or when it was saved if that is not known; UTC
+recording                text    path of the recording when it was saved
+set                      integer number of the set in the session, from 1
+repetition               integer number of the repetition in the set, from 1
+pattern                  text    squat, hinge or uncertain, as corrected
+measured_pattern         text    as measured; empty if nothing was measured
+confidence               number  probability that the measured pattern is right
+added                    boolean true if the person added it
+exercise                 text    name of the exercise that the person entered
+load_kg                  number  load that the person entered, kg
+note                     text    the person's note on the repetition
+set_note                 text    the person's note on the set
+start_s                  number  leaving standing, s on the recording's own clock
+bottom_s                 number  turning point, s
+end_s                    number  standing again, s
+trunk_angle_deg          number  peak forward tilt of the pelvis away from quiet standing, degrees
+hip_drop_m               number  how far the hip joint sank, m
+eccentric_s              number  way down, s
+pause_s                  number  rest at the turning point, s
+concentric_s             number  way up, s
+mean_concentric_velocity_m_s number mean upward velocity of the hip on the way up, m/s
+peak_concentric_velocity_m_s number largest upward velocity of the hip on the way up, m/s
+angle_at_bottom_deg      number  tilt at the lowest point of the hip, degrees
+sideways_tilt_deg        number  largest tilt out of the sagittal plane, left positive, degrees
+turn_deg                 number  turn about the vertical from start to end, left positive, degrees
+trunk_lead_s             number  time from the tilt of the trunk to the drop of the hip, s; positive is hips first
+hip_drop_from            text    standing, or top: the top of a touch-and-go repetition may lie below standing
+======================== ======= =============================================================================
+
+A cell is empty where nothing was measured or entered. A repetition that the person deleted has no row.
+
+In CSV, a text that a spreadsheet would run as a formula (one that begins with ``=``, ``+``, ``-``, ``@``, a tab or a
+line break) gets an apostrophe in front. Parquet and JSON keep every text as it is.
 """
 
 from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 
-from imu.app.export.rows import COLUMNS, Cell, rows
 from imu.errors import ExtraMissing
-from imu.report.objects import stored_object
+from imu.report.objects import FIGURES, figure, stored_object
+from imu.report.session_view import Figures, RepetitionView, SessionView, SetView, view_of_stored
 from imu.store import StoredSession
+
+Cell = int | float | bool | str | datetime | None
+CellOf = Callable[[SessionView, SetView, RepetitionView], Cell]
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+"""A spreadsheet runs a cell that begins with one of these (OWASP, CSV injection)."""
+
+
+def _figure(figure_of: Callable[[Figures], Cell]) -> CellOf:
+    return lambda _, __, one: None if one.figures is None else figure_of(one.figures)
+
+
+def _rounded_figure(name: str) -> CellOf:
+    return _figure(lambda figures: figure(figures, name))
+
+
+COLUMNS: dict[str, tuple[type, CellOf]] = {
+    "session": (int, lambda view, _, __: view.id),
+    "trained_at": (datetime, lambda view, _, __: view.started_at or view.saved_at),
+    "recording": (str, lambda view, _, __: view.recording),
+    "set": (int, lambda _, one_set, __: one_set.number),
+    "repetition": (int, lambda _, __, one: one.number),
+    "pattern": (str, lambda _, __, one: one.pattern.value),
+    "measured_pattern": (str, _figure(lambda figures: figures.pattern.value)),
+    "confidence": (float, _figure(lambda figures: round(figures.confidence, 3))),
+    "added": (bool, lambda _, __, one: one.added),
+    "exercise": (str, lambda _, one_set, one: one_set.exercise if one.exercise is None else one.exercise),
+    "load_kg": (float, lambda _, one_set, one: one_set.load_kg if one.load_kg is None else one.load_kg),
+    "note": (str, lambda _, __, one: one.note),
+    "set_note": (str, lambda _, one_set, __: one_set.note),
+    "start_s": (float, lambda _, __, one: round(one.start_s, 3)),
+    "bottom_s": (float, _figure(lambda figures: round(figures.bottom_s, 3))),
+    "end_s": (float, lambda _, __, one: round(one.end_s, 3)),
+    **{name: (float, _rounded_figure(name)) for name in FIGURES},
+    "hip_drop_from": (str, _figure(lambda figures: figures.hip_drop_from)),
+}
+"""Name -> type and the function that makes a cell. A test compares the names with the table above."""
+
+
+def rows(sessions: Iterable[StoredSession]) -> Iterator[tuple[Cell, ...]]:
+    """Give a row for each repetition that counts, with a cell for each of `COLUMNS`."""
+    for stored in sessions:
+        view = view_of_stored(stored)
+        for one_set in view.sets:
+            for one in one_set.repetitions:
+                yield tuple(cell_of(view, one_set, one) for _, cell_of in COLUMNS.values())
 
 
 def write_csv(sessions: Iterable[StoredSession], path: Path) -> None:
-    """Write a row for each repetition (see :mod:`imu.app.export.rows`) in UTF-8, below a line of names."""
+    """Write the rows in UTF-8, below a line of names."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
-        writer.writerows([_text(cell) for cell in row] for row in rows(sessions))
+        writer.writerows([_csv_text(cell) for cell in row] for row in rows(sessions))
+
+
+def _csv_text(cell: Cell) -> Cell:
+    if isinstance(cell, datetime):
+        return cell.isoformat(timespec="seconds")
+    if isinstance(cell, bool):
+        return str(cell).lower()
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
 
 
 def write_parquet(sessions: Iterable[StoredSession], path: Path) -> None:
@@ -52,13 +141,7 @@ def write_parquet(sessions: Iterable[StoredSession], path: Path) -> None:
 
 
 def write_json(sessions: Iterable[StoredSession], path: Path) -> None:
-    """Write an array with the object of ``imu review --json`` of each session."""
+    """Write an array with the object of ``imu review --json`` for each session."""
     with path.open("w", encoding="utf-8", newline="\n") as file:
         objects = (json.dumps(stored_object(one), ensure_ascii=False, allow_nan=False) for one in sessions)
         file.write("[" + ",\n ".join(objects) + "]\n")
-
-
-def _text(cell: Cell) -> Cell:
-    if isinstance(cell, datetime):
-        return cell.isoformat(timespec="seconds")
-    return str(cell).lower() if isinstance(cell, bool) else cell

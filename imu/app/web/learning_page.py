@@ -10,7 +10,7 @@ from imu.app.web.dialogs import sure_dialog
 from imu.app.web.frame import button
 from imu.app.web.kept import ask_store, now
 from imu.errors import ImuError
-from imu.report.learnt import learnt_facts
+from imu.report.learning import learnt_facts
 from imu.report.markup import joined, tag
 from imu.store import KnownOfPerson, SessionStore
 

@@ -12,12 +12,8 @@ from datetime import datetime
 
 from imu.motion.pattern import Pattern
 from imu.report.cues import cues
-from imu.report.html_report import changes_of, loads_of, means_of
-from imu.report.markup import Markup, joined, tag
-from imu.report.replay import Replayed
-from imu.report.session_page import flaws
-from imu.report.telling import told
-from imu.report.words import clock, counted, load, tempo
+from imu.report.markup import Markup, changes_of, joined, loads_of, means_of, tag
+from imu.report.words import clock, counted, flaws, load, log_line, tempo
 from imu.store import CorrectedRepetition, CorrectedSession, CorrectedSet, StoredSession
 
 _SHAPES = {
@@ -60,7 +56,7 @@ def facts_markup(stored: StoredSession) -> Markup:
     facts += [("Load", load(squats, hinges))] if squats + hinges else []
     rate = "" if stored.summary.sampling_rate_hz is None else f", {stored.summary.sampling_rate_hz:.4g} Hz"
     facts.append(("Duration", f"{clock(stored.summary.duration_s)} min{rate}"))
-    facts += [("Data", text) for text in ["; ".join(flaws(Replayed(stored.source, stored.summary)))] if text]
+    facts += [("Data", text) for text in ["; ".join(flaws(stored.summary))] if text]
     return tag("dl", *(joined(tag("dt", name), tag("dd", text)) for name, text in facts), class_="facts")
 
 
@@ -153,4 +149,4 @@ def rejected_markup(session: CorrectedSession) -> Markup | None:
 
 def log_markup(session: CorrectedSession) -> Markup | None:
     """Return what was corrected, in the order in which it was."""
-    return tag("ol", *(tag("li", told(one)) for one in session.log), class_="log") if session.log else None
+    return tag("ol", *(tag("li", log_line(one)) for one in session.log), class_="log") if session.log else None

@@ -18,8 +18,7 @@ from imu.errors import ImuError
 from imu.motion.pattern import Pattern
 from imu.report.curves import AngleCurve
 from imu.report.markup import Markup, joined, tag
-from imu.report.telling import sentence_of
-from imu.report.words import counted, number_of
+from imu.report.words import counted, number_of, sentence_of
 from imu.store import CorrectedSession, Correction, CorrectionRefused, SessionStore, StoredSession
 from imu.store.home import recordings_folder
 

@@ -1,0 +1,281 @@
+"""What `imu` prints in a terminal about sessions: one session, many, and weeks of training.
+
+A session's page draws from its :class:`~imu.report.session_view.SessionView`.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from imu.motion.pattern import Pattern
+from imu.motion.repetitions import RejectedMovement
+from imu.report.replay import Replayed
+from imu.report.session_view import RejectedView, RepetitionView, SessionView, SetView, view_of_replayed
+from imu.report.trends import PatternTrend, Trend
+from imu.report.words import clock, counted, days_ago, load, number_of, printable, reasons, sparkline
+from imu.store import Balance, SessionOverview
+
+COLOUR = {Pattern.SQUAT: "cyan", Pattern.HINGE: "magenta", Pattern.UNCERTAIN: "dim", Pattern.MIXED: "yellow"}
+"""The colour of each pattern. The word always stands there too."""
+
+# --- parts of every page ---------------------------------------------------------------------------------------------
+
+
+def labelled(lines: Iterable[tuple[str, str]]) -> Table:
+    """Return lines that have a label and, beside it, a text that wraps."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column()
+    for label, text in lines:
+        grid.add_row(label, Text(text))
+    return grid
+
+
+def plain_table(*headings: str) -> Table:
+    """Return a table without a frame; numbers are right-aligned, patterns left-aligned."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading == "pattern" else "right", no_wrap=True)
+    return table
+
+
+# --- one session -----------------------------------------------------------------------------------------------------
+
+
+def session_page(view: SessionView, *, verbose: bool) -> Group:
+    """Return the page of one session; `verbose` adds each repetition and each movement that was not counted."""
+    rate = f", {view.rate}" if view.rate else ""
+    parts: list[RenderableType] = [Text.assemble((printable(view.recording), "bold"), f"  {view.duration} min{rate}")]
+    if view.sets:
+        parts += [_sets_table(view.sets), ""]
+    if verbose and view.sets:
+        parts += [_repetitions_table(view.sets), ""]
+    if verbose and view.rejected:
+        parts += [_rejected_table(view.rejected), ""]
+    return Group(*parts, labelled(_lines(view)))
+
+
+def _lines(view: SessionView) -> list[tuple[str, str]]:
+    lines = [("Counted", view.counted)]
+    lines += [(f"Set {one.number}", text) for one in view.sets if (text := _words_of_set(one))]
+    lines += [
+        (label, text)
+        for label, text in (("Load", view.load), ("Not counted", view.not_counted), ("Data", view.flaws))
+        if text
+    ]
+    lines += [("" if i else "Corrected", text) for i, text in enumerate(view.corrections)]
+    if view.id is not None:
+        lines.append(("Session", str(view.id)))
+    return lines
+
+
+def _words_of_set(view: SetView) -> str:
+    """Return what the person entered, the lines of block characters and the cues, on one line."""
+    lines = " ".join(
+        f"{name} {line}" for name, line in (("angle", view.angle_line), ("speed", view.speed_line)) if line
+    )
+    return "; ".join(text for text in (view.entered, lines, *view.cues) if text)
+
+
+def _sets_table(sets: Sequence[SetView]) -> Table:
+    table = plain_table("set", "start", "pattern", "reps", "angle\ndeg", "drop\nm", "tempo s\ndown-pause-up")
+    for heading in ("speed up\nm/s", "speed\nlost %"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for one in sets:
+        figures = (one.angle, one.drop, one.tempo, one.speed, one.speed_lost)
+        table.add_row(
+            str(one.number),
+            one.start,
+            Text(one.pattern, style=COLOUR[one.pattern]),
+            str(len(one.repetitions)),
+            *(text or "-" for text in figures),
+        )
+    return table
+
+
+def _repetitions_table(sets: Sequence[SetView]) -> Table:
+    headings = ("set", "rep", "start", "pattern", "sure\n%", "angle\ndeg", "bottom\ndeg", "drop\nm")
+    table = plain_table(*headings, "tempo s\ndown-pause-up", "speed up\nm/s")
+    has_changes = any(one.changes for one_set in sets for one in one_set.repetitions)
+    if has_changes:
+        table.add_column("corrected", justify="left", overflow="fold")
+    for one_set in sets:
+        for one in one_set.repetitions:
+            cells = [str(one_set.number), str(one.number), one.start, *_repetition_cells(one)]
+            table.add_row(*cells, *([one.changes] if has_changes else []))
+        table.add_section()
+    return table
+
+
+def _repetition_cells(one: RepetitionView) -> list[str | Text]:
+    figures = (one.sure, one.angle, one.angle_at_bottom, one.drop, one.tempo, one.speed)
+    return [Text(one.pattern, style=COLOUR[one.pattern]), *(text or "-" for text in figures)]
+
+
+def _rejected_table(rejected: Iterable[RejectedView]) -> Table:
+    table = plain_table("from", "to", "not counted, because")
+    table.columns[-1].justify = "left"
+    for one in rejected:
+        because = one.reason
+        if one.figures is not None:
+            because += f": {one.figures.pattern}, {one.angle} deg, {one.drop} m, {one.tempo} s"
+        table.add_row(one.start, one.end, because)
+    return table
+
+
+# --- many sessions ---------------------------------------------------------------------------------------------------
+
+
+class OneLineEach:
+    """A table of many recordings, printed line by line as they are replayed, and their totals."""
+
+    _HEADINGS = "    time  sets  squat  hinge  uncertain  not counted"
+
+    def __init__(self, names: Sequence[str], width: int) -> None:
+        """Fit the column of names to the longest name and to `width` characters."""
+        self._folder = _common_folder(names)
+        longest = max(len(self._short(name)) for name in names)
+        self._name_width = max(12, min(longest, width - len(self._HEADINGS) - len("  session 9999")))
+        self._totals = [0, 0, 0]
+        self._sets = self._replayed = self._flawed = 0
+        self._rejected: list[RejectedMovement] = []
+
+    def _short(self, name: str) -> str:
+        return printable(os.path.relpath(name, self._folder) if self._folder else name)
+
+    def heading(self) -> Text:
+        """Return the lines above all others."""
+        folder = f"{printable(self._folder)}\n" if self._folder else ""
+        return Text(folder + "recording".ljust(self._name_width) + self._HEADINGS, style="bold")
+
+    def line(self, replayed: Replayed, *, session_id: int | None) -> Text:
+        """Return the line of one recording, and add the recording to the totals."""
+        view = view_of_replayed(replayed, session_id)
+        totals = (view.squats, view.hinges, view.uncertain)
+        self._totals = [a + b for a, b in zip(self._totals, totals, strict=True)]
+        self._sets += len(view.sets)
+        self._replayed += 1
+        self._flawed += bool(view.flaws)
+        self._rejected += replayed.summary.rejected
+        name = self._short(view.recording)
+        name = name if len(name) <= self._name_width else "~" + name[-self._name_width + 1 :]
+        squats, hinges, uncertain = (str(count or ".") for count in totals)
+        text = Text(f"{name:{self._name_width}}{view.duration:>8}{len(view.sets) or '.':>6}")
+        text.append(f"{squats:>7}", style=COLOUR[Pattern.SQUAT]).append(f"{hinges:>7}", style=COLOUR[Pattern.HINGE])
+        text.append(f"{uncertain:>11}{len(view.rejected) or '.':>13}")
+        return text.append("" if session_id is None else f"  session {session_id}")
+
+    def closing(self, failed: int) -> Table:
+        """Return the totals of all recordings; `failed` is the number of those that could not be read."""
+        squats, hinges, uncertain = self._totals
+        broken = f", {failed} could not be read" if failed else ""
+        lines = [
+            ("Recordings", f"{self._replayed}{broken}"),
+            ("Counted", f"{counted(squats, hinges, uncertain)} in {number_of(self._sets, 'set')}"),
+        ]
+        if squats + hinges:
+            lines.append(("Load", load(squats, hinges)))
+        lines += [("Not counted", text) for text in [reasons(self._rejected)] if text]
+        if self._flawed:
+            lines.append(
+                ("Data", f"{number_of(self._flawed, 'recording')} damaged or with gaps or faulty rows: see --reps")
+            )
+        return labelled(lines)
+
+
+def _common_folder(names: Sequence[str]) -> str:
+    """Return the folder that holds all recordings; empty if they have none in common."""
+    try:
+        return os.path.commonpath([Path(name).parent for name in names])
+    except ValueError:  # absolute and relative paths, or several drives
+        return ""
+
+
+def overview_table(overviews: Iterable[SessionOverview]) -> Table:
+    """Return the list of stored sessions."""
+    lines = list(overviews)
+    corrected = any(overview.corrections for overview in lines)
+    headings = ("session", "trained", "min", "sets", "squat", "hinge", "uncertain")
+    table = plain_table(*headings, *(["corrected"] if corrected else []))
+    table.add_column("recording", overflow="fold")
+    for overview in lines:
+        numbers = (overview.sets, overview.squats, overview.hinges, overview.uncertain)
+        table.add_row(
+            str(overview.id),
+            f"{overview.trained_at.astimezone():%Y-%m-%d %H:%M}",
+            clock(overview.duration_s),
+            *(str(number or ".") for number in numbers),
+            *([str(overview.corrections or ".")] if corrected else []),
+            printable(overview.source.replace("\\", "/").rsplit("/", 1)[-1]),
+        )
+    return table
+
+
+def balance_lines(balances: Iterable[Balance], days_since: dict[Pattern, int | None]) -> Table:
+    """Return squats against hinges over the last days, and when each pattern was last trained."""
+    lines = [(f"{b.days} days", counted(b.squats, b.hinges, 0)) for b in balances]
+    lines += [(f"Last {pattern}", days_ago(days)) for pattern, days in days_since.items()]
+    return labelled(lines)
+
+
+# --- weeks of training -----------------------------------------------------------------------------------------------
+
+
+def trend_page(periods: Sequence[Trend], days_since: dict[Pattern, int | None], notes: Sequence[str]) -> Group:
+    """Return a table with a row for each day or week, lines of block characters over all of them, and the notes."""
+    lines = [
+        *_pattern_line("Squats", [one.squat for one in periods]),
+        *_pattern_line("Hinges", [one.hinge for one in periods]),
+        ("Squat share", sparkline([one.squat_share for one in periods], 1.0) + "  of squats and hinges, a block each"),
+        *((f"Last {pattern}", days_ago(days)) for pattern, days in days_since.items()),
+        *(("Note", note) for note in notes),
+    ]
+    return Group(_trend_table(periods), "", labelled(lines))
+
+
+def _trend_table(periods: Sequence[Trend]) -> Table:
+    table = plain_table("week of" if periods and periods[0].days > 1 else "day")
+    for pattern in (Pattern.SQUAT, Pattern.HINGE):
+        for number, figure in enumerate(("sets", "reps", "deg", "m", "m/s")):
+            heading = f"{pattern if number == 0 else ''}\n{figure}"
+            table.add_column(Text(heading, style=COLOUR[pattern]), justify="right", no_wrap=True)
+    table.add_column("squat\n%", justify="right", no_wrap=True)
+    for one in periods:
+        share = one.squat_share
+        table.add_row(
+            f"{one.start:%Y-%m-%d}",
+            *_trend_cells(one.squat),
+            *_trend_cells(one.hinge),
+            "." if share is None else f"{100 * share:.0f}",
+        )
+    return table
+
+
+def _trend_cells(one: PatternTrend) -> list[str]:
+    return [
+        str(one.sets or "."),
+        str(one.repetitions or "."),
+        "." if one.trunk_angle_rad is None else f"{math.degrees(one.trunk_angle_rad):.0f}",
+        "." if one.hip_drop_m is None else f"{one.hip_drop_m:.2f}",
+        "." if one.speed_m_s is None else f"{one.speed_m_s:.2f}",
+    ]
+
+
+def _pattern_line(name: str, trend: Sequence[PatternTrend]) -> list[tuple[str, str]]:
+    """Return repetitions, angle and drop as lines of block characters, if there are any repetitions."""
+    if not any(one.repetitions for one in trend):
+        return []
+    lines = {
+        "reps": sparkline([float(one.repetitions) for one in trend]),
+        "angle": sparkline([one.trunk_angle_rad for one in trend], math.radians(10)),
+        "drop": sparkline([one.hip_drop_m for one in trend], 0.08),
+    }
+    return [(name, "  ".join(f"{figure} {line}" for figure, line in lines.items()))]
