@@ -1,13 +1,14 @@
-"""How many tests run at a time, and fixtures that several share: a virtual radio, waiting instead of sleeping."""
+"""How many tests run at a time, and fixtures that several share: a virtual radio, a fast clock, waiting with a limit."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 import pytest
 import pytest_asyncio
+from fast_clock import FastLoop
 from hypothesis import settings
 
 from imu.virtual.radio import VirtualRadio
@@ -20,6 +21,21 @@ settings.load_profile("any machine")
 def pytest_xdist_auto_num_workers() -> int:
     """Return how many processes run tests, for ``-n auto``: more than processors, as many tests wait for a radio."""
     return max(2, round(1.5 * (os.cpu_count() or 1)))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "clock(name): the event loop's clock, 'real' (default) or 'fast' (fast_clock.py)"
+    )
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Give a test the event loop that its marker, or that of its file, names."""
+    marker = item.get_closest_marker("clock")
+    name = "real" if marker is None else marker.args[0]
+    return {name: {"real": asyncio.new_event_loop, "fast": FastLoop}[name]}
 
 
 Until = Callable[..., Awaitable[None]]

@@ -54,6 +54,8 @@ from imu.sensors.conversation import (
 from imu.virtual.radio import RadioConditions
 from imu.virtual.sensors.twin import Characteristic, Property, Said, Service, WriteRefused
 
+pytestmark = pytest.mark.clock("fast")
+
 SERVICE = "7a2b0001-5f3c-4e1d-9b8a-6c1d2e3f4a5b"
 DATA = "7a2b0002-5f3c-4e1d-9b8a-6c1d2e3f4a5b"
 CONTROL = "7a2b0003-5f3c-4e1d-9b8a-6c1d2e3f4a5b"
@@ -836,6 +838,7 @@ async def test_bluetooth_that_is_off_at_the_start_is_told_at_once(rogue):
     assert len(rogue.clients) == 1
 
 
+@pytest.mark.clock("real")
 async def test_a_program_that_was_held_up_does_not_take_the_link_for_silent(rogue, until):
     quick = replace(FAST, connection=replace(FAST.connection, silence_s=0.2))
     async with talk(rogue, parameters=quick) as talking:

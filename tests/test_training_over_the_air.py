@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import pytest_asyncio
+from fast_clock import LoopHostClock
 
 import firmware_protocol as protocol
 from imu.bluetooth import HostClock, LinkState
@@ -50,6 +51,8 @@ from imu.virtual.sensors.reference_twin import ReferenceTwin
 TIER = os.environ.get("BLE_TIER", "virtual")
 LATE = 5.0 if TIER == "bluez" else 1.0
 """By how much an emulated processor may be late."""
+
+pytestmark = pytest.mark.clock("fast" if TIER == "virtual" else "real")
 
 a_minute = functools.cache(lambda: virtual_signal(1, 60.0))
 
@@ -124,7 +127,8 @@ async def listen(
 ) -> Heard:
     """Train until a condition holds, and hang up."""
     heard = heard or Heard()
-    driver, clock = REFERENCE.driver(rate_hz), HostClock()
+    driver = REFERENCE.driver(rate_hz)
+    clock = LoopHostClock() if TIER == "virtual" else HostClock()
     link = SensorLink(air.radio, choice or SensorChoice(), recognise, clock)
     closing: asyncio.Task[None] | None = None
     async with asyncio.timeout(within_s * LATE):
@@ -295,6 +299,7 @@ async def test_another_version_of_the_protocol_is_refused(air: Air, monkeypatch:
     assert heard.blocks == []
 
 
+@pytest.mark.clock("real")
 async def test_a_client_that_was_killed_comes_again(air: Air, tmp_path: Path) -> None:
     """The sensor is left streaming to nobody; the next client gets a whole stream of its own."""
     if TIER == "virtual":

@@ -24,6 +24,8 @@ from imu.sensors.conversation import Advertisement
 from imu.virtual.radio import LinkChange, LinkEvent, RadioConditions, VirtualRadio, VirtualSensor, adapter
 from imu.virtual.radio.advertising import decode_advertisement, encode_advertisement
 
+pytestmark = pytest.mark.clock("fast")
+
 Until = Callable[..., Awaitable[None]]
 
 
@@ -415,6 +417,7 @@ async def process(script: str, *arguments: str) -> AsyncIterator[tuple[asyncio.s
         await running.communicate()
 
 
+@pytest.mark.clock("real")
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL to send")
 async def test_a_sensor_in_another_process_survives_killed_clients_and_clients_survive_it(until: Until) -> None:
     async with process(SIMULATOR, "0") as (simulator, port):

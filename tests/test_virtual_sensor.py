@@ -49,6 +49,8 @@ from imu.virtual.sensors import TWINS
 from imu.virtual.sensors.reference_firmware import ReferenceParameters
 from imu.virtual.sensors.reference_twin import ReferenceTwin
 
+pytestmark = pytest.mark.clock("fast")
+
 Until = Callable[..., Awaitable[None]]
 SQUATS = next((Path(__file__).parent.parent / "recordings").glob("simulated_air_squats.csv*"))
 STARTED_NS = 1_790_000_000_000_000_000
@@ -296,6 +298,7 @@ async def command() -> AsyncIterator[tuple[asyncio.subprocess.Process, Lines]]:
         await running.communicate()
 
 
+@pytest.mark.clock("real")
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send")
 async def test_the_command_says_what_happens_and_ends_with_ctrl_c() -> None:
     async with command() as (running, lines):

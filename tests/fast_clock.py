@@ -1,0 +1,73 @@
+"""An event loop whose clock runs fast: a minute of virtual radio in seconds, with the same order of events.
+
+Everything in the loop takes its time from the loop: the virtual radio, the twins, bleak's and our own timeouts. So
+none of them has to know. The clock moves only while the loop waits, and then exactly to the next timer. How long a
+callback takes on a slow machine changes nothing, and a run repeats exactly, unless something outside the loop
+(a thread, a process, a network) wakes it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+import time
+
+from imu.bluetooth.host_clock import HostClock
+
+SPEED = 20.0
+SHORTEST_WAIT_S = 0.001
+"""The selector cannot wait for less; shorter waits are added up."""
+STARTED_S = 1000.0
+"""The loop's clock at its start: always the same, so that runs are the same."""
+STARTED_NS = 1_790_000_000_000_000_000
+"""The wall clock at that moment, for `LoopHostClock`."""
+
+
+class _FastSelector(selectors.DefaultSelector):
+    """A selector with a clock that runs `speed` times as fast as real time while it waits."""
+
+    def __init__(self, speed: float) -> None:
+        super().__init__()
+        self.now_s = STARTED_S
+        self._speed = speed
+        self._free_at_s = 0.0  # real time at which the present moment of the fast clock is due
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        """Wait for input or until `timeout` has passed on the fast clock."""
+        if timeout is not None and timeout <= 0:
+            return super().select(0)
+        began_s = time.monotonic()
+        wait_s = None
+        if timeout is not None:
+            due_s = max(began_s, self._free_at_s + timeout / self._speed)
+            wait_s = due_s - began_s if due_s - began_s >= SHORTEST_WAIT_S else 0.0
+        ready = super().select(wait_s)
+        if timeout is not None and not ready:
+            self.now_s += timeout
+            self._free_at_s = due_s
+        elif wait_s != 0.0:
+            ended_s = time.monotonic()
+            passed_s = (ended_s - began_s) * self._speed
+            self.now_s += passed_s if timeout is None else min(passed_s, timeout)
+            self._free_at_s = ended_s
+        return ready
+
+
+class FastLoop(asyncio.SelectorEventLoop):
+    """An event loop whose clock runs at most `speed` times as fast as real time; slower if the processor is busy."""
+
+    def __init__(self, speed: float = SPEED) -> None:
+        self._fast = _FastSelector(speed)
+        super().__init__(self._fast)
+
+    def time(self) -> float:
+        """Return the time of the fast clock, s."""
+        return self._fast.now_s
+
+
+class LoopHostClock(HostClock):
+    """Stamps messages with the time of the event loop, whichever it is."""
+
+    def now_ns(self) -> int:
+        """Return the loop's time as nanoseconds since 1970."""
+        return STARTED_NS + round((asyncio.get_running_loop().time() - STARTED_S) * 1e9)
