@@ -1,4 +1,4 @@
-"""How many tests run at a time, and fixtures that several share: a virtual radio, a fast clock, waiting with a limit."""
+"""How many tests run at a time, and what several share: a virtual radio, a fast clock, waiting with a limit."""
 
 from __future__ import annotations
 

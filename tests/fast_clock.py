@@ -12,7 +12,7 @@ import asyncio
 import selectors
 import time
 
-from imu.bluetooth.host_clock import HostClock
+from imu.bluetooth import HostClock
 
 SPEED = 20.0
 SHORTEST_WAIT_S = 0.001

@@ -8,6 +8,7 @@ This module refuses to know what is sent.
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections import deque
 from dataclasses import dataclass, field
@@ -202,7 +203,8 @@ class RadioLink(link.LocalLink):
         """Plan the next connection event if there is anything to carry."""
         if path.timer is None and path.silent_since is None and any(path.waiting.values()):
             loop = asyncio.get_running_loop()
-            at_s = (loop.time() // delay_s + 1) * delay_s if delay_s else loop.time()
+            # A millionth of an interval: the clock may stand on an event, or by rounding just before it.
+            at_s = (math.floor(loop.time() / delay_s + 1e-6) + 1) * delay_s if delay_s else loop.time()
             path.timer = loop.call_at(at_s, self._connection_event, path)
 
     def _connection_event(self, path: Path) -> None:
