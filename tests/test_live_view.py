@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imu.bluetooth import LinkState
-from imu.live.cueing import cue, velocity_loss
-from imu.live.event_object import event_object
-from imu.live.live import LONE_OFFERED_S, MESSAGE_SHOWN_S, MESSAGES, NOT_COUNTED_SHOWN_S, LiveTraining, tally
+from imu.live.event_channel import event_object
+from imu.live.live_training import LONE_OFFERED_S, MESSAGE_SHOWN_S, MESSAGES, NOT_COUNTED_SHOWN_S, LiveTraining, tally
 from imu.live.live_view import Gravity, Link, LiveView, Phase, Tally, TrainedBefore
+from imu.live.signals import form_cue as cue
+from imu.live.signals import velocity_loss_of_set as velocity_loss
 from imu.motion.form import Posture
 from imu.motion.pattern import Pattern
 from imu.motion.repetitions import RejectedMovement, Repetition

@@ -15,11 +15,11 @@ import pytest
 from test_live_view import CONNECTED, counted, rejected, repetition, set_of
 
 from imu.bluetooth import LinkState
-from imu.live import speech
-from imu.live.announcing import Announcement, Announcer, announcements
-from imu.live.live import LiveTraining
+from imu.live import voice as voice_module
+from imu.live.announcements import Announcement, Announcer, announcements
+from imu.live.live_training import LiveTraining
 from imu.live.live_view import Link, LiveView
-from imu.live.speech import FRESH_S, Engine, Voice, find_engine, missing_engine
+from imu.live.voice import FRESH_S, Engine, Voice, find_engine, missing_engine
 from imu.motion.pattern import Pattern
 from imu.recordings.recording import read_recording
 from imu.session import RepetitionTakenBack, Session, SetClosed
@@ -198,7 +198,7 @@ def test_closing_does_not_wait_for_an_engine_that_hangs(engines, voice):
 
 def test_an_engine_that_hangs_is_ended(engines, voice, monkeypatch):
     monkeypatch.setattr(
-        speech, "_waited_for", lambda process, _=0: (process.kill(), process.communicate(), (True, ""))[2]
+        voice_module, "_waited_for", lambda process, _=0: (process.kill(), process.communicate(), (True, ""))[2]
     )
     voice.say("5", urgent=True)
     voice.close()

@@ -18,7 +18,7 @@ from imu.app.plain_lines import plain_line
 from imu.app.screen import screen
 from imu.app.terminal import TerminalScreen, can_draw
 from imu.bluetooth import LinkState
-from imu.live.live import LiveTraining
+from imu.live.live_training import LiveTraining
 from imu.live.live_view import Link, LiveView, Tally, TrainedBefore
 from imu.live.screen_parts import ASCII, UNICODE, bar
 from imu.motion.form import Posture
@@ -361,7 +361,7 @@ CHILD = textwrap.dedent(
     import asyncio, sys
     from rich.console import Console
     from imu.app.keys import Keyboard
-    from imu.live.live import LiveTraining
+    from imu.live.live_training import LiveTraining
     from imu.app.terminal import TerminalScreen, can_draw
 
     async def main(how):

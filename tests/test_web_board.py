@@ -20,8 +20,8 @@ from imu.app.web.small_curves import POINTS, evenly, small_curves
 from imu.app.web.trail import KEPT_S, Trail
 from imu.app.web.watching import MOST_POINTS, Watcher
 from imu.bluetooth import LinkState
-from imu.live.announcing import Announcement, Announcer
-from imu.live.live import LiveTraining
+from imu.live.announcements import Announcement, Announcer
+from imu.live.live_training import LiveTraining
 from imu.live.live_view import Link, LiveView
 from imu.motion.form import Posture
 from imu.motion.pattern import Pattern

@@ -59,8 +59,33 @@ def train(
         float | None, typer.Option("--duration", min=1.0, metavar="S", help="End after so many seconds.")
     ] = None,
     rate: Annotated[float, typer.Option("--rate", min=20.0, max=1000.0, metavar="HZ", help="Sampling rate.")] = 100.0,
+    exercise: Annotated[
+        str | None, typer.Option("--exercise", metavar="NAME", help="What you train; targets of last time are used.")
+    ] = None,
+    load: Annotated[str | None, typer.Option("--load", metavar="KG", help="Load: 100, 100kg or 225lb.")] = None,
+    reps: Annotated[int | None, typer.Option("--reps", metavar="N", help="Repetitions of a set.")] = None,
+    sets: Annotated[int | None, typer.Option("--sets", metavar="N", help="Sets.")] = None,
     rest: Annotated[
         float | None, typer.Option("--rest", min=1.0, metavar="S", help="How long you mean to rest between sets.")
+    ] = None,
+    tempo: Annotated[
+        str | None, typer.Option("--tempo", metavar="D-P-U", help="Seconds down, pause, up: 3-1-X; X is fast.")
+    ] = None,
+    depth: Annotated[
+        str | None, typer.Option("--depth", metavar="CM", help="Least hip drop, or best: as deep as before.")
+    ] = None,
+    angle: Annotated[
+        str | None, typer.Option("--angle", metavar="DEG", help="Least trunk angle of a hinge, or best.")
+    ] = None,
+    velocity: Annotated[
+        str | None, typer.Option("--velocity", metavar="M/S", help="Zone of the mean speed up: 0.4-0.6.")
+    ] = None,
+    stop_loss: Annotated[
+        float | None, typer.Option("--stop-loss", metavar="%", help="End the set at this loss of speed.")
+    ] = None,
+    plan: Annotated[
+        str | None,
+        typer.Option("--plan", metavar="FILE", help="A plan (TOML), one that ships (five-by-five), or last."),
     ] = None,
     save: Annotated[bool, typer.Option("--save/--no-save", help="Keep the recording and the session.")] = True,
     speak: Annotated[bool, typer.Option("--speak", help="Say the count and what changes.")] = False,
@@ -73,7 +98,7 @@ def train(
     Without --sensor the one of the last training is used, or else the nearest.
     Keys: e end set, u undo, p pause, k keep a lone repetition, q quit. Ctrl-C ends too; nothing is lost.
     """
-    from imu.app.train import TrainOptions
+    from imu.app.train import TrainOptions, chosen_plan
     from imu.app.train import train as run_training
     from imu.report.objects import session_object
     from imu.report.session_view import view_of_summary
@@ -86,6 +111,18 @@ def train(
 
         _serve(None, browse=True, wish=Wish(sensor, rest, duration, rate, save))
         return
+    targets = {
+        "name": exercise,
+        "load": load,
+        "sets": sets,
+        "reps": reps,
+        "rest": rest,
+        "tempo": tempo,
+        "depth": depth,
+        "angle": angle,
+        "velocity": velocity,
+        "stop-loss": stop_loss,
+    }
     options = TrainOptions(
         sensor=sensor,
         duration_s=duration,
@@ -93,7 +130,7 @@ def train(
         save=save,
         speak=speak,
         bell=bell,
-        rest_s=rest,
+        plan=chosen_plan(plan, targets),
         as_json=as_json,
         software_version=software_version(),
     )

@@ -74,7 +74,9 @@ def _figures(repetition: Repetition) -> str:
 
 
 def _cue(view: LiveView) -> str:
-    return "" if view.cue is None else f"  {view.cue}"
+    """Return the cue; where there is none, how the repetition stands against its targets."""
+    told = view.cue if view.cue is not None or view.look is None else view.look.word
+    return "" if told is None else f"  {told}"
 
 
 def _link_line(link: Link) -> str:

@@ -1,6 +1,6 @@
 """The terminal while training: a live screen where one can be drawn, else one line for each thing that happens.
 
-This module refuses to know what is on the screen (:mod:`imu.app.screen`) and what happened (:mod:`imu.live.live`).
+:mod:`imu.app.screen` draws the screen.
 """
 
 from __future__ import annotations

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TextIO
 
 from rich.console import Console
@@ -20,13 +21,23 @@ from imu.app.terminal import TerminalScreen, can_draw
 from imu.bluetooth import HostClock
 from imu.bluetooth.link import SensorLink
 from imu.commands import PersonCommand
-from imu.live.announcing import Announcer
-from imu.live.keeping import keep, last_sensor, personal_shift, remember_sensor_of, trained_before
-from imu.live.live import LiveTraining
+from imu.live.announcements import Announcer
+from imu.live.live_training import LiveTraining
 from imu.live.live_view import Gravity, LiveView
+from imu.live.memory import (
+    keep,
+    last_plan,
+    last_sensor,
+    personal_shift,
+    remember_plan,
+    remember_sensor_of,
+    remembered_targets,
+    trained_before,
+)
 from imu.live.radios import is_virtual, radio_for
-from imu.live.speech import Voice, find_engine, missing_engine
-from imu.live.training_run import Happened, Trained, TrainingPlan, TrainingRun
+from imu.live.targets import Plan, PlanUnusable, Targets, example_plans, read_plan
+from imu.live.training_run import Happened, Trained, TrainingRun, TrainingSettings
+from imu.live.voice import Voice, find_engine, missing_engine
 from imu.sensors.conversation import Caution, Refused
 from imu.sensors.kinds import recognise
 from imu.store.home import recordings_folder
@@ -59,8 +70,8 @@ class TrainOptions:
         Whether to say what happens; else a bell rings, if `bell`.
     bell : bool
         Whether to ring the terminal's bell.
-    rest_s : float or None
-        How long the person means to rest between sets.
+    plan : Plan or None
+        What the person means to do.
     as_json : bool
         Whether standard output is for a program: then what happens is told on standard error.
     software_version : str
@@ -73,9 +84,56 @@ class TrainOptions:
     save: bool
     speak: bool
     bell: bool
-    rest_s: float | None
+    plan: Plan | None
     as_json: bool
     software_version: str
+
+
+def chosen_plan(plan: str | None, targets: Mapping[str, Any]) -> Plan | None:
+    """Return the plan that the command line asks for; ``None`` without any target.
+
+    Parameters
+    ----------
+    plan : str or None
+        A file, the name of a plan that ships, or ``last``.
+    targets : mapping
+        Options by the names of :mod:`imu.live.targets`; ``None`` for those not given. They go before those of the plan.
+        Without a plan, what is not given is as it was when the exercise was trained last.
+
+    Raises
+    ------
+    PlanUnusable
+        If there is no such plan, or a target cannot be meant.
+    """
+    given = {key: value for key, value in targets.items() if value is not None}
+    if plan is not None:
+        return _with_targets(_named_plan(plan), given)
+    if not given:
+        return None
+    name = given.get("name")
+    remembered = remembered_targets(name) if isinstance(name, str) else None
+    base: dict[str, Any] = {} if remembered is None else remembered.as_object()
+    return Plan((Targets.from_object({**base, **given}, "the command line"),))
+
+
+def _named_plan(plan: str) -> Plan:
+    """Return the plan of a file, one that ships, or the last one."""
+    if plan == "last":
+        last = last_plan()
+        if last is None:
+            raise PlanUnusable("there is no last plan: no training had one so far")
+        return last
+    examples = example_plans()
+    return examples[plan] if plan in examples and not Path(plan).exists() else read_plan(Path(plan))
+
+
+def _with_targets(plan: Plan, given: Mapping[str, Any]) -> Plan:
+    """Return the plan with other targets in each of its exercises."""
+    if len(plan.exercises) > 1 and set(given) - {"rest"}:
+        option = sorted(set(given) - {"rest"})[0].replace("name", "exercise")
+        raise PlanUnusable(f"the plan has {len(plan.exercises)} exercises, so --{option} belongs into its file")
+    exercises = [Targets.from_object({**one.as_object(), **given}, "the command line") for one in plan.exercises]
+    return Plan(tuple(exercises), plan.name)
 
 
 def train(options: TrainOptions) -> Trained:
@@ -95,20 +153,20 @@ async def _train(options: TrainOptions) -> Trained:
     if name is None:
         last = last_sensor()
         name = None if last is None else last.wanted
-    plan = TrainingPlan(
+    settings = TrainingSettings(
         wished_rate_hz=options.rate_hz,
         software_version=options.software_version,
         recordings=recordings_folder() if options.save else None,
         duration_s=options.duration_s,
         personal=personal_shift(),
     )
-    live = LiveTraining(trained_before(), options.rest_s)
+    live = LiveTraining(trained_before(options.plan), plan=options.plan)
     asyncio.get_running_loop().set_exception_handler(_pass_over_late_answers)
     async with radio_for(name, options.duration_s) as (radio, choice):
         clock = HostClock()
         link = SensorLink(radio, choice, recognise, clock)
         with _Audience(options, live) as audience:
-            run = TrainingRun(link, clock, plan, live, audience.tell)
+            run = TrainingRun(link, clock, settings, live, audience.tell)
             keys = keyboard(audience.presses(run), audience.suspend, audience.resume)
             with ended_by_signals(run.stop), keys:
                 if sys.stdin.isatty() and not keys.listening:  # in the background: the screen is not ours
@@ -121,6 +179,8 @@ async def _train(options: TrainOptions) -> Trained:
                     await asyncio.gather(showing, return_exceptions=True)
     if not is_virtual(name):
         remember_sensor_of(trained)
+    if options.save and live.coach.plan is not None:
+        remember_plan(live.coach.plan)
     return trained
 
 

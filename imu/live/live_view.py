@@ -1,17 +1,22 @@
-"""Everything there is to show of a training at one moment.
+"""The live view model: everything there is to show of a training at one moment.
 
-What a terminal, a web page and a voice all draw from, so that they agree. This module refuses to know what it is drawn
-on, and how it came about (:mod:`imu.live.live`).
+Terminal, page and voice draw from it, so that they agree. :mod:`imu.live.live_training` makes it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from imu.bluetooth import LinkState
+from imu.live.signals import LOOKS, Best, Look, SignalKind
+from imu.live.targets import Targets
 from imu.motion.form import Posture
+from imu.motion.pattern import Pattern
 from imu.motion.repetitions import Repetition
+from imu.report.words import number_of
 from imu.sensors.conversation import Identified
 from imu.session import TrainingSet
 
@@ -91,12 +96,232 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
+class LastTime:
+    """The same set of the last session with this exercise."""
+
+    repetitions: int
+    load_kg: float | None
+    best_speed_m_s: float | None
+    days_ago: int
+
+    @property
+    def text(self) -> str:
+        """In words: ``last time 5 × 100 kg, best 0.52 m/s``."""
+        load = "" if self.load_kg is None else f" × {self.load_kg:g} kg"
+        noun = "" if load else " reps"
+        best = "" if self.best_speed_m_s is None else f", best {self.best_speed_m_s:.2f} m/s"
+        return f"last time {self.repetitions}{noun}{load}{best}"
+
+
+@dataclass(frozen=True, slots=True)
+class PastExercise:
+    """What earlier sessions say of an exercise.
+
+    Attributes
+    ----------
+    sets : tuple of LastTime
+        Its sets in the last session that has any.
+    best : Best
+        How far its repetitions went in that session.
+    """
+
+    sets: tuple[LastTime, ...] = ()
+    best: Best = field(default_factory=Best)
+
+
+@dataclass(frozen=True, slots=True)
 class TrainedBefore:
-    """What was trained before this session, from the store."""
+    """What was trained before this session, from the store.
+
+    Attributes
+    ----------
+    today, last_28_days : Tally
+        Squats against hinges of today, and of the 28 days before this session with today.
+    exercises : mapping of str to PastExercise
+        The last session of exercises, by name.
+    """
 
     today: Tally = Tally()
     last_28_days: Tally = Tally()
-    """Of the 28 days before this session, today included."""
+    exercises: Mapping[str, PastExercise] = field(default_factory=dict)
+
+
+class Measure(StrEnum):
+    """What a gauge or the bars of a set show."""
+
+    DEPTH = "depth"
+    """Hip drop, m."""
+    ANGLE = "angle"
+    """Trunk angle, rad."""
+    SPEED = "speed"
+    """Mean velocity of the way up, m/s."""
+
+
+FULL = {Measure.DEPTH: 0.6, Measure.ANGLE: math.radians(90), Measure.SPEED: 1.0}
+"""End of each scale: a deep squat of a tall person (a parallel squat drops the hip by 0.49 m at 1.75 m of height), a
+trunk parallel with the floor, a fast squat without load."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    """A measure that moves with the hip, and what it should reach.
+
+    Attributes
+    ----------
+    measure : Measure
+        Depth or angle.
+    now : float or None
+        Its value now; ``None`` without a connected sensor.
+    target : float or None
+        Target of a repetition.
+    last : float or None
+        Value of the last repetition.
+    full : float
+        End of the scale.
+    """
+
+    measure: Measure
+    now: float | None
+    target: float | None
+    last: float | None
+    full: float
+
+    def share(self, value: float) -> float:
+        """Return where on the scale a value is, 0 to 1."""
+        return min(1.0, max(0.0, value / self.full))
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One repetition of the set that is shown.
+
+    Attributes
+    ----------
+    value : float
+        In the measure of the bars.
+    signals : tuple of SignalKind
+        What it calls for, the most important first; empty without targets.
+    """
+
+    value: float
+    signals: tuple[SignalKind, ...] = ()
+
+    @property
+    def look(self) -> Look | None:
+        """How its most important signal is told."""
+        return LOOKS[self.signals[0]] if self.signals else None
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """The repetitions of the set that is shown, one bar each.
+
+    Attributes
+    ----------
+    measure : Measure
+        Speed where the hip sinks far enough for it, else depth or angle.
+    bars : tuple of Bar
+        In the order of time.
+    full : float
+        End of the scale; at least the largest value.
+    target_low, target_high : float or None
+        The zone or the least value to reach, where it is of this measure.
+    loss_line : float or None
+        Speed at which the set should end.
+    planned : int or None
+        How many bars the set should have.
+    """
+
+    measure: Measure
+    bars: tuple[Bar, ...] = ()
+    full: float = 1.0
+    target_low: float | None = None
+    target_high: float | None = None
+    loss_line: float | None = None
+    planned: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where in the plan the person is.
+
+    Attributes
+    ----------
+    title : str or None
+        Exercise and load, as ``back squat 100 kg``.
+    set_number : int
+        Which set of the exercise, from 1.
+    sets : int or None
+        How many it should have.
+    repetition : int
+        Repetitions done in it.
+    repetitions : int or None
+        How many it should have.
+    coming : bool
+        Whether the set is the next one.
+    done : bool
+        Whether the plan has no further set.
+    """
+
+    title: str | None
+    set_number: int
+    sets: int | None
+    repetition: int
+    repetitions: int | None
+    coming: bool = False
+    done: bool = False
+
+    @property
+    def text(self) -> str:
+        """In words: ``Back squat 100 kg, set 2 of 5, rep 3 of 5``."""
+        if self.done:
+            return "All sets of the plan are done"
+        title = "" if self.title is None else f"{self.title[0].upper()}{self.title[1:]}, "
+        of_sets = "" if self.sets is None else f" of {self.sets}"
+        start = f"{title}set {self.set_number}{of_sets}"
+        if self.coming:
+            reps = "" if self.repetitions is None else f", {number_of(self.repetitions, 'rep')}"
+            return f"Next: {start}{reps}"
+        of_reps = "" if self.repetitions is None else f" of {self.repetitions}"
+        return f"{start}, rep {self.repetition}{of_reps}"
+
+
+@dataclass(frozen=True, slots=True)
+class SetCard:
+    """What is to be said of a set that is done; SI units.
+
+    Attributes
+    ----------
+    title : str or None
+        Exercise and load.
+    pattern : Pattern
+        Of the set.
+    repetitions : int
+        How many.
+    best_speed_m_s, mean_speed_m_s, velocity_loss : float or None
+        ``None`` where the hip hardly sinks.
+    depth_m, trunk_angle_rad : float
+        Means.
+    tempo : str
+        Mean seconds down, paused and up.
+    good : int or None
+        Repetitions that met every target; ``None`` without targets.
+    well, try_next : str or None
+        One thing that went well, and one thing to try.
+    """
+
+    title: str | None
+    pattern: Pattern
+    repetitions: int
+    best_speed_m_s: float | None
+    mean_speed_m_s: float | None
+    velocity_loss: float | None
+    depth_m: float
+    trunk_angle_rad: float
+    tempo: str
+    good: int | None = None
+    well: str | None = None
+    try_next: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +346,27 @@ class LiveView:
         Time since its first repetition began (until its end, in a rest), and since its last ended, s.
     rest_target_s : float or None
         How long the person means to rest.
+    rest_is_provisional : bool
+        Whether the rest ends silently if another repetition follows. The count stays where it is until it is certain.
     cue : str or None
-        In a set what the last repetition calls for, in a rest the first thing to say of the set.
+        In a set what the last repetition calls for, in a rest the first thing to say of the set. At most one.
+    targets : Targets or None
+        Of the set that is shown, or of the first one before it.
+    signals : tuple of SignalKind
+        What the last repetition calls for against the targets, the most important first; in a rest that is over
+        `REST_OVER` comes first.
+    progress : Progress or None
+        Where in the plan the person is; ``None`` without a plan.
+    gauge, other_gauge : Gauge
+        The measure that matters (depth of a squat, angle of a hinge), and the other one.
+    bars : Bars
+        The repetitions of the set that is shown.
+    card : SetCard or None
+        What is to be said of the set that is shown, from 2 s of standing still on.
+    previous_set : SetCard or None
+        The set before the one that is shown.
+    last_time : LastTime or None
+        The same set of the last session with this exercise.
     posture : Posture or None
         Where the hip is now; ``None`` without a connected sensor.
     sets : tuple of TrainingSet
@@ -159,7 +403,17 @@ class LiveView:
     set_s: float | None = None
     rest_s: float | None = None
     rest_target_s: float | None = None
+    rest_is_provisional: bool = False
     cue: str | None = None
+    targets: Targets | None = None
+    signals: tuple[SignalKind, ...] = ()
+    progress: Progress | None = None
+    gauge: Gauge = Gauge(Measure.DEPTH, None, None, None, FULL[Measure.DEPTH])
+    other_gauge: Gauge = Gauge(Measure.ANGLE, None, None, None, FULL[Measure.ANGLE])
+    bars: Bars = Bars(Measure.SPEED)
+    card: SetCard | None = None
+    previous_set: SetCard | None = None
+    last_time: LastTime | None = None
     posture: Posture | None = None
     sets: tuple[TrainingSet, ...] = ()
     session: Tally = Tally()
@@ -194,6 +448,18 @@ class LiveView:
     def last(self) -> Repetition | None:
         """The last repetition of the set that is shown."""
         return self.shown.repetitions[-1] if self.shown else None
+
+    @property
+    def rest_share(self) -> float | None:
+        """Share of the planned rest that is over."""
+        if self.phase is not Phase.REST or self.rest_s is None or not self.rest_target_s:
+            return None
+        return self.rest_s / self.rest_target_s
+
+    @property
+    def look(self) -> Look | None:
+        """How the most important signal is told."""
+        return LOOKS[self.signals[0]] if self.signals else None
 
     @property
     def rest_is_over(self) -> bool:

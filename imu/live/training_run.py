@@ -1,6 +1,6 @@
-"""One training while it goes on: what the link carries is recorded, then understood, then told.
+"""One training while it runs: record each message of the link, decode it, pass on what came of it.
 
-The terminal and the page both stand on this. It refuses to know what is drawn, and which radio it is.
+Terminal and page both run a training with it.
 """
 
 from __future__ import annotations
@@ -17,15 +17,17 @@ from imu.bluetooth.link import LinkNotice, SensorLink
 from imu.bluetooth.scan import SeenSensor
 from imu.commands import PersonAsked, PersonCommand
 from imu.errors import ImuError, NothingTrained, ProtocolMismatch, RecordingNotWritten, SensorUnsuitable
-from imu.live.event_object import event_object
-from imu.live.live import LiveTraining
+from imu.live.event_channel import event_object, plan_object, signal_object
+from imu.live.live_training import LiveTraining
 from imu.live.live_view import Gravity, Link, LiveView
+from imu.live.signals import Signal
+from imu.live.targets import Plan, Targets
 from imu.motion.personal import PersonalShift
 from imu.motion.repetitions import JudgeParameters
 from imu.recordings.training_recorder import TrainingRecorder, recording_name
 from imu.recordings.training_records import RecordingHeader
 from imu.sensors.conversation import Identified, Message, Notice, Refused
-from imu.session import Event, SessionParameters, SessionSummary
+from imu.session import Event, SessionParameters, SessionSummary, TrainingSet
 from imu.training import Taken, Training
 
 Happened = Event | Notice | Link
@@ -33,7 +35,7 @@ Happened = Event | Notice | Link
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingPlan:
+class TrainingSettings:
     """How to train.
 
     Attributes
@@ -78,6 +80,8 @@ class Trained:
         What was recorded; ``None`` if nothing was.
     trouble : ImuError or None
         What ended it early.
+    targets : tuple of Targets or None
+        Those of each set of the summary; ``None`` for a set without a plan.
     """
 
     summary: SessionSummary
@@ -86,6 +90,7 @@ class Trained:
     identified: Identified | None
     recording: Path | None
     trouble: ImuError | None
+    targets: tuple[Targets | None, ...] = ()
 
 
 class TrainingRun:
@@ -97,7 +102,7 @@ class TrainingRun:
         To the sensor.
     clock : HostClock
         The clock of `link`.
-    plan : TrainingPlan
+    settings : TrainingSettings
         How to train.
     live : LiveTraining
         Told of everything, for screens and voices.
@@ -109,13 +114,13 @@ class TrainingRun:
         self,
         link: SensorLink,
         clock: HostClock,
-        plan: TrainingPlan,
+        settings: TrainingSettings,
         live: LiveTraining,
         tell: Callable[[Happened, LiveView], None],
     ) -> None:
         self._link = link
         self._clock = clock
-        self._plan = plan
+        self._settings = settings
         self._live = live
         self._tell_others = tell
         self._sensor: SeenSensor | None = None
@@ -164,6 +169,16 @@ class TrainingRun:
             self._live.pause(self._paused)
         self._pass_on(self._training.take(asked), asked.received_ns)
 
+    def follow(self, plan: Plan | None, plan_index: int | None = None) -> None:
+        """Go on with another plan or elsewhere in it, and record that; see :meth:`imu.live.signals.Coach.follow`."""
+        self._live.coach.follow(plan, plan_index)
+        self._record_plan(self._clock.now_ns())
+
+    def rest_for(self, target_s: float | None) -> None:
+        """Rest for another time between sets, and record that."""
+        self._live.rest_for(target_s)
+        self._record_plan(self._clock.now_ns())
+
     @property
     def paused(self) -> bool:
         """Whether the person has paused."""
@@ -189,7 +204,7 @@ class TrainingRun:
         taken = self._training.take(told)
         self._link.ask(taken.actions)
         self._pass_on(taken, told.received_ns)
-        if self._plan.duration_s is not None and self._training.now_s >= self._plan.duration_s:
+        if self._settings.duration_s is not None and self._training.now_s >= self._settings.duration_s:
             self.stop()
 
     def _take_link(self, told: LinkNotice) -> None:
@@ -206,27 +221,36 @@ class TrainingRun:
             raise SensorUnsuitable(f"{sensor.title} is no sensor that this program knows")
         self._sensor = sensor
         self._started_ns = self._clock.now_ns()
-        driver = sensor.kind.driver(self._plan.wished_rate_hz)
-        judge = JudgeParameters(personal=self._plan.personal)
-        self._training = Training(driver, SessionParameters(self._plan.least_repetitions, judge=judge))
-        if self._plan.personal:
+        driver = sensor.kind.driver(self._settings.wished_rate_hz)
+        judge = JudgeParameters(personal=self._settings.personal)
+        self._training = Training(driver, SessionParameters(self._settings.least_repetitions, judge=judge))
+        if self._settings.personal:
             self._live.tell("counting as your corrections taught; imu learning shows what that is")
-        if self._plan.recordings is None:
+        if self._settings.recordings is None:
             return
         header = RecordingHeader(
             sensor_kind=sensor.kind.name,
             sensor_name=sensor.name or "",
             sensor_address=sensor.address,
             started_ns=self._started_ns,
-            software_version=self._plan.software_version,
-            wished_rate_hz=self._plan.wished_rate_hz,
-            personal=self._plan.personal,
+            software_version=self._settings.software_version,
+            wished_rate_hz=self._settings.wished_rate_hz,
+            personal=self._settings.personal,
         )
-        path = self._plan.recordings / recording_name(_local(self._started_ns), sensor.name or sensor.kind.name)
+        path = self._settings.recordings / recording_name(_local(self._started_ns), sensor.name or sensor.kind.name)
         try:
             self._recorder = TrainingRecorder.create(_unused(path), header)
         except RecordingNotWritten as error:
             self._not_recorded(error)
+        if self._live.coach.plan is not None:
+            self._record_plan(self._started_ns)
+
+    def _record_plan(self, at_ns: int) -> None:
+        self._record(lambda recorder: recorder.write_event(at_ns, plan_object(self._live.coach)))
+
+    def _record_signals(self, at_ns: int, signals: list[Signal]) -> None:
+        for signal in signals:
+            self._record(lambda recorder, one=signal: recorder.write_event(at_ns, signal_object(one)))  # type: ignore[misc]
 
     def _pass_on(self, taken: Taken, at_ns: int) -> None:
         """Tell what came of a message or a wish."""
@@ -242,11 +266,15 @@ class TrainingRun:
                 self.stop()
         for event in taken.events:
             self._record(lambda recorder, one=event: recorder.write_event(at_ns, event_object(one)))  # type: ignore[misc]
-            self._tell(event)
+            self._record_signals(at_ns, self._tell(event))
+        if self._training is not None:
+            self._record_signals(at_ns, self._live.advance(self._training.now_s))
 
-    def _tell(self, happened: Happened) -> None:
-        self._live.take(happened)
+    def _tell(self, happened: Happened) -> list[Signal]:
+        """Pass on what happened; return the signals that it calls for."""
+        signals = self._live.take(happened)
         self._tell_others(happened, self._live.view())
+        return signals
 
     def _record(self, write: Callable[[TrainingRecorder], None]) -> None:
         """Record, if that is still possible; a full disk is told at once, and the training goes on."""
@@ -287,7 +315,14 @@ class TrainingRun:
             identified=self._identified,
             recording=None if self._recorder is None else self._recorder.path,
             trouble=self._trouble,
+            targets=tuple(self._targets_of(one) for one in summary.sets),
         )
+
+    def _targets_of(self, done: TrainingSet) -> Targets | None:
+        """Return the targets of a set that is over."""
+        coach = self._live.coach
+        place = coach.place_of(coach.sets.index(done)) if done in coach.sets else None
+        return None if place is None else place.targets
 
 
 def _local(moment_ns: int) -> datetime:

@@ -19,10 +19,10 @@ import numpy as np
 from imu.bluetooth import HostClock
 from imu.bluetooth.link import SensorLink
 from imu.bluetooth.scan import Radio, SensorChoice
-from imu.live.live import LiveTraining
+from imu.live.live_training import LiveTraining
 from imu.live.live_view import LiveView
 from imu.live.radios import radio_for
-from imu.live.training_run import Happened, TrainingPlan, TrainingRun
+from imu.live.training_run import Happened, TrainingRun, TrainingSettings
 from imu.sensors.kinds import recognise
 from imu.session import RepetitionCounted
 from imu.virtual.radio import RadioConditions, VirtualRadio, virtual_signal
@@ -38,7 +38,7 @@ async def trained(radio: Radio, tell: Callable[[Happened, LiveView], None], seco
     clock = HostClock()
     link = SensorLink(radio, SensorChoice(), recognise, clock)
     live = LiveTraining()
-    run = TrainingRun(link, clock, TrainingPlan(RATE_HZ, "bench", None, seconds), live, tell)
+    run = TrainingRun(link, clock, TrainingSettings(RATE_HZ, "bench", None, seconds), live, tell)
     marks: list[tuple[float, float]] = []
 
     async def watch() -> None:

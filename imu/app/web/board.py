@@ -13,7 +13,7 @@ from typing import Any
 
 from imu.bluetooth import LinkState
 from imu.live import screen_parts
-from imu.live.announcing import Announcement
+from imu.live.announcements import Announcement
 from imu.live.live_view import LOW_BATTERY_PERCENT, LiveView, Phase
 from imu.motion.pattern import Pattern
 from imu.motion.repetitions import Repetition

@@ -23,12 +23,12 @@ from imu.bluetooth import HostClock
 from imu.bluetooth.link import SensorLink
 from imu.commands import PersonCommand
 from imu.errors import ImuError
-from imu.live.announcing import Announcer
-from imu.live.keeping import keep, last_sensor, personal_shift, remember_sensor_of, trained_before
-from imu.live.live import LiveTraining
+from imu.live.announcements import Announcer
+from imu.live.live_training import LiveTraining
 from imu.live.live_view import LiveView
+from imu.live.memory import keep, last_sensor, personal_shift, remember_sensor_of, trained_before
 from imu.live.radios import ANY, is_virtual, radio_for
-from imu.live.training_run import Happened, Trained, TrainingPlan, TrainingRun
+from imu.live.training_run import Happened, Trained, TrainingRun, TrainingSettings
 from imu.sensors.kinds import recognise
 from imu.store import EnterLoad, NameExercise, SessionStore
 from imu.store.home import recordings_folder, store_path
@@ -193,7 +193,7 @@ class TrainingDesk:
         if name is None:
             last = last_sensor()
             name = ANY if last is None else last.wanted
-        plan = TrainingPlan(
+        plan = TrainingSettings(
             wished_rate_hz=wish.rate_hz,
             software_version=self.software_version,
             recordings=recordings_folder() if wish.save else None,

@@ -6,7 +6,7 @@ from typing import Any
 
 from nicegui.element import Element
 
-from imu.live.keeping import last_sensor
+from imu.live.memory import last_sensor
 
 VIRTUAL, NEAREST = "virtual", "any"
 

@@ -1,7 +1,7 @@
-"""What happens in a training, as it happens -> everything there is to show of it at one moment.
+"""What happens in a training -> the live view model.
 
-:class:`LiveTraining` is told of events, notices, the link and the time, and gives a :class:`LiveView`. It refuses to
-know what that is drawn on, and looks at no clock: time is told to it.
+:class:`LiveTraining` takes events, notices, the state of the link and the time, and gives a :class:`LiveView`. It reads
+no clock: its caller passes the time.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from imu.bluetooth import LinkState
-from imu.live.cueing import cue, velocity_loss
 from imu.live.live_view import (
     LOW_BATTERY_PERCENT,
     Gravity,
@@ -24,11 +23,13 @@ from imu.live.live_view import (
     Tally,
     TrainedBefore,
 )
+from imu.live.signals import Coach, Signal, velocity_loss_of_set
+from imu.live.target_view import target_fields
+from imu.live.targets import Plan
 from imu.motion.form import Posture
 from imu.motion.pattern import Pattern
 from imu.motion.repetitions import RejectedMovement, Repetition
 from imu.motion.resampling import is_bridged
-from imu.report.cues import cues
 from imu.sensors.conversation import (
     Battery,
     Caution,
@@ -52,13 +53,19 @@ from imu.session import (
 )
 
 NOT_COUNTED_SHOWN_S = 6.0
-"""How long a movement that was not counted is told: long enough to read after standing up again."""
+"""How long a movement that was not counted is shown: long enough to read after standing up again."""
 LONE_OFFERED_S = 60.0
 """How long a lone movement is offered to be kept; the next repetition ends the offer sooner."""
 MESSAGE_SHOWN_S = {Gravity.NOTE: 15.0, Gravity.CAUTION: 60.0, Gravity.PROBLEM: math.inf}
 """How long a message stands."""
 MESSAGES = 3
-"""So many messages are shown at most, the latest."""
+"""At most this many messages are shown, the latest."""
+STILL_DROP_M, STILL_TILT_RAD = 0.05, math.radians(35)
+"""A person stands whose hip is above and whose trunk tilts less: between repetitions people stay up to 25° forward."""
+STILL_S = 1.5
+"""Standing for this long after a repetition is shown as a rest at once; it ends silently if another one follows."""
+LEAST_BEFORE_REST = 2
+"""A lone repetition is no set, and no rest follows it."""
 
 
 class LiveTraining:
@@ -67,23 +74,33 @@ class LiveTraining:
     Parameters
     ----------
     before : TrainedBefore or None
-        What was trained earlier today and in 28 days.
+        What was trained earlier today and in 28 days, and the last sets of exercises.
     rest_target_s : float or None
-        How long the person means to rest between sets.
+        How long the person means to rest between sets, where the plan does not say it.
+    plan : Plan or None
+        What the person means to do.
     """
 
-    def __init__(self, before: TrainedBefore | None = None, rest_target_s: float | None = None) -> None:
+    def __init__(
+        self, before: TrainedBefore | None = None, rest_target_s: float | None = None, plan: Plan | None = None
+    ) -> None:
         self._before = before or TrainedBefore()
         self._clock = _Clock()
-        self._going_on: list[Repetition] = []
-        self._resting_since_s: float | None = None  # the last of them, with the set not over yet
-        self._sets: list[TrainingSet] = []
+        self._coach = Coach(plan, {name: past.best for name, past in self._before.exercises.items()})
         self._lone: list[tuple[Repetition, float]] = []
         self._not_counted: tuple[str, float] | None = None
         self._told: list[_Told] = []  # the latest first
         self._linked_s: float | None = None
         self._battery_was_low = False
-        self._facts = LiveView(rest_target_s=rest_target_s)  # what does not depend on the time
+        self._still_since_s: float | None = None
+        self._stood_still = False  # since the last repetition, for long enough
+        self._rest_target_s = rest_target_s
+        self._facts = LiveView()  # what does not depend on the time
+
+    @property
+    def coach(self) -> Coach:
+        """Plan, sets and signals of the training."""
+        return self._coach
 
     def tick(self, now_s: float, latest_sample_s: float, posture: Posture | None = None) -> None:
         """Take the time and the posture: before what happened then is told, and before each view.
@@ -99,9 +116,16 @@ class LiveTraining:
         """
         self._clock.tick(now_s, latest_sample_s)
         self._facts = replace(self._facts, posture=posture)
+        if posture is None or posture.hip_drop_m > STILL_DROP_M or posture.trunk_tilt_rad > STILL_TILT_RAD:
+            self._still_since_s = None
+        elif self._still_since_s is None:
+            self._still_since_s = self._clock.session_s
+        if self._still_since_s is not None and self._coach.going_on:
+            still_since_s = max(self._still_since_s, self._coach.going_on[-1].end_s)
+            self._stood_still |= self._clock.session_s - still_since_s >= STILL_S
 
-    def take(self, happened: Event | Notice | Link) -> None:
-        """Take what happened: in the session, to the sensor or to the link."""
+    def take(self, happened: Event | Notice | Link) -> list[Signal]:
+        """Take what happened in the session, to the sensor or to the link; return the signals that it calls for."""
         match happened:
             case Link():
                 self._take_link(happened)
@@ -113,40 +137,52 @@ class LiveTraining:
                 | MovementRejected()
                 | GapFound()
             ):
-                self._take_event(happened)
+                return self._take_event(happened)
             case _:
                 self._take_notice(happened)
+        return []
+
+    def advance(self, session_s: float) -> list[Signal]:
+        """Take the time on the session's axis; return the signal of a rest that is over."""
+        return self._coach.advance(session_s)
 
     def pause(self, paused: bool) -> None:
         """Take note of whether the person has paused."""
         self._facts = replace(self._facts, paused=paused)
 
     def rest_for(self, target_s: float | None) -> None:
-        """Take note of how long the person means to rest."""
-        self._facts = replace(self._facts, rest_target_s=target_s)
+        """Take note of how long the person means to rest; the plan is changed likewise."""
+        self._rest_target_s = target_s
+        if self._coach.plan is not None:
+            self._coach.follow(self._coach.plan.with_rest(target_s))
 
     def tell(self, sentence: str, gravity: Gravity = Gravity.NOTE) -> None:
-        """Show one sentence; told again it stands anew, not twice."""
+        """Show one sentence; a sentence that stands already is renewed."""
         others = [one for one in self._told if one.sentence != sentence]
         self._told = [_Told(sentence, gravity, self._clock.now_s), *others]
 
     def view(self) -> LiveView:
         """Return what there is to show now."""
         now_s, phase, shown = self._clock.now_s, *self._phase_and_set()
-        done = tally(chain.from_iterable(one.repetitions for one in self._sets)) + tally(self._going_on)
+        sets, going_on = self._coach.sets, self._coach.going_on
+        done = tally(chain.from_iterable(one.repetitions for one in sets)) + tally(going_on)
         connected = self._facts.link.state is LinkState.CONNECTED
-        return replace(
+        facts = replace(
             self._facts,
+            posture=self._facts.posture if connected else None,
+            velocity_loss=None if shown is None else velocity_loss_of_set(shown),
+            rest_target_s=self._rest_target_s,
+        )
+        return replace(
+            facts,
             phase=phase,
             shown=shown,
-            set_number=len(self._sets) + bool(self._going_on),
-            set_may_go_on=bool(self._going_on),
-            velocity_loss=None if shown is None else velocity_loss(shown),
+            set_number=len(sets) + bool(going_on),
+            set_may_go_on=bool(going_on),
             set_s=None if shown is None else self._set_s(shown, phase),
             rest_s=None if shown is None else self._rest_s(shown),
-            cue=_cue(phase, shown),
-            posture=self._facts.posture if connected else None,
-            sets=tuple(self._sets),
+            rest_is_provisional=phase is Phase.REST and bool(going_on) and self._coach.rest_since_s is None,
+            sets=tuple(sets),
             session=done,
             today=self._before.today + done,
             last_28_days=self._before.last_28_days + done,
@@ -154,26 +190,22 @@ class LiveTraining:
             not_counted=self._latest_not_counted(now_s),
             link_s=0.0 if self._linked_s is None else now_s - self._linked_s,
             messages=self._messages(now_s),
+            **target_fields(self._coach, self._before, facts.posture, phase, shown),
         )
 
     # -- what happened
 
-    def _take_event(self, event: Event) -> None:
+    def _take_event(self, event: Event) -> list[Signal]:
+        signals = self._coach.take(event)
         match event:
-            case RepetitionCounted(repetition):
-                self._going_on.append(repetition)
-                self._resting_since_s = None
+            case RepetitionCounted():
+                self._stood_still = False
                 self._lone = []
                 self._facts = replace(self._facts, counted=self._facts.counted + 1)
-            case RepetitionTakenBack(repetition):
-                self._forget(repetition)
+            case RepetitionTakenBack():
                 self._facts = replace(self._facts, taken_back=self._facts.taken_back + 1)
-            case RestBegan(since_s):
-                self._resting_since_s = since_s
             case SetClosed(closed):
-                self._going_on = [one for one in self._going_on if one not in closed.repetitions]
                 self._lone = [(one, told_s) for one, told_s in self._lone if one not in closed.repetitions]
-                self._sets = sorted([*self._sets, closed], key=lambda one: one.start_s)
             case MovementRejected(movement):
                 self._take_rejected(movement)
             case GapFound(gap):
@@ -181,19 +213,13 @@ class LiveTraining:
                 self._facts = replace(self._facts, without_samples_s=self._facts.without_samples_s + missing_s)
                 if not is_bridged(gap):
                     self.tell(f"{missing_s:.1f} s came without samples: a repetition in them is not counted")
+        return signals
 
     def _take_rejected(self, movement: RejectedMovement) -> None:
         if movement.repetition is None:
             self._not_counted = movement.reason, self._clock.now_s
             return
-        self._going_on = [one for one in self._going_on if one != movement.repetition]
         self._lone.append((movement.repetition, self._clock.now_s))
-
-    def _forget(self, repetition: Repetition) -> None:
-        """Leave a repetition out of the set going on, or of the closed one that it is in."""
-        self._going_on = [one for one in self._going_on if one != repetition]
-        left = [tuple(one for one in training_set.repetitions if one != repetition) for training_set in self._sets]
-        self._sets = [TrainingSet(repetitions) for repetitions in left if repetitions]
 
     def _take_link(self, link: Link) -> None:
         trying_again = self._facts.link.state is LinkState.LOST and link.state is not LinkState.CONNECTED
@@ -235,18 +261,19 @@ class LiveTraining:
     # -- what there is to show
 
     def _phase_and_set(self) -> tuple[Phase, TrainingSet | None]:
-        if self._going_on:
-            phase = Phase.SET if self._resting_since_s is None else Phase.REST
-            return phase, TrainingSet(tuple(self._going_on))
-        return (Phase.REST, self._sets[-1]) if self._sets else (Phase.WAITING, None)
+        if self._coach.going_on:
+            stood = self._stood_still and len(self._coach.going_on) >= LEAST_BEFORE_REST
+            phase = Phase.REST if stood or self._coach.rest_since_s is not None else Phase.SET
+            return phase, TrainingSet(tuple(self._coach.going_on))
+        return (Phase.REST, self._coach.sets[-1]) if self._coach.sets else (Phase.WAITING, None)
 
     def _set_s(self, shown: TrainingSet, phase: Phase) -> float:
         end_s = shown.end_s if phase is Phase.REST else max(shown.end_s, self._clock.session_s)
         return end_s - shown.start_s
 
     def _rest_s(self, shown: TrainingSet) -> float:
-        since_s = self._resting_since_s if self._going_on and self._resting_since_s is not None else shown.end_s
-        return max(0.0, self._clock.session_s - since_s)
+        since_s = self._coach.rest_since_s
+        return max(0.0, self._clock.session_s - (shown.end_s if since_s is None else since_s))
 
     def _offered(self, now_s: float) -> Repetition | None:
         offered = [one for one, told_s in self._lone if now_s - told_s < LONE_OFFERED_S]
@@ -262,12 +289,6 @@ class LiveTraining:
         self._told = [one for one in self._told if now_s - one.told_s < MESSAGE_SHOWN_S[one.gravity]]
         latest = sorted(self._told, key=lambda one: one.gravity is not Gravity.PROBLEM)
         return tuple(Message(one.sentence, one.gravity, now_s - one.told_s) for one in latest[:MESSAGES])
-
-
-def _cue(phase: Phase, shown: TrainingSet | None) -> str | None:
-    if shown is None:
-        return None
-    return cue(shown) if phase is Phase.SET else next(iter(cues(shown)), None)
 
 
 def tally(repetitions: Iterable[Repetition]) -> Tally:

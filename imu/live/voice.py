@@ -1,7 +1,7 @@
 """Text -> speech, by whatever speech engine this computer has, without anyone waiting for it.
 
 A count that is heard late is worse than none: the newest one interrupts whatever is being said, and what has waited too
-long is dropped. This module refuses to know what is worth saying (:mod:`imu.live.announcing`).
+long is dropped. This module refuses to know what is worth saying (:mod:`imu.live.announcements`).
 """
 
 from __future__ import annotations

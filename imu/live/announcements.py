@@ -1,7 +1,7 @@
 """What is said aloud while training: what has changed between two views, in a few words.
 
 Ears and eyes are served from the same view, so that voice and screen agree. This module refuses to know how things are
-said (:mod:`imu.live.speech`).
+said (:mod:`imu.live.voice`).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from imu.bluetooth import LinkState
 from imu.live.live_view import LiveView, Phase
 from imu.live.screen_parts import plural
-from imu.live.speech import Voice
+from imu.live.voice import Voice
 from imu.motion.pattern import Pattern
 
 CUE_AGAIN_AFTER = 3

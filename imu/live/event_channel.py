@@ -1,0 +1,121 @@
+"""The second channel of a recording: what came of the messages, and the plan that was followed, as JSON.
+
+A training killed at any time leaves its plan here, so that a replay gives the same signals (`replay_signals`). Events
+and signals stand here for other programs; a replay makes its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from heapq import merge
+from pathlib import Path
+from typing import Any
+
+from imu.live.signals import Best, Coach, Signal
+from imu.live.targets import Plan
+from imu.motion.repetitions import JudgeParameters
+from imu.recordings.training_recording import TrainingRecording, open_training_recording
+from imu.recordings.training_records import RecordedEvent, TrainingMessage
+from imu.recordings.training_samples import driver_of
+from imu.report.objects import Object, rejected_object, repetition_object
+from imu.session import (
+    Event,
+    GapFound,
+    MovementRejected,
+    RepetitionCounted,
+    RepetitionTakenBack,
+    RestBegan,
+    SessionParameters,
+    SetClosed,
+)
+from imu.training import Training
+
+
+def event_object(event: Event) -> Object:
+    """Return an event; its figures are named as in ``imu replay --json``."""
+    match event:
+        case RepetitionCounted(repetition):
+            return {"event": "repetition", "repetition": repetition_object(repetition)}
+        case RepetitionTakenBack(repetition):
+            return {"event": "taken back", "repetition": repetition_object(repetition)}
+        case MovementRejected(movement):
+            return {"event": "rejected", "movement": rejected_object(movement)}
+        case RestBegan(since_s):
+            return {"event": "rest", "since_s": since_s}
+        case SetClosed(closed):
+            first, last, reps = closed.start_s, closed.end_s, len(closed.repetitions)
+            return {"event": "set", "start_s": first, "end_s": last, "pattern": str(closed.pattern), "reps": reps}
+        case GapFound(gap):
+            return {"event": "gap", "start_s": gap.start_s, "end_s": gap.end_s}
+
+
+def signal_object(signal: Signal) -> Object:
+    """Return a signal."""
+    return {"event": "signal", "signal": str(signal.kind), "at_s": signal.at_s, "count": signal.count}
+
+
+def plan_object(coach: Coach) -> Object:
+    """Return the plan that a training follows from here on, and what it needs of earlier trainings."""
+    return {
+        "event": "plan",
+        "plan": None if coach.plan is None else coach.plan.as_object(),
+        "plan_index": coach.plan_index,
+        "best": {
+            name: {"depth_m": best.depth_m, "trunk_angle_rad": best.trunk_angle_rad}
+            for name, best in coach.best.items()
+        },
+    }
+
+
+def follow_recorded(coach: Coach, recorded: Mapping[str, Any]) -> None:
+    """Let a coach follow the plan of a `plan_object`.
+
+    Raises
+    ------
+    PlanUnusable, KeyError, TypeError
+        If it is none.
+    """
+    plan = recorded["plan"]
+    coach.best = {name: Best(one["depth_m"], one["trunk_angle_rad"]) for name, one in recorded["best"].items()}
+    coach.follow(None if plan is None else Plan.from_object(plan, "the recorded plan"), int(recorded["plan_index"]))
+
+
+def recorded_plan(recording: TrainingRecording) -> Plan | None:
+    """Return the last plan of a recording; ``None`` if the training followed none."""
+    coach = Coach()
+    for one in recording.events():
+        if one.event.get("event") == "plan":
+            follow_recorded(coach, one.event)
+    return coach.plan
+
+
+def replay_signals(path: Path, least_repetitions: int = 2) -> list[Signal]:
+    """Replay a recording with the plan in it; return its signals, as far as the recording goes.
+
+    Raises
+    ------
+    RecordingDamaged, RecordingForeign
+        If the file is no readable recording of a training.
+    """
+    recording = open_training_recording(path)
+    coach, signals = Coach(), []
+    judge = JudgeParameters(personal=recording.header.personal)
+    training = Training(driver_of(recording), SessionParameters(least_repetitions, judge=judge))
+    for item in _in_order(recording):
+        if isinstance(item, RecordedEvent):
+            follow_recorded(coach, item.event)
+            continue
+        for event in training.take(item).events:
+            signals += coach.take(event)
+        signals += coach.advance(training.now_s)
+    for event in training.finish()[0].events:
+        signals += coach.take(event)
+    return signals
+
+
+def _in_order(recording: TrainingRecording) -> Iterator[TrainingMessage | RecordedEvent]:
+    """Give the messages, and the plans where they were followed."""
+    plans = ((one.recorded_ns, 0, one) for one in recording.events() if one.event.get("event") == "plan")
+    messages = ((message.received_ns, 1, message) for message in recording.messages())
+    for _, _, item in merge(plans, messages, key=lambda entry: entry[:2]):
+        yield item

@@ -1,0 +1,226 @@
+"""What one training leaves for the next: the session, the sensor, the plan, and how far each exercise went.
+
+Terminal and page use it before and after a training. A store or file that cannot be read is passed over, because
+training comes first.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from imu.errors import ImuError
+from imu.live.live_view import LastTime, PastExercise, Tally, TrainedBefore
+from imu.live.signals import Best
+from imu.live.targets import Plan, Targets
+from imu.live.training_run import Trained
+from imu.motion.personal import PersonalShift
+from imu.report.cues import sinks
+from imu.store import CorrectedSet, EnterLoad, NameExercise, SessionStore, hash_of
+from imu.store.corrections import Correction
+from imu.store.home import home, remembered_sensor_path, store_path
+
+BALANCE_DAYS = 28
+BUSY_S = 1.0
+"""A training waits this long for a store that another program writes to, then it begins without."""
+SESSIONS_SEARCHED = 60
+"""An exercise is looked for in this many of the latest sessions."""
+SERIAL_DIGITS = 4
+"""This many of the last characters of its serial number, in its name, distinguish a sensor from others of its kind."""
+
+
+# --- before a training ------------------------------------------------------------------------------------------------
+
+
+def trained_before(plan: Plan | None = None) -> TrainedBefore:
+    """Return what the store says of today, of 28 days, and of the exercises of a plan."""
+    if not store_path().exists():
+        return TrainedBefore()
+    now = datetime.now().astimezone()
+    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    names = {one.exercise for one in plan.exercises if one.exercise is not None} if plan is not None else set()
+    try:
+        with SessionStore.open(store_path(), BUSY_S) as store:
+            today_tally = Tally(*store.counted_between(today, now))
+            last_28_days = Tally(*store.counted_between(now - timedelta(days=BALANCE_DAYS), now))
+            exercises = _past_exercises(store, names, now)
+    except ImuError:
+        return TrainedBefore()
+    return TrainedBefore(today_tally, last_28_days, exercises)
+
+
+def _past_exercises(store: SessionStore, names: set[str], now: datetime) -> dict[str, PastExercise]:
+    """Return the last session of each exercise; names are compared without regard to case."""
+    wanted = {name.casefold(): name for name in names}
+    past: dict[str, PastExercise] = {}
+    for overview in store.list()[:SESSIONS_SEARCHED] if wanted else ():
+        missing = set(wanted) - {name.casefold() for name in past}
+        if not missing:
+            break
+        sets = store.load(overview.id).corrected.sets
+        days = (now.date() - overview.trained_at.astimezone(now.tzinfo).date()).days
+        for name in missing:
+            same = [one for one in sets if one.exercise is not None and one.exercise.casefold() == name]
+            if same:
+                measured = [part for one in same if one.measured is not None for part in one.measured.repetitions]
+                past[wanted[name]] = PastExercise(tuple(_last_time(one, days) for one in same), Best.of(measured))
+    return past
+
+
+def _last_time(one: CorrectedSet, days: int) -> LastTime:
+    measured = one.measured
+    speeds = [part.mean_concentric_velocity_m_s for part in measured.repetitions] if measured is not None else []
+    best = max(speeds) if measured is not None and sinks(measured) else None
+    return LastTime(len(one.repetitions), one.load_kg, best, days)
+
+
+def personal_shift() -> PersonalShift:
+    """Return what the program learnt from the person's corrections."""
+    if not store_path().exists():
+        return PersonalShift()
+    try:
+        with SessionStore.open(store_path(), BUSY_S) as store:
+            return store.known_of_person().shift
+    except ImuError:
+        return PersonalShift()
+
+
+# --- after a training -------------------------------------------------------------------------------------------------
+
+
+def keep(trained: Trained, software_version: str) -> tuple[Trained, int | None]:
+    """Store the session of a training; return the training, and the number of the session if it is stored.
+
+    A recording without a sample is deleted. A session without a recording is not stored: the recording's hash is its
+    identity. If storing fails, the recording stays, and the reason becomes the training's trouble. Sets bear the
+    exercise and the load of the plan.
+    """
+    if not trained.summary.samples:
+        if trained.recording is not None:
+            trained.recording.unlink(missing_ok=True)
+        return replace(trained, recording=None), None
+    if trained.recording is None:
+        return trained, None
+    try:
+        with SessionStore.open(store_path()) as store:
+            now = datetime.now(UTC)
+            number = store.save(
+                trained.summary,
+                str(trained.recording),
+                hash_of(trained.recording),
+                saved_at=now,
+                software_version=software_version,
+                started_at=trained.started_at,
+            )
+            entries = _entries(trained)
+            if entries:
+                store.correct_all(number, entries, made_at=now)
+    except ImuError as error:
+        return replace(trained, trouble=trained.trouble or error), None
+    return trained, number
+
+
+def _entries(trained: Trained) -> list[Correction]:
+    """Return exercise and load of each set, as the plan says."""
+    entries: list[Correction] = []
+    for one, targets in zip(trained.summary.sets, trained.targets, strict=False):
+        middle_s = one.repetitions[len(one.repetitions) // 2].bottom_s
+        if targets is not None and targets.exercise is not None:
+            entries.append(NameExercise(middle_s, targets.exercise))
+        if targets is not None and targets.load_kg is not None:
+            entries.append(EnterLoad(middle_s, targets.load_kg))
+    return entries
+
+
+# --- the sensor -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RememberedSensor:
+    """The sensor of the last training."""
+
+    kind: str
+    serial: str
+    name: str
+    address: str
+
+    @property
+    def wanted(self) -> str:
+        """What to look for: a name that holds the serial number, because addresses may change; else the address."""
+        end = self.serial[-SERIAL_DIGITS:]
+        return self.name if len(end) == SERIAL_DIGITS and self.name.endswith(end) else self.address
+
+
+def last_sensor() -> RememberedSensor | None:
+    """Return the sensor of the last training; ``None`` without one."""
+    fields = _read(remembered_sensor_path())
+    try:
+        return RememberedSensor(**{name: str(fields[name]) for name in ("kind", "serial", "name", "address")})
+    except KeyError:
+        return None
+
+
+def remember_sensor_of(trained: Trained) -> None:
+    """Remember the sensor for the next training; if that fails, the person has to name it again."""
+    sensor = trained.sensor
+    if sensor.kind is not None and trained.identified is not None:
+        found = RememberedSensor(sensor.kind.name, trained.identified.serial, sensor.name or "", sensor.address)
+        _write(remembered_sensor_path(), asdict(found))
+
+
+# --- the plan ---------------------------------------------------------------------------------------------------------
+
+
+def plans_path() -> Path:
+    """Return the file with the last plan and the targets of each exercise."""
+    return home() / "plans.json"
+
+
+def last_plan() -> Plan | None:
+    """Return the plan of the last training that had one."""
+    try:
+        return Plan.from_object(_read(plans_path())["last"])
+    except (KeyError, TypeError, AttributeError, ImuError):
+        return None
+
+
+def remembered_targets(exercise: str) -> Targets | None:
+    """Return the targets with which an exercise was trained last."""
+    try:
+        return Targets.from_object(_read(plans_path())["exercises"][exercise.casefold()])
+    except (KeyError, TypeError, AttributeError, ImuError):
+        return None
+
+
+def remember_plan(plan: Plan) -> None:
+    """Remember a plan and the targets of its exercises; if that fails, the person has to enter them again."""
+    exercises = _read(plans_path()).get("exercises")
+    targets = {one.exercise.casefold(): one.as_object() for one in plan.exercises if one.exercise is not None}
+    known = exercises if isinstance(exercises, dict) else {}
+    _write(plans_path(), {"last": plan.as_object(), "exercises": {**known, **targets}})
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Return the object in a JSON file; an empty one if it cannot be read."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _write(path: Path, content: Mapping[str, Any]) -> None:
+    """Write an object into a JSON file, whole or not at all."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
+            json.dump(content, file)
+        os.replace(file.name, path)  # noqa: PTH105  whole or not at all
+    except OSError:
+        return

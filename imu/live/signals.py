@@ -1,0 +1,438 @@
+"""Repetitions against targets: what was good, what was not, when to stop, when to go on.
+
+`repetition_signals` is a pure function of the targets of a set and its repetitions so far. :class:`Coach` follows the
+events of a session with it and gives every signal once, at a place in the stream: a replay of the recording with the
+recorded plan gives the same signals.
+
+A repetition is called too shallow, too fast or too slow only if its measured value misses the target by more than the
+error of the measurement. So a repetition on the target is never called bad because of the sensor, and one that misses
+the target by less than the error is called good.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import chain
+from statistics import fmean, median
+from typing import Literal
+
+from imu.live.targets import BEST, Place, Plan, Targets
+from imu.motion.pattern import Pattern
+from imu.motion.repetitions import Repetition
+from imu.report.cues import (
+    HINGE_SHALLOW_RAD,
+    KNEES_FIRST_S,
+    SPEED_DROP_M,
+    SPEED_LOST,
+    SPEED_REPETITIONS,
+    SQUAT_LEANS_RAD,
+    share_of_speed_lost,
+)
+from imu.session import (
+    Event,
+    MovementRejected,
+    RepetitionCounted,
+    RepetitionTakenBack,
+    RestBegan,
+    SetClosed,
+    TrainingSet,
+)
+
+DROP_ERROR_M = 0.047
+"""RMSE of one repetition's hip drop against the truth of simulated sessions (`imu evaluate`, tests/README.md)."""
+ANGLE_ERROR_RAD = math.radians(3.9)
+"""The same of its trunk angle."""
+TIME_ERROR_S = 0.3
+"""The same of the durations of its phases."""
+SPEED_ERROR = 0.2
+"""Error of its mean velocity, as a share of it: the measured way up begins before and ends after the true one, so that
+the velocity of squats is low by 18 % in the median."""
+BEST_OF = 2
+"""As far as the best: the second-best repetition before, because the best one may be an error of the measurement."""
+
+
+class SignalKind(StrEnum):
+    """What a signal says; the value stands in recordings."""
+
+    SET_COMPLETE = "set complete"
+    """The repetitions of the set are done."""
+    STOP = "stop"
+    """The velocity loss at which the set should end is reached."""
+    TOO_SHALLOW = "too shallow"
+    """Less hip drop or trunk angle than the target."""
+    TOO_FAST_DOWN = "too fast down"
+    """The way down was shorter than in the tempo."""
+    TOO_SLOW_UP = "too slow up"
+    """Slower on the way up than the velocity zone."""
+    TOO_FAST_UP = "too fast up"
+    """Faster on the way up than the velocity zone: the load is light for it."""
+    GOOD = "good"
+    """Every target of the repetition is met, as far as can be measured."""
+    REST_OVER = "rest over"
+    """The rest has lasted as long as planned."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a signal is told: each of the four is enough by itself.
+
+    Attributes
+    ----------
+    word : str
+        On the screen.
+    spoken : str
+        By the voice; empty where the count alone is said.
+    symbol : str
+        One character.
+    shape : str
+        Name of the shape that a page draws.
+    colour : str
+        Name of a colour: green, orange, red or blue.
+    sound : str
+        Name of a sound.
+    """
+
+    word: str
+    spoken: str
+    symbol: str
+    shape: str
+    colour: str
+    sound: str
+
+
+LOOKS = {
+    SignalKind.SET_COMPLETE: Look("set complete", "set complete", "★", "star", "blue", "fanfare"),
+    SignalKind.STOP: Look("stop", "stop, speed is lost", "■", "octagon", "red", "stop"),
+    SignalKind.TOO_SHALLOW: Look("too shallow", "deeper", "▼", "triangle-down", "orange", "low"),
+    SignalKind.TOO_FAST_DOWN: Look("too fast down", "slower down", "◆", "diamond", "orange", "double-low"),
+    SignalKind.TOO_SLOW_UP: Look("too slow up", "faster up", "▲", "triangle-up", "orange", "rising"),
+    SignalKind.TOO_FAST_UP: Look("above the zone", "", "△", "triangle-up-outline", "blue", "tick"),
+    SignalKind.GOOD: Look("good", "", "●", "circle", "green", "tick"),
+    SignalKind.REST_OVER: Look("rest over, go", "rest is over", "▶", "triangle-right", "green", "bell"),
+}
+"""The look of each signal."""
+FAULTS = frozenset({SignalKind.TOO_SHALLOW, SignalKind.TOO_FAST_DOWN, SignalKind.TOO_SLOW_UP})
+"""Signals of a repetition that misses a target."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """Something that the person is told.
+
+    Attributes
+    ----------
+    kind : SignalKind
+        What.
+    at_s : float
+        When on the session's axis: the end of the repetition, or of the rest.
+    count : int
+        Repetitions of the set until then.
+    """
+
+    kind: SignalKind
+    at_s: float
+    count: int
+
+    @property
+    def look(self) -> Look:
+        """How it is told."""
+        return LOOKS[self.kind]
+
+
+# --- one repetition ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """How far earlier repetitions of an exercise went; ``None`` before there are any."""
+
+    depth_m: float | None = None
+    trunk_angle_rad: float | None = None
+
+    @classmethod
+    def of(cls, repetitions: Iterable[Repetition], before: Best | None = None) -> Best:
+        """Return the second-best depth and angle of repetitions, or those of `before` where they are larger."""
+        done = list(repetitions)
+        before = before or cls()
+        return cls(
+            _best([repetition.hip_drop_m for repetition in done], before.depth_m),
+            _best([repetition.trunk_angle_rad for repetition in done], before.trunk_angle_rad),
+        )
+
+
+def _best(values: Sequence[float], before: float | None) -> float | None:
+    second = [sorted(values)[-BEST_OF]] if len(values) >= BEST_OF else []
+    return max([*second, *([] if before is None else [before])], default=None)
+
+
+def depth_target_m(targets: Targets, best: Best) -> float | None:
+    """Return the hip drop to reach; ``None`` without one."""
+    return best.depth_m if targets.depth_m == BEST else _number(targets.depth_m)
+
+
+def angle_target_rad(targets: Targets, best: Best) -> float | None:
+    """Return the trunk angle to reach; ``None`` without one."""
+    return best.trunk_angle_rad if targets.trunk_angle_rad == BEST else _number(targets.trunk_angle_rad)
+
+
+def _number(target: float | Literal["best"] | None) -> float | None:
+    return None if target is None or isinstance(target, str) else target
+
+
+def repetition_signals(
+    targets: Targets, so_far: Sequence[Repetition], best: Best | None = None
+) -> tuple[SignalKind, ...]:
+    """Return what the last repetition of a set calls for, the most important first.
+
+    Parameters
+    ----------
+    targets : Targets
+        Of the set.
+    so_far : sequence of Repetition
+        The set until and with the repetition.
+    best : Best or None
+        How far repetitions of earlier sets went.
+    """
+    last, best = so_far[-1], best or Best()
+    kinds = []
+    if targets.repetitions is not None and len(so_far) == targets.repetitions:
+        kinds.append(SignalKind.SET_COMPLETE)
+    loss = velocity_loss(so_far)
+    if targets.stop_loss is not None and loss is not None and loss >= targets.stop_loss:
+        kinds.append(SignalKind.STOP)
+    faults = [
+        (_misses(last.hip_drop_m, depth_target_m(targets, best), DROP_ERROR_M), SignalKind.TOO_SHALLOW),
+        (_misses(last.trunk_angle_rad, angle_target_rad(targets, best), ANGLE_ERROR_RAD), SignalKind.TOO_SHALLOW),
+        (
+            targets.tempo is not None and _misses(last.eccentric_s, targets.tempo.down_s, TIME_ERROR_S),
+            SignalKind.TOO_FAST_DOWN,
+        ),
+        *_against_zone(targets, last),
+    ]
+    for is_missed, kind in faults:
+        if is_missed and kind not in kinds:
+            kinds.append(kind)
+    judged = targets.judge_repetitions and not FAULTS & set(kinds)
+    return (*kinds, SignalKind.GOOD) if judged else tuple(kinds)
+
+
+def _misses(value: float, target: float | None, error: float) -> bool:
+    """Return whether a value falls short of a target by more than its error."""
+    return target is not None and value < target - error
+
+
+def _against_zone(targets: Targets, last: Repetition) -> list[tuple[bool, SignalKind]]:
+    if targets.velocity_m_s is None or last.hip_drop_m < SPEED_DROP_M:
+        return []
+    (low_m_s, high_m_s), speed_m_s = targets.velocity_m_s, last.mean_concentric_velocity_m_s
+    return [
+        (speed_m_s < low_m_s * (1 - SPEED_ERROR), SignalKind.TOO_SLOW_UP),
+        (speed_m_s > high_m_s * (1 + SPEED_ERROR), SignalKind.TOO_FAST_UP),
+    ]
+
+
+def velocity_loss(so_far: Sequence[Repetition]) -> float | None:
+    """Return the share of velocity that the last repetition lost against the fastest; ``None`` where it means nothing.
+
+    Of the mean velocity of the way up, as the bars of the live screen show it and as velocity-based training counts it.
+    """
+    if len(so_far) < 2 or any(repetition.hip_drop_m < SPEED_DROP_M for repetition in (so_far[0], so_far[-1])):
+        return None
+    speeds = [repetition.mean_concentric_velocity_m_s for repetition in so_far]
+    return max(0.0, 1 - speeds[-1] / max(speeds)) if max(speeds) > 0 else None
+
+
+# --- the form of one repetition ---------------------------------------------------------------------------------------
+
+CLEAR = 2.0
+"""A cue about form is given if the figure is this many errors beyond its limit: 2 of 100 such cues are wrong."""
+FORM_ANGLE_ERROR_RAD, FORM_DROP_ERROR_M = math.radians(2.6), 0.04
+"""Errors behind these limits: those of the report (:mod:`imu.report.cues`), whose words these cues anticipate."""
+SURE = 0.9
+"""A cue about one pattern is given only if the repetition is of that pattern with this confidence."""
+ORDER_REPETITIONS = 3
+"""Hips or knees first is said of the median of this many: one repetition's order is too uneven."""
+
+_CHEST_LIMIT_RAD = SQUAT_LEANS_RAD + CLEAR * FORM_ANGLE_ERROR_RAD
+_HINGE_LIMIT_RAD = HINGE_SHALLOW_RAD - CLEAR * FORM_ANGLE_ERROR_RAD
+_DEPTH_LIMIT_M = CLEAR * math.sqrt(2) * FORM_DROP_ERROR_M  # the difference of two repetitions has the error of both
+
+
+def form_cue(so_far: TrainingSet) -> str | None:
+    """Return what the last repetition of a set calls for, in a few words; ``None`` if its figures call for nothing.
+
+    The first that holds: a chest that is down, a hinge that is shallow, depth lost since the first repetition, knees
+    before hips, speed lost.
+    """
+    repetitions, last = so_far.repetitions, so_far.repetitions[-1]
+    sure = last.confidence >= SURE and last.pattern is so_far.pattern
+    if sure and last.pattern is Pattern.SQUAT and last.angle_at_bottom_rad >= _CHEST_LIMIT_RAD:
+        return "chest up"
+    if sure and last.pattern is Pattern.HINGE and last.trunk_angle_rad <= _HINGE_LIMIT_RAD:
+        return "hips further back"
+    if sure and last.pattern is Pattern.SQUAT and repetitions[0].hip_drop_m - last.hip_drop_m >= _DEPTH_LIMIT_M:
+        return "deeper"
+    if _knees_first(repetitions[-ORDER_REPETITIONS:]):
+        return "hips first"
+    lost = velocity_loss_of_set(so_far)
+    if lost is not None and lost >= SPEED_LOST:
+        return "slowing down"
+    return None
+
+
+def velocity_loss_of_set(so_far: TrainingSet) -> float | None:
+    """Return the share of upward velocity lost, last two repetitions against first two; ``None`` where it says nothing.
+
+    As in the report, but never of one repetition against another: alone, each is too uneven.
+    """
+    return share_of_speed_lost(so_far) if len(so_far.repetitions) >= SPEED_REPETITIONS else None
+
+
+def _knees_first(latest: Sequence[Repetition]) -> bool:
+    """Whether the knees bent clearly before the hips in the latest repetitions."""
+    if len(latest) < ORDER_REPETITIONS or fmean(repetition.hip_drop_m for repetition in latest) < SPEED_DROP_M:
+        return False
+    return median(repetition.trunk_lead_s for repetition in latest) <= KNEES_FIRST_S
+
+
+# --- a training -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Followed:
+    """A plan, and which set of it a set of the training is; both from 0."""
+
+    plan: Plan | None
+    plan_index: int
+    set_index: int
+
+
+class Coach:
+    """Follow the events of a training, give each signal once.
+
+    Parameters
+    ----------
+    plan : Plan or None
+        What the person means to do; ``None`` for no targets, and then no signals.
+    best : mapping of str to Best, optional
+        How far earlier trainings went, by exercise.
+
+    Attributes
+    ----------
+    going_on : list of Repetition
+        Those of the set that is not over.
+    sets : list of TrainingSet
+        Those that are over, in the order of time.
+    rest_since_s : float or None
+        Since when the person rests, on the session's axis.
+    """
+
+    def __init__(self, plan: Plan | None = None, best: Mapping[str, Best] | None = None) -> None:
+        self.best = dict(best or {})
+        self.going_on: list[Repetition] = []
+        self.sets: list[TrainingSet] = []
+        self.rest_since_s: float | None = None
+        self._signalled_since_s: float | None = None  # the rest whose end was signalled
+        self._followed = [_Followed(plan, 0, 0)]
+
+    @property
+    def plan(self) -> Plan | None:
+        """The plan that is followed now."""
+        return self._followed[-1].plan
+
+    @property
+    def plan_index(self) -> int:
+        """Which set of the plan the set going on, or the next one, is, from 0."""
+        latest = self._followed[-1]
+        return latest.plan_index + len(self.sets) - latest.set_index
+
+    def follow(self, plan: Plan | None, plan_index: int | None = None) -> None:
+        """Go on with another plan or elsewhere in it, from the set that goes on; earlier sets keep their targets.
+
+        Parameters
+        ----------
+        plan : Plan or None
+            The plan.
+        plan_index : int or None
+            Which set of the plan that is, from 0; ``None`` for the one of the plan before.
+        """
+        index = self.plan_index if plan_index is None else plan_index
+        earlier = [one for one in self._followed if one.set_index < len(self.sets)]
+        self._followed = [*earlier, _Followed(plan, max(0, index), len(self.sets))]
+
+    def place_of(self, set_index: int) -> Place | None:
+        """Return where in its plan a set of the training stands, by its number from 0; ``None`` without a plan."""
+        followed = next((one for one in reversed(self._followed) if one.set_index <= set_index), self._followed[0])
+        if followed.plan is None:
+            return None
+        return followed.plan.place(max(0, followed.plan_index + set_index - followed.set_index))
+
+    def next_of(self, set_index: int) -> Place | None:
+        """Return where the set after it stands; ``None`` if the plan ends with it, or without a plan."""
+        following = self.place_of(set_index + 1)
+        return None if following is None or following.beyond else following
+
+    @property
+    def rest_target_s(self) -> float | None:
+        """Rest after the set going on, or after the last one: by the plan that is followed now."""
+        latest = self._followed[-1]
+        set_index = len(self.sets) - (not self.going_on)
+        if latest.plan is None:
+            return None
+        return latest.plan.place(max(0, latest.plan_index + set_index - latest.set_index)).targets.rest_s
+
+    def best_before(self, set_index: int) -> Best:
+        """Return how far the sets of the same exercise went before a set, in this training and earlier ones."""
+        place = self.place_of(set_index)
+        if place is None:
+            return Best()
+        name = place.targets.exercise
+        same = [
+            one.repetitions
+            for index, one in enumerate(self.sets[:set_index])
+            if (earlier := self.place_of(index)) is not None and earlier.targets.exercise == name
+        ]
+        return Best.of(chain.from_iterable(same), None if name is None else self.best.get(name))
+
+    def advance(self, now_s: float) -> list[Signal]:
+        """Take the time on the session's axis; return the signal of a rest that is over."""
+        since_s, rest_s = self.rest_since_s, self.rest_target_s
+        if since_s is None or since_s == self._signalled_since_s or rest_s is None or now_s < since_s + rest_s:
+            return []
+        self._signalled_since_s = since_s
+        return [Signal(SignalKind.REST_OVER, since_s + rest_s, 0)]
+
+    def take(self, event: Event) -> list[Signal]:
+        """Take the next event; return what it calls for."""
+        match event:
+            case RepetitionCounted(repetition):
+                signals = self.advance(repetition.start_s)
+                self.rest_since_s = None
+                self.going_on.append(repetition)
+                kinds = self.signals_of(self.going_on, len(self.sets))
+                return [*signals, *(Signal(kind, repetition.end_s, len(self.going_on)) for kind in kinds)]
+            case RepetitionTakenBack(repetition):
+                self._leave_out(repetition)
+            case MovementRejected(movement) if movement.repetition is not None:
+                self.going_on = [one for one in self.going_on if one != movement.repetition]
+            case RestBegan(since_s):
+                self.rest_since_s = since_s
+            case SetClosed(closed):
+                self.going_on = [one for one in self.going_on if one not in closed.repetitions]
+                self.sets = sorted([*self.sets, closed], key=lambda one: one.start_s)
+                if self.rest_since_s is None and not self.going_on:
+                    self.rest_since_s = self.sets[-1].end_s
+        return []
+
+    def signals_of(self, repetitions: Sequence[Repetition], set_index: int) -> tuple[SignalKind, ...]:
+        """Return what the last of some repetitions calls for, as those of a set of the training."""
+        place = self.place_of(set_index)
+        return () if place is None else repetition_signals(place.targets, repetitions, self.best_before(set_index))
+
+    def _leave_out(self, repetition: Repetition) -> None:
+        self.going_on = [one for one in self.going_on if one != repetition]
+        left = [tuple(one for one in training_set.repetitions if one != repetition) for training_set in self.sets]
+        self.sets = [TrainingSet(repetitions) for repetitions in left if repetitions]

@@ -1,0 +1,477 @@
+"""Targets and plans: read, written, compared with repetitions, shown, recorded and replayed."""
+
+from __future__ import annotations
+
+import json
+import math
+import tomllib
+from functools import cache
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sensors.radioless import carry
+from test_live_view import CONNECTED, counted, repetition, set_of
+
+from imu.live.event_channel import plan_object, recorded_plan, replay_signals, signal_object
+from imu.live.live_training import LiveTraining
+from imu.live.live_view import LastTime, Measure, PastExercise, Phase, TrainedBefore
+from imu.live.signals import (
+    ANGLE_ERROR_RAD,
+    DROP_ERROR_M,
+    FAULTS,
+    LOOKS,
+    SPEED_ERROR,
+    TIME_ERROR_S,
+    Best,
+    Coach,
+    Signal,
+    SignalKind,
+    repetition_signals,
+)
+from imu.live.targets import KG_PER_LB, Plan, PlanUnusable, Targets, Tempo, example_plans, read_plan
+from imu.motion.form import Posture
+from imu.motion.pattern import Pattern
+from imu.recordings.training_recorder import TrainingRecorder
+from imu.recordings.training_recording import open_training_recording
+from imu.recordings.training_records import RecordingHeader
+from imu.recordings.training_samples import driver_of
+from imu.sensors.conversation import Message
+from imu.sensors.kinds import KINDS
+from imu.session import RepetitionCounted, RepetitionTakenBack, RestBegan, SessionParameters, SetClosed
+from imu.training import Training
+from imu.virtual.person import Exercise, Lifter, Rest, Sensor, simulate
+from imu.virtual.sensors import TWINS
+
+SQUAT = {
+    "name": "back squat",
+    "load": 100,
+    "sets": 2,
+    "reps": 3,
+    "rest": "3:00",
+    "tempo": "3-1-X",
+    "depth": 45,
+    "velocity": "0.4-0.6",
+    "stop-loss": 20,
+}
+STANDING, DOWN = Posture(0.05, 0.0), Posture(0.5, 0.4)
+
+
+def targets(**given):
+    return Targets.from_object({key.replace("_", "-"): value for key, value in given.items()})
+
+
+def plan(*exercises, name=None):
+    return Plan(tuple(Targets.from_object(one) for one in exercises), name)
+
+
+# --- reading and writing ----------------------------------------------------------------------------------------------
+
+
+def test_targets_are_read_in_the_words_of_a_plan():
+    read = Targets.from_object(SQUAT)
+    assert (read.exercise, read.load_kg, read.sets, read.repetitions, read.rest_s) == ("back squat", 100.0, 2, 3, 180.0)
+    assert (read.tempo, read.depth_m, read.velocity_m_s, read.stop_loss) == (Tempo(3.0, 1.0), 0.45, (0.4, 0.6), 0.2)
+    assert (read.load, read.title, str(read.tempo)) == ("100 kg", "back squat 100 kg", "3-1-X")
+
+
+@pytest.mark.parametrize(
+    ("written", "kg", "words"),
+    [("225 lb", 225 * KG_PER_LB, "225 lb"), ("62.5kg", 62.5, "62.5 kg"), (40, 40.0, "40 kg"), ("16 KG", 16.0, "16 kg")],
+)
+def test_loads_have_a_unit(written, kg, words):
+    read = targets(load=written)
+    assert (read.load_kg, read.load) == (pytest.approx(kg), words)
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"load": "heavy"}, "100 kg or 225 lb"),
+        ({"load": "10 stone"}, "100 kg or 225 lb"),
+        ({"load": 2000}, "load is 0 to 1000 kg"),
+        ({"reps": 0}, "reps is 1 to 1000"),
+        ({"reps": 2.5}, "reps is a whole number"),
+        ({"tempo": "slow"}, "3-1-X"),
+        ({"tempo": "3-1"}, "3-1-X"),
+        ({"depth": 300}, "depth is 1 to 120 cm"),
+        ({"velocity": "0.6-0.4"}, "from slow to fast"),
+        ({"velocity": 0.5}, "0.4-0.6"),
+        ({"stop-loss": 200}, "stop-loss is 1 to 90 percent"),
+        ({"rest": "3:99"}, "180 or 3:00"),
+        ({"name": "a\nb"}, "letters in one line"),
+        ({"weight": 3}, "'weight'"),
+        ({"depth": float("nan")}, "depth is 1 to 120 cm"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_in_one_sentence(given, sentence):
+    with pytest.raises(PlanUnusable, match=sentence) as refused:
+        Targets.from_object(given, "five.toml, exercise 1")
+    assert str(refused.value).startswith("five.toml, exercise 1") and "\n" not in str(refused.value)
+
+
+def test_a_plan_is_a_toml_file(tmp_path):
+    path = tmp_path / "five.toml"
+    path.write_text('name = "Mine"\n[[exercise]]\nname = "back squat"\nload = "225 lb"\nreps = 5\nrest = "2:30"\n')
+    read = read_plan(path)
+    assert read.name == "Mine"
+    assert read.exercises == (targets(name="back squat", load="225 lb", reps=5, rest=150),)
+
+
+@pytest.mark.parametrize("text", ["", "exercise = 3", "[[exercise]]\nreps = ", "[exercise]\nreps = 3", "sets = 3"])
+def test_a_file_that_is_no_plan_is_one_sentence(tmp_path, text):
+    path = tmp_path / "no.toml"
+    path.write_text(text)
+    with pytest.raises(PlanUnusable, match=r"no\.toml"):
+        read_plan(path)
+    with pytest.raises(PlanUnusable, match="cannot be read"):
+        read_plan(tmp_path / "none.toml")
+
+
+def test_three_example_plans_ship():
+    examples = example_plans()
+    assert len(examples) == 3
+    assert all(one.name for one in examples.values())
+
+
+SOME_TARGETS = st.fixed_dictionaries(
+    {},
+    optional={
+        "name": st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=20),
+        "load": st.one_of(st.integers(0, 500), st.integers(1, 900).map(lambda pounds: f"{pounds} lb")),
+        "sets": st.integers(1, 20),
+        "reps": st.integers(1, 50),
+        "rest": st.integers(1, 600),
+        "tempo": st.sampled_from(["3-1-X", "2-0-1", "X-2-X", "1.5-0-0.5"]),
+        "depth": st.one_of(st.just("best"), st.integers(5, 100)),
+        "angle": st.one_of(st.just("best"), st.integers(5, 120)),
+        "velocity": st.just("0.35-0.7"),
+        "stop-loss": st.integers(1, 60),
+    },
+)
+
+
+@given(st.lists(SOME_TARGETS, min_size=1, max_size=4))
+def test_a_plan_is_read_back_as_it_was_written(tables):
+    made = Plan.from_object({"name": 'a "plan"', "exercise": tables})
+    assert Plan.from_object(json.loads(json.dumps(made.as_object()))) == made
+    assert Plan.from_object(tomllib.loads(made.as_toml())) == made
+
+
+def test_sets_follow_the_plan_and_the_last_exercise_goes_on():
+    both = plan({"name": "squat", "sets": 2}, {"name": "row"}, {"name": "hinge", "sets": 1})
+    names = [(both.place(index).targets.exercise, both.place(index).set_number) for index in range(5)]
+    assert names == [("squat", 1), ("squat", 2), ("row", 1), ("hinge", 1), ("hinge", 2)]
+    assert [both.place(index).beyond for index in range(5)] == [False, False, False, False, True]
+    assert not plan({"name": "squat"}).place(99).beyond
+
+
+# --- one repetition ---------------------------------------------------------------------------------------------------
+
+
+def kinds(aim, *repetitions, best=None):
+    return repetition_signals(aim, repetitions, best)
+
+
+def test_without_targets_for_repetitions_none_is_called_good():
+    assert kinds(targets(name="squat", load=50, rest=60, sets=3), repetition()) == ()
+
+
+def test_within_the_error_of_the_measurement_nothing_is_called_bad():
+    aim = targets(depth=45, tempo="3-0-X", velocity="0.4-0.6")
+    edge = {
+        "hip_drop_m": 0.45 - 0.99 * DROP_ERROR_M,
+        "eccentric_s": 3.0 - 0.99 * TIME_ERROR_S,
+        "mean_concentric_velocity_m_s": 0.4 * (1 - 0.99 * SPEED_ERROR),
+    }
+    assert kinds(aim, repetition(**edge)) == (SignalKind.GOOD,)
+    hinge = {"pattern": Pattern.HINGE, "trunk_angle_rad": math.radians(60) - 0.99 * ANGLE_ERROR_RAD}
+    assert kinds(targets(angle=60), repetition(**hinge)) == (SignalKind.GOOD,)
+
+
+@pytest.mark.parametrize(
+    ("aim", "figures", "kind"),
+    [
+        ({"depth": 45}, {"hip_drop_m": 0.45 - 1.01 * DROP_ERROR_M}, SignalKind.TOO_SHALLOW),
+        ({"angle": 60}, {"trunk_angle_rad": math.radians(60) - 1.01 * ANGLE_ERROR_RAD}, SignalKind.TOO_SHALLOW),
+        ({"tempo": "3-1-X"}, {"eccentric_s": 3.0 - 1.01 * TIME_ERROR_S}, SignalKind.TOO_FAST_DOWN),
+        ({"velocity": "0.5-0.8"}, {"mean_concentric_velocity_m_s": 0.3}, SignalKind.TOO_SLOW_UP),
+        ({"velocity": "0.2-0.3"}, {"mean_concentric_velocity_m_s": 0.5}, SignalKind.TOO_FAST_UP),
+    ],
+)
+def test_what_misses_a_target_by_more_is_signalled(aim, figures, kind):
+    assert kinds(targets(**aim), repetition(**figures))[0] is kind
+
+
+def test_a_set_is_complete_with_its_last_planned_repetition_only():
+    aim = targets(reps=3)
+    done = [repetition(10 + 3 * index) for index in range(4)]
+    complete = [SignalKind.SET_COMPLETE in kinds(aim, *done[:count]) for count in (1, 2, 3, 4)]
+    assert complete == [False, False, True, False]
+
+
+def test_the_velocity_loss_stops_the_set_at_the_line_of_the_bars():
+    aim = targets(stop_loss=20)
+    speeds = (0.5, 0.52, 0.47, 0.42, 0.41)
+    done = [repetition(10 + 3 * i, mean_concentric_velocity_m_s=speed) for i, speed in enumerate(speeds)]
+    stops = [SignalKind.STOP in kinds(aim, *done[:count]) for count in range(1, 6)]
+    assert stops == [False, False, False, False, True]  # 0.8 x 0.52 = 0.416 m/s
+
+
+def test_hinges_that_hardly_sink_have_no_velocity_to_lose():
+    aim = targets(stop_loss=20, velocity="0.5-0.8")
+    done = [
+        repetition(10 + 3 * i, Pattern.HINGE, mean_concentric_velocity_m_s=speed) for i, speed in enumerate((0.1, 0.02))
+    ]
+    assert kinds(aim, *done) == (SignalKind.GOOD,)
+
+
+def test_as_my_best_is_the_second_best_before():
+    aim = targets(depth="best")
+    assert kinds(aim, repetition(hip_drop_m=0.1), best=Best()) == (SignalKind.GOOD,)
+    best = Best.of([repetition(hip_drop_m=drop) for drop in (0.5, 0.7, 0.48)])
+    assert best.depth_m == 0.5
+    assert kinds(aim, repetition(hip_drop_m=0.46), best=best) == (SignalKind.GOOD,)
+    assert kinds(aim, repetition(hip_drop_m=0.44), best=best) == (SignalKind.TOO_SHALLOW,)
+
+
+@given(
+    st.floats(0.1, 0.8),
+    st.floats(0.5, 6.0),
+    st.floats(0.05, 1.5),
+    st.floats(0.1, 1.4),
+    st.booleans(),
+    st.integers(1, 9),
+)
+def test_a_repetition_is_never_good_and_bad(drop_m, eccentric_s, speed_m_s, angle_rad, angled, count):
+    aim = targets(
+        depth=45, tempo="3-1-X", velocity="0.4-0.6", reps=5, stop_loss=20, **({"angle": 50} if angled else {})
+    )
+    figures = {"hip_drop_m": drop_m, "eccentric_s": eccentric_s, "trunk_angle_rad": angle_rad}
+    said = kinds(aim, *[repetition(3.0 * n, mean_concentric_velocity_m_s=speed_m_s, **figures) for n in range(count)])
+    assert (SignalKind.GOOD in said) is not bool(FAULTS & set(said))
+    assert len(said) == len(set(said))
+
+
+def test_each_signal_has_its_own_word_symbol_shape_and_none_is_told_by_colour_alone():
+    for part in ("word", "symbol", "shape"):
+        assert len({getattr(look, part) for look in LOOKS.values()}) == len(SignalKind) == len(LOOKS)
+    assert all(len(look.symbol) == 1 and look.sound and look.colour for look in LOOKS.values())
+
+
+# --- the view ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def live():
+    training = LiveTraining(plan=plan(SQUAT, {"name": "Romanian deadlift", "angle": 60, "reps": 8}))
+    training.tick(0.0, 0.0)
+    training.take(CONNECTED)
+    return training
+
+
+def deep(start_s, **figures):
+    usual = {"hip_drop_m": 0.5, "eccentric_s": 3.0, "mean_concentric_velocity_m_s": 0.5}
+    return repetition(
+        start_s, **(usual | figures), bottom_s=start_s + 3.0, end_s=start_s + 4.5, confirmed_s=start_s + 4.6
+    )
+
+
+def test_the_plan_says_where_the_person_is(live):
+    assert live.view().progress.text == "Next: Back squat 100 kg, set 1 of 2, 3 reps"
+    counted(live, deep(10), deep(15))
+    assert live.view().progress.text == "Back squat 100 kg, set 1 of 2, rep 2 of 3"
+    done = (*counted(live, deep(20)),)
+    live.take(SetClosed(set_of(deep(10), deep(15), *done)))
+    assert live.view().progress.text == "Next: Back squat 100 kg, set 2 of 2, 3 reps"
+    second = counted(live, deep(60), deep(65))
+    live.take(SetClosed(set_of(*second)))
+    assert live.view().progress.text == "Next: Romanian deadlift, set 1, 8 reps"
+
+
+def test_after_its_last_set_the_plan_is_done():
+    live = LiveTraining(plan=plan({"sets": 1, "reps": 2}))
+    live.take(SetClosed(set_of(*counted(live, deep(10), deep(15)))))
+    assert live.view().progress.text == "All sets of the plan are done"
+
+
+def test_the_gauge_that_matters_is_depth_in_a_squat_and_angle_in_a_hinge(live):
+    live.tick(0.1, 1.0, DOWN)
+    view = live.view()
+    assert (view.gauge.measure, view.gauge.now, view.gauge.target) == (Measure.DEPTH, 0.4, 0.45)
+    assert (view.other_gauge.measure, view.other_gauge.now) == (Measure.ANGLE, 0.5)
+    live.coach.follow(live.coach.plan, 2)
+    view = live.view()
+    assert (view.gauge.measure, view.gauge.target) == (Measure.ANGLE, pytest.approx(math.radians(60)))
+    free = LiveTraining()
+    counted(free, repetition(10, Pattern.HINGE))
+    assert free.view().gauge.measure is Measure.ANGLE
+
+
+def test_each_repetition_has_a_bar_and_the_loss_line_moves_with_the_fastest(live):
+    counted(live, deep(10, mean_concentric_velocity_m_s=0.5), deep(15, mean_concentric_velocity_m_s=0.6))
+    bars = live.view().bars
+    assert (bars.measure, [bar.value for bar in bars.bars]) == (Measure.SPEED, [0.5, 0.6])
+    assert (bars.loss_line, bars.target_low, bars.planned) == (pytest.approx(0.48), 0.4, 3)
+    assert all(bar.value <= bars.full for bar in bars.bars)
+    counted(live, deep(20, mean_concentric_velocity_m_s=0.45))
+    assert live.view().velocity_loss == pytest.approx(0.25)
+    assert live.view().signals[:2] == (SignalKind.SET_COMPLETE, SignalKind.STOP)
+
+
+def test_screen_and_voice_give_one_cue_that_of_the_targets_first(live):
+    counted(live, deep(10, hip_drop_m=0.3, angle_at_bottom_rad=1.2))
+    assert (live.view().cue, live.view().look.word) == ("deeper", "too shallow")
+    counted(live, deep(15, angle_at_bottom_rad=1.2))
+    assert (live.view().cue, live.view().look.word) == ("chest up", "good")
+
+
+def test_taking_back_a_repetition_takes_back_its_signal(live):
+    done = counted(live, deep(10), deep(15), deep(20))
+    assert SignalKind.SET_COMPLETE in live.view().signals
+    live.take(RepetitionTakenBack(done[-1]))
+    assert live.view().signals == (SignalKind.GOOD,)
+    counted(live, deep(25))
+    assert SignalKind.SET_COMPLETE in live.view().signals
+
+
+def test_a_rest_is_shown_within_2_s_of_standing_still_and_silently_taken_back(live):
+    counted(live, deep(10), deep(15))  # ends at 19.5 s
+    for step in range(40):
+        live.tick(20 + 0.1 * step, 19.6 + 0.1 * step, STANDING)
+        if live.view().phase is Phase.REST:
+            break
+    view = live.view()
+    assert view.rest_s <= 2.0 and view.rest_is_provisional and view.card is not None
+    assert (view.count, view.set_number, view.sets) == (2, 1, ())
+    assert view.progress.text == "Back squat 100 kg, set 1 of 2, rep 2 of 3"
+    counted(live, deep(24))
+    assert (live.view().phase, live.view().rest_is_provisional, live.view().count) == (Phase.SET, False, 3)
+
+
+def test_a_rest_that_began_is_certain_and_has_a_share_of_the_plan(live):
+    done = counted(live, deep(10), deep(15))
+    live.tick(0.0, 22.5, STANDING)
+    live.take(RestBegan(19.5))
+    view = live.view()
+    assert (view.phase, view.rest_is_provisional, view.rest_target_s) == (Phase.REST, False, 180.0)
+    live.take(SetClosed(set_of(*done)))
+    live.tick(10.0, 64.5, STANDING)
+    assert live.view().rest_share == pytest.approx(45 / 180)
+    live.rest_for(60)
+    assert (live.view().rest_target_s, live.view().rest_share) == (60, pytest.approx(0.75))
+
+
+def test_a_person_who_moves_does_not_rest(live):
+    counted(live, deep(10), deep(15))
+    for step in range(60):
+        live.tick(20 + 0.1 * step, 19.6 + 0.1 * step, STANDING if step % 10 else DOWN)
+        assert live.view().phase is Phase.SET
+
+
+def test_the_card_of_a_set_says_what_went_well_and_what_to_try(live):
+    done = counted(live, deep(10), deep(15, hip_drop_m=0.3), deep(20, hip_drop_m=0.33))
+    live.take(RestBegan(24.5))
+    card = live.view().card
+    assert (card.title, card.repetitions, card.good) == ("back squat 100 kg", 3, 1)
+    assert card.try_next == "deeper: 2 of 3 reps were too shallow"
+    live.take(SetClosed(set_of(*done)))
+    counted(live, deep(60), deep(65))
+    assert live.view().previous_set == card
+    live.take(RestBegan(69.5))
+    assert live.view().card.well == "every repetition met its targets"
+
+
+def test_the_same_set_of_last_time_stands_beside_it():
+    past = PastExercise((LastTime(5, 100.0, 0.52, 3), LastTime(4, 100.0, 0.48, 3)), Best(0.5))
+    live = LiveTraining(TrainedBefore(exercises={"back squat": past}), plan=plan({**SQUAT, "depth": "best"}))
+    assert live.view().last_time.text == "last time 5 × 100 kg, best 0.52 m/s"
+    assert live.view().gauge.target == 0.5
+    live.take(SetClosed(set_of(*counted(live, deep(10), deep(15)))))
+    counted(live, deep(60))
+    assert live.view().last_time.repetitions == 4
+
+
+def test_another_plan_leaves_the_targets_of_earlier_sets():
+    live = LiveTraining(plan=plan({"name": "squat", "depth": 45}))
+    live.take(SetClosed(set_of(*counted(live, deep(10), deep(15)))))
+    live.coach.follow(plan({"name": "hinge", "angle": 60}), 0)
+    assert [live.coach.place_of(index).targets.exercise for index in (0, 1, 2)] == ["squat", "hinge", "hinge"]
+
+
+# --- signals of a training, and their replay --------------------------------------------------------------------------
+
+
+def test_the_end_of_a_rest_is_signalled_once_and_not_in_a_set():
+    coach = Coach(plan({"rest": 60}))
+    done = [deep(10), deep(15)]
+    for one in done:
+        coach.take(RepetitionCounted(one))
+    assert coach.advance(99.0) == []  # the person may be in the middle of a slow repetition
+    coach.take(RestBegan(19.5))
+    assert coach.advance(79.4) == []
+    assert coach.advance(79.5) == [Signal(SignalKind.REST_OVER, 79.5, 0)]
+    coach.take(SetClosed(set_of(*done)))
+    assert coach.advance(500.0) == []
+
+
+@cache
+def heard_training() -> tuple[Message, ...]:
+    """Return what a virtual sensor sends in a training: four squats of different depth, a rest, three squats."""
+    going = [Exercise("air_squat", 1, hip_drop_m=drop_m, eccentric_s=1.5) for drop_m in (0.5, 0.5, 0.3, 0.5)]
+    block = simulate([Rest(3), *going, Rest(16), Exercise("air_squat", 3), Rest(8)], Lifter(), Sensor.ideal(), 1).block
+    kind = next(one for one in KINDS if one.name == "reference")
+    twin = TWINS["reference"](block, 1)
+    return tuple(carry(kind.driver(100.0), twin, float(block.device_time_s[-1])).messages)
+
+
+def recorded(path: Path, followed: Coach) -> list[Signal]:
+    """Record a training with a plan; return the signals that it gave while it ran, and leave the recording open."""
+    messages = heard_training()
+    header = RecordingHeader("reference", "Hip", "F0:00", messages[0].received_ns, "0.1.0", 100.0)
+    recorder = TrainingRecorder.create(path, header)
+    recorder.write_event(header.started_ns, plan_object(followed))
+    training = Training(driver_of(open_training_recording(path)), SessionParameters())
+    signals: list[Signal] = []
+    for message in messages:
+        recorder.write(message)
+        given = [signal for event in training.take(message).events for signal in followed.take(event)]
+        for signal in [*given, *followed.advance(training.now_s)]:
+            recorder.write_event(message.received_ns, signal_object(signal))
+            signals.append(signal)
+    recorder.close()
+    return signals
+
+
+def test_a_recording_replays_to_the_same_signals(tmp_path):
+    squat = {"name": "squat", "depth": 45, "reps": 4, "sets": 1, "rest": 8, "tempo": "1-0-X"}
+    followed, path = plan(squat, {"name": "squat", "depth": "best"}), tmp_path / "whole.mcap"
+    given = recorded(path, Coach(followed, {"squat": Best(0.45, 1.0)}))
+    first = [signal.kind for signal in given if signal.count in (1, 2, 3)][:3]
+    assert first == [SignalKind.GOOD, SignalKind.GOOD, SignalKind.TOO_SHALLOW]
+    assert next(signal.kind for signal in given if signal.count == 4) is SignalKind.SET_COMPLETE
+    assert [signal.kind for signal in given].count(SignalKind.REST_OVER) == 1
+    assert replay_signals(path) == given
+    recording = open_training_recording(path)
+    assert recorded_plan(recording) == followed
+    assert [one.event for one in recording.events() if one.event["event"] == "signal"] == [
+        signal_object(signal) for signal in given
+    ]
+
+
+def test_a_recording_cut_anywhere_replays_to_the_signals_until_there(tmp_path):
+    path = tmp_path / "whole.mcap"
+    given = recorded(path, Coach(plan({"depth": 45, "reps": 3, "rest": 8})))
+    data = path.read_bytes()
+    for share in (0.3, 0.6, 0.9):
+        cut = tmp_path / "cut.mcap"
+        cut.write_bytes(data[: int(share * len(data))])
+        replayed = replay_signals(cut)
+        assert replayed and replayed == given[: len(replayed)]
+
+
+def test_a_recording_without_a_plan_has_no_signals(tmp_path):
+    path = tmp_path / "whole.mcap"
+    assert recorded(path, Coach()) == replay_signals(path) == []
+    assert recorded_plan(open_training_recording(path)) is None
