@@ -7,6 +7,7 @@ come from; what happens to them is here, once.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from imu.motion.form import SENSOR_ABOVE_HIP_M, Posture
@@ -197,9 +198,18 @@ class Session:
         Whether `push` and `finish` raise `imu.errors.UnitsWrong` for samples that are clearly not in s, m/s² and
         rad/s. Leave it on for samples from elsewhere. Drivers convert units themselves, and a training must not end
         because of an odd first minute; recordings were judged when they were read. Both switch it off.
+    observe : callable or None
+        Receives each decision about a movement, with the curves by which it was measured, for drawing.
     """
 
-    def __init__(self, parameters: SessionParameters | None = None, *, check_units: bool = True) -> None:
+    def __init__(
+        self,
+        parameters: SessionParameters | None = None,
+        *,
+        check_units: bool = True,
+        observe: Callable[[Decision], None] | None = None,
+    ) -> None:
+        self._observe = observe
         self._parameters = parameters or SessionParameters()
         judge = self._parameters.judge or JudgeParameters()
         self._tracker = MotionTracker(judge.fitted.network)
@@ -364,7 +374,10 @@ class Session:
             if not item[0].moved_only:
                 self._reject(RejectedMovement(ending.start_s, ending.end_s, IN_PAUSE), events)
         else:
-            self._take_movement(self._judge.decide(item), events)
+            decision = self._judge.decide(item)
+            if self._observe is not None:
+                self._observe(decision)
+            self._take_movement(decision, events)
 
     def _take_movement(self, decision: Decision, events: list[Event]) -> None:
         """Count a repetition; a doubtful one waits for the clear one that follows it, and counts if they are alike.

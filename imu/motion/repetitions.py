@@ -201,9 +201,10 @@ class Doubtful:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Decision:
-    """What was decided of the likeliest candidate."""
+    """What was decided of the likeliest candidate, and the figures and curves by which it was measured."""
 
     candidate: Candidate
+    figures: MovementFigures
     verdict: Repetition | Doubtful | RejectedMovement | None
 
 
@@ -233,7 +234,7 @@ class Judge:
         chosen = max(weighed, key=lambda one: one.log_odds)
         if chosen.log_odds < weighed[0].log_odds + CLEARLY_BETTER:
             chosen = weighed[0]
-        return Decision(chosen.candidate, self._verdict(chosen))
+        return Decision(chosen.candidate, chosen.figures, self._verdict(chosen))
 
     def _weigh(self, candidate: Candidate) -> _Weighed:
         figures = candidate.measure(self._sagittal_plane)
