@@ -24,7 +24,7 @@ from imu.recordings.timing import RATE_ROWS, TimeOrder, sampling_rate_hz
 from imu.recordings.units import ACCELERATION_UNITS, ANGULAR_VELOCITY_UNITS, check_units
 from imu.report.cues import share_of_speed_lost
 from imu.report.curves import blocks_of
-from imu.report.objects import FIGURES, hip_drop_from, session_object
+from imu.report.objects import FIGURES, repetition_object, session_object
 from imu.report.replay import Failed, ReplayOptions, replay
 from imu.report.session_plot import DrawnRepetition, DrawnSession, MotionCurves, draw_session, draw_set, motion_curves
 from imu.samples import Array, ImuBlock
@@ -96,11 +96,7 @@ class CountSummary:
             {
                 "set": number,
                 "repetition": position,
-                "pattern": one.pattern.value,
-                "confidence": round(one.confidence, 3),
-                **{name: round(getattr(one, name), 3) for name in ("start_s", "bottom_s", "end_s", "confirmed_s")},
-                **{name: figure_of(one) for name, figure_of in FIGURES.items()},
-                "hip_drop_from": hip_drop_from(one),
+                **repetition_object(one),
             }
             for number, training_set in enumerate(self.summary.sets, 1)
             for position, one in enumerate(training_set.repetitions, 1)
