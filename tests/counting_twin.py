@@ -10,7 +10,7 @@ from bleak.backends.device import BLEDevice
 
 from imu.sensors.conversation import Advertisement
 from imu.virtual.radio import RadioConditions, VirtualRadio
-from imu.virtual.sensors.twin import Characteristic, Property, Said, Service, WriteRefused
+from imu.virtual.sensors.twin import Characteristic, Notification, Property, Service, WriteRefused
 
 SERVICE = "5e1f0001-7d41-4be6-a35e-1f60c8d9b724"
 NUMBERS = "5e1f0002-7d41-4be6-a35e-1f60c8d9b724"
@@ -40,7 +40,7 @@ class CountingTwin:
         self.since_s: float | None = None
         self.counted = self.dropped = 0
         self.mtu = 0
-        self.waiting: list[Said] = []
+        self.waiting: list[Notification] = []
         self.written: list[bytes] = []
         self.connections = 0
 
@@ -67,12 +67,12 @@ class CountingTwin:
         if payload == b"no":
             raise WriteRefused(0xFD)
         self.written.append(payload)
-        self.waiting.append(Said(ECHO, payload))
+        self.waiting.append(Notification(ECHO, payload))
 
-    def step(self, now_s: float, room: int) -> tuple[Said, ...]:
+    def step(self, now_s: float, room: int) -> tuple[Notification, ...]:
         while self.since_s is not None and self.counted < (now_s - self.since_s) * self.rate_hz:
             if len(self.waiting) < self.queue:
-                self.waiting.append(Said(NUMBERS, struct.pack("<I", self.counted) + bytes(self.size - 4)))
+                self.waiting.append(Notification(NUMBERS, struct.pack("<I", self.counted) + bytes(self.size - 4)))
             else:
                 self.dropped += 1
             self.counted += 1

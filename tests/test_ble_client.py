@@ -52,7 +52,7 @@ from imu.sensors.conversation import (
     Write,
 )
 from imu.virtual.radio import RadioConditions
-from imu.virtual.sensors.twin import Characteristic, Property, Said, Service, WriteRefused
+from imu.virtual.sensors.twin import Characteristic, Notification, Property, Service, WriteRefused
 
 pytestmark = pytest.mark.clock("fast")
 
@@ -108,12 +108,12 @@ class Ticker:
             raise WriteRefused(0x80)
         self._due_s = now_s if payload == b"\x01" else None
 
-    def step(self, now_s: float, room: int) -> tuple[Said, ...]:
+    def step(self, now_s: float, room: int) -> tuple[Notification, ...]:
         if self.silent or self._due_s is None:
             return ()
         said = []
         while self._due_s <= now_s:
-            said.append(Said(DATA, self.said.to_bytes(4, "little")))
+            said.append(Notification(DATA, self.said.to_bytes(4, "little")))
             self.said += 1
             self._due_s += INTERVAL_S
         return tuple(said)
@@ -457,10 +457,10 @@ async def test_a_sensor_that_is_not_there_is_told_with_what_is(radio):
             await find_sensor(chosen, SensorChoice(wanted), recognise, 0.3, 0.1)
         return str(caught.value)
 
-    assert (await missing(None)).startswith("no sensor was heard in 0 s, nor anything else: switch it on")
+    assert (await missing(None)).startswith("no sensor was heard in 0 s, and no other device: switch it on")
     scales = await radio.add_sensor(Ticker("Scales", services=()))
     assert "no sensor was heard in 0 s, but 1 other Bluetooth device (Scales): switch it on" in await missing(None)
-    with pytest.raises(SensorUnsuitable, match=r"Scales \(.*\) is no sensor that this program knows"):
+    with pytest.raises(SensorUnsuitable, match=r"Scales \(.*\) is not a supported sensor"):
         await find_sensor(chosen, SensorChoice(scales.address), recognise, 0.3, 0.1)
     await radio.add_sensor(Ticker("HipIMU 4711"))
     assert "no sensor '4712' was heard in 0 s, but HipIMU 4711 (F0:00:00:00:00:02): switch it on" in await missing(
@@ -796,7 +796,7 @@ async def test_what_is_optional_may_fail(rogue, until):
 
 async def test_a_sensor_that_wants_to_be_paired_is_told(rogue):
     rogue.actions = [BleakGATTProtocolError(0x05)]
-    with pytest.raises(SensorUnsuitable, match=r"HipIMU \(AA\) talks only to computers that it is paired with"):
+    with pytest.raises(SensorUnsuitable, match=r"HipIMU \(AA\) only talks to paired computers"):
         async with talk(rogue) as talking:
             await talking.task
 

@@ -31,7 +31,7 @@ from imu.sensors.conversation import (
     Subscribe,
     Write,
 )
-from imu.sensors.ordering import InOrder, InOrderParameters
+from imu.sensors.ordering import TRIES, InOrder
 from imu.sensors.reference import REFERENCE, ReferenceDriver
 
 RATE_HZ = 100.0
@@ -207,7 +207,7 @@ def test_a_sensor_that_does_not_answer_is_asked_again_and_then_given_up() -> Non
         asked += len(talk.requests())
         first += 10
         assert first < 1000
-    assert asked == InOrderParameters().tries
+    assert asked == TRIES
     assert talk.numbers == [*range(10), *range(20, first)]
 
 

@@ -33,7 +33,7 @@ from imu.virtual.sensors import TWINS
 from imu.virtual.sensors.reference_chip import SampleRing
 from imu.virtual.sensors.reference_firmware import ReferenceParameters
 from imu.virtual.sensors.reference_twin import ReferenceTwin
-from imu.virtual.sensors.twin import Said, WriteRefused
+from imu.virtual.sensors.twin import Notification, WriteRefused
 
 ALL = (
     protocol.CONTROL_UUID,
@@ -67,7 +67,7 @@ class Central:
 
     def __init__(self, twin: ReferenceTwin, *, mtu: int = 247, now_s: float = 100.0) -> None:
         self.twin, self.now_s = twin, now_s
-        self.heard: list[Said] = []
+        self.heard: list[Notification] = []
         self.connect(mtu)
 
     def connect(self, mtu: int = 247) -> None:
@@ -84,9 +84,9 @@ class Central:
         assert isinstance(answer, Answer) and answer.request_id == request.request_id
         return answer
 
-    def listen(self, duration_s: float, *, room: int = 100, step_s: float = 0.01) -> list[Said]:
+    def listen(self, duration_s: float, *, room: int = 100, step_s: float = 0.01) -> list[Notification]:
         """Let time pass; return what is heard meanwhile."""
-        heard: list[Said] = []
+        heard: list[Notification] = []
         for _ in range(round(duration_s / step_s)):
             self.now_s += step_s
             heard += self.twin.step(self.now_s, room)
@@ -104,7 +104,7 @@ class Central:
         return config
 
 
-def packets(heard: Iterable[Said], uuid: str = protocol.DATA_UUID) -> list[SamplePacket]:
+def packets(heard: Iterable[Notification], uuid: str = protocol.DATA_UUID) -> list[SamplePacket]:
     found = [protocol.decode_packet(said.payload) for said in heard if said.characteristic == uuid]
     assert all(isinstance(packet, SamplePacket) for packet in found)
     return found  # type: ignore[return-value]

@@ -1,4 +1,7 @@
-"""The Bluetooth LE client: scan, connect, keep the link, and name what went wrong."""
+"""The Bluetooth LE client: scan, connect, keep the link, and translate errors.
+
+`LinkState` and `HostClock` stand here because screens and recorders use them without bleak.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from enum import StrEnum
 
 
 class LinkState(StrEnum):
-    """How things stand with the sensor."""
+    """State of the connection to a sensor."""
 
     SEARCHING = "searching"
     CONNECTING = "connecting"
@@ -18,7 +21,8 @@ class LinkState(StrEnum):
 class HostClock:
     """Nanoseconds since 1970, anchored at the wall clock once, when it is made, and steady from then on.
 
-    What happens to the wall clock afterwards is not followed. While the computer sleeps, it may stand still.
+    The wall clock is set by hand and by the network, and may jump back; times of arrival may not. Later changes of the
+    wall clock have no effect. While the computer sleeps, this clock may stand still.
     """
 
     def __init__(self) -> None:
@@ -26,5 +30,5 @@ class HostClock:
         self._offset_ns = time.time_ns() - time.perf_counter_ns()
 
     def now_ns(self) -> int:
-        """Return the time; never less than it was before."""
+        """Return the time; it never goes back."""
         return self._offset_ns + time.perf_counter_ns()

@@ -1,7 +1,7 @@
-"""What bleak and the operating systems say when Bluetooth does not work -> what is wrong and what to do.
+"""Errors of bleak and the operating systems -> sentences about the cause and the remedy.
 
-The one place where bleak's errors are translated. It tells apart what is wrong with this computer, which the person
-must put right, from what is wrong with one connection, which the next attempt may put right by itself.
+This is the one place that translates bleak's errors. It separates trouble with this computer, which the person must
+fix, from trouble with one connection, which the next attempt may not have.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ NEEDS_PAIRING = (
     BleakGATTProtocolErrorCode.INSUFFICIENT_ENCRYPTION,
     BleakGATTProtocolErrorCode.INSUFFICIENT_ENCRYPTION_KEY_SIZE,
 )
-"""What a sensor answers that talks only to those whom it knows."""
+"""Answers of a sensor that only talks to paired computers."""
 
 _REASONS = {
     BleakBluetoothNotAvailableReason.NO_BLUETOOTH: BluetoothTrouble.NO_ADAPTER,
@@ -66,7 +66,7 @@ _SENTENCES = {
     },
     BluetoothTrouble.NO_PERMISSION: {
         "linux": "this user may not use Bluetooth: `sudo usermod -aG bluetooth $USER`, then log in again",
-        "darwin": "this program may not use Bluetooth: allow it to the terminal under System Settings > Privacy & "
+        "darwin": "this program may not use Bluetooth: allow it for the terminal under System Settings > Privacy & "
         "Security > Bluetooth, then start again",
         "win32": "this program may not use Bluetooth: allow apps to control radios under Settings > Privacy & security "
         "> Radios, then start again",
@@ -81,31 +81,34 @@ _SENTENCES = {
 }
 
 _DEVICE_NOT_AVAILABLE = -2147020577
-"""HRESULT of ERROR_DEVICE_NOT_AVAILABLE: what Windows answers when the radio is off."""
+"""HRESULT of ERROR_DEVICE_NOT_AVAILABLE: Windows returns it when the radio is off."""
 
 
 class LinkFailed(Exception):
-    """A connection has come to nothing; the next one may do better."""
+    """A connection failed; the next attempt may succeed."""
 
 
 def computer_trouble(error: BaseException, platform: str = sys.platform) -> BluetoothUnavailable | None:
-    """Return what is wrong with this computer's Bluetooth; ``None`` if the error does not say that anything is."""
+    """Return the trouble with this computer's Bluetooth.
+
+    ``None`` if the error does not show any.
+    """
     trouble = _trouble(error)
     return None if trouble is None else BluetoothUnavailable(trouble, _sentence(trouble, platform))
 
 
 def search_trouble(error: BaseException, platform: str = sys.platform) -> BluetoothUnavailable:
-    """Return why nothing can be searched for; whatever the error, it is this computer's."""
+    """Return why the search failed; every error of a search is trouble with this computer."""
     if getattr(error, "dbus_error", None) == IN_PROGRESS:
         return BluetoothUnavailable(
             BluetoothTrouble.NO_SERVICE,
-            "Bluetooth is busy with a search that does not end: end other programs that search for devices, or switch "
-            "Bluetooth off and on again",
+            "Bluetooth is busy with a search that does not end: close other programs that search for devices, or "
+            "switch Bluetooth off and on again",
         )
-    said = " ".join(str(error).split()) or type(error).__name__
+    detail = " ".join(str(error).split()) or type(error).__name__
     return computer_trouble(error, platform) or BluetoothUnavailable(
         BluetoothTrouble.NO_SERVICE,
-        f"Bluetooth does not work ({said[:120]}): switch it off and on again, or plug its adapter out and in",
+        f"Bluetooth does not work ({detail[:120]}): switch it off and on again, or unplug its adapter and plug it in",
     )
 
 
@@ -115,26 +118,27 @@ def _sentence(trouble: BluetoothTrouble, platform: str) -> str:
 
 
 def _trouble(error: BaseException) -> BluetoothTrouble | None:
-    said, trouble = str(error), None
+    message, trouble = str(error), None
     if isinstance(error, BleakBluetoothNotAvailableError):
         trouble = _REASONS.get(error.reason, BluetoothTrouble.NO_SERVICE)
     elif isinstance(error, BleakDBusError):
         trouble = _DBUS_ERRORS.get(error.dbus_error)
     elif isinstance(error, PermissionError):
         trouble = BluetoothTrouble.NO_PERMISSION
-    elif isinstance(error, FileNotFoundError | ConnectionRefusedError):  # no D-Bus socket, or nobody behind it
+    elif isinstance(error, FileNotFoundError | ConnectionRefusedError):  # no D-Bus socket, or no server behind it
         trouble = BluetoothTrouble.NO_SERVICE
-    elif getattr(error, "winerror", None) == _DEVICE_NOT_AVAILABLE or "Is Bluetooth turned on?" in said:
+    elif getattr(error, "winerror", None) == _DEVICE_NOT_AVAILABLE or "Is Bluetooth turned on?" in message:
         trouble = BluetoothTrouble.OFF
-    elif said.startswith("adapter '") and said.endswith("' not found"):  # bleak on Linux: it was pulled out
+    elif message.startswith("adapter '") and message.endswith("' not found"):  # bleak on Linux: it was unplugged
         trouble = BluetoothTrouble.NO_ADAPTER
     return trouble
 
 
 def heed_cancellation() -> None:
-    """Raise ``CancelledError`` if the task was cancelled and what it awaited has lost that.
+    """Raise ``CancelledError`` if the task was cancelled and the awaited call lost the cancellation.
 
-    `asyncio.wait_for`, which others use, does so on Python 3.11 when what it waits for ends at the same moment.
+    `asyncio.wait_for`, which other libraries use, loses it on Python 3.11 when the awaited call ends at the same
+    moment.
     """
     task = asyncio.current_task()
     if task is not None and task.cancelling():
@@ -142,20 +146,20 @@ def heed_cancellation() -> None:
 
 
 @contextmanager
-def told_as_link_failure() -> Iterator[None]:
-    """Translate what a call of bleak's client raises.
+def translated_link_errors() -> Iterator[None]:
+    """Translate the exceptions of a call to bleak's client.
 
-    A link that breaks in the middle comes as about anything: errors of bleak, of D-Bus, of Windows, a bare
-    ``AssertionError``, even a cancellation that nobody has asked for. All mean the same, and the cause is kept.
+    A broken link can raise almost anything: errors of bleak, of D-Bus, of Windows, a bare ``AssertionError``, even a
+    cancellation without a request. They all mean the same; the cause stays attached.
 
     Raises
     ------
     BluetoothUnavailable
-        If something is wrong with this computer.
+        If this computer has a problem.
     BleakGATTProtocolError
-        Untouched: the link is fine, and the sensor has answered.
+        Unchanged: the link works, and the sensor has answered with an error.
     LinkFailed
-        Else.
+        In every other case.
     """
     try:
         yield

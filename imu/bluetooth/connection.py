@@ -1,8 +1,7 @@
-"""One connection to a sensor, from the first try to the last farewell.
+"""One connection to a sensor, from the first attempt to disconnecting.
 
-It performs what it is told, one thing after the other, hands on what it hears, and notices when the link is gone: when
-the system says so, or when nothing has come for too long, for systems do not always say so. This module refuses to know
-what is said, and whether another connection follows.
+It performs one action after another, passes on what it receives, and detects the end of the link: when the system
+reports it, or after a silence, since systems do not always report it.
 """
 
 from __future__ import annotations
@@ -19,37 +18,40 @@ from bleak.backends.characteristic import BleakGATTCharacteristic
 from bleak.exc import BleakGATTProtocolError
 
 from imu.bluetooth import HostClock
-from imu.bluetooth.bleak_errors import NEEDS_PAIRING, LinkFailed, told_as_link_failure
+from imu.bluetooth.bleak_errors import NEEDS_PAIRING, LinkFailed, translated_link_errors
 from imu.bluetooth.scan import Radio, SeenSensor
 from imu.errors import SensorUnsuitable
 from imu.sensors.conversation import Action, Heard, Read, Subscribe, Write
 
 LEAST_WRITE_BYTES = 20
-"""What fits into one write without response before the MTU has grown."""
+"""Size of one write without response before the MTU has grown."""
 
 MTU_WAIT_S = 1.0
-"""Windows connects first and grows the MTU then (https://github.com/hbldh/bleak/pull/1586): how long to wait for it."""
+"""Longest wait for the MTU: Windows connects first and negotiates it later
+(https://github.com/hbldh/bleak/pull/1586)."""
 
 CATCH_UP_S = 0.1
-"""When this program was held up itself, what has come meanwhile is heard first, before a link is called silent."""
+"""When this program was delayed itself, it handles waiting notifications for this time before it calls a link
+silent."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionParameters:
-    """How long to wait for what."""
+    """Time limits of one connection."""
 
     connect_s: float = 15.0
-    """For a connection and all services; 0.1-3 s is usual, a weak link takes a few attempts of the system's own."""
+    """For the connection and the list of services. 0.1-3 s is usual; with a weak link the system tries several
+    times."""
     action_s: float = 10.0
-    """For the answer to one action; the ATT protocol gives up after 30 s, people before."""
+    """For the answer to one action. The ATT protocol waits 30 s, which is too long for people."""
     first_notification_s: float = 10.0
     """From the connection to the first notification."""
     silence_s: float = 2.0
     """From one notification to the next; sensors send several times a second."""
     farewell_s: float = 10.0
-    """For hanging up: 2.2 s on Linux, up to 2 min on Windows, which is not waited for."""
+    """For disconnecting: 2.2 s on Linux, up to 2 min on Windows, which is cut short."""
 
 
 class Connection:
@@ -58,17 +60,17 @@ class Connection:
     Parameters
     ----------
     radio : Radio
-        What to connect with.
+        Radio to connect with.
     sensor : SeenSensor
-        What to connect to.
+        Sensor to connect to.
     clock : HostClock
-        Stamps what is heard.
+        Clock for the times of arrival.
     hear : callable
-        Given whatever is heard while the connection is open.
+        Called with each message while the connection is open.
     parameters : ConnectionParameters
-        How long to wait for what.
+        Time limits.
     within_s : float
-        How long to try to connect at most, less than `parameters` allow if need be.
+        Upper limit for the attempt to connect, in addition to `parameters`.
     """
 
     def __init__(
@@ -85,7 +87,7 @@ class Connection:
         self._clock = clock
         self._hear = hear
         self._parameters = parameters
-        # A new client each time: macOS refuses a second subscription by the same one (hbldh/bleak#1969).
+        # A new client each time: macOS rejects a second subscription by the same client (hbldh/bleak#1969).
         self._connect_s = min(within_s, parameters.connect_s)
         self._client: BleakClient = radio.client(sensor.device, self._on_gone, self._connect_s)
         self._gone = asyncio.Event()
@@ -96,25 +98,25 @@ class Connection:
         """Whether any notification has come."""
 
     def _on_gone(self, client: BleakClient) -> None:
-        """Only wake up who waits: it is called for our own farewell too."""
+        """Wake up the waiting task only: bleak also calls this when we disconnect."""
         del client
         self._gone.set()
 
     async def open(self) -> None:
         """Connect.
 
-        bleak keeps the time itself, and on Linux must then be let take the request back: cut short in that, it leaves
-        its D-Bus connection broken. Only if it does not come to an end is it cut short.
+        bleak has a time limit of its own, and on Linux it must be allowed to withdraw the request; cancelled in that
+        step, it leaves its D-Bus connection broken. A second, longer limit applies only if that step does not end.
 
         Raises
         ------
         LinkFailed
-            If that fails.
+            If the attempt fails.
         BluetoothUnavailable
-            If it fails for a reason that lies in this computer.
+            If it fails because of this computer.
         """
         try:
-            with told_as_link_failure():
+            with translated_link_errors():
                 async with asyncio.timeout(self._connect_s + self._parameters.farewell_s):
                     await self._client.connect()
                     await self._wait_for_mtu()
@@ -132,25 +134,28 @@ class Connection:
 
     @property
     def longest_write(self) -> int:
-        """Bytes that fit into one write without response; not from ``mtu_size``, which is 23 on Linux, always."""
+        """Bytes that fit into one write without response.
+
+        bleak's ``mtu_size`` cannot be used: it is always 23 on Linux.
+        """
         sizes = (each.max_write_without_response_size for each in self._client.services.characteristics.values())
         return max(sizes, default=LEAST_WRITE_BYTES)
 
-    # --- saying -------------------------------------------------------------------------------------------------------
+    # --- actions ------------------------------------------------------------------------------------------------------
 
     async def perform(self, action: Action) -> None:
-        """Do one thing and wait until it is done.
+        """Perform one action and wait for its end.
 
         Raises
         ------
         SensorUnsuitable
-            If the sensor lacks what it should have, or talks only to those whom it is paired with.
+            If the sensor lacks a required characteristic, or only talks to paired computers.
         LinkFailed, BluetoothUnavailable
-            If the link has broken.
+            If the link is broken.
         """
         required = isinstance(action, Write) or action.required
         try:
-            with told_as_link_failure():
+            with translated_link_errors():
                 async with asyncio.timeout(self._parameters.action_s):
                     found = self._characteristic(action.characteristic)
                     if found is not None:
@@ -158,8 +163,8 @@ class Connection:
         except BleakGATTProtocolError as error:
             if error.code in NEEDS_PAIRING and required:
                 raise SensorUnsuitable(
-                    f"{self._sensor.title} talks only to computers that it is paired with: pair it in the Bluetooth "
-                    "settings of this computer"
+                    f"{self._sensor.title} only talks to paired computers: pair it in the Bluetooth settings of this "
+                    "computer"
                 ) from error
             _log.warning("%s refused %s: %s", self._sensor.title, action, error)
             if required and not isinstance(action, Write):
@@ -171,13 +176,16 @@ class Connection:
         else:
             if found is None and required:
                 raise SensorUnsuitable(
-                    f"{self._sensor.title} lacks the characteristic {action.characteristic}, so it is of another make "
-                    "or has another firmware than it seems: update its firmware, or use another sensor"
+                    f"{self._sensor.title} lacks the characteristic {action.characteristic}: its maker or firmware "
+                    "differs from what it advertises. Update its firmware, or use another sensor"
                 )
         self._alive_s = asyncio.get_running_loop().time()
 
     def _characteristic(self, uuid: str) -> BleakGATTCharacteristic | None:
-        """Return the first with this UUID, in this service if one is named; bleak's own look-up raises at two."""
+        """Return the first characteristic with this UUID, in the named service if there is one.
+
+        bleak's own look-up raises if two characteristics have the UUID.
+        """
         service, _, wanted = uuid.rpartition("/")
         return next(
             (
@@ -199,17 +207,17 @@ class Connection:
                 await self._client.start_notify(found, self._on_notification)
                 self._subscribed.add(found.handle)
 
-    # --- hearing ------------------------------------------------------------------------------------------------------
+    # --- notifications ------------------------------------------------------------------------------------------------
 
     def _on_notification(self, characteristic: BleakGATTCharacteristic, data: bytearray) -> None:
-        """Stamp, hand on, return: Bluetooth waits for this."""
-        if self._open:  # Linux goes on for 2 s after the farewell
+        """Stamp, pass on, return: Bluetooth waits for this call."""
+        if self._open:  # Linux delivers notifications for 2 s after disconnecting
             self._hear(Heard(self._clock.now_ns(), characteristic.uuid, bytes(data)))
             self._alive_s = asyncio.get_running_loop().time()
             self.was_heard = True
 
     async def until_gone(self) -> LinkFailed:
-        """Wait until the link is lost or has been silent for too long; return which."""
+        """Wait until the link is lost or silent for too long; return the reason."""
         loop = asyncio.get_running_loop()
         while not self._gone.is_set():
             left_s = self._silent_from_s - loop.time()
@@ -218,7 +226,7 @@ class Connection:
                 if self._silent_from_s <= loop.time():
                     return LinkFailed("the sensor fell silent")
                 continue
-            # Not longer than a silence: the first notification may come meanwhile, and then another limit holds.
+            # At most `silence_s`: the first notification may arrive meanwhile, and then the shorter limit applies.
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(min(left_s, self._parameters.silence_s)):
                     await self._gone.wait()
@@ -230,18 +238,18 @@ class Connection:
         return self._alive_s + (parameters.silence_s if self.was_heard else parameters.first_notification_s)
 
     def mute(self) -> None:
-        """Hear nothing more; `hang_up` does it too."""
+        """Ignore further messages; `hang_up` does the same."""
         self._open = False
 
     async def hang_up(self) -> None:
-        """End the connection. Also needed when it is lost: else Linux brings every packet twice after the next.
+        """Disconnect. Necessary after a lost link too: otherwise Linux delivers every packet twice after the next one.
 
         https://github.com/hbldh/bleak/issues/2002
         """
         self.mute()
         try:
-            with told_as_link_failure():
+            with translated_link_errors():
                 async with asyncio.timeout(self._parameters.farewell_s):
                     await self._client.disconnect()
-        except Exception as error:  # whatever it is: what was to be achieved is that the link is gone
+        except Exception as error:  # any error will do: the aim is that the link is gone
             _log.info("hanging up on %s: %s", self._sensor.title, error)

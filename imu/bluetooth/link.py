@@ -1,8 +1,8 @@
-"""The Bluetooth LE client: find a sensor, keep the connection, carry messages in and actions out.
+"""The link to one sensor: find it, keep it connected, carry messages in and actions out.
 
-It treats every sensor alike. What it gives goes to a recording and to the sensor's driver, and what the driver wishes
-comes back by :meth:`SensorLink.ask`. A lost connection is made again by itself, as long as there is hope; to get what
-the sensor has kept meanwhile is the driver's business. This module refuses to know what is said, and who listens.
+It treats all kinds of sensors alike. Its messages go to a recording and to the sensor's driver, and the driver's
+actions come back through :meth:`SensorLink.ask`. It reconnects after a lost connection until a time limit; requesting
+the samples that the sensor has kept meanwhile is the driver's task.
 """
 
 from __future__ import annotations
@@ -22,39 +22,39 @@ from imu.sensors.conversation import Action, LinkDown, LinkUp, Message
 
 @dataclass(frozen=True, slots=True)
 class LinkParameters:
-    """How long to try what."""
+    """Time limits of a link."""
 
     scan_s: float = 10.0
-    """To listen for the sensor; the slowest advertise every 1-2 s."""
+    """Listening for the sensor; the slowest sensors advertise every 1-2 s."""
     choosing_s: float = 1.0
-    """To go on listening once a sensor is heard, in case a nearer one is there."""
+    """Further listening after the first match, in case a nearer sensor is there."""
     look_again_s: float = 5.0
-    """To listen before another attempt to connect; Linux forgets a device that it has not heard of late."""
+    """Listening before another attempt to connect; Linux drops devices that it has not heard recently."""
     first_contact_s: float = 45.0
-    """To hear anything from a sensor that was found: three full attempts."""
+    """From finding a sensor to its first notification: three full attempts."""
     give_up_s: float = 120.0
-    """To get a lost sensor back: a walk to the fountain."""
+    """From losing a sensor to its return: a walk to the water fountain."""
     shortest_wait_s: float = 0.2
-    """Between two attempts, doubling with each."""
+    """Wait between two attempts; it doubles with each."""
     longest_wait_s: float = 5.0
-    """Between two attempts at most."""
+    """Longest wait between two attempts."""
     stop_s: float = 5.0
-    """For the sensor to take the last actions before hanging up."""
+    """For the last actions before disconnecting."""
     connection: ConnectionParameters = field(default_factory=ConnectionParameters)
-    """For each connection."""
+    """Time limits of each connection."""
 
 
 class Patience:
-    """What is left of it, since the sensor was found or heard last.
+    """Attempts and time left since the sensor was found or last heard.
 
     Attributes
     ----------
     attempt : int
-        Which attempt is due, from 1.
+        Number of the next attempt, from 1.
     wait_s : float
-        How long to wait before it.
+        Wait before it.
     trouble : BluetoothUnavailable or None
-        What was wrong with this computer's Bluetooth when it was used last.
+        Trouble with this computer's Bluetooth at its last use.
     """
 
     def __init__(self, parameters: LinkParameters) -> None:
@@ -71,25 +71,28 @@ class Patience:
 
     @property
     def left_s(self) -> float:
-        """How much longer to try."""
+        """Time left for attempts."""
         return max(0.0, self._until_s - asyncio.get_running_loop().time())
 
     def heard(self) -> None:
-        """Begin anew: the sensor has spoken. A connection in which it does not is an attempt that failed."""
+        """Start over: the sensor has sent something.
+
+        A connection without any notification counts as a failed attempt.
+        """
         self._ever_heard = True
         self._begin()
 
     def failed(self, sensor: SeenSensor, error: LinkFailed | BluetoothUnavailable) -> None:
-        """Count an attempt that failed.
+        """Count a failed attempt.
 
         Raises
         ------
         BluetoothUnavailable, SensorBusy, SensorLost
-            If there should be no further one.
+            If this was the last one.
         """
         if isinstance(error, BluetoothUnavailable):
             self.trouble = error
-        # In the middle of a training, Bluetooth that is off is perhaps being switched on again.
+        # During a training, the person may be switching Bluetooth on again.
         if not self.left_s or (self.trouble is not None and not self._ever_heard):
             raise self._given_up(sensor) from error
         self.attempt += 1
@@ -97,13 +100,13 @@ class Patience:
         self.wait_s = min(longer_s, self._parameters.longest_wait_s)
 
     def _given_up(self, sensor: SeenSensor) -> ImuError:
-        # Linux says "input/output error" of a connection where Bluetooth is off; only a search tells.
+        # If Bluetooth is off, connecting on Linux fails with "input/output error"; only a search shows the cause.
         if self.trouble is not None:
             return BluetoothUnavailable(self.trouble.reason, str(self.trouble))
         if self._ever_heard:
             return SensorLost(
-                f"{sensor.title} went away and did not come back within {self._parameters.give_up_s:.0f} s: charge it "
-                "or bring it near, and start again; what was recorded until now is kept"
+                f"{sensor.title} was lost and did not come back within {self._parameters.give_up_s:.0f} s: charge it "
+                "or bring it near, and start again; the recording so far is kept"
             )
         return SensorBusy(
             f"{sensor.title} is near, but could not be reached in {self._parameters.first_contact_s:.0f} s: disconnect "
@@ -116,18 +119,18 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class LinkNotice:
-    """How things stand with the sensor, for the screen; no part of the recorded conversation.
+    """State of the link, for the screen; not part of the recorded conversation.
 
     Attributes
     ----------
     state : LinkState
         The first `CONNECTED` comes before the first message, so that a driver can be chosen by it.
     sensor : SeenSensor or None
-        ``None`` as long as none has been found.
+        ``None`` until one is found.
     attempt : int
-        Which attempt it is since the sensor was found or heard last, from 1.
+        Number of the attempt since the sensor was found or last heard, from 1.
     trouble : BluetoothUnavailable or None
-        What is wrong with this computer's Bluetooth; the sensor is waited for all the same, in case it is put right.
+        Trouble with this computer's Bluetooth. The link keeps waiting, in case the person fixes it.
     """
 
     state: LinkState
@@ -139,20 +142,20 @@ class LinkNotice:
 class SensorLink:
     """The link to one sensor over all its connections.
 
-    Iterate over `messages`, answer with `ask`, and `close` in every case; all in one event loop.
+    Iterate over `messages`, answer with `ask`, and always call `close`; all in one event loop.
 
     Parameters
     ----------
     radio : Radio
-        What to use.
+        Radio to use.
     choice : SensorChoice
-        Which sensor.
+        The wanted sensor.
     recognise : callable
-        Tells the kind of a sensor.
+        Returns the kind of a sensor.
     clock : HostClock
-        Stamps what is heard.
+        Clock for the times of arrival.
     parameters : LinkParameters or None
-        How long to try what.
+        Time limits.
     """
 
     def __init__(
@@ -168,46 +171,46 @@ class SensorLink:
         self._recognise = recognise
         self._clock = clock
         self._parameters = parameters or LinkParameters()
-        self._told: asyncio.Queue[Message | LinkNotice | None] = asyncio.Queue()
-        self._asked: asyncio.Queue[tuple[int, Action] | None] = asyncio.Queue()
+        self._inbox: asyncio.Queue[Message | LinkNotice | None] = asyncio.Queue()
+        self._outbox: asyncio.Queue[tuple[int, Action] | None] = asyncio.Queue()
         self._supervisor: asyncio.Task[None] | None = None
         self._closing = asyncio.Event()
         self._stop_actions: tuple[Action, ...] = ()
         self._talking = False
         self._connections = 0  # made
-        self._reader_at = 0  # given out by `messages`
+        self._connection_read = 0  # given out by `messages`
 
     async def messages(self) -> AsyncIterator[Message | LinkNotice]:
-        """Give what the sensor says, and how things stand with it, until `close`; to be called once.
+        """Yield the sensor's messages and the state of the link until `close`; to be called once.
 
         Raises
         ------
         BluetoothUnavailable, SensorNotFound, SensorBusy, SensorLost, SensorUnsuitable
-            After the last message, if it was not `close` that made it the last.
+            After the last message, unless `close` ended the link.
         """
         if self._closing.is_set():
             return
         self._supervisor = asyncio.create_task(self._supervise(), name="sensor link")
-        self._supervisor.add_done_callback(lambda _: self._told.put_nowait(None))
-        while (told := await self._told.get()) is not None:
-            if isinstance(told, LinkUp):
-                self._reader_at += 1
-            yield told
+        self._supervisor.add_done_callback(lambda _: self._inbox.put_nowait(None))
+        while (item := await self._inbox.get()) is not None:
+            if isinstance(item, LinkUp):
+                self._connection_read += 1
+            yield item
         if not self._supervisor.cancelled():
             await self._supervisor
 
     def ask(self, actions: Iterable[Action]) -> None:
-        """Have actions carried out, in order, one after the other.
+        """Queue actions; they are performed in order, one after the other.
 
-        They are for the connection whose messages were given out last; once that is over they are passed over.
+        They belong to the connection of the last message read; once that has ended, they are skipped.
         """
         for action in actions:
-            self._asked.put_nowait((self._reader_at, action))
+            self._outbox.put_nowait((self._connection_read, action))
 
     async def close(self, stop_actions: Iterable[Action] = ()) -> None:
-        """Carry out `stop_actions` and hang up; `messages` gives what was heard until then, and ends.
+        """Perform `stop_actions` and disconnect; `messages` yields the messages until then, and ends.
 
-        A stream must be stopped before: hanging up takes Linux 2 s, in which the sensor goes on sending.
+        The stop actions must end the stream: disconnecting takes Linux 2 s, in which the sensor keeps sending.
         """
         self._stop_actions = tuple(stop_actions)
         self._closing.set()
@@ -216,42 +219,42 @@ class SensorLink:
                 self._supervisor.cancel()
             await asyncio.wait({self._supervisor})
             if not self._supervisor.cancelled():
-                self._supervisor.exception()  # `messages` raises it; if nobody listens any more, nobody misses it
+                self._supervisor.exception()  # mark the exception as retrieved; `messages` re-raises it
 
     # --- the supervisor -----------------------------------------------------------------------------------------------
 
     async def _supervise(self) -> None:
         """Find the sensor, then connect and talk, over and over."""
-        self._told.put_nowait(LinkNotice(LinkState.SEARCHING))
+        self._inbox.put_nowait(LinkNotice(LinkState.SEARCHING))
         sensor = await find_sensor(
             self._radio, self._choice, self._recognise, self._parameters.scan_s, self._parameters.choosing_s
         )
         patience = Patience(self._parameters)
         if sensor.connected:
-            sensor = await self._let_go(sensor, patience)
+            sensor = await self._free(sensor, patience)
         while not self._closing.is_set():
             sensor, connection = await self._reach(sensor, patience)
             await self._talk(sensor, connection, patience)
 
-    def _tell(self, state: LinkState, sensor: SeenSensor, patience: Patience) -> None:
-        self._told.put_nowait(LinkNotice(state, sensor, patience.attempt, patience.trouble))
+    def _notify(self, state: LinkState, sensor: SeenSensor, patience: Patience) -> None:
+        self._inbox.put_nowait(LinkNotice(state, sensor, patience.attempt, patience.trouble))
 
     def _connection(self, sensor: SeenSensor, patience: Patience) -> Connection:
         return Connection(
             self._radio,
             sensor,
             self._clock,
-            self._told.put_nowait,
+            self._inbox.put_nowait,
             self._parameters.connection,
             within_s=patience.left_s,
         )
 
-    async def _let_go(self, sensor: SeenSensor, patience: Patience) -> SeenSensor:
-        """Hang up on a sensor that a program before us has left connected; return it as it is heard then.
+    async def _free(self, sensor: SeenSensor, patience: Patience) -> SeenSensor:
+        """Disconnect a sensor that an earlier program has left connected; return it as heard afterwards.
 
-        Its subscriptions are in an unknown state: on Linux the next one is not answered for 10 s.
+        The state of its subscriptions is unknown: on Linux the next subscription would get no answer for 10 s.
         """
-        self._tell(LinkState.CONNECTING, sensor, patience)
+        self._notify(LinkState.CONNECTING, sensor, patience)
         left = self._connection(sensor, patience)
         try:
             await left.open()
@@ -262,13 +265,13 @@ class SensorLink:
         return await self._look_again(sensor, patience)
 
     async def _reach(self, sensor: SeenSensor, patience: Patience) -> tuple[SeenSensor, Connection]:
-        """Connect, however often it takes."""
+        """Connect, in as many attempts as `patience` allows."""
         while True:
             if patience.attempt > 1:
-                self._tell(LinkState.SEARCHING, sensor, patience)
+                self._notify(LinkState.SEARCHING, sensor, patience)
                 await asyncio.sleep(patience.wait_s)
                 sensor = await self._look_again(sensor, patience)
-            self._tell(LinkState.CONNECTING, sensor, patience)
+            self._notify(LinkState.CONNECTING, sensor, patience)
             connection = self._connection(sensor, patience)
             try:
                 await connection.open()
@@ -283,7 +286,7 @@ class SensorLink:
                 return sensor, connection
 
     async def _look_again(self, sensor: SeenSensor, patience: Patience) -> SeenSensor:
-        """Listen for a sensor that is known; return it with what is needed to connect to it now."""
+        """Listen for the sensor again; return it with the device to connect to now."""
         same = SensorChoice(sensor.address).is_address_of
         listen_s = min(patience.left_s, self._parameters.look_again_s)
         try:
@@ -296,37 +299,40 @@ class SensorLink:
         return replace(sensor, device=again.device, rssi_dbm=again.rssi_dbm)  # name and kind come in pieces
 
     async def _talk(self, sensor: SeenSensor, connection: Connection, patience: Patience) -> None:
-        """Pass on what is said in both directions until the connection ends or is to be closed."""
+        """Carry messages and actions until the connection ends or is closed."""
         self._talking = True
         self._connections += 1
-        self._tell(LinkState.CONNECTED, sensor, patience)
-        self._told.put_nowait(LinkUp(self._clock.now_ns(), connection.longest_write))
+        self._notify(LinkState.CONNECTED, sensor, patience)
+        self._inbox.put_nowait(LinkUp(self._clock.now_ns(), connection.longest_write))
         try:
-            cause = await self._until_ended(connection)
+            cause = await self._wait_for_end(connection)
         finally:
             connection.mute()
-            self._told.put_nowait(LinkDown(self._clock.now_ns()))
+            self._inbox.put_nowait(LinkDown(self._clock.now_ns()))
             await connection.hang_up()
             self._talking = False
         if cause is None:
             return
         _log.info("the connection to %s ended: %s", sensor.title, cause)
-        self._tell(LinkState.LOST, sensor, patience)
+        self._notify(LinkState.LOST, sensor, patience)
         if connection.was_heard:
             patience.heard()
         else:
             patience.failed(sensor, cause)
 
-    async def _until_ended(self, connection: Connection) -> LinkFailed | BluetoothUnavailable | None:
-        """Wait until the connection has failed, and return why; or until it is to be closed and the last is said."""
-        performing = asyncio.create_task(self._perform_asked(connection, self._connections))
+    async def _wait_for_end(self, connection: Connection) -> LinkFailed | BluetoothUnavailable | None:
+        """Wait until the connection fails, and return the reason.
+
+        Returns ``None`` after `close`, once the last actions are performed.
+        """
+        performing = asyncio.create_task(self._perform_actions(connection, self._connections))
         watching = asyncio.create_task(connection.until_gone())
         closing = asyncio.create_task(self._closing.wait())
         tasks = {performing, watching, closing}
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             if self._closing.is_set():
-                self._ask_to_stop()
+                self._queue_stop_actions()
                 ends = {performing, watching}
                 await asyncio.wait(ends, timeout=self._parameters.stop_s, return_when=asyncio.FIRST_COMPLETED)
                 return None
@@ -336,20 +342,20 @@ class SensorLink:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _ask_to_stop(self) -> None:
-        """Have the last actions carried out after the one that is under way, and nothing else."""
-        while not self._asked.empty():
-            self._asked.get_nowait()
+    def _queue_stop_actions(self) -> None:
+        """Replace the queued actions by the last ones."""
+        while not self._outbox.empty():
+            self._outbox.get_nowait()
         for action in self._stop_actions:
-            self._asked.put_nowait((self._connections, action))
-        self._asked.put_nowait(None)
+            self._outbox.put_nowait((self._connections, action))
+        self._outbox.put_nowait(None)
 
-    async def _perform_asked(self, connection: Connection, number: int) -> LinkFailed | BluetoothUnavailable | None:
-        """Carry out what is asked for in this connection, until told to stop or the link fails; return why it did."""
-        while (asked := await self._asked.get()) is not None:
-            if asked[0] == number:
+    async def _perform_actions(self, connection: Connection, number: int) -> LinkFailed | BluetoothUnavailable | None:
+        """Perform queued actions until the end mark or a failure; return the failure."""
+        while (entry := await self._outbox.get()) is not None:
+            if entry[0] == number:
                 try:
-                    await connection.perform(asked[1])
+                    await connection.perform(entry[1])
                 except (LinkFailed, BluetoothUnavailable) as error:
                     return error
         return None

@@ -1,7 +1,7 @@
-"""Listen for sensors, and find the one that is meant.
+"""Listen for sensors, and find the wanted one.
 
-What is heard of a sensor comes in pieces (an advertisement, a scan response, some of it each time): they are put
-together here. This module refuses to know the kinds of sensors: what recognises them is given to it.
+The description of a sensor arrives in pieces (an advertisement, a scan response, parts of them each time); they are put
+together here. The kinds of sensors are not known here: a function that recognises them is a parameter.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from imu.errors import SensorNotFound, SensorUnsuitable
 from imu.sensors.conversation import Advertisement, SensorKind
 
 START_ATTEMPTS = 6
-"""BlueZ runs one scan per program at a time and needs a moment after the last; 3 s are enough, or it is stuck."""
+"""BlueZ runs one scan per program at a time and needs a moment after the last; a scan that is busy for 3 s hangs."""
 START_WAIT_S = 0.5
 RSSI_UNKNOWN_DBM = (-127, 127)
-"""What BlueZ and macOS give when they do not know."""
+"""Values of BlueZ and macOS for an unknown signal strength."""
 
 _log = logging.getLogger(__name__)
 
 Recognise = Callable[[Advertisement], SensorKind | None]
-"""Which kind of sensor advertises like this; ``None`` for what is none that we know."""
+"""Returns the kind of sensor of an advertisement; ``None`` for other devices."""
 
 
 @dataclass(frozen=True, slots=True)
 class Radio:
-    """Which radio to use, as classes for bleak's ``backend=``; ``None`` for the one of the operating system."""
+    """The radio to use, as classes for bleak's ``backend=``; ``None`` for the operating system's."""
 
     scanner_backend: type[BaseBleakScanner] | None = None
     client_backend: type[BaseBleakClient] | None = None
@@ -47,13 +47,14 @@ class Radio:
         return BleakScanner(heard, backend=self.scanner_backend)
 
     def client(self, device: BLEDevice, gone: Callable[[BleakClient], None], timeout_s: float) -> BleakClient:
-        """Return a client for one connection; it calls `gone` at its end, whoever ended it."""
+        """Return a client for one connection; it calls `gone` at the end, on either side's initiative."""
         return BleakClient(device, gone, timeout=timeout_s, backend=self.client_backend)
 
     async def connected_devices(self) -> list[BLEDevice]:
-        """Return what the operating system is connected to; such a sensor does not advertise.
+        """Return the devices connected to this computer; they do not advertise.
 
-        Linux keeps the connection of a program that was killed, and the next one would never find the sensor.
+        Linux keeps the connection of a program that was killed; without this list the next one would never find the
+        sensor.
         """
         if self.scanner_backend is not None:
             return []
@@ -61,30 +62,30 @@ class Radio:
             adapter = await BleakAdapter.get()
             return await adapter.get_connected_devices()
         except (BleakError, OSError, EOFError, NotImplementedError) as error:
-            _log.debug("connected devices cannot be told: %r", error)  # the scan will say what is wrong
+            _log.debug("connected devices cannot be listed: %r", error)  # the scan reports the cause
             return []
 
 
 @dataclass(frozen=True, slots=True)
 class SeenSensor:
-    """A Bluetooth device that was heard.
+    """A Bluetooth device within reach.
 
     Attributes
     ----------
     name : str or None
-        As advertised.
+        Advertised name.
     address : str
-        On macOS a UUID that means something on this computer only.
+        Bluetooth address; on macOS a UUID that is valid on this computer only.
     rssi_dbm : int or None
-        How strong it was heard last; ``None`` where the system does not say.
+        Latest signal strength; ``None`` where the system does not report it.
     kind : SensorKind or None
-        ``None`` for what is no sensor that we know.
+        ``None`` for a device that is not a supported sensor.
     advertisement : Advertisement
-        All that it has said of itself so far.
+        All advertised data so far.
     device : BLEDevice
-        What bleak connects to.
+        The device for bleak to connect to.
     connected : bool
-        Whether this computer is connected to it already, so that it was not heard but known.
+        Whether this computer is connected to it already. It was then not heard, but listed by the system.
     """
 
     name: str | None
@@ -97,7 +98,7 @@ class SeenSensor:
 
     @property
     def title(self) -> str:
-        """What to call it to the person."""
+        """Name and address, for people."""
         return f"{self.name} ({self.address})" if self.name else self.address
 
 
@@ -117,19 +118,19 @@ async def scan(
     Parameters
     ----------
     radio : Radio
-        What to listen with.
+        Radio to listen with.
     recognise : callable
-        Tells the kind of a sensor.
+        Returns the kind of a sensor.
     seconds : float
         How long to listen.
     on_seen : callable
-        Told of each sensor when it is heard first and whenever it is heard again. What it returns, if not ``None``, is
-        how many seconds more to listen at most.
+        Called with each sensor when it is first heard and whenever it is heard again. If it returns a number, that is
+        how many more seconds to listen at most.
 
     Returns
     -------
     list of SeenSensor
-        All that was heard, what we know first, then the strongest first.
+        All devices, supported sensors first, then the strongest first.
 
     Raises
     ------
@@ -146,7 +147,7 @@ async def scan(
         heed_cancellation()
         for device in await radio.connected_devices():
             sensor = _already_connected(device, recognise)
-            if sensor.kind is not None:  # not every mouse
+            if sensor.kind is not None:  # leaves out mice and headsets
                 seen[sensor.address] = sensor
                 until_s = _sooner(until_s, on_seen(sensor))
         while loop.time() < until_s:
@@ -164,7 +165,7 @@ async def scan(
 
 
 def strength(sensor: SeenSensor) -> int:
-    """Return the signal strength for comparing, in dBm; what is not known counts as weak."""
+    """Return the signal strength for comparing, in dBm; an unknown one counts as weak."""
     return RSSI_UNKNOWN_DBM[0] if sensor.rssi_dbm is None else sensor.rssi_dbm
 
 
@@ -177,14 +178,14 @@ async def _start(scanner: BleakScanner) -> None:
         try:
             await scanner.start()
             return
-        except (BleakError, OSError, EOFError, ValueError) as error:  # ValueError: a D-Bus address that is none
+        except (BleakError, OSError, EOFError, ValueError) as error:  # ValueError: an invalid D-Bus address
             if not _is_in_progress(error) or attempt == START_ATTEMPTS - 1:
                 raise search_trouble(error) from error
         await asyncio.sleep(START_WAIT_S)
 
 
 async def _stop(scanner: BleakScanner) -> None:
-    """Stop listening; what was heard is good even if that fails (https://github.com/hbldh/bleak/issues/2021)."""
+    """Stop listening. An error is not fatal (https://github.com/hbldh/bleak/issues/2021)."""
     for _ in range(2):
         try:
             await scanner.stop()
@@ -200,53 +201,55 @@ def _is_in_progress(error: BaseException) -> bool:
     return isinstance(error, BleakDBusError) and error.dbus_error == IN_PROGRESS
 
 
-# --- putting together what is heard -----------------------------------------------------------------------------------
+# --- data of a sensor, put together -----------------------------------------------------------------------------------
 
 
 def _together(
     before: SeenSensor | None, device: BLEDevice, data: AdvertisementData, recognise: Recognise
 ) -> SeenSensor:
-    """Return the sensor with what was heard now added to what was heard before."""
-    said = before.advertisement if before else Advertisement()
+    """Return the sensor with the new data added to the earlier data."""
+    advertisement = before.advertisement if before else Advertisement()
     services = tuple(uuid.lower() for uuid in data.service_uuids)
-    said = Advertisement(
-        data.local_name or device.name or said.name,
-        said.services + tuple(uuid for uuid in services if uuid not in said.services),
-        MappingProxyType({**said.manufacturer_data, **data.manufacturer_data}),
+    advertisement = Advertisement(
+        data.local_name or device.name or advertisement.name,
+        advertisement.services + tuple(uuid for uuid in services if uuid not in advertisement.services),
+        MappingProxyType({**advertisement.manufacturer_data, **data.manufacturer_data}),
     )
     rssi_dbm = None if data.rssi in RSSI_UNKNOWN_DBM else data.rssi
-    return SeenSensor(said.name, device.address, rssi_dbm, recognise(said), said, device)
+    return SeenSensor(advertisement.name, device.address, rssi_dbm, recognise(advertisement), advertisement, device)
 
 
 def _already_connected(device: BLEDevice, recognise: Recognise) -> SeenSensor:
-    """Return what can be told of a connected sensor; BlueZ keeps what it once advertised."""
+    """Return the description of a connected sensor; BlueZ keeps its earlier advertisement."""
     kept = device.details.get("props", {}) if isinstance(device.details, Mapping) else {}
-    said = Advertisement(device.name, tuple(uuid.lower() for uuid in kept.get("UUIDs", ())))
-    return SeenSensor(device.name, device.address, None, recognise(said), said, device, connected=True)
+    advertisement = Advertisement(device.name, tuple(uuid.lower() for uuid in kept.get("UUIDs", ())))
+    return SeenSensor(
+        device.name, device.address, None, recognise(advertisement), advertisement, device, connected=True
+    )
 
 
 # --- choosing a sensor ------------------------------------------------------------------------------------------------
 
 
 NAMED_AT_MOST = 5
-"""So many other devices are named when a sensor is not found; a gym is full of them."""
+"""Number of other devices named when a sensor is not found; a gym is full of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class SensorChoice:
-    """Which sensor is meant.
+    """The wanted sensor.
 
     Parameters
     ----------
     wanted : str or None
-        Its name, its address or its serial number, in any case; ``None`` for any that we know, the nearest. A serial
-        number is found where it is part of the name, as with ``Movesense 174630000123``.
+        Name, address or serial number, in any case; ``None`` for the nearest supported sensor. A serial number is
+        looked for in the name, as with ``Movesense 174630000123``.
     """
 
     wanted: str | None = None
 
     def fits(self, sensor: SeenSensor) -> bool:
-        """Whether it could be this one."""
+        """Return whether this may be the wanted sensor."""
         if self.wanted is None:
             return sensor.kind is not None
         wanted, name = self.wanted.strip().casefold(), (sensor.name or "").strip().casefold()
@@ -254,41 +257,41 @@ class SensorChoice:
         return self.is_address_of(sensor) or wanted == name or wanted in serials
 
     def is_address_of(self, sensor: SeenSensor) -> bool:
-        """Whether it can be no other."""
+        """Return whether the wanted text is this sensor's address."""
         return self.wanted is not None and self.wanted.strip().casefold() == sensor.address.casefold()
 
 
 async def find_sensor(
     radio: Radio, choice: SensorChoice, recognise: Recognise, scan_s: float, choosing_s: float
 ) -> SeenSensor:
-    """Listen until the sensor that is meant is heard.
+    """Listen until the wanted sensor is heard.
 
     Parameters
     ----------
     radio : Radio
-        What to listen with.
+        Radio to listen with.
     choice : SensorChoice
-        Which is meant.
+        The wanted sensor.
     recognise : callable
-        Tells the kind of a sensor.
+        Returns the kind of a sensor.
     scan_s : float
         How long to listen at most.
     choosing_s : float
-        How long to go on listening after the first that fits, in case a nearer one does too.
+        How long to listen after the first match, in case a nearer sensor matches too.
 
     Raises
     ------
     BluetoothUnavailable
         If this computer cannot listen.
     SensorNotFound
-        If none was heard; the sentence says what was.
+        If it was not heard; the sentence lists other devices.
     SensorUnsuitable
-        If it was, but cannot serve.
+        If it was heard but cannot be used.
     """
 
     def more_s(sensor: SeenSensor) -> float | None:
         if not choice.fits(sensor) or sensor.kind is None or sensor.kind.refusal is not None:
-            return None  # perhaps it has not said all of itself yet, or a better one comes
+            return None  # more of its data, or a better sensor, may still come
         return 0.0 if choice.is_address_of(sensor) else choosing_s
 
     seen = await scan(radio, recognise, scan_s, more_s)
@@ -298,7 +301,7 @@ async def find_sensor(
     best = max(fitting, key=lambda sensor: (_can_serve(sensor), sensor.kind is not None, strength(sensor)))
     if best.kind is None:
         raise SensorUnsuitable(
-            f"{best.title} is no sensor that this program knows: `imu scan` shows those that it does"
+            f"{best.title} is not a supported sensor: `imu scan` lists the supported ones within reach"
         )
     if best.kind.refusal is not None:
         raise SensorUnsuitable(best.kind.refusal)
@@ -310,7 +313,7 @@ def _can_serve(sensor: SeenSensor) -> bool:
 
 
 def _not_found(choice: SensorChoice, seen: Iterable[SeenSensor], scan_s: float) -> str:
-    """Say that the sensor was not heard, what was, and what to do."""
+    """Return a sentence: the sensor was not heard, which devices were, and what to do."""
     what = "no sensor" if choice.wanted is None else f"no sensor {choice.wanted!r}"
     sensors = [sensor for sensor in seen if sensor.kind is not None]
     others = [sensor for sensor in seen if sensor.kind is None]
@@ -321,8 +324,8 @@ def _not_found(choice: SensorChoice, seen: Iterable[SeenSensor], scan_s: float) 
         count = f"{len(others)} other Bluetooth device{'s' if len(others) > 1 else ''}"
         heard = f"but {count}{' (' + ', '.join(named) + ')' if named else ''}"
     else:
-        heard = "nor anything else"
+        heard = "and no other device"
     return (
         f"{what} was heard in {scan_s:.0f} s, {heard}: switch it on, bring it near, and disconnect it from phones and "
-        "other programs, for a connected sensor is silent"
+        "other programs, because a connected sensor does not advertise"
     )

@@ -1,9 +1,9 @@
-"""Adafruit's Bluefruit sensor service (CLUE, Feather Sense): two streams of floats, without time or number.
+"""Adafruit's Bluefruit service (CLUE, Feather Sense): two streams of floats without time or number.
 
-Each stream is a service of its own, with its own measurement period, which is one second until set. Both periods bear
-the same UUID, so they are addressed as ``service/characteristic``.
+Each stream is a service of its own with its own measurement period, which is one second until it is set. Both periods
+have the same UUID, so their address is ``service/characteristic``.
 
-Bytes: adafruit/Adafruit_CircuitPython_BLE_Adafruit. Refuses to know Bluetooth.
+Bytes: adafruit/Adafruit_CircuitPython_BLE_Adafruit.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from imu.sensors.conversation import (
     Write,
 )
 from imu.sensors.driver import (
-    Found,
+    Result,
     Samples,
     StreamingDriver,
     float32_triples,
@@ -47,27 +47,27 @@ PERIOD = _uuid(0x0001)
 COMPANY = 0x0822
 
 PERIOD_MS = 20
-"""The board's Python does not do much more than 50 Hz."""
+"""The Python program on the board does not reach much more than 50 Hz."""
 SAMPLE_SIZE = 12
 
 
 def in_service(service: str, characteristic: str) -> str:
-    """Return the address of a characteristic whose UUID several services have."""
+    """Return the address of a characteristic whose UUID occurs in several services."""
     return f"{service}/{characteristic}"
 
 
 def period_command(period_ms: int) -> bytes:
-    """Return what sets the time between two samples."""
+    """Return the command for the time between two samples."""
     return struct.pack("<i", period_ms)
 
 
 def decode_sample(payload: bytes) -> Array | None:
-    """Return the sample, (1, 3), in m/s² or rad/s, in a notification; ``None`` for other bytes."""
+    """Return the sample, (1, 3), in m/s² or rad/s, of a notification; ``None`` for other bytes."""
     return float32_triples(payload) if len(payload) == SAMPLE_SIZE else None
 
 
 class BluefruitConnection:
-    """Set both periods, listen to both streams, join them."""
+    """Set both periods, subscribe to both streams, join them."""
 
     def __init__(self) -> None:
         rate_hz = 1000.0 / PERIOD_MS
@@ -76,48 +76,48 @@ class BluefruitConnection:
 
     @property
     def sampling_rate_hz(self) -> float:
-        """The rate that arrivals of the acceleration show."""
+        """Rate of the acceleration, estimated from arrivals."""
         return self._clocks[ACCELERATION].sampling_rate_hz
 
     @property
     def scales(self) -> tuple[float, float]:
-        """The board sends floats."""
+        """One: the board sends floats."""
         return 1.0, 1.0
 
     def begin(self) -> tuple[Action, ...]:
-        """Set the periods before listening: the rate is learned from the beginning of the stream."""
+        """Set the periods before subscribing: the rate is estimated from the start of the stream."""
         services = (ACCELERATION_SERVICE, ANGULAR_VELOCITY_SERVICE)
         periods = (Write(in_service(service, PERIOD), period_command(PERIOD_MS)) for service in services)
         return *periods, Subscribe(ACCELERATION), Subscribe(ANGULAR_VELOCITY)
 
     def stop(self) -> tuple[Action, ...]:
-        """Say nothing: the streams end with the connection."""
+        """Return no actions: the streams end with the connection."""
         return ()
 
-    def finish(self) -> Found:
-        """Give what is held back."""
+    def finish(self) -> Result:
+        """Return the samples that still wait."""
         parts = [self._timed(stream, clock.finish()) for stream, clock in self._clocks.items()]
-        samples = tuple(each for one in parts for each in one.samples)
-        return Found(samples, (), tuple(each for one in parts for each in one.notices))
+        samples = tuple(each for part in parts for each in part.samples)
+        return Result(samples, (), tuple(each for part in parts for each in part.notices))
 
-    def hear(self, heard: Heard) -> Found:
-        """Take a sample of one stream."""
+    def hear(self, heard: Heard) -> Result:
+        """Process a sample of one stream."""
         if heard.characteristic not in self._clocks:
-            return Found()
+            return Result()
         sample = decode_sample(heard.payload)
         is_acceleration = heard.characteristic == ACCELERATION
         is_possible = is_possible_acceleration if is_acceleration else is_possible_angular_velocity
         if sample is None or not is_possible(sample):
-            return malformed(heard.payload, "no sample that a sensor can have measured")
+            return malformed(heard.payload, "no sample, or values beyond the sensor's range")
         return self._timed(heard.characteristic, self._clocks[heard.characteristic].push(sample, heard.received_s))
 
-    def _timed(self, stream: str, timed: list[Timed]) -> Found:
-        """Join what has got its times."""
+    def _timed(self, stream: str, timed: list[Timed]) -> Result:
+        """Join the rows that have got their times."""
         if not timed:
-            return Found()
+            return Result()
         notices: list[Notice] = []
         samples: list[Samples] = []
-        if self._streams is None:  # both streams are paced by one loop
+        if self._streams is None:  # one loop on the board paces both streams
             self._streams = TwoStreams(1.0 / self._clocks[stream].sampling_rate_hz)
             notices.append(Caution(unprovable(TITLE)))
         is_acceleration = stream == ACCELERATION
@@ -128,11 +128,14 @@ class BluefruitConnection:
                 notices.append(SamplesLost(None))
             rows = joined.time_s, joined.acceleration, joined.angular_velocity
             samples.append(Samples(*rows, received_s=each.received_s))
-        return Found(tuple(samples), (), tuple(notices))
+        return Result(tuple(samples), (), tuple(notices))
 
 
 def recognises(advertisement: Advertisement) -> bool:
-    """Return whether this runs the Bluefruit sensor firmware; of its services the first is always advertised."""
+    """Return whether the sensor runs the Bluefruit firmware.
+
+    The acceleration service is always among the advertised ones.
+    """
     is_adafruit = COMPANY in advertisement.manufacturer_data
     name = advertisement.name or ""
     return ACCELERATION_SERVICE in advertisement.services or (

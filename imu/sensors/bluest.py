@@ -1,9 +1,9 @@
-"""ST's boards with BlueST firmware (SensorTile.box, SensorTile, BlueCoin, Nucleo): motion with a coarse time.
+"""ST's boards with BlueST firmware (SensorTile.box, SensorTile, BlueCoin, Nucleo): coarse times.
 
-Listening starts the stream. How often samples come is up to the board's firmware and told nowhere, so it is learned
-from the first stamps; they count 8 ms modulo 2¹⁶, so a single lost sample above 60 Hz may go unseen.
+Subscribing starts the stream. The board's firmware sets the sampling rate and does not send it, so it is estimated from
+the first stamps. Stamps count 8 ms modulo 2¹⁶, so a single lost sample above 60 Hz may stay undetected.
 
-Bytes: UM2496, STMicroelectronics/BlueSTSDK_Python. Refuses to know Bluetooth.
+Bytes: UM2496, STMicroelectronics/BlueSTSDK_Python.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from imu.sensors.conversation import (
 from imu.sensors.driver import (
     M_S2_PER_G,
     RAD_S_PER_DPS,
-    Found,
+    Result,
     Samples,
     StreamingDriver,
     int16_triples,
@@ -38,13 +38,14 @@ from imu.sensors.driver import (
 TITLE = "ST BlueST board"
 FEATURES_SERVICE = "00000000-0001-11e1-9ab4-0002a5d5c51b"
 MOTION = "00e00000-0001-11e1-ac36-0002a5d5c51b"
-"""Acceleration, angular velocity and magnetic field in one characteristic: each bit of the first group is one."""
+"""Acceleration, angular velocity and magnetic field in one characteristic: each bit of the UUID's first group is one
+quantity."""
 MOTION_SIZE = 20
 ACCELERATION_BIT, ANGULAR_VELOCITY_BIT = 0x00800000, 0x00400000
 
 STAMPS = StampFormat(bits=16, tick_s=0.008, fitted_packets=100, is_exact=False)
 LEARNED_FROM = 33
-"""Samples from which the rate is learned: 32 steps of 20 ms, each known to 8 ms, give it to 2 %."""
+"""Number of samples for the estimate of the rate: 32 steps of 20 ms, each exact to 8 ms, give it to 2 %."""
 LEAST_RATE_HZ = 20.0
 
 ACCELERATION_UNIT_M_S2 = 1e-3 * M_S2_PER_G
@@ -77,7 +78,7 @@ def decode_motion(payload: bytes) -> Motion | None:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """What a board says of itself: version of the format, which board, its features, its address."""
+    """Advertised description of a board: version of the format, type of board, features, address."""
 
     version: int
     device: int
@@ -86,22 +87,25 @@ class Board:
 
 
 def decode_board(company: int, content: bytes) -> Board | None:
-    """Return the board in a manufacturer's field, in which ST puts no company: its key is version and device."""
+    """Return the board from one entry of manufacturer data; ``None`` for other makers.
+
+    ST sends no company identifier: the two bytes in its place are version and type of board.
+    """
     if company & 0xFF != 1 or len(content) not in (4, 10):
         return None
     return Board(company & 0xFF, company >> 8, int.from_bytes(content[:4], "big"), content[4:])
 
 
 class BlueStConnection:
-    """Listen; learn the rate from the first samples; follow the stamps."""
+    """Subscribe, estimate the rate from the first samples, follow the stamps."""
 
     def __init__(self) -> None:
-        self._first: list[tuple[Motion, float]] = []  # and when they came; until the rate is known
+        self._first: list[tuple[Motion, float]] = []  # samples and times of arrival, before the estimate of the rate
         self._clock: PacketClock | None = None
 
     @property
     def sampling_rate_hz(self) -> float:
-        """The rate learned."""
+        """The estimated rate."""
         return 0.0 if self._clock is None else 1.0 / self._clock.period_s
 
     @property
@@ -110,21 +114,21 @@ class BlueStConnection:
         return ACCELERATION_UNIT_M_S2, ANGULAR_VELOCITY_UNIT_RAD_S
 
     def begin(self) -> tuple[Action, ...]:
-        """Listen."""
+        """Subscribe."""
         return (Subscribe(MOTION),)
 
     def stop(self) -> tuple[Action, ...]:
-        """Say nothing: the stream ends with the connection."""
+        """Return no actions: the stream ends with the connection."""
         return ()
 
-    def finish(self) -> Found:
-        """Give what is held back."""
-        return self._learn() if len(self._first) > 1 else Found()
+    def finish(self) -> Result:
+        """Return the samples that still wait."""
+        return self._learn() if len(self._first) > 1 else Result()
 
-    def hear(self, heard: Heard) -> Found:
-        """Take a sample."""
+    def hear(self, heard: Heard) -> Result:
+        """Process a sample."""
         if heard.characteristic != MOTION:
-            return Found()
+            return Result()
         motion = decode_motion(heard.payload)
         if motion is None:
             return malformed(heard.payload, "no sample of motion")
@@ -136,33 +140,33 @@ class BlueStConnection:
         if self._clock is not None:
             return _placed(self._clock, motion, heard.received_s)
         self._first.append((motion, heard.received_s))
-        return self._learn() if len(self._first) >= LEARNED_FROM else Found()
+        return self._learn() if len(self._first) >= LEARNED_FROM else Result()
 
-    def _learn(self) -> Found:
-        """Learn the rate from the first samples and place them."""
+    def _learn(self) -> Result:
+        """Estimate the rate from the first samples and place them in time."""
         first, self._first = self._first, []
         steps = np.diff([motion.stamp for motion, _ in first]) % (1 << STAMPS.bits)
         forward = steps[(steps > 0) & (steps < 1 << (STAMPS.bits - 1))]
         usual = forward[forward <= 1.5 * np.median(forward) + 1] if len(forward) else np.array([2.5])
         self._clock = clock = PacketClock(STAMPS, 1.0 / (float(usual.mean()) * STAMPS.tick_s))
-        found = [_placed(clock, motion, received_s) for motion, received_s in first]
+        results = [_placed(clock, motion, received_s) for motion, received_s in first]
         caution = (Caution(TOO_SLOW),) if self.sampling_rate_hz < 0.95 * LEAST_RATE_HZ else ()
-        samples = (each for one in found for each in one.samples)
-        notices: tuple[Notice, ...] = tuple(each for one in found for each in one.notices)
-        return Found(tuple(samples), (), (*caution, *notices))
+        samples = (each for result in results for each in result.samples)
+        notices: tuple[Notice, ...] = tuple(each for result in results for each in result.notices)
+        return Result(tuple(samples), (), (*caution, *notices))
 
 
-def _placed(clock: PacketClock, motion: Motion, received_s: float) -> Found:
+def _placed(clock: PacketClock, motion: Motion, received_s: float) -> Result:
     placed = clock.place(motion.stamp, 1)
     notices = placed.notices(MOTION_SIZE)
     if placed.is_dropped:
-        return Found(notices=notices)
+        return Result(notices=notices)
     rows = motion.acceleration_m_s2[None], motion.angular_velocity_rad_s[None]
-    return Found((Samples(placed.time_s, *rows, placed.fate is Fate.RESTARTED, received_s),), (), notices)
+    return Result((Samples(placed.time_s, *rows, placed.fate is Fate.RESTARTED, received_s),), (), notices)
 
 
 def recognises(advertisement: Advertisement) -> bool:
-    """Return whether this is a board with accelerometer and gyroscope."""
+    """Return whether the sensor is a board with accelerometer and gyroscope."""
     wanted = ACCELERATION_BIT | ANGULAR_VELOCITY_BIT
     boards = (decode_board(company, content) for company, content in advertisement.manufacturer_data.items())
     return any(board is not None and board.features & wanted == wanted for board in boards)

@@ -1,9 +1,18 @@
-"""Time stamps of packets -> times of samples, and how many samples are missing in between.
+"""Times of samples: from stamps in packets or from arrivals, on one axis over restarts.
 
-For sensors that stamp each packet with the time of its first or last sample and number nothing: what is lost shows as
-a step in time that the samples do not fill. Stamps wrap, are coarse (1 ms, 8 ms) and jitter, and the rate is some
-percent off what was asked for; so times follow a straight line through the stamps, fitted as they come. Everything is
-in the sensor's own time; this module refuses to know when anything arrived, and what was measured.
+`PacketClock` is for sensors that stamp each packet with the time of its first or last sample and do not number samples.
+A loss shows as a step in time that the samples do not fill. Stamps wrap, are coarse (1 ms, 8 ms) and jitter, and the
+true rate differs from the requested one by some percent; so times follow a straight line through the stamps, fitted as
+they come. It uses the sensor's time only.
+
+`ArrivalClock` is for sensors that send neither time nor number. Samples are an even period apart, and the period
+follows from many arrivals: a line along the lower envelope of arrival over count, that is, through the packets that
+waited least in queues and for the radio. No sample gets its own time of arrival. A missing sample cannot be seen; only
+a pause without a later surplus of samples counts as a hole.
+
+`Timeline` puts the sensor's clock, which may restart, on one axis that only goes forward. This is the one place that
+compares the sensor's clock with this computer's clock, and only to place the samples after a restart, for which there
+is no other information.
 """
 
 from __future__ import annotations
@@ -23,19 +32,19 @@ from imu.sensors.conversation import Malformed, Notice, SamplesLost
 
 
 LATE_S = 10.0
-"""A stamp this much before the last one is of a packet that was overtaken; further back, the clock was set anew."""
+"""A stamp up to this much before the last one belongs to an overtaken packet; further back, the clock was reset."""
 SILENCE_S = 60.0
-"""No connection lives through a longer silence (supervision timeouts end at 32 s): the clock was set anew."""
+"""A longer silence means a reset clock: connections end after 32 s of silence (supervision timeout)."""
 PRIOR_PACKETS = 8
-"""Where stamps are coarse, the rate asked for weighs as much as this many packets. Chips are off by up to 3 %."""
+"""With coarse stamps the requested rate weighs as much as this many packets. Chips are off by up to 3 %."""
 RATE_TOLERANCE = 0.1
-"""A packet may take this share longer than by the rate known so far before samples are missing. Whole packets get
-lost, so what is missing is a large part of a packet or more."""
+"""A packet may take this share longer than the estimated rate says before samples count as missing. Losses are whole
+packets, so the missing time is a large part of a packet or more."""
 
 
 @dataclass(frozen=True, slots=True)
 class StampFormat:
-    """How a sensor stamps its packets.
+    """Format of the time stamps of a sensor's packets.
 
     Attributes
     ----------
@@ -46,9 +55,9 @@ class StampFormat:
     of_last_sample : bool
         Whether the stamp is the time of the packet's last sample, else of its first.
     fitted_packets : int
-        The rate is that of a line through about this many stamps.
+        Number of stamps that the line for the rate goes through, about.
     is_exact : bool
-        Whether stamps are so fine that times go right through them; else times follow the line.
+        Whether stamps are so fine that times equal them; else times follow the line.
     """
 
     bits: int
@@ -59,26 +68,26 @@ class StampFormat:
 
 
 class Fate(Enum):
-    """What becomes of a packet."""
+    """How a packet relates to the one before."""
 
     NEXT = "next"
-    RESTARTED = "the clock was set anew"
+    RESTARTED = "the clock was reset"
     REPEATED = "came twice"
     LATE = "came after a later one"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Placed:
-    """Where the samples of one packet belong.
+    """Place of one packet's samples in time.
 
     Attributes
     ----------
     fate : Fate
-        What becomes of the packet; the samples of one that is repeated or late are to be dropped.
+        How the packet relates to the one before. Samples of a repeated or late packet are dropped.
     time_s : (n,) array
-        Times of its samples on the sensor's clock, unwrapped; empty if it is to be dropped.
+        Times of its samples on the sensor's clock, unwrapped; empty for a dropped packet.
     lost : int
-        Samples missing before it.
+        Number of samples missing before it.
     """
 
     fate: Fate
@@ -91,39 +100,39 @@ class Placed:
         return self.fate in (Fate.REPEATED, Fate.LATE)
 
     def notices(self, size: int) -> tuple[Notice, ...]:
-        """Return what the person should learn of a packet of `size` bytes."""
+        """Return the notices for a packet of `size` bytes."""
         if self.is_dropped:
             return (Malformed(size, self.fate.value),)
         return (SamplesLost(self.lost),) if self.lost else ()
 
 
 class PacketClock:
-    """Follow the stamps of one stream.
+    """Times of one stream from its stamps.
 
-    The line is a growing-memory least-squares fit until `StampFormat.fitted_packets` packets, with that gain from then
-    on (an alpha-beta filter; Brookner, Tracking and Kalman Filtering Made Easy, 1998, eq. 1.3-2 and 1.3-3). Deviations:
-    with coarse stamps it begins as if `PRIOR_PACKETS` had come at the rate asked for; with exact ones the line serves
-    for the rate alone. Causal: what was placed stays, times only rise.
+    The line is a growing-memory least-squares fit until `StampFormat.fitted_packets` packets, and keeps that gain from
+    then on (an alpha-beta filter; Brookner, Tracking and Kalman Filtering Made Easy, 1998, eq. 1.3-2 and 1.3-3).
+    Deviations: with coarse stamps it starts as if `PRIOR_PACKETS` had come at the requested rate; with exact stamps the
+    line gives the rate alone. Causal: placed samples keep their times, and times only rise.
     """
 
     def __init__(self, stamps: StampFormat, sampling_rate_hz: float) -> None:
         self._format = stamps
         self._modulus = 1 << stamps.bits
         self._nominal_period_s = self._period_s = 1.0 / sampling_rate_hz
-        self._packets = 0  # that the line stands on
+        self._packets = 0  # in the fit of the line
         self._stamp: int | None = None  # of the last packet
         self._unwrapped = 0
-        self._stamped_s = 0.0  # time given to the sample that bore the last stamp
+        self._stamped_s = 0.0  # time of the sample with the last stamp
         self._last_s = -math.inf  # of the last sample
         self._samples = 0  # in the last packet
 
     @property
     def period_s(self) -> float:
-        """Time between two samples as known so far."""
+        """Time between two samples, as estimated so far."""
         return self._period_s
 
     def place(self, stamp: int, samples: int) -> Placed:
-        """Return the times of the `samples` (at least one) of a packet that bears `stamp`."""
+        """Return the times of the `samples` (at least one) of a packet with `stamp`."""
         if self._stamp is None:
             return self._begin(stamp, samples, Fate.NEXT)
         forward = (stamp - self._stamp) % self._modulus
@@ -139,7 +148,7 @@ class PacketClock:
         return self._follow(samples)
 
     def _begin(self, stamp: int, samples: int, fate: Fate) -> Placed:
-        """Begin a new line."""
+        """Start a new line."""
         self._stamp = self._unwrapped = stamp
         self._packets = 1 if self._format.is_exact else PRIOR_PACKETS
         self._period_s = self._nominal_period_s
@@ -147,7 +156,7 @@ class PacketClock:
         return Placed(fate, self._times(stamp * self._format.tick_s, samples))
 
     def _follow(self, samples: int) -> Placed:
-        """Continue the line, or find that samples are missing."""
+        """Continue the line, or detect missing samples."""
         since = samples if self._format.of_last_sample else self._samples  # samples from stamp to stamp
         surplus_s = self._unwrapped * self._format.tick_s - (self._stamped_s + since * self._period_s)
         slack_s = (0.5 + RATE_TOLERANCE * (since - 1)) * self._period_s
@@ -164,7 +173,7 @@ class PacketClock:
         return Placed(Fate.NEXT, self._times(stamped_s, samples), lost)
 
     def _times(self, stamped_s: float, samples: int) -> Array:
-        """Return the times of the samples of a packet, later than all before."""
+        """Return the times of a packet's samples, later than all earlier ones."""
         stamped = samples - 1 if self._format.of_last_sample else 0
         time_s = stamped_s + (np.arange(samples) - stamped) * self._period_s
         earliest_s = self._last_s + 0.1 * self._period_s
@@ -178,38 +187,41 @@ class PacketClock:
 
 
 LEARNING_S = 2.0
-"""The first samples wait until they have come for so long without a stall: bursts of up to 70 ms then make the rate
-wrong by 3.5 % at most."""
+"""Initial samples wait until they have come for this time without a stall. Bursts of up to 70 ms then change the rate
+by 3.5 % at most."""
 LONGEST_LEARNING_S = 10.0
-"""Then the rate is taken as well as it is known."""
+"""Longest initial wait; the rate is then the best estimate so far."""
 BURST_S = 0.1
-"""Packets of one burst come within this: some intervals of the radio."""
+"""Packets of one burst come within this time: some connection intervals of the radio."""
 AS_ASKED = 0.08
-"""Within this share of the rate asked for, the sensor does as asked: its oscillator is better than two seconds of
-arrivals are."""
+"""Within this share of the requested rate, the requested rate is used: the sensor's oscillator is more exact than two
+seconds of arrivals."""
 BIN_S = 1.0
-"""Of each second the packet counts that waited least."""
+"""The line goes through one packet per bin of this length: the one that waited least."""
 FIRST_BINS = 5
-"""From so many seconds on the line is better than the first guess."""
+"""From this number of bins on, the line replaces the first estimate."""
 WINDOW_BINS = 60
-"""The line goes along the last minute: an interval of 50 ms of the radio is then a thousandth of its length."""
+"""The line covers the last minute: a connection interval of 50 ms is then a thousandth of its length."""
 SLEW = 0.01
-"""The period is bent by at most this share to come back to the line; nobody moves differently by it."""
+"""The period changes by at most this share to return to the line: too little to change a measured movement."""
 FAR_OFF_SLEW = 0.1
-"""The same for an error beyond `STALL_S`, which only a rate learned wrongly can leave."""
+"""The same for an error beyond `STALL_S`, which only a wrong initial rate can cause."""
 SLEW_S = 10.0
-"""Time in which an error of the phase is taken back."""
+"""Time in which a phase error is corrected."""
 STALL_S = 0.5
-"""A packet later than this is held until it is clear whether the ones behind it make up for it."""
+"""A packet later than this waits until it is clear whether the following ones make up for the delay."""
 DECISION_S = 1.0
-"""So long after a stall began it is decided."""
+"""Time after the start of a stall at which the decision falls."""
 HOLE_S = 0.25
-"""Lateness that has not been made up for by then is a hole."""
+"""Lateness that remains at the decision and is longer than this is a hole."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Timed:
-    """Rows, (n, k), with their times, (n,), in s, and whether a hole is before them; the time axis follows arrivals."""
+    """Rows, (n, k), with their times, (n,), in s; the time axis follows arrivals.
+
+    `is_after_hole` says whether a hole comes before the first row.
+    """
 
     time_s: Array
     rows: Array
@@ -226,15 +238,15 @@ class _Arrived:
 
 
 class ArrivalClock:
-    """Give times to the rows of one connection; causal, and times only rise.
+    """Times for the rows of one connection; causal, and times only rise.
 
-    Rows come out up to `LEARNING_S` late at the beginning (`LONGEST_LEARNING_S` with stalls), up to `DECISION_S` late
-    after a stall, else at once.
+    Rows come out up to `LEARNING_S` late at the start (`LONGEST_LEARNING_S` with stalls), up to `DECISION_S` late after
+    a stall, else at once.
 
     Parameters
     ----------
     sampling_rate_hz : float
-        The rate asked for; the sensor may do another.
+        Requested rate; the sensor's rate may differ.
     """
 
     def __init__(self, sampling_rate_hz: float) -> None:
@@ -242,7 +254,7 @@ class ArrivalClock:
         self._held: list[_Arrived] = []
         self._is_learning = True
         self._steady = 0  # number of the first packet held since the last stall
-        self._count = 0  # of samples so far, with those that were taken for lost
+        self._count = 0  # samples so far, lost ones included
         self._next_s = 0.0  # time of the next sample
         self._bin_end_s = -math.inf
         self._best: tuple[float, int, float] | None = None  # lateness, count and arrival of the bin's best packet
@@ -250,11 +262,11 @@ class ArrivalClock:
 
     @property
     def sampling_rate_hz(self) -> float:
-        """The rate as known so far."""
+        """The rate as estimated so far."""
         return 1.0 / self._line_period_s
 
     def push(self, rows: Array, received_s: float) -> list[Timed]:
-        """Take rows that came together, (n, k); return those whose times are known."""
+        """Add rows that came together, (n, k); return the rows that have got their times."""
         if not len(rows):
             return []
         arrived = _Arrived(rows, received_s)
@@ -271,18 +283,21 @@ class ArrivalClock:
         return [self._place(arrived)]
 
     def finish(self) -> list[Timed]:
-        """Give what is held; nothing comes after this."""
+        """Return the rows that still wait. This is the last call."""
         if not self._held:
             return []
         learned = self._learn() if self._is_learning else []
         return [*learned, *(self._decide(is_last=True) if self._held else [])]
 
     def _lateness_s(self, samples: int, received_s: float) -> float:
-        """Return how much later than its last sample a packet came, if so many samples are next."""
+        """Return how much later than its last sample a packet of `samples` next samples came."""
         return received_s - (self._next_s + (samples - 1) * self._period_s)
 
     def _learn(self) -> list[Timed]:
-        """Find the rate in the packets since the last stall, the first time in those before the first."""
+        """Estimate the rate from the packets since the last stall, and the first time.
+
+        The first time follows from the packets before the first stall.
+        """
         held, self._held, self._is_learning = self._held, [], False
         counts = np.cumsum([len(each.rows) for each in held])
         arrivals_s = np.array([each.received_s for each in held])
@@ -295,7 +310,7 @@ class ArrivalClock:
         return [timed for each in held for timed in self.push(each.rows, each.received_s)]
 
     def _decide(self, *, is_last: bool) -> list[Timed]:
-        """Decide whether a stall was made up for, once that is clear."""
+        """Decide whether later packets made up for a stall, once that is clear."""
         counts = np.cumsum([len(each.rows) for each in self._held])
         lateness_s = [self._lateness_s(int(n), each.received_s) for n, each in zip(counts, self._held, strict=True)]
         least_s = min(lateness_s)
@@ -309,7 +324,7 @@ class ArrivalClock:
         return [self._place(each, is_after_hole=missing > 0 and each is held[0]) for each in held]
 
     def _place(self, arrived: _Arrived, *, is_after_hole: bool = False) -> Timed:
-        """Give the rows the next times and let their arrival correct the period."""
+        """Give the rows the next times and correct the period by their arrival."""
         samples = len(arrived.rows)
         time_s = self._next_s + np.arange(samples) * self._period_s
         lateness_s = self._lateness_s(samples, arrived.received_s)
@@ -322,7 +337,7 @@ class ArrivalClock:
         return Timed(np.asarray(time_s), arrived.rows, arrived.received_s, is_after_hole)
 
     def _close_bin(self, received_s: float) -> None:
-        """Draw the line anew and bend the period toward it."""
+        """Fit the line again and move the period toward it."""
         self._bin_end_s = received_s + BIN_S
         if self._best is not None:
             self._bins.append(self._best[1:])
@@ -343,10 +358,10 @@ class ArrivalClock:
 
 
 def _median_slope(counts: NDArray[np.int64], arrivals_s: Array) -> float | None:
-    """Return the median time per sample between packets at least half of `LEARNING_S` apart (Theil 1950, Sen 1968).
+    """Return the median time per sample between packets at least half of `LEARNING_S` apart.
 
-    Of each burst the last packet counts, which waited least: what a stall has kept back does not move the median.
-    ``None`` if there is no such pair.
+    Method: Theil 1950, Sen 1968. Only the last packet of each burst counts, which waited least, so that the packets
+    after a stall do not move the median. ``None`` if there is no such pair.
     """
     is_last = np.diff(arrivals_s // BURST_S, append=np.inf) > 0
     counts, arrivals_s = counts[is_last], arrivals_s[is_last]
@@ -362,20 +377,20 @@ def _median_slope(counts: NDArray[np.int64], arrivals_s: Array) -> float | None:
 
 
 LEAST_STEP_S = 0.001
-"""What comes after a restart begins at least this much later than what came before."""
+"""Samples after a restart begin at least this much later than the last one before."""
 
 
 MOST_BACK_S = 0.5
-"""A clock that goes back by less was stamped unevenly, and what overlaps is pressed together; by more, it was set."""
+"""A clock that goes back by less has uneven stamps, and overlapping samples are compressed; by more, it was reset."""
 
 
 class Timeline:
     """Times on the sensor's clock -> times on the session's axis, in s.
 
     Within a segment (between restarts) the axis is the sensor's clock, shifted. The first segment begins at 0. A later
-    one begins as much after the end of the one before as this computer's clock says, each taken at the lower envelope
-    of (arrival - sensor time) of its segment: the packets that waited least in queues and for the radio. Causal: what
-    was placed stays.
+    segment begins as long after the end of the one before as this computer's clock says, with both ends taken from the
+    lower envelope of (arrival - sensor time) of their segments: the packets that waited least in queues and for the
+    radio. Causal: placed samples keep their times.
     """
 
     def __init__(self) -> None:
@@ -386,11 +401,11 @@ class Timeline:
 
     @property
     def last_s(self) -> float:
-        """Latest time placed on the axis; minus infinity before the first."""
+        """Latest time placed on the axis; minus infinity before the first sample."""
         return self._last_s
 
     def restart(self) -> None:
-        """Begin a new segment: the sensor's clock has lost its meaning."""
+        """Start a new segment: the sensor's clock has lost its meaning."""
         self._restarting = self._shift_s is not None
 
     def place(self, device_time_s: Array, received_s: float) -> Array:
@@ -399,13 +414,13 @@ class Timeline:
         Parameters
         ----------
         device_time_s : (n,) array
-            On the sensor's clock, unwrapped, rising; n >= 1.
+            Times on the sensor's clock, unwrapped, rising; n >= 1.
         received_s : float
-            When they arrived, on this computer's clock.
+            Time of arrival on this computer's clock.
         """
         last_device_s = float(device_time_s[-1])
         if self._shift_s is not None and float(device_time_s[0]) + self._shift_s < self._last_s - MOST_BACK_S:
-            self._restarting = True  # nobody said so, but the clock was set back
+            self._restarting = True  # the clock was set back without a notice
         if self._shift_s is None:
             self._shift_s = -float(device_time_s[0])
         elif self._restarting:
@@ -422,5 +437,5 @@ class Timeline:
         return np.asarray(axis_s)
 
     def moment(self, received_s: float) -> float | None:
-        """Return the time on the axis of something that happened at `received_s`; ``None`` before the first sample."""
+        """Return the time on the axis of an event at `received_s`; ``None`` before the first sample."""
         return None if math.isinf(self._least_wait_s) else received_s - self._least_wait_s

@@ -1,9 +1,9 @@
-"""What a sensor and this program say to each other: messages in; samples, notices and wishes out.
+"""The types that a driver exchanges: messages in; samples, actions and notices out.
 
-A driver (one file per sensor in this package) is a pure state machine. It is told what was heard and when, and returns
-the samples in it and what should be said to the sensor next. It decides by these messages alone, so that the messages
-of a training, kept in a recording, give the same samples again, ``==``. This module refuses to know Bluetooth: whoever
-carries the messages (:mod:`imu.bluetooth.link`, a recording, a test) is the driver's radio.
+A driver (one file per vendor in this package) is a state machine without I/O. It receives each message with its time
+of arrival, and returns the samples in it and the actions to perform next. Its output depends on the messages alone, so
+the recorded messages of a training give the same samples again, ``==``. Messages come from Bluetooth
+(:mod:`imu.bluetooth.link`), from a recording or from a test.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ _NOTHING: Mapping[int, bytes] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Advertisement:
-    """What a sensor says of itself before anyone has connected.
+    """The advertisement and scan response of a sensor, put together.
 
     Attributes
     ----------
     name : str or None
-        Its local name.
+        Local name.
     services : tuple of str
-        UUIDs of services, in full (128 bits), lower case.
+        UUIDs of the advertised services, in full (128 bits), lower case.
     manufacturer_data : mapping of int to bytes
-        By company identifier.
+        Manufacturer data by company identifier.
     """
 
     name: str | None = None
@@ -42,10 +42,10 @@ class Advertisement:
 
 @dataclass(frozen=True, slots=True)
 class LinkUp:
-    """The sensor is connected; what was subscribed to before is forgotten."""
+    """The sensor is connected. Earlier subscriptions no longer hold."""
 
     received_ns: int
-    """Time on this computer's clock: nanoseconds since 1970 that only go forward."""
+    """Time on this computer's clock: nanoseconds since 1970, never going back."""
     longest_write: int = 20
     """Bytes that fit into one write without response: the MTU less 3."""
 
@@ -57,7 +57,7 @@ class LinkUp:
 
 @dataclass(frozen=True, slots=True)
 class LinkDown:
-    """The sensor is not connected any more."""
+    """The connection has ended."""
 
     received_ns: int
 
@@ -85,22 +85,22 @@ class Heard:
 Message = LinkUp | LinkDown | Heard
 
 
-# --- what should be said to the sensor ------------------------------------------------------------------------------
+# --- what the driver wants done -------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """Read a characteristic; what it holds comes as :class:`Heard`."""
+    """Read a characteristic. Its content comes back as :class:`Heard`."""
 
     characteristic: str
-    """UUID in full, lower case; of one that several services have, ``"service/characteristic"``."""
+    """UUID in full, lower case; ``"service/characteristic"`` where several services have the same UUID."""
     required: bool = True
-    """Whether a sensor that lacks it cannot be used; a missing optional one is passed over in silence."""
+    """Whether the sensor is unusable without it. A missing optional characteristic is skipped."""
 
 
 @dataclass(frozen=True, slots=True)
 class Subscribe:
-    """Ask for the notifications or indications of a characteristic."""
+    """Subscribe to the notifications or indications of a characteristic."""
 
     characteristic: str
     required: bool = True
@@ -117,15 +117,15 @@ class Write:
 
 
 Action = Read | Subscribe | Write
-"""Actions are carried out in the order given, each after the one before has been answered."""
+"""Actions are performed in the order given, each after the answer to the one before."""
 
 
-# --- what the driver has to tell ------------------------------------------------------------------------------------
+# --- notices for the person -----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Identified:
-    """Which sensor this is; told once per connection, before the first samples."""
+    """Which sensor this is. It comes once per connection, before the first samples."""
 
     serial: str
     model: str
@@ -137,34 +137,34 @@ class Identified:
 
 @dataclass(frozen=True, slots=True)
 class Battery:
-    """How full the battery is."""
+    """Charge of the battery."""
 
     percent: float
 
 
 @dataclass(frozen=True, slots=True)
 class SamplesLost:
-    """Samples that will never come: the sensor dropped them, or the radio did and the sensor keeps none."""
+    """Samples that will never come: the sensor or the radio dropped them, and no copy is left."""
 
     samples: int | None
-    """``None`` if the sensor does not let anyone know how many."""
+    """``None`` if the sensor's data do not show the number."""
 
 
 @dataclass(frozen=True, slots=True)
 class SamplesRecovered:
-    """Samples that a lost connection had kept back came afterwards."""
+    """Samples that arrived late, after the sensor was asked to send them again."""
 
     samples: int
 
 
 @dataclass(frozen=True, slots=True)
 class Restarted:
-    """The sensor's clock or numbering began anew (a reboot); its samples go on after a gap."""
+    """The sensor's clock or numbering restarted (a reboot). Samples continue after a gap."""
 
 
 @dataclass(frozen=True, slots=True)
 class Malformed:
-    """Bytes that make no sense were thrown away."""
+    """Bytes that do not follow the sensor's format were discarded."""
 
     size: int
     reason: str
@@ -172,16 +172,17 @@ class Malformed:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The sensor cannot be used: one sentence that says why and what to do. Nothing more comes from the driver."""
+    """The sensor cannot be used. The driver returns nothing after this notice."""
 
     sentence: str
+    """Why, and what to do."""
     wrong_version: bool = False
-    """Whether its firmware speaks a version that this program does not know."""
+    """Whether the reason is a version of the protocol that this program does not support."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caution:
-    """What the person should know of this sensor: one sentence, told once."""
+    """A limit of this sensor that the person should know: one sentence, shown once."""
 
     sentence: str
 
@@ -191,17 +192,17 @@ Notice = Identified | Battery | SamplesLost | SamplesRecovered | Restarted | Mal
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a driver makes of one message.
+    """A driver's reply to one message.
 
     Attributes
     ----------
     blocks : tuple of ImuBlock
-        Samples in the order of time, SI, sensor frame. ``device_time_s`` starts near 0, never goes back, and goes on
+        Samples in the order of time, SI, sensor frame. ``device_time_s`` starts near 0, never goes back, and continues
         over reboots and lost connections (:class:`imu.sensors.clocks.Timeline`).
     actions : tuple of Action
-        What to say to the sensor now.
+        Actions to perform now.
     notices : tuple of Notice
-        What the person should learn.
+        Notices for the person.
     """
 
     blocks: tuple[ImuBlock, ...] = ()
@@ -210,34 +211,34 @@ class Reply:
 
 
 class Driver(Protocol):
-    """A conversation with one sensor over all its connections. It never raises, whatever it is told."""
+    """The conversation with one sensor over all its connections. No message makes it raise."""
 
     def take(self, message: Message) -> Reply:
-        """Take what came, in the order in which it came."""
+        """Process one message; messages come in the order of arrival."""
 
     def stop(self) -> tuple[Action, ...]:
-        """Return what to say to the sensor before hanging up."""
+        """Return the actions to perform before disconnecting."""
 
     def finish(self) -> Reply:
-        """Give the samples that were held back to come in order; nothing comes after this."""
+        """Return the samples that still wait for others. This is the last call."""
 
 
 @dataclass(frozen=True, slots=True)
 class SensorKind:
-    """One kind of sensor that people own.
+    """One kind of sensor.
 
     Attributes
     ----------
     name : str
-        As in ``imu sensor --kind NAME`` and in recordings: ``reference``, ``movesense`` and so on.
+        Name in ``imu sensor --kind NAME`` and in recordings: ``reference``, ``movesense`` and so on.
     title : str
-        What it is called in a shop.
+        Product name.
     recognises : callable
-        Whether an advertisement is of this kind.
+        Returns whether an advertisement is of this kind.
     driver : callable
-        Make the driver; takes the sampling rate wished for in Hz.
+        Makes the driver; takes the requested sampling rate in Hz.
     refusal : str or None
-        For a sensor that cannot serve (no gyroscope): the sentence that says why.
+        Why the sensor cannot be used (no gyroscope, for example); ``None`` for a usable one.
     """
 
     name: str

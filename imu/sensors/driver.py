@@ -1,7 +1,8 @@
-"""What all sensors do alike that stream samples and keep none: one driver over all connections.
+"""The driver of every sensor that streams samples and keeps none; units and UUIDs.
 
-What is particular to a sensor is a :class:`Connection`, made afresh for each connection, so that nothing of the one
-before (half a packet, a rate, a clock) is left. This module refuses to know the bytes of any sensor.
+`StreamingDriver` does what these sensors have in common, over all connections. What differs is a `Connection`, one per
+vendor: a new object for each connection, so that no state of the last one (half a packet, a rate, a clock) is left.
+`UntimedSamples` adds times for sensors that send neither time nor number. The vendors' units become SI here only.
 """
 
 from __future__ import annotations
@@ -37,34 +38,35 @@ M_S2_PER_G = STANDARD_GRAVITY_M_S2
 RAD_S_PER_DPS = math.pi / 180.0
 
 MOST_ACCELERATION_M_S2 = 16 * M_S2_PER_G * 1.1
-"""All sensors here end at ±16 g; a tenth more for calibrated scales. More in a packet is no measurement."""
+"""Largest possible acceleration: all supported sensors end at ±16 g; a tenth more allows for calibrated scales."""
 MOST_ANGULAR_VELOCITY_RAD_S = 2000 * RAD_S_PER_DPS * 1.2
-"""All sensors here end at ±2000 °/s; parts of ST count 70 m°/s, so their ±2000 °/s end at 2294 °/s."""
+"""Largest possible angular velocity: all supported sensors end at ±2000 °/s. ST's chips count 70 m°/s, so that their
+±2000 °/s end at 2294 °/s."""
 
 
 def int16_triples(payload: bytes) -> Array:
-    """Return little-endian 16-bit integers as rows of three, (n, 3); `payload` holds whole rows."""
+    """Return little-endian 16-bit integers as rows of three, (n, 3). `payload` holds whole rows."""
     return np.frombuffer(payload, "<i2").astype(np.float64).reshape(-1, 3)
 
 
 def float32_triples(payload: bytes) -> Array:
-    """Return little-endian 32-bit floats as rows of three, (n, 3); `payload` holds whole rows."""
+    """Return little-endian 32-bit floats as rows of three, (n, 3). `payload` holds whole rows."""
     with np.errstate(invalid="ignore"):  # any bytes at all, signalling NaN too
         return np.frombuffer(payload, "<f4").astype(np.float64).reshape(-1, 3)
 
 
 def is_possible_acceleration(acceleration_m_s2: Array) -> bool:
-    """Return whether a sensor can have measured every row; not a number is never possible."""
+    """Return whether every value is within the range of sensors; NaN is not."""
     return bool((np.abs(acceleration_m_s2) <= MOST_ACCELERATION_M_S2).all())
 
 
 def is_possible_angular_velocity(angular_velocity_rad_s: Array) -> bool:
-    """Return whether a sensor can have measured every row; not a number is never possible."""
+    """Return whether every value is within the range of sensors; NaN is not."""
     return bool((np.abs(angular_velocity_rad_s) <= MOST_ANGULAR_VELOCITY_RAD_S).all())
 
 
 def full_uuid(assigned_number: int) -> str:
-    """Return the UUID in full of a 16-bit number that the Bluetooth SIG has assigned."""
+    """Return the 128-bit UUID of a 16-bit number assigned by the Bluetooth SIG."""
     return f"0000{assigned_number:04x}-0000-1000-8000-00805f9b34fb"
 
 
@@ -79,14 +81,14 @@ BATTERY_LEVEL = full_uuid(0x2A19)
 
 @dataclass(slots=True)
 class Nameplate:
-    """What a sensor says of itself during one connection; filled in as it is heard."""
+    """Model, serial number and firmware of a sensor, filled in during one connection."""
 
     model: str
     serial: str = ""
     firmware: str = ""
 
     def read(self, heard: Heard) -> bool:
-        """Fill in what Bluetooth's device information says; return whether this was it."""
+        """Fill in a field of Bluetooth's device information; return whether `heard` was one."""
         text = text_of(heard.payload)
         if heard.characteristic == MODEL_NUMBER:
             self.model = text or self.model
@@ -100,14 +102,14 @@ class Nameplate:
 
 
 def text_of(payload: bytes) -> str:
-    """Return the text in a characteristic, up to its first NUL, without what cannot be printed."""
+    """Return the printable text of a characteristic, up to its first NUL."""
     decoded = payload.split(b"\0", 1)[0].decode("utf-8", errors="replace")
     return "".join(letter for letter in decoded if letter.isprintable()).strip()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Samples:
-    """Rows on the sensor's clock.
+    """Samples on the sensor's clock.
 
     Attributes
     ----------
@@ -116,9 +118,9 @@ class Samples:
     acceleration_m_s2, angular_velocity_rad_s : (n, 3) array
         Finite, sensor frame.
     is_restarted : bool
-        Whether the clock was set anew before these.
+        Whether the sensor's clock was reset before these samples.
     received_s : float or None
-        When they came; ``None`` if that is now.
+        Time of arrival; ``None`` for the time of the present message.
     """
 
     device_time_s: Array
@@ -129,52 +131,52 @@ class Samples:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What a connection makes of one message."""
+class Result:
+    """A connection's reply to one message."""
 
     samples: tuple[Samples, ...] = ()
     actions: tuple[Action, ...] = ()
     notices: tuple[Notice, ...] = ()
 
 
-def malformed(payload: bytes, reason: str) -> Found:
-    """Return that `payload` was thrown away."""
-    return Found(notices=(Malformed(len(payload), reason),))
+def malformed(payload: bytes, reason: str) -> Result:
+    """Return the reply that reports `payload` as discarded."""
+    return Result(notices=(Malformed(len(payload), reason),))
 
 
 class Connection(Protocol):
-    """The conversation with one kind of sensor during one connection. It never raises, whatever it is told."""
+    """The conversation with one kind of sensor during one connection. No message makes it raise."""
 
     @property
     def sampling_rate_hz(self) -> float:
-        """The rate agreed on; known once there are samples."""
+        """The agreed sampling rate; defined once there are samples."""
 
     @property
     def scales(self) -> tuple[float, float]:
-        """As in :class:`imu.sensors.conversation.Identified`; known once there are samples."""
+        """As in :class:`imu.sensors.conversation.Identified`; defined once there are samples."""
 
     def begin(self) -> tuple[Action, ...]:
-        """Return what to say first."""
+        """Return the first actions."""
 
-    def hear(self, heard: Heard) -> Found:
-        """Take what the sensor said, other than its device information and battery level."""
+    def hear(self, heard: Heard) -> Result:
+        """Process bytes of the sensor, except device information and battery level."""
 
     def stop(self) -> tuple[Action, ...]:
-        """Return what to say before hanging up."""
+        """Return the actions to perform before disconnecting."""
 
-    def finish(self) -> Found:
-        """Give the samples held back; nothing comes after this."""
+    def finish(self) -> Result:
+        """Return the samples that still wait. This is the last call."""
 
 
 class StreamingDriver:
-    """A :class:`imu.sensors.conversation.Driver` for a sensor of which every connection is a new stream.
+    """A :class:`imu.sensors.conversation.Driver` for sensors that start a new stream at each connection.
 
     Parameters
     ----------
     connect : callable
-        Make what speaks to the sensor during one connection; takes the nameplate to fill in.
+        Makes the `Connection`; takes the nameplate to fill in.
     model : str
-        What the sensor is called if it does not say itself.
+        Name of the model, for a sensor that does not send one.
     """
 
     def __init__(self, connect: Callable[[Nameplate], Connection], model: str) -> None:
@@ -189,7 +191,7 @@ class StreamingDriver:
         self._cautions: set[Caution] = set()
 
     def take(self, message: Message) -> Reply:
-        """Take what came, in the order in which it came."""
+        """Process one message; messages come in the order of arrival."""
         if self._is_refused:
             return Reply()
         if isinstance(message, Heard):
@@ -202,15 +204,15 @@ class StreamingDriver:
         return Reply(rest.blocks, self._greet(), rest.notices)
 
     def stop(self) -> tuple[Action, ...]:
-        """Return what to say to the sensor before hanging up."""
+        """Return the actions to perform before disconnecting."""
         return () if self._connection is None or self._is_refused else self._connection.stop()
 
     def finish(self) -> Reply:
-        """Give the samples that were held back to come in order; nothing comes after this."""
+        """Return the samples that still wait for others. This is the last call."""
         return self._hang_up()
 
     def _greet(self) -> tuple[Action, ...]:
-        """Begin a connection: who it is first, so that it is known before the first samples."""
+        """Start a connection; read the identity first, so that it comes before the first samples."""
         self._nameplate = Nameplate(self._model)
         self._connection = self._connect(self._nameplate)
         self._is_identified = False
@@ -239,16 +241,16 @@ class StreamingDriver:
             return Reply(notices=(Battery(float(heard.payload[0])),)) if is_level else Reply()
         return self._reply(self._connection, self._connection.hear(heard))
 
-    def _reply(self, connection: Connection, found: Found) -> Reply:
-        """Put what was found on the session's axis."""
-        if any(isinstance(notice, Refused) for notice in found.notices):
+    def _reply(self, connection: Connection, result: Result) -> Reply:
+        """Put the samples on the session's axis."""
+        if any(isinstance(notice, Refused) for notice in result.notices):
             self._is_refused = True
-            return Reply(notices=found.notices)
+            return Reply(notices=result.notices)
         notices: list[Notice] = []
         blocks: list[ImuBlock] = []
-        news = [notice for notice in found.notices if notice not in self._cautions]
+        news = [notice for notice in result.notices if notice not in self._cautions]
         self._cautions.update(notice for notice in news if isinstance(notice, Caution))
-        for samples in found.samples:
+        for samples in result.samples:
             if not len(samples.device_time_s):
                 continue
             if not self._is_identified:
@@ -257,10 +259,10 @@ class StreamingDriver:
                 notices.append(Restarted())
                 self._timeline.restart()
             blocks.append(self._placed(samples))
-        return Reply(tuple(blocks), found.actions, (*notices, *news))
+        return Reply(tuple(blocks), result.actions, (*notices, *news))
 
     def _identify(self, connection: Connection) -> tuple[Notice, ...]:
-        """Tell who this is; and if there were samples before, that what was measured in between is gone."""
+        """Report the identity; after earlier samples, also that the pause lost samples."""
         self._is_identified = True
         plate = self._nameplate
         identified = Identified(
@@ -283,18 +285,18 @@ class StreamingDriver:
 
 
 SLOW = 0.85
-"""Fewer samples than this share of the rate asked for: some get lost, or the sensor cannot do the rate."""
+"""Below this share of the requested rate, samples get lost or the sensor does not reach the rate."""
 
 
 class UntimedSamples:
-    """Give times to the rows of one connection and tell the person what cannot be known of them.
+    """Times for the rows of one connection, and cautions about what their data cannot show.
 
     Parameters
     ----------
     title : str
-        What the sensor is called, for sentences.
+        Product name, for sentences.
     asked_rate_hz : float
-        The rate that was asked for.
+        Requested rate.
     """
 
     def __init__(self, title: str, asked_rate_hz: float) -> None:
@@ -306,26 +308,26 @@ class UntimedSamples:
 
     @property
     def sampling_rate_hz(self) -> float:
-        """The rate as known so far."""
+        """The rate as estimated so far."""
         return self._clock.sampling_rate_hz
 
-    def push(self, rows: Array, received_s: float) -> Found:
-        """Take acceleration in m/s² and angular velocity in rad/s, (n, 6), that came together."""
+    def push(self, rows: Array, received_s: float) -> Result:
+        """Add acceleration in m/s² and angular velocity in rad/s, (n, 6), that came together."""
         return self._found(self._clock.push(rows, received_s))
 
-    def finish(self) -> Found:
-        """Give what is held back."""
+    def finish(self) -> Result:
+        """Return the samples that still wait."""
         return self._found(self._clock.finish())
 
-    def _found(self, timed: list[Timed]) -> Found:
+    def _found(self, timed: list[Timed]) -> Result:
         samples = tuple(
             Samples(each.time_s, each.rows[:, :3], each.rows[:, 3:], received_s=each.received_s) for each in timed
         )
         holes = [SamplesLost(None) for each in timed if each.is_after_hole]
-        return Found(samples, (), (*(self._cautions() if timed else ()), *holes))
+        return Result(samples, (), (*(self._cautions() if timed else ()), *holes))
 
     def _cautions(self) -> list[Notice]:
-        """Return what the person has not been told."""
+        """Return the cautions that have not been shown yet."""
         cautions: list[Notice] = []
         if not self._has_begun:
             cautions.append(Caution(unprovable(self._title)))
@@ -337,16 +339,16 @@ class UntimedSamples:
 
 
 def unprovable(title: str) -> str:
-    """Return what to say of every sensor of this kind."""
+    """Return the caution for every sensor of this kind."""
     return (
-        f"The {title} numbers and times nothing: that samples got lost cannot be proven, and their times are estimated "
-        "from when they came."
+        f"The {title} sends no sample numbers and no times: lost samples cannot be detected, and times are estimated "
+        "from arrivals."
     )
 
 
 def too_slow(title: str, rate_hz: float, asked_rate_hz: float) -> str:
-    """Return what to say when fewer samples come than were asked for."""
+    """Return the caution for a sensor that sends fewer samples than requested."""
     return (
         f"The {title} sends {rate_hz:.0f} samples a second instead of {asked_rate_hz:.0f}: keep it near the computer, "
-        "or some get lost."
+        "or samples get lost."
     )

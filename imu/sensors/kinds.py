@@ -1,6 +1,7 @@
-"""Every kind of sensor that this program knows, in the order in which they are tried on an advertisement.
+"""The supported kinds of sensor, and the unsuitable ones, which are recognised and refused.
 
-Refuses to know more of them than that.
+A sensor without a gyroscope cannot separate the trunk's angle from the hip's acceleration; at 10 Hz a fast repetition
+has a dozen samples.
 """
 
 from __future__ import annotations
@@ -24,38 +25,38 @@ SENSORTAG_MOVEMENT_SERVICE = "f000aa80-0451-4000-b000-000000000000"
 
 
 class RefusingDriver:
-    """A driver that says why it does nothing, once."""
+    """A driver that returns one `Refused` and nothing else."""
 
     def __init__(self, sentence: str) -> None:
         self._notices: tuple[Refused, ...] = (Refused(sentence),)
 
-    def take(self, message: Message) -> Reply:  # noqa: ARG002 - whatever it is
-        """Refuse at the first message; say nothing after that."""
+    def take(self, message: Message) -> Reply:  # noqa: ARG002 - the same reply to any message
+        """Refuse at the first message; return nothing after that."""
         notices, self._notices = self._notices, ()
         return Reply(notices=notices)
 
     def stop(self) -> tuple[Action, ...]:
-        """Return nothing: nothing was started."""
+        """Return no actions: nothing was started."""
         return ()
 
     def finish(self) -> Reply:
-        """Give nothing."""
+        """Return no samples."""
         return Reply()
 
 
 def _kind(name: str, title: str, why: str, recognises: Callable[[Advertisement], bool]) -> SensorKind:
-    """Return the kind of a sensor that is refused because of what `why` says of it."""
+    """Return a kind that is refused; `why` is the predicate of the sentence."""
     sentence = f"The {title} {why}: use another sensor."
     return SensorKind(name, title, recognises, lambda _wished_rate_hz: RefusingDriver(sentence), sentence)
 
 
 def _named(*beginnings: str) -> Callable[[Advertisement], bool]:
-    """Return whether the name begins with any of these."""
+    """Return a test whether the name begins with one of `beginnings`."""
     return lambda advertisement: (advertisement.name or "").startswith(beginnings)
 
 
 def _named_or_serving(beginning: str, service: str) -> Callable[[Advertisement], bool]:
-    """Return whether the name begins so, or the service is advertised."""
+    """Return a test whether the name begins with `beginning` or the service is advertised."""
     return lambda advertisement: _named(beginning)(advertisement) or service in advertisement.services
 
 
@@ -75,7 +76,7 @@ UNSUITABLE = (
     _kind(
         "sensortag",
         "TI SensorTag",
-        "measures ten times a second at most, too seldom for a fast repetition",
+        "measures ten times a second at most, which is too slow for a fast repetition",
         lambda advertisement: (
             "SensorTag" in (advertisement.name or "") or SENSORTAG_MOVEMENT_SERVICE in advertisement.services
         ),
@@ -96,11 +97,11 @@ KINDS: tuple[SensorKind, ...] = (
     BLUEFRUIT,
     *UNSUITABLE,
 )
-"""Those with signs that nobody else has first; what is only to be refused last."""
+"""Order of recognition: kinds with unmistakable signs first, unsuitable ones last."""
 
 
 def recognise(advertisement: Advertisement) -> SensorKind | None:
-    """Return the kind of sensor that advertises so; ``None`` if none of ours does."""
+    """Return the kind of the sensor that sent `advertisement`; ``None`` for other devices."""
     return next((kind for kind in KINDS if kind.recognises(advertisement)), None)
 
 
@@ -110,7 +111,7 @@ def kind_named(name: str) -> SensorKind:
     Raises
     ------
     ValueError
-        If there is none.
+        If no kind has the name.
     """
     for kind in KINDS:
         if kind.name == name:

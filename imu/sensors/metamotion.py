@@ -1,11 +1,11 @@
 """MbientLab MetaMotion: acceleration, angular velocity and a tick in one notification per sample.
 
-The raw streams bear neither time nor number. So the board is told to keep the latest angular velocity (a buffer), to
-join it to each sample of acceleration (a fuser) and to stamp the whole (an accounter): each sample then comes with the
-board's time, and loss shows as a step. Two generations of chip, BMI160 (R, RL, C) and BMI270 (S), take different bytes.
-Range ±16 g and ±2000 °/s.
+The raw streams contain neither time nor number. So the setup builds three processors on the board: one keeps the latest
+angular velocity (a buffer), one joins it to each sample of acceleration (a fuser), and one adds a time stamp (an
+accounter). Each sample then has the board's time, and a loss shows as a step. Two generations of chip, BMI160 (R, RL,
+C) and BMI270 (S), take different bytes. Range ±16 g and ±2000 °/s.
 
-Bytes: mbientlab/MetaWear-SDK-Cpp. Refuses to know Bluetooth.
+Bytes: mbientlab/MetaWear-SDK-Cpp.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from imu.sensors.conversation import (
     Subscribe,
     Write,
 )
-from imu.sensors.driver import M_S2_PER_G, RAD_S_PER_DPS, Found, Samples, StreamingDriver, int16_triples, malformed
+from imu.sensors.driver import M_S2_PER_G, RAD_S_PER_DPS, Result, Samples, StreamingDriver, int16_triples, malformed
 
 SERVICE = "326a9000-85cb-9195-d9dd-464cfbbae75a"
 COMMANDS = "326a9001-85cb-9195-d9dd-464cfbbae75a"
@@ -38,34 +38,34 @@ ADDED = bytes((PROCESSOR, ADD))
 
 RATE_CODES = {25: 6, 50: 7, 100: 8, 200: 9}
 SERVING_RATES_HZ = (50, 100)
-"""The vendor holds 100 Hz of two streams for the most that is reliable."""
+"""The vendor calls 100 Hz the highest reliable rate for two streams."""
 RANGE_G, RANGE_DPS = 16, 2000
 GYROSCOPE_RANGES_DPS = (2000, 1000, 500, 250, 125)
 STAMPS = StampFormat(bits=32, tick_s=48 / 32768, fitted_packets=100, is_exact=False)  # a second or two
 
 NO_GYROSCOPE = "This MbientLab sensor has no gyroscope, which counting needs: use a MetaMotion instead."
 UNKNOWN_CHIP = (
-    "This MbientLab sensor measures with a chip that this program does not know: use a MetaMotion R, RL or S."
+    "This MbientLab sensor has a motion chip that this program does not support: use a MetaMotion R, RL or S."
 )
-NO_PROCESSORS = "The MetaMotion sensor does not take its settings: press its button for ten seconds and try again."
+NO_PROCESSORS = "The MetaMotion sensor rejects its settings: press its button for ten seconds and try again."
 
 
 class Chip(Enum):
-    """What measures; the value is what the accelerometer module says of itself."""
+    """Motion chip; the value is the answer of the accelerometer module."""
 
     BMI160 = 1
     BMI270 = 4
 
 
 def accelerometer_configuration(chip: Chip, rate_hz: int, range_g: int) -> bytes:
-    """Return the command that sets rate and range of the acceleration."""
+    """Return the command for rate and range of the acceleration."""
     ranges = {2: 0x03, 4: 0x05, 8: 0x08, 16: 0x0C} if chip is Chip.BMI160 else {2: 0, 4: 1, 8: 2, 16: 3}
     filtered = 0x20 if chip is Chip.BMI160 else 0xA0
     return bytes((ACCELEROMETER, CONFIGURE, filtered | RATE_CODES[rate_hz], ranges[range_g]))
 
 
 def gyroscope_configuration(rate_hz: int, range_dps: int) -> bytes:
-    """Return the command that sets rate and range of the angular velocity."""
+    """Return the command for rate and range of the angular velocity."""
     return bytes((GYROSCOPE, CONFIGURE, 0x20 | RATE_CODES[rate_hz], GYROSCOPE_RANGES_DPS.index(range_dps)))
 
 
@@ -80,24 +80,24 @@ def angular_velocity_unit_rad_s(range_dps: int) -> float:
 
 
 def buffer_command(chip: Chip) -> bytes:
-    """Return what makes the board keep the latest angular velocity."""
+    """Return the command for a buffer of the latest angular velocity."""
     data = 0x05 if chip is Chip.BMI160 else 0x04
     return bytes((PROCESSOR, ADD, GYROSCOPE, data, 0xFF, 0xA0, 0x0F, 0x05))
 
 
 def fuser_command(buffer: int) -> bytes:
-    """Return what joins the content of the `buffer` to each sample of acceleration."""
+    """Return the command that joins the content of the `buffer` to each sample of acceleration."""
     return bytes((PROCESSOR, ADD, ACCELEROMETER, 0x04, 0xFF, 0xA0, 0x1B, 1, buffer)) + bytes(11)
 
 
 def accounter_command(fuser: int) -> bytes:
-    """Return what puts a 32-bit tick before each output of the `fuser`."""
+    """Return the command that puts a 32-bit tick before each output of the `fuser`."""
     return bytes((PROCESSOR, ADD, PROCESSOR, OUTPUT, fuser, 0x60, 0x11, 0x31, 0x03))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ProcessorOutput:
-    """What a processor puts out: its number, the tick, and counts as rows of three, (n, 3)."""
+    """Output of a processor: its number, the tick, and counts as rows of three, (n, 3)."""
 
     processor: int
     tick: int
@@ -120,11 +120,11 @@ class _Ask:
 
 
 class _Unusable(Exception):
-    """The sensor cannot be used: one sentence."""
+    """The sensor cannot be used; the message is the sentence for the person."""
 
 
 class MetaMotionConnection:
-    """Ask for the chip, build the processors one after another, start."""
+    """Read the chip, build the processors one after another, start."""
 
     def __init__(self, wished_rate_hz: float) -> None:
         serving = [rate for rate in SERVING_RATES_HZ if rate <= 1.1 * wished_rate_hz]
@@ -136,12 +136,12 @@ class MetaMotionConnection:
 
     @property
     def sampling_rate_hz(self) -> float:
-        """The rate set."""
+        """The rate that was set."""
         return float(self._rate_hz)
 
     @property
     def scales(self) -> tuple[float, float]:
-        """As follows from the ranges set."""
+        """Scales of the ranges that were set."""
         return acceleration_unit_m_s2(RANGE_G), angular_velocity_unit_rad_s(RANGE_DPS)
 
     def begin(self) -> tuple[Action, ...]:
@@ -149,30 +149,30 @@ class MetaMotionConnection:
         return Subscribe(NOTIFICATIONS), *_written(self._asked.commands if self._asked else ())
 
     def stop(self) -> tuple[Action, ...]:
-        """Stop measuring, for the battery, and remove the processors."""
+        """Stop measuring, which saves battery, and remove the processors."""
         return _written((*switch_commands(is_on=False), bytes((PROCESSOR, REMOVE_ALL))))
 
-    def finish(self) -> Found:
-        """Give nothing: no sample is held back."""
-        return Found()
+    def finish(self) -> Result:
+        """Return nothing: no sample waits."""
+        return Result()
 
-    def hear(self, heard: Heard) -> Found:
-        """Take an answer or a sample."""
+    def hear(self, heard: Heard) -> Result:
+        """Process an answer or a sample."""
         payload = heard.payload
         if heard.characteristic != NOTIFICATIONS:
-            return Found()
+            return Result()
         if payload[:2] == bytes((PROCESSOR, OUTPUT)):
             return self._hear_sample(payload)
         if self._asked is None or payload[:2] != self._asked.answer:
-            return malformed(payload, "answers nothing that was asked")
+            return malformed(payload, "no answer to a request")
         try:
             self._asked = self._setup.send(payload)
         except StopIteration as finished:
             self._asked = None
-            return Found(actions=_written(finished.value))
+            return Result(actions=_written(finished.value))
         except _Unusable as unusable:
-            return Found(notices=(Refused(str(unusable)),))
-        return Found(actions=_written(self._asked.commands))
+            return Result(notices=(Refused(str(unusable)),))
+        return Result(actions=_written(self._asked.commands))
 
     def _set_up(self) -> Generator[_Ask, bytes, tuple[bytes, ...]]:
         """Yield commands and receive answers; return the commands that start the stream."""
@@ -184,7 +184,7 @@ class MetaMotionConnection:
         if not chips:
             raise _Unusable(UNKNOWN_CHIP)
         settings = (
-            bytes((PROCESSOR, REMOVE_ALL)),  # of whoever used the board before
+            bytes((PROCESSOR, REMOVE_ALL)),  # those of an earlier program
             accelerometer_configuration(chips[0], self._rate_hz, RANGE_G),
             gyroscope_configuration(self._rate_hz, RANGE_DPS),
         )
@@ -195,23 +195,26 @@ class MetaMotionConnection:
         notify = (bytes((PROCESSOR, NOTIFY, accounter, 1)), bytes((PROCESSOR, OUTPUT, 1)))
         return (*notify, *switch_commands(is_on=True))
 
-    def _hear_sample(self, payload: bytes) -> Found:
-        if self._accounter is None:  # of a processor that someone else has left behind
-            return Found()
+    def _hear_sample(self, payload: bytes) -> Result:
+        if self._accounter is None:  # from a processor that an earlier program left behind
+            return Result()
         output = decode_processor_output(payload)
         if output is None or output.processor != self._accounter or len(output.counts) != 2:
-            return malformed(payload, "no output of the processor that was set up")
+            return malformed(payload, "no output of our processor")
         placed = self._clock.place(output.tick, 1)
         notices = placed.notices(len(payload))
         if placed.is_dropped:
-            return Found(notices=notices)
+            return Result(notices=notices)
         acceleration, angular_velocity = (output.counts[i : i + 1] * scale for i, scale in enumerate(self.scales))
         samples = Samples(placed.time_s, acceleration, angular_velocity, placed.fate is Fate.RESTARTED)
-        return Found((samples,), (), notices)
+        return Result((samples,), (), notices)
 
 
 def switch_commands(*, is_on: bool) -> tuple[bytes, ...]:
-    """Return what switches both chips on or off: sampling first, then the chip; off the other way round."""
+    """Return the commands that switch both chips on or off.
+
+    On: sampling first, then the chip. Off: in reverse order.
+    """
     modules = (GYROSCOPE, ACCELEROMETER)
     sampling = tuple(bytes((module, ENABLE, is_on, not is_on)) for module in modules)
     power = tuple(bytes((module, START, is_on)) for module in modules)
@@ -224,7 +227,7 @@ def _which_chip(module: int) -> _Ask:
 
 
 def _number_of(answer: bytes) -> int:
-    """Return the number of the processor that was added."""
+    """Return the number of the added processor."""
     if len(answer) < 3:
         raise _Unusable(NO_PROCESSORS)
     return answer[2]
@@ -235,7 +238,7 @@ def _written(commands: tuple[bytes, ...]) -> tuple[Action, ...]:
 
 
 def recognises(advertisement: Advertisement) -> bool:
-    """Return whether this is a MetaWear or MetaMotion; its owner may have renamed it."""
+    """Return whether the sensor is a MetaWear or MetaMotion; its owner may have renamed it."""
     return SERVICE in advertisement.services or (advertisement.name or "").startswith(("MetaWear", "MetaMotion"))
 
 

@@ -1,11 +1,11 @@
-"""Movella (Xsens) DOT: rate quantities at up to 60 Hz, one sample per notification, stamped in microseconds.
+"""Movella (Xsens) DOT: rate quantities at up to 60 Hz, one sample per notification, stamped in µs.
 
-Asks for payload mode 21 (acceleration with gravity and angular velocity in the sensor's frame); understands mode 26
-too, which adds an attitude. "Free acceleration", in other modes, has gravity taken out and is no accelerometer's.
-Angular velocity is taken as °/s, as the vendor's server does; its manual can be read as rad/s. Nothing is numbered:
-what is lost shows as a step in time. Ranges are fixed at ±16 g and ±2000 °/s.
+The driver requests payload mode 21 (acceleration with gravity and angular velocity in the sensor's frame) and also
+decodes mode 26, which adds an attitude. The "free acceleration" of other modes lacks gravity and is not usable here.
+Angular velocity is read as °/s, as the vendor's server does; the manual can be read as rad/s. Samples are not numbered:
+a loss shows as a step in time. Ranges are fixed at ±16 g and ±2000 °/s.
 
-Bytes: xsens/xsens_dot_server, manual XD0502P. Refuses to know Bluetooth.
+Bytes: xsens/xsens_dot_server, manual XD0502P.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from imu.sensors.conversation import (
 )
 from imu.sensors.driver import (
     RAD_S_PER_DPS,
-    Found,
     Nameplate,
+    Result,
     Samples,
     StreamingDriver,
     float32_triples,
@@ -51,29 +51,29 @@ _MODES = {RATE_QUANTITIES: (28, 4), CUSTOM_5: (44, 20)}  # size and offset of th
 _MODE_OF = {MEDIUM_PAYLOAD: RATE_QUANTITIES, LONG_PAYLOAD: CUSTOM_5}
 
 RATES_HZ = (20, 30, 60)
-"""Of the rates in real time those that serve; 120 Hz is for recording on the sensor only."""
+"""The usable real-time rates; 120 Hz is for recording on the sensor only."""
 STAMPS = StampFormat(bits=32, tick_s=1e-6)
 DEVICE_INFO_SIZE, DEVICE_CONTROL_SIZE = 34, 32
 
 
 def start_command(mode: int) -> bytes:
-    """Return what starts measuring."""
+    """Return the command that starts measuring."""
     return bytes((1, 1, mode))
 
 
 def stop_command(mode: int) -> bytes:
-    """Return what stops measuring."""
+    """Return the command that stops measuring."""
     return bytes((1, 0, mode))
 
 
 def rate_command(rate_hz: int) -> bytes:
-    """Return what sets the output rate, and nothing else."""
+    """Return the command that sets the output rate only."""
     set_output_rate = 0x10
     return bytes((set_output_rate,)) + bytes(23) + rate_hz.to_bytes(2, "little") + bytes(6)
 
 
 def decode_rate_hz(device_control: bytes) -> int | None:
-    """Return the output rate that the sensor is set to; ``None`` for other bytes."""
+    """Return the output rate in the sensor's settings; ``None`` for other bytes."""
     return int.from_bytes(device_control[24:26], "little") if len(device_control) == DEVICE_CONTROL_SIZE else None
 
 
@@ -106,16 +106,16 @@ class MovellaDotConnection:
 
     @property
     def sampling_rate_hz(self) -> float:
-        """The rate read back."""
+        """The rate that was read back."""
         return float(self._rate_hz)
 
     @property
     def scales(self) -> tuple[float, float]:
-        """The sensor sends floats."""
+        """One: the sensor sends floats."""
         return 1.0, 1.0
 
     def begin(self) -> tuple[Action, ...]:
-        """Subscribe, and set the rate while nothing is measured."""
+        """Subscribe, and set the rate while the sensor does not measure."""
         return (
             Subscribe(MEDIUM_PAYLOAD),
             Subscribe(LONG_PAYLOAD, required=False),
@@ -131,46 +131,46 @@ class MovellaDotConnection:
         """Stop measuring."""
         return (Write(CONTROL, stop_command(RATE_QUANTITIES)),)
 
-    def finish(self) -> Found:
-        """Give nothing: no sample is held back."""
-        return Found()
+    def finish(self) -> Result:
+        """Return nothing: no sample waits."""
+        return Result()
 
-    def hear(self, heard: Heard) -> Found:
-        """Take a sample, or what was read."""
+    def hear(self, heard: Heard) -> Result:
+        """Process a sample, or the content of a characteristic that was read."""
         if heard.characteristic in _MODE_OF:
             return self._hear_sample(_MODE_OF[heard.characteristic], heard.payload)
         if heard.characteristic == DEVICE_CONTROL:
             return self._hear_rate(heard.payload)
         if heard.characteristic == BATTERY and len(heard.payload) >= 1 and heard.payload[0] <= 100:
-            return Found(notices=(Battery(float(heard.payload[0])),))
+            return Result(notices=(Battery(float(heard.payload[0])),))
         if heard.characteristic == DEVICE_INFO and len(heard.payload) == DEVICE_INFO_SIZE:
             self._nameplate.firmware = ".".join(str(part) for part in heard.payload[6:9])
             self._nameplate.serial = f"{int.from_bytes(heard.payload[20:28], 'little'):012X}"
-        return Found()
+        return Result()
 
-    def _hear_rate(self, payload: bytes) -> Found:
-        """Believe the rate that was read back, and start."""
+    def _hear_rate(self, payload: bytes) -> Result:
+        """Use the rate that was read back, and start."""
         rate_hz = decode_rate_hz(payload)
         if rate_hz is None:
-            return malformed(payload, "no settings of the sensor")
+            return malformed(payload, "no device settings")
         if self._is_started:
-            return Found()
+            return Result()
         if rate_hz < min(RATES_HZ):
             sentence = (
                 f"The Movella DOT stays at {rate_hz} Hz, too slow to count: switch it off, on, and connect again."
             )
-            return Found(notices=(Refused(sentence),))
+            return Result(notices=(Refused(sentence),))
         self._is_started = True
         self._rate_hz = rate_hz
         self._clock = PacketClock(STAMPS, self._rate_hz)
-        return Found(actions=(Write(CONTROL, start_command(RATE_QUANTITIES)),))
+        return Result(actions=(Write(CONTROL, start_command(RATE_QUANTITIES)),))
 
-    def _hear_sample(self, mode: int, payload: bytes) -> Found:
-        if not self._is_started:  # it still measures for another program, at another rate
-            return Found()
+    def _hear_sample(self, mode: int, payload: bytes) -> Result:
+        if not self._is_started:  # the sensor still measures for an earlier program, at another rate
+            return Result()
         measurement = decode_measurement(mode, payload)
         if measurement is None:
-            return malformed(payload, "no sample of the mode that was asked for")
+            return malformed(payload, "no sample of the requested mode")
         acceleration_m_s2 = measurement.acceleration_m_s2
         angular_velocity_rad_s = measurement.angular_velocity_dps * RAD_S_PER_DPS
         if not (is_possible_acceleration(acceleration_m_s2) and is_possible_angular_velocity(angular_velocity_rad_s)):
@@ -178,14 +178,14 @@ class MovellaDotConnection:
         placed = self._clock.place(measurement.stamp_us, 1)
         notices = placed.notices(len(payload))
         if placed.is_dropped:
-            return Found(notices=notices)
+            return Result(notices=notices)
         is_restarted = placed.fate is Fate.RESTARTED
         samples = Samples(placed.time_s, acceleration_m_s2, angular_velocity_rad_s, is_restarted)
-        return Found((samples,), (), notices)
+        return Result((samples,), (), notices)
 
 
 def recognises(advertisement: Advertisement) -> bool:
-    """Return whether this is a DOT, from before or after Xsens became Movella."""
+    """Return whether the sensor is a DOT; its name depends on the year (Xsens became Movella)."""
     return (advertisement.name or "").startswith(("Xsens DOT", "Movella DOT"))
 
 

@@ -1,10 +1,10 @@
-"""Movesense: the GATT SensorData Protocol (GSP) of its firmware 2.3 and later.
+"""Movesense: the GATT SensorData Protocol (GSP) of firmware 2.3 and later.
 
-One subscription gives acceleration and angular velocity together (IMU6). Samples come in packets stamped in whole
-milliseconds with the time of their first sample; packets longer than the sensor's MTU come in two parts. Nothing is
-numbered: what is lost shows as a step in time. Ranges cannot be set here (the sensor's own, ±8 g and ±2000 °/s).
+One subscription gives acceleration and angular velocity together (IMU6). Packets have a stamp in whole milliseconds,
+the time of their first sample; packets longer than the sensor's MTU come in two parts. Samples are not numbered: a loss
+shows as a step in time. The ranges cannot be set over this protocol (the sensor uses ±8 g and ±2000 °/s).
 
-Bytes: movesense.com/docs/esw/gatt_sensordata_protocol. Refuses to know Bluetooth.
+Bytes: movesense.com/docs/esw/gatt_sensordata_protocol.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from imu.sensors.conversation import (
 )
 from imu.sensors.driver import (
     RAD_S_PER_DPS,
-    Found,
     Nameplate,
+    Result,
     Samples,
     StreamingDriver,
     float32_triples,
@@ -45,36 +45,36 @@ ANSWER, DATA, DATA_PART2 = 1, 2, 3  # notifications
 HELLO_REFERENCE, IMU_REFERENCE = 1, 99
 
 RATES_HZ = (104, 52)
-"""Rates to rely on, in the order of wish. The vendor's own tool warns above 104 Hz; below 52 Hz a fast repetition has
+"""Reliable rates, the preferred one first. The vendor's own tool warns above 104 Hz; below 52 Hz a fast repetition has
 too few samples."""
 STAMPS = StampFormat(bits=32, tick_s=0.001, fitted_packets=30, is_exact=False)  # two to three seconds at 52 and 104 Hz
 OUT_OF_REQUESTS = 429
 OLD_OUT_OF_STORAGE = 0x01FB
-"""507, which old firmware sends with its bytes swapped."""
-NO_FIRST_PART = "the second part of a packet whose first did not come"
-NO_SECOND_PART = "the first part of a packet whose second did not come"
+"""Status 507 as old firmware sends it, with its bytes swapped."""
+NO_FIRST_PART = "the second part of a packet without the first"
+NO_SECOND_PART = "the first part of a packet without the second"
 
 
 def command(code: int, reference: int, path: str = "", *, is_terminated: bool = False) -> bytes:
-    """Return a command about `path`; some firmware wants its text to end in a NUL."""
+    """Return a command about `path`; some firmware needs a NUL after the text."""
     return bytes((code, reference)) + path.encode("ascii") + (b"\0" if is_terminated else b"")
 
 
 def imu_path(rate_hz: int) -> str:
-    """Return the resource that gives acceleration and angular velocity."""
+    """Return the resource for acceleration and angular velocity."""
     return f"/Meas/IMU6/{rate_hz}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Packet:
-    """What one data packet holds.
+    """Content of one data packet.
 
     Attributes
     ----------
     stamp_ms : int
         Time of the first sample since the sensor was switched on, modulo 2³².
     arrays : tuple of (n, 3) array
-        As subscribed to: acceleration in m/s², angular velocity in °/s, magnetic field in µT.
+        In the order of the subscription: acceleration in m/s², angular velocity in °/s, magnetic field in µT.
     """
 
     stamp_ms: int
@@ -82,9 +82,9 @@ class Packet:
 
 
 def decode_packet(payload: bytes, arrays: int = 2) -> Packet | None:
-    """Return what a packet with so many `arrays` holds, without its two bytes of type and reference.
+    """Return a packet of `arrays` arrays, given without its two bytes of type and reference.
 
-    All samples of one array come before those of the next. ``None`` for bytes that make no such packet.
+    All samples of one array come before those of the next. ``None`` if the length does not fit.
     """
     if len(payload) <= 4 or (len(payload) - 4) % (12 * arrays):
         return None
@@ -94,29 +94,32 @@ def decode_packet(payload: bytes, arrays: int = 2) -> Packet | None:
 
 
 class MovesenseConnection:
-    """Say hello, subscribe to IMU6 in the first form and rate that the firmware takes, put packets together."""
+    """Say hello, subscribe to IMU6, and put packets together.
+
+    The subscription takes the first form and rate that the firmware accepts.
+    """
 
     def __init__(self, wished_rate_hz: float, nameplate: Nameplate) -> None:
         rates = [rate for rate in RATES_HZ if rate <= max(wished_rate_hz * 1.1, min(RATES_HZ))]
-        # A firmware that wants the path terminated answers the bare form with an error, and the other way round.
+        # Firmware that needs a NUL after the path answers the form without it with an error, and the other way round.
         self._attempts = [(rate, is_terminated) for rate in rates for is_terminated in (False, True)]
         self._nameplate = nameplate
         self._clock = PacketClock(STAMPS, self.sampling_rate_hz)
         self._pending = b""  # a packet that may have a second part
-        self._comes_in_parts: bool | None = None  # None: not known yet
+        self._comes_in_parts: bool | None = None  # None: not clear yet
 
     @property
     def sampling_rate_hz(self) -> float:
-        """The rate asked for now."""
+        """The rate of the present request."""
         return float(self._attempts[0][0])
 
     @property
     def scales(self) -> tuple[float, float]:
-        """The sensor sends floats."""
+        """One: the sensor sends floats."""
         return 1.0, 1.0
 
     def begin(self) -> tuple[Action, ...]:
-        """Subscribe before the first command: an answer would be missed else."""
+        """Subscribe before the first command: its answer would get lost otherwise."""
         hello = Write(COMMANDS, command(HELLO, HELLO_REFERENCE))
         return Subscribe(NOTIFICATIONS), hello, self._ask()
 
@@ -124,23 +127,23 @@ class MovesenseConnection:
         """End the subscription."""
         return (Write(COMMANDS, command(UNSUBSCRIBE, IMU_REFERENCE)),)
 
-    def finish(self) -> Found:
-        """Throw away the packet that may lack its second part."""
+    def finish(self) -> Result:
+        """Discard a packet that may lack its second part."""
         pending, self._pending = self._pending, b""
-        return malformed(pending, NO_SECOND_PART) if pending else Found()
+        return malformed(pending, NO_SECOND_PART) if pending else Result()
 
-    def hear(self, heard: Heard) -> Found:
-        """Take a notification."""
+    def hear(self, heard: Heard) -> Result:
+        """Process a notification."""
         payload = heard.payload
         if heard.characteristic != NOTIFICATIONS:
-            return Found()
+            return Result()
         if len(payload) < 3:
             return malformed(payload, "too short for a notification")
         kind, reference = payload[0], payload[1]
         if kind == ANSWER:
             return self._answer(reference, payload)
         if reference != IMU_REFERENCE or kind not in (DATA, DATA_PART2):
-            return malformed(payload, "answers nothing that was asked")
+            return malformed(payload, "no answer to a request")
         return self._first_part(payload) if kind == DATA else self._second_part(payload)
 
     def _ask(self) -> Write:
@@ -148,58 +151,64 @@ class MovesenseConnection:
         path = command(SUBSCRIBE, IMU_REFERENCE, imu_path(rate_hz), is_terminated=is_terminated)
         return Write(COMMANDS, path)
 
-    def _answer(self, reference: int, payload: bytes) -> Found:
-        """Read the answer to a command."""
+    def _answer(self, reference: int, payload: bytes) -> Result:
+        """Process the answer to a command."""
         if reference == HELLO_REFERENCE:
             self._read_hello(payload[2:])
-            return Found()
+            return Result()
         if reference != IMU_REFERENCE or len(payload) < 4:
-            return malformed(payload, "answers nothing that was asked")
+            return malformed(payload, "no answer to a request")
         (status,) = struct.unpack_from("<H", payload, 2)
-        return self._try_next(status) if status >= 300 else Found()
+        return self._try_next(status) if status >= 300 else Result()
 
-    def _try_next(self, status: int) -> Found:
-        """Ask in another form or for another rate; if nothing is left, say why this sensor cannot be used."""
+    def _try_next(self, status: int) -> Result:
+        """Request another form or rate; without one left, report why the sensor is unusable."""
         if status == OUT_OF_REQUESTS:
             return _refused("has no room for another subscription: take its battery out for a moment and try again")
         if len(self._attempts) > 1:
             del self._attempts[0]
             self._clock = PacketClock(STAMPS, self.sampling_rate_hz)
-            return Found(actions=(self._ask(),))
+            return Result(actions=(self._ask(),))
         if status in (507, OLD_OUT_OF_STORAGE):
             return _refused("has run out of memory: take its battery out for a moment and try again")
         return _refused("has a firmware without 6-axis motion data: update it with the Movesense Showcase app")
 
-    def _read_hello(self, said: bytes) -> None:
-        """Fill in the nameplate: protocol version, then serial, product, update address, application and version."""
-        texts = [text_of(part) for part in said[1:].split(b"\0")]
+    def _read_hello(self, content: bytes) -> None:
+        """Fill in the nameplate.
+
+        The fields are protocol version, serial number, product, update address, application and version.
+        """
+        texts = [text_of(part) for part in content[1:].split(b"\0")]
         if len(texts) >= 2:
             self._nameplate.serial = texts[0] or self._nameplate.serial
             self._nameplate.model = texts[1] or self._nameplate.model
         if len(texts) >= 5:
             self._nameplate.firmware = " ".join(texts[3:5])
 
-    def _first_part(self, payload: bytes) -> Found:
-        """Take a packet, or its first part: a cut may leave a length that is whole by chance, so the next one tells."""
+    def _first_part(self, payload: bytes) -> Result:
+        """Process a packet or its first part.
+
+        The length of a first part may equal that of a whole packet, so the next notification decides.
+        """
         before, self._pending = self._pending, b""
         if self._comes_in_parts is False:
             return self._packet(payload)
         if not before:
             self._pending = payload
-            return Found()
+            return Result()
         if self._comes_in_parts:
             self._pending, self._comes_in_parts = payload, None
             return malformed(before, NO_SECOND_PART)
         self._comes_in_parts = False
         first, second = self._packet(before), self._packet(payload)
-        return Found(first.samples + second.samples, (), first.notices + second.notices)
+        return Result(first.samples + second.samples, (), first.notices + second.notices)
 
-    def _second_part(self, payload: bytes) -> Found:
+    def _second_part(self, payload: bytes) -> Result:
         before, self._pending, self._comes_in_parts = self._pending, b"", True
         return self._packet(before + payload[2:]) if before else malformed(payload, NO_FIRST_PART)
 
-    def _packet(self, notification: bytes) -> Found:
-        """Make samples of a whole packet."""
+    def _packet(self, notification: bytes) -> Result:
+        """Decode a whole packet."""
         packet = decode_packet(notification[2:])
         if packet is None:
             return malformed(notification, "a packet of impossible length")
@@ -210,18 +219,21 @@ class MovesenseConnection:
         placed = self._clock.place(packet.stamp_ms, len(acceleration_m_s2))
         notices = placed.notices(len(notification))
         if placed.is_dropped:
-            return Found(notices=notices)
+            return Result(notices=notices)
         is_restarted = placed.fate is Fate.RESTARTED
         samples = Samples(placed.time_s, acceleration_m_s2, angular_velocity_rad_s, is_restarted)
-        return Found((samples,), (), notices)
+        return Result((samples,), (), notices)
 
 
-def _refused(what: str) -> Found:
-    return Found(notices=(Refused(f"The Movesense sensor {what}."),))
+def _refused(what: str) -> Result:
+    return Result(notices=(Refused(f"The Movesense sensor {what}."),))
 
 
 def recognises(advertisement: Advertisement) -> bool:
-    """Return whether this is a Movesense; the service of its protocol is not advertised, so the name tells."""
+    """Return whether the sensor is a Movesense.
+
+    The name decides: the service of its protocol is not advertised.
+    """
     return (advertisement.name or "").startswith("Movesense ")
 
 

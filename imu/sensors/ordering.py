@@ -1,8 +1,12 @@
-"""Numbered samples in any order -> samples in order, what to ask for again, and what is lost.
+"""Order of samples: numbered samples with holes, and two streams joined into one.
 
-For sensors that number their samples and keep them for a while. What comes after a hole waits until the hole is filled
-or given up; so what goes out is in order, without a repetition, and with every loss told. This module refuses to know
-bytes and times of samples.
+`InOrder` is for sensors that number their samples and keep them for a while. Samples behind a hole wait until the hole
+is filled or given up. So samples go out in order, each once, and every loss is reported.
+
+`TwoStreams` joins acceleration and angular velocity that come as two streams into rows at the times of the
+acceleration. Angular velocity is interpolated along a straight line between the two samples around each time; a row
+waits until the later of them has come. A hole in either stream is a hole in the rows: gaps above `BRIDGED_PERIODS` are
+not interpolated.
 """
 
 from __future__ import annotations
@@ -19,30 +23,25 @@ from imu.samples import Array
 
 
 class Numbered(Protocol):
-    """Consecutive samples, the first of which has the number `first_index`."""
+    """Consecutive samples; `first_index` is the number of the first one."""
 
     @property
     def first_index(self) -> int:
         """Number of the first sample."""
 
     def __len__(self) -> int:
-        """Return how many samples there are."""
+        """Return the number of samples."""
 
     def after(self, samples: int) -> Self:
-        """Return what is left without the first `samples`."""
+        """Return the samples without the first `samples`."""
 
 
 T = TypeVar("T", bound=Numbered)
 
-
-@dataclass(frozen=True, slots=True)
-class InOrderParameters:
-    """How long a hole may take to be filled."""
-
-    patience_s: float = 4.0
-    """Without any sample for the hole in this time it is asked for again: some seconds of radio queue."""
-    tries: int = 3
-    """So often a hole is asked for; then it is given up."""
+PATIENCE_S = 4.0
+"""Time without a sample of the hole before the next request: some seconds of radio queue."""
+TRIES = 3
+"""Requests for a hole before it is given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,44 +53,41 @@ class Range:
 
     @property
     def end(self) -> int:
-        """Number of the first sample behind it."""
+        """Number of the first sample behind the range."""
         return self.first_index + self.count
 
 
 class InOrder(Generic[T]):
-    """Hold back what came too early, drop what came twice.
+    """Put numbered samples in order: early samples wait, repeated samples are dropped.
 
     Parameters
     ----------
     lost : callable
-        Told how many samples were given up, at the place in the order where they would have been.
-    parameters : InOrderParameters or None
-        How long to wait.
+        Called with the number of samples given up, at their place in the order.
     """
 
-    def __init__(self, lost: Callable[[int], None], parameters: InOrderParameters | None = None) -> None:
-        self._parameters = parameters or InOrderParameters()
-        self._tell_lost = lost
+    def __init__(self, lost: Callable[[int], None]) -> None:
+        self._report_lost = lost
         self._next: int | None = None  # number of the next sample to go out
         self._held: dict[int, T] = {}  # by first index
-        self._asked: Range | None = None
+        self._requested: Range | None = None
         self._last_progress_s = 0.0
         self._tries = 0
 
     @property
     def next_index(self) -> int | None:
-        """Number of the next sample that goes out; ``None`` before the first."""
+        """Number of the sample that goes out next; ``None`` before the first."""
         return self._next
 
     @property
     def hole(self) -> Range | None:
-        """The first stretch that is missing, if anything waits behind it."""
+        """The first missing stretch with samples waiting behind it; ``None`` without one."""
         if not self._held or self._next is None:
             return None
         return Range(self._next, min(self._held) - self._next)
 
     def push(self, samples: T, received_s: float) -> list[T]:
-        """Take samples; return those that are next in order."""
+        """Add samples; return the ones that are next in order."""
         if not len(samples):
             return []
         if self._next is None:
@@ -104,54 +100,57 @@ class InOrder(Generic[T]):
         held = self._held.get(samples.first_index)
         if held is None or len(held) < len(samples):
             self._held[samples.first_index] = samples
-        if self._asked is not None and samples.first_index < self._asked.end:
+        if self._requested is not None and samples.first_index < self._requested.end:
             self._last_progress_s = received_s
         return self._ready()
 
     def wish(self, received_s: float) -> Range | None:
-        """Return what to ask the sensor for now, if anything; a hole that was asked for often enough is given up."""
+        """Return the range to request from the sensor now, or ``None``.
+
+        A hole is requested `TRIES` times, each time after `PATIENCE_S` without progress.
+        """
         hole = self.hole
         if hole is None:
-            self._asked, self._tries = None, 0
+            self._requested, self._tries = None, 0
             return None
-        if self._asked is not None and self._asked.first_index <= hole.first_index < self._asked.end:
+        if self._requested is not None and self._requested.first_index <= hole.first_index < self._requested.end:
             waited_s = received_s - self._last_progress_s
-            if waited_s < self._parameters.patience_s or self._tries >= self._parameters.tries:
+            if waited_s < PATIENCE_S or self._tries >= TRIES:
                 return None
         else:
             self._tries = 0
-        self._asked, self._last_progress_s = hole, received_s
+        self._requested, self._last_progress_s = hole, received_s
         self._tries += 1
         return hole
 
     def overdue(self, received_s: float) -> list[T]:
-        """Give up a hole that was asked for in vain; return what waited behind it."""
-        exhausted = self._asked is not None and self._tries >= self._parameters.tries
-        if not exhausted or received_s - self._last_progress_s < self._parameters.patience_s:
+        """Give up a hole after its last request timed out; return the samples behind it."""
+        exhausted = self._requested is not None and self._tries >= TRIES
+        if not exhausted or received_s - self._last_progress_s < PATIENCE_S:
             return []
         hole = self.hole
         return [] if hole is None else self.give_up(hole.end)
 
     def give_up(self, until_index: int) -> list[T]:
-        """Take all samples before `until_index` that have not come as lost; return what is next in order."""
+        """Count missing samples before `until_index` as lost; return the samples now in order."""
         ready: list[T] = []
         while (hole := self.hole) is not None and hole.first_index < until_index:
             end = min(hole.end, until_index)
-            self._tell_lost(end - hole.first_index)
+            self._report_lost(end - hole.first_index)
             self._next = end
             ready += self._ready()
         return ready
 
-    def forget_asking(self) -> None:
-        """Take note that the connection is gone: whatever was asked for will not come by itself."""
-        self._asked, self._tries = None, 0
+    def forget_request(self) -> None:
+        """Forget the open request: after a lost connection the sensor does not answer it."""
+        self._requested, self._tries = None, 0
 
     def finish(self) -> list[T]:
-        """Give up every hole; return everything that waited."""
+        """Give up every hole; return all waiting samples."""
         return self.give_up(max(self._held) + 1) if self._held else []
 
     def _ready(self) -> list[T]:
-        """Take out what is next in order."""
+        """Remove and return the samples that are next in order."""
         ready: list[T] = []
         while self._held and self._next is not None and (first := min(self._held)) <= self._next:
             samples = self._held.pop(first)
@@ -168,10 +167,10 @@ class InOrder(Generic[T]):
 
 
 BRIDGED_PERIODS = 2.2
-"""Two samples further apart than this many periods have a hole between them: one sample may be missing, two may not
-(a tenth for the error of the times)."""
+"""Two samples further apart than this many periods have a hole between them: one missing sample is bridged, two are not
+(the 0.2 allows for errors of the times)."""
 LONGEST_WAIT_S = 10.0
-"""Samples of one stream wait so long for the other; Polar sends at most three seconds in one packet."""
+"""Samples of one stream wait this long for the other; one Polar packet holds at most three seconds."""
 
 
 def _no_rows() -> Array:
@@ -184,13 +183,13 @@ def _no_times() -> Array:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Joined:
-    """Rows that hold both, times (n,), acceleration (n, 3) and angular velocity (n, 3), and how many could not."""
+    """Rows of time (n,), acceleration (n, 3) and angular velocity (n, 3), and lost samples."""
 
     time_s: Array = field(default_factory=_no_times)
     acceleration: Array = field(default_factory=_no_rows)
     angular_velocity: Array = field(default_factory=_no_rows)
     lost: int = 0
-    """Samples of acceleration for which no angular velocity came, those before its first sample aside."""
+    """Samples of acceleration without angular velocity, except those before the first angular velocity."""
 
 
 class _Stream:
@@ -201,20 +200,20 @@ class _Stream:
         self.values = _no_rows()
 
     def push(self, time_s: Array, values: Array) -> int:
-        """Take more samples; give up those that have waited too long and return how many."""
+        """Add samples; drop those that have waited too long and return their number."""
         self.time_s = np.concatenate((self.time_s, time_s))
         self.values = np.concatenate((self.values, values))
         newest_s = self.time_s[-1] if len(self.time_s) else 0.0
         return self.forget(int(np.searchsorted(self.time_s, newest_s - LONGEST_WAIT_S)))
 
     def forget(self, samples: int) -> int:
-        """Forget the first `samples` and return how many that is."""
+        """Drop the first `samples` and return their number."""
         self.time_s, self.values = self.time_s[samples:], self.values[samples:]
         return samples
 
 
 class TwoStreams:
-    """Join two streams with rising times on one clock; each may be early.
+    """Join two streams with rising times on one clock; either may be ahead.
 
     Parameters
     ----------
@@ -229,16 +228,16 @@ class TwoStreams:
         self._has_begun = False
 
     def push_acceleration(self, time_s: Array, values: Array) -> Joined:
-        """Take more acceleration, (n, 3); return what can be joined now."""
+        """Add acceleration, (n, 3); return the rows that are complete now."""
         return self._join(given_up=self._acceleration.push(time_s, values))
 
     def push_angular_velocity(self, time_s: Array, values: Array) -> Joined:
-        """Take more angular velocity, (n, 3); return what can be joined now."""
+        """Add angular velocity, (n, 3); return the rows that are complete now."""
         self._angular_velocity.push(time_s, values)
         return self._join(given_up=0)
 
     def _join(self, given_up: int) -> Joined:
-        """Join what both streams cover; forget what is not needed any more."""
+        """Join what both streams cover; drop samples that are no longer needed."""
         known_s, known = self._angular_velocity.time_s, self._angular_velocity.values
         waiting_s = self._acceleration.time_s
         covered = int(np.searchsorted(waiting_s, known_s[-1], side="right")) if len(known_s) else 0

@@ -1,9 +1,10 @@
-"""Polar Verity Sense: acceleration and angular velocity as two streams of Polar's measurement data service.
+"""Polar Verity Sense: acceleration and angular velocity as two streams of Polar's PMD service.
 
-Above 60 Hz it needs the sensor's SDK mode, which is switched off again at the end. Each stream has its own frames and
-stamps (of the last sample, in nanoseconds); rows come at the times of the acceleration. Nothing is numbered: what is
-lost shows as a step in time. The bytes are in :mod:`imu.sensors.polar`; this module refuses to know
-Bluetooth.
+PMD is Polar's measurement data service. Rates above 60 Hz need the sensor's SDK mode, which is switched off at the end.
+Each stream has its own frames and stamps (of the last sample, in nanoseconds); rows come at the times of the
+acceleration. Samples are not numbered: a loss shows as a step in time.
+
+Bytes: polarofficial/polar-ble-sdk, technical_documentation/online_measurement.pdf.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from imu.sensors.conversation import (
 from imu.sensors.driver import (
     M_S2_PER_G,
     RAD_S_PER_DPS,
-    Found,
+    Result,
     Samples,
     StreamingDriver,
     is_possible_acceleration,
@@ -49,11 +50,12 @@ DATA = "fb005c82-02e7-f387-1cad-8acd2d8df0c8"
 FEATURES, ANSWER, STOPPED_ITSELF = 0x0F, 0xF0, 0x01  # first byte of what the control point says
 COMPRESSED = 0x80
 MOST_SAMPLES = 500
-"""In one frame of at most 250 bytes; a measured signal always has noise, so no frame comes near it."""
+"""Most samples in one frame of at most 250 bytes. A measured signal always has noise, so no real frame comes near
+this number."""
 
 
 class Op(IntEnum):
-    """What to do."""
+    """Operation of a command."""
 
     SETTINGS = 1
     START = 2
@@ -61,7 +63,7 @@ class Op(IntEnum):
 
 
 class Measurement(IntEnum):
-    """What is measured; SDK mode is switched like one, and offers more rates and ranges."""
+    """Stream of the service; SDK mode is switched like a stream, and offers more rates and ranges."""
 
     ACCELERATION = 2
     ANGULAR_VELOCITY = 5
@@ -69,12 +71,12 @@ class Measurement(IntEnum):
 
 
 class Setting(IntEnum):
-    """Of a measurement."""
+    """Setting of a stream."""
 
     RATE_HZ = 0
     RESOLUTION_BITS = 1
     RANGE = 2
-    """In g or °/s."""
+    """Full scale in g or °/s."""
     RANGE_MILLI_UNIT = 3
     CHANNELS = 4
     FACTOR = 5
@@ -82,7 +84,7 @@ class Setting(IntEnum):
 
 
 class Status(IntEnum):
-    """How a command went; only what is acted on."""
+    """Result of a command; only the values with an effect here."""
 
     SUCCESS = 0
     ALREADY_IN_STATE = 6
@@ -108,7 +110,7 @@ def command(op: Op, measurement: Measurement, settings: Mapping[Setting, int] | 
 
 
 def decode_settings(payload: bytes) -> Settings | None:
-    """Return the values on offer for each setting; ``None`` for bytes that are no settings."""
+    """Return the offered values of each setting; ``None`` for bytes in another format."""
     settings: Settings = {}
     at = 0
     while at < len(payload):
@@ -127,7 +129,10 @@ def decode_settings(payload: bytes) -> Settings | None:
 
 
 def decode_features(payload: bytes) -> frozenset[int] | None:
-    """Return the numbers of what the sensor measures, from the control point when read; ``None`` for other bytes."""
+    """Return the numbers of the sensor's measurements; ``None`` for other bytes.
+
+    They are the content of the control point when read.
+    """
     if len(payload) < 2 or payload[0] != FEATURES:
         return None
     bits = int.from_bytes(payload[1:], "little")
@@ -135,19 +140,19 @@ def decode_features(payload: bytes) -> frozenset[int] | None:
 
 
 def decode_stopped(payload: bytes) -> tuple[int, ...] | None:
-    """Return what the sensor has stopped measuring by itself; ``None`` for other bytes."""
+    """Return the streams that the sensor stopped on its own; ``None`` for other bytes."""
     return tuple(payload[1:]) if payload[:1] == bytes((STOPPED_ITSELF,)) else None
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """How a command went."""
+    """Answer to a command."""
 
     op: int
     measurement: int
     status: int
     has_more: bool = False
-    """Whether the parameters go on in the next indication."""
+    """Whether the parameters continue in the next indication."""
     parameters: bytes = b""
 
 
@@ -161,14 +166,14 @@ def decode_answer(payload: bytes) -> Answer | None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """Samples of one measurement.
+    """Samples of one stream.
 
     Attributes
     ----------
     measurement : Measurement
         Acceleration or angular velocity.
     stamp_ns : int
-        Time of the last sample: nanoseconds since 2000 by a clock that nobody may ever have set.
+        Time of the last sample: nanoseconds since 2000 on the sensor's clock, which may never have been set.
     values : (n, 3) array
         In thousandths of g or °/s.
     unit : float
@@ -182,14 +187,14 @@ class Frame:
 
 
 def decode_frame(payload: bytes, factor: float = 1.0) -> Frame | None:
-    """Return the samples of a frame; ``None`` for bytes that are none, or of a kind not known.
+    """Return the samples of a frame; ``None`` for other bytes or an unsupported type of frame.
 
     Parameters
     ----------
     payload : bytes
         A notification.
     factor : float
-        As told in the answer to the start of this measurement.
+        Factor from the answer to the start command of this stream.
     """
     measurement = payload[0] & 0x3F if payload else 0
     if len(payload) <= 10 or measurement not in (Measurement.ACCELERATION, Measurement.ANGULAR_VELOCITY):
@@ -237,10 +242,10 @@ def _raw_samples(data: bytes, width: int) -> NDArray[np.int64] | None:
 
 
 def delta_samples(data: bytes, channels: int, bits: int) -> NDArray[np.int64] | None:
-    """Return the counts of a compressed frame, (n, channels); ``None`` if the bytes do not add up.
+    """Return the counts of a compressed frame, (n, channels); ``None`` if the sizes are inconsistent.
 
-    A first sample of `bits` each, then blocks of differences from sample to sample: width in bits, count, and the
-    differences one after another, the lowest bit of each byte first.
+    A frame holds the first sample with `bits` per value, then blocks of differences from sample to sample: width in
+    bits, count, and the differences one after another, the lowest bit of each byte first.
     """
     at = channels * bits // 8
     first = [int.from_bytes(data[i : i + bits // 8], "little", signed=True) for i in range(0, at, bits // 8)]
@@ -274,13 +279,13 @@ STREAMS = (Measurement.ACCELERATION, Measurement.ANGULAR_VELOCITY)
 SI = {Measurement.ACCELERATION: 1e-3 * M_S2_PER_G, Measurement.ANGULAR_VELOCITY: RAD_S_PER_DPS}
 
 USUAL_MODE_HZ = 60.0
-"""Without SDK mode there is one rate, 52 Hz; it serves wishes up to here."""
+"""Highest request that the usual mode serves; it has one rate, 52 Hz."""
 LEAST_HZ = 20.0
-"""Below, a fast repetition has too few samples."""
+"""Below this rate a fast repetition has too few samples."""
 MOST_HZ = 208.0
 """Users report losses at 416 Hz (polar-ble-sdk issues 467, 775)."""
 ACCELERATION_RANGE_G = 8.0
-"""Hips reach 5 g in a jump; the smaller the range, the finer the counts."""
+"""Hips reach 5 g in a jump; a smaller range has finer counts."""
 
 NO_GYROSCOPE = "This Polar sensor has no gyroscope, which counting needs: use a Polar Verity Sense instead."
 IN_CHARGER = "The Polar sensor is in its charger: take it out and connect again."
@@ -289,11 +294,11 @@ Setup = Generator[bytes, Answer, None]
 
 
 class _Unusable(Exception):
-    """The sensor cannot be used: one sentence."""
+    """The sensor cannot be used; the message is the sentence for the person."""
 
 
 def choose_settings(offered: Settings, wished_rate_hz: float, wished_range: float) -> dict[Setting, int]:
-    """Return what to ask for: the lowest rate that serves, the range wished for or else the widest.
+    """Return the settings to request: the lowest sufficient rate, and the wished range or else the widest.
 
     Raises
     ------
@@ -316,7 +321,7 @@ def choose_settings(offered: Settings, wished_rate_hz: float, wished_range: floa
 
 
 class PolarConnection:
-    """Ask what the sensor has, start both streams one command after another, join them."""
+    """Read the features, start both streams command by command, and join them."""
 
     def __init__(self, wished_rate_hz: float) -> None:
         self._wished_rate_hz = wished_rate_hz
@@ -332,38 +337,41 @@ class PolarConnection:
 
     @property
     def sampling_rate_hz(self) -> float:
-        """The rate of the acceleration."""
+        """Rate of the acceleration."""
         return self._rates_hz.get(Measurement.ACCELERATION, self._wished_rate_hz)
 
     @property
     def scales(self) -> tuple[float, float]:
-        """One count of each stream in SI, as the latest frames had it."""
+        """One count of each stream in SI, from the latest frames."""
         acceleration, angular_velocity = (self._units[each] * SI[each] for each in STREAMS)
         return acceleration, angular_velocity
 
     def begin(self) -> tuple[Action, ...]:
-        """Subscribe, then read what the sensor can measure: answers come as indications, features by reading."""
+        """Subscribe, then read the features: answers come as indications, features by reading."""
         return Subscribe(CONTROL_POINT), Subscribe(DATA), Read(CONTROL_POINT)
 
     def stop(self) -> tuple[Action, ...]:
-        """Stop both streams, for the sensor's battery, and leave SDK mode, in which it gives no heart rate."""
+        """Stop both streams, which saves battery, and leave SDK mode.
+
+        In SDK mode the sensor gives no heart rate.
+        """
         modes = (*STREAMS, Measurement.SDK_MODE) if self._needs_sdk_mode else STREAMS
         return tuple(Write(CONTROL_POINT, command(Op.STOP, each)) for each in modes)
 
-    def finish(self) -> Found:
-        """Give nothing: what waits for the other stream lacks a half."""
-        return Found()
+    def finish(self) -> Result:
+        """Return nothing: samples that still wait lack the other stream."""
+        return Result()
 
-    def hear(self, heard: Heard) -> Found:
-        """Take what came from the control point or the streams."""
+    def hear(self, heard: Heard) -> Result:
+        """Process bytes of the control point or the streams."""
         try:
             if heard.characteristic == DATA:
                 return self._hear_frame(heard.payload)
             if heard.characteristic == CONTROL_POINT:
                 return self._hear_control_point(heard.payload)
         except _Unusable as unusable:
-            return Found(notices=(Refused(str(unusable)),))
-        return Found()
+            return Result(notices=(Refused(str(unusable)),))
+        return Result()
 
     # --- control point ----------------------------------------------------------------------------------------------
 
@@ -371,14 +379,14 @@ class PolarConnection:
     def _needs_sdk_mode(self) -> bool:
         return self._wished_rate_hz > USUAL_MODE_HZ
 
-    def _hear_control_point(self, payload: bytes) -> Found:
+    def _hear_control_point(self, payload: bytes) -> Result:
         features = decode_features(payload)
         if features is not None:
             if not features.issuperset(STREAMS):
                 raise _Unusable(NO_GYROSCOPE)
-            return Found() if self._setup is not None else self._start_anew()
+            return Result() if self._setup is not None else self._restart_setup()
         if self._unfinished is not None:
-            # Newer firmware repeats the five bytes of the head, older has one byte: whether still more follows.
+            # Newer firmware repeats the five bytes of the header; older firmware sends one byte, "more follows".
             head = 5 if payload[:1] == bytes((ANSWER,)) else 1
             has_more = len(payload) >= head and payload[head - 1] != 0
             parameters = self._unfinished.parameters + payload[head:]
@@ -388,34 +396,34 @@ class PolarConnection:
             return self._take_answer(answer, payload)
         stopped = decode_stopped(payload)
         if stopped is None:
-            return malformed(payload, "nothing that the control point says")
-        return self._start_anew() if set(stopped) & set(STREAMS) else Found()
+            return malformed(payload, "no message of the control point")
+        return self._restart_setup() if set(stopped) & set(STREAMS) else Result()
 
-    def _take_answer(self, answer: Answer, payload: bytes) -> Found:
-        """Go on with the setup."""
+    def _take_answer(self, answer: Answer, payload: bytes) -> Result:
+        """Continue the setup."""
         self._unfinished = answer if answer.has_more else None
         if answer.has_more:
-            return Found()
+            return Result()
         if self._setup is None or bytes((answer.op, answer.measurement)) != self._asked[:2]:
-            return malformed(payload, "answers nothing that was asked")
+            return malformed(payload, "no answer to a request")
         try:
             self._asked = self._setup.send(answer)
         except StopIteration:
             self._asked = b""
-            return Found()
-        return Found(actions=(Write(CONTROL_POINT, self._asked),))
+            return Result()
+        return Result(actions=(Write(CONTROL_POINT, self._asked),))
 
-    def _start_anew(self) -> Found:
-        """Begin the setup."""
+    def _restart_setup(self) -> Result:
+        """Start the setup from the beginning."""
         self._setup = self._set_up()
         self._asked = next(self._setup)
-        return Found(actions=(Write(CONTROL_POINT, self._asked),))
+        return Result(actions=(Write(CONTROL_POINT, self._asked),))
 
     def _set_up(self) -> Setup:
         """Yield commands one after another and receive the answers."""
-        for measurement in STREAMS:  # may still run for someone who hung up; SDK mode cannot be switched then
+        for measurement in STREAMS:  # one from an earlier connection may still run and block the switch to SDK mode
             yield command(Op.STOP, measurement)
-        if self._needs_sdk_mode:  # a firmware before 1.1.5 has none and offers 52 Hz: let it
+        if self._needs_sdk_mode:  # firmware before 1.1.5 has no SDK mode and offers 52 Hz, which is accepted
             yield command(Op.START, Measurement.SDK_MODE)
         ranges = {Measurement.ACCELERATION: ACCELERATION_RANGE_G, Measurement.ANGULAR_VELOCITY: 2000.0}
         for measurement in STREAMS:
@@ -426,7 +434,7 @@ class PolarConnection:
                     decode_settings(answer.parameters) or {}, self._wished_rate_hz, ranges[measurement]
                 )
             except ValueError as error:
-                raise _Unusable("The Polar sensor does not say at what rates it measures: update it.") from error
+                raise _Unusable("The Polar sensor does not list its sampling rates: update its firmware.") from error
             answer = yield command(Op.START, measurement, chosen)
             _require_success(answer)
             self._begin_stream(measurement, chosen, decode_settings(answer.parameters) or {})
@@ -434,23 +442,23 @@ class PolarConnection:
     def _begin_stream(
         self, measurement: Measurement, chosen: Mapping[Setting, int], effective: Mapping[Setting, tuple[float, ...]]
     ) -> None:
-        """Take note of how this stream is sent; newer firmware tells no factor and sends whole units."""
+        """Store rate and factor of a stream; newer firmware sends no factor, and whole units."""
         self._rates_hz[measurement] = float(chosen[Setting.RATE_HZ])
         self._factors[measurement] = factor = effective.get(Setting.FACTOR, (1.0,))[0]
         if not 0 < factor < 10:
-            raise _Unusable(f"The Polar sensor tells an impossible factor ({factor}): update it.")
+            raise _Unusable(f"The Polar sensor sends an impossible factor ({factor}): update its firmware.")
         self._clocks.setdefault(measurement, PacketClock(STAMPS, self._rates_hz[measurement]))
         if measurement is Measurement.ANGULAR_VELOCITY and self._streams is None:
             self._streams = TwoStreams(1.0 / self._rates_hz[measurement])
 
     # --- streams ----------------------------------------------------------------------------------------------------
 
-    def _hear_frame(self, payload: bytes) -> Found:
+    def _hear_frame(self, payload: bytes) -> Result:
         measurement = payload[0] & 0x3F if payload else -1
         factor = next((factor for each, factor in self._factors.items() if each == measurement), None)
         frame = None if factor is None else decode_frame(payload, factor)
         if frame is None:
-            return malformed(payload, "no frame of a stream that was started")
+            return malformed(payload, "no frame of a started stream")
         values = frame.values * SI[frame.measurement]
         is_acceleration = frame.measurement is Measurement.ACCELERATION
         if not (is_possible_acceleration if is_acceleration else is_possible_angular_velocity)(values):
@@ -458,14 +466,17 @@ class PolarConnection:
         self._units[frame.measurement] = frame.unit
         placed = self._clocks[frame.measurement].place(frame.stamp_ns, len(values))
         if placed.is_dropped:
-            return Found(notices=placed.notices(len(payload)))
+            return Result(notices=placed.notices(len(payload)))
         if placed.fate is Fate.RESTARTED:
             self._restart(frame)
         notices = placed.notices(len(payload)) if is_acceleration else ()  # else the rows without it are counted
         return self._joined(frame.measurement, placed.time_s, values, notices)
 
     def _restart(self, frame: Frame) -> None:
-        """Forget what waits, and the clock of the other stream: both are stamped by the one that was set anew."""
+        """Drop waiting samples and reset the other stream's clock.
+
+        Both streams have stamps from the clock that was reset.
+        """
         for measurement, rate_hz in self._rates_hz.items():
             if measurement is not frame.measurement:
                 self._clocks[measurement] = PacketClock(STAMPS, rate_hz)
@@ -473,20 +484,20 @@ class PolarConnection:
         self._streams = None if gyroscope_hz is None else TwoStreams(1.0 / gyroscope_hz)  # perhaps not started yet
         self._is_restarted = True
 
-    def _joined(self, measurement: Measurement, time_s: Array, values: Array, notices: tuple[Notice, ...]) -> Found:
-        """Give the rows for which both streams have come."""
+    def _joined(self, measurement: Measurement, time_s: Array, values: Array, notices: tuple[Notice, ...]) -> Result:
+        """Return the rows that both streams cover."""
         if self._streams is None:  # the second stream has not been started
-            return Found(notices=notices)
+            return Result(notices=notices)
         is_acceleration = measurement is Measurement.ACCELERATION
         push = self._streams.push_acceleration if is_acceleration else self._streams.push_angular_velocity
         joined = push(time_s, values)
         if joined.lost:
             notices = (*notices, SamplesLost(joined.lost))
         if not len(joined.time_s):
-            return Found(notices=notices)
+            return Result(notices=notices)
         samples = Samples(joined.time_s, joined.acceleration, joined.angular_velocity, self._is_restarted)
         self._is_restarted = False
-        return Found((samples,), (), notices)
+        return Result((samples,), (), notices)
 
 
 def _require_success(answer: Answer) -> None:
@@ -499,7 +510,7 @@ def _require_success(answer: Answer) -> None:
 
 
 def recognises(advertisement: Advertisement) -> bool:
-    """Return whether this is a Verity Sense."""
+    """Return whether the sensor is a Verity Sense."""
     return (advertisement.name or "").startswith("Polar Sense")
 
 

@@ -1,8 +1,8 @@
-"""Our own firmware (``firmware_protocol/PROTOCOL.md``): what to say to it, and its packets -> samples.
+"""Our own firmware (``firmware_protocol/PROTOCOL.md``): the conversation, and packets -> samples.
 
-Samples are numbered by the sensor, and kept by it for a minute. What a slow radio or a lost connection left out is
-asked for again; what follows waits until then, so that samples go out in order, each once, and every loss is told. This
-module refuses to know Bluetooth, and the bytes themselves (:mod:`firmware_protocol`).
+The sensor numbers its samples and keeps them for a minute. Samples that a slow radio or a lost connection left out are
+requested again, and later samples wait for them. So samples go out in order, each once, and every loss is reported.
+The bytes are in :mod:`firmware_protocol`.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ _IDENTITY = (protocol.MODEL_NUMBER_UUID, protocol.SERIAL_NUMBER_UUID, protocol.F
 
 
 class ReferenceDriver:
-    """The conversation with one sensor that runs our firmware, over all its connections; never raises.
+    """The conversation with one sensor with our firmware, over all its connections; it never raises.
 
     Parameters
     ----------
     rate_hz : float
-        Sampling rate to ask for; the sensor takes the nearest that its chip can do.
+        Requested sampling rate; the sensor takes the nearest rate of its chip.
     """
 
     def __init__(self, rate_hz: float) -> None:
@@ -68,7 +68,7 @@ class ReferenceDriver:
         self._notices: list[Notice] = []
 
     def take(self, message: Message) -> Reply:
-        """Take what came."""
+        """Process one message."""
         if self._refused:
             return Reply()
         blocks: list[ImuBlock] = []
@@ -88,7 +88,7 @@ class ReferenceDriver:
         return (Write(protocol.CONTROL_UUID, protocol.stop(self._next_request()).encode()),)
 
     def finish(self) -> Reply:
-        """Give what was held back."""
+        """Return the samples that still wait."""
         return self._reply(self._samples.finish())
 
     def _reply(self, blocks: list[ImuBlock]) -> Reply:
@@ -100,7 +100,7 @@ class ReferenceDriver:
     # -- connecting
 
     def _greet(self) -> None:
-        """Subscribe first, then ask who it is: what comes before a subscription is lost."""
+        """Subscribe first, then read the identity: messages before a subscription are lost."""
         self._identified = False
         self._samples.disconnected()
         for uuid in (protocol.CONTROL_UUID, protocol.CONFIG_UUID, protocol.DATA_UUID, protocol.BACKFILL_UUID):
@@ -110,7 +110,7 @@ class ReferenceDriver:
         self._actions.append(Read(protocol.INFO_UUID))
 
     def _hear(self, message: Heard) -> list[ImuBlock]:
-        """Take the bytes of one characteristic; return the samples that are next in order."""
+        """Process the bytes of one characteristic; return the samples that are next in order."""
         payload = message.payload
         match message.characteristic:
             case protocol.DATA_UUID | protocol.BACKFILL_UUID:
@@ -128,7 +128,7 @@ class ReferenceDriver:
         return []
 
     def _info(self, payload: bytes) -> list[ImuBlock]:
-        """Decide by version and boot whether to go on with what was begun or to begin anew."""
+        """Decide by version and boot whether to continue or to start from the beginning."""
         info = protocol.decode_info(payload)
         if isinstance(info, Undecodable):
             return self._malformed(info)
@@ -144,7 +144,7 @@ class ReferenceDriver:
         return self._samples.new_boot()
 
     def _answer(self, payload: bytes) -> list[ImuBlock]:
-        """Take the answer to a request."""
+        """Process the answer to a request."""
         answer = protocol.decode_answer(payload)
         if isinstance(answer, Undecodable):
             return self._malformed(answer)
@@ -154,7 +154,7 @@ class ReferenceDriver:
                 self._configured = True
                 if not accepted:
                     self._notices.append(
-                        Caution(f"The sensor does not do {self._rate_hz:g} Hz; it measures at the rate it is set to.")
+                        Caution(f"The sensor does not offer {self._rate_hz:g} Hz; it keeps its present rate.")
                     )
                 self._ask(protocol.start(self._next_request()))
             case Op.START if accepted:
@@ -166,7 +166,7 @@ class ReferenceDriver:
         return []
 
     def _resend_answer(self, answer: Answer) -> list[ImuBlock]:
-        """Give up what the sensor does not keep any more."""
+        """Give up the samples that the sensor no longer keeps."""
         missing = self._samples.missing
         if missing is None or answer.status == AnswerStatus.BUSY:
             return []
@@ -174,7 +174,7 @@ class ReferenceDriver:
         return self._samples.give_up(min(missing.end, kept_from or 0))
 
     def _config(self, payload: bytes) -> list[ImuBlock]:
-        """Learn the scales of an epoch."""
+        """Store the scales of an epoch."""
         config = protocol.decode_config(payload)
         if isinstance(config, Undecodable):
             return self._malformed(config)
@@ -188,8 +188,8 @@ class ReferenceDriver:
     # -- samples
 
     def _packet(self, payload: bytes, received_s: float) -> list[ImuBlock]:
-        """Take a packet; return the samples that are next in order."""
-        if not self._configured:  # it still streams what somebody else asked for
+        """Process a packet; return the samples that are next in order."""
+        if not self._configured:  # the sensor still streams for an earlier connection
             return []
         packet = protocol.decode_packet(payload)
         if isinstance(packet, Undecodable):
@@ -203,7 +203,7 @@ class ReferenceDriver:
         return blocks
 
     def _go_on(self, received_s: float) -> list[ImuBlock]:
-        """Say who the sensor is once samples come; ask for what is missing, or give it up."""
+        """Report the identity once samples come; request missing samples, or give them up."""
         if not self._identified and self._samples.config is not None:
             self._identify(self._samples.config)
         blocks = self._samples.overdue(received_s)
@@ -213,7 +213,7 @@ class ReferenceDriver:
             self._ask(protocol.resend(missing.first_index, missing.count, epoch, self._next_request()))
         return blocks
 
-    # -- words
+    # -- notices and requests
 
     def _malformed(self, what: Undecodable) -> list[ImuBlock]:
         self._notices.append(Malformed(what.size, what.reason))
@@ -265,13 +265,13 @@ REFERENCE = SensorKind("reference", "IMU trainer (our own firmware)", _recognise
 
 
 EARLY_PACKETS = 256
-"""So many packets wait for the Config of their epoch: over a second at the fastest."""
+"""Number of packets that may wait for the Config of their epoch: over a second at the highest rate."""
 
 CLOCK_STEP_S = 0.5
-"""A sensor's clock that differs by more than this from what the sample number says has been set, or has begun anew."""
+"""A clock that differs by more than this from the sample numbers was reset or has restarted."""
 
 CLOCK_ERROR = 0.05
-"""Or by more than this share of the time passed: a chip's own rate is off by up to 3 %."""
+"""Or by more than this share of the elapsed time: the rate of a chip is off by up to 3 %."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -289,7 +289,7 @@ class _Run:
         return len(self.device_time_s)
 
     def after(self, samples: int) -> Self:
-        """Return what is left without the first `samples`."""
+        """Return the samples without the first `samples`."""
         return type(self)(
             self.first_index + samples,
             self.device_time_s[samples:],
@@ -316,30 +316,33 @@ class ReferenceSamples:
 
     def _begin_numbering(self) -> None:
         self._order: InOrder[_Run] = InOrder(self._lost)
-        self._last: tuple[int, float] | None = None  # number and time of the sample that went out last
+        self._last: tuple[int, float] | None = None  # number and time of the last sample that went out
 
     @property
     def config(self) -> Config | None:
-        """How the samples of this epoch are measured; ``None`` before the first."""
+        """Configuration of the present epoch; ``None`` before the first."""
         return None if self._epoch is None else self._configs[self._epoch]
 
     @property
     def waits_for_config(self) -> bool:
-        """Whether there are packets of an epoch of which the Config is not known."""
+        """Whether packets wait for the Config of their epoch."""
         return bool(self._early)
 
     @property
     def missing(self) -> Range | None:
-        """The first stretch of samples that is missing."""
+        """The first stretch of missing samples."""
         return self._order.hole
 
     def notices(self) -> list[Notice]:
-        """Return what the person should learn since this was last asked."""
+        """Return the notices since the last call."""
         notices, self._notices = self._notices, []
         return notices
 
     def new_boot(self) -> list[ImuBlock]:
-        """Begin anew: the sensor has another clock and other numbers. Return what was held back."""
+        """Start again after a reboot: the sensor has a new clock and new numbers.
+
+        Returns the samples that waited.
+        """
         waiting = self.finish()
         if self._epoch is not None:
             self._restart()
@@ -347,13 +350,13 @@ class ReferenceSamples:
         return waiting
 
     def learn(self, config: Config) -> list[ImuBlock]:
-        """Learn the scales of an epoch; return the samples that waited for them."""
+        """Store the scales of an epoch; return the samples that waited for them."""
         self._configs[config.epoch] = config
         early, self._early = self._early, deque(maxlen=EARLY_PACKETS)
         return [block for packet, received_s in early for block in self.push(packet, received_s)]
 
     def push(self, packet: SamplePacket, received_s: float) -> list[ImuBlock]:
-        """Take a packet; return the samples that are next in order."""
+        """Add a packet; return the samples that are next in order."""
         config = self._configs.get(packet.epoch)
         asked_for = packet.kind is PacketKind.BACKFILL
         if config is None:
@@ -361,36 +364,36 @@ class ReferenceSamples:
             return []
         blocks: list[ImuBlock] = []
         if packet.epoch != self._epoch:
-            if asked_for:  # of an epoch that is over
+            if asked_for:  # from an epoch that is over
                 return []
             blocks = self._begin_epoch(packet.epoch)
-        if asked_for and not len(packet):  # the end of a resend: what has not come by now is not coming
+        if asked_for and not len(packet):  # the end of a resend: samples still missing will not come
             return blocks + self.give_up(packet.first_index)
         return blocks + self._place(self._order.push(_run(packet, config, received_s, asked_for), received_s))
 
     def give_up(self, until_index: int) -> list[ImuBlock]:
-        """Take missing samples before `until_index` as lost; return what waited behind them."""
+        """Count missing samples before `until_index` as lost; return the samples behind them."""
         return self._place(self._order.give_up(until_index))
 
     def overdue(self, received_s: float) -> list[ImuBlock]:
-        """Return what waited for samples that were asked for in vain."""
+        """Return the samples behind a hole whose last request timed out."""
         return self._place(self._order.overdue(received_s))
 
     def wish(self, received_s: float) -> tuple[int, Range] | None:
-        """Return the epoch and the samples to ask for now, if any."""
+        """Return the epoch and the samples to request now, if any."""
         wish = self._order.wish(received_s)
         return None if wish is None or self._epoch is None else (self._epoch, wish)
 
     def disconnected(self) -> None:
-        """Take note that what was asked for will not come by itself."""
-        self._order.forget_asking()
+        """Forget the open request: the sensor does not answer it any more."""
+        self._order.forget_request()
 
     def finish(self) -> list[ImuBlock]:
-        """Return everything that was held back."""
+        """Return all waiting samples."""
         return self._place(self._order.finish())
 
     def _begin_epoch(self, epoch: int) -> list[ImuBlock]:
-        """Close the epoch before: what it left out is lost, and numbers begin anew."""
+        """Close the epoch before: its missing samples are lost, and numbers restart."""
         waiting = self.finish()
         if self._epoch is not None:
             self._restart()
@@ -418,7 +421,7 @@ class ReferenceSamples:
         return blocks
 
     def _clock_stepped(self, run: _Run) -> bool:
-        """Whether the sensor's clock and its numbering of samples contradict each other."""
+        """Return whether the sensor's clock and its sample numbers contradict each other."""
         if self._last is None or self.config is None:
             return False
         last_index, last_s = self._last

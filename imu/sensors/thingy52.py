@@ -1,9 +1,9 @@
 """Nordic Thingy:52: raw motion in fixed-point numbers, without time or number.
 
-The motion rate is set in the sensor's configuration, of which the rest is left as it is. More than 50 to 70 Hz does
-not come through, whatever is set, so 50 Hz is asked for.
+The motion rate is part of the sensor's configuration; its other fields stay unchanged. Whatever rate is set, no more
+than 50 to 70 Hz arrives, so the driver requests 50 Hz.
 
-Bytes: NordicSemiconductor/Nordic-Thingy52-FW. Refuses to know Bluetooth.
+Bytes: NordicSemiconductor/Nordic-Thingy52-FW.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from imu.sensors.conversation import Action, Advertisement, Heard, Read, SensorK
 from imu.sensors.driver import (
     M_S2_PER_G,
     RAD_S_PER_DPS,
-    Found,
+    Result,
     StreamingDriver,
     UntimedSamples,
     int16_triples,
@@ -59,42 +59,42 @@ def decode_raw_motion(payload: bytes) -> tuple[Array, Array, Array] | None:
 
 
 class Thingy52Connection:
-    """Read the configuration, write it back with our rate, listen."""
+    """Read the configuration, write it back with our rate, subscribe."""
 
     def __init__(self) -> None:
         self._samples = UntimedSamples(TITLE, ASKED_RATE_HZ)
 
     @property
     def sampling_rate_hz(self) -> float:
-        """The rate that arrivals show."""
+        """Rate estimated from arrivals."""
         return self._samples.sampling_rate_hz
 
     @property
     def scales(self) -> tuple[float, float]:
-        """As the fixed-point formats say."""
+        """Scales of the fixed-point formats."""
         return ACCELERATION_UNIT_M_S2, ANGULAR_VELOCITY_UNIT_RAD_S
 
     def begin(self) -> tuple[Action, ...]:
-        """Read the configuration first: listening starts the stream, at whatever rate is set."""
+        """Read the configuration first: subscribing starts the stream at the rate set so far."""
         return (Read(CONFIGURATION),)
 
     def stop(self) -> tuple[Action, ...]:
-        """Say nothing: the stream ends with the connection."""
+        """Return no actions: the stream ends with the connection."""
         return ()
 
-    def finish(self) -> Found:
-        """Give what is held back."""
+    def finish(self) -> Result:
+        """Return the samples that still wait."""
         return self._samples.finish()
 
-    def hear(self, heard: Heard) -> Found:
-        """Take the configuration or a sample."""
+    def hear(self, heard: Heard) -> Result:
+        """Process the configuration or a sample."""
         if heard.characteristic == CONFIGURATION:
             if len(heard.payload) != CONFIGURATION_SIZE:
                 return malformed(heard.payload, "no motion configuration")
             configuration = with_rate(heard.payload, ASKED_RATE_HZ)
-            return Found(actions=(Write(CONFIGURATION, configuration), Subscribe(RAW_MOTION)))
+            return Result(actions=(Write(CONFIGURATION, configuration), Subscribe(RAW_MOTION)))
         if heard.characteristic != RAW_MOTION:
-            return Found()
+            return Result()
         decoded = decode_raw_motion(heard.payload)
         if decoded is None:
             return malformed(heard.payload, "no sample of raw motion")
@@ -105,7 +105,7 @@ class Thingy52Connection:
 
 
 def recognises(advertisement: Advertisement) -> bool:
-    """Return whether this is a Thingy:52; its owner may have renamed it."""
+    """Return whether the sensor is a Thingy:52; its owner may have renamed it."""
     return CONFIGURATION_SERVICE in advertisement.services
 
 

@@ -1,10 +1,10 @@
 """WitMotion WT901BLE and its relatives: frames of 20 bytes, without time, number or checksum.
 
-Notifications hold several frames or parts of one, so bytes are put together and cut where a frame's head is followed
-by another head 20 bytes on. The rate is set anew at each connection and not saved: the sensor stays as its owner set
-it. Ranges are fixed at ±16 g and ±2000 °/s.
+A notification holds several frames or parts of one. The bytes are joined and cut where another frame header follows 20
+bytes after a header. The rate is set at each connection and not saved, so the owner's setting stays. Ranges are fixed
+at ±16 g and ±2000 °/s.
 
-Bytes: WITMOTION/WitBluetooth_BWT901BLE5_0. Refuses to know Bluetooth.
+Bytes: WITMOTION/WitBluetooth_BWT901BLE5_0.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from imu.sensors.conversation import (
     Subscribe,
     Write,
 )
-from imu.sensors.driver import M_S2_PER_G, RAD_S_PER_DPS, Found, StreamingDriver, UntimedSamples, int16_triples
+from imu.sensors.driver import M_S2_PER_G, RAD_S_PER_DPS, Result, StreamingDriver, UntimedSamples, int16_triples
 
 TITLE = "WitMotion WT901BLE"
 SERVICE = "0000ffe5-0000-1000-8000-00805f9a34fb"  # not Bluetooth's own base, which ends in 9b34fb
@@ -31,11 +31,11 @@ NOTIFICATIONS = "0000ffe4-0000-1000-8000-00805f9a34fb"
 COMMANDS = "0000ffe9-0000-1000-8000-00805f9a34fb"
 
 FRAME_SIZE = 20
-MOTION, REGISTERS = b"\x55\x61", b"\x55\x71"  # heads
+MOTION, REGISTERS = b"\x55\x61", b"\x55\x71"  # headers
 RATE_REGISTER, READ_REGISTER, KEY_REGISTER, BATTERY_REGISTER = 0x03, 0x27, 0x69, 0x64
 KEY = 0xB588
 RATE_CODES = {50: 0x08, 100: 0x09}
-"""Rates to rely on; at 200 Hz frames get lost, and the factory's 10 Hz is too slow."""
+"""Reliable rates; at 200 Hz frames get lost, and the factory's 10 Hz is too slow."""
 
 ACCELERATION_UNIT_M_S2 = 16.0 / 32768.0 * M_S2_PER_G
 ANGULAR_VELOCITY_UNIT_RAD_S = 2000.0 / 32768.0 * RAD_S_PER_DPS
@@ -45,7 +45,7 @@ BATTERY_LEVELS = (
     (396, 100), (393, 90), (387, 75), (382, 60), (379, 50), (377, 40), (373, 30), (370, 20), (368, 15), (350, 10),
     (340, 5),
 )  # fmt: skip
-"""At least so many hundredths of a volt, and percent: the vendor's own table."""
+"""Lower limit in hundredths of a volt, and percent: the vendor's own table."""
 
 
 def write_register(register: int, value: int) -> bytes:
@@ -56,12 +56,12 @@ def write_register(register: int, value: int) -> bytes:
 UNLOCK = write_register(KEY_REGISTER, KEY)
 ASK_BATTERY = write_register(READ_REGISTER, BATTERY_REGISTER)
 FRAMES_PER_BATTERY = 3000
-"""The battery is asked for again after so many frames, half a minute at 100 Hz: the first answer may be 0, for "not
-measured yet"."""
+"""The battery is read again after this number of frames, half a minute at 100 Hz. The first answer may be 0, which
+means "not measured yet"."""
 
 
 def decode_motion(frame: bytes) -> tuple[Array, Array, Array]:
-    """Return acceleration in m/s², angular velocity in rad/s and angles in rad, each (3,), of a motion frame."""
+    """Return acceleration in m/s², angular velocity in rad/s and angles in rad, each (3,), of a frame."""
     acceleration, angular_velocity, angles = int16_triples(frame[2:FRAME_SIZE])
     return (
         acceleration * ACCELERATION_UNIT_M_S2,
@@ -71,7 +71,10 @@ def decode_motion(frame: bytes) -> tuple[Array, Array, Array]:
 
 
 def decode_battery_percent(frame: bytes) -> float | None:
-    """Return how full the battery is, from the registers' answer; ``None`` for others, or measured too early."""
+    """Return the charge from the answer of the registers.
+
+    ``None`` for other frames and for a battery that has not been measured yet.
+    """
     if frame[:4] != REGISTERS + BATTERY_REGISTER.to_bytes(2, "little"):
         return None
     centivolts = int.from_bytes(frame[4:6], "little")
@@ -79,36 +82,36 @@ def decode_battery_percent(frame: bytes) -> float | None:
 
 
 class Frames:
-    """Bytes in any pieces -> whole frames, and how many bytes belonged to none.
+    """Bytes in any pieces -> whole frames, and the number of bytes outside frames.
 
-    A frame comes out once the head behind it has come: without it, a frame that has lost its end could not be told
-    from a whole one.
+    A frame comes out after the header of the next one: without it, a frame that has lost its end looks like a whole
+    one.
     """
 
     def __init__(self) -> None:
         self._bytes = b""
 
     def push(self, piece: bytes) -> tuple[list[bytes], int]:
-        """Take a notification; return the frames that are whole now, and the number of bytes thrown away."""
+        """Add a notification; return the frames that are whole now, and the number of bytes discarded."""
         self._bytes += piece
         frames: list[bytes] = []
-        thrown_away = 0
+        discarded = 0
         while len(self._bytes) >= FRAME_SIZE + 2:
-            if _is_head(self._bytes) and _is_head(self._bytes[FRAME_SIZE:]):
+            if _is_header(self._bytes) and _is_header(self._bytes[FRAME_SIZE:]):
                 frames.append(self._bytes[:FRAME_SIZE])
                 self._bytes = self._bytes[FRAME_SIZE:]
             else:
                 self._bytes = self._bytes[1:]
-                thrown_away += 1
-        return frames, thrown_away
+                discarded += 1
+        return frames, discarded
 
 
-def _is_head(piece: bytes) -> bool:
+def _is_header(piece: bytes) -> bool:
     return piece[:2] in (MOTION, REGISTERS)
 
 
 class WitMotionConnection:
-    """Set the rate, listen."""
+    """Set the rate, subscribe."""
 
     def __init__(self, wished_rate_hz: float) -> None:
         self._rate_hz = min((rate for rate in RATE_CODES if rate >= 0.95 * wished_rate_hz), default=max(RATE_CODES))
@@ -118,7 +121,7 @@ class WitMotionConnection:
 
     @property
     def sampling_rate_hz(self) -> float:
-        """The rate that arrivals show."""
+        """Rate estimated from arrivals."""
         return self._samples.sampling_rate_hz
 
     @property
@@ -127,7 +130,10 @@ class WitMotionConnection:
         return ACCELERATION_UNIT_M_S2, ANGULAR_VELOCITY_UNIT_RAD_S
 
     def begin(self) -> tuple[Action, ...]:
-        """Set the rate before listening: the stream goes on by itself, and its rate is learned from its beginning."""
+        """Set the rate before subscribing.
+
+        The stream then starts on its own, and its rate is estimated from its start.
+        """
         return (
             Write(COMMANDS, UNLOCK),
             Write(COMMANDS, write_register(RATE_REGISTER, RATE_CODES[self._rate_hz])),
@@ -136,29 +142,29 @@ class WitMotionConnection:
         )
 
     def stop(self) -> tuple[Action, ...]:
-        """Say nothing: the stream ends with the connection."""
+        """Return no actions: the stream ends with the connection."""
         return ()
 
-    def finish(self) -> Found:
-        """Give what is held back."""
+    def finish(self) -> Result:
+        """Return the samples that still wait."""
         return self._samples.finish()
 
-    def hear(self, heard: Heard) -> Found:
-        """Take a piece of the stream."""
+    def hear(self, heard: Heard) -> Result:
+        """Process a piece of the stream."""
         if heard.characteristic != NOTIFICATIONS:
-            return Found()
-        frames, thrown_away = self._frames.push(heard.payload)
+            return Result()
+        frames, discarded = self._frames.push(heard.payload)
         rows = [np.concatenate(decode_motion(frame)[:2]) for frame in frames if frame[:2] == MOTION]
-        found = self._samples.push(np.array(rows).reshape(-1, 6), heard.received_s)
-        notices: list[Notice] = list(found.notices)
-        if thrown_away:
-            notices.append(Malformed(thrown_away, "bytes between two frames"))
+        result = self._samples.push(np.array(rows).reshape(-1, 6), heard.received_s)
+        notices: list[Notice] = list(result.notices)
+        if discarded:
+            notices.append(Malformed(discarded, "bytes between two frames"))
         levels = (decode_battery_percent(frame) for frame in frames)
         notices += [Battery(level) for level in levels if level is not None]
-        return Found(found.samples, self._ask_battery(len(frames)), tuple(notices))
+        return Result(result.samples, self._ask_battery(len(frames)), tuple(notices))
 
     def _ask_battery(self, frames: int) -> tuple[Action, ...]:
-        """Ask again from time to time."""
+        """Return the request for the battery after every `FRAMES_PER_BATTERY` frames."""
         self._frames_since_battery += frames
         if self._frames_since_battery < FRAMES_PER_BATTERY:
             return ()
@@ -167,7 +173,10 @@ class WitMotionConnection:
 
 
 def recognises(advertisement: Advertisement) -> bool:
-    """Return whether this is one of the family with a gyroscope; WTVB is a vibration sensor with the same heads."""
+    """Return whether the sensor is a relative with a gyroscope.
+
+    WTVB is a vibration sensor whose frames have the same headers.
+    """
     name = advertisement.name or ""
     return "WT9" in name or (SERVICE in advertisement.services and "WTVB" not in name)
 

@@ -23,7 +23,7 @@ from imu.virtual.radio.controller import Controller
 from imu.virtual.radio.gatt_layout import build_services
 from imu.virtual.radio.link import RadioLink
 from imu.virtual.radio.link_events import LinkChange, LinkEvent
-from imu.virtual.sensors.twin import Property, Said, Twin, WriteRefused
+from imu.virtual.sensors.twin import Notification, Property, Twin, WriteRefused
 
 LARGEST_MTU = 247
 """What the sensor agrees to: a packet of this size fits into one link-layer packet."""
@@ -243,7 +243,7 @@ class Peripheral:
         else:
             await self._advertise()
 
-    async def _say(self, connection: Connection, said: Said) -> None:
+    async def _say(self, connection: Connection, said: Notification) -> None:
         """Send a message if the central has subscribed to it.
 
         Raises
@@ -267,7 +267,7 @@ class Peripheral:
                 self._indicating = self._start(self._indicate(connection, said))
                 await asyncio.sleep(0)  # so that it is sent before what is said next
 
-    async def _indicate(self, connection: Connection, said: Said) -> None:
+    async def _indicate(self, connection: Connection, said: Notification) -> None:
         """Send an indication; whoever does not confirm it is hung up on, as the standard wants it."""
         try:
             characteristic = self._characteristics[said.characteristic]

@@ -1,4 +1,7 @@
-"""The kinds of virtual sensor, by name: ``imu sensor --kind NAME``."""
+"""Virtual twins: what each sensor does with its bytes, without Bluetooth; the counterpart of imu.sensors.
+
+`TWINS` has them by name, as in ``imu sensor --kind NAME``.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ from imu.virtual.sensors.twin import Twin
 from imu.virtual.sensors.witmotion_twin import WitMotionTwin
 
 TwinFactory = Callable[[ImuBlock, int], Twin]
-"""Makes a twin of a signal, of which everything particular follows from the seed."""
+"""Makes a twin that measures a signal; serial numbers and errors follow from the seed."""
 
 TWINS: Mapping[str, TwinFactory] = MappingProxyType(
     {
@@ -33,4 +36,4 @@ TWINS: Mapping[str, TwinFactory] = MappingProxyType(
         "bluefruit": BluefruitTwin,
     }
 )
-"""Names are those of :class:`imu.sensors.conversation.SensorKind`."""
+"""By name of the :class:`imu.sensors.conversation.SensorKind`."""

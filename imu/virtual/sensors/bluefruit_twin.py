@@ -1,4 +1,4 @@
-"""A virtual Adafruit CLUE: acceleration and angular velocity in two services, once a second until told otherwise."""
+"""A virtual Adafruit CLUE: two services, one sample per second until the central sets the period."""
 
 from __future__ import annotations
 
@@ -7,17 +7,26 @@ import struct
 from imu.samples import ImuBlock
 from imu.sensors import bluefruit
 from imu.sensors.conversation import Advertisement
-from imu.virtual.sensors.twin import Characteristic, Measured, Property, Said, Service, StreamingTwin, battery, counts
+from imu.virtual.sensors.twin import (
+    Characteristic,
+    Measured,
+    Notification,
+    Property,
+    Service,
+    StreamingTwin,
+    battery,
+    counts,
+)
 
 FIRST_PERIOD_MS = 1000
 SHORTEST_PERIOD_MS = 15
-"""The board's Python is not faster."""
+"""The Python program on the board is not faster."""
 ACCELERATION_UNIT_M_S2 = 4 * 9.80665 / 32768
 ANGULAR_VELOCITY_UNIT_RAD_S = 0.00875 * 3.141592653589793 / 180
 
 
 class BluefruitTwin(StreamingTwin):
-    """See the module's text."""
+    """Twin of a CLUE."""
 
     def __init__(self, signal: ImuBlock, seed: int) -> None:
         super().__init__(signal, seed)
@@ -42,12 +51,12 @@ class BluefruitTwin(StreamingTwin):
         )
 
     def connected(self, now_s: float, mtu: int) -> None:
-        """Begin at one sample a second again."""
+        """Reset the period to one second."""
         super().connected(now_s, mtu)
         self._set_period(FIRST_PERIOD_MS)
 
     def subscribed(self, characteristic: str, on: bool, now_s: float) -> None:
-        """Stream while someone listens."""
+        """Stream while there is a subscription."""
         super().subscribed(characteristic, on, now_s)
         self._go_on(now_s)
 
@@ -66,11 +75,11 @@ class BluefruitTwin(StreamingTwin):
         else:
             self._stop_stream()
 
-    def _packets(self, measured: Measured) -> list[Said]:
+    def _packets(self, measured: Measured) -> list[Notification]:
         force = counts(measured.acceleration_m_s2, ACCELERATION_UNIT_M_S2) * ACCELERATION_UNIT_M_S2
         turn = counts(measured.angular_velocity_rad_s, ANGULAR_VELOCITY_UNIT_RAD_S) * ANGULAR_VELOCITY_UNIT_RAD_S
-        said = []
+        notifications = []
         for force_row, turn_row in zip(force, turn, strict=True):
-            said.append(Said(bluefruit.ACCELERATION, struct.pack("<3f", *force_row)))
-            said.append(Said(bluefruit.ANGULAR_VELOCITY, struct.pack("<3f", *turn_row)))
-        return said
+            notifications.append(Notification(bluefruit.ACCELERATION, struct.pack("<3f", *force_row)))
+            notifications.append(Notification(bluefruit.ANGULAR_VELOCITY, struct.pack("<3f", *turn_row)))
+        return notifications

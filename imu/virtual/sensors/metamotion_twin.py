@@ -1,6 +1,6 @@
-"""A virtual MbientLab MetaMotion: BMI160 (even seeds) or BMI270 (odd seeds), with buffer, fuser and accounter.
+"""A virtual MetaMotion: BMI160 (even seeds) or BMI270 (odd seeds), with buffer, fuser and accounter.
 
-What was set up stays over a connection, as on a real board; only reset and the command for it remove processors.
+As on a real board, the processors outlive a connection; only a reset and the command for it remove them.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from imu.sensors.conversation import Advertisement
 from imu.virtual.sensors.twin import (
     Characteristic,
     Measured,
+    Notification,
     Property,
-    Said,
     Service,
     StreamingTwin,
     battery,
@@ -40,7 +40,7 @@ class _Processor:
 
 
 class MetaMotionTwin(StreamingTwin):
-    """See the module's text."""
+    """Twin of a MetaMotion."""
 
     def __init__(self, signal: ImuBlock, seed: int) -> None:
         super().__init__(signal, seed, CLOCK_S)
@@ -69,12 +69,12 @@ class MetaMotionTwin(StreamingTwin):
         return self._services
 
     def subscribed(self, characteristic: str, on: bool, now_s: float) -> None:
-        """Go on with what was set up before."""
+        """Continue with the existing processors."""
         super().subscribed(characteristic, on, now_s)
         self._go_on(now_s)
 
     def write(self, characteristic: str, payload: bytes, now_s: float) -> None:
-        """Obey a command."""
+        """Process a command."""
         if characteristic != mbl.COMMANDS or len(payload) < 2:
             return
         module, register, data = payload[0], payload[1], payload[2:]
@@ -104,7 +104,7 @@ class MetaMotionTwin(StreamingTwin):
             self._processors[data[0]].is_notifying = data[1] == 1
 
     def _go_on(self, now_s: float) -> None:
-        """Measure while both chips are on and someone listens."""
+        """Measure while both chips are on and there is a subscription."""
         is_wanted = all(self._is_on.values()) and mbl.NOTIFICATIONS in self._subscribed
         if is_wanted and not self.is_streaming:
             self._start_stream(now_s, self._configured_rate_hz())
@@ -116,7 +116,7 @@ class MetaMotionTwin(StreamingTwin):
         return float(codes[self._configurations[mbl.ACCELEROMETER][0] & 0x0F])
 
     def _is_complete(self, number: int) -> bool:
-        """Whether this is an accounter of a fuser of a buffer of the angular velocity."""
+        """Return whether this is an accounter of a fuser of a buffer of the angular velocity."""
         register = 0x04 if self._chip is mbl.Chip.BMI270 else 0x05
         accounter = self._processors[number]
         fuser = self._processors[accounter.source[2]] if accounter.source[2] < number else accounter
@@ -127,14 +127,14 @@ class MetaMotionTwin(StreamingTwin):
             and self._processors[fuser.settings[1]].source[:2] == bytes((mbl.GYROSCOPE, register))
         )
 
-    def _packets(self, measured: Measured) -> list[Said]:
+    def _packets(self, measured: Measured) -> list[Notification]:
         numbers = [i for i, each in enumerate(self._processors) if each.is_notifying and self._is_complete(i)]
         force = counts(measured.acceleration_m_s2, mbl.acceleration_unit_m_s2(mbl.RANGE_G))
         turn = counts(measured.angular_velocity_rad_s, mbl.angular_velocity_unit_rad_s(mbl.RANGE_DPS))
         heard_late_s = self._rng.uniform(0.0, 0.0015, len(force))  # the board stamps when it takes the sample
         ticks = np.floor((measured.clock_s + heard_late_s) / mbl.STAMPS.tick_s).astype(np.int64) % 2**32
         return [
-            Said(mbl.NOTIFICATIONS, struct.pack("<3BI6h", mbl.PROCESSOR, mbl.OUTPUT, number, tick, *f, *t))
+            Notification(mbl.NOTIFICATIONS, struct.pack("<3BI6h", mbl.PROCESSOR, mbl.OUTPUT, number, tick, *f, *t))
             for tick, f, t in zip(ticks, force, turn, strict=True)
             for number in numbers
         ]

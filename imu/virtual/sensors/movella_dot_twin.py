@@ -1,7 +1,7 @@
 """A virtual Movella DOT: payload modes 21 and 26, one sample per notification.
 
-Its clock stands five seconds before the 32-bit wrap when it is switched on. It keeps the output rate over a connection,
-but not the measurement. The output rate is exact: the sensor's own filter resamples to it.
+Its clock starts five seconds before the 32-bit wrap. The output rate outlives a connection, the measurement does not.
+The output rate is exact: the sensor's own filter resamples to it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from imu.samples import ImuBlock
 from imu.sensors import movella_dot as dot
 from imu.sensors.conversation import Advertisement
 from imu.sensors.driver import RAD_S_PER_DPS
-from imu.virtual.sensors.twin import Characteristic, Measured, Property, Said, Service, StreamingTwin
+from imu.virtual.sensors.twin import Characteristic, Measured, Notification, Property, Service, StreamingTwin
 
 CLOCK_S = 2**32 * 1e-6 - 5.0
 FACTORY_RATE_HZ = 60
@@ -24,7 +24,7 @@ READ_NOTIFY = Property.READ | Property.NOTIFY
 
 
 class MovellaDotTwin(StreamingTwin):
-    """See the module's text."""
+    """Twin of a Movella DOT."""
 
     def __init__(self, signal: ImuBlock, seed: int) -> None:
         super().__init__(signal, seed, CLOCK_S)
@@ -74,14 +74,14 @@ class MovellaDotTwin(StreamingTwin):
     def _set_rate(self, rate_hz: int) -> None:
         self.values[dot.DEVICE_CONTROL] = bytes(1) + dot.rate_command(rate_hz)[1:]
 
-    def _packets(self, measured: Measured) -> list[Said]:
+    def _packets(self, measured: Measured) -> list[Notification]:
         turn_dps = measured.angular_velocity_rad_s / RAD_S_PER_DPS
-        said = []
+        notifications = []
         for clock_s, force, turn in zip(measured.clock_s, measured.acceleration_m_s2, turn_dps, strict=True):
             stamp = struct.pack("<I", round(clock_s * 1e6) % 2**32)
             rates = struct.pack("<6f", *force, *turn)
             if self._mode == dot.RATE_QUANTITIES:
-                said.append(Said(dot.MEDIUM_PAYLOAD, stamp + rates))
+                notifications.append(Notification(dot.MEDIUM_PAYLOAD, stamp + rates))
             elif self._mode == dot.CUSTOM_5:
-                said.append(Said(dot.LONG_PAYLOAD, stamp + struct.pack("<4f", 1, 0, 0, 0) + rates))
-        return said
+                notifications.append(Notification(dot.LONG_PAYLOAD, stamp + struct.pack("<4f", 1, 0, 0, 0) + rates))
+        return notifications

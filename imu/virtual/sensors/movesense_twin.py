@@ -1,6 +1,6 @@
-"""A virtual Movesense: GSP with HELLO, SUBSCRIBE and UNSUBSCRIBE, packets in two parts where the MTU is short.
+"""A virtual Movesense: GSP with HELLO, SUBSCRIBE and UNSUBSCRIBE; packets in two parts at a short MTU.
 
-Its clock stands six seconds before the 32-bit wrap when it is switched on.
+Its clock starts six seconds before the 32-bit wrap.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from imu.virtual.sensors.twin import (
     Characteristic,
     Gathered,
     Measured,
+    Notification,
     Property,
-    Said,
     Service,
     StreamingTwin,
     battery,
@@ -33,7 +33,7 @@ ANGULAR_VELOCITY_UNIT_DPS = 0.070  # at ±2000 °/s
 
 
 class MovesenseTwin(StreamingTwin):
-    """See the module's text."""
+    """Twin of a Movesense."""
 
     def __init__(self, signal: ImuBlock, seed: int) -> None:
         super().__init__(signal, seed, CLOCK_S)
@@ -68,14 +68,14 @@ class MovesenseTwin(StreamingTwin):
         self._gathered.clear()
 
     def write(self, characteristic: str, payload: bytes, now_s: float) -> None:
-        """Obey a command."""
+        """Process a command."""
         if characteristic != gsp.COMMANDS or len(payload) < 2:
             return
         code, reference = payload[0], payload[1]
         if code == gsp.HELLO:
             parts = (SERIAL, "Movesense HR2", "0C8CDC000000", "Movesense default", "2.3.1")
-            said = b"\x01" + b"".join(part.encode() + b"\0" for part in parts)
-            self._answer(gsp.NOTIFICATIONS, bytes((gsp.ANSWER, reference)) + said)
+            content = b"\x01" + b"".join(part.encode() + b"\0" for part in parts)
+            self._answer(gsp.NOTIFICATIONS, bytes((gsp.ANSWER, reference)) + content)
             return
         status = 501
         if code == gsp.SUBSCRIBE:
@@ -94,11 +94,11 @@ class MovesenseTwin(StreamingTwin):
         self._start_stream(now_s, rates[path])
         return 200
 
-    def _packets(self, measured: Measured) -> list[Said]:
+    def _packets(self, measured: Measured) -> list[Notification]:
         self._gathered.push(measured)
-        return [said for packet in self._gathered.take(self._samples) for said in self._packet(packet)]
+        return [part for packet in self._gathered.take(self._samples) for part in self._packet(packet)]
 
-    def _packet(self, measured: Measured) -> list[Said]:
+    def _packet(self, measured: Measured) -> list[Notification]:
         """Return one packet, in two parts if it is too long."""
         force = counts(measured.acceleration_m_s2, ACCELERATION_UNIT_M_S2) * ACCELERATION_UNIT_M_S2
         turn = counts(measured.angular_velocity_rad_s / RAD_S_PER_DPS, ANGULAR_VELOCITY_UNIT_DPS)
@@ -108,4 +108,4 @@ class MovesenseTwin(StreamingTwin):
         parts = [bytes((gsp.DATA, self._reference)) + packet[:room]]
         if packet[room:]:
             parts.append(bytes((gsp.DATA_PART2, self._reference)) + packet[room:])
-        return [Said(gsp.NOTIFICATIONS, part) for part in parts]
+        return [Notification(gsp.NOTIFICATIONS, part) for part in parts]

@@ -1,7 +1,8 @@
-"""A virtual Polar Verity Sense: control point with indications, SDK mode, two streams of compressed frames.
+"""A virtual Polar Verity Sense: control point with indications, SDK mode, two compressed streams.
 
-Older firmware (even seeds) counts in fractions of g and tells the factor when a stream starts; newer (odd seeds) sends
-acceleration in thousandths of g and angular velocity as floats. Streams end with the connection; SDK mode stays on.
+Older firmware (even seeds) counts in fractions of g and sends the factor when a stream starts. Newer firmware (odd
+seeds) sends acceleration in thousandths of g and angular velocity as floats. Streams end with the connection; SDK mode
+stays on.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from imu.virtual.sensors.twin import (
     Characteristic,
     Gathered,
     Measured,
+    Notification,
     Property,
-    Said,
     Service,
     StreamingTwin,
     battery,
@@ -29,7 +30,7 @@ from imu.virtual.sensors.twin import (
     device_information,
 )
 
-CLOCK_S = 600_000_000.0  # early 2019: nobody has set it
+CLOCK_S = 600_000_000.0  # early 2019, a clock that was never set
 FEATURES = bytes((pmd.FEATURES, 0x6E)) + bytes(15)
 SAMPLES_PER_FRAME = {Measurement.ACCELERATION: 36, Measurement.ANGULAR_VELOCITY: 30}
 SAMPLES_PER_FLOAT_FRAME = 16
@@ -46,7 +47,7 @@ SDK_RANGES: dict[Measurement, tuple[int, ...]] = {
 
 
 class PolarTwin(StreamingTwin):
-    """See the module's text."""
+    """Twin of a Verity Sense."""
 
     def __init__(self, signal: ImuBlock, seed: int) -> None:
         super().__init__(signal, seed, CLOCK_S)
@@ -78,7 +79,7 @@ class PolarTwin(StreamingTwin):
         self._factors.clear()
 
     def write(self, characteristic: str, payload: bytes, now_s: float) -> None:
-        """Obey a command of the control point."""
+        """Process a command of the control point."""
         if characteristic != pmd.CONTROL_POINT or len(payload) < 2:
             return
         op, kind = payload[0], payload[1]
@@ -133,17 +134,17 @@ class PolarTwin(StreamingTwin):
             self._start_stream(now_s, chosen[Setting.RATE_HZ][0])
         return 0, b"" if self._is_newer else bytes((Setting.FACTOR, 1)) + struct.pack("<f", factor)
 
-    def _packets(self, measured: Measured) -> list[Said]:
-        said: list[Said] = []
+    def _packets(self, measured: Measured) -> list[Notification]:
+        notifications: list[Notification] = []
         for measurement in self._factors:
             self._gathered[measurement].push(measured)
             is_float = self._is_newer and measurement == Measurement.ANGULAR_VELOCITY
             most = SAMPLES_PER_FLOAT_FRAME if is_float else SAMPLES_PER_FRAME[measurement]
             samples = most * min(self._mtu, FULL_MTU) // FULL_MTU
-            said += [self._frame(measurement, full) for full in self._gathered[measurement].take(samples)]
-        return said
+            notifications += [self._frame(measurement, full) for full in self._gathered[measurement].take(samples)]
+        return notifications
 
-    def _frame(self, measurement: Measurement, measured: Measured) -> Said:
+    def _frame(self, measurement: Measurement, measured: Measured) -> Notification:
         """Return one frame, stamped with its last sample."""
         factor = self._factors[measurement]
         stamp_ns = round(float(measured.clock_s[-1]) * 1e9)
@@ -156,14 +157,14 @@ class PolarTwin(StreamingTwin):
             if self._is_newer:
                 patterns = np.round(dps, 1).astype("<f4").view("<i4").astype(np.int64)
                 data = _compressed(patterns, 32)
-        return Said(pmd.DATA, struct.pack("<BQB", measurement, stamp_ns, pmd.COMPRESSED | kind) + data)
+        return Notification(pmd.DATA, struct.pack("<BQB", measurement, stamp_ns, pmd.COMPRESSED | kind) + data)
 
 
 def _compressed(values: NDArray[np.int64], bits: int) -> bytes:
-    """Return the samples as the first one and blocks of differences, each as wide as it needs."""
+    """Return the first sample and blocks of differences, each as wide as necessary."""
     first = b"".join(int(value).to_bytes(bits // 8, "little", signed=True) for value in values[0])
     differences = np.diff(values, axis=0)
-    if bits == 32:  # of bit patterns, modulo
+    if bits == 32:  # differences of bit patterns are modulo 2³²
         differences = (differences + 2**31) % 2**32 - 2**31
     blocks = [differences[i : i + 10] for i in range(0, len(differences), 10)]
     return first + b"".join(_block(block.ravel(), len(block)) for block in blocks)

@@ -1,7 +1,10 @@
-"""The motion chip of the virtual reference sensor, and the clock that stamps its samples.
+"""Motion chip, clock and sample buffer of the virtual reference sensor.
 
 The chip is an LSM6DS3TR-C: it takes the nearest of its rates and ranges, runs on its own oscillator, which is off by up
-to some percent, and its scales are those of its data sheet. This module refuses to know packets and requests.
+to some percent, and its scales are those of its data sheet. The buffer is that of our firmware
+(``firmware_protocol/c``): the last samples of one epoch, found by their index. Samples that the chip lost are holes:
+they have an index but no values. Each reader has a cursor: the live stream has one, a resend another, and neither
+delays the other.
 """
 
 from __future__ import annotations
@@ -18,16 +21,16 @@ from imu.virtual.sensors.twin import WornSignal, counts
 
 RATES_HZ = (12.5, 26.0, 52.0, 104.0, 208.0, 416.0, 833.0)
 ACCELERATION_SCALES_MG = {2: 0.061, 4: 0.122, 8: 0.244, 16: 0.488}
-"""mg a count, by range in g; data sheet."""
+"""mg per count, by range in g; data sheet."""
 ANGULAR_VELOCITY_SCALES_MDPS = {125: 4.375, 250: 8.75, 500: 17.5, 1000: 35.0, 2000: 70.0}
-"""mdps a count, by range in degrees per second; data sheet."""
+"""mdps per count, by range in degrees per second; data sheet."""
 NEAR = 2.0
-"""A rate that is further than this factor from every rate of the chip cannot be had."""
+"""A request further than this factor from every rate of the chip is out of range."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChipSettings:
-    """How the chip measures."""
+    """Rate and ranges of the chip."""
 
     nominal_rate_hz: float
     acceleration_range_g: int = 16
@@ -35,12 +38,12 @@ class ChipSettings:
 
     @property
     def acceleration_scale_m_s2(self) -> float:
-        """m/s² a count."""
+        """m/s² per count."""
         return ACCELERATION_SCALES_MG[self.acceleration_range_g] * 1e-3 * STANDARD_GRAVITY_M_S2
 
     @property
     def angular_velocity_scale_rad_s(self) -> float:
-        """rad/s a count."""
+        """rad/s per count."""
         return math.radians(ANGULAR_VELOCITY_SCALES_MDPS[self.angular_velocity_range_dps] * 1e-3)
 
 
@@ -51,9 +54,9 @@ def nearest_settings(
     acceleration_range_g: int | None,
     angular_velocity_range_dps: int | None,
 ) -> ChipSettings | None:
-    """Return the settings nearest to those asked for; ``None`` if there are none near.
+    """Return the settings nearest to a request; ``None`` if no rate is near.
 
-    A range is the least that holds the one asked for; one that is not asked for stays.
+    Each range becomes the smallest that holds the requested one; without a request it stays.
     """
     nearest_hz = min(rates_hz, key=lambda rate: abs(math.log(rate / rate_hz)))
     if not 1 / NEAR <= nearest_hz / rate_hz <= NEAR:
@@ -76,11 +79,11 @@ class DeviceClock:
     Parameters
     ----------
     boot_s : float
-        When the sensor booted, s on the twin's time axis.
+        Time of the boot, s on the twin's time axis.
     drift_ppm : float
-        How much faster than true time it runs, parts per million.
+        Relative excess of its speed, parts per million.
     offset_s : float
-        What it showed at boot, s.
+        Time on it at boot, s.
     """
 
     boot_s: float
@@ -88,7 +91,7 @@ class DeviceClock:
     offset_s: float = 0.0
 
     def microseconds(self, now_s: float) -> int:
-        """Return what it shows, µs."""
+        """Return the time on it, µs."""
         return round((self.offset_s + (now_s - self.boot_s) * (1.0 + 1e-6 * self.drift_ppm)) * 1e6)
 
 
@@ -98,15 +101,15 @@ class Measurement:
     Parameters
     ----------
     worn : WornSignal
-        What is measured.
+        Movement to measure.
     worn_since_s : float
-        When that began, s on the twin's time axis.
+        Start of the movement, s on the twin's time axis.
     start_s : float
-        When the first sample is measured.
+        Time of the first sample.
     settings : ChipSettings
-        How.
+        Rate and ranges.
     rate_error : float
-        Share by which the chip's rate is above the nominal one.
+        Relative excess of the chip's rate over the nominal one.
     """
 
     def __init__(
@@ -121,16 +124,16 @@ class Measurement:
         """When measuring ended."""
 
     def time_s(self, index: int) -> float:
-        """Return when a sample was, or will be, measured."""
+        """Return the time of a past or future sample."""
         return self._start_s + index / self._rate_hz
 
     def due(self, now_s: float) -> int:
-        """Return how many samples have been measured by now."""
+        """Return the number of samples measured by now."""
         passed_s = min(now_s, self.until_s) - self._start_s
         return math.floor(passed_s * self._rate_hz + 1e-9) + 1 if passed_s >= 0 else 0
 
     def measure(self, first: int, end: int) -> Counts:
-        """Return the samples ``[first, end)`` as the chip counts them, (n, 6)."""
+        """Return the samples ``[first, end)`` in counts of the chip, (n, 6)."""
         times_s = self._start_s + np.arange(first, end) / self._rate_hz - self._worn_since_s
         acceleration, angular_velocity = self._worn.at(times_s)
         both = (
@@ -148,12 +151,12 @@ class SampleRing:
 
     def __init__(self, capacity: int) -> None:
         self._rows = np.zeros((capacity, 6), np.int16)
-        self._holes: deque[tuple[int, int]] = deque()  # [first, end) of samples that were lost
+        self._holes: deque[tuple[int, int]] = deque()  # [first, end) of lost samples
         self.capacity = capacity
         self.clear()
 
     def clear(self) -> None:
-        """Begin a new epoch."""
+        """Start a new epoch."""
         self._holes.clear()
         self.next_index = 0
         """Index of the next sample."""
@@ -164,7 +167,7 @@ class SampleRing:
         return max(0, self.next_index - self.capacity)
 
     def push(self, counts: Counts) -> None:
-        """Keep samples, (n, 6); the oldest make room."""
+        """Add samples, (n, 6); they replace the oldest."""
         kept = counts[-self.capacity :]
         first = self.next_index + len(counts) - len(kept)
         self._rows[np.arange(first, first + len(kept)) % self.capacity] = kept
@@ -173,19 +176,19 @@ class SampleRing:
             self._holes.popleft()
 
     def skip(self, count: int) -> None:
-        """Take note of samples that were measured and lost."""
+        """Add a hole: samples that were measured and lost."""
         self._holes.append((self.next_index, self.next_index + count))
         self.next_index += count
 
     def available(self, first_index: int, count: int) -> tuple[int, int]:
-        """Return what is kept of the asked-for samples as ``[first, end)``, holes included; it may be empty."""
+        """Return the part of a range that is kept, ``[first, end)``, holes included; it may be empty."""
         first = max(first_index, self.oldest_index)
         return first, max(first, min(first_index + count, self.next_index))
 
     def read(self, first_index: int, end_index: int, most: int) -> tuple[int, Counts]:
         """Return at most `most` consecutive samples, and the index of the first.
 
-        It is `first_index`, or as soon after it, and before `end_index`, as there is one.
+        The first is the first sample kept in ``[first_index, end_index)``.
         """
         first = max(first_index, self.oldest_index)
         end = min(end_index, self.next_index, first + self.capacity)
@@ -200,23 +203,23 @@ class SampleRing:
 
 @dataclass(slots=True)
 class Cursor:
-    """Who reads."""
+    """Position of a reader."""
 
     next_index: int
     end_index: int | None = None
-    """Where a resend ends; ``None`` for the live stream."""
+    """End of a resend; ``None`` for the live stream."""
     samples_dropped: int = 0
-    """Passed over unread."""
+    """Number of samples skipped unread."""
     after_gap: bool = False
-    """Whether the next packet does not follow on the one before."""
+    """Whether samples are missing before the next packet."""
 
     def waiting(self, ring: SampleRing) -> int:
-        """Return how many samples wait, holes included."""
+        """Return the number of waiting samples, holes included."""
         end = ring.next_index if self.end_index is None else min(self.end_index, ring.next_index)
         return max(0, end - max(self.next_index, ring.oldest_index))
 
     def drop_until(self, index: int) -> None:
-        """Go on at `index`; what lies between can still be resent."""
+        """Continue at `index`; the skipped samples can still be resent."""
         if index > self.next_index:
             self.samples_dropped += index - self.next_index
             self.next_index = index

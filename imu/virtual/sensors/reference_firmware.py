@@ -1,7 +1,6 @@
-"""What our firmware does inside: boots, measures, keeps the last samples, and knows how it is.
+"""The inside of the virtual reference sensor: boots, epochs, samples, and what each request does.
 
-The virtual counterpart of ``firmware_protocol/PROTOCOL.md``. This module refuses to know requests, packets and
-Bluetooth; it is told the time.
+The virtual counterpart of ``firmware_protocol/PROTOCOL.md``, without packets and Bluetooth. The time is an argument.
 """
 
 from __future__ import annotations
@@ -28,17 +27,17 @@ from imu.virtual.sensors.reference_chip import (
 from imu.virtual.sensors.twin import WornSignal
 
 USUAL_RATE_HZ = 104.0
-"""What the sensor measures at until told otherwise, or the first rate that it has."""
+"""Rate until the first SET_CONFIG; without it among the chip's rates, the first of them."""
 LIVE_QUEUE_S = 2.0
-"""The live stream skips what has waited longer for the radio, s."""
+"""The live stream skips samples that have waited longer for the radio, s."""
 MEASURED_AFTER_S = 5.0
-"""The measured rate is known after so long in an epoch, s."""
+"""Time in an epoch after which the measured rate is available, s."""
 ALONE_S = 600.0
-"""A sensor that measures without a connection stops after this, s."""
+"""A sensor without a connection stops measuring after this time, s."""
 MOST_SAMPLES_PER_PACKET = 20
 LOW_BATTERY_PERCENT = 10
 WAKING_RAD_S = 0.5
-"""A turn this fast wakes a sleeping sensor, rad/s."""
+"""An angular velocity that wakes a sleeping sensor, rad/s."""
 _CAPABILITIES = (
     Capabilities.RESEND
     | Capabilities.COMPACT
@@ -52,22 +51,22 @@ _CAPABILITIES = (
 
 @dataclass(frozen=True, slots=True)
 class ReferenceParameters:
-    """What is particular about one virtual sensor.
+    """Properties of one virtual sensor.
 
     Attributes
     ----------
     rates_hz : tuple of float
-        Nominal rates that its chip has, Hz.
+        Nominal rates of its chip, Hz.
     rate_error : float or None
-        Share by which the chip's rate is above the nominal one; drawn (up to 1.5 %) if None.
+        Relative excess of the chip's rate over the nominal one; ``None`` draws it (up to 1.5 %).
     drift_ppm : float or None
-        How much faster than true time its clock runs, parts per million; drawn (some 20) if None.
+        Relative excess of its clock's speed, parts per million; ``None`` draws it (about 20).
     clock_s : float
-        What its clock shows when it is first told the time, s: it has been on for so long.
+        Time on its clock at the first event, s.
     buffer_samples : int
-        Samples that it keeps: 78 s at 208 Hz.
+        Number of samples that it keeps: 78 s at 208 Hz.
     battery_percent : int
-        How full its battery is.
+        Charge of its battery.
     """
 
     rates_hz: tuple[float, ...] = RATES_HZ
@@ -83,7 +82,7 @@ class ReferenceParameters:
         Raises
         ------
         ValueError
-            If they make no sense.
+            If one is out of range.
         """
         if not self.rates_hz or not all(0.1 <= rate <= 6553.5 for rate in self.rates_hz):
             raise ValueError(f"rates_hz must be one or more rates of 0.1 to 6553.5 Hz, got {self.rates_hz}")
@@ -99,11 +98,11 @@ class ReferenceFirmware:
     Parameters
     ----------
     signal : ImuBlock
-        What it measures, from its first START on; afterwards the person stands still.
+        Movement to measure, from the first START on; afterwards the person stands still.
     seed : int
-        Boot ids, epochs and, unless given, the errors of its clocks follow from it.
+        Seed of boot ids, epochs and, unless given, the errors of its clocks.
     parameters : ReferenceParameters
-        What is particular about it.
+        Properties of the sensor.
     """
 
     def __init__(self, signal: ImuBlock, seed: int, parameters: ReferenceParameters) -> None:
@@ -118,13 +117,13 @@ class ReferenceFirmware:
         self._clock: DeviceClock | None = None
         self.ring = SampleRing(parameters.buffer_samples)
         self.live: Cursor | None = None
-        """Where the live stream is; ``None`` while nobody listens to it."""
+        """Position of the live stream; ``None`` without a subscription."""
         self.resend: Cursor | None = None
-        """Where a resend is; ``None`` without one."""
+        """Position of a resend; ``None`` without one."""
         self.battery_percent = parameters.battery_percent
-        """How full the battery is; may be set."""
+        """Charge of the battery; may be set."""
         self.chip_answers = True
-        """Whether the motion chip does as told; may be set."""
+        """Whether the motion chip responds; may be set."""
         self._begin_boot()
 
     def _begin_boot(self) -> None:
@@ -134,9 +133,9 @@ class ReferenceFirmware:
         self.epoch = int(self._rng.integers(256))
         self.asleep = False
         self.identified = 0
-        """How often it has blinked since boot."""
+        """Number of IDENTIFY requests since boot."""
         self.host_time: tuple[int, int] | None = None
-        """The host's time of day, µs since 1970, and the device time at which it came, µs."""
+        """The host's time of day, µs since 1970, and the device time of its arrival, µs."""
         self._samples_dropped = 0
         self._samples_lost = 0
         self._to_lose = 0
@@ -153,13 +152,13 @@ class ReferenceFirmware:
     # --- time -------------------------------------------------------------------------------------------------------
 
     def reboot(self, now_s: float) -> None:
-        """Begin anew: another boot id, a clock from 0, no samples."""
+        """Boot: a new boot id, a clock from 0, no samples."""
         self._clock = DeviceClock(now_s, self._drift_ppm)
         self.live = None
         self._begin_boot()
 
     def clock(self, now_s: float) -> DeviceClock:
-        """Return the sensor's clock, which starts when it is first asked for."""
+        """Return the sensor's clock, which starts at the first call."""
         if self._clock is None:
             self._clock = DeviceClock(now_s, self._drift_ppm, self._parameters.clock_s)
         return self._clock
@@ -172,26 +171,26 @@ class ReferenceFirmware:
 
     @property
     def measuring(self) -> bool:
-        """Whether samples are measured."""
+        """Whether the sensor measures."""
         return self._measurement is not None and math.isinf(self._measurement.until_s)
 
-    def leave_alone(self, now_s: float) -> None:
-        """Take note that nobody is connected: nothing is sent, and measuring ends after a while."""
+    def disconnected(self, now_s: float) -> None:
+        """Handle the end of the connection: stop sending, and stop measuring after a while."""
         self.live = self.resend = None
         if self._measurement is not None:
             self._measurement.until_s = min(self._measurement.until_s, now_s + ALONE_S)
 
-    def keep_company(self, now_s: float) -> None:
-        """Take note that somebody is connected again."""
+    def connected(self, now_s: float) -> None:
+        """Handle a new connection: measuring has no end again."""
         if self._measurement is not None and self._measurement.until_s > now_s:
             self._measurement.until_s = math.inf
 
     def lose(self, count: int) -> None:
-        """Let the chip's FIFO overrun: the next `count` samples are measured and read by nobody."""
+        """Let the chip's FIFO overrun: the next `count` samples are lost."""
         self._to_lose += count
 
     def advance(self, now_s: float) -> None:
-        """Measure what is due, and let the live stream skip what has waited too long."""
+        """Measure the samples due now; let the live stream skip those that waited too long."""
         self.clock(now_s)
         measurement = self._measurement
         if measurement is None:
@@ -213,16 +212,16 @@ class ReferenceFirmware:
             self._samples_dropped += self.live.samples_dropped - dropped_before
 
     def moved(self, now_s: float) -> bool:
-        """Whether the person moves enough to wake the sensor."""
+        """Return whether the person moves enough to wake the sensor."""
         if self._worn_since_s is None:
             return False
         _, angular_velocity = self._worn.at(np.array([now_s - self._worn_since_s]))
         return bool(np.linalg.norm(angular_velocity) > WAKING_RAD_S)
 
-    # --- what it says of itself -------------------------------------------------------------------------------------
+    # --- records ----------------------------------------------------------------------------------------------------
 
     def info(self) -> Info:
-        """Return what the sensor is."""
+        """Return Info."""
         return Info(
             protocol.PROTOCOL_MAJOR,
             protocol.PROTOCOL_MINOR,
@@ -233,7 +232,7 @@ class ReferenceFirmware:
         )
 
     def config(self) -> Config:
-        """Return how the samples of this epoch are measured."""
+        """Return the Config of this epoch."""
         return Config(
             self.epoch,
             self.settings.nominal_rate_hz,
@@ -245,14 +244,14 @@ class ReferenceFirmware:
         )
 
     def _measured_rate_hz(self) -> float | None:
-        """Return the rate by the sensor's own clock, as soon as enough samples of this epoch have been measured."""
+        """Return the rate by the sensor's own clock, after `MEASURED_AFTER_S`."""
         last = math.ceil(MEASURED_AFTER_S * self.settings.nominal_rate_hz)
         if self._measurement is None or self.ring.next_index <= last:
             return None
         return last / ((self.time_us(last) - self.time_us(0)) * 1e-6)
 
     def status(self, now_s: float) -> Status:
-        """Return how the sensor is."""
+        """Return Status."""
         faults = Faults.NONE if self.chip_answers else Faults.SENSOR_SILENT
         if self._samples_lost:
             faults |= Faults.FIFO_OVERRUN
@@ -267,12 +266,15 @@ class ReferenceFirmware:
             uptime_s=self.clock(now_s).microseconds(now_s) // 1_000_000,
         )
 
-    # --- what a request can do --------------------------------------------------------------------------------------
+    # --- actions ----------------------------------------------------------------------------------------------------
 
     def configure(
         self, rate_hz: float, acceleration_range_g: int | None, angular_velocity_range_dps: int | None, now_s: float
     ) -> bool:
-        """Take the nearest settings that the chip has, in a new epoch; False if there are none near."""
+        """Take the nearest settings of the chip, in a new epoch.
+
+        Returns False if none are near.
+        """
         settings = nearest_settings(
             self._parameters.rates_hz, self.settings, rate_hz, acceleration_range_g, angular_velocity_range_dps
         )
@@ -287,20 +289,23 @@ class ReferenceFirmware:
         return True
 
     def start(self, now_s: float) -> bool:
-        """Measure, in a new epoch unless it does already; False if the chip does not do it."""
+        """Measure, in a new epoch unless the sensor measures already.
+
+        Returns False if the chip does not respond.
+        """
         if self.chip_answers and not self.measuring:
             self._measure_from(now_s)
         return self.chip_answers
 
     def _measure_from(self, now_s: float) -> None:
-        """Begin to measure; the person whose signal it is begins with the very first."""
+        """Start to measure; the signal starts with the very first measurement."""
         if self._worn_since_s is None:
             self._worn_since_s = now_s
         self._begin_epoch()
         self._measurement = Measurement(self._worn, self._worn_since_s, now_s, self.settings, self._rate_error)
 
     def stop(self, now_s: float) -> bool:
-        """Measure no more; False if it did not."""
+        """Stop measuring; return False if the sensor did not measure."""
         if self._measurement is None or not self.measuring:
             return False
         self._measurement.until_s = now_s
@@ -315,20 +320,20 @@ NOTHING: Final = Fields()
 
 
 def obey(firmware: ReferenceFirmware, request: Request, now_s: float) -> Answer:
-    """Do what is asked for, and answer."""
+    """Perform a request, and return the answer."""
     firmware.advance(now_s)
-    do = _DOINGS.get(request.op)
-    if do is None:
+    handle = _HANDLERS.get(request.op)
+    if handle is None:
         return Answer(request.op, request.request_id, AnswerStatus.UNKNOWN_OP)
-    status, fields = do(firmware, request.fields, now_s)
+    status, fields = handle(firmware, request.fields, now_s)
     return Answer(request.op, request.request_id, status, fields)
 
 
-def _set_config(firmware: ReferenceFirmware, asked: Fields, now_s: float) -> Outcome:
-    if asked.nominal_rate_hz is None:
+def _set_config(firmware: ReferenceFirmware, fields: Fields, now_s: float) -> Outcome:
+    if fields.nominal_rate_hz is None:
         return AnswerStatus.MISSING_FIELD, NOTHING
-    ranges = asked.acceleration_range_g, asked.angular_velocity_range_dps
-    if not firmware.configure(asked.nominal_rate_hz, *ranges, now_s):
+    ranges = fields.acceleration_range_g, fields.angular_velocity_range_dps
+    if not firmware.configure(fields.nominal_rate_hz, *ranges, now_s):
         return AnswerStatus.OUT_OF_RANGE, NOTHING
     settings = firmware.settings
     return AnswerStatus.OK, Fields(
@@ -339,57 +344,57 @@ def _set_config(firmware: ReferenceFirmware, asked: Fields, now_s: float) -> Out
     )
 
 
-def _start(firmware: ReferenceFirmware, asked: Fields, now_s: float) -> Outcome:
-    del asked
+def _start(firmware: ReferenceFirmware, fields: Fields, now_s: float) -> Outcome:
+    del fields
     if not firmware.start(now_s):
         return AnswerStatus.SENSOR_FAILED, NOTHING
     return AnswerStatus.OK, _at(firmware, firmware.ring.next_index)
 
 
-def _stop(firmware: ReferenceFirmware, asked: Fields, now_s: float) -> Outcome:
-    del asked
+def _stop(firmware: ReferenceFirmware, fields: Fields, now_s: float) -> Outcome:
+    del fields
     if not firmware.stop(now_s):
         return AnswerStatus.NOT_RUNNING, NOTHING
     return AnswerStatus.OK, Fields(epoch=firmware.epoch, first_index=firmware.ring.next_index)
 
 
-def _resend(firmware: ReferenceFirmware, asked: Fields, now_s: float) -> Outcome:
+def _resend(firmware: ReferenceFirmware, fields: Fields, now_s: float) -> Outcome:
     del now_s
-    if asked.first_index is None or asked.count is None:
+    if fields.first_index is None or fields.count is None:
         return AnswerStatus.MISSING_FIELD, NOTHING
     if firmware.resend is not None:
         return AnswerStatus.BUSY, NOTHING
-    first, end = firmware.ring.available(asked.first_index, asked.count)
-    if first == end or asked.epoch not in (None, firmware.epoch):
+    first, end = firmware.ring.available(fields.first_index, fields.count)
+    if first == end or fields.epoch not in (None, firmware.epoch):
         return AnswerStatus.NOT_AVAILABLE, NOTHING
     firmware.resend = Cursor(first, end)
     return AnswerStatus.OK, Fields(epoch=firmware.epoch, first_index=first, count=end - first)
 
 
-def _identify(firmware: ReferenceFirmware, asked: Fields, now_s: float) -> Outcome:
-    del asked, now_s
+def _identify(firmware: ReferenceFirmware, fields: Fields, now_s: float) -> Outcome:
+    del fields, now_s
     firmware.identified += 1
     return AnswerStatus.OK, NOTHING
 
 
-def _mark(firmware: ReferenceFirmware, asked: Fields, now_s: float) -> Outcome:
-    del asked, now_s
+def _mark(firmware: ReferenceFirmware, fields: Fields, now_s: float) -> Outcome:
+    del fields, now_s
     if not firmware.measuring or firmware.ring.next_index == 0:
         return AnswerStatus.NOT_RUNNING, NOTHING
     return AnswerStatus.OK, _at(firmware, firmware.ring.next_index - 1)
 
 
-def _set_time(firmware: ReferenceFirmware, asked: Fields, now_s: float) -> Outcome:
-    if asked.host_time_us is None:
+def _set_time(firmware: ReferenceFirmware, fields: Fields, now_s: float) -> Outcome:
+    if fields.host_time_us is None:
         return AnswerStatus.MISSING_FIELD, NOTHING
     device_time_us = firmware.clock(now_s).microseconds(now_s)
-    firmware.host_time = asked.host_time_us, device_time_us
-    return AnswerStatus.OK, Fields(host_time_us=asked.host_time_us, device_time_us=device_time_us)
+    firmware.host_time = fields.host_time_us, device_time_us
+    return AnswerStatus.OK, Fields(host_time_us=fields.host_time_us, device_time_us=device_time_us)
 
 
-def _sleep(firmware: ReferenceFirmware, asked: Fields, now_s: float) -> Outcome:
-    """Only answer: whoever carries the answer switches off after it."""
-    del firmware, asked, now_s
+def _sleep(firmware: ReferenceFirmware, fields: Fields, now_s: float) -> Outcome:
+    """Only answer: the twin switches off after sending the answer."""
+    del firmware, fields, now_s
     return AnswerStatus.OK, NOTHING
 
 
@@ -397,7 +402,7 @@ def _at(firmware: ReferenceFirmware, index: int) -> Fields:
     return Fields(epoch=firmware.epoch, first_index=index, device_time_us=firmware.time_us(index))
 
 
-_DOINGS: Final[dict[int, Callable[[ReferenceFirmware, Fields, float], Outcome]]] = {
+_HANDLERS: Final[dict[int, Callable[[ReferenceFirmware, Fields, float], Outcome]]] = {
     Op.SET_CONFIG: _set_config,
     Op.START: _start,
     Op.STOP: _stop,

@@ -1,7 +1,7 @@
 """The virtual twin of a sensor with our own firmware (``firmware_protocol/PROTOCOL.md``).
 
-Carries requests to the firmware inside and packs what it measures: answers first, then live samples, then what changed,
-and a resend in what room is left. This module refuses to know Bluetooth and clocks.
+It carries requests to the firmware and packs its samples. Order of sending: answers, live samples, changed records, and
+a resend in the remaining room.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from imu.virtual.sensors.reference_firmware import (
     ReferenceParameters,
     obey,
 )
-from imu.virtual.sensors.twin import Characteristic, Property, Said, Service, WriteRefused
+from imu.virtual.sensors.twin import Characteristic, Notification, Property, Service, WriteRefused
 
 MODEL = "IMU trainer (virtual)"
 MANUFACTURER = "imu"
@@ -76,9 +76,9 @@ def device_information(serial: str) -> dict[str, str]:
 
 
 MOST_ANSWERS = 4
-"""Answers that may wait; a further request is refused."""
+"""Number of answers that may wait; a further request is refused."""
 BACKFILL_AT_ONCE = 2
-"""Packets of a resend that go out with one step."""
+"""Packets of a resend sent with one step."""
 LIVE_RESERVE = 3
 """Messages that a resend leaves room for."""
 STATUS_EVERY_S = 1.0
@@ -90,11 +90,11 @@ class ReferenceTwin:
     Parameters
     ----------
     signal : ImuBlock
-        What it measures, from its first START on; afterwards the person stands still.
+        Movement to measure, from the first START on; afterwards the person stands still.
     seed : int
-        Serial number, boot ids and the errors of its clocks follow from it.
+        Seed of serial number, boot ids and the errors of its clocks.
     parameters : ReferenceParameters or None
-        What is particular about it.
+        Properties of the sensor.
     """
 
     def __init__(self, signal: ImuBlock, seed: int, parameters: ReferenceParameters | None = None) -> None:
@@ -108,8 +108,8 @@ class ReferenceTwin:
         self._subscribed: set[str] = set()
         self._answers: deque[Answer] = deque()
         self._time_syncs: deque[TimeSync] = deque()
-        self._config_told: Config | None = None
-        self._battery_told: int | None = None
+        self._config_sent: Config | None = None
+        self._battery_sent: int | None = None
         self._status_due_s = 0.0
         self._sleep_next = False
 
@@ -132,7 +132,7 @@ class ReferenceTwin:
 
     @property
     def battery_percent(self) -> int:
-        """How full the battery is; may be set while it runs."""
+        """Charge of the battery; may be set while the twin runs."""
         return self.firmware.battery_percent
 
     @battery_percent.setter
@@ -140,43 +140,43 @@ class ReferenceTwin:
         self.firmware.battery_percent = percent
 
     def reboot(self, now_s: float) -> None:
-        """Begin anew, as if the battery had been taken out; whoever was connected is not."""
+        """Boot, as after a change of the battery; the connection is lost."""
         self._forget_link()
         self.firmware.reboot(now_s)
 
     def connected(self, now_s: float, mtu: int) -> None:
-        """Take note that a central has connected."""
+        """Handle a new connection."""
         self._forget_link()
         self._mtu = mtu
-        self.firmware.keep_company(now_s)
+        self.firmware.connected(now_s)
 
     def mtu_changed(self, mtu: int) -> None:
-        """Take note of another ATT MTU."""
+        """Take the new ATT MTU."""
         self._mtu = mtu
 
     def disconnected(self, now_s: float) -> None:
-        """Go on measuring, and keep the samples."""
+        """Continue to measure, and keep the samples."""
         self.firmware.advance(now_s)
-        self.firmware.leave_alone(now_s)
+        self.firmware.disconnected(now_s)
         self._forget_link()
 
     def subscribed(self, characteristic: str, on: bool, now_s: float) -> None:
-        """Take note of a subscription: the live stream begins with the samples measured from now on."""
+        """Start or end a subscription; the live stream begins with samples measured from now on."""
         self.firmware.advance(now_s)
         (self._subscribed.add if on else self._subscribed.discard)(characteristic)
         if characteristic == protocol.DATA_UUID:
             self.firmware.live = Cursor(self.firmware.ring.next_index) if on else None
         elif characteristic == protocol.CONFIG_UUID:
-            self._config_told = self.firmware.config()
+            self._config_sent = self.firmware.config()
         elif characteristic == protocol.BATTERY_LEVEL_UUID:
-            self._battery_told = self.battery_percent
+            self._battery_sent = self.battery_percent
         elif characteristic == protocol.STATUS_UUID:
             self._status_due_s = now_s + STATUS_EVERY_S
         elif characteristic == protocol.CONTROL_UUID and not on:
             self._answers.clear()
 
     def read(self, characteristic: str, now_s: float) -> bytes:
-        """Return what the characteristic holds."""
+        """Return the content of the characteristic."""
         self.firmware.advance(now_s)
         match characteristic:
             case protocol.INFO_UUID:
@@ -190,7 +190,7 @@ class ReferenceTwin:
         return self._texts[characteristic].encode()
 
     def write(self, characteristic: str, payload: bytes, now_s: float) -> None:
-        """Take a request or a time sync.
+        """Process a request or a time sync.
 
         Raises
         ------
@@ -226,8 +226,8 @@ class ReferenceTwin:
         if time_sync.op is TimeSyncOp.REQUEST and protocol.TIME_SYNC_UUID in self._subscribed:
             self._time_syncs.append(reply)
 
-    def step(self, now_s: float, room: int) -> tuple[Said, ...]:
-        """Return what is to be sent by now."""
+    def step(self, now_s: float, room: int) -> tuple[Notification, ...]:
+        """Return the messages due now."""
         if self.asleep:
             if self.firmware.moved(now_s):
                 self.reboot(now_s)
@@ -237,38 +237,40 @@ class ReferenceTwin:
             self.firmware.asleep = True
             return ()
         urgent = tuple(islice(self._messages(now_s), room))
-        return urgent + tuple(islice(self._resent(), max(0, min(BACKFILL_AT_ONCE, room - len(urgent) - LIVE_RESERVE))))
+        return urgent + tuple(
+            islice(self._backfill(), max(0, min(BACKFILL_AT_ONCE, room - len(urgent) - LIVE_RESERVE)))
+        )
 
-    # --- what it says -----------------------------------------------------------------------------------------------
+    # --- messages ---------------------------------------------------------------------------------------------------
 
-    def _messages(self, now_s: float) -> Iterator[Said]:
-        """Give everything but a resend, the most urgent first; what is not taken stays."""
+    def _messages(self, now_s: float) -> Iterator[Notification]:
+        """Yield all messages except a resend, the most urgent first; the others wait."""
         while self._answers:
-            yield self._said(protocol.CONTROL_UUID, self._answers.popleft())
+            yield self._notification(protocol.CONTROL_UUID, self._answers.popleft())
         while self._time_syncs:
             asked = self._time_syncs.popleft()
             sent_us = self.firmware.clock(now_s).microseconds(now_s)
             reply = TimeSync(asked.op, asked.sequence, asked.host_sent_us, asked.device_received_us, sent_us)
-            yield self._said(protocol.TIME_SYNC_UUID, reply)
+            yield self._notification(protocol.TIME_SYNC_UUID, reply)
         while (packet := self._live_packet()) is not None:
-            yield self._said(protocol.DATA_UUID, packet)
+            yield self._notification(protocol.DATA_UUID, packet)
         config = self.firmware.config()
-        if protocol.CONFIG_UUID in self._subscribed and config != self._config_told:
-            self._config_told = config
-            yield self._said(protocol.CONFIG_UUID, config)
-        if protocol.BATTERY_LEVEL_UUID in self._subscribed and self.battery_percent != self._battery_told:
-            self._battery_told = self.battery_percent
-            yield Said(protocol.BATTERY_LEVEL_UUID, bytes((self.battery_percent,)))
+        if protocol.CONFIG_UUID in self._subscribed and config != self._config_sent:
+            self._config_sent = config
+            yield self._notification(protocol.CONFIG_UUID, config)
+        if protocol.BATTERY_LEVEL_UUID in self._subscribed and self.battery_percent != self._battery_sent:
+            self._battery_sent = self.battery_percent
+            yield Notification(protocol.BATTERY_LEVEL_UUID, bytes((self.battery_percent,)))
         if protocol.STATUS_UUID in self._subscribed and now_s >= self._status_due_s:
             self._status_due_s += STATUS_EVERY_S * (1 + (now_s - self._status_due_s) // STATUS_EVERY_S)
-            yield self._said(protocol.STATUS_UUID, self.firmware.status(now_s))
+            yield self._notification(protocol.STATUS_UUID, self.firmware.status(now_s))
 
-    def _said(self, characteristic: str, record: protocol.Record) -> Said:
-        """Return a message; what is longer than the MTU allows is cut, as any sensor's."""
-        return Said(characteristic, record.encode()[: self._mtu - 3])
+    def _notification(self, characteristic: str, record: protocol.Record) -> Notification:
+        """Return a message, cut off at the MTU as on any sensor."""
+        return Notification(characteristic, record.encode()[: self._mtu - 3])
 
     def _samples_per_packet(self) -> int:
-        """Return how many samples go into a packet; 0: compact packets."""
+        """Return the number of samples in a packet; 0 means compact packets."""
         fits = protocol.samples_per_packet(self._mtu, self.firmware.settings.nominal_rate_hz)
         return min(fits, MOST_SAMPLES_PER_PACKET)
 
@@ -283,15 +285,15 @@ class ReferenceTwin:
             return None
         return self._packet(PacketKind.LIVE, first, counts, gap)
 
-    def _resent(self) -> Iterator[Said]:
-        """Give the packets of a resend, the last one without samples."""
+    def _backfill(self) -> Iterator[Notification]:
+        """Yield the packets of a resend, the last one without samples."""
         while (resend := self.firmware.resend) is not None and resend.end_index is not None:
             first, counts, gap = resend.take(self.firmware.ring, max(1, self._samples_per_packet()))
             if not len(counts):
                 first, gap = resend.end_index, False
                 self.firmware.resend = None
             if protocol.BACKFILL_UUID in self._subscribed:
-                yield self._said(protocol.BACKFILL_UUID, self._packet(PacketKind.BACKFILL, first, counts, gap))
+                yield self._notification(protocol.BACKFILL_UUID, self._packet(PacketKind.BACKFILL, first, counts, gap))
 
     def _packet(self, kind: PacketKind, first: int, counts: Counts, gap: bool) -> SamplePacket:
         flags = protocol.saturation(counts)

@@ -1,4 +1,4 @@
-"""A virtual Nordic Thingy:52: raw motion at the configured rate; set anew it begins at 10 Hz."""
+"""A virtual Nordic Thingy:52: raw motion at the configured rate, 10 Hz at first."""
 
 from __future__ import annotations
 
@@ -7,16 +7,25 @@ import struct
 from imu.samples import ImuBlock
 from imu.sensors import thingy52 as thingy
 from imu.sensors.conversation import Advertisement
-from imu.virtual.sensors.twin import Characteristic, Measured, Property, Said, Service, StreamingTwin, battery, counts
+from imu.virtual.sensors.twin import (
+    Characteristic,
+    Measured,
+    Notification,
+    Property,
+    Service,
+    StreamingTwin,
+    battery,
+    counts,
+)
 
 FACTORY_CONFIGURATION = struct.pack("<4HB", 500, 5000, 5000, 10, 1)
 LEAST_RATE_HZ, MOST_RATE_HZ = 5, 200
 CEILING_HZ = 60.0
-"""More does not get through."""
+"""Highest rate that gets through."""
 
 
 class Thingy52Twin(StreamingTwin):
-    """See the module's text."""
+    """Twin of a Thingy:52."""
 
     def __init__(self, signal: ImuBlock, seed: int) -> None:
         super().__init__(signal, seed)
@@ -43,7 +52,7 @@ class Thingy52Twin(StreamingTwin):
         return self._services
 
     def subscribed(self, characteristic: str, on: bool, now_s: float) -> None:
-        """Stream while someone listens."""
+        """Stream while there is a subscription."""
         super().subscribed(characteristic, on, now_s)
         if characteristic == thingy.RAW_MOTION:
             self._go_on(now_s)
@@ -62,8 +71,8 @@ class Thingy52Twin(StreamingTwin):
         else:
             self._stop_stream()
 
-    def _packets(self, measured: Measured) -> list[Said]:
+    def _packets(self, measured: Measured) -> list[Notification]:
         force = counts(measured.acceleration_m_s2, thingy.ACCELERATION_UNIT_M_S2)
         turn = counts(measured.angular_velocity_rad_s, thingy.ANGULAR_VELOCITY_UNIT_RAD_S)
         rows = zip(force, turn, strict=True)
-        return [Said(thingy.RAW_MOTION, struct.pack("<9h", *f, *t, 320, -80, 640)) for f, t in rows]
+        return [Notification(thingy.RAW_MOTION, struct.pack("<9h", *f, *t, 320, -80, 640)) for f, t in rows]

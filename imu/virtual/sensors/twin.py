@@ -1,7 +1,9 @@
-"""What a virtual twin of a sensor is: a GATT layout and a state machine that speaks the sensor's bytes.
+"""A virtual twin of a sensor: a GATT layout and a state machine that produces the sensor's bytes.
 
-A twin is told what the central does and what time it is, and says what it would notify. It refuses to know Bluetooth
-and clocks: a radio (:mod:`imu.virtual.radio`) or a test carries what it says.
+A twin receives the central's operations and the time, and returns the notifications to send. It uses neither Bluetooth
+nor a clock: a radio (:mod:`imu.virtual.radio`) or a test carries its messages. `WornSignal` is the movement that it
+measures. `StreamingTwin` has what the twins of all streaming sensors share: they measure at their own pace, keep a
+short queue and drop what overflows.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from imu.sensors.driver import (
 
 
 class Property(Flag):
-    """What a characteristic lets a central do."""
+    """What a characteristic allows a central to do."""
 
     READ = auto()
     WRITE = auto()
@@ -39,7 +41,7 @@ class Property(Flag):
 
 @dataclass(frozen=True, slots=True)
 class Characteristic:
-    """One characteristic: its UUID in full (lower case) and what it allows."""
+    """One characteristic: its UUID in full (lower case) and its properties."""
 
     uuid: str
     properties: Property
@@ -54,7 +56,7 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class Notification:
     """A notification or indication: at most MTU - 3 bytes."""
 
     characteristic: str
@@ -74,43 +76,43 @@ class Twin(Protocol):
 
     @property
     def advertisement(self) -> Advertisement:
-        """What it advertises."""
+        """The advertised data."""
 
     @property
     def services(self) -> tuple[Service, ...]:
-        """Its GATT layout."""
+        """The GATT layout."""
 
     def connected(self, now_s: float, mtu: int) -> None:
-        """Take note that a central has connected; `mtu` bytes is the ATT MTU."""
+        """Handle a new connection; `mtu` is the ATT MTU in bytes."""
 
     def mtu_changed(self, mtu: int) -> None:
-        """Take note of another ATT MTU."""
+        """Take the new ATT MTU."""
 
     def disconnected(self, now_s: float) -> None:
-        """Take note that the central is gone: subscriptions end."""
+        """Handle the end of the connection: subscriptions end."""
 
     def subscribed(self, characteristic: str, on: bool, now_s: float) -> None:
-        """Take note of a subscription or of its end."""
+        """Start or end a subscription."""
 
     def read(self, characteristic: str, now_s: float) -> bytes:
-        """Return what the characteristic holds."""
+        """Return the content of the characteristic."""
 
     def write(self, characteristic: str, payload: bytes, now_s: float) -> None:
-        """Take a write; what it answers comes with the next `step`. Raises `WriteRefused`."""
+        """Process a write. The answer comes with the next `step`. Raises `WriteRefused`."""
 
-    def step(self, now_s: float, room: int) -> tuple[Said, ...]:
-        """Return what is to be sent by now, at most `room` messages; what finds no room waits in the sensor's FIFO."""
+    def step(self, now_s: float, room: int) -> tuple[Notification, ...]:
+        """Return the messages due now, at most `room`; the others wait in the sensor's queue."""
 
 
 # --- the signal -------------------------------------------------------------------------------------------------------
 
 
 STANDING_S = 0.25
-"""The signal's last stretch, of which the person's posture afterwards is taken."""
+"""Last stretch of the signal, which gives the person's posture afterwards."""
 
 
 class WornSignal:
-    """A signal that can be measured at any rate."""
+    """The movement at a person's hip at any time: a given signal, then quiet standing."""
 
     def __init__(self, signal: ImuBlock) -> None:
         self._time_s = signal.device_time_s - signal.device_time_s[0]
@@ -122,7 +124,7 @@ class WornSignal:
 
     @property
     def duration_s(self) -> float:
-        """How long the signal lasts before the person stands still."""
+        """Duration of the signal before the person stands still."""
         return float(self._time_s[-1])
 
     def at(self, time_s: Array) -> tuple[Array, Array]:
@@ -133,7 +135,7 @@ class WornSignal:
 
 
 def counts(values: Array, unit: float, bits: int = 16) -> NDArray[np.int64]:
-    """Return the values as a chip counts them: whole units, cut at the end of its range."""
+    """Return the values in counts of a chip: whole units, cut off at the end of its range."""
     limit = 1 << (bits - 1)
     return np.clip(np.round(values / unit), -limit, limit - 1).astype(np.int64)
 
@@ -142,12 +144,12 @@ def counts(values: Array, unit: float, bits: int = 16) -> NDArray[np.int64]:
 
 
 LONGEST_STEP_S = 5.0
-"""A chip's FIFO holds less; what was measured before that is gone without a message."""
+"""A chip's FIFO holds less; older samples are lost without a message."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Measured:
-    """Consecutive samples: their times on the sensor's clock, acceleration in m/s², angular velocity in rad/s."""
+    """Consecutive samples: times on the sensor's clock, acceleration in m/s², angular velocity in rad/s."""
 
     clock_s: Array
     acceleration_m_s2: Array
@@ -155,21 +157,21 @@ class Measured:
 
 
 class Gathered:
-    """Samples that wait until there are enough for a packet."""
+    """Samples that wait until a packet is full."""
 
     def __init__(self) -> None:
         self._waiting: list[Measured] = []
 
     def push(self, measured: Measured) -> None:
-        """Let more samples wait."""
+        """Add samples."""
         self._waiting.append(measured)
 
     def clear(self) -> None:
-        """Forget what waits."""
+        """Drop all samples."""
         self._waiting.clear()
 
     def take(self, samples: int) -> list[Measured]:
-        """Take out all that fills packets of so many samples."""
+        """Remove and return all full packets of `samples` samples."""
         clock_s = np.concatenate([each.clock_s for each in self._waiting])
         force = np.concatenate([each.acceleration_m_s2 for each in self._waiting])
         turn = np.concatenate([each.angular_velocity_rad_s for each in self._waiting])
@@ -179,18 +181,18 @@ class Gathered:
 
 
 class StreamingTwin:
-    """A :class:`imu.virtual.sensors.twin.Twin` without the sensor's own bytes: those are in `write` and `_packets`.
+    """A :class:`Twin` of a streaming sensor; `write` and `_packets` add the sensor's own bytes.
 
     Parameters
     ----------
     signal : ImuBlock
-        What is measured, from the first time that the sensor streams.
+        Movement to measure, from the start of the first stream.
     seed : int
-        Decides clock and rate errors.
+        Seed of the clock and rate errors.
     clock_s : float
-        What the sensor's clock shows when it is first told the time.
+        Time on the sensor's clock at the first event.
     queue : int
-        Notifications that fit into the sensor's queue.
+        Number of notifications that fit into the sensor's queue.
     """
 
     def __init__(self, signal: ImuBlock, seed: int, clock_s: float = 0.0, queue: int = 24) -> None:
@@ -198,7 +200,7 @@ class StreamingTwin:
         self._worn = WornSignal(signal)
         self._clock_offset_s = clock_s
         self._clock_rate = 1.0 + self._rng.normal(0.0, 30e-6)
-        self._rate_error = self._rng.uniform(-0.015, 0.015)  # of the chip that measures; it has its own oscillator
+        self._rate_error = self._rng.uniform(-0.015, 0.015)  # of the motion chip, which has its own oscillator
         self._switched_on_s: float | None = None
         self._worn_since_s: float | None = None
         self._stream_since_s: float | None = None
@@ -206,83 +208,83 @@ class StreamingTwin:
         self._measured = 0  # samples since the stream began
         self._mtu = 23
         self._subscribed: set[str] = set()
-        self._answers: deque[Said] = deque()
-        self._queue: deque[Said] = deque()
+        self._answers: deque[Notification] = deque()
+        self._queue: deque[Notification] = deque()
         self._queue_length = queue
         self.values: dict[str, bytes] = {}
         self.overflowed = 0
-        """Notifications that found no room in the queue."""
+        """Number of notifications dropped because the queue was full."""
 
     # --- for a central ----------------------------------------------------------------------------------------------
 
     @property
     def advertisement(self) -> Advertisement:
-        """What it advertises."""
+        """The advertised data."""
         raise NotImplementedError
 
     @property
     def services(self) -> tuple[Service, ...]:
-        """Its GATT layout."""
+        """The GATT layout."""
         raise NotImplementedError
 
     def connected(self, now_s: float, mtu: int) -> None:
-        """Take note that a central has connected."""
-        self._tell_time(now_s)
+        """Handle a new connection."""
+        self._start_clock(now_s)
         self._mtu = mtu
 
     def mtu_changed(self, mtu: int) -> None:
-        """Take note of another ATT MTU."""
+        """Take the new ATT MTU."""
         self._mtu = mtu
 
     def disconnected(self, now_s: float) -> None:
-        """Forget subscriptions and what waits; stop the stream."""
-        self._tell_time(now_s)
+        """Drop subscriptions and waiting messages; stop the stream."""
+        self._start_clock(now_s)
         self._subscribed.clear()
         self._answers.clear()
         self._queue.clear()
         self._stop_stream()
 
     def subscribed(self, characteristic: str, on: bool, now_s: float) -> None:
-        """Take note of a subscription or of its end."""
-        self._tell_time(now_s)
+        """Start or end a subscription."""
+        self._start_clock(now_s)
         (self._subscribed.add if on else self._subscribed.discard)(characteristic)
 
     def read(self, characteristic: str, now_s: float) -> bytes:
         """Return what the characteristic holds."""
-        self._tell_time(now_s)
+        self._start_clock(now_s)
         return self.values.get(characteristic, b"")
 
     def write(self, characteristic: str, payload: bytes, now_s: float) -> None:
         """Take a write; most sensors ignore what they do not know."""
 
-    def step(self, now_s: float, room: int) -> tuple[Said, ...]:
-        """Return what is to be sent by now, answers first."""
+    def step(self, now_s: float, room: int) -> tuple[Notification, ...]:
+        """Return the messages due now, answers first."""
         for said in self._measure(now_s):
             if said.characteristic not in self._subscribed:
                 continue
             if len(self._queue) < self._queue_length:
-                self._queue.append(Said(said.characteristic, said.payload[: self._mtu - 3]))
+                self._queue.append(Notification(said.characteristic, said.payload[: self._mtu - 3]))
             else:
                 self.overflowed += 1
-        out: list[Said] = []
+        out: list[Notification] = []
         while len(out) < room and (self._answers or self._queue):
             out.append((self._answers or self._queue).popleft())
         return tuple(out)
 
     # --- for the sensors --------------------------------------------------------------------------------------------
 
-    def _packets(self, measured: Measured) -> list[Said]:
-        """Return the notifications that these samples complete; what remains waits for the next samples."""
+    def _packets(self, measured: Measured) -> list[Notification]:
+        """Return the notifications that are complete with these samples; the rest waits."""
         raise NotImplementedError
 
     def _answer(self, characteristic: str, payload: bytes) -> None:
-        """Answer a command, if anyone listens."""
+        """Queue the answer to a command, if the central has subscribed."""
         if characteristic in self._subscribed:
-            self._answers.append(Said(characteristic, payload))
+            self._answers.append(Notification(characteristic, payload))
 
     def _start_stream(self, now_s: float, rate_hz: float) -> None:
-        """Begin to measure at about this rate."""
-        self._tell_time(now_s)
+        """Start to measure at about this rate."""
+        self._start_clock(now_s)
         if self._worn_since_s is None:
             self._worn_since_s = now_s
         self._stream_since_s, self._measured = now_s, 0
@@ -293,20 +295,20 @@ class StreamingTwin:
 
     @property
     def is_streaming(self) -> bool:
-        """Whether it measures."""
+        """Whether the sensor measures."""
         return self._stream_since_s is not None
 
-    def _tell_time(self, now_s: float) -> None:
+    def _start_clock(self, now_s: float) -> None:
         if self._switched_on_s is None:
             self._switched_on_s = now_s
 
     def _clock(self, true_s: Array) -> Array:
-        """Return what the sensor's clock shows at these times."""
+        """Return the time on the sensor's clock at true times."""
         return self._clock_offset_s + (true_s - (self._switched_on_s or 0.0)) * self._clock_rate
 
-    def _measure(self, now_s: float) -> list[Said]:
-        """Measure what is due."""
-        self._tell_time(now_s)
+    def _measure(self, now_s: float) -> list[Notification]:
+        """Measure the samples due now."""
+        self._start_clock(now_s)
         if self._stream_since_s is None:
             return []
         due = math.floor((now_s - self._stream_since_s) * self._rate_hz) + 1
@@ -320,13 +322,13 @@ class StreamingTwin:
 
 
 def device_information(twin: StreamingTwin, model: str, serial: str, firmware: str) -> Service:
-    """Return the service of that name and let the twin hold what it says."""
+    """Return the device information service and store its texts in the twin."""
     texts = {MODEL_NUMBER: model, SERIAL_NUMBER: serial, FIRMWARE_REVISION: firmware}
     twin.values.update({characteristic: text.encode() for characteristic, text in texts.items()})
     return Service(DEVICE_INFORMATION_SERVICE, tuple(Characteristic(each, Property.READ) for each in texts))
 
 
 def battery(twin: StreamingTwin, percent: int) -> Service:
-    """Return the service of that name and let the twin hold what it says."""
+    """Return the battery service and store its level in the twin."""
     twin.values[BATTERY_LEVEL] = bytes((percent,))
     return Service(BATTERY_SERVICE, (Characteristic(BATTERY_LEVEL, Property.READ | Property.NOTIFY),))

@@ -1,7 +1,7 @@
-"""A virtual WitMotion WT901BLE: it streams as soon as someone listens, at 10 Hz until told otherwise.
+"""A virtual WitMotion WT901BLE: it streams from the subscription on, at 10 Hz until the rate is set.
 
-Its radio chip sends what its motion chip writes into a pipe, several frames in one notification and cut anywhere. The
-rate is kept over a connection; a battery reading of 0 comes at first.
+The radio chip sends what the motion chip writes into a pipe: several frames in one notification, cut anywhere. The rate
+outlives a connection; the first battery reading is 0.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ import struct
 from imu.samples import ImuBlock
 from imu.sensors import witmotion as wit
 from imu.sensors.conversation import Advertisement
-from imu.virtual.sensors.twin import Characteristic, Measured, Property, Said, Service, StreamingTwin, counts
+from imu.virtual.sensors.twin import Characteristic, Measured, Notification, Property, Service, StreamingTwin, counts
 
 FACTORY_RATE_HZ = 10.0
 PIPE_SIZE = 94
-"""Bytes that one notification takes from the pipe: no multiple of a frame."""
+"""Bytes of one notification from the pipe: not a multiple of a frame."""
 CENTIVOLTS = 391
 
 
 class WitMotionTwin(StreamingTwin):
-    """See the module's text."""
+    """Twin of a WT901BLE."""
 
     def __init__(self, signal: ImuBlock, seed: int) -> None:
         super().__init__(signal, seed)
@@ -41,7 +41,7 @@ class WitMotionTwin(StreamingTwin):
         return (Service(wit.SERVICE, (notify, Characteristic(wit.COMMANDS, write))),)
 
     def subscribed(self, characteristic: str, on: bool, now_s: float) -> None:
-        """Stream while someone listens."""
+        """Stream while there is a subscription."""
         super().subscribed(characteristic, on, now_s)
         if characteristic == wit.NOTIFICATIONS:
             self._pipe = b""
@@ -51,7 +51,7 @@ class WitMotionTwin(StreamingTwin):
                 self._stop_stream()
 
     def write(self, characteristic: str, payload: bytes, now_s: float) -> None:
-        """Obey a command."""
+        """Process a command."""
         if characteristic != wit.COMMANDS or len(payload) != 5 or payload[:2] != b"\xff\xaa":
             return
         register, value = payload[2], int.from_bytes(payload[3:], "little")
@@ -65,7 +65,7 @@ class WitMotionTwin(StreamingTwin):
             content = CENTIVOLTS if value == wit.BATTERY_REGISTER and self._battery_readings > 1 else 0
             self._pipe += wit.REGISTERS + struct.pack("<9H", value, content, *(7 * (0,)))
 
-    def _packets(self, measured: Measured) -> list[Said]:
+    def _packets(self, measured: Measured) -> list[Notification]:
         force = counts(measured.acceleration_m_s2, wit.ACCELERATION_UNIT_M_S2)
         turn = counts(measured.angular_velocity_rad_s, wit.ANGULAR_VELOCITY_UNIT_RAD_S)
         for force_row, turn_row in zip(force, turn, strict=True):
@@ -73,4 +73,4 @@ class WitMotionTwin(StreamingTwin):
         size = min(PIPE_SIZE, self._mtu - 3)
         pieces = [self._pipe[i : i + size] for i in range(0, len(self._pipe), size)]
         self._pipe = b""
-        return [Said(wit.NOTIFICATIONS, piece) for piece in pieces]
+        return [Notification(wit.NOTIFICATIONS, piece) for piece in pieces]
