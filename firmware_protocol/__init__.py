@@ -1,7 +1,8 @@
-"""The contract with our reference firmware: bytes <-> values, as ``PROTOCOL.md`` beside this file describes them.
+"""The contract with our reference firmware: bytes <-> values, described in PROTOCOL.md.
 
-Sans-IO and without Bluetooth. Everything public is here; ``encode`` takes any record, ``decode_…`` is one for each
-characteristic.
+Without I/O and Bluetooth. ``encode`` is a method of each record; the way back is one ``decode_…`` function for each
+characteristic. Any bytes at all give a value or an :class:`Undecodable`, and never raise. Records longer than known
+here are accepted and their end is ignored, so that a later minor version can add fields.
 """
 
 from firmware_protocol.control import (

@@ -1,7 +1,7 @@
-"""Control: requests of the host, answers of the sensor.
+"""Control: requests of the host, answers of the sensor, and their fields.
 
-A request is ``[op][request id][fields]``, its answer ``[op | 0x80][request id][status][fields]`` with the values that
-now hold, which need not be those asked for. This module refuses to know what the sensor does about a request.
+A request is ``[op][request id][fields]``, its answer ``[op | 0x80][request id][status][fields]`` with the values now in
+force, which may differ from the requested ones. A field is ``[tag][length][value]``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from firmware_protocol.records import rate_from_dhz, rate_to_dhz
 
 
 class Tag(IntEnum):
-    """Fields of requests and answers."""
+    """Field of a request or an answer."""
 
     EPOCH = 1
     NOMINAL_RATE = 2
@@ -55,12 +55,12 @@ _NAMES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """Fields of a request or an answer; ``None`` for those that are not there.
+    """Fields of a request or an answer; ``None`` for a missing field.
 
     Attributes
     ----------
     epoch : int or None
-        As in a packet; u8.
+        Epoch as in a packet; u8.
     nominal_rate_hz : float or None
         Hz, rounded to 0.1 Hz; u16.
     acceleration_range_g : int or None
@@ -97,13 +97,13 @@ class Fields:
 
 
 def encode_fields(fields: Fields) -> bytes:
-    """Return the bytes of the fields that are there."""
+    """Return the bytes of the fields."""
     parts = ((tag, FIELD_SIZES[tag], value) for tag, value in _present(fields))
     return b"".join(bytes((tag, size)) + value.to_bytes(size, "little") for tag, size, value in parts)
 
 
 def _present(fields: Fields) -> Iterator[tuple[Tag, int]]:
-    """Give the fields that are there, in the order of their tags."""
+    """Yield the present fields in the order of their tags."""
     for tag in Tag:
         if tag is Tag.NOMINAL_RATE:
             if fields.nominal_rate_hz is not None:
@@ -113,7 +113,10 @@ def _present(fields: Fields) -> Iterator[tuple[Tag, int]]:
 
 
 def decode_fields(payload: bytes, start: int) -> Fields | Undecodable:
-    """Return the fields from `start` on; unknown tags are passed over, of a repeated one the last counts."""
+    """Return the fields from `start` on.
+
+    Unknown tags are skipped; the last of several fields with one tag counts.
+    """
     values: dict[str, int | float] = {}
     at = start
     while at < len(payload):
@@ -141,58 +144,58 @@ NO_FIELDS: Final = Fields()
 
 
 class Op(IntEnum):
-    """What a host can ask for."""
+    """Operation that a host can request."""
 
     SET_CONFIG = 1
-    """`nominal_rate_hz`, perhaps ranges. A new epoch begins; the answer holds the nearest that the chip can do."""
+    """`nominal_rate_hz` and optional ranges. A new epoch begins; the answer holds the chip's nearest values."""
     START = 2
-    """Measure and stream. A new epoch begins, unless samples are being measured already."""
+    """Measure and stream. A new epoch begins, unless the sensor measures already."""
     STOP = 3
-    """Stop measuring. What is in the buffer can still be resent until the next epoch."""
+    """Stop measuring. Buffered samples can still be resent until the next epoch."""
     RESEND = 4
-    """`first_index`, `count` and perhaps `epoch`. The answer holds what there still is of it."""
+    """`first_index`, `count` and optionally `epoch`. The answer holds the range that is still kept."""
     IDENTIFY = 5
     """Blink."""
     MARK = 6
     """The answer holds the index and the time of the newest sample."""
     SET_TIME = 7
-    """`host_time_us`, kept with the device time at which it came; no clock is stepped."""
+    """`host_time_us`, kept with the device time of its arrival; no clock changes."""
     SLEEP = 8
-    """Hang up and switch off until moved."""
+    """Disconnect and switch off until moved."""
 
 
 class AnswerStatus(IntEnum):
-    """How a request ended. A host takes a status that it does not know for a refusal."""
+    """Result of a request. A host treats an unknown status as a refusal."""
 
     OK = 0
     UNKNOWN_OP = 1
-    """This firmware does not know the op."""
+    """This firmware does not support the op."""
     MISSING_FIELD = 2
-    """A field that the op needs is not there, or the fields cannot be decoded."""
+    """A required field is missing, or the fields cannot be decoded."""
     OUT_OF_RANGE = 3
-    """A value that cannot be had, nor anything near it."""
+    """Neither the value nor one near it is available."""
     BUSY = 4
-    """A resend is going on; ask again after its end."""
+    """A resend is in progress; ask again after its end."""
     NOT_AVAILABLE = 5
-    """Nothing of what should be resent is kept any more, or it is of another epoch."""
+    """No sample of the range is kept, or the epoch is another one."""
     NOT_RUNNING = 6
-    """It makes sense only while samples are measured."""
+    """The request needs a sensor that measures."""
     SENSOR_FAILED = 7
-    """The motion chip did not do as told."""
+    """The motion chip did not respond correctly."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a host asks for.
+    """A request of a host.
 
     Attributes
     ----------
     op : int
-        An :class:`Op`, or a number below 128 that is not known here.
+        An :class:`Op`, or an unknown number below 128.
     request_id : int
-        Comes back in the answer; u8.
+        Number that the answer repeats; u8.
     fields : Fields
-        What exactly.
+        Arguments.
     """
 
     op: int
@@ -206,13 +209,13 @@ class Request:
         check_range("request_id", self.request_id, 8)
 
     def encode(self) -> bytes:
-        """Return the bytes of a self."""
+        """Return the bytes of the request."""
         return bytes((self.op, self.request_id)) + encode_fields(self.fields)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the sensor answers.
+    """The sensor's answer.
 
     Attributes
     ----------
@@ -221,9 +224,9 @@ class Answer:
     request_id : int
         The request's; u8.
     status : int
-        An :class:`AnswerStatus`, or a number that is not known here: then a refusal.
+        An :class:`AnswerStatus`, or an unknown number, which is a refusal.
     fields : Fields
-        The values that now hold.
+        The values now in force.
     """
 
     op: int
@@ -240,7 +243,7 @@ class Answer:
         check_range("status", self.status, 8)
 
     def encode(self) -> bytes:
-        """Return the bytes of an self."""
+        """Return the bytes of the answer."""
         return bytes((self.op | ANSWER_BIT, self.request_id, self.status)) + encode_fields(self.fields)
 
 
@@ -249,42 +252,42 @@ _STATUSES: Final[dict[int, AnswerStatus]] = {status.value: status for status in 
 
 
 def set_config(rate_hz: float, request_id: int = 0) -> Request:
-    """Ask for a nominal sampling rate in Hz."""
+    """Request a nominal sampling rate in Hz."""
     return Request(Op.SET_CONFIG, request_id, Fields(nominal_rate_hz=rate_hz))
 
 
 def start(request_id: int = 0) -> Request:
-    """Ask for samples."""
+    """Request samples."""
     return Request(Op.START, request_id)
 
 
 def stop(request_id: int = 0) -> Request:
-    """Ask for no more samples."""
+    """Request the end of the samples."""
     return Request(Op.STOP, request_id)
 
 
 def resend(first_index: int, count: int, epoch: int | None = None, request_id: int = 0) -> Request:
-    """Ask for `count` samples from `first_index` on, to come on Backfill; with `epoch`, only if it still is."""
+    """Request `count` samples from `first_index` on, sent on Backfill; with `epoch`, only if it is the present one."""
     return Request(Op.RESEND, request_id, Fields(first_index=first_index, count=count, epoch=epoch))
 
 
 def identify(request_id: int = 0) -> Request:
-    """Ask for a blink."""
+    """Request a blink."""
     return Request(Op.IDENTIFY, request_id)
 
 
 def mark(request_id: int = 0) -> Request:
-    """Ask which sample is the newest."""
+    """Request index and time of the newest sample."""
     return Request(Op.MARK, request_id)
 
 
 def set_time(host_time_us: int, request_id: int = 0) -> Request:
-    """Tell the time in µs since 1970."""
+    """Send the time in µs since 1970."""
     return Request(Op.SET_TIME, request_id, Fields(host_time_us=host_time_us))
 
 
 def sleep(request_id: int = 0) -> Request:
-    """Ask the sensor to switch off."""
+    """Request the sensor to switch off."""
     return Request(Op.SLEEP, request_id)
 
 

@@ -1,7 +1,4 @@
-"""Where the protocol lives on a Bluetooth link: UUIDs, the advertised name, and the errors of refused writes.
-
-This module refuses to know what the bytes in a characteristic mean.
-"""
+"""The protocol's place on a Bluetooth link: UUIDs, advertised name, errors of refused writes."""
 
 from __future__ import annotations
 
@@ -27,7 +24,7 @@ CONTROL_UUID = _ours(0x0004)
 DATA_UUID = _ours(0x0005)
 """Notify: live :class:`firmware_protocol.SamplePacket`."""
 BACKFILL_UUID = _ours(0x0006)
-"""Notify: :class:`firmware_protocol.SamplePacket` that were asked for again."""
+"""Notify: :class:`firmware_protocol.SamplePacket` of a resend."""
 STATUS_UUID = _ours(0x0007)
 """Read, notify once a second: :class:`firmware_protocol.Status`."""
 TIME_SYNC_UUID = _ours(0x0008)
@@ -44,20 +41,20 @@ FIRMWARE_REVISION_UUID = _sig(0x2A26)
 MANUFACTURER_NAME_UUID = _sig(0x2A29)
 
 NAME_PREFIX = "IMU-"
-"""The advertised name is this and the last four digits of the serial number.
+"""The advertised name is this prefix and the last four digits of the serial number.
 
 Flags and one 128-bit UUID leave room for 8 characters in an advertisement, so the name needs no scan response.
 """
 
 
 class AttError(IntEnum):
-    """How the sensor refuses a write that it cannot answer with an indication; numbers of the Bluetooth standard."""
+    """Error of a write that the sensor cannot answer with an indication; numbers of the Bluetooth standard."""
 
     INSUFFICIENT_AUTHENTICATION = 0x05
     """The link is not encrypted: pair first."""
     INVALID_LENGTH = 0x0D
-    """A request without op and request id, or a time sync that is too short."""
+    """A request lacks op or request id, or a time sync is too short."""
     INDICATIONS_OFF = 0xFD
     """Subscribe to the indications of Control first (CCC descriptor improperly configured)."""
     BUSY = 0xFE
-    """The answer before has not been confirmed yet (procedure already in progress)."""
+    """The answer before is not confirmed yet (procedure already in progress)."""

@@ -1,7 +1,4 @@
-"""Records of fixed layout: little-endian fields one after another, without padding.
-
-This module refuses to know what any field means.
-"""
+"""Records of fixed layout: little-endian fields one after another, without padding."""
 
 from __future__ import annotations
 
@@ -23,12 +20,12 @@ _FORMATS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Undecodable:
-    """Bytes that are no record of this protocol, or of a version of it that is not known here."""
+    """Bytes that are not a record of a known version of this protocol."""
 
     reason: str
-    """One of the sentences of ``PROTOCOL.md``, section "What cannot be decoded", perhaps with a number after it."""
+    """A sentence of ``PROTOCOL.md``, section "What cannot be decoded", with a number after it in some cases."""
     size: int
-    """How many bytes there were."""
+    """Number of bytes."""
 
 
 class Layout:
@@ -46,11 +43,11 @@ class Layout:
 
     @property
     def size(self) -> int:
-        """Bytes of the record."""
+        """Size of the record in bytes."""
         return self._struct.size
 
     def pack(self, *values: float) -> bytes:
-        """Return the record of the values, in the order of the fields."""
+        """Return the bytes of the values, given in the order of the fields."""
         wide = (
             int(value).to_bytes(6, "little") if kind == "u48" else value
             for (kind, _), value in zip(self.fields, values, strict=True)
@@ -66,12 +63,12 @@ class Layout:
 
 
 def as_f32(value: float) -> float:
-    """Return `value` rounded to the single precision in which it goes over the air.
+    """Return `value` rounded to single precision, as it is sent.
 
     Raises
     ------
     ValueError
-        If it is too large for it.
+        If it is too large.
     """
     try:
         return float(struct.unpack("<f", struct.pack("<f", value))[0])

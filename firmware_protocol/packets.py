@@ -1,6 +1,6 @@
-"""Packets of samples: what Data and Backfill carry.
+"""Packets of samples: the content of Data and Backfill.
 
-This module refuses to know units: counts become m/s² and rad/s by the scales in :class:`firmware_protocol.Config`.
+Samples are counts; the scales in :class:`firmware_protocol.Config` turn them into m/s² and rad/s.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Counts = NDArray[np.int16]
 PROTOCOL_MAJOR = 1
 """A host refuses a sensor with another major version."""
 PROTOCOL_MINOR = 0
-"""A host ignores what a higher minor version adds."""
+"""A host ignores the additions of a higher minor version."""
 
 PACKET_HEADER: Final = Layout(
     ("u8", "version_and_type"),
@@ -53,18 +53,18 @@ class PacketKind(IntEnum):
     """Low nibble of a packet's first byte; 3 is reserved for events."""
 
     LIVE = 1
-    """As measured."""
+    """Sent as measured."""
     BACKFILL = 2
-    """Asked for again. One without samples ends a resend."""
+    """Sent on request. A packet without samples ends a resend."""
     COMPACT = 4
-    """Live, in 20 bytes for an MTU of 23; for tests only: its index and time are too short to survive a long gap."""
+    """Live, in 20 bytes for an MTU of 23; for tests only: a long gap makes its short index and time ambiguous."""
 
 
 _KINDS: Final = {kind.value: kind for kind in PacketKind}
 
 
 class PacketFlags(IntFlag):
-    """What the receiver could otherwise only guess; bits unknown here are kept and mean nothing."""
+    """Facts about a packet that a receiver cannot see otherwise; unknown bits are kept and ignored."""
 
     NONE = 0
     ACCELERATION_SATURATED = 1
@@ -72,9 +72,9 @@ class PacketFlags(IntFlag):
     ANGULAR_VELOCITY_SATURATED = 2
     """An angular velocity in this packet is at the end of its range."""
     SAMPLES_DROPPED = 4
-    """Samples between the packet before and this one are not sent; `first_index` says how many."""
+    """Samples between the packet before and this one are not sent; `first_index` shows the number."""
     CLOCK_STEPPED = 8
-    """The device clock jumped against the index since the packet before: fit time anew from here."""
+    """The device clock jumped against the index since the packet before: start a new fit of time."""
     LOW_BATTERY = 16
     """The sensor will soon switch off."""
 
@@ -86,17 +86,16 @@ class SamplePacket:
     Parameters
     ----------
     kind : PacketKind
-        Why they were sent.
+        Live, resent or compact.
     flags : PacketFlags
-        What to know about them.
+        Facts about the samples.
     epoch : int
-        u8; changes at boot, start and any change of configuration. Ties the packet to one configuration, one origin of
-        the index and one clock.
+        u8; changes at boot, start and any change of configuration. It ties the packet to one configuration, one origin
+        of the index and one clock.
     first_index : int
-        Index of the first sample, counted in samples in this epoch from 0; u32. It does not wrap: at 200 Hz it lasts
-        for 248 days (8 months), and the sensor begins a new epoch before its end. In a compact packet only the low 16
-        bits.
-    device_time_us : int
+        Index of the first sample, counted in samples of this epoch from 0; u32. It does not wrap: at 200 Hz it lasts
+        for 248 days (8 months), and the sensor begins a new epoch before its end. A compact packet holds the low 16
+        bits. device_time_us : int
         Time of the first sample on the sensor's clock, µs since its boot; u48 (8.9 years). In a compact packet it is in
         whole ms and modulo 65.536 s.
     counts : (n, 6) int16 array, read-only
@@ -154,7 +153,7 @@ class SamplePacket:
         return hash(self._key())
 
     def encode(self) -> bytes:
-        """Return the bytes of the self."""
+        """Return the bytes of the packet."""
         start = (PROTOCOL_MAJOR << 4 | self.kind, self.flags, self.epoch, len(self))
         if self.kind is PacketKind.COMPACT:
             header = COMPACT_HEADER.pack(*start, self.first_index, self.device_time_us // 1000)
@@ -164,7 +163,7 @@ class SamplePacket:
 
 
 def saturation(counts: Counts) -> PacketFlags:
-    """Return the saturation flags of samples, (n, 6) counts: those with a value at either end of int16."""
+    """Return the saturation flags of samples, (n, 6) counts, from values at either end of int16."""
     at_end = ((counts == np.iinfo(np.int16).min) | (counts == np.iinfo(np.int16).max)).any(axis=0)
     flags = PacketFlags.NONE
     if at_end[:3].any():
@@ -175,7 +174,7 @@ def saturation(counts: Counts) -> PacketFlags:
 
 
 def samples_per_packet(mtu: int, rate_hz: float) -> int:
-    """Return how many samples the sensor puts into a packet: as many as fit, but at most 100 ms of them.
+    """Return the number of samples in a packet: as many as fit, but at most 100 ms of them.
 
     Parameters
     ----------
@@ -187,8 +186,8 @@ def samples_per_packet(mtu: int, rate_hz: float) -> int:
     Returns
     -------
     int
-        185 -> 14 and 247 -> 19 at 200 Hz, 10 at 100 Hz; at least 1, but 0 if not even one fits (an MTU below 29): then
-        the sensor sends compact packets of one sample.
+        185 -> 14 and 247 -> 19 at 200 Hz, 10 at 100 Hz; at least 1, but 0 if no sample fits (an MTU below 29): the
+        sensor then sends compact packets of one sample.
     """
     fits = (mtu - _ATT_NOTIFICATION_HEADER - PACKET_HEADER.size) // SAMPLE.size
     in_100_ms = max(1, round(rate_hz * 10) // 100)

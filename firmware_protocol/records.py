@@ -1,4 +1,4 @@
-"""Info: what this sensor is. This module refuses to know how it measures."""
+"""Records of fixed layout: Info, Config, Status and Time sync."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ INFO: Final = Layout(
 
 
 class Capabilities(IntFlag):
-    """What the sensor can do; bits unknown here are kept and mean nothing."""
+    """Abilities of the sensor; unknown bits are kept and ignored."""
 
     NONE = 0
     RESEND = 1
@@ -39,20 +39,20 @@ class Capabilities(IntFlag):
 
 @dataclass(frozen=True, slots=True)
 class Info:
-    """What this sensor is, from boot to boot the same but for `boot_id`.
+    """Properties of the sensor. Only `boot_id` changes from boot to boot.
 
     Attributes
     ----------
     major, minor : int
         Version of the protocol; u8.
     capabilities : Capabilities
-        What it can do; u32.
+        Abilities; u32.
     most_samples_per_packet : int
-        It never sends more samples in a packet; u8.
+        Largest number of samples in a packet; u8.
     buffer_samples : int
-        Samples that it keeps for a resend; u32.
+        Number of samples kept for a resend; u32.
     boot_id : int
-        Random at each boot; u64. Another one means that index, clock and epoch began anew.
+        Random at each boot; u64. Another one means that index, clock and epoch have restarted.
     """
 
     major: int
@@ -86,7 +86,7 @@ class Info:
 
 
 def decode_info(payload: bytes) -> Info | Undecodable:
-    """Return the Info in `payload`, of any version: whoever asks compares `Info.major`."""
+    """Return the Info in `payload`, of any version: the caller compares `Info.major`."""
     if len(payload) < INFO.size:
         return Undecodable("too short", len(payload))
     major, minor, most_samples, _, capabilities, buffer_samples, boot_id = INFO.unpack(payload)
@@ -113,30 +113,30 @@ CONFIG: Final = Layout(
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """How the samples of one epoch are measured.
+    """Scales and rate of the samples of one epoch.
 
     Attributes
     ----------
     epoch : int
-        The epoch that it holds for; u8.
+        Epoch of the configuration; u8.
     nominal_rate_hz : float
         Rate set in the motion chip, Hz; rounded to the 0.1 Hz in which it is sent.
     measured_rate_hz : float or None
-        Rate measured against the sensor's clock, Hz, as f32; ``None`` (0 on the wire) until there is one.
+        Rate measured against the sensor's clock, Hz, as f32; ``None`` (sent as 0) before the first measurement.
     acceleration_range_g : int
         Full scale, g; u16. For people: never compute a scale from it.
     angular_velocity_range_dps : int
-        Full scale, degrees per second; u16. For people: ST's 2000 dps is 70 mdps a count, not 2000/32768.
+        Full scale, degrees per second; u16. For people: ST's 2000 dps is 70 mdps per count, not 2000/32768.
     acceleration_scale_m_s2 : float
         m/s² per count, as f32.
     angular_velocity_scale_rad_s : float
         rad/s per count, as f32.
     axis_frame : int
-        u8; 0: right-handed, the axes printed on the board; others are reserved.
+        u8; 0: right-handed, the axes printed on the board; other values are reserved.
     filter_id : int
-        u8; 0: the chip's own default filter for this rate; others are the firmware's.
+        u8; 0: the chip's default filter for this rate; other values belong to the firmware.
     calibration_id : int
-        u16; 0: the chip's factory calibration; others number a calibration of this specimen.
+        u16; 0: the chip's factory calibration; other values number a calibration of this specimen.
 
     Raises
     ------
@@ -156,7 +156,7 @@ class Config:
     calibration_id: int = 0
 
     def __post_init__(self) -> None:
-        """Check the values and round them to what goes over the air."""
+        """Check the values and round them to the precision in which they are sent."""
         for name, bits in (("epoch", 8), ("axis_frame", 8), ("filter_id", 8), ("calibration_id", 16)):
             check_range(name, getattr(self, name), bits)
         check_range("acceleration_range_g", self.acceleration_range_g, 16)
@@ -188,7 +188,7 @@ class Config:
 
 
 def rate_to_dhz(rate_hz: float) -> int:
-    """Return a nominal rate in tenths of Hz, as it goes over the air.
+    """Return a nominal rate in tenths of Hz, as it is sent.
 
     Raises
     ------
@@ -242,37 +242,37 @@ TEMPERATURE_UNKNOWN: Final = -32768
 
 
 class Faults(IntFlag):
-    """What is wrong inside the sensor; bits unknown here are kept and mean nothing."""
+    """Faults inside the sensor; unknown bits are kept and ignored."""
 
     NONE = 0
     SENSOR_SILENT = 1
     """The motion chip does not answer, or gives no samples."""
     FIFO_OVERRUN = 2
-    """The motion chip's FIFO has overrun since boot: `Status.samples_lost` says how many samples."""
+    """The motion chip's FIFO has overrun since boot: `Status.samples_lost` is the number of samples."""
     STORAGE = 4
-    """Bonds cannot be kept: pairing will be needed again."""
+    """Bonds cannot be stored: the next connection needs pairing again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How the sensor is.
+    """State of the sensor.
 
     Attributes
     ----------
     faults : Faults
-        What is wrong; u8.
+        Faults; u8.
     rssi_dbm : int or None
-        Strength of the radio as the sensor hears it, dBm; i8, ``None`` (127 on the wire) if unknown.
+        Signal strength at the sensor, dBm; i8, ``None`` (sent as 127) if unknown.
     battery_mv : int or None
-        Battery, mV; u16, ``None`` (0 on the wire) if unknown.
+        Battery, mV; u16, ``None`` (sent as 0) if unknown.
     temperature_deg_c : float or None
-        Of the motion chip, °C, in steps of 0.01; ``None`` (-32768 on the wire) if unknown.
+        Of the motion chip, °C, in steps of 0.01; ``None`` (sent as -32768) if unknown.
     queue_high_water_samples : int
-        Most samples that ever waited to be sent in this epoch; u16, stays at its end.
+        Largest number of samples that waited for the radio in this epoch; u16, at most 65535.
     samples_dropped : int
-        Samples skipped by the live stream since boot because the radio was slow; u32. They can still be resent.
+        Samples that the live stream has skipped since boot because the radio was slow; u32. They can still be resent.
     samples_lost : int
-        Samples since boot that the motion chip measured and nobody read in time; u32. They never come.
+        Samples since boot that the motion chip measured and the firmware did not read in time; u32. They never come.
     uptime_s : int
         Seconds since boot; u32.
     """
@@ -353,7 +353,7 @@ TIME_SYNC_VERSION = 1
 
 
 class TimeSyncOp(IntEnum):
-    """Who speaks in a time sync."""
+    """Sender of a time sync."""
 
     REQUEST = 1
     """Host to sensor; both device times are 0."""
@@ -371,13 +371,13 @@ class TimeSync:
     Attributes
     ----------
     op : TimeSyncOp
-        Who speaks.
+        Sender.
     sequence : int
         u16, chosen by the host.
     host_sent_us : int
-        When the host sent its request, µs on any clock of the host; u64. The sensor only sends it back.
+        Time of the request on any clock of the host, µs; u64. The sensor only sends it back.
     device_received_us, device_sent_us : int
-        When the sensor received the request and sent the reply, µs on the clock of its samples; u64.
+        Times of the request and of the reply on the clock of the samples, µs; u64.
     """
 
     op: TimeSyncOp
@@ -394,20 +394,20 @@ class TimeSync:
             check_range(name, getattr(self, name), 64)
 
     def round_trip_us(self, host_received_us: int) -> int:
-        """Return how long the reply, heard at `host_received_us`, was on the air and in queues, µs."""
+        """Return the time on the air and in queues of an exchange whose reply came at `host_received_us`."""
         return (host_received_us - self.host_sent_us) - (self.device_sent_us - self.device_received_us)
 
     def offset_us(self, host_received_us: int) -> float:
-        """Return device time less host time, µs, as far as both ways took equally long.
+        """Return device time less host time, µs, if both ways took equally long.
 
-        It is wrong by at most half of :meth:`round_trip_us`.
+        The error is at most half of :meth:`round_trip_us`.
         """
         there_us = self.device_received_us - self.host_sent_us
         back_us = self.device_sent_us - host_received_us
         return (there_us + back_us) / 2
 
     def encode(self) -> bytes:
-        """Return the bytes of a time sync."""
+        """Return the bytes of the time sync."""
         return TIME_SYNC.pack(
             TIME_SYNC_VERSION,
             self.op,

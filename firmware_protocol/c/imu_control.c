@@ -5,7 +5,7 @@
 #define ANSWER_BIT 0x80u
 #define LAST_TAG IMU_TAG_HOST_TIME
 
-/* Bytes of the value of each tag; tag 0 is none. */
+/* Bytes of the value of each tag; tag 0 is unused. */
 static const uint8_t field_sizes[LAST_TAG + 1] = {0, 1, 2, 2, 2, 4, 4, 6, 8};
 
 static uint64_t field_value(const struct imu_fields *fields, unsigned tag) {

@@ -5,7 +5,7 @@
 
 #include "imu_epoch.h"
 
-/* A rate is told again when it has changed by 1 part in this. */
+/* A rate is sent again after a change of 1 part in this. */
 #define RATE_STEPS 2000.0f
 
 static uint32_t add_up_to_end(uint32_t a, uint32_t b) { return b > UINT32_MAX - a ? UINT32_MAX : a + b; }
@@ -80,7 +80,7 @@ static void keep(struct imu_device *device, uint64_t time_us, const struct imu_s
     }
 }
 
-static void tell_rate(struct imu_device *device) {
+static void send_rate(struct imu_device *device) {
     const float rate_hz = imu_timing_rate_hz(&device->timing);
     const float change_hz = rate_hz - device->config.measured_rate_hz;
     if ((change_hz < 0.0f ? -change_hz : change_hz) * RATE_STEPS > rate_hz) {
@@ -116,12 +116,12 @@ void imu_device_samples(struct imu_device *device, uint64_t ready_us, uint32_t r
         keep(device, imu_timing_of(&device->timing, first_us, i), &samples[i]);
     }
     note_queue(device);
-    tell_rate(device);
+    send_rate(device);
 }
 
 /* --- packets out ---------------------------------------------------------------------------------------------- */
 
-/* Takes a packet from a cursor; returns its size, 0 if there is none. */
+/* Takes a packet from a cursor; returns its size, 0 without one. */
 static size_t take(struct imu_device *device, struct imu_cursor *cursor, enum imu_channel channel, uint8_t kind,
                    uint8_t most, uint8_t *out, size_t room) {
     struct imu_packet packet = {.kind = kind, .epoch = device->config.epoch};

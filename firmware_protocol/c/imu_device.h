@@ -69,7 +69,7 @@ struct imu_device {
     bool fifo_has_overrun;
     unsigned subscriptions; /* 1 << enum imu_channel */
     uint64_t alone_since_us;
-    uint64_t host_time_us; /* told by SET_TIME at host_time_at_us; 0: never */
+    uint64_t host_time_us; /* from SET_TIME at host_time_at_us; 0: never */
     uint64_t host_time_at_us;
     uint16_t queue_high_water_samples;
     uint32_t samples_dropped; /* by live cursors before this one */
@@ -90,7 +90,7 @@ void imu_device_subscribed(struct imu_device *device, enum imu_channel channel, 
 size_t imu_device_request(struct imu_device *device, const uint8_t *payload, size_t size, uint64_t now_us, uint8_t *out,
                           size_t room);
 
-/* Take samples from the motion chip, of which number `reference` was ready at `ready_us`. `after_overrun`: the FIFO was
+/* Take samples from the motion chip; sample `reference` was ready at `ready_us`. `after_overrun`: the FIFO was
  * emptied unread before them. */
 void imu_device_samples(struct imu_device *device, uint64_t ready_us, uint32_t reference,
                         const struct imu_sample *samples, uint32_t count, bool after_overrun);
@@ -105,7 +105,7 @@ void imu_device_take_back(struct imu_device *device);
 size_t imu_device_info(const struct imu_device *device, uint8_t *out, size_t room);
 size_t imu_device_config(const struct imu_device *device, uint8_t *out, size_t room);
 
-/* `status` comes with what the hardware knows (faults, radio, battery, temperature); the rest is filled in. */
+/* `status` comes with the values of the hardware (faults, radio, battery, temperature); this fills in the rest. */
 size_t imu_device_status(const struct imu_device *device, uint64_t now_us, struct imu_status *status, uint8_t *out,
                          size_t room);
 

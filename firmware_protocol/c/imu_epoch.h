@@ -4,7 +4,7 @@
 
 #include "imu_device.h"
 
-/* The next epoch: nothing is kept, index, rate and queues begin anew. */
+/* The next epoch: no samples are kept; index, rate and queues restart. */
 void imu_begin_epoch(struct imu_device *device);
 
 #endif

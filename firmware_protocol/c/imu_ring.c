@@ -35,7 +35,7 @@ static void append(struct imu_ring *ring, bool present) {
     ring->next_index++;
 }
 
-/* Lets go of holes at the old end, and of samples too old to be told apart by the low half of their time. */
+/* Lets go of holes at the old end, and of samples so old that the low half of their time is ambiguous. */
 static void forget_before(struct imu_ring *ring, uint64_t device_time_us) {
     while (ring->oldest_index != ring->next_index &&
            (!is_present(ring, ring->oldest_index) ||

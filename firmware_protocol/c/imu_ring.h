@@ -4,7 +4,8 @@
  * call (all are short). Samples that the motion chip lost are holes: they have an index, and never come.
  *
  * A reader is a cursor. One is the live stream, another a resend; neither delays the other, and a slow one never blocks
- * the writer: what is overwritten under it is counted and told in the next packet (IMU_SAMPLES_DROPPED).
+ * the writer: samples overwritten before it reads them are counted and reported in the next packet
+ * (IMU_SAMPLES_DROPPED).
  */
 #ifndef IMU_RING_H
 #define IMU_RING_H
@@ -41,7 +42,7 @@ struct imu_ring {
 /* Storage for `capacity` samples (1 or more), to be kept as long as the ring. */
 void imu_ring_init(struct imu_ring *ring, struct imu_slot *slots, uint8_t *present, uint32_t capacity);
 
-/* Begin a new epoch: nothing is kept, the next index is 0. Cursors must be set anew. */
+/* Begin a new epoch without samples; the next index is 0. The caller resets the cursors. */
 void imu_ring_clear(struct imu_ring *ring);
 
 /* Keep a sample; the oldest makes room. False, and nothing is kept, if time went back or the index is used up (after 8
@@ -72,7 +73,7 @@ struct imu_cursor {
 
 void imu_cursor_set(struct imu_cursor *cursor, uint32_t next_index, uint32_t end_index);
 
-/* Go on at `next_index`; what lies between is dropped from this stream, and can still be resent. */
+/* Go on at `next_index`; the samples between are dropped from this stream, and can still be resent. */
 void imu_cursor_drop_until(struct imu_cursor *cursor, uint32_t next_index);
 
 /* Go on behind the holes that lie before the next sample: they are lost, not dropped. */

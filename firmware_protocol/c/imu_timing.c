@@ -1,4 +1,4 @@
-/* When each sample was measured: the interrupt's time, less whole periods, of which the length is measured. */
+/* When each sample was measured: the interrupt's time less whole periods; their length is measured. */
 #include "imu_timing.h"
 
 /* An interrupt is served some ten microseconds late, seldom some hundred: 1e-4 of 5 s at worst, 1e-5 of a minute. */

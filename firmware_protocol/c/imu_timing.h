@@ -14,7 +14,7 @@ extern "C" {
 #endif
 
 struct imu_timing {
-    uint64_t period_us_q16; /* as best known: microseconds times 65536 */
+    uint64_t period_us_q16; /* best estimate: microseconds times 65536 */
     bool measured;          /* and not only nominal */
     bool begun;             /* there was a batch */
     uint64_t last_time_us;  /* of the last sample given a time */
@@ -23,7 +23,7 @@ struct imu_timing {
     uint32_t unread; /* samples after the reference sample of the batch before, up to its end */
 };
 
-/* A new epoch at a nominal rate (above 0). What was measured at this rate before is not kept. */
+/* A new epoch at a nominal rate (above 0). An earlier measurement of this rate is dropped. */
 void imu_timing_begin(struct imu_timing *timing, uint16_t nominal_rate_dhz);
 
 /* Samples that are missing between the batch before and one of which the reference sample (0: its first) was ready at
@@ -38,7 +38,7 @@ uint64_t imu_timing_batch(struct imu_timing *timing, uint64_t ready_us, uint32_t
 /* Time of a sample of the batch whose first sample was measured at `first_time_us`. */
 uint64_t imu_timing_of(const struct imu_timing *timing, uint64_t first_time_us, uint32_t sample);
 
-/* Measured rate in Hz; 0 until it is known, after 5 s. */
+/* Measured rate in Hz; 0 until it is measured, after 5 s. */
 float imu_timing_rate_hz(const struct imu_timing *timing);
 
 #ifdef __cplusplus

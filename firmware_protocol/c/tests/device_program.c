@@ -56,7 +56,7 @@ static bool choose(void *context, struct imu_config *config) {
 static bool begin(void *context, const struct imu_config *config) {
     struct chip *chip = context;
     (void)config;
-    if (chip->broken || chip->measuring) { /* it must be told to end before it begins again */
+    if (chip->broken || chip->measuring) { /* it must be stopped before it starts again */
         return false;
     }
     chip->measuring = true;

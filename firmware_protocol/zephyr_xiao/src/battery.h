@@ -6,7 +6,7 @@
 
 int battery_init(void);
 
-/* Measure, and tell the Battery Service. */
+/* Measure, and update the Battery Service. */
 void battery_update(void);
 
 /* 0: unknown. */

@@ -214,7 +214,7 @@ static void unpack(const uint8_t *raw, struct imu_sample *samples, uint32_t coun
     }
 }
 
-/* Reads what there is into the ring. True if the FIFO had to be emptied unread. */
+/* Reads all waiting samples into the ring. True if the FIFO had to be emptied unread. */
 static bool read_fifo(bool interrupted, bool after_overrun) {
     static uint8_t raw[MOST_SAMPLES * IMU_SAMPLE_SIZE];
     static struct imu_sample samples[MOST_SAMPLES];
@@ -303,7 +303,7 @@ int chip_init(void) {
     err = err ? err : i2c_reg_read_byte_dt(&bus, REG_WHO_AM_I, &who);
     if (err || who != WHO_AM_I) {
         LOG_ERR("no LSM6DS3TR-C: %d, 0x%02x", err, who);
-        atomic_set(&silent, 1); /* a host can still connect, and is told SENSOR_SILENT */
+        atomic_set(&silent, 1); /* a host can still connect, and reads SENSOR_SILENT */
     }
     k_thread_start(sampling);
     return 0;

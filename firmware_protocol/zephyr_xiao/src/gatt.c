@@ -92,7 +92,7 @@ static ssize_t write_time_sync(struct bt_conn *conn, const struct bt_gatt_attr *
     return put(IMU_CHANNEL_TIME_SYNC, buf, len);
 }
 
-/* What is subscribed to is asked for with bt_gatt_is_subscribed(): a bonded host's subscriptions come back with the
+/* Subscriptions are read with bt_gatt_is_subscribed(): a bonded host's subscriptions come back with the
  * connection, and then nothing changes when it subscribes again. */
 static void on_subscription(const struct bt_gatt_attr *attr, uint16_t value) {
     ARG_UNUSED(attr);

@@ -1,4 +1,4 @@
-/* The GATT service: what a host reads and writes, and how it is told. */
+/* The GATT service: reads, writes and notifications. */
 #ifndef GATT_H
 #define GATT_H
 
@@ -19,7 +19,7 @@ struct gatt_write {
     uint8_t payload[GATT_LONGEST_WRITE];
 };
 
-/* The oldest write that waits; false if there is none. */
+/* The oldest waiting write; false without one. */
 bool gatt_take_write(struct gatt_write *write);
 
 void gatt_forget_writes(void);

@@ -7,7 +7,7 @@
 /* Switch Bluetooth on, take name and serial number from the chip's own id, advertise. */
 int link_init(void);
 
-/* The connection, to be given back with bt_conn_unref(); NULL if there is none. */
+/* The connection, to be given back with bt_conn_unref(); NULL without one. */
 struct bt_conn *link_take(void);
 
 /* End the connection and advertise no more. */

@@ -146,7 +146,7 @@ static void send_notifications(struct bt_conn *conn) {
     }
 }
 
-static void tell_status(struct bt_conn *conn) {
+static void send_status(struct bt_conn *conn) {
     uint8_t payload[IMU_STATUS_SIZE];
     battery_update();
     sensor_lock();
@@ -188,7 +188,7 @@ static void send_for_ever(void *a, void *b, void *c) {
         }
         if (k_uptime_get() >= status_due_ms) {
             status_due_ms = k_uptime_get() + 1000;
-            tell_status(conn);
+            send_status(conn);
         }
         if (conn) {
             bt_conn_unref(conn);

@@ -11,7 +11,7 @@ void sending_wake(void);
 /* A new connection: everything may be sent. */
 void sending_link_up(void);
 
-/* Bonds cannot be kept: to be told in Status. */
+/* Bonds cannot be stored: to be reported in Status. */
 void sending_storage_failed(void);
 
 /* Write the Status; returns its size. */
