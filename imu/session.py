@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from imu.motion.form import SENSOR_ABOVE_HIP_M, Posture
+from imu.motion.judge import Decision, Doubtful, Judge, JudgeParameters
 from imu.motion.pattern import Pattern, pattern_of_set
-from imu.motion.repetitions import Decision, Doubtful, Judge, JudgeParameters, RejectedMovement, Repetition
-from imu.motion.resemblance import Resemblance
+from imu.motion.repetitions import RejectedMovement, Repetition, resemble
 from imu.motion.sets import split_into_sets
 from imu.motion.tracker import Found, MotionTracker
 from imu.samples import Gap, ImuBlock, RowFaults
@@ -157,9 +157,6 @@ DOUBT_S = 8.0
 
 SHARED_S = 0.3
 """Two movements that share more time than this are one."""
-
-ALIKE = Resemblance()
-"""How alike a doubtful repetition and the clear one after it have to be for both to count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -395,7 +392,7 @@ class Session:
         repetition = verdict.repetition if isinstance(verdict, Doubtful) else verdict
         self._tracker.explain(repetition.start_s, repetition.end_s)
         if doubtful is not None and doubtful.repetition.end_s < repetition.start_s + SHARED_S:
-            if repetition is verdict and ALIKE.holds(doubtful.repetition, repetition):
+            if repetition is verdict and resemble(doubtful.repetition, repetition):
                 self._count(self._judge.accept(doubtful, repetition.confirmed_s), events)
             else:
                 self._reject(doubtful.rejected, events)

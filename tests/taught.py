@@ -9,9 +9,9 @@ import numpy as np
 from imu.evaluation.counters import counted_sets
 from imu.evaluation.data_sets import truth_of_session
 from imu.evaluation.set_scores import score_session
+from imu.motion.judge import JudgeParameters
 from imu.motion.pattern import Pattern
 from imu.motion.personal import PersonalShift
-from imu.motion.repetitions import JudgeParameters
 from imu.session import Session, SessionParameters, SessionSummary
 from imu.store import AddRepetition, ChangePattern, Correction, DeleteRepetition
 from imu.virtual.person import Exercise, Lifter, Sensor, SimulatedSession, random_session, simulate

@@ -24,7 +24,7 @@ from imu.evaluation.report import as_dict, main_table
 from imu.evaluation.sections import Method, Section, scores_in_stream
 from imu.evaluation.set_scores import Reliability, SetFigures, match, score_session
 from imu.evaluation.trial_scores import Report, TrialScore, report, score_trial
-from imu.motion.repetitions import JudgeParameters
+from imu.motion.judge import JudgeParameters
 from imu.recordings.recording import read_recording
 from imu.samples import ImuBlock
 from imu.virtual.person import (

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from imu.motion.repetitions import JudgeParameters, Repetition
+from imu.motion.judge import JudgeParameters
+from imu.motion.repetitions import Repetition
 from imu.samples import ImuBlock
 from imu.session import ALONE, Session, SessionParameters, SessionSummary
 

@@ -19,7 +19,7 @@ from zipfile import BadZipFile
 
 from imu.errors import ImuError
 from imu.motion.fitted import load_weights
-from imu.motion.repetitions import JudgeParameters
+from imu.motion.judge import JudgeParameters
 
 WEIGHTS = Path(__file__).parent / "weights"
 

@@ -16,9 +16,9 @@ from imu.evaluation.labels import located_repetitions
 from imu.motion.evidence import CountingWeights, evidence
 from imu.motion.fitted import network_from
 from imu.motion.form import SagittalPlane
+from imu.motion.judge import impossible
 from imu.motion.network import Network
 from imu.motion.pattern import LARGEST_NETWORK_LOG_ODDS, PatternWeights, drop_to_tilt
-from imu.motion.repetitions import impossible
 from imu.motion.signals import STEP_S, MotionSignals
 from imu.motion.tracker import MotionTracker, SignalTracker
 from imu.recordings.recording import read_recording

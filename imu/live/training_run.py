@@ -22,8 +22,8 @@ from imu.live.live_training import LiveTraining
 from imu.live.live_view import Gravity, Link, LiveView
 from imu.live.signals import Signal
 from imu.live.targets import Plan, Targets
+from imu.motion.judge import JudgeParameters
 from imu.motion.personal import PersonalShift
-from imu.motion.repetitions import JudgeParameters
 from imu.recordings.training_recorder import TrainingRecorder, recording_name
 from imu.recordings.training_records import RecordingHeader
 from imu.sensors.conversation import Identified, Message, Notice, Refused

@@ -22,7 +22,10 @@ from imu.motion.height import (
     VerticalParameters,
 )
 from imu.motion.signals import SAME_TIME_S, STEP_S, MotionSignals, chord
-from imu.samples import Array
+from imu.samples import STANDARD_GRAVITY_M_S2, Array
+
+UNKNOWN_LEVEL_SD_M_S2 = 0.3
+"""Error of standard gravity as the level: 30 mg, the accelerometer's offset."""
 
 TRUNK_LEVER_M = 0.3
 """Distance from hip to the trunk's centre of mass, .4486 of .3055 body heights (de Leva 1996, doi
@@ -241,6 +244,10 @@ FORGOTTEN = 0.1
 """Share of what is known of the sensor's errors that is forgotten with each repetition: they drift with temperature."""
 
 
+LEANING_BACK_RAD = math.radians(10)
+"""Tops of a repetition further back than this from standing show that standing was measured bent: people lean forward
+between repetitions, not back."""
+
 LEAST_HOLD_STEPS, HELD_VELOCITY_SD_M_S = 10, 0.08
 """A calm of 0.5 s is a hold, in which the hip hardly moves. Not zero: a tempo squat that sinks by 0.4 m in 5 s is calm
 too. Without holds the drop of a squat that is held for 5 s was 1.0 m instead of 0.5 m."""
@@ -288,6 +295,19 @@ class Candidate:
 
     def measure(self, sagittal_plane: SagittalPlane) -> MovementFigures:
         """Return the figures: start and end are moved to the turning points of the signals nearby.
+
+        Where the person leans back at both ends, standing was measured bent: the posture at the ends replaces it.
+        """
+        figures = self._measured(sagittal_plane)
+        at_ends_rad = figures.trunk_angle_rad[[figures.start, figures.end]]
+        if self.moved_only or float(at_ends_rad.max()) > -LEANING_BACK_RAD:
+            return figures
+        up = self.signals.up[figures.start] + self.signals.up[figures.end]
+        self.standing = Standing(up / math.sqrt(up @ up), STANDARD_GRAVITY_M_S2, UNKNOWN_LEVEL_SD_M_S2)
+        return self._measured(sagittal_plane)
+
+    def _measured(self, sagittal_plane: SagittalPlane) -> MovementFigures:
+        """Return the figures with `standing` as it is.
 
         First the height is estimated with a loose return at the end that the network gives; that shows where the hip
         and the trunk really turn, and there the return is set.

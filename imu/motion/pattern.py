@@ -9,16 +9,9 @@ left out were called hinges (right in 0.84 of `squat_sets` instead of 0.97). The
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
-
-from imu.motion.resemblance import Resemblance
-
-if TYPE_CHECKING:
-    from imu.motion.repetitions import Repetition
 
 
 class Pattern(StrEnum):
@@ -112,30 +105,3 @@ def tell_pattern(own_log_odds: float, alike: Sequence[float] = ()) -> tuple[Patt
     if confidence < LEAST_CONFIDENCE:
         return Pattern.UNCERTAIN, confidence
     return (Pattern.HINGE if hinge > 0.5 else Pattern.SQUAT), confidence
-
-
-RECENT = 6
-"""So many repetitions are remembered for telling the pattern of the next."""
-
-
-class PatternTeller:
-    """Tell the pattern of one repetition after the other: each by itself, and by those before that resemble it.
-
-    Parameters
-    ----------
-    shift : float
-        What is added to the log-odds of a hinge: see :mod:`imu.motion.personal`.
-    """
-
-    def __init__(self, shift: float = 0.0) -> None:
-        self._shift = shift
-        self._resemblance = Resemblance()
-        self._recent: deque[tuple[Repetition, float]] = deque(maxlen=RECENT)
-
-    def tell(self, repetition: Repetition) -> Repetition:
-        """Return the next repetition with its pattern and confidence, whatever it had before."""
-        own = (repetition.hinge_log_odds or 0.0) + self._shift
-        alike = [odds for other, odds in self._recent if self._resemblance.holds(other, repetition)]
-        self._recent.append((repetition, own))
-        pattern, confidence = tell_pattern(own, alike)
-        return replace(repetition, pattern=pattern, confidence=confidence)

@@ -27,7 +27,7 @@ from imu.motion.decoder import (
     Stir,
 )
 from imu.motion.features import FEATURES, FeatureBuilder
-from imu.motion.form import Candidate, Posture, posture_of
+from imu.motion.form import UNKNOWN_LEVEL_SD_M_S2, Candidate, Posture, posture_of
 from imu.motion.height import SensorErrors, Standing
 from imu.motion.network import Network, NetworkStream
 from imu.motion.resampling import Resampler, is_bridged
@@ -73,9 +73,6 @@ REST_S, SETTLED_S = 0.3, 1.0
 
 RESTING_LEVEL_SD_M_S2 = 0.015
 """Error of a level that was measured in rest: what sway and breathing leave in the mean."""
-
-UNKNOWN_LEVEL_SD_M_S2 = 0.3
-"""Error of standard gravity as the level: 30 mg, the accelerometer's offset."""
 
 FAR_TILT = 2.0 * 0.35
 """Beyond this value of the feature `tilt_from_quiet`, 20° from the usual posture, the hip is active."""

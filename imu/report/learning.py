@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
+from imu.motion.judge import JudgeParameters
 from imu.motion.personal import LARGEST_SHIFT
-from imu.motion.repetitions import JudgeParameters
 from imu.report.words import number_of
 from imu.store import KnownOfPerson
 from imu.store.learning import Learnt

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Literal
 
 from imu.errors import ImuError, RecordingForeign
+from imu.motion.judge import JudgeParameters
 from imu.motion.personal import PersonalShift
-from imu.motion.repetitions import JudgeParameters
 from imu.recordings.recording import find_recordings, read_recording
 from imu.recordings.training_recording import open_training_recording
 from imu.recordings.training_samples import driver_of

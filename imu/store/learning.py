@@ -16,9 +16,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from imu.motion.pattern import Pattern, PatternTeller
+from imu.motion.judge import JudgeParameters, PatternTeller
+from imu.motion.pattern import Pattern
 from imu.motion.personal import PersonalShift, Witness, likeliest_shift
-from imu.motion.repetitions import JudgeParameters, Repetition
+from imu.motion.repetitions import Repetition
 from imu.session import ALONE
 from imu.store.corrected import CorrectedSession
 

@@ -1,0 +1,260 @@
+"""Candidates -> repetitions, or rejected movements with the reason in words."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from imu.motion.evidence import evidence
+from imu.motion.fitted import CounterWeights, shipped_weights
+from imu.motion.form import Candidate, MovementFigures, SagittalPlane
+from imu.motion.pattern import Pattern, tell_pattern
+from imu.motion.personal import PersonalShift
+from imu.motion.repetitions import RejectedMovement, Repetition, resemble
+from imu.motion.signals import STEP_S, chord
+from imu.samples import STANDARD_GRAVITY_M_S2, Array
+
+CLEARLY_BETTER = 0.3
+"""Log-odds by which another start has to be likelier than the one that the network says."""
+
+LEAST_SIZE_M = 0.06
+"""A repetition is at least this large: its drop and 0.3 m times its angle in rad, as the legs of a right triangle. The
+shallowest squat counted in SisFall sinks 0.20 m, the shallowest hinge bends 13° (0.07 m); clapping gave 2° and 3 cm."""
+
+
+LARGEST_TILT_RAD, LARGEST_DROP_M = math.radians(150), 1.2
+"""The pelvis bends by 59±15° with free knees (Laird 2019); a soft belt at the front reads up to 133° in a bend
+(SisFall). A person of 1.95 m who sits on the heels sinks by 0.75 m, and the drop of a squat that is held for 5 s is off
+by up to 0.4 m (simulated). What is larger was no repetition."""
+
+FLIGHT_M_S2, FLIGHT_STEPS = 0.5, 4
+"""A hip that is weightless for 0.2 s is in the air. Hops reach -2 to 0 m/s² (`daily_life_20hz`), the fastest of 375
+touch-and-go squats 3.0 m/s² (`squat_sets`)."""
+
+DOUBTFUL_BELOW = 1.0
+"""Log-odds below the threshold down to which a movement waits for a clear repetition that is like it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class JudgeParameters:
+    """What decides that a movement is a repetition."""
+
+    weights: CounterWeights | None = None
+    """Fitted weights; ``None`` for those that ship."""
+    least_probability: float = 0.25
+    """Probability from which a movement counts: a lifter minds a missed repetition three times as much as one too many,
+    and a lone one too many makes no set."""
+    personal: PersonalShift = field(default_factory=PersonalShift)
+    """What was learnt of this person."""
+
+    @property
+    def fitted(self) -> CounterWeights:
+        """The weights in use."""
+        return shipped_weights() if self.weights is None else self.weights
+
+    @property
+    def threshold_log_odds(self) -> float:
+        """Log-odds from which a repetition is clear."""
+        return math.log(self.least_probability / (1 - self.least_probability)) - self.personal.counting
+
+
+BENT_RAD = math.radians(35)
+"""Between repetitions people stay up to 25° forward (`squat_sets`). Who is bent further and rises in between is at the
+bottom, not at the top."""
+
+NOT_GRAVITY_M_S2 = 3.0
+"""A hip that is still at start and end has a mean vertical specific force of 9.81; offset and scale of cheap
+accelerometers add up to 1.1 m/s² (DESIGN.md), 0.3 m/s in the velocity at the end of a swing 0.4 m/s²."""
+
+UPRIGHT_RAD = math.radians(10)
+"""A repetition that begins at rest within 10° of quiet standing begins in standing: between touch-and-go repetitions
+people stay 14-25° forward (`squat_sets`)."""
+
+OTHER_POSTURE_RAD = math.radians(25)
+"""A movement that ends in a posture further than this from the one in which it began did not come back to standing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doubtful:
+    """A repetition that counts only together with the next one, if that is clear and like it.
+
+    Attributes
+    ----------
+    repetition : Repetition
+        As it was measured.
+    reason : str
+        Why it does not count by itself.
+    """
+
+    repetition: Repetition
+    reason: str
+
+    @property
+    def rejected(self) -> RejectedMovement:
+        """The movement, if it does not count."""
+        one = self.repetition
+        return RejectedMovement(one.start_s, one.end_s, self.reason, None, one.counting_log_odds)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decision:
+    """What was decided of the likeliest candidate, and the figures and curves by which it was measured."""
+
+    candidate: Candidate
+    figures: MovementFigures
+    verdict: Repetition | Doubtful | RejectedMovement | None
+
+
+RECENT = 6
+"""So many repetitions are remembered for telling the pattern of the next."""
+
+
+class PatternTeller:
+    """Tell the pattern of one repetition after the other: each by itself, and by those before that resemble it.
+
+    Parameters
+    ----------
+    shift : float
+        What is added to the log-odds of a hinge: see :mod:`imu.motion.personal`.
+    """
+
+    def __init__(self, shift: float = 0.0) -> None:
+        self._shift = shift
+        self._recent: deque[tuple[Repetition, float]] = deque(maxlen=RECENT)
+
+    def tell(self, repetition: Repetition) -> Repetition:
+        """Return the next repetition with its pattern and confidence, whatever it had before."""
+        own = (repetition.hinge_log_odds or 0.0) + self._shift
+        alike = [odds for other, odds in self._recent if resemble(other, repetition)]
+        self._recent.append((repetition, own))
+        pattern, confidence = tell_pattern(own, alike)
+        return replace(repetition, pattern=pattern, confidence=confidence)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Weighed:
+    candidate: Candidate
+    figures: MovementFigures
+    evidence: Array
+    log_odds: float
+
+
+class Judge:
+    """Decide for each candidate, once and for good, whether it is a repetition and of which pattern."""
+
+    def __init__(self, parameters: JudgeParameters | None = None) -> None:
+        self._parameters = parameters or JudgeParameters()
+        self._weights = self._parameters.fitted
+        self._sagittal_plane = SagittalPlane()
+        self._patterns = PatternTeller(self._parameters.personal.hinge)
+
+    def decide(self, candidates: Sequence[Candidate]) -> Decision:
+        """Return what the likeliest of the candidates is; they differ in when the movement began.
+
+        It is the first, which begins where the network says, unless another is clearly likelier.
+        """
+        weighed = [self._weigh(candidate) for candidate in candidates]
+        chosen = max(weighed, key=lambda one: one.log_odds)
+        if chosen.log_odds < weighed[0].log_odds + CLEARLY_BETTER:
+            chosen = weighed[0]
+        return Decision(chosen.candidate, chosen.figures, self._verdict(chosen))
+
+    def _weigh(self, candidate: Candidate) -> _Weighed:
+        figures = candidate.measure(self._sagittal_plane)
+        values = evidence(candidate, figures)
+        return _Weighed(candidate, figures, values, self._weights.counting.log_odds(values))
+
+    def _verdict(self, weighed: _Weighed) -> Repetition | Doubtful | RejectedMovement | None:
+        """Return the repetition, or the movement with the reason why it does not count; None for one of no size."""
+        candidate, figures, log_odds = weighed.candidate, weighed.figures, weighed.log_odds
+        start_s, end_s = float(figures.time_s[figures.start]), float(figures.time_s[figures.end])
+        small = figures.size_m < LEAST_SIZE_M
+        if small and candidate.moved_only:
+            return None
+        reason = impossible(candidate, figures)
+        if reason is not None:
+            return RejectedMovement(start_s, end_s, reason)
+        short = self._parameters.threshold_log_odds - log_odds
+        if candidate.moved_only or small or short > DOUBTFUL_BELOW:
+            reason = "too small" if small else self._reason(candidate, weighed.evidence)
+            return RejectedMovement(start_s, end_s, reason, None, log_odds)
+        hinge_log_odds = self._weights.pattern.hinge_log_odds(
+            figures.peak_angle_rad, figures.hip_drop_m, candidate.ending.hinge_log_odds
+        )
+        repetition = replace(
+            _repetition(figures, candidate.ending.seen_s, log_odds),
+            hinge_log_odds=hinge_log_odds,
+            drop_from_standing=candidate.started_at_rest and figures.tilt_at_start_rad < UPRIGHT_RAD,
+        )
+        if short > 0:
+            return Doubtful(repetition, self._reason(candidate, weighed.evidence))
+        self._sagittal_plane.learn(figures.lean)
+        return self._patterns.tell(repetition)
+
+    def accept(self, doubtful: Doubtful, confirmed_s: float) -> Repetition:
+        """Return a doubtful repetition that counts after all, announced at `confirmed_s`."""
+        return self._patterns.tell(replace(doubtful.repetition, confirmed_s=confirmed_s))
+
+    def _reason(self, candidate: Candidate, values: Array) -> str:
+        up = candidate.signals.up
+        if float(chord(up[-1:], up[0])[0]) > OTHER_POSTURE_RAD:
+            return "did not come back to standing"
+        return self._weights.counting.reason_against(values)
+
+
+def impossible(candidate: Candidate, figures: MovementFigures) -> str | None:
+    """Return in words why nothing of the kind can be a repetition; None if it can."""
+    vertical_m_s2 = candidate.signals.vertical_m_s2[figures.start : figures.end + 1]
+    lightest_m_s2 = float(np.convolve(vertical_m_s2, np.full(FLIGHT_STEPS, 1.0 / FLIGHT_STEPS), "valid").min())
+    at_ends_rad = float(np.abs(figures.trunk_angle_rad[[figures.start, figures.end]]).min())
+    turned_rad = abs(float(figures.trunk_angle_rad[figures.bottom]))
+    reasons = {
+        "cut short by a gap or the end": candidate.cut_short,
+        "leaned as far as lying down": figures.largest_tilt_rad > LARGEST_TILT_RAD,
+        "began and ended bent": at_ends_rad > max(BENT_RAD, turned_rad),
+        "sank lower than a squat": figures.hip_drop_m - figures.height_sd_m > LARGEST_DROP_M,
+        "left the ground, as in a jump": lightest_m_s2 < FLIGHT_M_S2,
+        "measured without gravity, the sensor is not right": (
+            abs(float(vertical_m_s2.mean()) - STANDARD_GRAVITY_M_S2) > NOT_GRAVITY_M_S2
+        ),
+    }
+    return next((reason for reason, holds in reasons.items() if holds), None)
+
+
+def _repetition(figures: MovementFigures, confirmed_s: float, counting_log_odds: float) -> Repetition:
+    """Return the repetition that the figures describe, of a pattern yet to be told."""
+    time, angle, velocity = figures.time_s, figures.trunk_angle_rad, figures.velocity_m_s
+    start, bottom, resume, end = figures.start, figures.bottom, figures.resume, figures.end
+    concentric_s = (end - resume) * STEP_S
+    sideways = figures.sideways_rad[start : end + 1]
+    return Repetition(
+        start_s=float(time[start]),
+        bottom_s=float(time[bottom]),
+        end_s=float(time[end]),
+        confirmed_s=confirmed_s,
+        pattern=Pattern.UNCERTAIN,
+        confidence=0.5,
+        trunk_angle_rad=figures.peak_angle_rad,
+        hip_drop_m=figures.hip_drop_m,
+        eccentric_s=(bottom - start) * STEP_S,
+        pause_s=(resume - bottom) * STEP_S,
+        concentric_s=concentric_s,
+        mean_concentric_velocity_m_s=float(figures.height_m[end] - figures.height_m[resume]) / concentric_s,
+        peak_concentric_velocity_m_s=float(velocity[resume : end + 1].max()),
+        angle_at_bottom_rad=figures.angle_at_bottom_rad,
+        sideways_tilt_rad=float(sideways[int(np.argmax(np.abs(sideways)))]),
+        turn_rad=figures.turn_rad,
+        trunk_lead_s=_trunk_lead_s(angle[start : bottom + 1], -figures.height_m[start : bottom + 1]),
+        counting_log_odds=counting_log_odds,
+    )
+
+
+def _trunk_lead_s(angle: Array, drop: Array) -> float:
+    """Return by how much the trunk reached a quarter of its peak before the hip reached a quarter of its drop."""
+    trunk = int(np.argmax(angle >= 0.25 * angle.max()))
+    hip = int(np.argmax(drop >= 0.25 * drop.max()))
+    return (hip - trunk) * STEP_S
