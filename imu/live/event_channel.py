@@ -13,7 +13,7 @@ from typing import Any
 
 from imu.live.signals import Best, Coach, Signal
 from imu.live.targets import Plan
-from imu.motion.repetitions import JudgeParameters
+from imu.motion.judge import JudgeParameters
 from imu.recordings.training_recording import TrainingRecording, open_training_recording
 from imu.recordings.training_records import RecordedEvent, TrainingMessage
 from imu.recordings.training_samples import driver_of

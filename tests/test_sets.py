@@ -1,0 +1,75 @@
+"""How repetitions that follow each other closely become sets."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from imu.motion.pattern import Pattern
+from imu.motion.repetitions import Repetition, resemble
+from imu.motion.sets import split_into_sets
+
+DURATION_S = 2.5
+
+
+def repetition(start_s: float, *, duration_s: float = DURATION_S, **changed: Any) -> Repetition:
+    """Return a squat of 45° and 0.4 m with the log-odds of a usual repetition."""
+    figures: dict[str, Any] = {
+        "start_s": start_s,
+        "bottom_s": start_s + duration_s / 2,
+        "end_s": start_s + duration_s,
+        "confirmed_s": start_s + duration_s + 0.2,
+        "pattern": Pattern.SQUAT,
+        "confidence": 0.97,
+        "trunk_angle_rad": math.radians(45),
+        "hip_drop_m": 0.4,
+        "eccentric_s": duration_s / 2,
+        "pause_s": 0.1,
+        "concentric_s": duration_s / 2 - 0.1,
+        "mean_concentric_velocity_m_s": 0.4,
+        "peak_concentric_velocity_m_s": 0.7,
+        "angle_at_bottom_rad": math.radians(40),
+        "sideways_tilt_rad": 0.0,
+        "turn_rad": 0.0,
+        "trunk_lead_s": 0.0,
+        "counting_log_odds": 1.0,
+    }
+    return Repetition(**figures | changed)
+
+
+def touch_and_go(size: int, start_s: float = 0.0, **changed: Any) -> list[Repetition]:
+    """Return repetitions that follow each other without a pause."""
+    return [repetition(start_s + i * DURATION_S, **changed) for i in range(size)]
+
+
+def sizes(repetitions: list[Repetition]) -> list[int]:
+    """Return the size of each set."""
+    return [len(one) for one in split_into_sets(repetitions)]
+
+
+def test_a_breath_of_eight_seconds_between_repetitions_splits_no_set() -> None:
+    first = touch_and_go(3)
+    assert sizes([*first, *touch_and_go(3, first[-1].end_s + 8.0)]) == [6]
+
+
+def test_one_drop_that_was_measured_wrongly_splits_no_set() -> None:
+    reps = touch_and_go(10)
+    reps[6] = repetition(reps[6].start_s, hip_drop_m=0.75)
+    assert not resemble(reps[5], reps[6])
+    assert sizes(reps) == [10]
+
+
+def test_another_exercise_without_a_rest_is_another_set() -> None:
+    hinges = touch_and_go(5, 5 * DURATION_S, trunk_angle_rad=math.radians(85), hip_drop_m=0.05)
+    assert sizes([*touch_and_go(5), *hinges]) == [5, 5]
+
+
+def test_two_movements_that_differ_are_two_lone_ones() -> None:
+    assert sizes([repetition(0.0), repetition(4.0, trunk_angle_rad=math.radians(85), hip_drop_m=0.02)]) == [1, 1]
+
+
+def test_what_comes_after_the_set_belongs_to_it_only_if_it_is_like_it_or_surely_a_repetition() -> None:
+    reps = touch_and_go(6)
+    other = {"duration_s": 4.0, "trunk_angle_rad": math.radians(60), "hip_drop_m": 0.4}
+    assert sizes([*reps, repetition(reps[-1].end_s + 1.0, counting_log_odds=-0.8, **other)]) == [6, 1]
+    assert sizes([*reps, repetition(reps[-1].end_s + 0.1, counting_log_odds=4.0, **other)]) == [7]
