@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from imu.errors import ExtraMissing, ImuError
-from imu.motion.pattern import Pattern
 from imu.motion.judge import Decision
+from imu.motion.pattern import Pattern
 from imu.report.curves import angle_curve
 from imu.report.words import printable
 from imu.samples import Array, ImuBlock
