@@ -27,7 +27,7 @@ from imu.virtual.person import (
     simulate,
     truth_to_dict,
 )
-from imu.virtual.person.sensor import Place
+from imu.virtual.person.worn_sensor import Place
 
 HEADER = "time_s,acc_x,acc_y,acc_z,gyr_x,gyr_y,gyr_z"
 DECIMALS = 4

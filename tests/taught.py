@@ -14,8 +14,7 @@ from imu.motion.pattern import Pattern
 from imu.motion.personal import PersonalShift
 from imu.session import Session, SessionParameters, SessionSummary
 from imu.store import AddRepetition, ChangePattern, Correction, DeleteRepetition
-from imu.virtual.person import Exercise, Lifter, Sensor, SimulatedSession, random_session, simulate
-from imu.virtual.person.variants import VARIANTS
+from imu.virtual.person import VARIANTS, Exercise, Lifter, Sensor, SimulatedSession, random_session, simulate
 
 FIRST_SEED = 50_000
 """Far from the seeds that the weights are fitted to."""

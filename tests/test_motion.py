@@ -23,7 +23,7 @@ from imu.motion.tracker import MotionTracker
 from imu.report.curves import _angle as curve_of
 from imu.samples import STANDARD_GRAVITY_M_S2, Array, Gap, ImuBlock
 from imu.virtual.person import Daily, Exercise, Lifter, Rest, Sensor, SimulatedSession, random_session, simulate
-from imu.virtual.person.sensor import PLACES, Place
+from imu.virtual.person.worn_sensor import PLACES, Place
 
 COUNTING, PATTERN = shipped_weights().counting, shipped_weights().pattern
 ALL_PLACES: list[Place] = list(PLACES)

@@ -41,7 +41,7 @@ from imu.virtual.person import (
     random_session,
     simulate,
 )
-from imu.virtual.person.sensor import PLACES, Place
+from imu.virtual.person.worn_sensor import PLACES, Place
 
 ALL_PLACES: list[Place] = list(PLACES)
 TWO_SETS: list[PlanItem] = [Rest(3), Exercise("air_squat", 5), Rest(20), Exercise("romanian_deadlift", 5), Rest(3)]

@@ -26,7 +26,7 @@ from imu.virtual.person import (
     truth_from_dict,
     truth_to_dict,
 )
-from imu.virtual.person.sensor import PLACES, Place
+from imu.virtual.person.worn_sensor import PLACES, Place
 
 ALL_PLACES: list[Place] = list(PLACES)
 

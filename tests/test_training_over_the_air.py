@@ -43,7 +43,8 @@ from imu.sensors.kinds import recognise
 from imu.sensors.reference import REFERENCE
 from imu.session import RepetitionCounted
 from imu.training import Training
-from imu.virtual.radio import VirtualRadio, VirtualSensor, virtual_signal
+from imu.virtual.person import virtual_signal
+from imu.virtual.radio import VirtualRadio, VirtualSensor
 from imu.virtual.radio.peripheral import LARGEST_MTU
 from imu.virtual.sensors.reference_firmware import ReferenceParameters
 from imu.virtual.sensors.reference_twin import ReferenceTwin

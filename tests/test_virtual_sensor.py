@@ -44,7 +44,8 @@ from imu.sensors.conversation import (
 from imu.sensors.kinds import recognise
 from imu.sensors.reference import REFERENCE
 from imu.session import Session
-from imu.virtual.radio import RadioConditions, VirtualRadio, virtual_signal
+from imu.virtual.person import virtual_signal
+from imu.virtual.radio import RadioConditions, VirtualRadio
 from imu.virtual.sensors import TWINS
 from imu.virtual.sensors.reference_firmware import ReferenceParameters
 from imu.virtual.sensors.reference_twin import ReferenceTwin

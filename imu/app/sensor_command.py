@@ -14,7 +14,7 @@ from pathlib import Path
 
 from imu.errors import ImuError
 from imu.recordings.recording import read_recording
-from imu.virtual.radio import LinkChange, LinkEvent, RadioConditions, VirtualRadio, VirtualSensor, virtual_signal
+from imu.virtual.radio import LinkChange, LinkEvent, RadioConditions, VirtualRadio, VirtualSensor
 from imu.virtual.sensors import TWINS
 from imu.virtual.sensors.reference_firmware import ReferenceParameters
 from imu.virtual.sensors.reference_twin import ReferenceTwin
@@ -111,6 +111,8 @@ def run_sensor(options: SensorOptions, say: Callable[[str], None]) -> None:
     """
     conditions, parameters = _conditions(options), _parameters(options)
     if options.recording is None:
+        from imu.virtual.person import virtual_signal  # noqa: PLC0415 - slow to import
+
         worn = virtual_signal(options.seed, TRAINING_S)
     else:
         worn = read_recording(options.recording).block

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from imu.bluetooth.scan import Radio, SensorChoice
 from imu.errors import SensorNotFound
-from imu.virtual.radio import VirtualRadio, virtual_signal
+from imu.virtual.radio import VirtualRadio
 from imu.virtual.sensors import TWINS
 
 VIRTUAL = "virtual"
@@ -59,6 +59,8 @@ async def radio_for(name: str | None, duration_s: float | None = None) -> AsyncI
 
 async def _add_sensor(radio: VirtualRadio, kind: str, duration_s: float) -> None:
     """Put a virtual sensor, worn by the built-in person, on the radio."""
+    from imu.virtual.person import virtual_signal  # noqa: PLC0415 - slow to import
+
     if kind not in TWINS:
         raise SensorNotFound(
             f"there is no virtual sensor {kind!r}: say virtual:KIND with one of {', '.join(TWINS)}, "

@@ -25,7 +25,8 @@ from imu.live.radios import radio_for
 from imu.live.training_run import Happened, TrainingRun, TrainingSettings
 from imu.sensors.kinds import recognise
 from imu.session import RepetitionCounted
-from imu.virtual.radio import RadioConditions, VirtualRadio, virtual_signal
+from imu.virtual.person import virtual_signal
+from imu.virtual.radio import RadioConditions, VirtualRadio
 from imu.virtual.sensors.reference_firmware import ReferenceParameters
 from imu.virtual.sensors.reference_twin import ReferenceTwin
 

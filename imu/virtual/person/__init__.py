@@ -1,21 +1,19 @@
-"""A simulated lifter with exact truth, for the virtual sensor, the tests and the training of the detector.
+"""A simulated lifter with exact truth, for the virtual sensor, the tests and the fit of the counter.
 
-Follow one repetition: `plans` or `continuous_plans` draws a session, `session` carries it out, `exercises` (of the
-`variants`; `continuous` sets, each in its `manner`), `daily` and `gait` write movements into a `script` with the help
-of a `performer`, `body` turns them into the motion of the pelvis, `measuring` into the rows of a `sensor`, and `truth`
-says what really happened.
+Follow one repetition: `plans` draws a session; `simulation` carries it out. `exercises`, `continuous_sets`,
+`daily_movements` and `gait` write movements into a `script`. `lifter` turns the script into the motion of the pelvis,
+`worn_sensor` turns that motion into the rows of a sensor, and `truth` measures each repetition on the exact motion.
 
-Knows nothing of the detector. What it is not: a measurement. Ranges come from papers and real recordings, the shapes of
-the movements are smooth steps laid over each other.
+The package uses nothing of the counter. A simulation is not a measurement: ranges come from papers and real
+recordings, and the shapes of the movements are sums of smooth steps.
 """
 
-from imu.virtual.person.continuous_plans import random_continuous_session
-from imu.virtual.person.daily import DAILY
+from imu.virtual.person.continuous_sets import Manner
+from imu.virtual.person.daily_movements import DAILY
+from imu.virtual.person.exercises import VARIANTS
 from imu.virtual.person.lifter import Lifter
-from imu.virtual.person.manner import Manner
-from imu.virtual.person.plans import random_session
-from imu.virtual.person.sensor import Sensor
-from imu.virtual.person.session import Daily, Exercise, PlanItem, Rest, SimulatedSession, simulate
+from imu.virtual.person.plans import random_continuous_session, random_session, virtual_signal
+from imu.virtual.person.simulation import Daily, Exercise, PlanItem, Rest, SimulatedSession, simulate
 from imu.virtual.person.truth import (
     DailyTruth,
     RepetitionTruth,
@@ -25,7 +23,7 @@ from imu.virtual.person.truth import (
     truth_from_dict,
     truth_to_dict,
 )
-from imu.virtual.person.variants import VARIANTS
+from imu.virtual.person.worn_sensor import Sensor
 
 __all__ = [
     "DAILY",
@@ -48,4 +46,5 @@ __all__ = [
     "simulate",
     "truth_from_dict",
     "truth_to_dict",
+    "virtual_signal",
 ]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from imu.samples import STANDARD_GRAVITY_M_S2
-from imu.virtual.person.performer import Performer
+from imu.virtual.person.lifter import Performer
 from imu.virtual.person.script import Channel, Cycle
 
 ANGLES: tuple[Channel, ...] = ("pelvis", "roll", "twist")

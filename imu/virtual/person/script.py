@@ -2,7 +2,7 @@
 
 A `Script` is a sum of pieces per channel: steps (minimum jerk), bumps, waves and quintic arcs. Every piece is twice
 continuously differentiable, and so is their sum; overlapping pieces make movements that do not stop at each key pose.
-Knows nothing of bodies: a channel is a name and a number over time.
+A channel is a name and a number over time; what it moves is defined in `lifter`.
 """
 
 from __future__ import annotations

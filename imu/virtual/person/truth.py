@@ -1,4 +1,4 @@
-"""What really happened in a simulated session, measured on the exact motion, and its JSON form.
+"""The truth of a simulated session, measured on the exact motion, and its JSON form.
 
 All times are on the recording's own (device) axis, s. In JSON, angles are in degrees and end in ``_deg``.
 """
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imu.samples import Array, read_only
-from imu.virtual.person.variants import Pattern
+from imu.virtual.person.exercises import Pattern
 
 START_SHARE = 0.05
 """A repetition lasts while the excursion is beyond this share of its peak."""
@@ -29,7 +29,7 @@ RAD_PER_M = 2.0
 
 @dataclass(frozen=True, slots=True)
 class RepetitionTruth:
-    """One repetition as it really was.
+    """One repetition, measured on the exact motion.
 
     A repetition is an excursion in the plane of hip drop and pelvis tilt. ``[start_s, end_s)`` is where its size
     is beyond 5 % of its peak, with 0.5 m counted like 1 rad. The turning point is the lowest hip of a squat and the

@@ -8,7 +8,6 @@ uses it. Importing this package does not need bumble; switching the radio on doe
 
 from imu.virtual.radio.conditions import RadioConditions
 from imu.virtual.radio.link_events import LinkChange, LinkEvent
-from imu.virtual.radio.person import virtual_signal
 from imu.virtual.radio.radio import VirtualRadio, VirtualSensor
 
-__all__ = ["LinkChange", "LinkEvent", "RadioConditions", "VirtualRadio", "VirtualSensor", "virtual_signal"]
+__all__ = ["LinkChange", "LinkEvent", "RadioConditions", "VirtualRadio", "VirtualSensor"]

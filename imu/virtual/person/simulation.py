@@ -12,16 +12,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from imu.samples import ImuBlock
-from imu.virtual.person.body import perform
-from imu.virtual.person.continuous import PerformedSet, perform_continuous_set
-from imu.virtual.person.daily import DAILY
-from imu.virtual.person.exercises import perform_set, usual_repetition
-from imu.virtual.person.lifter import Lifter
-from imu.virtual.person.manner import Manner
-from imu.virtual.person.measuring import MARGIN, body_times, carry, report, rows_per_sample
-from imu.virtual.person.performer import Performer, Span
+from imu.virtual.person.continuous_sets import Manner, PerformedSet, perform_continuous_set
+from imu.virtual.person.daily_movements import DAILY
+from imu.virtual.person.exercises import VARIANTS, Pattern, perform_set, usual_repetition
+from imu.virtual.person.lifter import Lifter, Performer, Span, perform
 from imu.virtual.person.script import Script
-from imu.virtual.person.sensor import Sensor
 from imu.virtual.person.truth import (
     DailyTruth,
     SessionTruth,
@@ -30,17 +25,17 @@ from imu.virtual.person.truth import (
     measure_continuous_set,
     measure_repetition,
 )
-from imu.virtual.person.variants import VARIANTS, Pattern
+from imu.virtual.person.worn_sensor import MARGIN, Sensor, body_times, carry, report, rows_per_sample
 
 END_S = 0.1
 """The recording runs on for this long after the plan."""
-ASKABLE = ("tilt_rad", "hip_drop_m", "eccentric_s", "pause_s", "concentric_s", "top_pause_s", "effort")
-"""What an `Exercise` may fix."""
+SETTABLE = ("tilt_rad", "hip_drop_m", "eccentric_s", "pause_s", "concentric_s", "top_pause_s", "effort")
+"""Fields of a repetition that an `Exercise` may set."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exercise:
-    """One set; what is None is drawn from the variant's usual range and the lifter's habits.
+    """One set. Fields that are None are drawn from the usual range of the variant and the habits of the lifter.
 
     Raises
     ------
@@ -58,7 +53,7 @@ class Exercise:
     top_pause_s: float | None = None
     effort: float | None = None
     manner: Manner | None = None
-    """How the set is carried out; None: standing up fully after each repetition."""
+    """Manner of a touch-and-go set; None: the lifter stands up fully after each repetition."""
 
     def __post_init__(self) -> None:
         """Check name and count."""
@@ -72,7 +67,7 @@ class Exercise:
 
 @dataclass(frozen=True, slots=True)
 class Daily:
-    """One daily movement; `duration_s` is that of its long part (the walk, the time on the chair), None: drawn.
+    """One daily movement. `duration_s` is that of its long part (the walk, the time on the chair); None draws one.
 
     Raises
     ------
@@ -101,7 +96,7 @@ PlanItem = Exercise | Daily | Rest
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SimulatedSession:
-    """The rows as received, the truth, and the exact signals on the same rows."""
+    """The rows that the sensor reports, the truth, and the exact signals on the same rows."""
 
     block: ImuBlock
     truth: SessionTruth
@@ -109,15 +104,15 @@ class SimulatedSession:
 
 
 @dataclass(frozen=True, slots=True)
-class _Happened:
-    """A plan item, the body times that it took, s, and what a set consisted of."""
+class _Performed:
+    """A plan item, its span in body time, s, and the repetitions of a set."""
 
     item: PlanItem
     span_s: Span
     performed: PerformedSet
 
 
-def _write(performer: Performer, item: PlanItem) -> _Happened:
+def _write(performer: Performer, item: PlanItem) -> _Performed:
     """Write one plan item into the script."""
     start, performed = performer.script.now_s, PerformedSet(())
     if isinstance(item, Rest):
@@ -126,17 +121,17 @@ def _write(performer: Performer, item: PlanItem) -> _Happened:
         DAILY[item.name](performer, item.duration_s)
     else:
         variant = VARIANTS[item.name]
-        asked = {name: getattr(item, name) for name in ASKABLE if getattr(item, name) is not None}
+        asked = {name: getattr(item, name) for name in SETTABLE if getattr(item, name) is not None}
         usual = replace(usual_repetition(performer, variant), **asked)
         if item.manner is None:
             performed = PerformedSet(tuple(perform_set(performer, variant, item.repetitions, usual)))
         else:
             performed = perform_continuous_set(performer, variant, item.repetitions, usual, item.manner)
-    return _Happened(item, (start, performer.script.now_s), performed)
+    return _Performed(item, (start, performer.script.now_s), performed)
 
 
-def _truth(happened: Sequence[_Happened], signals: TruthSignals, device_per_body: float) -> SessionTruth:
-    """Measure what happened on the fine signals."""
+def _truth(happened: Sequence[_Performed], signals: TruthSignals, device_per_body: float) -> SessionTruth:
+    """Measure sets and daily movements on the fine signals."""
     sets, daily = [], []
     for entry in happened:
         others = [(entry.item.name, entry.span_s)] if isinstance(entry.item, Daily) else entry.performed.other_spans_s
@@ -161,11 +156,11 @@ def simulate(plan: Sequence[PlanItem], lifter: Lifter, sensor: Sensor, seed: int
     Parameters
     ----------
     plan : sequence of Exercise, Daily and Rest
-        What happens, in order, without pauses other than those in it.
+        The movements in order; pauses are items of the plan.
     lifter, sensor : Lifter, Sensor
-        Who and with what.
+        The person and the worn sensor.
     seed : int
-        Everything else that is random follows from it.
+        All other random numbers follow from it.
 
     Raises
     ------

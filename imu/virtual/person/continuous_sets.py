@@ -1,20 +1,23 @@
 """Sets whose repetitions follow each other without standing still, carried out in a given `Manner`.
 
-The lifter stays in a braced posture between repetitions: leaning, knees not quite straight. Single movements come from
-`exercises`, what follows the last repetition from `set_ends`; what each repetition really was is measured afterwards,
-in `truth`.
+The manner of a set says what lean stays between repetitions, its tempo, breaths and fatigue, where the weight comes
+from and how the set ends. The lifter stays in a braced posture between repetitions: leaning, knees not quite straight.
+Single movements come from `exercises`; `plans` draws a manner for each set. What each repetition really was is
+measured afterwards, in `truth`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, Self, get_args
 
 import numpy as np
 
 from imu.virtual.person.exercises import (
     Posture,
     Repetition,
+    Variant,
+    descend,
     finish_lockout,
     perform_repetition,
     perform_swings,
@@ -22,11 +25,150 @@ from imu.virtual.person.exercises import (
     varied_repetition,
 )
 from imu.virtual.person.gait import Gait, go
-from imu.virtual.person.manner import Manner
-from imu.virtual.person.performer import Performer, Span
+from imu.virtual.person.lifter import Performer, Span
 from imu.virtual.person.script import Channel, Cycle
-from imu.virtual.person.set_ends import fail_repetition, let_go
-from imu.virtual.person.variants import Variant
+
+Failure = Literal["sinks", "dumped", "walked_out"]
+"""How a repetition fails: it sinks again, the weight is let go, or the lifter gets stuck and walks out of it."""
+
+LARGEST_LEAN_RAD = float(np.radians(25.0))
+"""Lean that stays between repetitions: people in `squat_sets` stay 14-25° forward of their first posture."""
+LARGEST_BEND = 0.1
+"""Share of the drop that is cut off at the top."""
+DEEP_SQUAT_M = 0.25
+"""Variants of squats at least this deep stay squats when the trunk leans far."""
+SHARES = (
+    "residual_bend",
+    "top_overlap",
+    "pelvis_overlap",
+    "breath_probability",
+    "shallowing",
+    "grinding",
+    "partial_probability",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How one set is carried out; the defaults make the plainest set.
+
+    Raises
+    ------
+    ValueError
+        If a share or probability is outside 0 to 1, a factor is not positive, or the failure is unknown.
+    """
+
+    residual_lean_rad: float = 0.0
+    """Lean of the pelvis that stays between repetitions, forward of quiet standing, rad."""
+    lean_drift: float = 0.0
+    """Share by which the residual lean grows from the middle of the set to its end; negative: it shrinks."""
+    residual_bend: float = 0.0
+    """Share of the hip drop that is left undone at the top, 0 to 1."""
+    braced_start: bool = False
+    """The lifter takes up the leaning posture before the first repetition, instead of at the end of it."""
+    upright_end: bool = False
+    """The last repetition ends in quiet standing; else the lifter stands up after it."""
+    tempo: float = 1.0
+    """Factor on the durations of descent and ascent."""
+    steady: bool = False
+    """The hip moves at constant speed down and up, as tempo squats are meant to be."""
+    top_pause_s: Span = (0.0, 0.0)
+    """Shortest and longest pause at the top of a repetition that no breath follows, s."""
+    top_overlap: float = 0.0
+    """Share of the shorter way by which a descent begins before the ascent before it has ended."""
+    pelvis_overlap: float = 0.0
+    """The same for the pelvis alone, which then turns round at the top without a halt."""
+    breath_probability: float = 0.0
+    """Probability of a breath of 1-8 s after a repetition."""
+    depth: float = 1.0
+    """Factor on the usual hip drop; below 1: a set of partial repetitions."""
+    tilt: float = 1.0
+    """Factor on the usual tilt of the pelvis."""
+    partial_probability: float = 0.0
+    """Probability that a repetition is a partial one, of 0.4-0.7 of the depth."""
+    slowing: float = 0.0
+    """Share by which the last ascent is slower than the first, besides the lifter's own fatigue."""
+    shallowing: float = 0.0
+    """Share by which the last repetition is shallower than the first."""
+    grinding: float = 0.0
+    """Probability that the last ascent grinds; the earlier ones do so with the square of their place in the set."""
+    from_floor: bool = False
+    """The weight stands on the floor before and after the set: a deadlift, or a bell to swing."""
+    failure: Failure | None = None
+    """How one more repetition fails after the last."""
+
+    def __post_init__(self) -> None:
+        """Check the values that would break the movement."""
+        for name in SHARES:
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must be 0 to 1, got {getattr(self, name)}")
+        for name in ("tempo", "depth", "tilt"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
+        if self.failure is not None and self.failure not in get_args(Failure):
+            raise ValueError(f"failure must be one of {', '.join(get_args(Failure))}, got {self.failure!r}")
+
+    @classmethod
+    def random(cls, rng: np.random.Generator, variant: Variant) -> Self:
+        """Draw a manner for a set of `variant`.
+
+        Three sets in four keep a lean of 0-25°. One set in six is very fast (0.3-0.6 of the usual durations), one in
+        six slow (1.6-3 times). Swings keep their rhythm, because a bell swings as fast as its weight lets it.
+        """
+        tempo = _random_tempo(rng, variant)
+        turns = bool(rng.random() < 0.6) or variant.ballistic
+        breathes = rng.random() < 0.35 and not variant.ballistic
+        tires = rng.random() < 0.4 and not variant.ballistic
+        fails = rng.random() < 0.08 and not variant.ballistic
+        squat = variant.pattern == "squat"
+        return cls(
+            residual_lean_rad=_mostly(rng, 0.75, (0, LARGEST_LEAN_RAD), (0, float(np.radians(4)))),
+            lean_drift=float(rng.uniform(-0.3, 0.8)),
+            residual_bend=_mostly(rng, 0.5, (0, LARGEST_BEND), (0, 0)),
+            braced_start=bool(rng.random() < 0.5),
+            upright_end=bool(rng.random() < 0.3),
+            tempo=tempo,
+            steady=bool(rng.random() < (0.6 if tempo > 1.6 else 0.1)) and not variant.ballistic,
+            top_pause_s=(0.0, 0.0) if turns else (0.0, float(rng.uniform(0.1, 1.0))),
+            top_overlap=_mostly(rng, 0.5, (0, 0.3), (0, 0)) if turns else 0.0,
+            pelvis_overlap=_mostly(rng, 0.6, (0, 0.4), (0, 0)) if turns else 0.0,
+            breath_probability=_mostly(rng, 0.5, (0.05, 0.3), (0.3, 1.0)) if breathes else 0.0,
+            depth=_mostly(rng, 0.15, (0.4, 0.75), (0.9, 1.15)),
+            tilt=_random_tilt(rng, variant),
+            partial_probability=_mostly(rng, 0.15, (0.05, 0.3), (0, 0)),
+            slowing=float(rng.uniform(0.2, 1.5)) if tires else 0.0,
+            shallowing=float(rng.uniform(0.0, 0.4)) if tires else 0.0,
+            grinding=float(rng.uniform(0.2, 1.0)) if tires and rng.random() < 0.7 else 0.0,
+            from_floor=bool(variant.lifts_from_floor and rng.random() < 0.6),
+            failure=get_args(Failure)[int(rng.integers(3 if squat else 2))] if fails else None,
+        )
+
+
+def _mostly(rng: np.random.Generator, probability: float, usual: Span, other: Span) -> float:
+    """Draw from the `usual` span with the given probability, else from the other."""
+    return float(rng.uniform(*(usual if rng.random() < probability else other)))
+
+
+def _random_tempo(rng: np.random.Generator, variant: Variant) -> float:
+    """Draw a factor on the durations of descent and ascent, 0.3 to 3."""
+    if variant.ballistic:
+        return float(rng.uniform(0.9, 1.3))
+    kind = rng.random()
+    if kind < 1 / 6:
+        return float(rng.uniform(0.3, 0.6))
+    if kind < 1 / 3:
+        return float(rng.uniform(1.6, 3.0))
+    return float(np.exp(rng.uniform(np.log(0.6), np.log(1.6))))
+
+
+def _random_tilt(rng: np.random.Generator, variant: Variant) -> float:
+    """Draw a factor on the tilt: deep squats may lean far, hinges may be shallow."""
+    if variant.pattern == "hinge":
+        return _mostly(rng, 0.15, (0.35, 0.8), (0.85, 1.15))
+    return _mostly(rng, 0.35 if variant.hip_drop_m[0] >= DEEP_SQUAT_M else 0.0, (1.15, 1.8), (0.8, 1.15))
+
+
+# --- the repetitions of a set ----------------------------------------------------------------------------------------
 
 LARGEST_FALL_M_S2 = 5.0
 """Largest downward acceleration of the hip in an evenly spread descent; an uneven one reaches 1.7 times as much."""
@@ -51,7 +193,7 @@ Between = Literal["turn", "pause", "breath", "end"]
 
 @dataclass(frozen=True, slots=True)
 class PerformedSet:
-    """The body times of a set, s: its repetitions, and by name what belongs to it but is no repetition."""
+    """Spans in body time, s: the repetitions of a set, and by name its other movements."""
 
     repetition_spans_s: tuple[Span, ...]
     other_spans_s: tuple[tuple[str, Span], ...] = ()
@@ -149,7 +291,7 @@ def _in_manner(performer: Performer, variant: Variant, usual: Repetition, manner
 def _tired(
     performer: Performer, variant: Variant, repetition: Repetition, manner: Manner, progress: float
 ) -> Repetition:
-    """Return the repetition after so much of the set: slower, shallower, grinding; now and then a partial one."""
+    """Return the repetition at this progress of the set: slower, shallower, grinding, or a partial one."""
     partial = performer.uniform((0.4, 0.7)) if performer.chance(manner.partial_probability) else 1.0
     grinds = performer.chance(manner.grinding * progress**2)
     slower = 1.0 + manner.slowing * progress**2
@@ -183,7 +325,7 @@ def _top_posture(performer: Performer, usual: Repetition, manner: Manner, progre
 
 
 def _within_reach(repetition: Repetition, top_overlap: float) -> Repetition:
-    """Return the repetition as fast as a person can do it: shallower when it is meant very fast, else slower.
+    """Return the repetition within reach of a person: shallower where it is meant very fast, else slower.
 
     A lifter on both feet cannot sink faster than gravity lets them, so that a squat of 0.7 s is a shallow one.
     """
@@ -255,7 +397,7 @@ def _what_follows(performer: Performer, manner: Manner) -> Between:
 
 
 def _stay_at_top(performer: Performer, manner: Manner, top: Posture, after: Between) -> None:
-    """Breathe or pause at the top, if the lifter does."""
+    """Breathe or pause at the top, where the set has that."""
     if after == "breath":
         _breathe(performer, top, performer.uniform((1.0, 8.0)))
     elif after == "pause":
@@ -285,3 +427,77 @@ def _breathe(performer: Performer, top: Posture, duration_s: float) -> None:
         performer.excursion("lateral", script.now_s, shift_s, performer.side() * performer.uniform((0.0, 0.04)))
         performer.wait(max(start + 0.7 * duration_s - script.now_s, 0.0))
         _brace(performer, top, 0.3 * duration_s)
+
+
+# --- what follows the last repetition --------------------------------------------------------------------------------
+
+LIMBS: tuple[Channel, ...] = ("thigh", "trunk", "pelvis")
+
+
+def let_go(performer: Performer, variant: Variant, repetition: Repetition) -> Span:
+    """Put the weight back on the floor, let go, and stand up empty-handed; return the body times, s.
+
+    With a bell that swings, the way down is that of one more swing.
+    """
+    script, start = performer.script, performer.script.now_s
+    down = repetition.eccentric_s * (1.0 if variant.ballistic else performer.uniform((0.6, 1.1)))
+    descend(performer, variant, replace(repetition, eccentric_s=down, pelvis_early=0.0), start)
+    _knock(performer, start + 0.97 * down, 6.0)
+    performer.wait(down + performer.uniform((0.2, 1.5)))
+    _rise(performer, performer.seconds((0.8, 1.8)))
+    return start, script.now_s
+
+
+def fail_repetition(performer: Performer, variant: Variant, repetition: Repetition, failure: Failure) -> Span:
+    """Go down, rise a little and get stuck; return the body times until the lifter stands again, s.
+
+    ``sinks``: down again onto pins or the floor, a rest, and up without the weight. ``dumped``: the weight is let go
+    while stuck, and the lifter comes up quickly with a step. ``walked_out``: the lifter comes up slowly in small steps.
+    """
+    script, start = performer.script, performer.script.now_s
+    descend(performer, variant, repetition, start)
+    script.move("strain", start, repetition.eccentric_s, 1.0)
+    performer.wait(repetition.eccentric_s + performer.uniform((0.0, 0.5)))
+    bottom = {channel: script.level[channel] for channel in LIMBS}
+    reached = performer.uniform((0.35, 0.7) if failure == "walked_out" else (0.05, 0.5))
+    _move_to_share(performer, bottom, 1.0 - reached, performer.uniform((0.7, 2.0)))
+    performer.wait(performer.uniform((0.2, 1.8)))
+    script.move("strain", script.now_s, 0.5, -1.0)
+    if failure == "sinks":
+        sink_s = performer.uniform((0.5, 1.6))
+        _knock(performer, script.now_s + 0.97 * sink_s, 8.0)
+        _move_to_share(performer, bottom, performer.uniform((0.95, 1.05)), sink_s)
+        performer.wait(performer.uniform((0.3, 4.0)))
+        _rise(performer, performer.seconds((0.9, 1.8)))
+    elif failure == "dumped":
+        _knock(performer, script.now_s + performer.uniform((0.2, 0.5)), 12.0)
+        _rise(performer, performer.uniform((0.5, 1.0)))
+    else:
+        rise_s = performer.uniform((1.5, 3.0))
+        _rise(performer, rise_s)
+        script.now_s -= rise_s
+    if failure != "sinks" or performer.chance(0.5):
+        stride_hz, speed = performer.uniform((0.5, 1.0)), performer.uniform((-0.3, 0.5))
+        gait = Gait(stride_hz, speed, 0.012, performer.uniform((1.0, 4.0)), pelvis_lean_rad=0.02)
+        go(performer, gait, performer.uniform((1.5, 3.0)) if failure != "walked_out" else rise_s + 0.5)
+    return start, script.now_s
+
+
+def _rise(performer: Performer, duration_s: float) -> None:
+    """Stand up from where the lifter is."""
+    start, profile = performer.script.now_s, performer.profile()
+    for channel in LIMBS:
+        performer.script.move_to(channel, start, duration_s, 0.0, profile)
+    performer.wait(duration_s)
+
+
+def _move_to_share(performer: Performer, bottom: dict[Channel, float], share: float, duration_s: float) -> None:
+    """Move to a share of the posture at the bottom."""
+    for channel, level in bottom.items():
+        performer.script.move_to(channel, performer.script.now_s, duration_s, share * level)
+    performer.wait(duration_s)
+
+
+def _knock(performer: Performer, time_s: float, largest_m_s2: float) -> None:
+    """Add the knock of a weight that touches down."""
+    performer.script.bump("height", time_s, 0.03, -performer.uniform((0.3, largest_m_s2)) * 0.03**2 / 6)

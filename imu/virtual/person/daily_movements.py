@@ -1,4 +1,4 @@
-"""Daily movements, which are not repetitions: chairs, floors, cars, shoes, weights, standing about.
+"""Daily movements, which are not repetitions: chairs, floors, cars, shoes, weights, quiet pastimes.
 
 Each function writes one movement into the script, from standing back to standing. `duration_s` is that of the long
 part; None draws one.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from imu.virtual.person.gait import Gait, few_steps, go, jogging, jump, jumps_in_a_row, stairs_down, stairs_up, walking
-from imu.virtual.person.performer import Performer
+from imu.virtual.person.lifter import Performer
 from imu.virtual.person.script import Channel, Cycle
 
 TURNING: tuple[Channel, ...] = ("roll", "twist")
