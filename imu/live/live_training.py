@@ -60,9 +60,11 @@ MESSAGE_SHOWN_S = {Gravity.NOTE: 15.0, Gravity.CAUTION: 60.0, Gravity.PROBLEM: m
 """How long a message stands."""
 MESSAGES = 3
 """At most this many messages are shown, the latest."""
-STILL_DROP_M, STILL_TILT_RAD = 0.05, math.radians(35)
-"""A person stands whose hip is above and whose trunk tilts less: between repetitions people stay up to 25° forward."""
-STILL_S = 1.5
+STANDING_DROP_M, STANDING_TILT_RAD = 0.05, math.radians(35)
+"""A person stands whose hip sinks and whose trunk tilts less: between repetitions people stay up to 25° forward."""
+STILL_TILT_RAD = math.radians(5)
+"""The trunk of a person who stands still turns by less: breathing and sway stay below 2°."""
+STILL_S = 1.8
 """Standing for this long after a repetition is shown as a rest at once; it ends silently if another one follows."""
 LEAST_BEFORE_REST = 2
 """A lone repetition is no set, and no rest follows it."""
@@ -92,7 +94,7 @@ class LiveTraining:
         self._told: list[_Told] = []  # the latest first
         self._linked_s: float | None = None
         self._battery_was_low = False
-        self._still_since_s: float | None = None
+        self._still_since: tuple[float, Posture] | None = None
         self._stood_still = False  # since the last repetition, for long enough
         self._rest_target_s = rest_target_s
         self._facts = LiveView()  # what does not depend on the time
@@ -116,12 +118,17 @@ class LiveTraining:
         """
         self._clock.tick(now_s, latest_sample_s)
         self._facts = replace(self._facts, posture=posture)
-        if posture is None or posture.hip_drop_m > STILL_DROP_M or posture.trunk_tilt_rad > STILL_TILT_RAD:
-            self._still_since_s = None
-        elif self._still_since_s is None:
-            self._still_since_s = self._clock.session_s
-        if self._still_since_s is not None and self._coach.going_on:
-            still_since_s = max(self._still_since_s, self._coach.going_on[-1].end_s)
+        self._look_for_rest(posture)
+
+    def _look_for_rest(self, posture: Posture | None) -> None:
+        """See whether the person has stood still since the last repetition for as long as a rest takes to be shown."""
+        since = self._still_since
+        if posture is None or posture.hip_drop_m > STANDING_DROP_M or posture.trunk_tilt_rad > STANDING_TILT_RAD:
+            self._still_since = None
+        elif since is None or abs(posture.trunk_tilt_rad - since[1].trunk_tilt_rad) > STILL_TILT_RAD:
+            self._still_since = self._clock.session_s, posture
+        if self._still_since is not None and self._coach.going_on:
+            still_since_s = max(self._still_since[0], self._coach.going_on[-1].end_s)
             self._stood_still |= self._clock.session_s - still_since_s >= STILL_S
 
     def take(self, happened: Event | Notice | Link) -> list[Signal]:
