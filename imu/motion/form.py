@@ -201,7 +201,7 @@ class _Trace:
     """Angles and the hip's motion over the steps of a movement."""
 
     angle: Array
-    sideways: Array
+    left: Array  # (3,), sensor frame
     height_m: Array
     velocity_m_s: Array
     speed: Array
@@ -225,7 +225,7 @@ def _trace(
     height = motion.height_m + SENSOR_ABOVE_HIP_M * (first - np.cos(angle))
     velocity = sensor_velocity + SENSOR_ABOVE_HIP_M * np.sin(angle) * angle_rate
     speed = np.hypot(velocity, TRUNK_LEVER_M * angle_rate)
-    return _Trace(angle, -np.arcsin(np.clip(path @ left, -1.0, 1.0)), height, velocity, speed, lean)
+    return _Trace(angle, left, height, velocity, speed, lean)
 
 
 COARSE_VELOCITY_SD_M_S, COARSE_HEIGHT_SD_M = 0.3, 0.06
@@ -352,7 +352,7 @@ class Candidate:
         return MovementFigures(
             time_s=signals.time_s[inside],
             trunk_angle_rad=trace.angle[inside],
-            sideways_rad=trace.sideways[inside],
+            sideways_rad=-np.arcsin(np.clip(trace.lean.path[inside] @ trace.left, -1.0, 1.0)),
             height_m=trace.height_m[inside] - trace.height_m[start],
             velocity_m_s=trace.velocity_m_s[inside],
             lean=Lean(trace.lean.path[inside], trace.lean.sinking, trace.lean.from_rest),
