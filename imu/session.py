@@ -131,7 +131,7 @@ class RestBegan:
 
 @dataclass(frozen=True, slots=True)
 class SetClosed:
-    """A set is over: nobody moved for `SessionParameters.rest_between_sets_s`."""
+    """A set is over: no repetition followed for `SessionParameters.rest_between_sets_s`."""
 
     training_set: TrainingSet
 

@@ -16,7 +16,7 @@ from imu.motion.evidence import EVIDENCE, evidence
 from imu.motion.fitted import shipped_weights
 from imu.motion.form import Candidate, Lean, MovementFigures, SagittalPlane
 from imu.motion.height import Standing, VerticalEstimator, VerticalParameters
-from imu.motion.pattern import LEAST_CONFIDENCE, Pattern, PatternWeights, tell_pattern
+from imu.motion.pattern import LEAST_CONFIDENCE, Pattern, PatternWeights, classify_pattern
 from imu.motion.resampling import EvenBlock, Resampler
 from imu.motion.signals import STEP_S, MotionSignals, SignalBuilder, chord, run_lengths
 from imu.motion.tracker import MotionTracker
@@ -449,7 +449,7 @@ def test_log_odds_rise_with_each_rad_of_lean() -> None:
 @settings(max_examples=100, deadline=None)
 @given(bias=st.floats(-1e4, 1e4), peak=st.floats(0, 2), drop=st.floats(0, 1))
 def test_confidence_is_a_probability_and_uncertain_means_close(bias: float, peak: float, drop: float) -> None:
-    pattern, confidence = tell_pattern(hinge_log_odds(figures_of(peak, drop), replace(PATTERN, bias=bias)))
+    pattern, confidence = classify_pattern(hinge_log_odds(figures_of(peak, drop), replace(PATTERN, bias=bias)))
     assert 0.5 <= confidence <= 1.0
     assert (pattern is Pattern.UNCERTAIN) == (confidence < LEAST_CONFIDENCE)
     assert pattern is not Pattern.MIXED

@@ -306,7 +306,7 @@ def _leaning(steps: Array, repetition: LabelledRepetition, lean_rad: float, *, f
 
 
 def _agreeing(steps: Array, height: Array, sigma: float) -> Array:
-    """Return steps of which posture and height are smooth, and the vertical acceleration follows from the height."""
+    """Return steps with smooth posture and height, and the vertical acceleration that follows from the height."""
     agreeing = steps.copy()
     agreeing[:, UP] = _normalised(smoothed(steps[:, UP], sigma))
     vertical = vertical_of(steps)

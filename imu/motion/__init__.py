@@ -1,1 +1,1 @@
-"""Pure signal processing: samples in, repetitions out. Knows no sensor, clock, file or event loop."""
+"""Pure signal processing: samples in, repetitions out. No sensor, clock, file or event loop in here."""

@@ -76,7 +76,7 @@ class _Means:
 
 
 class _LeakyIntegral:
-    """The running integral of signals (k, n), of which each leaks away with its own time constant."""
+    """The running integral of signals (k, n); each leaks away with its own time constant."""
 
     def __init__(self, leaks_s: tuple[float, ...]) -> None:
         self._kept = [math.exp(-ROW_S / leak) for leak in leaks_s]

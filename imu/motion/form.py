@@ -1,6 +1,6 @@
 """What one movement shows: angles, drop, times, velocities, and how it was done.
 
-This module refuses to decide what the movement was.
+Whether the movement was a repetition, :mod:`imu.motion.judge` decides.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ MOVING_OF_PEAK = 0.08
 GymAware manuals)."""
 
 LEAST_KNOWN = 0.1
-"""The square of 18°: a plane of which less has been seen is not known."""
+"""The square of 18°: with smaller leans the plane is not known."""
 
 CONTRADICTED_RAD = 0.26
-"""15°: nobody leans back by that much and sinks."""
+"""15°: people do not lean back by that much while they sink."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,11 +69,11 @@ class Lean:
 class SagittalPlane:
     """The forward direction in the sensor frame, learnt from the leans of the repetitions themselves.
 
-    The plane is the main direction of a lean. Which of its sides is forward, the descent tells: whoever sinks leans
-    forward, to keep the feet under the centre of mass. The larger side would tell less: on a seat the pelvis rolls back
-    by 50°, and some people's belts tilt back at the bottom of a squat (SisFall, sensor at the front: the larger side is
-    forward in 0.88 of squats and 0.72 of chairs, the descent's in 0.95 and 0.93). Leans accumulate as directions
-    weighted with the square of the lean in the descent, so a hinge outweighs ten squats.
+    The plane is the main direction of a lean. Its forward side is the one to which the descent leans: people who sink
+    lean forward, to keep the feet under the centre of mass. The larger side would be worse: on a seat the pelvis
+    rolls back by 50°, and some people's belts tilt back at the bottom of a squat (SisFall, sensor at the front: the
+    larger side is forward in 0.88 of squats and 0.72 of chairs, the descent's in 0.95 and 0.93). Leans accumulate as
+    directions weighted with the square of the lean in the descent, so a hinge outweighs ten squats.
     """
 
     def __init__(self) -> None:
@@ -88,7 +88,7 @@ class SagittalPlane:
     def forward(self, lean: Lean, standing_up: Array) -> Array:
         """Return the unit direction in which `up` moves when this person bends forward.
 
-        Where the descent of this very movement leans clearly the other way, it is believed.
+        Where the descent of this movement leans clearly the other way, its direction is reversed.
 
         Parameters
         ----------

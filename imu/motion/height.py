@@ -18,7 +18,7 @@ the posterior is Gaussian too (Gaussian process regression with these basis func
 section 2.7). Each measurement is taken in by one update, as in a Kalman filter whose state does not change. The height
 comes with a standard deviation that says whether it means something.
 
-This module refuses to decide what the movement was.
+Whether the movement was a repetition, :mod:`imu.motion.judge` decides.
 """
 
 from __future__ import annotations

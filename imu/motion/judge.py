@@ -12,7 +12,7 @@ import numpy as np
 from imu.motion.evidence import evidence
 from imu.motion.fitted import CounterWeights, shipped_weights
 from imu.motion.form import Candidate, MovementFigures, SagittalPlane
-from imu.motion.pattern import Pattern, tell_pattern
+from imu.motion.pattern import Pattern, classify_pattern
 from imu.motion.personal import PersonalShift
 from imu.motion.repetitions import RejectedMovement, Repetition, resemble
 from imu.motion.signals import STEP_S, chord
@@ -114,11 +114,11 @@ class Decision:
 
 
 RECENT = 6
-"""So many repetitions are remembered for telling the pattern of the next."""
+"""Number of repetitions that are remembered to classify the next one."""
 
 
-class PatternTeller:
-    """Tell the pattern of one repetition after the other: each by itself, and by those before that resemble it.
+class PatternClassifier:
+    """Classify one repetition after the other: each by itself, and by those before that resemble it.
 
     Parameters
     ----------
@@ -130,12 +130,12 @@ class PatternTeller:
         self._shift = shift
         self._recent: deque[tuple[Repetition, float]] = deque(maxlen=RECENT)
 
-    def tell(self, repetition: Repetition) -> Repetition:
-        """Return the next repetition with its pattern and confidence, whatever it had before."""
+    def classify(self, repetition: Repetition) -> Repetition:
+        """Return the next repetition with its pattern and confidence; earlier values are replaced."""
         own = (repetition.hinge_log_odds or 0.0) + self._shift
         alike = [odds for other, odds in self._recent if resemble(other, repetition)]
         self._recent.append((repetition, own))
-        pattern, confidence = tell_pattern(own, alike)
+        pattern, confidence = classify_pattern(own, alike)
         return replace(repetition, pattern=pattern, confidence=confidence)
 
 
@@ -148,13 +148,13 @@ class _Weighed:
 
 
 class Judge:
-    """Decide for each candidate, once and for good, whether it is a repetition and of which pattern."""
+    """Decide for each candidate whether it is a repetition and what its pattern is; decisions are final."""
 
     def __init__(self, parameters: JudgeParameters | None = None) -> None:
         self._parameters = parameters or JudgeParameters()
         self._weights = self._parameters.fitted
         self._sagittal_plane = SagittalPlane()
-        self._patterns = PatternTeller(self._parameters.personal.hinge)
+        self._patterns = PatternClassifier(self._parameters.personal.hinge)
 
     def decide(self, candidates: Sequence[Candidate]) -> Decision:
         """Return what the likeliest of the candidates is; they differ in when the movement began.
@@ -199,11 +199,11 @@ class Judge:
         if short > 0:
             return Doubtful(repetition, self._reason(candidate, weighed.evidence))
         self._sagittal_plane.learn(figures.lean)
-        return self._patterns.tell(repetition)
+        return self._patterns.classify(repetition)
 
     def accept(self, doubtful: Doubtful, confirmed_s: float) -> Repetition:
         """Return a doubtful repetition that counts after all, announced at `confirmed_s`."""
-        return self._patterns.tell(replace(doubtful.repetition, confirmed_s=confirmed_s))
+        return self._patterns.classify(replace(doubtful.repetition, confirmed_s=confirmed_s))
 
     def _reason(self, candidate: Candidate, values: Array) -> str:
         up = candidate.signals.up
@@ -232,7 +232,7 @@ def impossible(candidate: Candidate, figures: MovementFigures) -> str | None:
 
 
 def _repetition(figures: MovementFigures, confirmed_s: float, counting_log_odds: float) -> Repetition:
-    """Return the repetition that the figures describe, of a pattern yet to be told."""
+    """Return the repetition that the figures describe, without a pattern yet."""
     time, angle, velocity = figures.time_s, figures.trunk_angle_rad, figures.velocity_m_s
     start, bottom, resume, end = figures.start, figures.bottom, figures.resume, figures.end
     concentric_s = (end - resume) * STEP_S

@@ -25,16 +25,16 @@ class Pattern(StrEnum):
 
 
 SET_SHARE = 0.8
-"""A set is of one pattern if at least so many of its repetitions that have one are."""
+"""Share of the repetitions with a pattern that must agree for the set to have it."""
 
 
 def pattern_of_set(patterns: Iterable[Pattern]) -> Pattern:
     """Return the pattern of four in five of the repetitions that have one, else mixed; uncertain if none has one."""
-    told = [pattern for pattern in patterns if pattern is not Pattern.UNCERTAIN]
-    if not told:
+    known = [pattern for pattern in patterns if pattern is not Pattern.UNCERTAIN]
+    if not known:
         return Pattern.UNCERTAIN
     for pattern in (Pattern.SQUAT, Pattern.HINGE):
-        if told.count(pattern) >= SET_SHARE * len(told):
+        if known.count(pattern) >= SET_SHARE * len(known):
             return pattern
     return Pattern.MIXED
 
@@ -88,7 +88,7 @@ def drop_to_tilt(peak_angle_rad: float, hip_drop_m: float) -> float:
     return math.log((max(hip_drop_m, 0.0) + LEAST_DROP_M) / (max(peak_angle_rad, 0.0) + LEAST_TILT_RAD))
 
 
-def tell_pattern(own_log_odds: float, alike: Sequence[float] = ()) -> tuple[Pattern, float]:
+def classify_pattern(own_log_odds: float, alike: Sequence[float] = ()) -> tuple[Pattern, float]:
     """Return the pattern of a repetition and the probability that it is right (uncertain: that of the likelier one).
 
     Parameters

@@ -1,14 +1,14 @@
 """One person's answers to the two questions that every movement is asked (a repetition? a hinge?) -> two shifts.
 
-People have habits that no fit on other people knows: one leans in every squat, one bows while picking things up. Each
+People have habits that a fit on other people lacks: one leans in every squat, one bows while picking things up. Each
 question is decided by log-odds, and a habit shows as log-odds that are too high or too low by about the same in all
 that this person does. So what is learnt is one number for each question, added to its log-odds: the threshold moves,
 and what speaks for or against stays as it was.
 
-The number is the likeliest one under a Gaussian prior around 0 (a logistic regression of which only the bias is
+The number is the likeliest one under a Gaussian prior around 0 (a logistic regression in which only the bias is
 free), and it is bounded: a few slips of the keyboard change little, and no corrections at all turn a clear case.
 
-This module refuses to know what was corrected (see :mod:`imu.store.learning`).
+The witnesses come from corrections (:mod:`imu.store.learning`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LARGEST_SHIFT = 1.0
 The repetitions of the sample recordings are clearer, all of them."""
 
 PRIOR_SD = 1.5
-"""How far apart people are taken to be, in log-odds: one set told wrongly moves the threshold by half its bound."""
+"""Assumed spread of people, in log-odds: one set classified wrongly moves the threshold by half its bound."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,6 @@ gained are kept whatever the input rate, and a fast input is averaged rather tha
 Any cutting of the stream into blocks gives the same output, bit for bit: running sums carry on from the
 last value, and everything else is computed row by row. Inside, a channel is a row of ``(7, n)``: sums along time
 then run along memory, three times as fast.
-
-This module refuses to know what the samples mean.
 """
 
 from __future__ import annotations

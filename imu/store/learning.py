@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from imu.motion.judge import JudgeParameters, PatternTeller
+from imu.motion.judge import JudgeParameters, PatternClassifier
 from imu.motion.pattern import Pattern
 from imu.motion.personal import PersonalShift, Witness, likeliest_shift
 from imu.motion.repetitions import Repetition
@@ -156,8 +156,8 @@ def learn(lessons: Sequence[Lesson], judge: JudgeParameters | None = None) -> Le
         return int((movement.log_odds + shift >= threshold) is not movement.answer)
 
     def mistold(one_set: ToldSet, shift: float) -> int:
-        teller = PatternTeller(shift)
-        told = [teller.tell(repetition).pattern for repetition in one_set.repetitions]
+        classifier = PatternClassifier(shift)
+        told = [classifier.classify(repetition).pattern for repetition in one_set.repetitions]
         return sum(pattern is not right for pattern, right in zip(told, one_set.patterns, strict=True))
 
     def in_set(one_set: ToldSet) -> list[Witness]:
