@@ -1,13 +1,17 @@
-"""The virtual sensor: the real Bluetooth client, a radio in software, and a twin of a sensor at the other end.
+"""The virtual radio: the real Bluetooth client, a radio in software, and a virtual sensor at the other end.
 
-Follow one sample: `person` moves, a twin (:mod:`imu.virtual.sensors`) measures and packs, `peripheral` carries the
-bytes to its `controller`, `link` lets them through when the radio can, and `backend` hands them to bleak as its own
-backends do. `adapter` is this computer's end, `serving` lets other processes in, and `radio` is the whole for whoever
-uses it. Importing this package does not need bumble; switching the radio on does.
+Follow one sample: a twin (`imu.virtual.sensors`) measures and packs what the person does, `peripheral` carries the
+bytes to its Bluetooth controller, `air` delivers them at connection events, and `bleak_backend` hands them to bleak as
+bleak's own backends do. `adapter` is this computer's end of the air and the entrance for other processes.
+`virtual_radio` is the whole, for applications and tests.
+
+All time comes from the event loop. A loop whose clock runs fast (`tests/fast_clock.py`) therefore runs the radio, the
+twins, bleak and our client fast, with the same order of events.
+
+Importing this package does not need bumble; switching the radio on does.
 """
 
-from imu.virtual.radio.conditions import RadioConditions
-from imu.virtual.radio.link_events import LinkChange, LinkEvent
-from imu.virtual.radio.radio import VirtualRadio, VirtualSensor
+from imu.virtual.radio.conditions import LinkChange, LinkEvent, RadioConditions
+from imu.virtual.radio.virtual_radio import VirtualRadio, VirtualSensor
 
 __all__ = ["LinkChange", "LinkEvent", "RadioConditions", "VirtualRadio", "VirtualSensor"]

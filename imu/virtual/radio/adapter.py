@@ -1,9 +1,7 @@
-"""The Bluetooth adapter of this computer on the virtual radio: what ``hci0`` is to a Linux program.
+"""The ends of the virtual radio at computers: the adapter of this one, and a door for other processes.
 
-One bumble host on one controller, shared by all scanners and clients; either on the virtual air of this process, or on
-a controller elsewhere (``tcp-client:HOST:PORT`` and every other transport that bumble knows). A controller elsewhere
-may vanish and come back: then all links are lost, and the next scan or connection opens it anew. This module refuses
-to know bleak and GATT.
+The adapter is what ``hci0`` is to a Linux program. Through the door, programs of other processes put their own
+controllers onto the air of this one.
 """
 
 from __future__ import annotations
@@ -18,35 +16,34 @@ from bumble import core, hci
 from bumble.device import Advertisement, Connection, Device
 from bumble.host import Host
 from bumble.transport import open_transport
-from bumble.transport.common import Transport, TransportLostError
+from bumble.transport.common import StreamPacketSink, StreamPacketSource, Transport, TransportLostError
 
-from imu.virtual.radio.controller import Controller
-from imu.virtual.radio.link import RadioLink
+from imu.virtual.radio.air import Controller, RadioLink
 
 ANSWER_WITHIN_S = 5.0
-"""Whatever does not answer within this is no Bluetooth controller."""
+"""Time within which a Bluetooth controller must answer, s."""
 
 T = TypeVar("T")
 AdvertisementHandler = Callable[[Advertisement], None]
 
 
 class AdapterGone(Exception):
-    """The controller does not answer: the simulator in another process has ended, or was never there."""
+    """The controller does not answer: the simulator in another process has ended or never ran."""
 
 
-async def to_its_end(work: Coroutine[Any, Any, T]) -> T:
-    """Await work of bumble; a caller that is cancelled leaves it to end by itself.
+async def run_to_end(work: Coroutine[Any, Any, T]) -> T:
+    """Await a request to bumble. If the caller is cancelled, the request still runs to its end.
 
-    bumble awaits with `asyncio.wait_for`, which loses cancellations on Python 3.11, and a request that is dropped
-    half-way would get its answer mixed up with that of the next.
+    bumble awaits with `asyncio.wait_for`, which loses cancellations on Python 3.11, and the late answer to a dropped
+    request would be taken for the answer to the next one.
 
     Raises
     ------
     AdapterGone
-        If bumble cancels the work, which it does when a link is lost.
+        If bumble cancels the request, which it does when a link is lost.
     """
     task = asyncio.ensure_future(work)
-    task.add_done_callback(lambda done: done.cancelled() or done.exception())  # it may fail with nobody waiting
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())  # marks the exception as retrieved
     await asyncio.wait({task})
     if task.cancelled():
         raise AdapterGone("disconnected")
@@ -54,17 +51,19 @@ async def to_its_end(work: Coroutine[Any, Any, T]) -> T:
 
 
 class Adapter:
-    """A Bluetooth adapter.
+    """The Bluetooth adapter of this computer: one bumble host on one controller, shared by all scanners and clients.
 
     Parameters
     ----------
     air : RadioLink or str
-        The virtual air of this process, or the name of a bumble transport.
+        The virtual air of this process, or the name of a bumble transport, such as ``tcp-client:HOST:PORT``. A
+        controller at a transport may vanish and come back: its links are lost, and the next scan or connection
+        opens it again.
     """
 
     def __init__(self, air: RadioLink | str) -> None:
         self._air = air
-        self._address = hci.Address.generate_static_address()  # bumble's controllers know their peers by random address
+        self._address = hci.Address.generate_static_address()  # bumble's controllers use random addresses
         self._device: Device | None = None
         self._controller: Controller | None = None
         self._transport: Transport | None = None
@@ -74,7 +73,7 @@ class Adapter:
         self._scanners: list[AdvertisementHandler] = []
 
     async def open(self) -> Device:
-        """Return the host, opened if it is not open.
+        """Return the host; open it first if necessary.
 
         Raises
         ------
@@ -96,7 +95,7 @@ class Adapter:
     async def _power_on(self, device: Device) -> None:
         try:
             async with asyncio.timeout(ANSWER_WITHIN_S):
-                await to_its_end(device.power_on())
+                await run_to_end(device.power_on())
         except (TransportLostError, TimeoutError) as silent:
             if self._transport is not None:
                 await self._transport.close()
@@ -113,7 +112,7 @@ class Adapter:
         return device
 
     async def close(self) -> None:
-        """Hang up on everything."""
+        """End all connections and switch off."""
         device, self._device = self._device, None
         self._scanners.clear()
         if device is not None:
@@ -130,7 +129,7 @@ class Adapter:
             self._transport = None
 
     def _on_lost(self, device: Device, terminated: asyncio.Future[None]) -> None:
-        """Lose every link: the controller is gone."""
+        """Report every link as lost: the controller is gone."""
         del terminated
         if self._device is device:
             self._device = None
@@ -141,21 +140,21 @@ class Adapter:
     # --- scanning ---------------------------------------------------------------------------------------------------
 
     async def add_scanner(self, handler: AdvertisementHandler, *, active: bool) -> None:
-        """Scan until there is no scanner any more; each handler gets every advertisement."""
+        """Scan until the last handler is removed; each handler receives every advertisement."""
         async with self._scanning:
             device = await self.open()
             if not device.is_scanning:
-                await to_its_end(device.start_scanning(active=active, filter_duplicates=False))
+                await run_to_end(device.start_scanning(active=active, filter_duplicates=False))
             self._scanners.append(handler)
 
     async def remove_scanner(self, handler: AdvertisementHandler) -> None:
-        """Give a handler no more; one that gets nothing is fine."""
+        """Remove a handler, if it is there; stop scanning after the last one."""
         async with self._scanning:
             if handler in self._scanners:
                 self._scanners.remove(handler)
             if not self._scanners and self._device is not None and self._device.is_scanning:
                 with contextlib.suppress(TransportLostError, AdapterGone):
-                    await to_its_end(self._device.stop_scanning())
+                    await run_to_end(self._device.stop_scanning())
 
     def _on_advertisement(self, advertisement: Advertisement) -> None:
         for handler in list(self._scanners):
@@ -164,7 +163,7 @@ class Adapter:
     # --- connecting -------------------------------------------------------------------------------------------------
 
     async def connect(self, address: hci.Address) -> Connection:
-        """Connect to an address; waits until it is heard. A cancelled request leaves nothing behind.
+        """Connect to an address as soon as it advertises. A cancelled request leaves no connection behind.
 
         Raises
         ------
@@ -179,7 +178,7 @@ class Adapter:
             try:
                 await asyncio.wait({attempt})
             except asyncio.CancelledError:
-                await self._take_back(device, attempt)
+                await self._withdraw(device, attempt)
                 raise
             if attempt.cancelled():
                 raise AdapterGone("the controller vanished")
@@ -190,10 +189,95 @@ class Adapter:
             except core.BaseBumbleError as failed:
                 raise ConnectionError(str(failed)) from failed
 
-    async def _take_back(self, device: Device, attempt: asyncio.Future[Connection]) -> None:
-        """Cancel a request to connect, and hang up if it was fulfilled meanwhile."""
-        with contextlib.suppress(core.BaseBumbleError):  # it may have been fulfilled
+    async def _withdraw(self, device: Device, attempt: asyncio.Future[Connection]) -> None:
+        """Cancel a connection request, and disconnect if it has succeeded meanwhile."""
+        with contextlib.suppress(core.BaseBumbleError):  # it may have succeeded
             await device.send_sync_command(hci.HCI_LE_Create_Connection_Cancel_Command())
         with contextlib.suppress(core.BaseBumbleError, asyncio.CancelledError):
             connection = await attempt
             await connection.disconnect()
+
+
+# --- other processes -------------------------------------------------------------------------------------------------
+
+MOST_UNREAD_BYTES = 16_384
+"""Unread data at which the controller of a program accepts no more from the air."""
+
+
+class _Visitor(StreamPacketSource):
+    """A program of another process: its TCP connection carries HCI, as a serial line to a controller does.
+
+    The controller goes with its program: when that is killed, its links end at once, so that the next program can
+    connect to the sensors.
+    """
+
+    def __init__(self, link: RadioLink, visitors: set[_Visitor]) -> None:
+        super().__init__()
+        self._link = link
+        self._visitors = visitors
+        self._controller: Controller | None = None
+        self._transport: asyncio.WriteTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if not isinstance(transport, asyncio.WriteTransport):
+            raise TypeError(f"nothing can be written to {transport}")
+        transport.set_write_buffer_limits(high=MOST_UNREAD_BYTES)
+        self._transport = transport
+        self._controller = Controller(
+            "visitor", host_source=self, host_sink=StreamPacketSink(transport), link=self._link
+        )
+        self._visitors.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        del exc  # killed or closed: the same
+        self._visitors.discard(self)
+        if self._controller is not None:
+            self._controller.host = None
+            self._controller.drop_links()
+            self._link.remove_controller(self._controller)
+        self.on_transport_lost()
+
+    def pause_writing(self) -> None:
+        if self._controller is not None:
+            self._controller.congested = True
+
+    def resume_writing(self) -> None:
+        if self._controller is not None:
+            self._controller.congested = False
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+
+class Door:
+    """The TCP port at which programs of other processes enter the air."""
+
+    def __init__(self, server: asyncio.Server, visitors: set[_Visitor]) -> None:
+        self._server = server
+        self._visitors = visitors
+
+    @property
+    def port(self) -> int:
+        """The TCP port."""
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def close(self) -> None:
+        """Stop listening, and end the connections of all programs."""
+        self._server.close()
+        for visitor in list(self._visitors):
+            visitor.close()
+        await self._server.wait_closed()
+
+
+async def open_door(link: RadioLink, host: str, port: int) -> Door:
+    """Listen on a TCP port; 0 takes any free one.
+
+    Raises
+    ------
+    OSError
+        If the port is not available.
+    """
+    visitors: set[_Visitor] = set()
+    server = await asyncio.get_running_loop().create_server(lambda: _Visitor(link, visitors), host, port)
+    return Door(server, visitors)

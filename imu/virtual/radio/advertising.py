@@ -1,7 +1,4 @@
-"""What a sensor says of itself <-> advertising data, as a virtual sensor sends it and a scanner hears it.
-
-This module refuses to know when anything is sent.
-"""
+"""Advertisements as bytes: encoded for a virtual sensor, decoded for a scanner; UUIDs in short and full form."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ from bumble.core import UUID, AdvertisingData
 from imu.sensors.conversation import Advertisement
 
 ROOM_BYTES = 31
-"""Bytes in an advertisement, and again as many in a scan response."""
+"""Bytes in an advertisement, and in a scan response."""
 _SIG_UUID_END = "-0000-1000-8000-00805f9b34fb"
 _TYPES = AdvertisingData.Type
 _FLAGS = AdvertisingData.Flags.LE_GENERAL_DISCOVERABLE_MODE | AdvertisingData.Flags.BR_EDR_NOT_SUPPORTED
@@ -25,7 +22,7 @@ _SERVICE_TYPES = (
 
 
 def uuid_of(text: str) -> UUID:
-    """Return a UUID; one of the Bluetooth SIG in its short form, as sensors store it."""
+    """Return a UUID; one of the Bluetooth SIG in its 16-bit form, as sensors store it."""
     if text.startswith("0000") and text.endswith(_SIG_UUID_END):
         return UUID(text[4:8])
     return UUID(text)
@@ -37,46 +34,46 @@ def uuid_text(uuid: UUID) -> str:
     return f"{text:0>8}{_SIG_UUID_END}" if len(text) <= 8 else text
 
 
-def encode_advertisement(said: Advertisement) -> tuple[bytes, bytes]:
-    """Return advertising data and scan response: each part in the first of the two that has room.
+def encode_advertisement(advertisement: Advertisement) -> tuple[bytes, bytes]:
+    """Return advertising data and scan response; each part goes into the first of the two that has room.
 
     Raises
     ------
     ValueError
-        If a part finds no room.
+        If a part fits into neither.
     """
     advertising, response = bytearray(bytes((2, _TYPES.FLAGS, _FLAGS))), bytearray()
-    for kind, value in _parts(said):
+    for kind, value in _parts(advertisement):
         part = bytes((len(value) + 1, kind)) + value
         place = next((data for data in (advertising, response) if len(data) + len(part) <= ROOM_BYTES), None)
         if place is None:
-            raise ValueError(f"{said} does not fit into an advertisement and its scan response")
+            raise ValueError(f"{advertisement} does not fit into an advertisement and its scan response")
         place += part
     return bytes(advertising), bytes(response)
 
 
-def _parts(said: Advertisement) -> list[tuple[int, bytes]]:
-    uuids = [bytes(uuid_of(text)) for text in said.services]
+def _parts(advertisement: Advertisement) -> list[tuple[int, bytes]]:
+    uuids = [bytes(uuid_of(text)) for text in advertisement.services]
     short, long = b"".join(u for u in uuids if len(u) == 2), b"".join(u for u in uuids if len(u) == 16)
     parts = [
         (int(_TYPES.COMPLETE_LIST_OF_16_BIT_SERVICE_CLASS_UUIDS), short),
         (int(_TYPES.COMPLETE_LIST_OF_128_BIT_SERVICE_CLASS_UUIDS), long),
-        (int(_TYPES.COMPLETE_LOCAL_NAME), (said.name or "").encode()),
+        (int(_TYPES.COMPLETE_LOCAL_NAME), (advertisement.name or "").encode()),
     ]
     parts += [
         (int(_TYPES.MANUFACTURER_SPECIFIC_DATA), company.to_bytes(2, "little") + data)
-        for company, data in said.manufacturer_data.items()
+        for company, data in advertisement.manufacturer_data.items()
     ]
     return [(kind, value) for kind, value in parts if value]
 
 
-def decode_advertisement(heard: AdvertisingData) -> tuple[Advertisement, int | None]:
-    """Return what a sensor says of itself, and its transmit power in dBm if it says so."""
+def decode_advertisement(data: AdvertisingData) -> tuple[Advertisement, int | None]:
+    """Return the advertisement and, if it is included, the transmit power in dBm."""
     name: str | None = None
     services: list[str] = []
     manufacturer_data: dict[int, bytes] = {}
     tx_power_dbm: int | None = None
-    for kind, value in heard.ad_structures:
+    for kind, value in data.ad_structures:
         if kind in _SERVICE_TYPES:
             size = 2 if kind in _SERVICE_TYPES[:2] else 16
             services += [

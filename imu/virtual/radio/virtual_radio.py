@@ -1,8 +1,8 @@
-"""The virtual radio: sensors that are not there, for the real Bluetooth client.
+"""The virtual radio as a whole: virtual sensors for the real Bluetooth client.
 
-``async with VirtualRadio() as radio`` gives two classes for bleak's ``backend=`` and takes sensors; with a transport
-it reaches the virtual sensor of another process (``imu sensor``) instead. What needs bumble is imported only when the
-radio is switched on. This module refuses to know what a sensor says.
+``async with VirtualRadio() as radio`` gives two classes for bleak's ``backend=`` and takes sensors. With a transport it
+reaches the virtual sensor of another process (``imu sensor``) instead. The modules that need bumble are imported only
+when the radio is switched on.
 """
 
 from __future__ import annotations
@@ -15,31 +15,29 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from imu.errors import ExtraMissing, SensorNotFound
-from imu.virtual.radio.conditions import RadioConditions
-from imu.virtual.radio.link_events import LinkEvent
+from imu.virtual.radio.conditions import LinkEvent, RadioConditions
 from imu.virtual.sensors.twin import Twin
 
 if TYPE_CHECKING:
     from bleak.backends.client import BaseBleakClient
     from bleak.backends.scanner import BaseBleakScanner
 
-    from imu.virtual.radio.adapter import Adapter
-    from imu.virtual.radio.link import RadioLink
+    from imu.virtual.radio.adapter import Adapter, Door
+    from imu.virtual.radio.air import RadioLink
     from imu.virtual.radio.peripheral import Peripheral
-    from imu.virtual.radio.serving import Door
 
 FIRST_ADDRESS = 0xF0_00_00_00_00_01
 
-# What matters of what bumble logs comes as an exception as well; without any handler it would be on the screen.
-_OFF_THE_SCREEN = logging.NullHandler()
+# bumble also raises the errors that it logs. Without a handler its log would appear on the screen.
+_NO_LOG = logging.NullHandler()
 
 
 def _ignore(event: LinkEvent) -> None:
-    """Do nothing."""
+    """Ignore the event."""
 
 
 class VirtualSensor:
-    """A sensor on the virtual radio, and what can happen to it while it runs."""
+    """A sensor on the virtual radio, and the mishaps that can befall it."""
 
     def __init__(self, peripheral: Peripheral, address: str) -> None:
         self._peripheral = peripheral
@@ -47,7 +45,7 @@ class VirtualSensor:
 
     @property
     def twin(self) -> Twin:
-        """What the sensor does."""
+        """The behaviour of the sensor."""
         return self._peripheral.twin
 
     @property
@@ -57,12 +55,12 @@ class VirtualSensor:
 
     @property
     def messages_sent(self) -> int:
-        """Notifications and indications that it has sent."""
+        """Number of notifications and indications sent."""
         return self._peripheral.messages_sent
 
     @property
     def conditions(self) -> RadioConditions:
-        """How good the air around it is."""
+        """Conditions of its radio link."""
         return self._peripheral.path.conditions
 
     def change(
@@ -73,12 +71,12 @@ class VirtualSensor:
         rssi_dbm: int | None = None,
         packets_per_event: int | None = None,
     ) -> None:
-        """Make the air better or worse, at once; what is not given stays.
+        """Change the given conditions of the link, at once.
 
         Raises
         ------
         ValueError
-            If a value makes no sense; see :class:`RadioConditions`.
+            If a value is out of range; see `RadioConditions`.
         """
         now = self.conditions
         self._peripheral.path.conditions = replace(
@@ -90,11 +88,11 @@ class VirtualSensor:
         )
 
     def out_of_range(self) -> None:
-        """Carry it away: silence, and after the supervision timeout both ends know that the link is lost."""
+        """Carry it out of range: both ends lose the link after the supervision timeout."""
         self._peripheral.out_of_range()
 
     def in_range(self) -> None:
-        """Bring it back."""
+        """Bring it back into range."""
         self._peripheral.in_range()
 
     async def hang_up(self) -> None:
@@ -102,30 +100,30 @@ class VirtualSensor:
         await self._peripheral.hang_up()
 
     async def power_cycle(self, off_s: float = 0.2) -> None:
-        """Take the battery out and put it in again: the link is lost, and the twin reboots if it knows how."""
+        """Take the battery out and put it in again: the link is lost, and the twin reboots if it can."""
         await self._peripheral.power_cycle(off_s)
 
     async def remove(self) -> None:
-        """Switch it off for good."""
+        """Switch it off and remove it from the radio."""
         await self._peripheral.power_off()
 
 
 class VirtualRadio:
-    """Switch on with ``async with``; everything on it is switched off at the end.
+    """A virtual radio, switched on by ``async with``; the end of the block switches it and its sensors off.
 
     Parameters
     ----------
     transport : str or None
-        None for a radio in this process; else any transport that bumble knows, such as ``tcp-client:127.0.0.1:9001``.
+        None for a radio in this process; else a transport of bumble, such as ``tcp-client:127.0.0.1:9001``.
     seed : int
-        Which connection events are missed follows from it.
+        Seed of the choice of missed connection events.
 
     Raises
     ------
     ExtraMissing
         When switched on, if bumble is not installed.
     SensorNotFound
-        When switched on, if nothing answers at `transport`.
+        When switched on, if `transport` does not answer.
     """
 
     scanner_backend: type[BaseBleakScanner]
@@ -147,14 +145,14 @@ class VirtualRadio:
             import bumble  # noqa: F401, PLC0415
         except ImportError as missing:
             raise ExtraMissing(
-                "The virtual sensor needs a part that is not installed; "
+                "The virtual sensor needs a package that is not installed; "
                 'install it with: python -m pip install "imu-training[virtual]"'
             ) from missing
         from imu.virtual.radio.adapter import Adapter, AdapterGone  # noqa: PLC0415
-        from imu.virtual.radio.backend import backends_of  # noqa: PLC0415
-        from imu.virtual.radio.link import RadioLink  # noqa: PLC0415
+        from imu.virtual.radio.air import RadioLink  # noqa: PLC0415
+        from imu.virtual.radio.bleak_backend import backends_of  # noqa: PLC0415
 
-        logging.getLogger("bumble").addHandler(_OFF_THE_SCREEN)
+        logging.getLogger("bumble").addHandler(_NO_LOG)
         if self._transport is None:
             self._air = RadioLink(self._seed)
         self._adapter = Adapter(self._air or self._transport or "")
@@ -171,8 +169,8 @@ class VirtualRadio:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Switch off; a sensor's own failure is raised here."""
-        async with AsyncExitStack() as each:  # all of it, whatever goes wrong with one
+        """Switch off; raise the first failure of a sensor."""
+        async with AsyncExitStack() as each:  # switches off the others if one fails
             for sensor in self._sensors:
                 each.push_async_callback(sensor.remove)
             if self._door is not None:
@@ -189,25 +187,25 @@ class VirtualRadio:
         conditions: RadioConditions | None = None,
         when_changed: Callable[[LinkEvent], None] = _ignore,
     ) -> VirtualSensor:
-        """Put a sensor on the radio, switched on.
+        """Add a sensor and switch it on.
 
         Parameters
         ----------
         twin : Twin
-            What it does.
+            Its behaviour.
         address : str or None
             Its Bluetooth address; by default ``F0:00:00:00:00:01`` and up.
         rssi_dbm : int
-            How well it is heard, dBm; `conditions`, if given, has the say.
+            Its signal strength, dBm; ignored if `conditions` are given.
         conditions : RadioConditions or None
-            How good the air around it is.
+            Conditions of its radio link.
         when_changed : callable
-            Told of every change of its link.
+            Called with every change of its link.
 
         Raises
         ------
         ValueError
-            If the radio reaches into another process, or is not switched on.
+            If the radio belongs to another process, or is not switched on.
         """
         from imu.virtual.radio.peripheral import Peripheral  # noqa: PLC0415
 
@@ -225,16 +223,16 @@ class VirtualRadio:
         return sensor
 
     async def listen(self, host: str, port: int) -> int:
-        """Let programs in other processes onto this radio, by ``tcp-client:HOST:PORT``; return the port.
+        """Accept programs of other processes, at ``tcp-client:HOST:PORT``; return the port.
 
         Raises
         ------
         ValueError
-            If the radio reaches into another process itself, or is not switched on.
+            If the radio belongs to another process, or is not switched on.
         OSError
-            If the port cannot be had.
+            If the port is not available.
         """
-        from imu.virtual.radio.serving import open_door  # noqa: PLC0415
+        from imu.virtual.radio.adapter import open_door  # noqa: PLC0415
 
         if self._air is None:
             raise ValueError("only a radio of this process that is switched on can be listened on")

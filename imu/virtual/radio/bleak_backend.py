@@ -1,7 +1,7 @@
 """Backends that let bleak's own scanner and client work over bumble.
 
-``BleakScanner(backend=…)`` and ``BleakClient(backend=…)`` take a class, so :func:`backends_of` binds the two classes
-here to an adapter. They behave as bleak's own backends do, errors included. This module refuses to know sensors.
+``BleakScanner(backend=…)`` and ``BleakClient(backend=…)`` take a class, so `backends_of` binds the two classes here to
+an adapter. They behave as bleak's own backends do, errors included.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from bleak.exc import BleakDeviceNotFoundError, BleakError, BleakGATTProtocolErr
 from bumble import att, core, hci
 from bumble.device import Advertisement, Connection, Peer
 
-from imu.virtual.radio.adapter import Adapter, AdapterGone, to_its_end
+from imu.virtual.radio.adapter import Adapter, AdapterGone, run_to_end
 from imu.virtual.radio.advertising import decode_advertisement, uuid_text
 
 LARGEST_MTU = 517
-"""What every operating system asks for or accepts; the sensor has the last word."""
+"""The MTU that operating systems ask for; the sensor may choose a smaller one."""
 UNCONNECTED_MTU = 23
 LONGEST_SEARCH_S = 10.0
-"""How long a client that was given an address only looks for it."""
+"""Longest search of a client that has only an address, s."""
 
 T = TypeVar("T")
 
@@ -42,7 +42,7 @@ def backends_of(adapter: Adapter) -> tuple[type[BaseBleakScanner], type[BaseBlea
 
 
 class _Scanner(BaseBleakScanner):
-    """Hears what the adapter hears."""
+    """A scanner that receives the advertisements of the adapter."""
 
     adapter: ClassVar[Adapter]
 
@@ -53,7 +53,7 @@ class _Scanner(BaseBleakScanner):
         scanning_mode: str = "active",
         **kwargs: Any,
     ) -> None:
-        del kwargs  # those of other backends
+        del kwargs  # options of other backends
         super().__init__(detection_callback, service_uuids)
         self._active = scanning_mode == "active"
 
@@ -67,26 +67,26 @@ class _Scanner(BaseBleakScanner):
     async def stop(self) -> None:
         await self.adapter.remove_scanner(self._on_advertisement)
 
-    def _on_advertisement(self, heard: Advertisement) -> None:
-        said, tx_power_dbm = decode_advertisement(heard.data)
-        if not self.is_allowed_uuid(list(said.services)):
+    def _on_advertisement(self, report: Advertisement) -> None:
+        advertised, tx_power_dbm = decode_advertisement(report.data)
+        if not self.is_allowed_uuid(list(advertised.services)):
             return
         data = AdvertisementData(
-            local_name=said.name,
-            manufacturer_data=dict(said.manufacturer_data),
+            local_name=advertised.name,
+            manufacturer_data=dict(advertised.manufacturer_data),
             service_data={},
-            service_uuids=list(said.services),
+            service_uuids=list(advertised.services),
             tx_power=tx_power_dbm,
-            rssi=heard.rssi,
-            platform_data=(heard,),
+            rssi=report.rssi,
+            platform_data=(report,),
         )
-        address = heard.address.to_string(with_type_qualifier=False)
-        device = self.create_or_update_device(address, address, said.name, heard.address, data)
+        address = report.address.to_string(with_type_qualifier=False)
+        device = self.create_or_update_device(address, address, advertised.name, report.address, data)
         self.call_detection_callbacks(device, data)
 
 
 class _Client(BaseBleakClient):
-    """One connection, over and over."""
+    """A client that makes one connection at a time."""
 
     adapter: ClassVar[Adapter]
 
@@ -103,7 +103,7 @@ class _Client(BaseBleakClient):
         known = address_or_ble_device if isinstance(address_or_ble_device, BLEDevice) else None
         self._hci_address: hci.Address | None = known.details if known else None
         self._name = known.name if known else None
-        self._wanted = services
+        self._wanted_services = services
         self._connection: Connection | None = None
 
     @property
@@ -121,7 +121,7 @@ class _Client(BaseBleakClient):
     # --- connecting -------------------------------------------------------------------------------------------------
 
     async def connect(self, pair: bool, **kwargs: Any) -> None:
-        del kwargs  # those of other backends
+        del kwargs  # options of other backends
         if self.is_connected:
             raise BleakError("Already connected")
         if self._hci_address is None:
@@ -137,14 +137,14 @@ class _Client(BaseBleakClient):
             raise
 
     async def _find(self) -> hci.Address:
-        """Look for a sensor of which only the address is known."""
+        """Scan for the address; return it as bumble needs it."""
         found: asyncio.Future[hci.Address] = asyncio.get_running_loop().create_future()
 
-        def on_advertisement(heard: Advertisement) -> None:
-            heard_address = heard.address.to_string(with_type_qualifier=False)
+        def on_advertisement(report: Advertisement) -> None:
+            heard_address = report.address.to_string(with_type_qualifier=False)
             if heard_address.upper() == self.address.upper() and not found.done():
-                self._name = decode_advertisement(heard.data)[0].name
-                found.set_result(heard.address)
+                self._name = decode_advertisement(report.data)[0].name
+                found.set_result(report.address)
 
         try:
             await self.adapter.add_scanner(on_advertisement, active=True)
@@ -163,24 +163,24 @@ class _Client(BaseBleakClient):
             connection = await self.adapter.connect(address)
         except (AdapterGone, ConnectionError) as failed:
             raise BleakError(f"failed to connect: {failed}") from failed
-        if connection not in connection.device.connections.values():  # lost before anyone could listen
+        if connection not in connection.device.connections.values():  # lost before the listener below was set
             raise BleakError("failed to connect: disconnected")
         connection.on(Connection.EVENT_DISCONNECTION, self._on_disconnection)
         self._connection = connection
 
     async def _discover(self) -> None:
-        """Ask for a large MTU, which bumble does not by itself, and for the services."""
+        """Request a large MTU, which bumble does not do by itself, and read the services."""
         peer = Peer(self._linked())
         await self._io(peer.request_mtu(LARGEST_MTU))
         found = BleakGATTServiceCollection()
         for service in await self._io(peer.discover_services()):
             uuid = uuid_text(service.uuid)
-            if self._wanted and uuid not in self._wanted:
+            if self._wanted_services and uuid not in self._wanted_services:
                 continue
             ours = BleakGATTService(service, service.handle, uuid)
             found.add_service(ours)
             for characteristic in await self._io(service.discover_characteristics()):
-                told = BleakGATTCharacteristic(
+                described = BleakGATTCharacteristic(
                     characteristic,
                     characteristic.handle,
                     uuid_text(characteristic.uuid),
@@ -188,10 +188,10 @@ class _Client(BaseBleakClient):
                     lambda: self.mtu_size - 3,
                     ours,
                 )
-                found.add_characteristic(told)
+                found.add_characteristic(described)
                 for descriptor in await self._io(characteristic.discover_descriptors()):
                     found.add_descriptor(
-                        BleakGATTDescriptor(descriptor, descriptor.handle, uuid_text(descriptor.type), told)
+                        BleakGATTDescriptor(descriptor, descriptor.handle, uuid_text(descriptor.type), described)
                     )
         self.services = found
 
@@ -205,7 +205,7 @@ class _Client(BaseBleakClient):
     async def disconnect(self) -> None:
         connection = self._connection
         if connection is not None:
-            with contextlib.suppress(core.BaseBumbleError):  # it hung up at the same moment
+            with contextlib.suppress(core.BaseBumbleError):  # the sensor hung up at the same moment
                 await connection.disconnect()
 
     async def pair(self, *args: Any, **kwargs: Any) -> None:
@@ -213,7 +213,7 @@ class _Client(BaseBleakClient):
         await self._io(self._linked().pair())
 
     async def unpair(self) -> None:
-        await self.disconnect()  # bumble keeps keys in memory, as long as the adapter lives
+        await self.disconnect()  # bumble keeps keys in memory only
 
     # --- reading and writing ----------------------------------------------------------------------------------------
 
@@ -223,9 +223,9 @@ class _Client(BaseBleakClient):
         return self._connection
 
     async def _io(self, request: Coroutine[Any, Any, T]) -> T:
-        """Await a request; ATT errors, and a link lost in the middle, come as bleak reports them."""
+        """Await a request; raise ATT errors and a lost link as bleak's own backends do."""
         try:
-            return await to_its_end(request)
+            return await run_to_end(request)
         except att.ATT_Error as refused:
             raise BleakGATTProtocolError(refused.error_code) from refused
         except (AdapterGone, core.BaseBumbleError) as failed:

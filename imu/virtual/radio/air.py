@@ -1,8 +1,7 @@
-"""The air of the virtual radio: bumble's link, with what a real Bluetooth LE link does.
+"""The air of the virtual radio, and the Bluetooth controllers in it.
 
-bumble 0.0.236 delivers at once, loses nothing and knows no distance. Here data moves at connection events only, events
-can be missed, a sensor can go out of range, and after the supervision timeout both ends learn that the link is lost.
-This module refuses to know what is sent.
+bumble 0.0.236 delivers at once, loses nothing and has no distance. Here data moves at connection events only, events
+can be missed, a sensor can go out of range, and after the supervision timeout both ends lose the link.
 """
 
 from __future__ import annotations
@@ -11,29 +10,124 @@ import asyncio
 import math
 import random
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from bumble import controller as bumble_controller
 from bumble import core, hci, link, ll
 
 from imu.virtual.radio.conditions import RadioConditions
-from imu.virtual.radio.controller import LL_PACKET_BYTES, Controller
+
+LL_PACKET_BYTES = 251
+"""Data that fits into one link-layer packet with the data length extension."""
+
+
+def _nothing(controller: Controller, peer: hci.Address) -> None:
+    """Ignore the call."""
+
+
+class Controller(bumble_controller.Controller):
+    """A virtual Bluetooth controller: that of bumble 0.0.236 with corrections.
+
+    They concern cancelled connection requests, resets, scan responses, signal strength, and packets of 251 bytes.
+    """
+
+    # bumble has 27, which splits one notification into ten HCI packets.
+    le_acl_data_packet_length = LL_PACKET_BYTES
+    # Without these two features, hosts use the legacy commands; bumble answers only those completely
+    # (google/bumble#841).
+    le_features = bumble_controller.Controller.le_features & ~(
+        hci.LeFeatureMask.LL_PRIVACY | hci.LeFeatureMask.LE_EXTENDED_ADVERTISING
+    )
+    when_unlinked: Callable[[Controller, hci.Address], None] = staticmethod(_nothing)
+    """Called when a link to a peer has ended."""
+    congested = False
+    """Whether the host has stopped reading; the controller then accepts no data from the air."""
+
+    def on_hci_le_create_connection_cancel_command(
+        self, command: hci.HCI_LE_Create_Connection_Cancel_Command
+    ) -> hci.HCI_StatusReturnParameters:
+        """Withdraw the request; bumble keeps it, and the next advertisement would make an unwanted connection."""
+        pending, self.pending_le_connection = self.pending_le_connection, None
+        if pending is not None:
+            cancelled = hci.HCI_LE_Connection_Complete_Event(
+                status=hci.HCI_ErrorCode.UNKNOWN_CONNECTION_IDENTIFIER_ERROR,
+                connection_handle=0,
+                role=hci.Role.CENTRAL,
+                peer_address_type=pending.peer_address_type,
+                peer_address=pending.peer_address,
+                connection_interval=0,
+                peripheral_latency=0,
+                supervision_timeout=0,
+                central_clock_accuracy=0,
+            )
+            asyncio.get_running_loop().call_soon(self.send_hci_packet, cancelled)
+        return super().on_hci_le_create_connection_cancel_command(command)
+
+    def on_hci_reset_command(self, command: hci.HCI_Reset_Command) -> hci.HCI_StatusReturnParameters:
+        """Drop the links; bumble keeps them, and a sensor would stay connected to a dead host."""
+        self.drop_links()
+        return super().on_hci_reset_command(command)
+
+    def on_hci_acl_data_packet(self, packet: hci.HCI_AclDataPacket) -> None:
+        """Pass data to the air; drop data that the host sent before the loss of the link reached it."""
+        if self.find_connection_by_handle(packet.connection_handle) is not None:
+            super().on_hci_acl_data_packet(packet)
+
+    def drop_links(self) -> None:
+        """End every link, and stop scanning, connecting and advertising."""
+        self.pending_le_connection = None
+        self.le_scan_enable = False
+        self.le_legacy_advertiser.stop()
+        for connection in list(self.le_connections.values()):
+            connection.send_ll_control_pdu(ll.TerminateInd(hci.HCI_ErrorCode.CONNECTION_TIMEOUT_ERROR))
+        self.le_connections.clear()
+
+    def on_le_disconnected(self, connection: bumble_controller.Connection, reason: int) -> None:
+        """Discard the data that waits for the link."""
+        super().on_le_disconnected(connection, reason)
+        self.when_unlinked(self, connection.peer_address)
+
+    def hear(self, advertiser: bumble_controller.LegacyAdvertiser, rssi_dbm: int) -> None:
+        """Report an advertisement and its scan response to the host; connect if a request waits for this sensor."""
+        if self.le_scan_enable:
+            kinds = hci.HCI_LE_Advertising_Report_Event.EventType
+            self._report(kinds.ADV_IND, advertiser.address, advertiser.advertising_data, rssi_dbm)
+            if self.le_scan_type == hci.HCI_LE_Set_Scan_Parameters_Command.ACTIVE_SCANNING:
+                self._report(kinds.SCAN_RSP, advertiser.address, advertiser.scan_response_data, rssi_dbm)
+        if self.pending_le_connection is not None and self.pending_le_connection.peer_address == advertiser.address:
+            self.create_le_connection(advertiser.address)
+
+    def _report(
+        self,
+        kind: hci.HCI_LE_Advertising_Report_Event.EventType,
+        address: hci.Address,
+        data: bytes,
+        rssi_dbm: int,
+    ) -> None:
+        report = hci.HCI_LE_Advertising_Report_Event.Report(
+            event_type=kind, address_type=address.address_type, address=address, data=data, rssi=rssi_dbm
+        )
+        self.send_hci_packet(hci.HCI_LE_Advertising_Report_Event([report]))
+
+
+# --- the air ---------------------------------------------------------------------------------------------------------
 
 EVENTS_TO_ESTABLISH = 6
-"""Connection events after which a connection that was never answered is given up; from the Bluetooth standard."""
+"""Connection events after which an unanswered connection fails; from the Bluetooth standard."""
 SOONEST_EVENT_S = 0.0075
-"""The shortest connection interval of the standard; how often a link without one is tried again."""
+"""The shortest connection interval of the standard; a link without an interval retries this often."""
 
 
 @dataclass(slots=True, eq=False)
 class Path:
-    """The air around one sensor: its conditions, and what waits to be sent on its link, in both directions."""
+    """The air around one sensor: its conditions, and the data that waits for its link, in both directions."""
 
     sensor: Controller
     conditions: RadioConditions
     chance: random.Random
     silent_since: float | None = None
-    """When it went out of range, on the loop's clock; None in range."""
+    """Time at which the sensor went out of range, on the loop's clock; None in range."""
     waiting: dict[bumble_controller.Controller, deque[tuple[hci.Address, bytes]]] = field(default_factory=dict)
     timer: asyncio.Handle | None = None
 
@@ -49,7 +143,7 @@ class RadioLink(link.LocalLink):
     Parameters
     ----------
     seed : int
-        Which connection events are missed follows from it.
+        Seed of the choice of missed connection events.
     """
 
     def __init__(self, seed: int = 0) -> None:
@@ -58,26 +152,26 @@ class RadioLink(link.LocalLink):
         self._paths: dict[bumble_controller.Controller, Path] = {}
 
     def add_sensor(self, sensor: Controller, conditions: RadioConditions) -> Path:
-        """Give a sensor's controller its place in the air."""
+        """Add the controller of a sensor; return its path."""
         path = Path(sensor, conditions, random.Random(self._seed + len(self._paths)))
         self._paths[sensor] = path
         return path
 
     def add_controller(self, controller: bumble_controller.Controller) -> None:
-        """Take a controller into the air."""
+        """Add a controller."""
         super().add_controller(controller)
         if isinstance(controller, Controller):
             controller.when_unlinked = self._forget
 
     def remove_controller(self, controller: bumble_controller.Controller) -> None:
-        """Take a controller, switched off, out of the air."""
+        """Remove a controller that is switched off."""
         super().remove_controller(controller)
         path = self._paths.pop(controller, None)
         if path is not None and path.timer is not None:
             path.timer.cancel()
 
     def out_of_range(self, path: Path) -> None:
-        """Let nothing through to the sensor and from it; the link is lost after the supervision timeout."""
+        """Block the path in both directions; the link is lost after the supervision timeout."""
         if path.silent_since is not None:
             return
         path.silent_since = asyncio.get_running_loop().time()
@@ -88,11 +182,11 @@ class RadioLink(link.LocalLink):
                 self._lose_later(central, other_end, path.silent_since)
 
     def in_range(self, path: Path) -> None:
-        """Let everything through again."""
+        """Open the path again."""
         path.silent_since = None
         self._arm(path, path.conditions.interval_s)
 
-    # --- what bumble's controllers ask of the air -------------------------------------------------------------------
+    # --- called by bumble's controllers -----------------------------------------------------------------------------
 
     def send_acl_data(
         self,
@@ -109,7 +203,7 @@ class RadioLink(link.LocalLink):
         self._arm(path, path.conditions.interval_s)
 
     def send_advertising_pdu(self, sender_controller: bumble_controller.Controller, packet: ll.AdvertisingPdu) -> None:
-        """Let the centrals hear an advertisement, or the sensor a request to connect."""
+        """Deliver an advertisement to the centrals, or a connection request to the sensor."""
         loop = asyncio.get_running_loop()
         if isinstance(packet, ll.ConnectInd):
             loop.call_soon(self._connect, sender_controller, packet)
@@ -124,21 +218,21 @@ class RadioLink(link.LocalLink):
     def send_ll_control_pdu(
         self, sender_address: hci.Address, receiver_address: hci.Address, packet: ll.ControlPdu
     ) -> None:
-        """Carry what the controllers say to each other; a farewell that is not heard becomes a lost link."""
+        """Deliver a control message; a termination that is out of range becomes a lost link."""
         receiver = self.find_le_controller(receiver_address)
         connection = receiver.le_connections.get(sender_address) if receiver is not None else None
         if receiver is None or connection is None:
             return
         path = self._path(receiver, sender_address)
         if path is None or path.silent_since is None:
-            asyncio.get_running_loop().call_soon(self._tell, receiver, sender_address, packet)
+            asyncio.get_running_loop().call_soon(self._deliver, receiver, sender_address, packet)
         elif isinstance(packet, ll.TerminateInd):
             self._lose_later(receiver, connection)
 
-    # --- inside -----------------------------------------------------------------------------------------------------
+    # --- paths, losses and connection events ------------------------------------------------------------------------
 
     def _path(self, controller: bumble_controller.Controller, peer: hci.Address) -> Path | None:
-        """Return the path of whichever of the two is a sensor."""
+        """Return the path of the one of the two that is a sensor."""
         if controller in self._paths:
             return self._paths[controller]
         for path in self._paths.values():
@@ -147,7 +241,7 @@ class RadioLink(link.LocalLink):
         return None
 
     def _forget(self, controller: bumble_controller.Controller, peer: hci.Address) -> None:
-        """Throw away what waited for a link that is no more; another central may have one to the same sensor."""
+        """Discard the data that waits for an ended link, but not that for other centrals of the same sensor."""
         path = self._path(controller, peer)
         if path is None:
             return
@@ -155,12 +249,14 @@ class RadioLink(link.LocalLink):
         for sender, queue in path.waiting.items():
             path.waiting[sender] = deque(each for each in queue if {sender.random_address, each[0]} != ends)
 
-    def _tell(self, receiver: bumble_controller.Controller, sender_address: hci.Address, packet: ll.ControlPdu) -> None:
-        if sender_address in receiver.le_connections:  # both may have hung up at once
+    def _deliver(
+        self, receiver: bumble_controller.Controller, sender_address: hci.Address, packet: ll.ControlPdu
+    ) -> None:
+        if sender_address in receiver.le_connections:  # both ends may have hung up at once
             receiver.on_ll_control_pdu(sender_address, packet)
 
     def _connect(self, central: bumble_controller.Controller, request: ll.ConnectInd) -> None:
-        """Pass a request to connect on; one that the sensor does not hear, or has no use for, fails."""
+        """Pass a connection request on; it fails if the sensor is out of range or already connected."""
         path = self._path(central, request.advertiser_address)
         if path is not None and path.silent_since is None:
             path.sensor.on_ll_advertising_pdu(request)
@@ -200,15 +296,15 @@ class RadioLink(link.LocalLink):
             controller.on_le_disconnected(connection, reason)
 
     def _arm(self, path: Path, delay_s: float) -> None:
-        """Plan the next connection event if there is anything to carry."""
+        """Schedule the next connection event if data waits."""
         if path.timer is None and path.silent_since is None and any(path.waiting.values()):
             loop = asyncio.get_running_loop()
-            # A millionth of an interval: the clock may stand on an event, or by rounding just before it.
+            # The 1e-6: the clock may stand exactly on an event, and rounding must not give the same event again.
             at_s = (math.floor(loop.time() / delay_s + 1e-6) + 1) * delay_s if delay_s else loop.time()
             path.timer = loop.call_at(at_s, self._connection_event, path)
 
     def _connection_event(self, path: Path) -> None:
-        """Carry what fits into one connection event."""
+        """Carry the data that fits into one connection event."""
         path.timer = None
         if path.silent_since is None and path.chance.random() >= path.conditions.missed_events:
             for sender, queue in list(path.waiting.items()):
