@@ -9,9 +9,27 @@ from pathlib import Path
 from time import process_time
 
 import pytest
+from builders import (
+    HINGE,
+    NOW,
+    SQUAT,
+    UNCERTAIN,
+    any_corrections,
+    any_entries,
+    any_letters,
+    any_pattern,
+    any_scope,
+    content_hash,
+    correction_times,
+    in_memory,
+    keep,
+    query,
+    repetition,
+    summary,
+    trained_sessions,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_store import HINGE, NOW, SQUAT, UNCERTAIN, content_hash, keep, query, repetition, summary
 
 from imu.errors import SessionNotFound, StoreDamaged
 from imu.motion.pattern import Pattern
@@ -197,58 +215,9 @@ def test_impossible_corrections_cannot_be_made(impossible):
 
 # --- Any corrections at all ------------------------------------------------------------------------------------------
 
-patterns = st.sampled_from([SQUAT, HINGE, UNCERTAIN])
-
-
-@st.composite
-def sessions(draw):
-    """Sets and rejected movements one after the other, as a session has them."""
-    time_s, sets, rejected = 0.0, [], []
-    for pause_s, members, is_set in draw(
-        st.lists(st.tuples(st.floats(2, 40), st.lists(patterns, min_size=1, max_size=4), st.booleans()), max_size=5)
-    ):
-        time_s += pause_s
-        made = [repetition(pattern, time_s + 3.0 * i) for i, pattern in enumerate(members)]
-        time_s = made[-1].end_s
-        if is_set:
-            sets.append(TrainingSet(tuple(made)))
-        else:
-            known = made[0] if len(made) > 1 else None
-            rejected.append(RejectedMovement(made[0].start_s, made[0].end_s, "alone" if known else "sat down", known))
-    return replace(summary(rejected=rejected), sets=tuple(sets), duration_s=time_s + 5.0)
-
-
-times = st.floats(-5, 120) | st.floats(allow_nan=False, allow_infinity=False)
-scopes = st.sampled_from(Scope)
-letters = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=20).filter(str.strip)
-
-
-@st.composite
-def added(draw):
-    start_s = draw(st.floats(-5, 120))
-    return AddRepetition(start_s, start_s + draw(st.floats(0.3, 6)), draw(patterns))
-
-
-def entries(time_s=times, scope=scopes):
-    return (
-        st.builds(ChangePattern, time_s, patterns, scope)
-        | st.builds(NameExercise, time_s, st.none() | letters, scope)
-        | st.builds(EnterLoad, time_s, st.none() | st.floats(0, 1000), scope)
-        | st.builds(WriteNote, time_s, st.none() | letters, scope)
-    )
-
-
-corrections = (
-    st.builds(DeleteRepetition, times)
-    | added()
-    | st.builds(SplitSet, times)
-    | st.tuples(times, times).filter(lambda ends: ends[0] < ends[1]).map(lambda ends: MergeSets(*ends))
-    | entries()
-)
-
 
 @settings(max_examples=300, deadline=None)
-@given(measured=sessions(), log=st.lists(corrections, max_size=12))
+@given(measured=trained_sessions(), log=st.lists(any_corrections, max_size=12))
 def test_no_movement_is_lost_or_invented(measured, log):
     session = apply_corrections(measured, log)
     assert [one.correction for one in session.log] == log
@@ -267,7 +236,7 @@ def test_no_movement_is_lost_or_invented(measured, log):
 
 
 @settings(max_examples=300, deadline=None)
-@given(measured=sessions(), log=st.lists(corrections, max_size=6), last=corrections)
+@given(measured=trained_sessions(), log=st.lists(any_corrections, max_size=6), last=any_corrections)
 def test_what_is_not_applied_changes_nothing(measured, log, last):
     before, after = apply_corrections(measured, log), apply_corrections(measured, [*log, last])
     assert after.log[:-1] == before.log
@@ -276,12 +245,12 @@ def test_what_is_not_applied_changes_nothing(measured, log, last):
 
 
 @settings(max_examples=200, deadline=None)
-@given(measured=sessions(), data=st.data())
+@given(measured=trained_sessions(), data=st.data())
 def test_entries_for_different_repetitions_can_be_made_in_any_order(measured, data):
     middles = [one.bottom_s for one_set in measured.sets for one in one_set.repetitions]
     chosen = data.draw(st.lists(st.sampled_from(middles), unique=True, max_size=5)) if middles else []
     log = [
-        data.draw(entries(st.just(time_s), st.just(Scope.REPETITION)) | st.just(DeleteRepetition(time_s)))
+        data.draw(any_entries(st.just(time_s), st.just(Scope.REPETITION)) | st.just(DeleteRepetition(time_s)))
         for time_s in chosen
     ]
     shuffled = data.draw(st.permutations(log))
@@ -291,7 +260,13 @@ def test_entries_for_different_repetitions_can_be_made_in_any_order(measured, da
 
 
 @settings(max_examples=200, deadline=None)
-@given(measured=sessions(), time_s=times, scope=scopes, entry=entries(), names=st.tuples(letters, letters))
+@given(
+    measured=trained_sessions(),
+    time_s=correction_times,
+    scope=any_scope,
+    entry=any_entries(),
+    names=st.tuples(any_letters, any_letters),
+)
 def test_the_last_entry_of_a_kind_is_the_one_that_holds(measured, time_s, scope, entry, names):
     value = {ChangePattern: "pattern", NameExercise: "exercise", EnterLoad: "load_kg", WriteNote: "note"}[type(entry)]
     others = {"pattern": (SQUAT, HINGE), "load_kg": (80.0, 90.0)}.get(value, names)
@@ -300,7 +275,7 @@ def test_the_last_entry_of_a_kind_is_the_one_that_holds(measured, time_s, scope,
 
 
 @settings(max_examples=200, deadline=None)
-@given(correction=corrections)
+@given(correction=any_corrections)
 def test_a_correction_comes_back_from_json(correction):
     assert from_object(json.loads(json.dumps(to_object(correction)))) == correction
 
@@ -317,7 +292,7 @@ def test_any_object_is_a_correction_or_a_value_error(found):
         assert to_object(from_object(found))["kind"] == found["kind"]
 
 
-@given(members=st.lists(patterns, min_size=1, max_size=12))
+@given(members=st.lists(any_pattern, min_size=1, max_size=12))
 def test_a_corrected_set_has_its_pattern_by_the_rule_of_a_measured_one(members):
     made = [repetition(pattern, 3.0 * i) for i, pattern in enumerate(members)]
     corrected = CorrectedSet(tuple(CorrectedRepetition(one.start_s, one.end_s, one.pattern, one) for one in made))
@@ -338,13 +313,6 @@ def store(path):
         yield opened
 
 
-def in_memory():
-    connection = sqlite3.connect(":memory:", isolation_level=None)
-    migrations.migrate(connection, Path("memory"))
-    connection.execute("PRAGMA foreign_keys = ON")
-    return SessionStore(Path("memory"), connection)
-
-
 def totals(store):
     (line,) = store.list()
     return line.sets, line.squats, line.hinges, line.uncertain
@@ -355,7 +323,12 @@ def totals_of(session):
 
 
 @settings(max_examples=60, deadline=None)
-@given(measured=sessions(), better=sessions(), log=st.lists(corrections, max_size=8), undone=st.integers(0, 9))
+@given(
+    measured=trained_sessions(),
+    better=trained_sessions(),
+    log=st.lists(any_corrections, max_size=8),
+    undone=st.integers(0, 9),
+)
 def test_the_store_counts_as_the_corrections_say_and_undoes_them(measured, better, log, undone):
     with in_memory() as store:
         keep(store, measured)

@@ -18,10 +18,21 @@ from textwrap import dedent
 import fitdecode
 import pandas as pd
 import pytest
+from builders import (
+    HINGE,
+    NOW,
+    SQUAT,
+    UNCERTAIN,
+    any_corrections,
+    content_hash,
+    in_memory,
+    keep,
+    repetition,
+    summary,
+    trained_sessions,
+)
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from test_corrections import corrections, in_memory, sessions
-from test_store import HINGE, NOW, SQUAT, UNCERTAIN, content_hash, keep, repetition, summary
 
 from imu.app.export import BackupDamaged, FileThere, Format, NotWritten, export_sessions, restore_backup, write_backup
 from imu.app.export import tables as rows_module
@@ -256,7 +267,7 @@ def test_fit_knows_exercises_by_their_names(store, name, pattern, expected):
 
 
 @settings(max_examples=40, deadline=None)
-@given(measured=sessions(), log=st.lists(corrections, max_size=5))
+@given(measured=trained_sessions(), log=st.lists(any_corrections, max_size=5))
 def test_every_session_gives_files_that_others_can_read(measured, log):
     with in_memory() as store:
         number = keep(store, measured)
@@ -595,7 +606,7 @@ def manifest_with(files, /, **changes):
 
 def named(files, name, content=b"evil"):
     """Put a file in, with its entry in the manifest."""
-    import hashlib  # noqa: PLC0415
+    import hashlib
 
     entry = {"name": name, "size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
     files[name] = content
@@ -676,7 +687,7 @@ def test_a_backup_by_a_newer_program_asks_for_an_update(home, zipped, tmp_path):
 
 def test_a_recording_of_a_restored_session_is_found_in_its_new_place(home, tmp_path):
     recording = home / "recordings" / "a.mcap"
-    from imu.store import hash_of  # noqa: PLC0415
+    from imu.store import hash_of
 
     with SessionStore.open(home / "sessions.db") as store:
         number = store.save(TRAINED, recording, hash_of(recording), saved_at=NOW, software_version="1")

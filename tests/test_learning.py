@@ -13,17 +13,29 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from builders import (
+    HINGE,
+    SQUAT,
+    contents,
+    corrections_of,
+    judged,
+    keep,
+    mistakes,
+    query,
+    repetition,
+    session_of,
+    sessions_of,
+    teach,
+)
 from hypothesis import given
 from hypothesis import strategies as st
-from taught import corrections, judged, mistakes, sessions_of
-from test_store import HINGE, SQUAT, contents, keep, query, repetition, summary
 
 from imu.motion.pattern import Pattern
 from imu.motion.personal import LARGEST_SHIFT, PersonalShift, Witness, likeliest_shift
-from imu.motion.repetitions import RejectedMovement, Repetition
+from imu.motion.repetitions import RejectedMovement
 from imu.recordings.training_recording import open_training_recording
 from imu.report.replay import Replayed, ReplayOptions, replay
-from imu.session import ALONE, TAKEN_BACK, SessionSummary, TrainingSet
+from imu.session import ALONE, TAKEN_BACK, SessionSummary
 from imu.store import (
     AddRepetition,
     ChangePattern,
@@ -80,22 +92,6 @@ def test_a_shift_out_of_bounds_cannot_exist(shift: float) -> None:
 
 
 # --- what a corrected session says
-
-
-def borderline(number: int, hinge_log_odds: float = 0.4) -> Repetition:
-    """A repetition of half a minute after the other that is just a hinge."""
-    return replace(repetition(HINGE, 5.0 * number), counting_log_odds=4.0, hinge_log_odds=hinge_log_odds)
-
-
-def session_of(*sizes: int, rejected: tuple[RejectedMovement, ...] = ()) -> SessionSummary:
-    """A session with sets of so many borderline hinges."""
-    numbers = iter(range(1000))
-    sets = []
-    for size in sizes:
-        sets.append(TrainingSet(tuple(borderline(next(numbers)) for _ in range(size))))
-        for _ in range(6):
-            next(numbers)
-    return summary(rejected=rejected, sets=tuple(sets))
 
 
 def test_what_was_corrected_and_what_was_left_are_both_answers() -> None:
@@ -175,7 +171,7 @@ def test_it_harms_nobody_on_sessions_left_out(leaning: bool) -> None:
         sessions = sessions_of(lifter, 4, leaning=leaning)
         plain = [judged(one, PersonalShift()) for one in sessions]
         taught = [
-            lesson_of(apply_corrections(found, corrections(found, one)))
+            lesson_of(apply_corrections(found, corrections_of(found, one)))
             for found, one in zip(plain, sessions, strict=True)
         ]
         for left_out, session in enumerate(sessions):
@@ -204,15 +200,6 @@ def test_no_corrections_at_all_turn_a_clear_case(counting: float, hinge: float) 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "sessions.db"
-
-
-def teach(store: SessionStore, first: int = 1) -> None:
-    """Two sessions of borderline hinges that the person says were squats."""
-    for number in (first, first + 1):
-        measured = session_of(5, 5)
-        session = keep(store, measured, number=number)
-        for one_set in measured.sets:
-            store.correct(session, ChangePattern(one_set.start_s + 0.1, SQUAT, Scope.SET), made_at=NOW)
 
 
 def test_it_follows_the_corrections_and_undoing_them_unlearns(path: Path) -> None:

@@ -6,8 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from builders import CONNECTED, counted, happenings, rejected, set_of, squats, views
+from builders import live_repetition as repetition
 from hypothesis import given
-from hypothesis import strategies as st
 
 from imu.bluetooth import LinkState
 from imu.live.event_channel import event_object
@@ -17,7 +18,6 @@ from imu.live.signals import form_cue as cue
 from imu.live.signals import velocity_loss_of_set as velocity_loss
 from imu.motion.form import Posture
 from imu.motion.pattern import Pattern
-from imu.motion.repetitions import RejectedMovement, Repetition
 from imu.recordings.recording import read_recording
 from imu.report.cues import cues
 from imu.samples import Gap
@@ -34,48 +34,13 @@ from imu.sensors.conversation import (
 from imu.session import (
     Event,
     GapFound,
-    MovementRejected,
-    RepetitionCounted,
     RepetitionTakenBack,
     RestBegan,
     Session,
     SetClosed,
-    TrainingSet,
 )
 
 RECORDINGS = Path(__file__).parent.parent / "recordings"
-CONNECTED = Link(LinkState.CONNECTED, "Hip 7", 1, -60.0)
-
-
-def repetition(start_s=10.0, pattern=Pattern.SQUAT, **figures):
-    usual = {
-        "start_s": start_s,
-        "bottom_s": start_s + 1.2,
-        "end_s": start_s + 2.5,
-        "confirmed_s": start_s + 2.6,
-        "pattern": pattern,
-        "confidence": 0.97,
-        "trunk_angle_rad": math.radians(30 if pattern is Pattern.SQUAT else 60),
-        "hip_drop_m": 0.45 if pattern is Pattern.SQUAT else 0.08,
-        "eccentric_s": 1.2,
-        "pause_s": 0.1,
-        "concentric_s": 1.2,
-        "mean_concentric_velocity_m_s": 0.4,
-        "peak_concentric_velocity_m_s": 0.7,
-        "angle_at_bottom_rad": math.radians(25 if pattern is Pattern.SQUAT else 58),
-        "sideways_tilt_rad": 0.0,
-        "turn_rad": 0.0,
-        "trunk_lead_s": 0.1,
-    }
-    return Repetition(**(usual | figures))
-
-
-def set_of(*repetitions):
-    return TrainingSet(tuple(repetitions))
-
-
-def rejected(reason="sat down", of=None):
-    return MovementRejected(RejectedMovement(1.0, 2.0, reason, of))
 
 
 @pytest.fixture
@@ -83,12 +48,6 @@ def live():
     training = LiveTraining(TrainedBefore(Tally(10, 5), Tally(100, 50)), rest_target_s=60.0)
     training.tick(0.0, 0.0)
     return training
-
-
-def counted(live, *repetitions):
-    for one in repetitions:
-        live.take(RepetitionCounted(one))
-    return repetitions
 
 
 # --- sets ------------------------------------------------------------------------------------------------------------
@@ -336,10 +295,6 @@ def test_only_gaps_that_can_hide_something_are_told(live):
 # --- cues ------------------------------------------------------------------------------------------------------------
 
 
-def squats(count, **last):
-    return [repetition(10 + 3 * i) for i in range(count - 1)] + [repetition(7 + 3 * count, **last)]
-
-
 def hinges(count, **last):
     return [repetition(10 + 3 * i, Pattern.HINGE) for i in range(count - 1)] + [
         repetition(7 + 3 * count, Pattern.HINGE, **last)
@@ -421,48 +376,6 @@ def test_a_recording_is_shown_as_it_is_counted():
     assert (most, view.session) == (5, Tally(5, 5))
     assert [one.pattern for one in view.sets] == [Pattern.SQUAT, Pattern.HINGE]
     assert 0.25 < deepest_m < 0.7
-
-
-times = st.floats(0, 1e5)
-repetitions = st.builds(
-    repetition,
-    start_s=times,
-    pattern=st.sampled_from([Pattern.SQUAT, Pattern.HINGE, Pattern.UNCERTAIN]),
-    hip_drop_m=st.floats(-0.1, 0.9),
-    mean_concentric_velocity_m_s=st.floats(-0.1, 2),
-    confidence=st.floats(0, 1),
-)
-happenings = st.one_of(
-    repetitions.map(RepetitionCounted),
-    repetitions.map(RepetitionTakenBack),
-    st.lists(repetitions, min_size=1, max_size=4).map(lambda some: SetClosed(set_of(*some))),
-    st.floats(0, 100).map(RestBegan),
-    repetitions.map(lambda one: rejected("alone", one)),
-    st.text().map(rejected),
-    st.floats(0.01, 100).map(lambda length_s: GapFound(Gap(0.0, length_s))),
-    st.builds(Battery, st.floats(0, 100)),
-    st.builds(SamplesLost, st.none() | st.integers(0, 10_000)),
-    st.text().map(Caution),
-    st.text().map(Refused),
-    st.just(Restarted()),
-    st.builds(
-        Link, st.sampled_from(LinkState), st.none() | st.text(), st.integers(0, 99), st.none() | st.floats(-120, 0)
-    ),
-    st.tuples(st.floats(0, 1e6), times),
-)
-
-
-@st.composite
-def views(draw):
-    """Any view that a training can have, whatever happened, in whatever order."""
-    live = LiveTraining(TrainedBefore(Tally(3, 1), Tally(30, 10)), draw(st.none() | st.floats(1, 600)))
-    for happened in draw(st.lists(happenings, max_size=12)):
-        if isinstance(happened, tuple):
-            live.tick(*happened, draw(st.none() | st.builds(Posture, st.floats(0, 3), st.floats(0, 1))))
-        else:
-            live.take(happened)
-    live.pause(draw(st.booleans()))
-    return live.view()
 
 
 @given(views())

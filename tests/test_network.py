@@ -166,7 +166,7 @@ def test_weights_survive_a_file(tmp_path_factory: pytest.TempPathFactory) -> Non
 
 
 def test_a_network_of_another_size_is_refused() -> None:
-    from imu.motion.fitted import arrays_of  # noqa: PLC0415
+    from imu.motion.fitted import arrays_of
 
     arrays = arrays_of(shipped_weights().network)
     arrays["entry"] = arrays["entry"][:-2]

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import sys
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from builders import DECODERS, FOLDER, GOLDEN, flat
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -40,31 +39,10 @@ from firmware_protocol.control import FIELD_SIZES
 from firmware_protocol.packets import COMPACT_HEADER, PACKET_HEADER, SAMPLE
 from firmware_protocol.records import CONFIG, INFO, STATUS, TIME_SYNC
 
-FOLDER = Path(__file__).parents[1] / "firmware_protocol"
-GOLDEN = json.loads((FOLDER / "golden_packets.json").read_text(encoding="utf-8"))
 DOCUMENT = (FOLDER / "PROTOCOL.md").read_text(encoding="utf-8")
 
-DECODERS = {
-    "packet": protocol.decode_packet,
-    "info": protocol.decode_info,
-    "config": protocol.decode_config,
-    "request": protocol.decode_request,
-    "answer": protocol.decode_answer,
-    "status": protocol.decode_status,
-    "time_sync": protocol.decode_time_sync,
-}
 
 DEG = np.pi / 180
-
-
-def flat(value: Any) -> dict[str, Any]:
-    """Return what a record holds as JSON has it, the fields of a request or an answer beside the rest."""
-    if isinstance(value, SamplePacket):
-        names = ("kind", "flags", "epoch", "first_index", "device_time_us")
-        return {name: int(getattr(value, name)) for name in names} | {"counts": value.counts.tolist()}
-    plain = asdict(value)
-    inside = plain.pop("fields", {})
-    return plain | inside
 
 
 # --- golden packets -------------------------------------------------------------------------------------------------

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from builders import BUILDS, C_FOLDER, DECODERS, GOLDEN, flat, make
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_protocol import DECODERS, FOLDER, GOLDEN, flat
 
 import firmware_protocol as protocol
 from firmware_protocol import (
@@ -32,21 +32,8 @@ from firmware_protocol import (
     saturation,
 )
 
-C_FOLDER = FOLDER / "c"
 RECORDS = list(DECODERS)
 UINT32_MAX = (1 << 32) - 1
-BUILDS = {"plain": (), "sanitized": ("SANITIZE=1",)}
-
-
-def make(build: Path, *arguments: str, needs: dict[str, str]) -> str:
-    """Build with make; skip, and say what to install, where a tool is missing."""
-    for tool, package in {"make": "make", **needs}.items():
-        if shutil.which(tool) is None:
-            pytest.skip(f"{tool} is missing: apt-get install --no-install-recommends {package}")
-    command = ["make", "-s", "-C", str(C_FOLDER), f"BUILD={build}", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 @pytest.fixture(scope="module", params=BUILDS)

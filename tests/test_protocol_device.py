@@ -15,10 +15,9 @@ from typing import Any, Self
 
 import numpy as np
 import pytest
+from builders import BUILDS, FOLDER, make
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_protocol import FOLDER
-from test_protocol_c import BUILDS, make
 
 import firmware_protocol as protocol
 from firmware_protocol import Answer, AnswerStatus, Config, Fields, Op, PacketFlags, PacketKind, SamplePacket, Status

@@ -12,7 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from test_live_view import CONNECTED, counted, rejected, repetition, set_of
+from builders import CONNECTED, counted, rejected, set_of
+from builders import live_repetition as repetition
 
 from imu.bluetooth import LinkState
 from imu.live import voice as voice_module

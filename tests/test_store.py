@@ -8,104 +8,23 @@ import subprocess
 import sys
 import time
 from dataclasses import fields, replace
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from textwrap import dedent
 
 import numpy as np
 import pytest
+from builders import HINGE, NOW, SQUAT, UNCERTAIN, USUAL, content_hash, contents, keep, query, repetition, summary
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from imu.errors import RecordingDamaged, SessionNotFound, StoreDamaged
-from imu.motion.pattern import Pattern
 from imu.motion.repetitions import RejectedMovement, Repetition
 from imu.samples import Gap, RowFaults
 from imu.session import SessionSummary, TrainingSet
 from imu.store import MIGRATIONS, Balance, SessionStore, hash_of, migrations, sessions
 
-NOW = datetime(2026, 3, 10, 18, 30, 0, 123456, tzinfo=UTC)
 SCHEMA = Path(migrations.__file__).with_name("schema.sql")
-
-
-def repetition(pattern=Pattern.SQUAT, start_s=5.0):
-    return Repetition(
-        start_s=start_s,
-        bottom_s=start_s + 1.1,
-        end_s=start_s + 2.3,
-        confirmed_s=start_s + 2.4,
-        pattern=pattern,
-        confidence=0.97,
-        trunk_angle_rad=0.1 + 0.2,
-        hip_drop_m=1 / 3,
-        eccentric_s=1.1,
-        pause_s=0.0,
-        concentric_s=1.2,
-        mean_concentric_velocity_m_s=0.37,
-        peak_concentric_velocity_m_s=0.61,
-        angle_at_bottom_rad=-0.05,
-        sideways_tilt_rad=0.03,
-        turn_rad=-0.01,
-        trunk_lead_s=0.12,
-    )
-
-
-def summary(*sets, rejected=(), **changes):
-    """A summary whose sets are given as lists of patterns."""
-    made = SessionSummary(
-        duration_s=61.2,
-        sampling_rate_hz=100.0,
-        samples=6120,
-        gaps=(Gap(3.1, 3.4),),
-        faults=RowFaults(repeated=1, out_of_order=2, not_finite=3, clipped=4),
-        sets=tuple(
-            TrainingSet(tuple(repetition(pattern, 100.0 * s + 3.0 * r) for r, pattern in enumerate(patterns)))
-            for s, patterns in enumerate(sets)
-        ),
-        rejected=tuple(rejected),
-    )
-    return replace(made, **changes)
-
-
-SQUAT, HINGE, UNCERTAIN = Pattern.SQUAT, Pattern.HINGE, Pattern.UNCERTAIN
-USUAL = summary(
-    [SQUAT] * 5,
-    [HINGE] * 4 + [UNCERTAIN],
-    [SQUAT, HINGE],
-    rejected=[
-        RejectedMovement(400.0, 404.0, "sat down"),
-        RejectedMovement(410.0, 412.3, "alone", repetition(HINGE, 410.0)),
-        RejectedMovement(420.0, 422.3, "alone", repetition(UNCERTAIN, 420.0)),
-    ],
-)
-
-
-def content_hash(number):
-    return f"{number:064x}"
-
-
-def keep(store, what=USUAL, number=1, saved_at=NOW, **more):
-    return store.save(
-        what, f"walk {number}.csv", content_hash(number), saved_at=saved_at, software_version="1.2", **more
-    )
-
-
-def query(path, sql, *parameters):
-    connection = sqlite3.connect(path)
-    try:
-        with connection:
-            return connection.execute(sql, parameters).fetchall()
-    finally:
-        connection.close()
-
-
-def contents(path):
-    """Everything in the file."""
-    connection = sqlite3.connect(path)
-    try:
-        return list(connection.iterdump())
-    finally:
-        connection.close()
 
 
 @pytest.fixture
@@ -540,7 +459,7 @@ def test_a_store_that_another_program_holds(store, path):
 
 
 def start(code, *arguments):
-    program = "import sys; sys.path.insert(0, 'tests'); from test_store import *\n" + dedent(code)
+    program = "import sys; sys.path.insert(0, 'tests'); from builders import *\n" + dedent(code)
     return subprocess.Popen(
         [sys.executable, "-W", "error", "-c", program, *map(str, arguments)],
         cwd=Path(__file__).parent.parent,

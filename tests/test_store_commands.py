@@ -5,7 +5,7 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from test_store import HINGE, SQUAT, UNCERTAIN, keep, repetition, summary
+from builders import HINGE, SQUAT, UNCERTAIN, keep, repetition, summary
 from typer.testing import CliRunner
 
 from imu.app import correcting
@@ -248,7 +248,7 @@ def test_a_correction_that_is_not_applied_is_shown():
 
 
 def test_lines_of_figures_are_drawn_for_sets_of_three():
-    from rich.console import Console  # noqa: PLC0415
+    from rich.console import Console
 
     console = Console(width=80, color_system=None)
     with console.capture() as capture:

@@ -5,9 +5,8 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from time import process_time
 
 import pytest
+from builders import HINGE, NOW, SQUAT, UNCERTAIN, content_hash, in_memory, repetition, summary
 from rich.console import Console
-from test_corrections import in_memory
-from test_store import HINGE, NOW, SQUAT, UNCERTAIN, content_hash, repetition, summary
 
 from imu.report.terminal_pages import trend_page
 from imu.report.trends import Period, notes, stored_totals, trends
@@ -67,7 +66,7 @@ def test_days_are_those_of_the_persons_calendar(store):
 def test_speed_is_that_of_repetitions_that_sink(store):
     shallow = repetition(HINGE)
     made = summary([HINGE] * 2)
-    from dataclasses import replace  # noqa: PLC0415
+    from dataclasses import replace
 
     mixed = replace(made, sets=(type(made.sets[0])((replace(shallow, hip_drop_m=0.05), repetition(HINGE, 9.0))),))
     store.save(mixed, "x", content_hash(1), saved_at=NOW, software_version="1")

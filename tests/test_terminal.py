@@ -7,11 +7,12 @@ import textwrap
 from dataclasses import replace
 
 import pytest
+from builders import counted, rejected, set_of, squats, views
+from builders import live_repetition as repetition
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 from test_keys import posix, started
-from test_live_view import counted, rejected, repetition, set_of, squats, views
 
 from imu.app.block_digits import ROWS, block_digits, width_of
 from imu.app.plain_lines import plain_line

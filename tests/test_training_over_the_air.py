@@ -81,7 +81,7 @@ async def air() -> AsyncIterator[Air]:
         if TIER == "virtual":
             yield Air(virtual, Radio(virtual.scanner_backend, virtual.client_backend))
             return
-        from bluez_vm.adapter import kernel_adapter  # noqa: PLC0415 - needs what is only inside the virtual machine
+        from bluez_vm.adapter import kernel_adapter
 
         async with kernel_adapter(virtual):
             yield Air(virtual, Radio())

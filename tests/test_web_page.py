@@ -19,8 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from served_page import IMU, Served, served
-from test_learning import teach
+from builders import IMU, Served, served, teach
 
 from imu.store import SessionStore
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from served_page import IMU, Served, served
+from builders import IMU, Served, served
 
 from imu.app.web.key import key_in
 

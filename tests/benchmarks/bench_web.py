@@ -24,8 +24,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from builders import served
 from playwright.sync_api import sync_playwright
-from served_page import served
 
 from imu.app.web.desk import TrainingDesk, Wish
 from imu.session import Session

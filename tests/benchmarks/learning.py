@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from taught import Wrong, corrections, judged, mistakes, sessions_of
+from builders import Mistakes, corrections_of, judged, mistakes, sessions_of
 
 from imu.motion.personal import PersonalShift
 from imu.store import apply_corrections
@@ -26,7 +26,7 @@ from imu.store.learning import Learning, learn, lesson_of
 
 def career(
     lifter: int, sessions: int, leaning: bool, foreign: PersonalShift
-) -> tuple[list[tuple[Wrong, Wrong, Wrong]], Learning]:
+) -> tuple[list[tuple[Mistakes, Mistakes, Mistakes]], Learning]:
     """Return for each session the mistakes without learning, with it, and with another's shift; and what was learnt."""
     lessons, found = [], []
     for simulation in sessions_of(lifter, sessions, leaning=leaning):
@@ -39,12 +39,12 @@ def career(
                 mistakes(judged(simulation, foreign), simulation) if foreign else mistakes(plain, simulation),
             )
         )
-        if made := corrections(own, simulation):
+        if made := corrections_of(own, simulation):
             lessons.append(lesson_of(apply_corrections(own, made)))
     return found, learn(lessons)
 
 
-def _told(name: str, wrong: Iterable[Wrong]) -> str:
+def _told(name: str, wrong: Iterable[Mistakes]) -> str:
     all_of_them = list(wrong)
     total = sum(one.repetitions for one in all_of_them)
     figures = (sum(getattr(one, what) for one in all_of_them) for what in ("patterns", "missed", "ghosts"))
