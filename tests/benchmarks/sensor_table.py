@@ -1,6 +1,6 @@
 """Every sensor that this program knows, over the virtual radio: three sets and a lost connection.
 
-Run: ``python tests/benchmarks/sensor_table.py`` (2 minutes of real time); it prints the table of the README. Each
+Run: ``python tests/benchmarks/sensor_table.py`` (2 minutes of real time); it prints the table of imu/sensors/README.md. Each
 sensor's virtual twin measures the same simulated person with its own rate, range and quantisation; bleak's client
 talks to it; in the rest between the first two sets it is out of range for 3 s.
 """
@@ -90,7 +90,7 @@ async def train(
             tasks.append(asyncio.create_task(link.close(driver.stop())))
     await asyncio.gather(*tasks)
     result.summary = driver.finish()[1]
-    result.lost = "cannot be known" if None in lost else str(sum(one or 0 for one in lost))
+    result.lost = "number unknown" if None in lost else str(sum(one or 0 for one in lost))
     return result
 
 
@@ -120,7 +120,7 @@ def main() -> int:
     expected = sets_of(plain)
     results = asyncio.run(all_sensors(simulated.block, away_at_s))
     print(f"The plain signal: {expected}.\n")
-    print("| sensor | over the virtual radio | rate | samples lost | angle, drop against the plain signal | hardware |")
+    print("| sensor | over the virtual radio | rate | samples lost | difference in angle and drop | hardware |")
     print("|---|---|---|---|---|---|")
     wrong = 0
     for result in results:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from imu.sensors.conversation import (
     Subscribe,
     Write,
 )
+from imu.session import Session, SessionSummary
 from imu.virtual.sensors.twin import Twin
 
 STARTED_NS = 1_790_000_000_000_000_000
@@ -37,9 +39,13 @@ class Carried:
     messages: list[Message] = field(default_factory=list)
     replies: list[Reply] = field(default_factory=list)
 
-    @property
+    @cached_property
     def block(self) -> ImuBlock:
         return joined([block for reply in self.replies for block in reply.blocks])
+
+    @cached_property
+    def summary(self) -> SessionSummary:
+        return summary_of(self.block)
 
     @property
     def notices(self) -> list[Notice]:
@@ -47,6 +53,12 @@ class Carried:
 
     def told(self, kind: type) -> list[Notice]:
         return [notice for notice in self.notices if isinstance(notice, kind)]
+
+
+def summary_of(block: ImuBlock) -> SessionSummary:
+    session = Session()
+    session.push(block)
+    return session.finish()[1]
 
 
 def joined(blocks: Sequence[ImuBlock]) -> ImuBlock:
@@ -67,10 +79,10 @@ def carry(
     *,
     mtu: int = 247,
     away: Sequence[tuple[float, float]] = (),
-    deaf: Sequence[tuple[float, float]] = (),
+    full: Sequence[tuple[float, float]] = (),
     lost: frozenset[int] = frozenset(),
 ) -> Carried:
-    """Let the two talk; out of range (`away`) and without room in the radio (`deaf`) in these spans of time.
+    """Let the two talk; out of range (`away`) and with a full queue of the radio (`full`) in these spans of time.
 
     `lost` are numbers of notifications that vanish between sensor and computer.
     """
@@ -114,7 +126,7 @@ def carry(
             heard(LinkUp(received_ns(), mtu - 3))
         if not state["connected"]:
             continue
-        room = 0 if any(start <= now_s < end for start, end in deaf) else 100
+        room = 0 if any(start <= now_s < end for start, end in full) else 100
         for said in twin.step(now_s, room):
             state["said"] += 1
             if state["said"] not in lost:
