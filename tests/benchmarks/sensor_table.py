@@ -1,7 +1,7 @@
 """Every sensor that this program knows, over the virtual radio: three sets and a lost connection.
 
-Run: ``python tests/benchmarks/sensor_table.py`` (2 minutes of real time); it prints the table of imu/sensors/README.md. Each
-sensor's virtual twin measures the same simulated person with its own rate, range and quantisation; bleak's client
+Run: ``python tests/benchmarks/sensor_table.py`` (2 minutes of real time); it prints the table of imu/sensors/README.md.
+Each sensor's virtual twin measures the same simulated person with its own rate, range and quantisation; bleak's client
 talks to it; in the rest between the first two sets it is out of range for 3 s.
 """
 
