@@ -591,8 +591,8 @@ def test_one_hole_costs_about_one_repetition(hole_s: float) -> None:
         for repetition in range(10)
         for into in (0.0, 0.3, 0.6, 0.9)
     ]
-    assert max(left) <= 11  # a hole at the turning point of a hinge may halve it
-    assert np.mean(left) > 8.8
+    assert max(left) <= 12  # a hole at the turning point of a hinge may halve it and the next one
+    assert 8.8 < np.mean(left) < 10.2
     assert min(left) >= 6
 
 
