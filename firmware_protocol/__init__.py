@@ -1,8 +1,9 @@
-"""The contract with our reference firmware: bytes <-> values, described in PROTOCOL.md.
+"""The contract with our reference firmware: bytes <-> values.
 
-Without I/O and Bluetooth. ``encode`` is a method of each record; the way back is one ``decode_…`` function for each
-characteristic. Any bytes at all give a value or an :class:`Undecodable`, and never raise. Records longer than known
-here are accepted and their end is ignored, so that a later minor version can add fields.
+``PROTOCOL.md`` beside this file describes it. There is no I/O and no Bluetooth here. ``encode`` is a method of each
+record; the way back is one ``decode_…`` function for each characteristic. Any bytes at all give a value or an
+:class:`Undecodable`, and never raise. Records longer than known here are accepted and their end is ignored, so that a
+later minor version can add fields.
 """
 
 from firmware_protocol.control import (

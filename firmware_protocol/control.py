@@ -87,7 +87,7 @@ class Fields:
     host_time_us: int | None = None
 
     def __post_init__(self) -> None:
-        """Check that the values fit into their fields, and round the rate to what goes over the air."""
+        """Check that the values fit; round the rate as it is sent."""
         if self.nominal_rate_hz is not None:
             object.__setattr__(self, "nominal_rate_hz", rate_from_dhz(rate_to_dhz(self.nominal_rate_hz)))
         for tag, name in _NAMES.items():
@@ -267,7 +267,10 @@ def stop(request_id: int = 0) -> Request:
 
 
 def resend(first_index: int, count: int, epoch: int | None = None, request_id: int = 0) -> Request:
-    """Request `count` samples from `first_index` on, sent on Backfill; with `epoch`, only if it is the present one."""
+    """Request `count` samples from `first_index` on, sent on Backfill.
+
+    With `epoch`, the sensor sends them only if it is the present one.
+    """
     return Request(Op.RESEND, request_id, Fields(first_index=first_index, count=count, epoch=epoch))
 
 

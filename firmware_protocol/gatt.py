@@ -1,4 +1,4 @@
-"""The protocol's place on a Bluetooth link: UUIDs, advertised name, errors of refused writes."""
+"""The protocol's place on a Bluetooth link: UUIDs, name, errors of writes."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ Flags and one 128-bit UUID leave room for 8 characters in an advertisement, so t
 
 
 class AttError(IntEnum):
-    """Error of a write that the sensor cannot answer with an indication; numbers of the Bluetooth standard."""
+    """Error of a write without an answer; numbers of the Bluetooth standard."""
 
     INSUFFICIENT_AUTHENTICATION = 0x05
     """The link is not encrypted: pair first."""

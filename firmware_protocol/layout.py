@@ -1,4 +1,4 @@
-"""Records of fixed layout: little-endian fields one after another, without padding."""
+"""Records of fixed layout: little-endian fields without padding."""
 
 from __future__ import annotations
 

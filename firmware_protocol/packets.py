@@ -64,7 +64,10 @@ _KINDS: Final = {kind.value: kind for kind in PacketKind}
 
 
 class PacketFlags(IntFlag):
-    """Facts about a packet that a receiver cannot see otherwise; unknown bits are kept and ignored."""
+    """Facts that a receiver cannot see otherwise.
+
+    Unknown bits are kept and ignored.
+    """
 
     NONE = 0
     ACCELERATION_SATURATED = 1
@@ -163,7 +166,7 @@ class SamplePacket:
 
 
 def saturation(counts: Counts) -> PacketFlags:
-    """Return the saturation flags of samples, (n, 6) counts, from values at either end of int16."""
+    """Return the saturation flags of (n, 6) counts: values at an end of int16."""
     at_end = ((counts == np.iinfo(np.int16).min) | (counts == np.iinfo(np.int16).max)).any(axis=0)
     flags = PacketFlags.NONE
     if at_end[:3].any():
@@ -174,7 +177,9 @@ def saturation(counts: Counts) -> PacketFlags:
 
 
 def samples_per_packet(mtu: int, rate_hz: float) -> int:
-    """Return the number of samples in a packet: as many as fit, but at most 100 ms of them.
+    """Return the number of samples in a packet.
+
+    As many as fit, but at most 100 ms of samples.
 
     Parameters
     ----------

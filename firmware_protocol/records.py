@@ -394,7 +394,10 @@ class TimeSync:
             check_range(name, getattr(self, name), 64)
 
     def round_trip_us(self, host_received_us: int) -> int:
-        """Return the time on the air and in queues of an exchange whose reply came at `host_received_us`."""
+        """Return the time on the air and in queues, µs.
+
+        The reply came at `host_received_us`.
+        """
         return (host_received_us - self.host_sent_us) - (self.device_sent_us - self.device_received_us)
 
     def offset_us(self, host_received_us: int) -> float:

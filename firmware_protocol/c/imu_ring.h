@@ -33,7 +33,7 @@ struct imu_ring {
     struct imu_slot *slots;
     uint8_t *present; /* one bit a slot: 0 is a hole */
     uint32_t capacity;
-    uint32_t oldest_index; /* of the oldest sample kept; next_index if there is none */
+    uint32_t oldest_index; /* of the oldest sample kept; next_index without samples */
     uint32_t next_index;   /* that the next sample will have */
     uint64_t newest_time_us;
     uint32_t samples_lost; /* holes in this epoch, stays at its end */

@@ -26,8 +26,8 @@ struct imu_timing {
 /* A new epoch at a nominal rate (above 0). An earlier measurement of this rate is dropped. */
 void imu_timing_begin(struct imu_timing *timing, uint16_t nominal_rate_dhz);
 
-/* Samples that are missing between the batch before and one of which the reference sample (0: its first) was ready at
- * `ready_us`. To be asked only where samples may be lost: after the FIFO was emptied unread. */
+/* Number of samples missing before a batch whose reference sample (0: its first) was ready at `ready_us`. To be called
+ * only where samples may be lost: after the FIFO was emptied unread. */
 uint32_t imu_timing_lost(const struct imu_timing *timing, uint64_t ready_us, uint32_t reference);
 
 /* Take a batch of `count` samples after `lost` missing ones; its reference sample (below count) was ready at

@@ -19,7 +19,9 @@ class LinkState(StrEnum):
 
 
 class HostClock:
-    """Nanoseconds since 1970, anchored at the wall clock once, when it is made, and steady from then on.
+    """Nanoseconds since 1970 that never go back.
+
+    The clock is anchored at the wall clock once, when it is made, and steady from then on.
 
     The wall clock is set by hand and by the network, and may jump back; times of arrival may not. Later changes of the
     wall clock have no effect. While the computer sleeps, this clock may stand still.

@@ -1,4 +1,4 @@
-"""Errors of bleak and the operating systems -> sentences about the cause and the remedy.
+"""Errors of bleak and the operating systems -> sentences with cause and remedy.
 
 This is the one place that translates bleak's errors. It separates trouble with this computer, which the person must
 fix, from trouble with one connection, which the next attempt may not have.
@@ -98,7 +98,10 @@ def computer_trouble(error: BaseException, platform: str = sys.platform) -> Blue
 
 
 def search_trouble(error: BaseException, platform: str = sys.platform) -> BluetoothUnavailable:
-    """Return why the search failed; every error of a search is trouble with this computer."""
+    """Return why the search failed.
+
+    Every error of a search is trouble with this computer.
+    """
     if getattr(error, "dbus_error", None) == IN_PROGRESS:
         return BluetoothUnavailable(
             BluetoothTrouble.NO_SERVICE,
@@ -135,7 +138,7 @@ def _trouble(error: BaseException) -> BluetoothTrouble | None:
 
 
 def heed_cancellation() -> None:
-    """Raise ``CancelledError`` if the task was cancelled and the awaited call lost the cancellation.
+    """Raise ``CancelledError`` if an awaited call lost the task's cancellation.
 
     `asyncio.wait_for`, which other libraries use, loses it on Python 3.11 when the awaited call ends at the same
     moment.

@@ -182,7 +182,9 @@ class Connection:
         self._alive_s = asyncio.get_running_loop().time()
 
     def _characteristic(self, uuid: str) -> BleakGATTCharacteristic | None:
-        """Return the first characteristic with this UUID, in the named service if there is one.
+        """Return the first characteristic with this UUID.
+
+        A service may be named before it.
 
         bleak's own look-up raises if two characteristics have the UUID.
         """
@@ -242,7 +244,9 @@ class Connection:
         self._open = False
 
     async def hang_up(self) -> None:
-        """Disconnect. Necessary after a lost link too: otherwise Linux delivers every packet twice after the next one.
+        """Disconnect.
+
+        This is necessary after a lost link too: otherwise Linux delivers every packet twice after the next connection.
 
         https://github.com/hbldh/bleak/issues/2002
         """

@@ -1,4 +1,4 @@
-"""The link to one sensor: find it, keep it connected, carry messages in and actions out.
+"""The link to one sensor: find it, keep it, carry messages in and actions out.
 
 It treats all kinds of sensors alike. Its messages go to a recording and to the sensor's driver, and the driver's
 actions come back through :meth:`SensorLink.ask`. It reconnects after a lost connection until a time limit; requesting
@@ -181,7 +181,7 @@ class SensorLink:
         self._connection_read = 0  # given out by `messages`
 
     async def messages(self) -> AsyncIterator[Message | LinkNotice]:
-        """Yield the sensor's messages and the state of the link until `close`; to be called once.
+        """Yield messages and states of the link until `close`; to be called once.
 
         Raises
         ------
@@ -208,7 +208,9 @@ class SensorLink:
             self._outbox.put_nowait((self._connection_read, action))
 
     async def close(self, stop_actions: Iterable[Action] = ()) -> None:
-        """Perform `stop_actions` and disconnect; `messages` yields the messages until then, and ends.
+        """Perform `stop_actions` and disconnect.
+
+        `messages` yields the messages until then, and ends.
 
         The stop actions must end the stream: disconnecting takes Linux 2 s, in which the sensor keeps sending.
         """
@@ -250,7 +252,9 @@ class SensorLink:
         )
 
     async def _free(self, sensor: SeenSensor, patience: Patience) -> SeenSensor:
-        """Disconnect a sensor that an earlier program has left connected; return it as heard afterwards.
+        """Disconnect a sensor that an earlier program has left connected.
+
+        Returns the sensor as heard afterwards.
 
         The state of its subscriptions is unknown: on Linux the next subscription would get no answer for 10 s.
         """

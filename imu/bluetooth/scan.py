@@ -37,7 +37,7 @@ Recognise = Callable[[Advertisement], SensorKind | None]
 
 @dataclass(frozen=True, slots=True)
 class Radio:
-    """The radio to use, as classes for bleak's ``backend=``; ``None`` for the operating system's."""
+    """Classes for bleak's ``backend=``; ``None`` for the operating system's."""
 
     scanner_backend: type[BaseBleakScanner] | None = None
     client_backend: type[BaseBleakClient] | None = None
@@ -47,7 +47,10 @@ class Radio:
         return BleakScanner(heard, backend=self.scanner_backend)
 
     def client(self, device: BLEDevice, gone: Callable[[BleakClient], None], timeout_s: float) -> BleakClient:
-        """Return a client for one connection; it calls `gone` at the end, on either side's initiative."""
+        """Return a client for one connection.
+
+        It calls `gone` at the end, on either side's initiative.
+        """
         return BleakClient(device, gone, timeout=timeout_s, backend=self.client_backend)
 
     async def connected_devices(self) -> list[BLEDevice]:
@@ -185,7 +188,10 @@ async def _start(scanner: BleakScanner) -> None:
 
 
 async def _stop(scanner: BleakScanner) -> None:
-    """Stop listening. An error is not fatal (https://github.com/hbldh/bleak/issues/2021)."""
+    """Stop listening; an error is not fatal.
+
+    See https://github.com/hbldh/bleak/issues/2021.
+    """
     for _ in range(2):
         try:
             await scanner.stop()
@@ -220,7 +226,7 @@ def _together(
 
 
 def _already_connected(device: BLEDevice, recognise: Recognise) -> SeenSensor:
-    """Return the description of a connected sensor; BlueZ keeps its earlier advertisement."""
+    """Return the description of a connected sensor, from BlueZ's memory."""
     kept = device.details.get("props", {}) if isinstance(device.details, Mapping) else {}
     advertisement = Advertisement(device.name, tuple(uuid.lower() for uuid in kept.get("UUIDs", ())))
     return SeenSensor(

@@ -1,4 +1,4 @@
-"""Adafruit's Bluefruit service (CLUE, Feather Sense): two streams of floats without time or number.
+"""Adafruit's Bluefruit service (CLUE, Feather Sense): two streams of floats.
 
 Each stream is a service of its own with its own measurement period, which is one second until it is set. Both periods
 have the same UUID, so their address is ``service/characteristic``.
@@ -62,7 +62,7 @@ def period_command(period_ms: int) -> bytes:
 
 
 def decode_sample(payload: bytes) -> Array | None:
-    """Return the sample, (1, 3), in m/s² or rad/s, of a notification; ``None`` for other bytes."""
+    """Return the sample, (1, 3), in m/s² or rad/s; ``None`` for other bytes."""
     return float32_triples(payload) if len(payload) == SAMPLE_SIZE else None
 
 
@@ -85,7 +85,10 @@ class BluefruitConnection:
         return 1.0, 1.0
 
     def begin(self) -> tuple[Action, ...]:
-        """Set the periods before subscribing: the rate is estimated from the start of the stream."""
+        """Set the periods before subscribing.
+
+        The rate is estimated from the start of the stream.
+        """
         services = (ACCELERATION_SERVICE, ANGULAR_VELOCITY_SERVICE)
         periods = (Write(in_service(service, PERIOD), period_command(PERIOD_MS)) for service in services)
         return *periods, Subscribe(ACCELERATION), Subscribe(ANGULAR_VELOCITY)

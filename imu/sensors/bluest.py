@@ -1,4 +1,4 @@
-"""ST's boards with BlueST firmware (SensorTile.box, SensorTile, BlueCoin, Nucleo): coarse times.
+"""ST's boards with BlueST firmware (SensorTile, BlueCoin, Nucleo): coarse times.
 
 Subscribing starts the stream. The board's firmware sets the sampling rate and does not send it, so it is estimated from
 the first stamps. Stamps count 8 ms modulo 2¹⁶, so a single lost sample above 60 Hz may stay undetected.
@@ -55,7 +55,10 @@ TOO_SLOW = f"The {TITLE} sends fewer than {LEAST_RATE_HZ:.0f} samples a second: 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Motion:
-    """One sample: time in counts of 8 ms, modulo 2¹⁶; m/s², rad/s and thousandths of gauss, each (3,)."""
+    """One sample, three values a quantity.
+
+    The time is in counts of 8 ms, modulo 2¹⁶; the quantities are in m/s², rad/s and thousandths of gauss, each (3,).
+    """
 
     stamp: int
     acceleration_m_s2: Array
@@ -78,7 +81,7 @@ def decode_motion(payload: bytes) -> Motion | None:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """Advertised description of a board: version of the format, type of board, features, address."""
+    """Advertised version of the format, type of board, features and address."""
 
     version: int
     device: int

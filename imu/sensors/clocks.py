@@ -1,4 +1,4 @@
-"""Times of samples: from stamps in packets or from arrivals, on one axis over restarts.
+"""Times of samples: from stamps or arrivals, on one axis over restarts.
 
 `PacketClock` is for sensors that stamp each packet with the time of its first or last sample and do not number samples.
 A loss shows as a step in time that the samples do not fill. Stamps wrap, are coarse (1 ms, 8 ms) and jitter, and the
@@ -290,7 +290,7 @@ class ArrivalClock:
         return [*learned, *(self._decide(is_last=True) if self._held else [])]
 
     def _lateness_s(self, samples: int, received_s: float) -> float:
-        """Return how much later than its last sample a packet of `samples` next samples came."""
+        """Return how much later than its last sample a packet of next samples came."""
         return received_s - (self._next_s + (samples - 1) * self._period_s)
 
     def _learn(self) -> list[Timed]:
@@ -358,7 +358,9 @@ class ArrivalClock:
 
 
 def _median_slope(counts: NDArray[np.int64], arrivals_s: Array) -> float | None:
-    """Return the median time per sample between packets at least half of `LEARNING_S` apart.
+    """Return the median time per sample between packets far apart.
+
+    Far apart is at least half of `LEARNING_S`.
 
     Method: Theil 1950, Sen 1968. Only the last packet of each burst counts, which waited least, so that the packets
     after a stall do not move the median. ``None`` if there is no such pair.
@@ -437,5 +439,8 @@ class Timeline:
         return np.asarray(axis_s)
 
     def moment(self, received_s: float) -> float | None:
-        """Return the time on the axis of an event at `received_s`; ``None`` before the first sample."""
+        """Return the time on the axis of an event at `received_s`.
+
+        ``None`` before the first sample.
+        """
         return None if math.isinf(self._least_wait_s) else received_s - self._least_wait_s

@@ -1,4 +1,4 @@
-"""The types that a driver exchanges: messages in; samples, actions and notices out.
+"""The types that a driver exchanges: messages, samples, actions and notices.
 
 A driver (one file per vendor in this package) is a state machine without I/O. It receives each message with its time
 of arrival, and returns the samples in it and the actions to perform next. Its output depends on the messages alone, so
@@ -69,7 +69,10 @@ class LinkDown:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """Bytes of one characteristic: a notification, an indication or the answer to a :class:`Read`."""
+    """Bytes of one characteristic.
+
+    They come from a notification, an indication or the answer to a :class:`Read`.
+    """
 
     received_ns: int
     characteristic: str
@@ -144,7 +147,7 @@ class Battery:
 
 @dataclass(frozen=True, slots=True)
 class SamplesLost:
-    """Samples that will never come: the sensor or the radio dropped them, and no copy is left."""
+    """Samples that will never come: the sensor or the radio dropped them."""
 
     samples: int | None
     """``None`` if the sensor's data do not show the number."""
@@ -159,7 +162,7 @@ class SamplesRecovered:
 
 @dataclass(frozen=True, slots=True)
 class Restarted:
-    """The sensor's clock or numbering restarted (a reboot). Samples continue after a gap."""
+    """The sensor's clock or numbering restarted; samples continue after a gap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +214,10 @@ class Reply:
 
 
 class Driver(Protocol):
-    """The conversation with one sensor over all its connections. No message makes it raise."""
+    """The conversation with one sensor over all its connections.
+
+    No message makes it raise.
+    """
 
     def take(self, message: Message) -> Reply:
         """Process one message; messages come in the order of arrival."""

@@ -45,12 +45,18 @@ MOST_ANGULAR_VELOCITY_RAD_S = 2000 * RAD_S_PER_DPS * 1.2
 
 
 def int16_triples(payload: bytes) -> Array:
-    """Return little-endian 16-bit integers as rows of three, (n, 3). `payload` holds whole rows."""
+    """Return little-endian 16-bit integers as rows of three, (n, 3).
+
+    `payload` holds whole rows.
+    """
     return np.frombuffer(payload, "<i2").astype(np.float64).reshape(-1, 3)
 
 
 def float32_triples(payload: bytes) -> Array:
-    """Return little-endian 32-bit floats as rows of three, (n, 3). `payload` holds whole rows."""
+    """Return little-endian 32-bit floats as rows of three, (n, 3).
+
+    `payload` holds whole rows.
+    """
     with np.errstate(invalid="ignore"):  # any bytes at all, signalling NaN too
         return np.frombuffer(payload, "<f4").astype(np.float64).reshape(-1, 3)
 
@@ -88,7 +94,7 @@ class Nameplate:
     firmware: str = ""
 
     def read(self, heard: Heard) -> bool:
-        """Fill in a field of Bluetooth's device information; return whether `heard` was one."""
+        """Fill in a field of the device information; return whether it was one."""
         text = text_of(heard.payload)
         if heard.characteristic == MODEL_NUMBER:
             self.model = text or self.model
@@ -145,7 +151,10 @@ def malformed(payload: bytes, reason: str) -> Result:
 
 
 class Connection(Protocol):
-    """The conversation with one kind of sensor during one connection. No message makes it raise."""
+    """The conversation with a sensor during one connection.
+
+    No message makes it raise.
+    """
 
     @property
     def sampling_rate_hz(self) -> float:
@@ -153,7 +162,7 @@ class Connection(Protocol):
 
     @property
     def scales(self) -> tuple[float, float]:
-        """As in :class:`imu.sensors.conversation.Identified`; defined once there are samples."""
+        """As in `Identified`; defined once there are samples."""
 
     def begin(self) -> tuple[Action, ...]:
         """Return the first actions."""
@@ -169,7 +178,9 @@ class Connection(Protocol):
 
 
 class StreamingDriver:
-    """A :class:`imu.sensors.conversation.Driver` for sensors that start a new stream at each connection.
+    """The driver of sensors that start a new stream at each connection.
+
+    A :class:`imu.sensors.conversation.Driver`.
 
     Parameters
     ----------
@@ -212,7 +223,10 @@ class StreamingDriver:
         return self._hang_up()
 
     def _greet(self) -> tuple[Action, ...]:
-        """Start a connection; read the identity first, so that it comes before the first samples."""
+        """Start a connection and read the identity first.
+
+        It then comes before the first samples.
+        """
         self._nameplate = Nameplate(self._model)
         self._connection = self._connect(self._nameplate)
         self._is_identified = False
@@ -289,7 +303,7 @@ SLOW = 0.85
 
 
 class UntimedSamples:
-    """Times for the rows of one connection, and cautions about what their data cannot show.
+    """Times and cautions for samples without time or number.
 
     Parameters
     ----------
@@ -312,7 +326,10 @@ class UntimedSamples:
         return self._clock.sampling_rate_hz
 
     def push(self, rows: Array, received_s: float) -> Result:
-        """Add acceleration in m/s² and angular velocity in rad/s, (n, 6), that came together."""
+        """Add rows that came together.
+
+        They hold acceleration in m/s² and angular velocity in rad/s, (n, 6).
+        """
         return self._found(self._clock.push(rows, received_s))
 
     def finish(self) -> Result:

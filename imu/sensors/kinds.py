@@ -1,4 +1,4 @@
-"""The supported kinds of sensor, and the unsuitable ones, which are recognised and refused.
+"""The supported kinds of sensor, and the unsuitable ones, which are refused.
 
 A sensor without a gyroscope cannot separate the trunk's angle from the hip's acceleration; at 10 Hz a fast repetition
 has a dozen samples.
@@ -56,7 +56,7 @@ def _named(*beginnings: str) -> Callable[[Advertisement], bool]:
 
 
 def _named_or_serving(beginning: str, service: str) -> Callable[[Advertisement], bool]:
-    """Return a test whether the name begins with `beginning` or the service is advertised."""
+    """Return a test for the beginning of the name or an advertised service."""
     return lambda advertisement: _named(beginning)(advertisement) or service in advertisement.services
 
 
@@ -101,12 +101,12 @@ KINDS: tuple[SensorKind, ...] = (
 
 
 def recognise(advertisement: Advertisement) -> SensorKind | None:
-    """Return the kind of the sensor that sent `advertisement`; ``None`` for other devices."""
+    """Return the kind of the advertising sensor; ``None`` for other devices."""
     return next((kind for kind in KINDS if kind.recognises(advertisement)), None)
 
 
 def kind_named(name: str) -> SensorKind:
-    """Return the kind with this name, as in ``imu sensor --kind NAME`` and in recordings.
+    """Return the kind with this name, as in ``imu sensor --kind NAME``.
 
     Raises
     ------

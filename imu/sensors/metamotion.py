@@ -1,4 +1,4 @@
-"""MbientLab MetaMotion: acceleration, angular velocity and a tick in one notification per sample.
+"""MbientLab MetaMotion: acceleration, angular velocity and a tick a notification.
 
 The raw streams contain neither time nor number. So the setup builds three processors on the board: one keeps the latest
 angular velocity (a buffer), one joins it to each sample of acceleration (a fuser), and one adds a time stamp (an
@@ -86,7 +86,7 @@ def buffer_command(chip: Chip) -> bytes:
 
 
 def fuser_command(buffer: int) -> bytes:
-    """Return the command that joins the content of the `buffer` to each sample of acceleration."""
+    """Return the command that joins the `buffer` to each sample of acceleration."""
     return bytes((PROCESSOR, ADD, ACCELEROMETER, 0x04, 0xFF, 0xA0, 0x1B, 1, buffer)) + bytes(11)
 
 
@@ -97,7 +97,7 @@ def accounter_command(fuser: int) -> bytes:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ProcessorOutput:
-    """Output of a processor: its number, the tick, and counts as rows of three, (n, 3)."""
+    """Number of the processor, tick, and counts as rows of three, (n, 3)."""
 
     processor: int
     tick: int
@@ -238,7 +238,10 @@ def _written(commands: tuple[bytes, ...]) -> tuple[Action, ...]:
 
 
 def recognises(advertisement: Advertisement) -> bool:
-    """Return whether the sensor is a MetaWear or MetaMotion; its owner may have renamed it."""
+    """Return whether the sensor is a MetaWear or MetaMotion.
+
+    Its owner may have renamed it, so the service decides too.
+    """
     return SERVICE in advertisement.services or (advertisement.name or "").startswith(("MetaWear", "MetaMotion"))
 
 

@@ -1,4 +1,4 @@
-"""Movella (Xsens) DOT: rate quantities at up to 60 Hz, one sample per notification, stamped in µs.
+"""Movella (Xsens) DOT: one sample a notification, stamped in µs, at up to 60 Hz.
 
 The driver requests payload mode 21 (acceleration with gravity and angular velocity in the sensor's frame) and also
 decodes mode 26, which adds an attitude. The "free acceleration" of other modes lacks gravity and is not usable here.
@@ -79,7 +79,10 @@ def decode_rate_hz(device_control: bytes) -> int | None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Measurement:
-    """One sample: time in µs modulo 2³², acceleration in m/s² and angular velocity in °/s, each (1, 3)."""
+    """One sample, each quantity (1, 3).
+
+    The time is in µs modulo 2³², the quantities are in m/s² and °/s.
+    """
 
     stamp_us: int
     acceleration_m_s2: Array
@@ -87,7 +90,7 @@ class Measurement:
 
 
 def decode_measurement(mode: int, payload: bytes) -> Measurement | None:
-    """Return the sample in a notification of payload mode 21 or 26; ``None`` for other bytes."""
+    """Return the sample of payload mode 21 or 26; ``None`` for other bytes."""
     size, at = _MODES[mode]
     if len(payload) != size:
         return None
@@ -185,7 +188,10 @@ class MovellaDotConnection:
 
 
 def recognises(advertisement: Advertisement) -> bool:
-    """Return whether the sensor is a DOT; its name depends on the year (Xsens became Movella)."""
+    """Return whether the sensor is a DOT.
+
+    Older ones have the name Xsens.
+    """
     return (advertisement.name or "").startswith(("Xsens DOT", "Movella DOT"))
 
 

@@ -82,7 +82,7 @@ class Packet:
 
 
 def decode_packet(payload: bytes, arrays: int = 2) -> Packet | None:
-    """Return a packet of `arrays` arrays, given without its two bytes of type and reference.
+    """Return a packet of `arrays` arrays, without the bytes of type and reference.
 
     All samples of one array come before those of the next. ``None`` if the length does not fit.
     """
@@ -162,7 +162,7 @@ class MovesenseConnection:
         return self._try_next(status) if status >= 300 else Result()
 
     def _try_next(self, status: int) -> Result:
-        """Request another form or rate; without one left, report why the sensor is unusable."""
+        """Request another form or rate, or report why the sensor is unusable."""
         if status == OUT_OF_REQUESTS:
             return _refused("has no room for another subscription: take its battery out for a moment and try again")
         if len(self._attempts) > 1:

@@ -132,7 +132,10 @@ class InOrder(Generic[T]):
         return [] if hole is None else self.give_up(hole.end)
 
     def give_up(self, until_index: int) -> list[T]:
-        """Count missing samples before `until_index` as lost; return the samples now in order."""
+        """Count missing samples before `until_index` as lost.
+
+        Returns the samples that are in order now.
+        """
         ready: list[T] = []
         while (hole := self.hole) is not None and hole.first_index < until_index:
             end = min(hole.end, until_index)
@@ -183,7 +186,7 @@ def _no_times() -> Array:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Joined:
-    """Rows of time (n,), acceleration (n, 3) and angular velocity (n, 3), and lost samples."""
+    """Rows of time (n,) and both quantities, (n, 3), and lost samples."""
 
     time_s: Array = field(default_factory=_no_times)
     acceleration: Array = field(default_factory=_no_rows)

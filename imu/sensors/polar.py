@@ -1,4 +1,4 @@
-"""Polar Verity Sense: acceleration and angular velocity as two streams of Polar's PMD service.
+"""Polar Verity Sense: acceleration and angular velocity as two streams.
 
 PMD is Polar's measurement data service. Rates above 60 Hz need the sensor's SDK mode, which is switched off at the end.
 Each stream has its own frames and stamps (of the last sample, in nanoseconds); rows come at the times of the
@@ -47,7 +47,7 @@ SERVICE = "fb005c80-02e7-f387-1cad-8acd2d8df0c8"
 CONTROL_POINT = "fb005c81-02e7-f387-1cad-8acd2d8df0c8"
 DATA = "fb005c82-02e7-f387-1cad-8acd2d8df0c8"
 
-FEATURES, ANSWER, STOPPED_ITSELF = 0x0F, 0xF0, 0x01  # first byte of what the control point says
+FEATURES, ANSWER, STOPPED_ITSELF = 0x0F, 0xF0, 0x01  # first byte of a message of the control point
 COMPRESSED = 0x80
 MOST_SAMPLES = 500
 """Most samples in one frame of at most 250 bytes. A measured signal always has noise, so no real frame comes near
@@ -63,7 +63,10 @@ class Op(IntEnum):
 
 
 class Measurement(IntEnum):
-    """Stream of the service; SDK mode is switched like a stream, and offers more rates and ranges."""
+    """Stream of the service.
+
+    SDK mode is switched like a stream, and offers more rates and ranges.
+    """
 
     ACCELERATION = 2
     ANGULAR_VELOCITY = 5
@@ -187,7 +190,7 @@ class Frame:
 
 
 def decode_frame(payload: bytes, factor: float = 1.0) -> Frame | None:
-    """Return the samples of a frame; ``None`` for other bytes or an unsupported type of frame.
+    """Return the samples of a frame; ``None`` for other bytes and types.
 
     Parameters
     ----------
@@ -242,7 +245,9 @@ def _raw_samples(data: bytes, width: int) -> NDArray[np.int64] | None:
 
 
 def delta_samples(data: bytes, channels: int, bits: int) -> NDArray[np.int64] | None:
-    """Return the counts of a compressed frame, (n, channels); ``None`` if the sizes are inconsistent.
+    """Return the counts of a compressed frame, (n, channels).
+
+    ``None`` if the sizes are inconsistent.
 
     A frame holds the first sample with `bits` per value, then blocks of differences from sample to sample: width in
     bits, count, and the differences one after another, the lowest bit of each byte first.
@@ -298,7 +303,9 @@ class _Unusable(Exception):
 
 
 def choose_settings(offered: Settings, wished_rate_hz: float, wished_range: float) -> dict[Setting, int]:
-    """Return the settings to request: the lowest sufficient rate, and the wished range or else the widest.
+    """Return the settings to request.
+
+    They are the lowest sufficient rate, and the wished range or else the widest.
 
     Raises
     ------
@@ -347,7 +354,10 @@ class PolarConnection:
         return acceleration, angular_velocity
 
     def begin(self) -> tuple[Action, ...]:
-        """Subscribe, then read the features: answers come as indications, features by reading."""
+        """Subscribe, then read the features.
+
+        Answers come as indications, features by reading.
+        """
         return Subscribe(CONTROL_POINT), Subscribe(DATA), Read(CONTROL_POINT)
 
     def stop(self) -> tuple[Action, ...]:
@@ -442,7 +452,10 @@ class PolarConnection:
     def _begin_stream(
         self, measurement: Measurement, chosen: Mapping[Setting, int], effective: Mapping[Setting, tuple[float, ...]]
     ) -> None:
-        """Store rate and factor of a stream; newer firmware sends no factor, and whole units."""
+        """Store rate and factor of a stream.
+
+        Newer firmware sends no factor, and whole units.
+        """
         self._rates_hz[measurement] = float(chosen[Setting.RATE_HZ])
         self._factors[measurement] = factor = effective.get(Setting.FACTOR, (1.0,))[0]
         if not 0 < factor < 10:

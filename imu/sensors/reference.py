@@ -1,8 +1,8 @@
-"""Our own firmware (``firmware_protocol/PROTOCOL.md``): the conversation, and packets -> samples.
+"""Our own firmware: the conversation, and packets -> samples in order.
 
-The sensor numbers its samples and keeps them for a minute. Samples that a slow radio or a lost connection left out are
-requested again, and later samples wait for them. So samples go out in order, each once, and every loss is reported.
-The bytes are in :mod:`firmware_protocol`.
+The protocol is in ``firmware_protocol/PROTOCOL.md``. The sensor numbers its samples and keeps them for a minute.
+Samples that a slow radio or a lost connection left out are requested again, and later samples wait for them. So samples
+go out in order, each once, and every loss is reported. The bytes are in :mod:`firmware_protocol`.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _IDENTITY = (protocol.MODEL_NUMBER_UUID, protocol.SERIAL_NUMBER_UUID, protocol.F
 
 
 class ReferenceDriver:
-    """The conversation with one sensor with our firmware, over all its connections; it never raises.
+    """The conversation with one sensor with our firmware; it never raises.
 
     Parameters
     ----------
@@ -100,7 +100,10 @@ class ReferenceDriver:
     # -- connecting
 
     def _greet(self) -> None:
-        """Subscribe first, then read the identity: messages before a subscription are lost."""
+        """Subscribe, then read the identity.
+
+        Messages sent before a subscription are lost.
+        """
         self._identified = False
         self._samples.disconnected()
         for uuid in (protocol.CONTROL_UUID, protocol.CONFIG_UUID, protocol.DATA_UUID, protocol.BACKFILL_UUID):
@@ -110,7 +113,7 @@ class ReferenceDriver:
         self._actions.append(Read(protocol.INFO_UUID))
 
     def _hear(self, message: Heard) -> list[ImuBlock]:
-        """Process the bytes of one characteristic; return the samples that are next in order."""
+        """Process bytes of one characteristic; return the next samples in order."""
         payload = message.payload
         match message.characteristic:
             case protocol.DATA_UUID | protocol.BACKFILL_UUID:
@@ -372,7 +375,10 @@ class ReferenceSamples:
         return blocks + self._place(self._order.push(_run(packet, config, received_s, asked_for), received_s))
 
     def give_up(self, until_index: int) -> list[ImuBlock]:
-        """Count missing samples before `until_index` as lost; return the samples behind them."""
+        """Count missing samples before `until_index` as lost.
+
+        Returns the samples behind them.
+        """
         return self._place(self._order.give_up(until_index))
 
     def overdue(self, received_s: float) -> list[ImuBlock]:

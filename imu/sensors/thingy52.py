@@ -47,7 +47,10 @@ def with_rate(configuration: bytes, rate_hz: int) -> bytes:
 
 
 def decode_raw_motion(payload: bytes) -> tuple[Array, Array, Array] | None:
-    """Return acceleration in m/s², angular velocity in rad/s and magnetic field in µT, each (3,)."""
+    """Return acceleration, angular velocity and magnetic field, each (3,).
+
+    In m/s², rad/s and µT.
+    """
     if len(payload) != RAW_SIZE:
         return None
     acceleration, angular_velocity, magnetic_field = int16_triples(payload)
@@ -75,7 +78,10 @@ class Thingy52Connection:
         return ACCELERATION_UNIT_M_S2, ANGULAR_VELOCITY_UNIT_RAD_S
 
     def begin(self) -> tuple[Action, ...]:
-        """Read the configuration first: subscribing starts the stream at the rate set so far."""
+        """Read the configuration first.
+
+        Subscribing starts the stream at the rate set so far.
+        """
         return (Read(CONFIGURATION),)
 
     def stop(self) -> tuple[Action, ...]:

@@ -1,4 +1,4 @@
-"""WitMotion WT901BLE and its relatives: frames of 20 bytes, without time, number or checksum.
+"""WitMotion WT901BLE and relatives: frames without time, number or checksum.
 
 A notification holds several frames or parts of one. The bytes are joined and cut where another frame header follows 20
 bytes after a header. The rate is set at each connection and not saved, so the owner's setting stays. Ranges are fixed
@@ -61,7 +61,10 @@ means "not measured yet"."""
 
 
 def decode_motion(frame: bytes) -> tuple[Array, Array, Array]:
-    """Return acceleration in m/s², angular velocity in rad/s and angles in rad, each (3,), of a frame."""
+    """Return acceleration, angular velocity and angles of a frame, each (3,).
+
+    In m/s², rad/s and rad.
+    """
     acceleration, angular_velocity, angles = int16_triples(frame[2:FRAME_SIZE])
     return (
         acceleration * ACCELERATION_UNIT_M_S2,
@@ -92,7 +95,7 @@ class Frames:
         self._bytes = b""
 
     def push(self, piece: bytes) -> tuple[list[bytes], int]:
-        """Add a notification; return the frames that are whole now, and the number of bytes discarded."""
+        """Add a notification; return whole frames and the number of bytes discarded."""
         self._bytes += piece
         frames: list[bytes] = []
         discarded = 0

@@ -63,7 +63,7 @@ static bool push(struct bench *bench, const char *arguments) {
     return true;
 }
 
-/* One operation; false if it is none. */
+/* One operation; false for an invalid one. */
 static bool act(struct bench *bench, const char *name, const char *arguments) {
     struct imu_packet packet = {0};
     struct imu_sample samples[MOST_SAMPLES];

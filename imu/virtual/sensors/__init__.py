@@ -1,4 +1,4 @@
-"""Virtual twins: what each sensor does with its bytes, without Bluetooth; the counterpart of imu.sensors.
+"""Virtual twins: what each sensor does with its bytes, without Bluetooth.
 
 `TWINS` has them by name, as in ``imu sensor --kind NAME``.
 """

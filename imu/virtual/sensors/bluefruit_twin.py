@@ -1,4 +1,4 @@
-"""A virtual Adafruit CLUE: two services, one sample per second until the central sets the period."""
+"""A virtual Adafruit CLUE: two services, one sample a second at first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A virtual SensorTile.box with BlueST firmware: 50 Hz; its 16-bit clock starts 5 s before the wrap."""
+"""A virtual SensorTile.box at 50 Hz.
+
+Its 16-bit clock starts 5 s before the wrap.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A virtual MetaMotion: BMI160 (even seeds) or BMI270 (odd seeds), with buffer, fuser and accounter.
+"""A virtual MetaMotion: BMI160 (even seeds) or BMI270 (odd seeds).
 
 As on a real board, the processors outlive a connection; only a reset and the command for it remove them.
 """
@@ -116,7 +116,7 @@ class MetaMotionTwin(StreamingTwin):
         return float(codes[self._configurations[mbl.ACCELEROMETER][0] & 0x0F])
 
     def _is_complete(self, number: int) -> bool:
-        """Return whether this is an accounter of a fuser of a buffer of the angular velocity."""
+        """Return whether this is an accounter of a fuser of a gyroscope buffer."""
         register = 0x04 if self._chip is mbl.Chip.BMI270 else 0x05
         accounter = self._processors[number]
         fuser = self._processors[accounter.source[2]] if accounter.source[2] < number else accounter

@@ -1,4 +1,4 @@
-"""A virtual Movesense: GSP with HELLO, SUBSCRIBE and UNSUBSCRIBE; packets in two parts at a short MTU.
+"""A virtual Movesense: GSP with packets in two parts at a short MTU.
 
 Its clock starts six seconds before the 32-bit wrap.
 """

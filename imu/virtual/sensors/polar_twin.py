@@ -1,4 +1,4 @@
-"""A virtual Polar Verity Sense: control point with indications, SDK mode, two compressed streams.
+"""A virtual Polar Verity Sense: control point, SDK mode, two compressed streams.
 
 Older firmware (even seeds) counts in fractions of g and sends the factor when a stream starts. Newer firmware (odd
 seeds) sends acceleration in thousandths of g and angular velocity as floats. Streams end with the connection; SDK mode

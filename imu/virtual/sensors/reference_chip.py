@@ -181,7 +181,10 @@ class SampleRing:
         self.next_index += count
 
     def available(self, first_index: int, count: int) -> tuple[int, int]:
-        """Return the part of a range that is kept, ``[first, end)``, holes included; it may be empty."""
+        """Return the kept part of a range, ``[first, end)``; it may be empty.
+
+        It includes holes.
+        """
         first = max(first_index, self.oldest_index)
         return first, max(first, min(first_index + count, self.next_index))
 
@@ -226,7 +229,7 @@ class Cursor:
             self.after_gap = True
 
     def take(self, ring: SampleRing, most: int) -> tuple[int, Counts, bool]:
-        """Return the index of the next samples, the samples, and whether others are missing before them."""
+        """Return the next samples with their index, and whether a gap is before them."""
         end = ring.next_index if self.end_index is None else self.end_index
         self.drop_until(min(ring.oldest_index, end))
         first, counts = ring.read(self.next_index, end, most)

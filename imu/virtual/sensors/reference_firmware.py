@@ -1,4 +1,4 @@
-"""The inside of the virtual reference sensor: boots, epochs, samples, and what each request does.
+"""The inside of the virtual reference sensor: boots, epochs, samples, requests.
 
 The virtual counterpart of ``firmware_protocol/PROTOCOL.md``, without packets and Bluetooth. The time is an argument.
 """
@@ -175,7 +175,7 @@ class ReferenceFirmware:
         return self._measurement is not None and math.isinf(self._measurement.until_s)
 
     def disconnected(self, now_s: float) -> None:
-        """Handle the end of the connection: stop sending, and stop measuring after a while."""
+        """Stop sending, and stop measuring after a while: the central is gone."""
         self.live = self.resend = None
         if self._measurement is not None:
             self._measurement.until_s = min(self._measurement.until_s, now_s + ALONE_S)
@@ -190,7 +190,10 @@ class ReferenceFirmware:
         self._to_lose += count
 
     def advance(self, now_s: float) -> None:
-        """Measure the samples due now; let the live stream skip those that waited too long."""
+        """Measure the samples due now.
+
+        The live stream skips samples that have waited too long.
+        """
         self.clock(now_s)
         measurement = self._measurement
         if measurement is None:

@@ -1,7 +1,7 @@
-"""The virtual twin of a sensor with our own firmware (``firmware_protocol/PROTOCOL.md``).
+"""The virtual twin of a sensor with our own firmware.
 
-It carries requests to the firmware and packs its samples. Order of sending: answers, live samples, changed records, and
-a resend in the remaining room.
+The protocol is in ``firmware_protocol/PROTOCOL.md``. The twin carries requests to the firmware and packs its samples.
+Order of sending: answers, live samples, changed records, and a resend in the remaining room.
 """
 
 from __future__ import annotations
@@ -161,7 +161,10 @@ class ReferenceTwin:
         self._forget_link()
 
     def subscribed(self, characteristic: str, on: bool, now_s: float) -> None:
-        """Start or end a subscription; the live stream begins with samples measured from now on."""
+        """Start or end a subscription.
+
+        The live stream begins with samples measured from now on.
+        """
         self.firmware.advance(now_s)
         (self._subscribed.add if on else self._subscribed.discard)(characteristic)
         if characteristic == protocol.DATA_UUID:

@@ -1,4 +1,4 @@
-"""A virtual twin of a sensor: a GATT layout and a state machine that produces the sensor's bytes.
+"""A virtual twin of a sensor: a GATT layout and a state machine of its bytes.
 
 A twin receives the central's operations and the time, and returns the notifications to send. It uses neither Bluetooth
 nor a clock: a radio (:mod:`imu.virtual.radio`) or a test carries its messages. `WornSignal` is the movement that it
@@ -49,7 +49,7 @@ class Characteristic:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One primary service: its UUID in full (lower case) and its characteristics in order."""
+    """One primary service: its UUID in full (lower case) and characteristics."""
 
     uuid: str
     characteristics: tuple[Characteristic, ...]
@@ -72,7 +72,10 @@ class WriteRefused(Exception):
 
 
 class Twin(Protocol):
-    """One virtual sensor. Times are seconds on a clock that only goes forward; the twin has its own clock inside."""
+    """One virtual sensor.
+
+    Times are seconds on a clock that only goes forward; the twin has its own clock inside.
+    """
 
     @property
     def advertisement(self) -> Advertisement:
@@ -101,7 +104,7 @@ class Twin(Protocol):
         """Process a write. The answer comes with the next `step`. Raises `WriteRefused`."""
 
     def step(self, now_s: float, room: int) -> tuple[Notification, ...]:
-        """Return the messages due now, at most `room`; the others wait in the sensor's queue."""
+        """Return at most `room` messages due now; the others wait in the queue."""
 
 
 # --- the signal -------------------------------------------------------------------------------------------------------
@@ -128,14 +131,17 @@ class WornSignal:
         return float(self._time_s[-1])
 
     def at(self, time_s: Array) -> tuple[Array, Array]:
-        """Return acceleration in m/s² and angular velocity in rad/s at times since the start, each (n, 3)."""
+        """Return both quantities at times since the start.
+
+        Acceleration in m/s² and angular velocity in rad/s, each (n, 3).
+        """
         values = np.column_stack([np.interp(time_s, self._time_s, column) for column in self._columns])
         values[time_s > self.duration_s] = self._standing
         return values[:, :3], values[:, 3:]
 
 
 def counts(values: Array, unit: float, bits: int = 16) -> NDArray[np.int64]:
-    """Return the values in counts of a chip: whole units, cut off at the end of its range."""
+    """Return the values in counts of a chip, cut off at the end of its range."""
     limit = 1 << (bits - 1)
     return np.clip(np.round(values / unit), -limit, limit - 1).astype(np.int64)
 
@@ -149,7 +155,7 @@ LONGEST_STEP_S = 5.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Measured:
-    """Consecutive samples: times on the sensor's clock, acceleration in m/s², angular velocity in rad/s."""
+    """Consecutive samples on the sensor's clock, in m/s² and rad/s."""
 
     clock_s: Array
     acceleration_m_s2: Array
@@ -181,7 +187,7 @@ class Gathered:
 
 
 class StreamingTwin:
-    """A :class:`Twin` of a streaming sensor; `write` and `_packets` add the sensor's own bytes.
+    """A twin of a streaming sensor; `write` and `_packets` add its own bytes.
 
     Parameters
     ----------
@@ -250,12 +256,12 @@ class StreamingTwin:
         (self._subscribed.add if on else self._subscribed.discard)(characteristic)
 
     def read(self, characteristic: str, now_s: float) -> bytes:
-        """Return what the characteristic holds."""
+        """Return the content of the characteristic."""
         self._start_clock(now_s)
         return self.values.get(characteristic, b"")
 
     def write(self, characteristic: str, payload: bytes, now_s: float) -> None:
-        """Take a write; most sensors ignore what they do not know."""
+        """Process a write; most sensors ignore unknown ones."""
 
     def step(self, now_s: float, room: int) -> tuple[Notification, ...]:
         """Return the messages due now, answers first."""

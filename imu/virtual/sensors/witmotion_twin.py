@@ -1,4 +1,4 @@
-"""A virtual WitMotion WT901BLE: it streams from the subscription on, at 10 Hz until the rate is set.
+"""A virtual WitMotion WT901BLE: it streams once subscribed, at 10 Hz at first.
 
 The radio chip sends what the motion chip writes into a pipe: several frames in one notification, cut anywhere. The rate
 outlives a connection; the first battery reading is 0.
