@@ -1,7 +1,7 @@
-"""Files that are there whole or not at all, and never in the place of another by accident.
+"""Files that are there whole or not at all, and that never replace another one by accident.
 
-What is written goes to a temporary file beside the wanted one first, reaches the disk, and is then put in its place in
-one step. This module refuses to know what is in a file.
+The content goes to a temporary file beside the wanted one first, reaches the disk, and then takes its place in one
+step.
 """
 
 from __future__ import annotations
@@ -12,32 +12,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from imu.errors import ImuError
-
-
-class FileThere(ImuError):
-    """A file is there already and would be lost; the sentence says how to go on."""
-
-
-class NotWritten(ImuError):
-    """A file cannot be written; the sentence says why."""
+from imu.errors import FileThere, NotWritten
 
 
 @contextmanager
 def new_file(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
-    """Give a temporary path to write to; at the end it becomes `path`, and on an error nothing is left of it.
+    """Provide a temporary path to write to; at the end it becomes `path`, and an error leaves nothing of it.
 
     Parameters
     ----------
     path : Path
-        The wanted file. Its folder is made if need be.
+        The wanted file. Its folder is made if it does not exist.
     overwrite : bool
-        Whether it may take the place of a file that is there.
+        Whether it may replace an existing file.
 
     Raises
     ------
     FileThere
-        If there is a file and it must not be lost; known before anything is written, and made sure of at the end.
+        If there is a file and it must not be replaced: checked before anything is written, and again at the end.
     NotWritten
         If it cannot be written.
     """
@@ -62,7 +54,7 @@ def new_file(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
 
 
 def write_bytes(path: Path, content: bytes, *, overwrite: bool = False) -> None:
-    """Write a small file in one go; see `new_file` for what it raises."""
+    """Write a small file in one go; raises as `new_file` does."""
     with new_file(path, overwrite=overwrite) as temporary:
         temporary.write_bytes(content)
 
@@ -73,7 +65,7 @@ def _reach_disk(path: Path) -> None:
 
 
 def _put_in_place(temporary: Path, path: Path, *, overwrite: bool) -> None:
-    """Rename; without `overwrite` in a way that fails if somebody else has made the file meanwhile."""
+    """Rename; without `overwrite` in a way that fails if another program has made the file meanwhile."""
     if overwrite:
         temporary.replace(path)
     elif os.name == "nt":
@@ -90,8 +82,9 @@ def _put_in_place(temporary: Path, path: Path, *, overwrite: bool) -> None:
 
 
 def _cannot(path: Path, error: OSError) -> NotWritten:
-    told = error.strerror or error
-    return NotWritten(f"{path} cannot be written ({told}); free some space there or name another place")
+    return NotWritten(
+        f"{path} cannot be written ({error.strerror or error}); free some space there or name another place"
+    )
 
 
 def _there(path: Path) -> FileThere:

@@ -1,8 +1,8 @@
-"""Errors named after what the person can do about them.
+"""Errors, each named after what the user can do about it.
 
-Whatever goes wrong outside our own code is translated into one of these once, at the edge where it
-happens, with ``raise ... from``. The text of each is one sentence that says what is wrong and what
-to do. Wrong arguments inside the program are a ``ValueError`` with the value in its text.
+Every error from outside our own code is translated into one of these once, at the edge where it occurs, with ``raise
+... from``. The text of each is one sentence with the fault and the remedy. Wrong arguments inside the program are a
+``ValueError`` with the value in its text.
 """
 
 from __future__ import annotations
@@ -11,7 +11,10 @@ from enum import Enum
 
 
 class ImuError(Exception):
-    """Anything that the person using the program can be told in one sentence."""
+    """An error that one sentence explains to the user."""
+
+
+# --- recordings and files --------------------------------------------------------------------------------------------
 
 
 class RecordingDamaged(ImuError):
@@ -19,11 +22,26 @@ class RecordingDamaged(ImuError):
 
 
 class RecordingForeign(ImuError):
-    """A file is readable, but is not a recording that we understand as it stands."""
+    """A file is readable, but is not a recording that can be counted as it stands."""
+
+
+class RecordingNotWritten(ImuError):
+    """A recording cannot be written: the disk is full, or gone."""
 
 
 class UnitsWrong(ImuError, ValueError):
-    """Samples that were pushed into a session are in other units than s, m/s² and rad/s; convert them first."""
+    """Samples pushed into a session are in other units than s, m/s² and rad/s; convert them first."""
+
+
+class FileThere(ImuError):
+    """A file exists already and must not be replaced."""
+
+
+class NotWritten(ImuError):
+    """A file cannot be written."""
+
+
+# --- sessions --------------------------------------------------------------------------------------------------------
 
 
 class StoreDamaged(ImuError):
@@ -31,7 +49,10 @@ class StoreDamaged(ImuError):
 
 
 class SessionNotFound(ImuError):
-    """No stored session has the asked-for number."""
+    """No stored session has the requested number."""
+
+
+# --- Bluetooth and sensors -------------------------------------------------------------------------------------------
 
 
 class BluetoothUnavailable(ImuError):
@@ -40,9 +61,9 @@ class BluetoothUnavailable(ImuError):
     Parameters
     ----------
     reason : BluetoothTrouble
-        What is wrong, for programs.
+        The reason, for programs.
     sentence : str
-        What is wrong and what to do, for people.
+        The fault and the remedy, for people.
     """
 
     def __init__(self, reason: BluetoothTrouble, sentence: str) -> None:
@@ -60,32 +81,31 @@ class BluetoothTrouble(Enum):
 
 
 class SensorNotFound(ImuError):
-    """No sensor that was looked for is in range; the sentence says what was seen."""
+    """No sensor of the requested kind is in range; the sentence lists those that were seen."""
 
 
 class SensorBusy(ImuError):
-    """The sensor is connected to something else, or lets nobody connect."""
+    """The sensor is connected to another device, or accepts no connection."""
 
 
 class SensorLost(ImuError):
-    """The sensor went away and did not come back."""
+    """The sensor disconnected and did not come back."""
 
 
 class SensorUnsuitable(ImuError):
-    """The sensor was found, but cannot serve: it has no gyroscope, or lacks what its kind should have."""
+    """The sensor cannot be used: it has no gyroscope, or lacks a characteristic of its kind."""
 
 
 class ProtocolMismatch(SensorUnsuitable):
-    """The sensor's firmware speaks a version of the protocol that this program does not know."""
-
-
-class ExtraMissing(ImuError):
-    """An optional part of this program is not installed; the sentence holds the pip command."""
+    """The sensor's firmware speaks a version of the protocol that this program does not support."""
 
 
 class NothingTrained(ImuError):
     """A training was stopped before a sensor was connected."""
 
 
-class RecordingNotWritten(ImuError):
-    """A recording could not be written on: the disk is full, or gone."""
+# --- installation ----------------------------------------------------------------------------------------------------
+
+
+class ExtraMissing(ImuError):
+    """An optional part of this program is not installed; the sentence holds the pip command."""

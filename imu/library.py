@@ -18,12 +18,17 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from imu.errors import ImuError, RecordingForeign
-from imu.recordings.recording import read_recording
-from imu.recordings.tables import COLUMNS, table_of
-from imu.recordings.timing import RATE_ROWS, TimeOrder, sampling_rate_hz
-from imu.recordings.units import ACCELERATION_UNITS, ANGULAR_VELOCITY_UNITS, check_units
+from imu.recordings.checks import (
+    ACCELERATION_UNITS,
+    ANGULAR_VELOCITY_UNITS,
+    RATE_ROWS,
+    TimeOrder,
+    check_units,
+    sampling_rate_hz,
+)
+from imu.recordings.recording import open_recording
+from imu.recordings.table_files import COLUMNS, table_of
 from imu.report.cues import share_of_speed_lost
-from imu.report.curves import blocks_of
 from imu.report.objects import FIGURES, repetition_object, session_object
 from imu.report.replay import Failed, ReplayOptions, replay
 from imu.report.session_plot import DrawnRepetition, DrawnSession, MotionCurves, draw_session, draw_set, motion_curves
@@ -294,9 +299,7 @@ def _count_file(path: Path, acc_unit: AccelerationUnit, gyr_unit: AngularVelocit
             raise ImuError(f"{path}: {replayed.reason}")
 
     def blocks() -> Iterator[ImuBlock]:
-        if path.suffix.lower() == ".mcap":
-            return blocks_of(path)
-        return read_recording(path, acceleration_unit=acc_unit, angular_velocity_unit=gyr_unit).blocks()
+        return open_recording(path, acceleration_unit=acc_unit, angular_velocity_unit=gyr_unit).blocks()
 
     return CountSummary(str(path), replayed.summary, blocks)
 

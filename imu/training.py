@@ -51,7 +51,7 @@ class Training:
     def take(self, message: Message | PersonAsked) -> Taken:
         """Take the next message or wish; never raises, whatever the sensor says."""
         if isinstance(message, PersonAsked):
-            return Taken(events=tuple(self._obey(message.command)))
+            return Taken(events=tuple(obey(self._session, message.command)))
         return self._pass_on(self._driver.take(message))
 
     def stop(self) -> tuple[Action, ...]:
@@ -79,17 +79,18 @@ class Training:
         events = [event for block in reply.blocks for event in self._session.push(block)]
         return Taken(tuple(events), reply.actions, reply.notices)
 
-    def _obey(self, command: PersonCommand) -> list[Event]:
-        """Do what the person asks for."""
-        match command:
-            case PersonCommand.END_SET:
-                return self._session.end_set()
-            case PersonCommand.TAKE_BACK:
-                return self._session.take_back()
-            case PersonCommand.KEEP_ALONE:
-                return self._session.keep_alone()
-            case PersonCommand.PAUSE:
-                self._session.pause()
-            case PersonCommand.RESUME:
-                self._session.resume()
-        return []
+
+def obey(session: Session, command: PersonCommand) -> list[Event]:
+    """Carry out a command of the person; return the events."""
+    match command:
+        case PersonCommand.END_SET:
+            return session.end_set()
+        case PersonCommand.TAKE_BACK:
+            return session.take_back()
+        case PersonCommand.KEEP_ALONE:
+            return session.keep_alone()
+        case PersonCommand.PAUSE:
+            session.pause()
+        case PersonCommand.RESUME:
+            session.resume()
+    return []

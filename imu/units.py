@@ -6,7 +6,7 @@
 - **Angular velocity**: turning the sensor turns gravity in its frame, u̇ = -ω × u. The turn of gravity that the
   gyroscope predicts, divided by the turn that the accelerometer shows, is about 1 in rad/s and 57 in deg/s.
 
-File readers judge the first `JUDGED_S` of a recording at once (:mod:`imu.recordings.units`). `UnitCheck` judges a
+File readers judge the first `JUDGED_S` of a recording at once (:mod:`imu.recordings.checks`). `UnitCheck` judges a
 stream that a caller pushes into :class:`imu.session.Session`. Both raise only where the numbers are clear, because a
 wrong refusal costs the person the recording. Rows without movement say nothing about the gyroscope and pass.
 """

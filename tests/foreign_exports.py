@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from imu.recordings.tables import COLUMNS
+from imu.recordings.table_files import COLUMNS
 from imu.report.replay import Replayed, ReplayOptions, replay
 from imu.samples import STANDARD_GRAVITY_M_S2, ImuBlock
 from imu.session import SessionSummary

@@ -14,10 +14,10 @@ from foreign_exports import DEGREE, EXPORTS, G, in_folder, sensor_logger_ios, si
 from typer.testing import CliRunner
 
 from imu.app.cli import app
-from imu.errors import ImuError, RecordingNotWritten
-from imu.recordings.convert import convert
+from imu.errors import FileThere, ImuError, NotWritten, RecordingNotWritten
+from imu.recordings.conversion import convert
 from imu.recordings.recording import read_recording
-from imu.recordings.tables import COLUMNS
+from imu.recordings.table_files import COLUMNS
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".parquet"])
@@ -72,7 +72,7 @@ def test_the_command_tells_what_it_wrote_and_never_overwrites(tmp_path: Path) ->
     other = EXPORTS["Movella DOT"](tmp_path)
     result = CliRunner().invoke(app, ["convert", str(other), str(target)])
     assert result.exit_code == 1
-    assert "is there already: choose another name, or replace it with --force" in result.stderr
+    assert "is there already and was left alone; name another place, or say --force" in result.stderr
     assert target.read_bytes() == kept
     assert CliRunner().invoke(app, ["convert", str(other), str(target), "--force"]).exit_code == 0
     assert target.read_bytes() != kept
@@ -90,10 +90,10 @@ def test_a_file_that_comes_up_meanwhile_is_not_overwritten(tmp_path: Path, monke
             def no_links(*_: object) -> None:
                 raise OSError(1, "Operation not permitted")
 
-            patch.setattr("imu.recordings.convert._compare", arrives)
+            patch.setattr("imu.recordings.conversion._compare", arrives)
             if not links:
                 patch.setattr("os.link", no_links)
-            with pytest.raises(RecordingNotWritten, match="is there already"):
+            with pytest.raises(FileThere, match="is there already"):
                 convert(source, target)
         assert target.read_text(encoding="ascii") == "mine"
         assert not list(tmp_path.glob(".*"))
@@ -112,12 +112,12 @@ def test_what_cannot_be_written_leaves_nothing_behind(tmp_path: Path, monkeypatc
 
     with monkeypatch.context() as patch:
         patch.setattr("os.fsync", full)
-        with pytest.raises(RecordingNotWritten, match=r"out\.csv cannot be written .No space left on device."):
+        with pytest.raises(NotWritten, match=r"out\.csv cannot be written .No space left on device."):
             convert(source, target, force=True)
-    kept = importlib.import_module("imu.recordings.convert")._rows
+    kept = importlib.import_module("imu.recordings.conversion")._rows
     with monkeypatch.context() as patch:
-        patch.setattr("imu.recordings.convert._rows", lambda block: kept(block) + random.random())
-        with pytest.raises(RecordingNotWritten, match=r"not written, for its numbers are not read to their last digit"):
+        patch.setattr("imu.recordings.conversion._rows", lambda block: kept(block) + random.random())
+        with pytest.raises(RecordingNotWritten, match="because its numbers are not read to their last digit"):
             convert(source, target, force=True)
     assert target.read_text(encoding="ascii") == "mine"
     assert not list(tmp_path.glob(".*"))

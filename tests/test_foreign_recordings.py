@@ -54,9 +54,10 @@ from typer.testing import CliRunner
 
 from imu.app.cli import app
 from imu.errors import ImuError, RecordingDamaged, RecordingForeign
-from imu.recordings.apps import export as export_module
-from imu.recordings.apps.streams import HOLE_PERIODS, Stream, joined, unwrapped
-from imu.recordings.recording import find_recordings, read_recording
+from imu.recordings import table_files
+from imu.recordings.apps import export_files
+from imu.recordings.apps.time_axis import GAP_PERIODS, Stream, joined, unwrapped
+from imu.recordings.recording import find_recordings, open_recording, read_recording
 from imu.report.replay import names_of_recordings
 
 # --- they replay -----------------------------------------------------------------------------------------------------
@@ -161,12 +162,13 @@ def test_few_unreadable_cells_are_counted(tmp_path: Path) -> None:
     assert (recording.rows_unreadable, recording.first_unreadable) == (1, "gyr_z in data row 492 is no number")
 
 
-def test_a_long_recording_is_read_again_when_it_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_opened_recording_can_be_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = in_zip(tmp_path / "r.zip", sensor_logger_android())
     whole = read_recording(path).block
-    monkeypatch.setattr("imu.recordings.recording.KEPT_ROWS", 100)
-    recording = read_recording(path)
+    monkeypatch.setattr("imu.recordings.recording.BLOCK_ROWS", 100)
+    recording = open_recording(path)
     for _ in range(2):
+        assert max(map(len, recording.blocks())) == 100
         np.testing.assert_array_equal(recording.block.device_time_s, whole.device_time_s)
 
 
@@ -215,7 +217,7 @@ def test_joining_interpolates_and_cuts(
 def test_a_hole_in_either_is_a_hole_in_the_result(missing: int, is_hole: bool) -> None:
     whole_s = evenly(0, 10, 100)
     holed_s = np.delete(whole_s, range(400, 400 + missing))
-    assert is_hole == (missing + 1 > HOLE_PERIODS)
+    assert is_hole == (missing + 1 > GAP_PERIODS)
     rows = joined(stream("acc", whole_s), stream("gyr", holed_s))
     np.testing.assert_array_equal(rows[:, 0], holed_s if is_hole else whole_s)
     np.testing.assert_array_equal(joined(stream("acc", holed_s), stream("gyr", whole_s))[:, 0], holed_s)
@@ -586,30 +588,46 @@ def test_an_encrypted_archive(tmp_path: Path) -> None:
 @pytest.mark.parametrize("packed", ["zip", "gz", "plain"])
 def test_a_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packed: str) -> None:
     limit = 300_000
-    monkeypatch.setattr(export_module, "FILE_BYTES", limit)
+    monkeypatch.setattr(table_files, "LARGEST_BYTES", limit)
+    monkeypatch.setattr(table_files, "PIECE_BYTES", 50_000)
     bomb = movella_dot() + b"0," * 20_000_000
     path = {
         "zip": lambda: in_zip(tmp_path / "r.zip", {"r.csv": bomb}),
         "gz": lambda: saved(tmp_path / "r.csv.gz", gzip.compress(bomb, 1)),
         "plain": lambda: saved(tmp_path / "r.csv", bomb),
     }[packed]()
-    asked: list[int] = []
-    kept = export_module._Bounded.readinto
+    lengths: list[int] = []
+    kept = table_files.BoundedFile.read
 
-    def counting(self: export_module._Bounded, buffer: bytearray) -> int:
-        asked.append(len(buffer))
-        return kept(self, buffer)
+    def counting(self: table_files.BoundedFile, size: int = -1) -> bytes:
+        data = kept(self, size)
+        lengths.append(len(data))
+        return data
 
-    monkeypatch.setattr(export_module._Bounded, "readinto", counting)
+    monkeypatch.setattr(table_files.BoundedFile, "read", counting)
     with pytest.raises(
         RecordingForeign, match=r"r\.csv(\.gz)? is longer than the 0 MB that we read: cut the recording"
     ):
         read_recording(path)
-    assert sum(asked) < 4 * limit + 2 * export_module.BUFFER_BYTES
+    assert sum(lengths) < 2 * limit
+
+
+def test_a_table_of_very_many_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(export_files, "LARGEST_ROWS", 1000)
+    with pytest.raises(RecordingForeign, match=r"r\.csv has more than 1,000 rows: cut the recording into parts"):
+        read_recording(saved(tmp_path / "r.csv", movella_dot()))
+
+
+def test_json_may_have_an_eighth_of_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table_files, "LARGEST_BYTES", 2**20)
+    log = as_json(movesense_showcase())
+    assert 2**17 < len(log) < 2**20
+    with pytest.raises(RecordingForeign, match=r"r\.json is longer than the 0 MB that we read: cut the recording"):
+        read_recording(saved(tmp_path / "r.json", log))
 
 
 def test_an_archive_of_very_many_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(export_module, "ARCHIVE_FILES", 3)
+    monkeypatch.setattr(export_files, "ARCHIVE_FILES", 3)
     with pytest.raises(RecordingForeign, match="the zip archive holds 6 files: unpack it"):
         read_recording(in_zip(tmp_path / "r.zip", sensor_logger_android()))
 

@@ -33,7 +33,7 @@ from hypothesis import strategies as st
 from imu.motion.pattern import Pattern
 from imu.motion.personal import LARGEST_SHIFT, PersonalShift, Witness, likeliest_shift
 from imu.motion.repetitions import RejectedMovement
-from imu.recordings.training_recording import open_training_recording
+from imu.recordings.training_reader import read_training
 from imu.report.replay import Replayed, ReplayOptions, replay
 from imu.session import ALONE, TAKEN_BACK, SessionSummary
 from imu.store import (
@@ -320,7 +320,7 @@ def test_another_persons_recordings_are_counted_as_before(taught_home: Path, tmp
 
 def test_a_training_is_judged_with_it_and_its_recording_says_so(taught_home: Path) -> None:
     printed = json.loads(run(taught_home, "train", "--sensor", "virtual", "--duration", "20", "--json"))
-    header = open_training_recording(Path(printed["recording"])).header
+    header = read_training(Path(printed["recording"])).header
     with SessionStore.open(taught_home / "sessions.db") as store:
         assert header.personal == store.known_of_person().shift != PersonalShift()
         store.forget_person(datetime.now(UTC))

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from imu.errors import ImuError, RecordingDamaged, RecordingForeign
 from imu.recordings import recording as recording_module
-from imu.recordings import tables
-from imu.recordings.recording import find_recordings, read_recording
-from imu.recordings.tables import COLUMNS
-from imu.recordings.units import check_units
+from imu.recordings import table_files
+from imu.recordings.checks import check_units
+from imu.recordings.recording import find_recordings, open_recording, read_recording
+from imu.recordings.table_files import COLUMNS
 
 HEADER = ",".join(COLUMNS)
 SISFALL = Path(__file__).parents[2] / "shared/data/sisfall"
@@ -185,9 +185,9 @@ def test_rows_of_other_lengths(tmp_path: Path, good: str, line: str, unreadable:
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".parquet"])
-@pytest.mark.parametrize("table_rows", [1, 7, 250, 100_000])
+@pytest.mark.parametrize("piece_rows", [1, 7, 250, 100_000])
 def test_reading_in_pieces_gives_the_same(
-    tmp_path: Path, rows: np.ndarray, monkeypatch: pytest.MonkeyPatch, suffix: str, table_rows: int
+    tmp_path: Path, rows: np.ndarray, monkeypatch: pytest.MonkeyPatch, suffix: str, piece_rows: int
 ) -> None:
     if suffix == ".parquet":
         pytest.importorskip("pyarrow", reason="needs pyarrow")
@@ -199,24 +199,91 @@ def test_reading_in_pieces_gives_the_same(
     frame.to_parquet(path) if suffix == ".parquet" else frame.to_csv(path, index=False)
     whole = read_recording(path)
 
-    monkeypatch.setattr(tables, "TABLE_ROWS", table_rows)
-    monkeypatch.setattr(tables, "WHOLE_BYTES", 0)
-    monkeypatch.setattr(recording_module, "KEPT_ROWS", 300)
-    pieces = read_recording(path)
+    monkeypatch.setattr(table_files, "TABLE_ROWS", piece_rows)
+    monkeypatch.setattr(table_files, "PIECE_BYTES", 60 * piece_rows)
+    monkeypatch.setattr(recording_module, "JUDGED_S", 1.0)
+    monkeypatch.setattr(recording_module, "BLOCK_ROWS", 300)
+    pieces = open_recording(path)
+    assert max(map(len, pieces.blocks())) <= 300
     assert (pieces.rows, pieces.rows_sorted, pieces.rows_unreadable) == (600, 10, 1)
     assert pieces.first_unreadable == whole.first_unreadable == "time_s in data row 401 is empty"
-    assert all(len(block) <= max(table_rows, 110) + 110 for block in pieces.blocks())
-    for _ in range(2):  # a long recording is read again each time
+    for _ in range(2):  # an opened recording is read again each time
         for name in ("device_time_s", "acceleration_m_s2", "angular_velocity_rad_s"):
             np.testing.assert_array_equal(getattr(pieces.block, name), getattr(whole.block, name))
 
 
 def test_recordings_joined_at_the_edge_of_a_piece(tmp_path: Path, good: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tables, "TABLE_ROWS", 3000)
-    monkeypatch.setattr(tables, "WHOLE_BYTES", 0)
+    monkeypatch.setattr(table_files, "PIECE_BYTES", len(good))
     path = write(tmp_path / "r.csv", good + good.split("\n", 1)[1])
     with pytest.raises(RecordingForeign, match=r"jumps back by 30\.0 s at data row 3001.*split the file there"):
         read_recording(path)
+
+
+# --- limits ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def without_pandas(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("pandas was called")
+
+    monkeypatch.setattr(pd, "read_csv", refuse)
+
+
+@pytest.mark.usefixtures("without_pandas")
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize(
+    ("start", "sentence"),
+    [
+        (HEADER + "\n", "the file has a line of more than 64 KB, so it is not a table of samples"),
+        (HEADER, "the file has a line of more than 64 KB, so it is not a table of samples"),
+        ("", "the columns time_s, .* are missing"),
+    ],
+)
+def test_a_line_of_commas_does_not_reach_pandas(tmp_path: Path, start: str, sentence: str, packed: bool) -> None:
+    data = (start + "," * 5_000_000 + "\n1,2\n").encode()
+    (tmp_path / "r.csv").write_bytes(gzip.compress(data) if packed else data)
+    with pytest.raises(RecordingForeign, match=sentence):
+        read_recording(tmp_path / "r.csv")
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".parquet", ".mcap"])
+def test_one_limit_for_every_format(
+    tmp_path: Path, rows: np.ndarray, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    if suffix == ".parquet":
+        pytest.importorskip("pyarrow", reason="needs pyarrow")
+    path, frame = tmp_path / f"r{suffix}", pd.DataFrame(rows, columns=list(COLUMNS))
+    if suffix == ".mcap":
+        path.write_bytes(bytes(200_000))
+    elif suffix == ".parquet":
+        frame.to_parquet(path)
+    else:
+        frame.to_csv(path, index=False)
+    monkeypatch.setattr(table_files, "LARGEST_BYTES", 100_000)
+    with pytest.raises(RecordingForeign, match="the file is longer than the 0 MB that we read: cut the recording"):
+        read_recording(path)
+
+
+def test_a_bomb_in_our_own_format_is_read_up_to_the_limit(
+    tmp_path: Path, good: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "r.csv.gz"
+    path.write_bytes(gzip.compress((good + "30,0,0,9.81,0,0,0\n" * 2_000_000).encode(), 1))
+    lengths: list[int] = []
+    kept = table_files.BoundedFile.read
+
+    def counting(self: table_files.BoundedFile, size: int = -1) -> bytes:
+        data = kept(self, size)
+        lengths.append(len(data))
+        return data
+
+    monkeypatch.setattr(table_files, "LARGEST_BYTES", 2**20)
+    monkeypatch.setattr(table_files, "PIECE_BYTES", 2**18)
+    monkeypatch.setattr(table_files.BoundedFile, "read", counting)
+    with pytest.raises(RecordingForeign, match="the file is longer than the 1 MB that we read"):
+        read_recording(path)
+    assert sum(lengths) < 2 * 2**20
 
 
 # --- what is wrong with the file -------------------------------------------------------------------------------------

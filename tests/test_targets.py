@@ -33,10 +33,9 @@ from imu.live.signals import (
 from imu.live.targets import KG_PER_LB, Plan, PlanUnusable, Targets, Tempo, example_plans, read_plan
 from imu.motion.form import Posture
 from imu.motion.pattern import Pattern
+from imu.recordings.training_format import RecordingHeader
+from imu.recordings.training_reader import read_training
 from imu.recordings.training_recorder import TrainingRecorder
-from imu.recordings.training_recording import open_training_recording
-from imu.recordings.training_records import RecordingHeader
-from imu.recordings.training_samples import driver_of
 from imu.sensors.conversation import Message
 from imu.sensors.kinds import KINDS
 from imu.session import RepetitionCounted, RepetitionTakenBack, RestBegan, SessionParameters, SetClosed
@@ -432,7 +431,7 @@ def recorded(path: Path, followed: Coach) -> list[Signal]:
     header = RecordingHeader("reference", "Hip", "F0:00", messages[0].received_ns, "0.1.0", 100.0)
     recorder = TrainingRecorder.create(path, header)
     recorder.write_event(header.started_ns, plan_object(followed))
-    training = Training(driver_of(open_training_recording(path)), SessionParameters())
+    training = Training(read_training(path).driver(), SessionParameters())
     signals: list[Signal] = []
     for message in messages:
         recorder.write(message)
@@ -453,7 +452,7 @@ def test_a_recording_replays_to_the_same_signals(tmp_path):
     assert next(signal.kind for signal in given if signal.count == 4) is SignalKind.SET_COMPLETE
     assert [signal.kind for signal in given].count(SignalKind.REST_OVER) == 1
     assert replay_signals(path) == given
-    recording = open_training_recording(path)
+    recording = read_training(path)
     assert recorded_plan(recording) == followed
     assert [one.event for one in recording.events() if one.event["event"] == "signal"] == [
         signal_object(signal) for signal in given
@@ -474,4 +473,4 @@ def test_a_recording_cut_anywhere_replays_to_the_signals_until_there(tmp_path):
 def test_a_recording_without_a_plan_has_no_signals(tmp_path):
     path = tmp_path / "whole.mcap"
     assert recorded(path, Coach()) == replay_signals(path) == []
-    assert recorded_plan(open_training_recording(path)) is None
+    assert recorded_plan(read_training(path)) is None

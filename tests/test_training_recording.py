@@ -5,11 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import struct
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -23,11 +25,11 @@ from mcap.writer import Writer
 
 from imu.commands import PersonAsked, PersonCommand
 from imu.errors import RecordingDamaged, RecordingForeign, RecordingNotWritten
-from imu.recordings import training_recorder
-from imu.recordings.mcap_salvage import SoundParts
+from imu.recordings import training_reader, training_recorder
+from imu.recordings.recording import open_recording
+from imu.recordings.training_format import RecordedEvent, RecordingHeader, TrainingMessage
+from imu.recordings.training_reader import SoundParts, TrainingLog, read_training
 from imu.recordings.training_recorder import TrainingRecorder, recording_name
-from imu.recordings.training_recording import TrainingRecording, open_training_recording
-from imu.recordings.training_records import END, RecordedEvent, RecordingHeader, TrainingMessage
 from imu.sensors.conversation import Heard, Identified, LinkDown, LinkUp
 
 STREAM = "7a2b0002-5f3c-4e1d-9b8a-6c1d2e3f4a5b"
@@ -92,9 +94,9 @@ def wait_until(happened) -> None:
         time.sleep(0.001)
 
 
-def opened(path: Path, data: bytes) -> TrainingRecording:
+def opened(path: Path, data: bytes) -> TrainingLog:
     path.write_bytes(data)
-    return open_training_recording(path)
+    return read_training(path)
 
 
 def without(messages: Sequence[TrainingMessage], parts: Sequence[TrainingMessage]) -> bool:
@@ -120,22 +122,22 @@ def test_everything_comes_back_as_it_was_given(tmp_path):
     recorder.write_identified(IDENTIFIED)
     recorder.write_event(at(0.65), {"event": "repetition", "pattern": "squat", "angle": 0.1})
     recorder.close()
-    recording = open_training_recording(path)
+    recording = read_training(path)
     assert tuple(recording.messages()) == SHORT_TRAINING
     assert tuple(recording.events()) == (
         RecordedEvent(at(0.65), {"event": "repetition", "pattern": "squat", "angle": 0.1}),
     )
-    assert (recording.header, recording.identified, recording.path) == (HEADER, IDENTIFIED, path)
-    assert (recording.damaged, recording.messages_lost) == (None, 0)
+    assert (recording.header, recording.identified) == (HEADER, IDENTIFIED)
+    assert (recording.damage, recording.messages_lost) == (None, 0)
 
 
 @settings(deadline=None, max_examples=60)
 @given(messages=st.lists(training_messages, max_size=40))
 def test_any_messages_come_back_equal_and_in_order(tmp_path_factory, messages):
-    recording = open_training_recording(record(tmp_path_factory.mktemp("any") / "a.mcap", messages))
+    recording = read_training(record(tmp_path_factory.mktemp("any") / "a.mcap", messages))
     assert list(recording.messages()) == messages
     assert list(recording.messages()) == messages, "a second reading gives the same"
-    assert recording.damaged is None
+    assert recording.damage is None
 
 
 @given(
@@ -154,14 +156,14 @@ def test_any_names_and_numbers_come_back_equal(tmp_path_factory, header, identif
     recorder = TrainingRecorder.create(tmp_path_factory.mktemp("any") / "a.mcap", header)
     recorder.write_identified(identified)
     recorder.close()
-    recording = open_training_recording(recorder.path)
+    recording = read_training(recorder.path)
     assert (recording.header, recording.identified) == (header, identified)
 
 
 def test_a_name_that_is_no_text_is_spelled_out(tmp_path):
     header = RecordingHeader("reference", "half \ud83d", "x", 1, "0", 1.0)
     TrainingRecorder.create(tmp_path / "a.mcap", header).close()
-    assert open_training_recording(tmp_path / "a.mcap").header.sensor_name == "half \\ud83d"
+    assert read_training(tmp_path / "a.mcap").header.sensor_name == "half \\ud83d"
 
 
 def test_a_time_that_no_recording_can_hold_is_refused_where_it_is_given(tmp_path):
@@ -170,7 +172,7 @@ def test_a_time_that_no_recording_can_hold_is_refused_where_it_is_given(tmp_path
         with pytest.raises(ValueError, match=str(time_ns)):
             recorder.write(LinkDown(time_ns))
     recorder.close()
-    assert list(open_training_recording(recorder.path).messages()) == []
+    assert list(read_training(recorder.path).messages()) == []
     with pytest.raises(ValueError, match="closed"):
         recorder.write(LinkDown(1))
     recorder.close()
@@ -179,10 +181,10 @@ def test_a_time_that_no_recording_can_hold_is_refused_where_it_is_given(tmp_path
 def test_a_message_is_on_the_disk_soon_and_before_the_end(tmp_path):
     recorder = TrainingRecorder.create(tmp_path / "a.mcap", HEADER)
     recorder.write(SHORT_TRAINING[0])
-    wait_until(lambda: list(open_training_recording(recorder.path).messages()) == [SHORT_TRAINING[0]])
-    assert "breaks off after 0.1 s" in (open_training_recording(recorder.path).damaged or "")
+    wait_until(lambda: list(read_training(recorder.path).messages()) == [SHORT_TRAINING[0]])
+    assert "breaks off after 0.1 s" in (read_training(recorder.path).damage or "")
     recorder.close()
-    assert open_training_recording(recorder.path).damaged is None
+    assert read_training(recorder.path).damage is None
 
 
 def test_any_program_that_reads_mcap_can_read_it(tmp_path, short):
@@ -233,7 +235,7 @@ def test_cut_anywhere_it_gives_what_came_before(tmp_path, short):
     for size in reversed(range(len(short))):
         os.truncate(path, size)
         try:
-            recording = open_training_recording(path)
+            recording = read_training(path)
         except RecordingDamaged:
             assert readable == 0 and size < 400, "once the head is there, it can be read"
             continue
@@ -243,11 +245,11 @@ def test_cut_anywhere_it_gives_what_came_before(tmp_path, short):
         assert recording.header == HEADER
         assert recording.messages_lost == 0
         readable = len(messages)
-        if recording.damaged is None:
+        if recording.damage is None:
             whole += 1
             assert messages == SHORT_TRAINING
         else:
-            assert "breaks off" in recording.damaged and "the rest is used" in recording.damaged
+            assert "breaks off" in recording.damage and "the rest is used" in recording.damage
     assert readable == 0 and whole < len(short) / 2, "only the index may be missing without a word"
 
 
@@ -259,7 +261,7 @@ def test_one_wrong_bit_anywhere_costs_one_chunk_at_most_and_is_told(tmp_path, sh
                 file.seek(position)
                 file.write(bytes([short[position] ^ 1 << bit]))
                 try:
-                    recording = open_training_recording(path)
+                    recording = read_training(path)
                 except RecordingForeign:
                     refused += 1
                     assert position < 8, "only the mark of every MCAP file must be right"
@@ -270,7 +272,7 @@ def test_one_wrong_bit_anywhere_costs_one_chunk_at_most_and_is_told(tmp_path, sh
                 assert recording.header == HEADER
                 assert recording.identified in (IDENTIFIED, None)
                 if len(messages) < len(SHORT_TRAINING):
-                    assert recording.messages_lost == 1 and recording.damaged is not None
+                    assert recording.messages_lost == 1 and recording.damage is not None
             file.seek(position)
             file.write(short[position : position + 1])
     assert refused == 8 * 3
@@ -301,7 +303,7 @@ def test_any_damage_gives_no_wrong_message_and_no_other_error(tmp_path_factory, 
         return
     messages = tuple(recording.messages())
     assert without(SHORT_TRAINING, messages)
-    assert recording.damaged is not None or messages == SHORT_TRAINING
+    assert recording.damage is not None or messages == SHORT_TRAINING
     assert recording.header == HEADER
 
 
@@ -320,7 +322,63 @@ def test_a_cut_out_middle_is_counted(tmp_path, short):
     messages = list(recording.messages())
     assert 0 < recording.messages_lost == 12 - len(messages) < 10
     assert messages[0] == Heard(at(0), STREAM, bytes(100)) and messages[-1] == Heard(at(11), STREAM, bytes(100))
-    assert f"{recording.messages_lost} messages cannot be read" in (recording.damaged or "")
+    assert f"{recording.messages_lost} messages cannot be read" in (recording.damage or "")
+
+
+def nested_chunks(count: int) -> bytes:
+    """Chunks that each claim to reach to the end of the file, with a false checksum."""
+    length = 49 * count
+    heads = [
+        struct.pack("<BQQQQIIQ", 6, length - 49 * i - 9, 0, 0, length - 49 * i - 49, 1, 0, length - 49 * i - 49)
+        for i in range(count)
+    ]
+    return b"".join(heads)
+
+
+def nested_metadata(count: int) -> bytes:
+    """Metadata records that each claim the 60,000 bytes after them."""
+    return b"".join(struct.pack("<BQI", 12, 60_000, 3) + b"end" for _ in range(count)) + bytes(60_000)
+
+
+@pytest.mark.parametrize("hostile", [nested_chunks, nested_metadata])
+def test_salvage_takes_a_time_proportional_to_the_size(short, monkeypatch, hostile):
+    looked_at = []
+    crc32, stream = training_reader.zlib.crc32, training_reader._stream
+    monkeypatch.setattr(training_reader.zlib, "crc32", lambda data: looked_at.append(len(data)) or crc32(data))
+    monkeypatch.setattr(training_reader, "_stream", lambda body: looked_at.append(len(body)) or stream(body))
+    for count in (1000, 8000):
+        looked_at.clear()
+        data = short[:200] + hostile(count)
+        parts = SoundParts(data)
+        assert parts.damaged_at is not None
+        assert sum(looked_at) <= training_reader.WORK_PER_BYTE * (len(data) + 2 * 65_536)
+
+
+def test_what_follows_a_hostile_part_is_still_found(short):
+    parts = SoundParts(short[:200] + nested_chunks(10) + short)
+    assert len(parts.chunks) == len(SHORT_TRAINING)
+
+
+# --- one noun ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_training_is_a_recording_like_any_other(tmp_path, short):
+    recording = open_recording(tmp_path / "short.mcap")
+    assert [item for item in recording.stream() if isinstance(item, PersonAsked)] == [
+        message for message in SHORT_TRAINING if isinstance(message, PersonAsked)
+    ]
+    assert recording.started_at.timestamp() == pytest.approx(START_NS * 1e-9)
+    assert (recording.personal, recording.damage, recording.rows) == (HEADER.personal, None, 0)
+    assert tuple(recording.training.messages()) == SHORT_TRAINING
+    assert len(recording.block) == 0
+
+
+def test_a_kind_of_sensor_without_a_driver_is_refused_when_samples_are_read(tmp_path):
+    TrainingRecorder.create(tmp_path / "a.mcap", replace(HEADER, sensor_kind="abacus")).close()
+    recording = open_recording(tmp_path / "a.mcap")
+    assert recording.training.header.sensor_kind == "abacus"
+    with pytest.raises(RecordingForeign, match="'abacus', for which this version has no driver: update this program"):
+        list(recording.blocks())
 
 
 # --- other files ------------------------------------------------------------------------------------------------------
@@ -328,9 +386,9 @@ def test_a_cut_out_middle_is_counted(tmp_path, short):
 
 def test_what_is_no_recording_is_told_apart(tmp_path, short):
     with pytest.raises(RecordingDamaged, match="no such file"):
-        open_training_recording(tmp_path / "missing.mcap")
+        read_training(tmp_path / "missing.mcap")
     with pytest.raises(RecordingDamaged):
-        open_training_recording(tmp_path)
+        read_training(tmp_path)
     with pytest.raises(RecordingDamaged, match="empty"):
         opened(tmp_path / "a.mcap", b"")
     with pytest.raises(RecordingForeign, match="not an MCAP file"):
@@ -351,10 +409,10 @@ def foreign(path: Path) -> bytes:
 
 
 def test_a_recording_of_a_newer_version_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("imu.recordings.training_records.FORMAT_VERSION", 2)
+    monkeypatch.setattr("imu.recordings.training_format.FORMAT_VERSION", 2)
     path = record(tmp_path / "a.mcap", SHORT_TRAINING)
     with pytest.raises(RecordingForeign, match="newer version"):
-        open_training_recording(path)
+        read_training(path)
 
 
 # --- kills and disks --------------------------------------------------------------------------------------------------
@@ -363,9 +421,8 @@ WRITING = f"""
 import sys, time
 from pathlib import Path
 from imu.sensors.conversation import Heard
-from imu.recordings.mcap_salvage import SoundParts
 from imu.recordings.training_recorder import TrainingRecorder
-from imu.recordings.training_records import RecordingHeader
+from imu.recordings.training_format import RecordingHeader
 header = RecordingHeader("reference", "x", "y", time.time_ns(), "0", 104.0)
 recorder = TrainingRecorder.create(Path(sys.argv[1]), header)
 for i in range(10**9):
@@ -383,12 +440,12 @@ def test_a_kill_costs_the_last_second_at_most(tmp_path):
         child.send_signal(signal.SIGKILL)
         killed_ns = time.time_ns()
         child.wait()
-    recording = open_training_recording(path)
+    recording = read_training(path)
     messages = list(recording.messages())
     numbers = [int.from_bytes(message.payload[:4], "little") for message in messages]
     assert numbers == list(range(len(numbers))) and len(numbers) > 200
     assert killed_ns - messages[-1].received_ns < 1e9
-    assert recording.damaged and "breaks off" in recording.damaged and recording.messages_lost == 0
+    assert recording.damage and "breaks off" in recording.damage and recording.messages_lost == 0
     with path.open("rb") as file:
         found = sum(isinstance(found, Message) for found in until_cut(StreamReader(file).records))
     assert found == len(messages), "other programs read as much"
@@ -406,9 +463,8 @@ import sys, time
 from pathlib import Path
 from imu.errors import RecordingNotWritten
 from imu.sensors.conversation import Heard
-from imu.recordings.mcap_salvage import SoundParts
 from imu.recordings.training_recorder import TrainingRecorder
-from imu.recordings.training_records import RecordingHeader
+from imu.recordings.training_format import RecordingHeader
 if sys.argv[2] == "limit":
     import resource
     resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
@@ -436,11 +492,11 @@ def fill(path: Path, how: str) -> str:
 
 
 def assert_sound_up_to_its_end(path: Path) -> None:
-    recording = open_training_recording(path)
+    recording = read_training(path)
     messages = list(recording.messages())
     assert messages == [Heard(i, STREAM, bytes(235)) for i in range(len(messages))] and len(messages) > 50
-    assert recording.damaged and "breaks off" in recording.damaged
-    assert SoundParts(path.read_bytes(), last=END).damaged_at is None, "no half record stays at the end"
+    assert recording.damage and "breaks off" in recording.damage
+    assert SoundParts(path.read_bytes()).damaged_at is None, "no half record stays at the end"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on the size of files")
@@ -488,8 +544,8 @@ def test_nobody_waits_for_a_slow_disk(tmp_path, monkeypatch):
     monkeypatch.setattr(training_recorder.os, "fsync", lambda descriptor: working.wait(20))
     for message in SHORT_TRAINING:
         recorder.write(message)
-    wait_until(lambda: len(list(open_training_recording(recorder.path).messages())) > 0)
+    wait_until(lambda: len(list(read_training(recorder.path).messages())) > 0)
     recorder.write(LinkDown(at(1)))
     working.set()
     recorder.close()
-    assert tuple(open_training_recording(recorder.path).messages()) == (*SHORT_TRAINING, LinkDown(at(1)))
+    assert tuple(read_training(recorder.path).messages()) == (*SHORT_TRAINING, LinkDown(at(1)))

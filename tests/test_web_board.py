@@ -26,7 +26,8 @@ from imu.live.live_view import Link, LiveView
 from imu.motion.form import Posture
 from imu.motion.pattern import Pattern
 from imu.motion.repetitions import Repetition
-from imu.report.curves import AngleCurve, angle_curve, blocks_of
+from imu.recordings.recording import open_recording
+from imu.report.curves import AngleCurve, angle_curve
 from imu.report.replay import Replayed, ReplayOptions, replay
 from imu.session import RepetitionCounted, RepetitionTakenBack, RestBegan, SetClosed, TrainingSet
 from imu.store import apply_corrections
@@ -190,7 +191,7 @@ async def test_an_impossible_rest_is_refused(rest_s: object) -> None:
 def test_a_curve_peaks_where_the_repetition_was_measured_to(recording: Path) -> None:
     replayed = replay(str(recording), ReplayOptions())
     assert isinstance(replayed, Replayed)
-    curve = angle_curve(blocks_of(recording), replayed.summary)
+    curve = angle_curve(open_recording(recording).blocks(), replayed.summary)
     assert curve is not None
     for one_set in replayed.summary.sets:
         for one in one_set.repetitions:
@@ -201,7 +202,7 @@ def test_a_curve_peaks_where_the_repetition_was_measured_to(recording: Path) -> 
 def test_each_repetition_is_drawn_over_the_mean_of_its_set() -> None:
     replayed = replay(str(RECORDINGS[0]), ReplayOptions())
     assert isinstance(replayed, Replayed)
-    curve = angle_curve(blocks_of(RECORDINGS[0]), replayed.summary)
+    curve = angle_curve(open_recording(RECORDINGS[0]).blocks(), replayed.summary)
     (one_set,) = apply_corrections(replayed.summary).sets
     assert curve is not None
     drawn = [evenly(curve, one) for one in one_set.repetitions]

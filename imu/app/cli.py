@@ -171,7 +171,7 @@ def convert(
     """Write a recording, whatever app made it, in this program's own format; it replays to the same sets."""
     from pathlib import Path
 
-    from imu.recordings.convert import convert
+    from imu.recordings.conversion import convert
 
     done = convert(Path(source), Path(target), force=force, acceleration_unit=acc_unit, angular_velocity_unit=gyr_unit)
     typer.echo(f"{target}: {done.recording.rows} rows at {done.recording.sampling_rate_hz:.4g} Hz")

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from imu.errors import ImuError, RecordingDamaged, RecordingForeign
-from imu.recordings.recording import SUFFIXES, find_recordings
+from imu.recordings.recording import TABLE_SUFFIXES, find_recordings
 from imu.virtual.person import DailyTruth, SessionTruth, truth_from_dict
 
 INDEX = "index.csv"
@@ -226,7 +226,7 @@ def _recordings_with_truth(folder: Path) -> list[Trial]:
 
 def truth_path(recording: Path) -> Path:
     """Return where the truth of a recording is: NAME.truth.json for NAME.csv, NAME.csv.gz and NAME.parquet."""
-    suffix = next((suffix for suffix in reversed(SUFFIXES) if recording.name.lower().endswith(suffix)), "")
+    suffix = next((suffix for suffix in reversed(TABLE_SUFFIXES) if recording.name.lower().endswith(suffix)), "")
     return recording.with_name(recording.name[: len(recording.name) - len(suffix)] + TRUTH_SUFFIX)
 
 

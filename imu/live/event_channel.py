@@ -14,9 +14,8 @@ from typing import Any
 from imu.live.signals import Best, Coach, Signal
 from imu.live.targets import Plan
 from imu.motion.judge import JudgeParameters
-from imu.recordings.training_recording import TrainingRecording, open_training_recording
-from imu.recordings.training_records import RecordedEvent, TrainingMessage
-from imu.recordings.training_samples import driver_of
+from imu.recordings.training_format import RecordedEvent, TrainingMessage
+from imu.recordings.training_reader import TrainingLog, read_training
 from imu.report.objects import Object, rejected_object, repetition_object
 from imu.session import (
     Event,
@@ -80,7 +79,7 @@ def follow_recorded(coach: Coach, recorded: Mapping[str, Any]) -> None:
     coach.follow(None if plan is None else Plan.from_object(plan, "the recorded plan"), int(recorded["plan_index"]))
 
 
-def recorded_plan(recording: TrainingRecording) -> Plan | None:
+def recorded_plan(recording: TrainingLog) -> Plan | None:
     """Return the last plan of a recording; ``None`` if the training followed none."""
     coach = Coach()
     for one in recording.events():
@@ -97,10 +96,10 @@ def replay_signals(path: Path, least_repetitions: int = 2) -> list[Signal]:
     RecordingDamaged, RecordingForeign
         If the file is no readable recording of a training.
     """
-    recording = open_training_recording(path)
+    recording = read_training(path)
     coach, signals = Coach(), []
     judge = JudgeParameters(personal=recording.header.personal)
-    training = Training(driver_of(recording), SessionParameters(least_repetitions, judge=judge))
+    training = Training(recording.driver(), SessionParameters(least_repetitions, judge=judge))
     for item in _in_order(recording):
         if isinstance(item, RecordedEvent):
             follow_recorded(coach, item.event)
@@ -113,7 +112,7 @@ def replay_signals(path: Path, least_repetitions: int = 2) -> list[Signal]:
     return signals
 
 
-def _in_order(recording: TrainingRecording) -> Iterator[TrainingMessage | RecordedEvent]:
+def _in_order(recording: TrainingLog) -> Iterator[TrainingMessage | RecordedEvent]:
     """Give the messages, and the plans where they were followed."""
     plans = ((one.recorded_ns, 0, one) for one in recording.events() if one.event.get("event") == "plan")
     messages = ((message.received_ns, 1, message) for message in recording.messages())

@@ -24,8 +24,8 @@ from imu.live.signals import Signal
 from imu.live.targets import Plan, Targets
 from imu.motion.judge import JudgeParameters
 from imu.motion.personal import PersonalShift
+from imu.recordings.training_format import RecordingHeader
 from imu.recordings.training_recorder import TrainingRecorder, recording_name
-from imu.recordings.training_records import RecordingHeader
 from imu.sensors.conversation import Identified, Message, Notice, Refused
 from imu.session import Event, SessionParameters, SessionSummary, TrainingSet
 from imu.training import Taken, Training

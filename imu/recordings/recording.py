@@ -1,121 +1,198 @@
-"""Recordings in files -> blocks of samples in SI units, in the order of time.
+"""A recording in any form -> its samples in SI units, in the order of time.
 
-A recording is a CSV (also gzipped) or Parquet file with the columns ``time_s, acc_x, acc_y, acc_z, gyr_x, gyr_y,
-gyr_z``, or what one of the apps in `imu.recordings.apps` makes. Small disorder is put right and counted; what would
-give wrong repetitions (two recordings in one file, time in milliseconds, acceleration in g) is refused with a
-sentence that says what to do. This module refuses to know what the samples mean.
+There is one noun for all of them: a table (CSV, also gzipped, or Parquet) with the columns ``time_s, acc_x, acc_y,
+acc_z, gyr_x, gyr_y, gyr_z``, an export of one of the apps in `imu.recordings.apps`, and the raw messages of a training
+(``.mcap``). `open_recording` opens any of them; what is read from it goes into a session, which counts.
+
+Rows that are a little out of order are sorted and counted. A file that would give wrong repetitions (two recordings in
+one, time in milliseconds, acceleration in g) is refused with a sentence that says what to do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, TypeVar
 
 import numpy as np
 
+from imu.commands import PersonAsked
 from imu.errors import RecordingDamaged, RecordingForeign
+from imu.motion.personal import PersonalShift
 from imu.recordings.apps import formats
-from imu.recordings.apps.formats import recordings_of
-from imu.recordings.apps.found import Found
-from imu.recordings.tables import Table, read_tables, table_of, told_in_one_sentence
-from imu.recordings.timing import RATE_ROWS, TimeOrder, sampling_rate_hz
-from imu.recordings.units import ACCELERATION_UNITS, ANGULAR_VELOCITY_UNITS, check_units
-from imu.samples import ImuBlock
+from imu.recordings.apps.export_files import AppRecording
+from imu.recordings.apps.formats import app_recording, recordings_of
+from imu.recordings.checks import (
+    ACCELERATION_UNITS,
+    ANGULAR_VELOCITY_UNITS,
+    RATE_ROWS,
+    TimeOrder,
+    check_units,
+    sampling_rate_hz,
+)
+from imu.recordings.table_files import Table, one_sentence_errors, read_tables, table_of
+from imu.recordings.training_reader import TrainingLog, read_training
+from imu.samples import Array, ImuBlock
+from imu.sensors.conversation import Refused
+from imu.units import JUDGED_S
 
-SUFFIXES = (".csv", ".csv.gz", ".parquet")
-"""What a recording's name ends in."""
+TABLE_SUFFIXES = (".csv", ".csv.gz", ".parquet")
+"""Ends of the names of tables in our own format."""
 
 TRAINING_SUFFIX = ".mcap"
-"""What the name of a training's own recording ends in; `imu.recordings.training_recording` reads it."""
+"""End of the name of a training's recording."""
 
-KEPT_ROWS = 4_000_000
-"""A recording up to this length (11 h at 100 Hz, 224 MB) is kept in memory; a longer one is read again when used."""
+BLOCK_ROWS = 30_000
+"""Rows of the longest block: 5 minutes at 100 Hz. A session needs 1 kB for each row of a block while it counts."""
 
 UNREADABLE_SHARE = 0.5
 """A recording with more than this share of unreadable rows is refused."""
 
+Item = ImuBlock | PersonAsked
+"""Samples, or a command of the person at this place among them."""
+
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Recording:
-    """A recording that has been read to its end and found sound.
+    """One recording of any form: its samples in the order of time, and what is known about it.
+
+    Get one from `open_recording` or `read_recording`. Samples are read while `stream` or `blocks` run, a few MB at a
+    time; the counts of rows are those of the latest reading, and complete once it has run to its end.
 
     Attributes
     ----------
     path : Path
-        The file, as given.
-    rows : int
-        Rows in the file, unreadable ones included.
-    sampling_rate_hz : float
-        How often rows come at its start, holes aside.
-    rows_sorted : int
-        Rows that came after a later one and were put in order.
-    rows_unreadable : int
-        Rows with an empty cell or one that is no number; they are in the blocks with NaN.
-    first_unreadable : str or None
-        Where the first such cell is and what it holds.
+        The file or folder, as given.
+    training : TrainingLog or None
+        Raw messages, events and options, where the recording is that of a training.
     """
 
-    path: Path
-    rows: int
-    sampling_rate_hz: float
-    rows_sorted: int
-    rows_unreadable: int
-    first_unreadable: str | None
-    _blocks: Callable[[], Iterable[ImuBlock]]
+    def __init__(self, path: Path, training: TrainingLog | None, read: Callable[[], _Reading]) -> None:
+        self.path = path
+        self.training = training
+        self._read = read
+        self._reading: _Reading | None = None
+        self._held: tuple[Item, ...] | None = None
+
+    def stream(self) -> Iterator[Item]:
+        """Yield samples in blocks of at most `BLOCK_ROWS`, and the person's commands between them, from the start.
+
+        Raises
+        ------
+        RecordingDamaged
+            If the recording cannot be read to its end.
+        RecordingForeign
+            If it cannot be counted as it stands: wrong units, joined recordings, a refused sensor.
+        """
+        if self._held is not None:
+            yield from self._held
+        else:
+            self._reading = self._read()
+            yield from self._reading.items()
 
     def blocks(self) -> Iterator[ImuBlock]:
-        """Give the recording from its start, in as many blocks as memory asks for."""
-        yield from self._blocks()
+        """Yield the samples only; raises as `stream` does."""
+        return (item for item in self.stream() if isinstance(item, ImuBlock))
+
+    def hold(self) -> None:
+        """Read the recording to its end and keep it in memory; raises as `stream` does."""
+        self._held = tuple(self.stream())
 
     @property
     def block(self) -> ImuBlock:
-        """The whole recording in memory."""
-        blocks = list(self._blocks())
+        """All samples in one block; raises as `stream` does."""
+        blocks = list(self.blocks())
         if len(blocks) == 1:
             return blocks[0]
+        empty = np.empty((0, 7))
+        rows = [empty[:, 0]], [empty[:, 1:4]], [empty[:, 4:]]
         return ImuBlock(
-            np.concatenate([block.device_time_s for block in blocks]),
-            np.concatenate([block.acceleration_m_s2 for block in blocks]),
-            np.concatenate([block.angular_velocity_rad_s for block in blocks]),
+            np.concatenate([block.device_time_s for block in blocks] or rows[0]),
+            np.concatenate([block.acceleration_m_s2 for block in blocks] or rows[1]),
+            np.concatenate([block.angular_velocity_rad_s for block in blocks] or rows[2]),
         )
 
+    # --- what is known without reading the samples ---------------------------------------------------------------
 
-def find_recordings(paths: Sequence[Path]) -> list[Path]:
-    """Return the files as given, and every recording in the folders, each folder's sorted.
+    @property
+    def started_at(self) -> datetime | None:
+        """When it was recorded; ``None`` where the recording does not say."""
+        return None if self.training is None else datetime.fromtimestamp(self.training.header.started_ns * 1e-9, UTC)
 
-    A folder that another app made is one recording, and so are files of one recording side by side, named by the
-    accelerometer's. Hidden files, ``index.csv`` and truth tables are no recordings. A path that does not exist and a
-    folder without a recording stay in the list: reading them says what is wrong, and the others go on.
+    @property
+    def personal(self) -> PersonalShift | None:
+        """The personal shifts with which it was counted live; ``None`` where it was not."""
+        return None if self.training is None else self.training.header.personal
+
+    @property
+    def damage(self) -> str | None:
+        """The part of it that cannot be read, in one sentence; the rest can be."""
+        return None if self.training is None else self.training.damage
+
+    # --- what reading has counted --------------------------------------------------------------------------------
+
+    @property
+    def rows(self) -> int:
+        """Number of rows, unreadable ones included."""
+        return 0 if self._reading is None else self._reading.rows
+
+    @property
+    def rows_sorted(self) -> int:
+        """Number of rows that came after a later one and were put in order."""
+        return 0 if self._reading is None else self._reading.order.rows_sorted
+
+    @property
+    def rows_unreadable(self) -> int:
+        """Number of rows with an empty cell or one without a number; they are in the blocks with NaN."""
+        return 0 if self._reading is None else self._reading.rows_unreadable
+
+    @property
+    def first_unreadable(self) -> str | None:
+        """Place and content of the first such cell."""
+        return None if self._reading is None else self._reading.first_unreadable
+
+    @property
+    def sampling_rate_hz(self) -> float:
+        """Usual rate of the rows at its start; gaps do not count."""
+        return 0.0 if self._reading is None else sampling_rate_hz(self._reading.first_times_s)
+
+
+def open_recording(
+    path: Path,
+    *,
+    acceleration_unit: Literal["m/s2", "g"] = "m/s2",
+    angular_velocity_unit: Literal["rad/s", "deg/s"] = "rad/s",
+) -> Recording:
+    """Open a recording; its samples are read when they are asked for.
+
+    Parameters
+    ----------
+    path : Path
+        A CSV (also gzipped) or Parquet file, the ``.mcap`` of a training, or a file, zip archive or folder of an app.
+    acceleration_unit, angular_velocity_unit : str
+        The units in the file, if it is a table in our own format; all others name theirs.
+
+    Raises
+    ------
+    RecordingDamaged
+        If the file is missing or nothing in it can be read.
+    RecordingForeign
+        If it is readable, but not a recording.
     """
-    found: list[Path] = []
-    for path in paths:
-        inside = _recordings_under(path) if path.is_dir() else []
-        found.extend(inside or [path])
-    return found
-
-
-def _recordings_under(top: Path) -> list[Path]:
-    """Return every recording in a folder and the folders in it, sorted."""
-    names_in: dict[Path, list[str]] = {}
-    for file in top.rglob("*"):
-        if _may_be_recording(file, top):
-            names_in.setdefault(file.parent, []).append(file.name)
-    found = {folder: recordings_of(folder, names) for folder, names in names_in.items()}
-    of_phyphox = [folder / "meta" for folder, recordings in found.items() if recordings == [folder]]
-    return sorted(recording for folder in found if folder not in of_phyphox for recording in found[folder])
-
-
-def _may_be_recording(file: Path, folder: Path) -> bool:
-    """Whether a file inside a folder may be a recording, by its name."""
-    name = file.name.lower()
-    stem = name.split(".csv")[0].removesuffix(".parquet")
-    hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
-    suffix = name.endswith((*SUFFIXES, TRAINING_SUFFIX, *formats.SUFFIXES))
-    return suffix and not hidden and stem != "index" and not stem.endswith("truth") and file.is_file()
+    if acceleration_unit not in ACCELERATION_UNITS:
+        raise ValueError(f"acceleration_unit must be one of {list(ACCELERATION_UNITS)}, got {acceleration_unit!r}")
+    if angular_velocity_unit not in ANGULAR_VELOCITY_UNITS:
+        raise ValueError(
+            f"angular_velocity_unit must be one of {list(ANGULAR_VELOCITY_UNITS)}, got {angular_velocity_unit!r}"
+        )
+    if path.suffix.lower() == TRAINING_SUFFIX:
+        training = read_training(path)
+        return Recording(path, training, lambda: _TrainingReading(training))
+    app = app_recording(path)
+    units = (acceleration_unit, angular_velocity_unit) if app is None else ("m/s2", "rad/s")
+    return Recording(path, None, lambda: _TableReading(path, app, units))
 
 
 def read_recording(
@@ -124,90 +201,141 @@ def read_recording(
     acceleration_unit: Literal["m/s2", "g"] = "m/s2",
     angular_velocity_unit: Literal["rad/s", "deg/s"] = "rad/s",
 ) -> Recording:
-    """Read a recording to its end, convert it to SI units and check it.
+    """Open a recording, read it to its end and keep it in memory; parameters and errors as in `open_recording`."""
+    recording = open_recording(path, acceleration_unit=acceleration_unit, angular_velocity_unit=angular_velocity_unit)
+    recording.hold()
+    return recording
 
-    Parameters
-    ----------
-    path : Path
-        A CSV (also gzipped) or Parquet file; a file, zip archive or folder of another app.
-    acceleration_unit, angular_velocity_unit : str
-        The units in the file, if it is in our own format; other apps' files name theirs.
 
-    Raises
-    ------
-    RecordingDamaged
-        If the file is missing or cannot be read to its end.
-    RecordingForeign
-        If it is readable, but is not a recording in these units.
+# --- recordings in folders -------------------------------------------------------------------------------------------
+
+
+def find_recordings(paths: Sequence[Path]) -> list[Path]:
+    """Return the files as given, and every recording in the folders, each folder's sorted.
+
+    A folder that another app made is one recording, and so are files of one recording side by side, named by the
+    accelerometer's. Hidden files, ``index.csv`` and truth tables are not recordings. A path that does not exist and a
+    folder without a recording stay in the list: opening them raises the error, and the others go on.
     """
-    if acceleration_unit not in ACCELERATION_UNITS:
-        raise ValueError(f"acceleration_unit must be one of {list(ACCELERATION_UNITS)}, got {acceleration_unit!r}")
-    if angular_velocity_unit not in ANGULAR_VELOCITY_UNITS:
-        raise ValueError(
-            f"angular_velocity_unit must be one of {list(ANGULAR_VELOCITY_UNITS)}, got {angular_velocity_unit!r}"
-        )
-    reading = _Reading(path, acceleration_unit, angular_velocity_unit)
-    kept: list[ImuBlock] | None = []
-    for block in reading.blocks():
-        if kept is not None:
-            kept.append(block)
-        if reading.rows > KEPT_ROWS:
-            kept = None
-    blocks: Callable[[], Iterable[ImuBlock]]
-    if kept is not None:
-        blocks = tuple(kept).__iter__
-    else:
-        blocks = lambda: _Reading(path, acceleration_unit, angular_velocity_unit).blocks()  # noqa: E731
-    return Recording(
-        path=path,
-        rows=reading.rows,
-        sampling_rate_hz=reading.sampling_rate_hz,
-        rows_sorted=reading.order.rows_sorted,
-        rows_unreadable=reading.rows_unreadable,
-        first_unreadable=reading.first_unreadable,
-        _blocks=blocks,
-    )
+    recordings: list[Path] = []
+    for path in paths:
+        inside = _recordings_under(path) if path.is_dir() else []
+        recordings.extend(inside or [path])
+    return recordings
+
+
+def _recordings_under(top: Path) -> list[Path]:
+    """Return every recording in a folder and the folders in it, sorted."""
+    names_in: dict[Path, list[str]] = {}
+    for file in top.rglob("*"):
+        if _may_be_recording(file, top):
+            names_in.setdefault(file.parent, []).append(file.name)
+    recordings_in = {folder: recordings_of(folder, names) for folder, names in names_in.items()}
+    of_phyphox = [folder / "meta" for folder, recordings in recordings_in.items() if recordings == [folder]]
+    return sorted(path for folder in recordings_in if folder not in of_phyphox for path in recordings_in[folder])
+
+
+def _may_be_recording(file: Path, folder: Path) -> bool:
+    """Whether a file inside a folder may be a recording, by its name."""
+    name = file.name.lower()
+    stem = name.split(".csv")[0].removesuffix(".parquet")
+    hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
+    suffix = name.endswith((*TABLE_SUFFIXES, TRAINING_SUFFIX, *formats.SUFFIXES))
+    return suffix and not hidden and stem != "index" and not stem.endswith("truth") and file.is_file()
+
+
+# --- readings --------------------------------------------------------------------------------------------------------
 
 
 class _Reading:
-    """One pass over a file; what it counts is complete when `blocks` has run out."""
+    """One pass over a recording; its counts are complete when `items` has run to its end."""
 
-    def __init__(self, path: Path, acceleration_unit: str, angular_velocity_unit: str) -> None:
-        self.path = path
-        self.units = acceleration_unit, angular_velocity_unit
+    def __init__(self) -> None:
         self.order = TimeOrder()
         self.rows = 0
         self.rows_unreadable = 0
         self.first_unreadable: str | None = None
-        self.sampling_rate_hz = 0.0
+        self.first_times_s = np.empty(0)
 
-    def blocks(self) -> Iterator[ImuBlock]:
-        """Read, check, sort and convert."""
-        foreign = formats.foreign_recording(self.path)
-        units = self.units if foreign is None else ("m/s2", "rad/s")  # a foreign header has named its own
-        scale = ACCELERATION_UNITS[units[0]], ANGULAR_VELOCITY_UNITS[units[1]]
-        units_are_checked = False
-        for table, is_last in _with_last(read_tables(self.path) if foreign is None else _tables_of(foreign)):
-            self.rows += len(table.rows)
-            self.rows_unreadable += table.unreadable
-            self.first_unreadable = self.first_unreadable or table.first_unreadable
-            if is_last:
-                self._check_readable()
-            if not self.sampling_rate_hz:
-                self.sampling_rate_hz = sampling_rate_hz(table.rows[:RATE_ROWS, 0])
-            rows = self.order.push(table.rows, is_last=is_last)
-            if scale != (1.0, 1.0):
-                rows = rows * np.array([1.0] + [scale[0]] * 3 + [scale[1]] * 3)
-            if not units_are_checked:
-                check_units(rows, *units, as_told=foreign is None)
-                units_are_checked = True
-            rows.flags.writeable = False  # nobody else has them, so the block need not copy them
-            yield ImuBlock(rows[:, 0], rows[:, 1:4], rows[:, 4:7])
+    def items(self) -> Iterator[Item]:
+        """Yield blocks and commands."""
+        raise NotImplementedError
+
+    def _count(self, time_s: Array) -> None:
+        self.rows += len(time_s)
+        if len(self.first_times_s) < RATE_ROWS:
+            self.first_times_s = np.concatenate((self.first_times_s, time_s))[:RATE_ROWS]
+
+
+class _TrainingReading(_Reading):
+    """A pass over the messages of a training, decoded by its sensor's driver."""
+
+    def __init__(self, training: TrainingLog) -> None:
+        super().__init__()
+        self._training = training
+
+    def items(self) -> Iterator[Item]:
+        """Decode the messages as they were decoded live."""
+        driver = self._training.driver()
+        refusal: str | None = None
+        for message in self._training.messages():
+            if isinstance(message, PersonAsked):
+                yield message
+                continue
+            reply = driver.take(message)
+            refusal = next((note.sentence for note in reply.notices if isinstance(note, Refused)), refusal)
+            yield from self._counted(reply.blocks)
+        yield from self._counted(driver.finish().blocks)
+        if refusal is not None and not self.rows:
+            raise RecordingForeign(refusal)
+
+    def _counted(self, blocks: Sequence[ImuBlock]) -> Iterator[ImuBlock]:
+        for block in blocks:
+            self._count(block.device_time_s)
+            yield block
+
+
+class _TableReading(_Reading):
+    """A pass over a table of our own or of an app: check it, sort it and convert it to SI units."""
+
+    def __init__(self, path: Path, app: AppRecording | None, units: tuple[str, str]) -> None:
+        super().__init__()
+        self._path = path
+        self._app = app
+        self._units = units
+        self._rate_is_judged = False
+
+    def items(self) -> Iterator[ImuBlock]:
+        """Yield the rows as blocks; the first rows only after their units are judged."""
+        judged: list[Array] | None = []
+        for table, is_last in _with_last(read_tables(self._path) if self._app is None else _app_tables(self._app)):
+            rows = self._checked(table, is_last=is_last)
+            if judged is not None:
+                judged.append(rows)
+                if not is_last and not _spans(judged, JUDGED_S):
+                    continue
+                rows = np.concatenate(judged) if len(judged) > 1 else rows
+                judged = None
+                check_units(rows, *self._units, chosen=self._app is None)
+            yield from _blocks(rows)
         if not self.rows:
             self._check_readable()
 
+    def _checked(self, table: Table, *, is_last: bool) -> Array:
+        """Return the next rows in the order of time and in SI units."""
+        self._count(table.rows[:, 0])
+        self.rows_unreadable += table.unreadable
+        self.first_unreadable = self.first_unreadable or table.first_unreadable
+        if is_last:
+            self._check_readable()
+        if not self._rate_is_judged:
+            self._rate_is_judged = sampling_rate_hz(self.first_times_s) > 0
+        rows = self.order.push(table.rows, is_last=is_last)
+        scale = ACCELERATION_UNITS[self._units[0]], ANGULAR_VELOCITY_UNITS[self._units[1]]
+        return rows if scale == (1.0, 1.0) else rows * np.array([1.0] + [scale[0]] * 3 + [scale[1]] * 3)
+
     def _check_readable(self) -> None:
-        """Refuse a file with next to nothing in it."""
+        """Refuse a file with hardly a readable row."""
         if self.rows_unreadable > UNREADABLE_SHARE * self.rows:
             raise RecordingForeign(
                 f"{self.rows_unreadable} of {self.rows} rows are unreadable ({self.first_unreadable}): "
@@ -218,15 +346,29 @@ class _Reading:
             raise RecordingDamaged(f"there is {count} of data: record or copy it again")
 
 
-def _tables_of(foreign: Found) -> Iterator[Table]:
-    """Give a recording of another app as one table."""
-    with told_in_one_sentence():
-        rows = foreign.read()
+def _app_tables(app: AppRecording) -> Iterator[Table]:
+    """Yield a recording of another app as one table."""
+    with one_sentence_errors():
+        rows = app.read()
     yield table_of(rows)
 
 
+def _spans(pieces: Sequence[Array], seconds: float) -> bool:
+    """Whether rows in the order of time cover more than `seconds`."""
+    times_s = np.concatenate([piece[:, 0] for piece in pieces])
+    return bool(len(times_s)) and np.nanmax(times_s, initial=-np.inf) - np.nanmin(times_s, initial=np.inf) > seconds
+
+
+def _blocks(rows: Array) -> Iterator[ImuBlock]:
+    """Yield rows as blocks of at most `BLOCK_ROWS`."""
+    rows.flags.writeable = False  # nothing else refers to these rows, so the blocks need no copy
+    for start in range(0, len(rows), BLOCK_ROWS):
+        block = rows[start : start + BLOCK_ROWS]
+        yield ImuBlock(block[:, 0], block[:, 1:4], block[:, 4:7])
+
+
 def _with_last(items: Iterator[T]) -> Iterator[tuple[T, bool]]:
-    """Give each item, and whether it is the last."""
+    """Yield each item, and whether it is the last."""
     for item in items:
         held = item
         break

@@ -1,8 +1,8 @@
-"""Record a training while it goes on: every message as it was received, on the disk within a fraction of a second.
+"""The recorder of a training: writes every message as it was received, within a fraction of a second.
 
-The event loop never waits for the disk: `write` hands the message to a thread, which writes what has come together as
-one chunk of an MCAP file, with a checksum. A chunk is on the disk whole or not at all, so that after a kill the
-recording is good up to its last chunk. This module refuses to know what the messages mean.
+The event loop never waits for the disk: `write` hands the message to a thread, which writes the messages that came
+together as one chunk of an MCAP file, with a checksum. A chunk is on the disk whole or not at all, so that after a kill
+the recording is sound up to its last chunk.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from typing import Any, Self
 from mcap.writer import CompressionType, IndexType, Writer
 
 from imu.errors import RecordingNotWritten
-from imu.recordings.training_records import (
+from imu.recordings.training_format import (
     END,
     HEADER,
     IDENTIFIED,
     PROFILE,
+    MetadataRecord,
     Record,
     RecordedEvent,
     RecordingHeader,
-    Told,
     TrainingMessage,
     header_fields,
     identified_fields,
@@ -40,12 +40,12 @@ from imu.recordings.training_records import (
 from imu.sensors.conversation import Identified
 
 GATHER_S = 0.25
-"""Messages that come within this of each other share a chunk. It is what a kill can cost; shorter, and a recording of
-200 packets a second is mostly wrapping."""
+"""Messages within this time share a chunk. A kill can lose this much; with a shorter time, a recording of 200 packets a
+second consists mostly of the chunks' own records."""
 
 SYNC_S = 1.0
-"""The disk is told to keep what it has (fsync) at most this often. It is what a power cut can cost, and on a slow card
-takes tenths of a second; a kill costs nothing that was written, synced or not."""
+"""The file is synced to the disk (fsync) at most this often. A power cut can lose this much. On a slow card a sync
+takes tenths of a second. A kill loses nothing that was written, synced or not."""
 
 SUFFIX = ".mcap"
 
@@ -60,37 +60,37 @@ _SENTENCES = {
 
 
 def recording_name(started: datetime, sensor_name: str) -> str:
-    """Return a file name for a recording that every file system takes: local date and time, and the sensor's name."""
+    """Return a file name that every file system accepts: local date and time, and the sensor's name."""
     words = re.sub(r"[^A-Za-z0-9]+", "-", sensor_name).strip("-")[:40].strip("-")
     return f"{started:%Y-%m-%d_%H-%M-%S}{'_' if words else ''}{words}{SUFFIX}"
 
 
 class TrainingRecorder:
-    """Write messages, wishes and events of one training; close at its end. See `create`."""
+    """Writes messages, commands and events of one training to a file; see `create`."""
 
     def __init__(self, path: Path, header: RecordingHeader, file: io.FileIO, gather_s: float) -> None:
-        """Take over a new and empty file."""
+        """Begin the recording in a new and empty file."""
         self.path = path
         self._gather_s = gather_s
         self._header = header
-        self._queue: queue.SimpleQueue[Record | Told | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Record | MetadataRecord | None] = queue.SimpleQueue()
         self._closed = False
         self._stopped = False
-        self._trouble: RecordingNotWritten | None = None
-        self._scribe = _Scribe(file)
-        self._scribe.begin(header)
+        self._error: RecordingNotWritten | None = None
+        self._chunks = _ChunkWriter(file)
+        self._chunks.begin(header)
         # A daemon: a program that ends without closing the recording must not hang on it.
         self._thread = threading.Thread(target=self._run, name="training recorder", daemon=True)
         self._thread.start()
 
     @classmethod
     def create(cls, path: Path, header: RecordingHeader, gather_s: float = GATHER_S) -> Self:
-        """Begin a recording in a new file, whose folder is made if need be.
+        """Begin a recording in a new file; make its folder if it does not exist.
 
         Raises
         ------
         RecordingNotWritten
-            If there is such a file already (it is left as it is), or it cannot be written.
+            If the file exists already (it is left as it is), or cannot be written.
         """
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -108,89 +108,89 @@ class TrainingRecorder:
             raise _not_begun(path, error) from error
 
     def write(self, message: TrainingMessage) -> None:
-        """Record a message or a wish; to be called before anyone tries to understand it.
+        """Record a message or a command; call this before decoding it.
 
         Raises
         ------
         RecordingNotWritten
-            Once, if what was written before could not be: the disk is full, or gone. From then on nothing is recorded
-            and nothing is raised; what is on the disk is a sound recording up to there.
+            Once, if an earlier message could not be written: the disk is full, or gone. After that nothing is recorded
+            and nothing is raised; the file on the disk is a sound recording up to there.
         """
         self._put(record_of(message))
 
     def write_event(self, recorded_ns: int, event: Mapping[str, Any]) -> None:
-        """Record what came of the messages, as JSON; raises as `write` does."""
+        """Record an event of the session, as JSON; raises as `write` does."""
         self._put(record_of(RecordedEvent(recorded_ns, event)))
 
     def write_identified(self, identified: Identified) -> None:
-        """Record which sensor it is; raises as `write` does."""
-        self._put(Told(IDENTIFIED, identified_fields(identified)))
+        """Record the identity of the sensor; raises as `write` does."""
+        self._put(MetadataRecord(IDENTIFIED, identified_fields(identified)))
 
     def close(self) -> None:
-        """End the recording in good order; waits for the disk.
+        """Complete and close the file; waits for the disk.
 
         Raises
         ------
         RecordingNotWritten
-            As `write` does, if it has not yet.
+            As `write` does, unless it has raised already.
         """
         if not self._closed:
             self._closed = True
             self._queue.put(None)
         self._thread.join()
-        self._tell()
+        self._raise_once()
 
-    def _put(self, item: Record | Told) -> None:
+    def _put(self, item: Record | MetadataRecord) -> None:
         if self._closed:
             raise ValueError(f"the recording {self.path} is closed")
-        self._tell()
+        self._raise_once()
         if not self._stopped:
             self._queue.put(item)
 
-    def _tell(self) -> None:
-        """Raise what went wrong in the thread, once."""
-        trouble, self._trouble = self._trouble, None
-        if trouble:
-            raise trouble
+    def _raise_once(self) -> None:
+        """Raise the error of the thread, once."""
+        error, self._error = self._error, None
+        if error:
+            raise error
 
     # --- in the thread ------------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
         try:
-            while not self._scribe.ended:
-                self._write_what_comes()
+            while not self._chunks.ended:
+                self._write_next_chunk()
         except OSError as error:
             reason = _reason(error)
-            self._trouble = RecordingNotWritten(
+            self._error = RecordingNotWritten(
                 f"the training goes on, but is no longer recorded ({reason}): make room or choose another disk "
-                f"before the next one; what was recorded until now is in {self.path}"
+                f"before the next one; the recording until now is in {self.path}"
             )
-            self._trouble.__cause__ = error
+            self._error.__cause__ = error
         finally:
             self._stopped = True
-            self._scribe.close()
+            self._chunks.close()
 
-    def _write_what_comes(self) -> None:
-        """Wait for the next message, and for what comes right after it; write them as one chunk."""
+    def _write_next_chunk(self) -> None:
+        """Wait for the next message and for those within the gather time; write them as one chunk."""
         try:
-            item = self._queue.get(timeout=self._scribe.sync_due_s)
+            item = self._queue.get(timeout=self._chunks.sync_due_s)
         except queue.Empty:
-            self._scribe.sync()
+            self._chunks.sync()
             return
         chunk_ends_s = time.monotonic() + self._gather_s
         while item is not None:
-            self._scribe.add(item)
+            self._chunks.add(item)
             try:
                 item = self._queue.get(timeout=max(0.0, chunk_ends_s - time.monotonic()))
             except queue.Empty:
                 break
         else:
-            self._scribe.end(self._header)
-        self._scribe.save()
+            self._chunks.end(self._header)
+        self._chunks.save()
 
 
-class _Scribe:
-    """Records -> bytes of an MCAP file, on the disk whole or not at all."""
+class _ChunkWriter:
+    """Records -> bytes of an MCAP file; each chunk reaches the disk whole or not at all."""
 
     def __init__(self, file: io.FileIO) -> None:
         self._file = file
@@ -201,16 +201,16 @@ class _Scribe:
         self._channels: dict[str, int] = {}
         self._messages = 0
         self.ended = False
-        # The writer sees this object as its stream: what it writes is held until `save`. No compression: packed
-        # samples hardly shrink, and damage to a byte stays damage to one.
+        # The writer sees this object as its stream, which holds all bytes until `save`. No compression: packed samples
+        # hardly shrink, and damage to one byte stays damage to one byte.
         self._writer = Writer(
-            self,  # type: ignore[arg-type]  # write, tell and flush are all that it asks for
+            self,  # type: ignore[arg-type]  # it calls write, tell and flush only
             chunk_size=2**31,
             compression=CompressionType.NONE,
             index_types=IndexType.ALL,
         )
 
-    # --- what the writer asks of a stream -----------------------------------------------------------------------------
+    # --- the stream of the writer -----------------------------------------------------------------------------
 
     def write(self, data: bytes) -> int:
         """Hold the bytes until `save`."""
@@ -218,51 +218,51 @@ class _Scribe:
         return len(data)
 
     def tell(self) -> int:
-        """Return how long the file will be."""
+        """Return the length of the file after `save`."""
         return self._saved_bytes + len(self._held)
 
     def flush(self) -> None:
-        """Wait for `save`."""
+        """Do nothing: `save` writes the bytes."""
 
-    # --- what is written ----------------------------------------------------------------------------------------------
+    # --- records ----------------------------------------------------------------------------------------------
 
     def begin(self, header: RecordingHeader) -> None:
-        """Write the head of the file."""
+        """Write the start of the file."""
         self._writer.start(PROFILE, f"{PROFILE} {header.software_version}")
-        self._add_metadata(Told(HEADER, header_fields(header)))
+        self._add_metadata(MetadataRecord(HEADER, header_fields(header)))
         self.save()
         self.sync()
 
-    def add(self, item: Record | Told) -> None:
-        """Take one more record into the chunk."""
-        if isinstance(item, Told):
+    def add(self, item: Record | MetadataRecord) -> None:
+        """Add a record to the chunk."""
+        if isinstance(item, MetadataRecord):
             self._add_metadata(item)
             return
         if item.topic not in self._channels:
             self._channels[item.topic] = self._writer.register_channel(item.topic, item.encoding, schema_id=0)
-        # Numbered through, so that a reader sees what is missing.
+        # One count over all channels, so that a reader sees which messages are missing.
         channel, number = self._channels[item.topic], self._messages
         self._writer.add_message(channel, item.time_ns, item.data, publish_time=item.time_ns, sequence=number)
         self._messages += 1
 
     def end(self, header: RecordingHeader) -> None:
-        """Write the index, and again what was told at the head, for the day on which the head is damaged."""
+        """Write the index and repeat the header, so that a file with a damaged start stays readable."""
         self._writer.flush()  # type: ignore[no-untyped-call]
-        self._add_metadata(Told(HEADER, header_fields(header)))
+        self._add_metadata(MetadataRecord(HEADER, header_fields(header)))
         channels = {f"channel {number}": topic for topic, number in self._channels.items()}
-        self._add_metadata(Told(END, {"messages": str(self._messages), **channels}))
+        self._add_metadata(MetadataRecord(END, {"messages": str(self._messages), **channels}))
         self._writer.finish()  # type: ignore[no-untyped-call]
         self.ended = True
 
     def save(self) -> None:
-        """Put what is held on the disk; if that fails, the file is as it was after the `save` before."""
+        """Write the held bytes to the disk; on an error the file stays as the last `save` left it."""
         self._writer.flush()  # type: ignore[no-untyped-call]
         rest = memoryview(bytes(self._held))
         try:
             while rest:
                 rest = rest[self._file.write(rest) :]
         except OSError:
-            with contextlib.suppress(OSError):  # the half chunk stays then; a reader passes over it
+            with contextlib.suppress(OSError):  # half a chunk stays then, and a reader skips it
                 self._file.truncate(self._saved_bytes)
             raise
         self._saved_bytes += len(self._held)
@@ -272,13 +272,13 @@ class _Scribe:
 
     @property
     def sync_due_s(self) -> float | None:
-        """How long until the disk should be told to keep what it has; ``None`` if it has been."""
+        """Time until the next sync is due; ``None`` if everything is synced."""
         if self._synced_bytes == self._saved_bytes:
             return None
         return max(0.0, self._synced_s + SYNC_S - time.monotonic())
 
     def sync(self) -> None:
-        """Have the disk keep what it has."""
+        """Sync the file to the disk."""
         os.fsync(self._file.fileno())
         self._synced_bytes = self._saved_bytes
         self._synced_s = time.monotonic()
@@ -287,8 +287,8 @@ class _Scribe:
         """Close the file."""
         self._file.close()
 
-    def _add_metadata(self, told: Told) -> None:
-        self._writer.add_metadata(told.name, told.sealed())
+    def _add_metadata(self, record: MetadataRecord) -> None:
+        self._writer.add_metadata(record.name, record.with_checksum())
 
 
 def _not_begun(path: Path, error: OSError) -> RecordingNotWritten:
@@ -298,5 +298,5 @@ def _not_begun(path: Path, error: OSError) -> RecordingNotWritten:
 
 
 def _reason(error: OSError) -> str:
-    """Say why the disk does not take what is written."""
+    """Return why the disk cannot be written, in words."""
     return _SENTENCES.get(error.errno or 0, f"the disk does not take it: {error.strerror or error}")

@@ -7,9 +7,8 @@ were still to come. This module refuses to know where a recording is kept and ho
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -17,9 +16,6 @@ from imu.motion.form import Lean, SagittalPlane
 from imu.motion.repetitions import Repetition
 from imu.motion.signals import MotionSignals
 from imu.motion.tracker import SAME_SET_S, standing_before, stretches
-from imu.recordings.recording import read_recording
-from imu.recordings.training_recording import open_training_recording
-from imu.recordings.training_samples import samples_of
 from imu.samples import Array, ImuBlock
 from imu.session import SessionSummary
 
@@ -43,19 +39,6 @@ class AngleCurve:
         """Return the times and angles within ``[start_s, end_s]``."""
         first, last = np.searchsorted(self.time_s, (start_s, end_s))
         return self.time_s[first : last + 1], self.angle_rad[first : last + 1]
-
-
-def blocks_of(recording: Path) -> Iterator[ImuBlock]:
-    """Give the samples of a recording, ours or another's.
-
-    Raises
-    ------
-    ImuError
-        If it cannot be read.
-    """
-    if recording.suffix.lower() == ".mcap":
-        return samples_of(open_training_recording(recording))
-    return read_recording(recording).blocks()
 
 
 def angle_curve(blocks: Iterable[ImuBlock], summary: SessionSummary) -> AngleCurve | None:

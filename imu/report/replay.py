@@ -19,16 +19,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from imu.errors import ImuError, RecordingForeign
+from imu.commands import PersonAsked
+from imu.errors import ImuError
 from imu.motion.judge import JudgeParameters
 from imu.motion.personal import PersonalShift
-from imu.recordings.recording import find_recordings, read_recording
-from imu.recordings.training_recording import open_training_recording
-from imu.recordings.training_samples import driver_of
-from imu.sensors.conversation import Refused
+from imu.recordings.recording import find_recordings, open_recording
 from imu.session import Session, SessionParameters, SessionSummary
 from imu.store import SessionStore, hash_of
-from imu.training import Training
+from imu.training import obey
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +112,7 @@ def replay(name: str, options: ReplayOptions) -> Replayed | Failed:
     """Replay one recording; whatever happens, return."""
     path = Path(name)
     try:
-        replayed = (_replay_training if path.suffix.lower() == ".mcap" else _replay_rows)(name, path, options)
+        replayed = _replay(name, path, options)
         return replace(replayed, content_hash=hash_of(path)) if options.hashed else replayed
     except ImuError as error:
         return Failed(name, str(error))
@@ -123,46 +121,30 @@ def replay(name: str, options: ReplayOptions) -> Replayed | Failed:
         return Failed(name, f"this program failed on it ({type(error).__name__}: {error}); please report that")
 
 
-def _replay_rows(name: str, path: Path, options: ReplayOptions) -> Replayed:
-    """Replay a recording of samples."""
-    recording = read_recording(
+def _replay(name: str, path: Path, options: ReplayOptions) -> Replayed:
+    """Replay a recording: its samples and the person's commands go into a session as they did live."""
+    recording = open_recording(
         path,
         acceleration_unit=options.acceleration_unit,
         angular_velocity_unit=options.angular_velocity_unit,
     )
-    session = Session(_parameters(options, options.personal), check_units=False)  # reading has judged them
-    for block in recording.blocks():
-        session.push(block)
+    personal = options.personal if recording.personal is None else recording.personal
+    parameters = SessionParameters(options.least_repetitions, judge=JudgeParameters(personal=personal))
+    session = Session(parameters, check_units=False)  # reading and drivers have judged the units
+    for item in recording.stream():
+        if isinstance(item, PersonAsked):
+            obey(session, item.command)
+        else:
+            session.push(item)
     return Replayed(
         name=name,
         summary=session.finish()[1],
         rows_sorted=recording.rows_sorted,
         rows_unreadable=recording.rows_unreadable,
         first_unreadable=recording.first_unreadable,
+        started_at=recording.started_at,
+        damaged=recording.damage,
     )
-
-
-def _replay_training(name: str, path: Path, options: ReplayOptions) -> Replayed:
-    """Replay a recording of a training: what was heard and asked for then goes the same way as it did live."""
-    recording = open_training_recording(path)
-    training = Training(driver_of(recording), _parameters(options, recording.header.personal))
-    refusal = None
-    for message in recording.messages():
-        refused = [notice for notice in training.take(message).notices if isinstance(notice, Refused)]
-        refusal = refused[0].sentence if refused else refusal
-    summary = training.finish()[1]
-    if refusal is not None and not summary.samples:
-        raise RecordingForeign(refusal)
-    return Replayed(
-        name=name,
-        summary=summary,
-        started_at=datetime.fromtimestamp(recording.header.started_ns * 1e-9, UTC),
-        damaged=recording.damaged,
-    )
-
-
-def _parameters(options: ReplayOptions, personal: PersonalShift) -> SessionParameters:
-    return SessionParameters(options.least_repetitions, judge=JudgeParameters(personal=personal))
 
 
 def keep_replayed(replayed: Replayed, store: SessionStore, software_version: str) -> int | None:

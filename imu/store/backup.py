@@ -17,7 +17,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
-from imu.atomic_files import NotWritten, new_file
+from imu.atomic_files import new_file
+from imu.errors import NotWritten
 from imu.store import SessionStore
 
 FORMAT = "imu backup"

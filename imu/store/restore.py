@@ -20,8 +20,7 @@ from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from imu.atomic_files import FileThere, NotWritten
-from imu.errors import ImuError, StoreDamaged
+from imu.errors import FileThere, ImuError, NotWritten, StoreDamaged
 from imu.store import SessionStore
 from imu.store.backup import CHUNK, FORMAT, MANIFEST, RECORDINGS, STORE, VERSION, copy_chunks, recording_files
 

@@ -11,7 +11,8 @@ from enum import StrEnum
 from pathlib import Path
 
 from imu.app.export.tables import write_csv, write_json, write_parquet
-from imu.atomic_files import FileThere, NotWritten, new_file, write_bytes
+from imu.atomic_files import new_file, write_bytes
+from imu.errors import FileThere, NotWritten
 from imu.store import StoredSession
 from imu.store.backup import write_backup
 from imu.store.restore import BackupDamaged, Restored, restore_backup

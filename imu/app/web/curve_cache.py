@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from imu.errors import ImuError
-from imu.report.curves import AngleCurve, angle_curve, blocks_of
+from imu.recordings.recording import open_recording
+from imu.report.curves import AngleCurve, angle_curve
 from imu.store import StoredSession, hash_of
 from imu.store.home import recordings_folder
 from imu.store.recordings import find_recording
@@ -50,7 +51,7 @@ def _compute(stored: StoredSession) -> AngleCurve | str:
         recording = _recording_of(stored)
         if recording is None:
             return NOT_THERE
-        curve = angle_curve(blocks_of(recording), stored.summary)
+        curve = angle_curve(open_recording(recording).blocks(), stored.summary)
     except ImuError as error:
         return f"the recording cannot be drawn: {error}"
     return curve if curve is not None and _fits(curve, stored) else NOT_FITTING

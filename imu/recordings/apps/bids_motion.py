@@ -25,11 +25,9 @@ from functools import partial
 import numpy as np
 
 from imu.errors import RecordingForeign
-from imu.recordings.apps.columns import read_columns
-from imu.recordings.apps.export import Export, Header
-from imu.recordings.apps.found import Found, quoted
-from imu.recordings.tables import told_in_one_sentence
-from imu.recordings.units import ACCELERATION_SPELLINGS, ANGULAR_VELOCITY_SPELLINGS
+from imu.recordings.apps.export_files import AppRecording, Export, quoted, read_columns
+from imu.recordings.checks import ACCELERATION_SPELLINGS, ANGULAR_VELOCITY_SPELLINGS
+from imu.recordings.table_files import Header, one_sentence_errors
 from imu.samples import Array
 
 APP = "Motion-BIDS"
@@ -47,10 +45,10 @@ Channel = Mapping[str, str]
 Sensor = dict[str, tuple[int, str]]  # "acc x" -> which column, in which unit
 
 
-def find(export: Export, name: str) -> Found | None:
+def find(export: Export, name: str) -> AppRecording | None:
     """Return the recording in a file; ``None`` if it is none by its name, for it has no header."""
     named = _MOTION.fullmatch(name)
-    return Found(APP, name, partial(_read, export, name, named["before"])) if named else None
+    return AppRecording(APP, name, partial(_read, export, name, named["before"])) if named else None
 
 
 def _read(export: Export, name: str, before: str) -> Array:
@@ -91,7 +89,7 @@ def _sidecar(export: Export, name: str) -> str:
     found = export.named(name)
     if found is None:
         raise RecordingForeign(f"there is no {name} beside it, which says what its columns are: put it there")
-    with told_in_one_sentence(found), export.open(found) as file:
+    with one_sentence_errors(found), export.open(found) as file:
         return file.read(SIDECAR_BYTES).decode("utf-8-sig", errors="replace")
 
 

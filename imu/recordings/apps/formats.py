@@ -1,6 +1,6 @@
-"""Which app a recording is of, and where recordings are in a folder.
+"""Recognition of other apps' recordings: which app made a file, and which files of a folder are recordings.
 
-Recognition looks at names and headers only. This module refuses to know how any format is read.
+Recognition looks at names and headers only; the module of each maker reads the rows.
 """
 
 from __future__ import annotations
@@ -12,32 +12,30 @@ from functools import partial
 from pathlib import Path
 
 from imu.errors import ImuError, RecordingForeign
-from imu.recordings.apps import bids_motion, metabase, movella_dot, movesense, movesense_csv, phyphox, sensor_logger
-from imu.recordings.apps.export import Export, folder_export, zip_exports
-from imu.recordings.apps.found import Found
-from imu.recordings.tables import COLUMNS, told_in_one_sentence
+from imu.recordings.apps import bids_motion, metabase, movella_app, movesense_app, phyphox, sensor_logger
+from imu.recordings.apps.export_files import AppRecording, Export, folder_export, zip_exports
+from imu.recordings.table_files import COLUMNS, one_sentence_errors
 
-FINDERS: tuple[Callable[[Export, str], Found | None], ...] = (
+FINDERS: tuple[Callable[[Export, str], AppRecording | None], ...] = (
     sensor_logger.find,
     phyphox.find,
-    movella_dot.find,
+    movella_app.find,
     metabase.find,
-    movesense.find,
-    movesense_csv.find,
+    movesense_app.find,
     bids_motion.find,
 )
 
 APPS = "Sensor Logger, phyphox, Movella DOT, MetaBase, Movesense or Motion-BIDS"
 
 SUFFIXES = (".zip", ".json", ".json.gz", "_motion.tsv", "_motion.tsv.gz")
-"""What the names of other apps' recordings end in, besides ``.csv`` and ``.csv.gz``."""
+"""Ends of the names of other apps' recordings, besides ``.csv`` and ``.csv.gz``."""
 
 PART = re.compile(
     r".*(?:accelerat|acceleromet|gyro|gravity|orientation|magn|raw data|_meas|quaternion|euler|pressure|temperature"
     r"|humidity|light|illuminance|color|proximity).*\.csv(?:\.gz)?",
     re.IGNORECASE,
 )
-"""Names of files of which several may make one recording; whether they do is then told by their headers."""
+"""Names of files that may be parts of one recording; their headers decide whether they are."""
 
 _OURS = [column.encode() for column in COLUMNS]
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
@@ -45,25 +43,25 @@ _SPREADSHEET = "[Content_Types].xml"
 
 
 class _NoRecording(RecordingForeign):
-    """A zip archive holds no recording: it is not one that is broken or of which there are too many."""
+    """A sound zip archive without a recording."""
 
 
-def foreign_recording(path: Path) -> Found | None:
+def app_recording(path: Path) -> AppRecording | None:
     """Return the recording of another app at a path: a file, a zip archive, or a folder that is one recording.
 
     Returns
     -------
-    Found or None
-        ``None`` if it is none, or none that we know.
+    AppRecording or None
+        ``None`` for our own formats and unknown ones.
 
     Raises
     ------
     RecordingDamaged
         If it cannot be read.
     RecordingForeign
-        If it is a zip archive that holds no recording, or several.
+        If it is a zip archive without a recording, or with several.
     """
-    with told_in_one_sentence():
+    with one_sentence_errors():
         if path.is_dir():
             return _whole(folder_export(path))
         if _is_zip(path):
@@ -72,7 +70,7 @@ def foreign_recording(path: Path) -> Found | None:
 
 
 def recordings_of(folder: Path, names: Iterable[str]) -> list[Path]:
-    """Return the recordings among the files of a folder: itself, if it is one, else files that stand for one each.
+    """Return the recordings among the files of a folder: the folder, if it is one, else a file for each recording.
 
     Parameters
     ----------
@@ -83,22 +81,22 @@ def recordings_of(folder: Path, names: Iterable[str]) -> list[Path]:
     """
     export, names = folder_export(folder), list(names)
     parts = [name for name in names if PART.fullmatch(name)]
-    if parts and isinstance(_quietly(partial(_whole, export)), Found):
+    if parts and isinstance(_recording_or_error(partial(_whole, export)), AppRecording):
         return [folder]
-    found = {name for name in names if name not in parts and not name.lower().endswith((".zip", ".json", ".json.gz"))}
-    for name in set(names) - found:
-        recording = _quietly(partial(foreign_recording, folder / name))
-        if isinstance(recording, Found):
-            found.add(recording.main if name in parts and recording.main else name)
+    files = {name for name in names if name not in parts and not name.lower().endswith((".zip", ".json", ".json.gz"))}
+    for name in set(names) - files:
+        recording = _recording_or_error(partial(app_recording, folder / name))
+        if isinstance(recording, AppRecording):
+            files.add(recording.main if name in parts and recording.main else name)
         elif recording is not None or name in parts:
-            found.add(name)
-    return [folder / name for name in found]
+            files.add(name)
+    return [folder / name for name in files]
 
 
-def _quietly(look: Callable[[], Found | None]) -> Found | ImuError | None:
-    """Return what was found, or what is wrong: whoever reads the file tells it."""
+def _recording_or_error(look: Callable[[], AppRecording | None]) -> AppRecording | ImuError | None:
+    """Return the recording, or the error, which reading the file will raise again."""
     try:
-        with told_in_one_sentence():
+        with one_sentence_errors():
             return look()
     except _NoRecording:
         return None
@@ -106,23 +104,23 @@ def _quietly(look: Callable[[], Found | None]) -> Found | ImuError | None:
         return error
 
 
-def _whole(export: Export) -> Found | None:
+def _whole(export: Export) -> AppRecording | None:
     """Return the recording that all files of an export together make."""
     for name in filter(PART.fullmatch, export.names):
-        found = _in_file(export, name)
-        if found is not None and found.main is None:
-            return found
+        recording = _in_file(export, name)
+        if recording is not None and recording.main is None:
+            return recording
     return None
 
 
-def _in_file(export: Export, name: str) -> Found | None:
+def _in_file(export: Export, name: str) -> AppRecording | None:
     """Return the recording that a file belongs to."""
     if not name.lower().endswith((".csv", ".csv.gz", *SUFFIXES)):
         return None
     start = export.start(name).lower()
     if all(column in start for column in _OURS):
         return None
-    return next((found for find in FINDERS if (found := find(export, name)) is not None), None)
+    return next((recording for find in FINDERS if (recording := find(export, name)) is not None), None)
 
 
 def _is_zip(path: Path) -> bool:
@@ -134,23 +132,23 @@ def _is_zip(path: Path) -> bool:
     return start in _ZIP and zipfile.is_zipfile(path) if path.suffix.lower() != ".zip" else bool(start)
 
 
-def _in_zip(path: Path) -> list[tuple[str, Found]]:
-    """Return the recordings in a zip archive with what to call each; none of the rest of it is looked at."""
-    recordings: dict[tuple[str, str], Found] = {}
+def _in_zip(path: Path) -> list[tuple[str, AppRecording]]:
+    """Return the recordings in a zip archive, each with its name for messages."""
+    recordings: dict[tuple[str, str], AppRecording] = {}
     for export in zip_exports(path):
         if export.named(_SPREADSHEET):
             raise _NoRecording("this is a spreadsheet: export the recording as CSV instead")
         whole = _whole(export)
         for name in export.names if whole is None else ():
-            found = _in_file(export, name)
-            if found is not None:
-                recordings[export.name, found.main or name] = found
+            recording = _in_file(export, name)
+            if recording is not None:
+                recordings[export.name, recording.main or name] = recording
         if whole is not None:
             recordings[export.name, ""] = whole
-    return [(main or folder, found) for (folder, main), found in recordings.items()]
+    return [(main or folder, recording) for (folder, main), recording in recordings.items()]
 
 
-def _the_only(recordings: list[tuple[str, Found]]) -> Found:
+def _the_only(recordings: list[tuple[str, AppRecording]]) -> AppRecording:
     """Return the one recording of a zip archive."""
     if not recordings:
         raise _NoRecording(f"this zip archive holds no recording of {APPS}: unpack it and give the folder")

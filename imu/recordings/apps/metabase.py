@@ -19,11 +19,10 @@ from functools import partial
 import numpy as np
 
 from imu.errors import RecordingForeign
-from imu.recordings.apps.columns import read_columns
-from imu.recordings.apps.export import Export, Header
-from imu.recordings.apps.found import Found, missing
-from imu.recordings.apps.streams import Stream, joined
-from imu.recordings.units import ACCELERATION_SPELLINGS, ANGULAR_VELOCITY_SPELLINGS
+from imu.recordings.apps.export_files import AppRecording, Export, missing, read_columns
+from imu.recordings.apps.time_axis import Stream, joined
+from imu.recordings.checks import ACCELERATION_SPELLINGS, ANGULAR_VELOCITY_SPELLINGS
+from imu.recordings.table_files import Header
 from imu.samples import Array
 
 APP = "MetaBase"
@@ -38,19 +37,19 @@ _SENSOR = re.compile(
 )
 
 
-def find(export: Export, name: str) -> Found | None:
+def find(export: Export, name: str) -> AppRecording | None:
     """Return the recording that a file belongs to; ``None`` if the file is not of this app."""
     header = export.header(name)
     if header is None or not header.names or not _TIME.fullmatch(header.names[0]):
         return None
     named = _SENSOR.fullmatch(name)
     if named is None:
-        return Found(APP, name, partial(_refuse_name, name))
+        return AppRecording(APP, name, partial(_refuse_name, name))
     acceleration = _of_the_same(export, named, "accelerometer")
     angular_velocity = _of_the_same(export, named, "gyroscope")
     if acceleration is None or angular_velocity is None:
-        return Found(APP, name, partial(_refuse_alone, named))
-    return Found(APP, acceleration, partial(_read, export, acceleration, angular_velocity))
+        return AppRecording(APP, name, partial(_refuse_alone, named))
+    return AppRecording(APP, acceleration, partial(_read, export, acceleration, angular_velocity))
 
 
 def _of_the_same(export: Export, named: re.Match[str], sensor: str) -> str | None:

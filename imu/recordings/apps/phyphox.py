@@ -18,11 +18,10 @@ import re
 from functools import partial
 
 from imu.errors import RecordingForeign
-from imu.recordings.apps.columns import read_columns
-from imu.recordings.apps.export import Export, Header
-from imu.recordings.apps.found import Found, missing, quoted
-from imu.recordings.apps.streams import Stream, joined
-from imu.recordings.units import ACCELERATION_SPELLINGS, ANGULAR_VELOCITY_SPELLINGS
+from imu.recordings.apps.export_files import AppRecording, Export, missing, quoted, read_columns
+from imu.recordings.apps.time_axis import Stream, joined
+from imu.recordings.checks import ACCELERATION_SPELLINGS, ANGULAR_VELOCITY_SPELLINGS
+from imu.recordings.table_files import Header
 from imu.samples import Array
 
 APP = "phyphox"
@@ -42,7 +41,7 @@ _COLUMN = re.compile(
 )
 
 
-def find(export: Export, name: str) -> Found | None:
+def find(export: Export, name: str) -> AppRecording | None:
     """Return the recording that a file belongs to; ``None`` if the file is not of this app."""
     header = export.header(name)
     if header is None or not header.names or not _TIME.fullmatch(header.names[0]):
@@ -51,8 +50,8 @@ def find(export: Export, name: str) -> Found | None:
     if not kinds:
         return None
     if SET_NAMES.fullmatch(name) and not {"acceleration", "gyroscope"} <= set(kinds):
-        return Found(APP, None, partial(_read, export, None))
-    return Found(APP, name, partial(_read, export, name))
+        return AppRecording(APP, None, partial(_read, export, None))
+    return AppRecording(APP, name, partial(_read, export, name))
 
 
 def _columns(header: Header, name: str) -> dict[str, dict[str, tuple[int, str]]]:

@@ -23,10 +23,9 @@ from typing import Literal
 import numpy as np
 
 from imu.errors import RecordingForeign
-from imu.recordings.apps.columns import read_columns
-from imu.recordings.apps.export import Export, Header
-from imu.recordings.apps.found import Found, missing
-from imu.recordings.apps.streams import Stream, from_zero, joined, summed
+from imu.recordings.apps.export_files import AppRecording, Export, missing, read_columns
+from imu.recordings.apps.time_axis import Stream, from_zero, joined, summed
+from imu.recordings.table_files import Header
 from imu.samples import STANDARD_GRAVITY_M_S2, Array
 
 APP = "Sensor Logger"
@@ -55,7 +54,7 @@ IN_G = (0.3, 3.0)
 """Median of |a| that means g: it is 1 then, and 9.8 in m/s²."""
 
 
-def find(export: Export, name: str) -> Found | None:
+def find(export: Export, name: str) -> AppRecording | None:
     """Return the recording that a file belongs to; ``None`` if the file is not of this app."""
     stem, _, suffix = name.rpartition(".")
     if suffix.lower() == "json":
@@ -64,8 +63,12 @@ def find(export: Export, name: str) -> Found | None:
     if header is None or not _is_ours(header):
         return None
     if stem.lower() in (known.lower() for known in NAMES):
-        return Found(APP, None, partial(_read, export))
-    return Found(APP, name, partial(_refuse_other_name, name)) if header.index("seconds_elapsed") is not None else None
+        return AppRecording(APP, None, partial(_read, export))
+    return (
+        AppRecording(APP, name, partial(_refuse_other_name, name))
+        if header.index("seconds_elapsed") is not None
+        else None
+    )
 
 
 def _is_ours(header: Header) -> bool:
@@ -73,10 +76,10 @@ def _is_ours(header: Header) -> bool:
     return "seconds_elapsed" in has or {"time", "x", "y", "z"} <= has
 
 
-def _as_json(export: Export, name: str) -> Found | None:
+def _as_json(export: Export, name: str) -> AppRecording | None:
     head = "".join(export.lines(name))
     ours = head.lstrip().startswith("[") and '"seconds_elapsed"' in head and '"sensor"' in head
-    return Found(APP, name, _refuse_json) if ours else None
+    return AppRecording(APP, name, _refuse_json) if ours else None
 
 
 def _refuse_json() -> Array:

@@ -16,11 +16,10 @@ from functools import partial
 
 import numpy as np
 
-from imu.recordings.apps.columns import read_columns
-from imu.recordings.apps.export import Export, Header
-from imu.recordings.apps.found import Found, missing
-from imu.recordings.apps.streams import from_zero, unwrapped
-from imu.recordings.units import ANGULAR_VELOCITY_UNITS
+from imu.recordings.apps.export_files import AppRecording, Export, missing, read_columns
+from imu.recordings.apps.time_axis import from_zero, unwrapped
+from imu.recordings.checks import ANGULAR_VELOCITY_UNITS
+from imu.recordings.table_files import Header
 from imu.samples import Array
 
 APP = "Movella DOT"
@@ -32,12 +31,12 @@ MODES = "record in a mode with acceleration and angular velocity, such as Rate Q
 _COLUMNS = ("SampleTimeFine", "Acc_X", "Acc_Y", "Acc_Z", "Gyr_X", "Gyr_Y", "Gyr_Z")
 
 
-def find(export: Export, name: str) -> Found | None:
+def find(export: Export, name: str) -> AppRecording | None:
     """Return the recording in a file; ``None`` if the file is not of this app."""
     header = export.header(name, first="PacketCounter")
     if header is None or header.index("SampleTimeFine") is None:
         return None
-    return Found(APP, name, partial(_read, export, name, header))
+    return AppRecording(APP, name, partial(_read, export, name, header))
 
 
 def _read(export: Export, name: str, header: Header) -> Array:

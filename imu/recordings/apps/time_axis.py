@@ -1,7 +1,7 @@
 """Sensors of one recording, each with its own times -> rows on one time axis.
 
-The accelerometer's times are the axis; the gyroscope is interpolated to them, linearly. Nothing is invented: where
-one of the two was not recording, there is no row. This module refuses to know where the numbers come from.
+The accelerometer's times are the axis; the gyroscope is interpolated to them linearly. Where one of the two was not
+recording, there is no row.
 """
 
 from __future__ import annotations
@@ -12,21 +12,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imu.errors import RecordingForeign
-from imu.recordings.timing import RATE_ROWS, TimeOrder, sampling_rate_hz
+from imu.recordings.checks import RATE_ROWS, TimeOrder, sampling_rate_hz
 from imu.samples import Array
 
-HOLE_PERIODS = 3.5
-"""A step of more than this many usual ones is a hole: two missing rows are bridged, three are not."""
+GAP_PERIODS = 3.5
+"""A step of more than this many usual ones is a gap: two missing rows are bridged, three are not."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stream:
-    """What one sensor recorded.
+    """The rows of one sensor.
 
     Attributes
     ----------
     name : str
-        What to call it: the file, as a rule.
+        Name for messages: the file, as a rule.
     time_s : (n,) array
         Time of each row on the recording's axis, s, in any order.
     values : (n, 3) array
@@ -45,12 +45,12 @@ class Stream:
 def joined(acceleration: Stream, angular_velocity: Stream) -> Array:
     """Return the rows of both sensors at the accelerometer's times, (n, 7): s, m/s², rad/s.
 
-    Rows before the later start, after the earlier end and inside a hole of the gyroscope are left out.
+    Rows before the later start, after the earlier end and inside a gap of the gyroscope are left out.
 
     Raises
     ------
     RecordingForeign
-        If the two were not recorded at the same time, or the times of the gyroscope are no times.
+        If the two were not recorded at the same time, or the times of the gyroscope are unusable.
     """
     turning, covered = _interpolated(angular_velocity, acceleration.time_s)
     rows = np.column_stack((acceleration.time_s, acceleration.values, turning))[covered]
@@ -69,7 +69,7 @@ def summed(first: Stream, second: Stream) -> Stream:
 
 
 def from_zero(rows: Array) -> Array:
-    """Return rows with their time, which was counted from 1970 or from the start of a clock, from that of the first."""
+    """Return rows with their time counted from the first row, in place of 1970 or the start of a clock."""
     rows[:, 0] -= rows[np.argmax(np.isfinite(rows[:, 0])), 0]
     return rows
 
@@ -97,7 +97,7 @@ def _interpolated(stream: Stream, time_s: Array) -> tuple[Array, NDArray[np.bool
     step = own_s[after] - own_s[before]
     share = (time_s - own_s[before]) / np.where(step > 0, step, 1.0)
     exact = time_s == own_s[before]
-    between = (share > 0) & (step > 0) & (step <= HOLE_PERIODS * np.median(np.diff(own_s)))
+    between = (share > 0) & (step > 0) & (step <= GAP_PERIODS * np.median(np.diff(own_s)))
     slope = values[after] - values[before]
     return np.where(exact[:, None], values[before], values[before] + share[:, None] * slope), exact | between
 
@@ -105,7 +105,7 @@ def _interpolated(stream: Stream, time_s: Array) -> tuple[Array, NDArray[np.bool
 def _in_order(stream: Stream) -> Array:
     """Return the rows of a stream in the order of time, each time once, (n, 4)."""
     rows = np.column_stack((stream.time_s, stream.values))
-    rows = rows[np.isfinite(rows[:, 0])]  # a shorter column is filled up with NaN by some apps
+    rows = rows[np.isfinite(rows[:, 0])]  # some apps fill a shorter column up with NaN
     try:
         sampling_rate_hz(rows[:RATE_ROWS, 0])
         rows = TimeOrder().push(rows, is_last=True)

@@ -1,8 +1,8 @@
-"""What stands in a recording of a training, and how it is spelled: messages and wishes <-> records of an MCAP file.
+"""The format of a training's recording: messages and commands <-> records of an MCAP file.
 
-MCAP (https://mcap.dev/spec) is a container of time-stamped messages in chunks with a checksum each; other programs open
-it too. What the sensor said stands in it as it was received, before anyone has made sense of it. This module refuses to
-know files and disks: :mod:`imu.recordings.training_recorder` writes, :mod:`imu.recordings.training_recording` reads.
+MCAP (https://mcap.dev/spec) is a container of time-stamped messages in chunks with a checksum each; other programs
+open it too. The file holds the sensor's bytes as they were received, before any decoding.
+:mod:`imu.recordings.training_recorder` writes it, :mod:`imu.recordings.training_reader` reads it.
 """
 
 from __future__ import annotations
@@ -18,42 +18,42 @@ from imu.motion.personal import PersonalShift
 from imu.sensors.conversation import Heard, Identified, LinkDown, LinkUp, Message
 
 PROFILE = "imu-training"
-"""What the MCAP file says it is."""
+"""The profile that the MCAP file names."""
 
 FORMAT_VERSION = 1
-"""Raised when a recording can no longer be read by an older program."""
+"""Raised when an older program can no longer read a recording."""
 
 LATEST_NS = 2**64 - 1
-"""The latest time that an MCAP record can bear."""
+"""The latest time that an MCAP record can hold."""
 
 HEADER, IDENTIFIED, END = "recording", "identified", "end"
-"""Names of the metadata records: how it began, which sensor it was, and that it was ended in good order."""
+"""Names of the metadata records: how the training began, which sensor it was, and that the file was closed."""
 
 LINK, PERSON, EVENTS, SENSOR = "link", "person", "events", "sensor/"
-"""Topics of the channels; after the last comes the UUID of the characteristic."""
+"""Topics of the channels; the UUID of the characteristic follows the last."""
 
 TrainingMessage = Message | PersonAsked
-"""What a training is made of, in the order in which it came."""
+"""A message of the sensor or a command of the person, in the order in which they came."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecordingHeader:
-    """What is known when a recording begins.
+    """The circumstances of a training at its beginning.
 
     Attributes
     ----------
     sensor_kind : str
-        Name of the :class:`imu.sensors.conversation.SensorKind` whose driver understands the messages.
+        Name of the :class:`imu.sensors.conversation.SensorKind` whose driver decodes the messages.
     sensor_name, sensor_address : str
-        As advertised; on macOS the address means something on that computer only.
+        As advertised; on macOS the address is valid on that computer only.
     started_ns : int
-        When, in nanoseconds since 1970.
+        Time of the beginning, in nanoseconds since 1970.
     software_version : str
-        Of the program that records.
+        Version of the program that records.
     wished_rate_hz : float
-        The sampling rate that the driver was told to wish for.
+        The sampling rate that the driver asks the sensor for.
     personal : PersonalShift
-        What was known of the person: a replay judges with the same.
+        Personal shifts of the judgement: a replay judges with the same.
     """
 
     sensor_kind: str
@@ -67,7 +67,7 @@ class RecordingHeader:
 
 @dataclass(frozen=True, slots=True)
 class RecordedEvent:
-    """Something that came of the messages, written for other programs; a replay makes its own."""
+    """An event of the session, written for other programs; a replay makes its own."""
 
     recorded_ns: int
     event: Mapping[str, Any]
@@ -95,16 +95,16 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """A metadata record: what is told once, not received."""
+class MetadataRecord:
+    """A named set of fields, without a time."""
 
     name: str
     fields: Mapping[str, str]
 
-    def sealed(self) -> dict[str, str]:
+    def with_checksum(self) -> dict[str, str]:
         """Return the fields with a checksum: MCAP has one for messages, but none for metadata.
 
-        What a sensor sent as text may hold what UTF-8 cannot (half a surrogate pair): it is spelled out.
+        A sensor's text may hold what UTF-8 cannot (half a surrogate pair): it is spelled out.
         """
         spelled = {key: value.encode(errors="backslashreplace").decode() for key, value in self.fields.items()}
         return {**spelled, "crc32": _checksum(self.name, spelled)}
@@ -114,7 +114,7 @@ class Told:
 
 
 def record_of(message: TrainingMessage | RecordedEvent) -> Record:
-    """Return how the message is written."""
+    """Return the record of a message."""
     match message:
         case Heard():
             return Record(SENSOR + message.characteristic, "octets", message.received_ns, message.payload)
@@ -129,12 +129,12 @@ def record_of(message: TrainingMessage | RecordedEvent) -> Record:
 
 
 def message_of(topic: str, time_ns: int, data: bytes) -> TrainingMessage | RecordedEvent | None:
-    """Return what was written; ``None`` for a topic that is not ours.
+    """Return the message of a record; ``None`` for a topic of another program.
 
     Raises
     ------
     ValueError, KeyError, TypeError
-        If it is none of what :func:`record_of` writes.
+        If :func:`record_of` writes no such record.
     """
     if topic.startswith(SENSOR):
         return Heard(time_ns, topic.removeprefix(SENSOR), data)
@@ -156,7 +156,7 @@ def _json_record(topic: str, time_ns: int, content: Mapping[str, Any]) -> Record
 
 
 def header_fields(header: RecordingHeader) -> dict[str, str]:
-    """Return how the header is written."""
+    """Return the fields of a header."""
     personal = header.personal
     shifts = {"personal_counting": repr(personal.counting), "personal_hinge": repr(personal.hinge)} if personal else {}
     return {
@@ -172,7 +172,7 @@ def header_fields(header: RecordingHeader) -> dict[str, str]:
 
 
 def header_of(fields: Mapping[str, str]) -> RecordingHeader:
-    """Return what :func:`header_fields` has written; raises ``KeyError`` or ``ValueError`` on anything else."""
+    """Return the header with these fields; raises ``KeyError`` or ``ValueError`` if they are not a header's."""
     return RecordingHeader(
         fields["sensor_kind"],
         fields["sensor_name"],
@@ -185,7 +185,7 @@ def header_of(fields: Mapping[str, str]) -> RecordingHeader:
 
 
 def identified_fields(identified: Identified) -> dict[str, str]:
-    """Return how it is written which sensor this is."""
+    """Return the fields that identify a sensor."""
     acceleration, angular_velocity = identified.scales
     return {
         "serial": identified.serial,
@@ -198,7 +198,7 @@ def identified_fields(identified: Identified) -> dict[str, str]:
 
 
 def identified_of(fields: Mapping[str, str]) -> Identified:
-    """Return what :func:`identified_fields` has written; raises ``KeyError`` or ``ValueError`` on anything else."""
+    """Return the sensor with these fields; raises ``KeyError`` or ``ValueError`` if they do not identify one."""
     return Identified(
         fields["serial"],
         fields["model"],
@@ -208,8 +208,8 @@ def identified_of(fields: Mapping[str, str]) -> Identified:
     )
 
 
-def unsealed(name: str, fields: Mapping[str, str]) -> dict[str, str] | None:
-    """Return the fields as :meth:`Told.sealed` was given them, or ``None`` if they are damaged or not ours."""
+def checked_fields(name: str, fields: Mapping[str, str]) -> dict[str, str] | None:
+    """Return the fields without their checksum, or ``None`` if it does not match."""
     rest = {key: value for key, value in fields.items() if key != "crc32"}
     return rest if fields.get("crc32") == _checksum(name, rest) else None
 

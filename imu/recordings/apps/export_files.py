@@ -1,0 +1,220 @@
+"""The files of an export: those of a folder, of a zip archive, or a file and its neighbours; and columns of them.
+
+Nothing is unpacked to disk, and reading stops at the limits of :mod:`imu.recordings.table_files`, whatever sizes a zip
+archive claims. The other modules of this package each read the files of one maker.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+import numpy as np
+
+from imu.errors import RecordingDamaged, RecordingForeign
+from imu.recordings import table_files
+from imu.recordings.table_files import (
+    HEAD_BYTES,
+    LARGEST,
+    BoundedFile,
+    Header,
+    first_lines,
+    header_in,
+    numbers_in,
+    one_sentence_errors,
+    read_frames,
+    too_long,
+)
+from imu.samples import Array
+
+LARGEST_ROWS = 5_000_000
+"""The longest table of an export: 14 h at 100 Hz. Exports are held in memory whole, 200 bytes a row."""
+
+ARCHIVE_FILES = 10_000
+"""An archive with more files is not the export of one recording."""
+
+START_BYTES = 1024
+"""Bytes at the start of a file in which our own format is recognised."""
+
+_ENCRYPTED = 0x1  # flag bit of a zip member
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AppRecording:
+    """A recording of another app that was recognised but not yet read.
+
+    Attributes
+    ----------
+    app : str
+        The app, or the kind of file.
+    main : str or None
+        The file that stands for the recording; ``None`` if all files of the export make one recording.
+    read : callable
+        Returns the rows, (n, 7): s, m/s², rad/s, in the order of the file.
+    """
+
+    app: str
+    main: str | None
+    read: Callable[[], Array]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Export:
+    """Files that may belong to one recording, by name; names of folders are left out.
+
+    Attributes
+    ----------
+    name : str
+        Name of the folder or archive, for messages.
+    """
+
+    name: str
+    _list: Callable[[], Iterable[str]]
+    _open: Callable[[str], IO[bytes]]
+    _listed: list[str] = field(default_factory=list)
+    _heads: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the files, sorted; listed on the first call."""
+        if not self._listed:
+            self._listed.extend(sorted(self._list()))
+        return self._listed
+
+    def named(self, name: str) -> str | None:
+        """Return the file with this name, in any case of letters."""
+        return next((file for file in self.names if file.lower() == name.lower()), None)
+
+    @contextmanager
+    def open(self, name: str, share: float = 1.0) -> Iterator[BoundedFile]:
+        """Open a file, decompressed; reading more than the `share` of the limit raises `RecordingForeign`."""
+        with self._open(name) as raw:
+            yield BoundedFile(raw, name, int(table_files.LARGEST_BYTES * share))
+
+    def start(self, name: str) -> bytes:
+        """Return the first `START_BYTES` of a file."""
+        with self.open(name) as file:
+            return file.read(START_BYTES)
+
+    def lines(self, name: str) -> tuple[str, ...]:
+        """Return the first lines of a file, without their ends; none if it is binary."""
+        if name not in self._heads:
+            with self.open(name) as file:
+                self._heads[name] = first_lines(file.read(HEAD_BYTES))
+        return self._heads[name]
+
+    def header(self, name: str, *, first: str = "") -> Header | None:
+        """Return the header of a table, which begins with `first`; ``None`` if there is none."""
+        return header_in(self.lines(name), first)
+
+
+def read_columns(export: Export, name: str, header: Header, columns: Sequence[int]) -> Array:
+    """Return columns of a table, (n, len(columns)); NaN where a cell holds no number, or one too large to be data.
+
+    Parameters
+    ----------
+    export : Export
+        Where the file is.
+    name : str
+        Which file.
+    header : Header
+        Where its header stands and how it is written; for a file without one, its line is -1.
+    columns : sequence of int
+        Which columns, in the order wanted.
+
+    Raises
+    ------
+    RecordingDamaged
+        If the file cannot be read to its end, or holds no row.
+    RecordingForeign
+        If it exceeds a limit.
+    """
+    pieces: list[Array] = []
+    count = 0
+    with one_sentence_errors(name), export.open(name) as file:
+        for frame in read_frames(file, name, header, columns, dtype=None):
+            rows = numbers_in(frame, header, columns)
+            count += len(rows)
+            if count > LARGEST_ROWS:
+                raise RecordingForeign(f"{name} has more than {LARGEST_ROWS:,} rows: cut the recording into parts")
+            pieces.append(np.where(np.abs(rows) < LARGEST[0], rows, np.nan))
+    if not count:
+        raise RecordingDamaged(f"{name} has a header but no data: record or export it again")
+    return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+
+
+# --- sentences -------------------------------------------------------------------------------------------------------
+
+
+def quoted(*texts: str) -> str:
+    """Return texts out of a file as they can stand in a sentence: on one line, each cut short, at most six."""
+    shown = [" ".join("".join(c if c.isprintable() else " " for c in text).split())[:30] for text in texts[:6]]
+    return ", ".join(shown + ["…"] * (len(texts) > 6))
+
+
+def missing(app: str, what: str, remedy: str) -> RecordingForeign:
+    """Return the error for a recording that lacks a sensor."""
+    return RecordingForeign(f"this {app} recording has no {what}: {remedy}")
+
+
+# --- folders and archives --------------------------------------------------------------------------------------------
+
+
+def folder_export(folder: Path) -> Export:
+    """Return the files that stand directly in a folder, hidden ones left out."""
+
+    def listed() -> list[str]:
+        return [path.name for path in folder.iterdir() if not path.name.startswith(".") and path.is_file()]
+
+    return Export(folder.name, listed, lambda name: (folder / name).open("rb"))
+
+
+def zip_exports(path: Path) -> list[Export]:
+    """Return the files of each folder in a zip archive, without those that operating systems add.
+
+    Raises
+    ------
+    RecordingDamaged
+        If the archive is cut short, damaged or empty.
+    RecordingForeign
+        If it is encrypted or holds more than `ARCHIVE_FILES`.
+    """
+    with _archive(path) as archive:
+        members = [member for member in archive.infolist() if not member.is_dir()]
+    if not members:
+        raise RecordingDamaged("the zip archive is empty: export it again")
+    if len(members) > ARCHIVE_FILES:
+        raise RecordingForeign(f"the zip archive holds {len(members)} files: unpack it and give the folder")
+    if any(member.flag_bits & _ENCRYPTED for member in members):
+        raise RecordingForeign("the zip archive is encrypted: unpack it with its password and give the folder")
+    folders: dict[str, dict[str, zipfile.ZipInfo]] = {}
+    for member in members:
+        inside = PurePosixPath(member.filename.replace("\\", "/"))
+        if str(inside).isprintable() and not any(part.startswith((".", "__MACOSX")) for part in inside.parts):
+            folders.setdefault(str(inside.parent), {})[inside.name] = member
+    return [_zip_export(path, name, folders[name]) for name in sorted(folders)]
+
+
+def _zip_export(path: Path, folder: str, members: dict[str, zipfile.ZipInfo]) -> Export:
+    def opened(name: str) -> IO[bytes]:
+        if members[name].file_size > table_files.LARGEST_BYTES:
+            raise too_long(name, table_files.LARGEST_BYTES)
+        with _archive(path) as archive:
+            return archive.open(members[name])  # keeps the file open by itself
+
+    return Export(path.name if folder == "." else folder, lambda: members, opened)
+
+
+@contextmanager
+def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            yield archive
+    except (zipfile.BadZipFile, UnicodeDecodeError) as error:
+        raise RecordingDamaged(
+            "the zip archive is cut short or damaged: copy it again from its source, or export it again"
+        ) from error

@@ -1,0 +1,244 @@
+"""Checks of a recording's rows: their order, whether time is in seconds, and whether the units are m/s² and rad/s.
+
+Rows that are a little late are put in order and counted. A file that cannot be one recording in these units is refused
+with a sentence that says what to do. :mod:`imu.units` judges units by physics; here the judgement becomes a sentence
+that names the option which converts the file. The spellings of units in other apps' files stand here too.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from imu.errors import RecordingForeign
+from imu.samples import STANDARD_GRAVITY_M_S2, Array
+from imu.units import (
+    JUDGED_TURN_CELLS,
+    RADIANS_SLOPE,
+    RATES_HZ,
+    AccelerationUnit,
+    Turns,
+    time_unit,
+    unit_evidence,
+    unit_of_acceleration,
+)
+
+RATE_TOLERANCE = 0.1
+"""A sensor's clock and jitter may put the rate this far outside `RATES_HZ`."""
+
+DISORDER_S = 1.0
+"""Rows that are late by up to this are put in order; more is another recording. Radio and loggers swap packets of at
+most some tenths of a second."""
+
+RATE_ROWS = 20_000
+"""The rate is taken from this many rows at the start."""
+
+
+# --- order of time ---------------------------------------------------------------------------------------------------
+
+
+class TimeOrder:
+    """Rows in the order of the file -> rows in the order of time; equal times stay in the order of the file.
+
+    Attributes
+    ----------
+    rows_sorted : int
+        Rows so far that came after a later one.
+    """
+
+    def __init__(self) -> None:
+        self.rows_sorted = 0
+        self._rows = 0
+        self._latest_s = -np.inf
+        self._held = np.empty((0, 7))
+
+    def push(self, rows: Array, *, is_last: bool) -> Array:
+        """Take the next rows; return those that no later row can precede, all if these are the last.
+
+        Raises
+        ------
+        RecordingForeign
+            If time jumps back by more than `DISORDER_S`.
+        """
+        time_s = rows[:, 0]
+        in_order = bool(len(rows) and time_s[0] >= self._latest_s and (time_s[1:] >= time_s[:-1]).all())
+        if not in_order:
+            late_s = self._latest_before(time_s) - time_s
+            late = np.flatnonzero(late_s > 0)  # not a row without a time: NaN compares false
+            too_late = late[late_s[late] > DISORDER_S]
+            if len(too_late):
+                raise RecordingForeign(
+                    f"time_s jumps back by {late_s[too_late[0]]:.1f} s at data row {self._rows + too_late[0] + 1}, as "
+                    "where two recordings are joined: split the file there"
+                )
+            self.rows_sorted += len(late)
+        self._rows += len(rows)
+        rows = np.concatenate((self._held, rows)) if len(self._held) else rows
+        if not in_order:
+            latest = np.fmax.accumulate(np.concatenate(([-np.inf], rows[:, 0])))[1:]
+            key = np.where(np.isnan(rows[:, 0]), latest, rows[:, 0])  # a row without a time stays where it is
+            rows = rows[np.argsort(key, kind="stable")]
+        self._latest_s = float(np.fmax(self._latest_s, np.fmax.reduce(time_s, initial=-np.inf)))
+        if is_last:
+            return rows
+        settled = np.fmax.accumulate(rows[:, 0]) < self._latest_s - DISORDER_S
+        count = int(np.count_nonzero(settled))
+        self._held = rows[count:]
+        return rows[:count]
+
+    def _latest_before(self, time_s: Array) -> Array:
+        """Return the latest time before each row."""
+        return np.fmax.accumulate(np.concatenate(([self._latest_s], time_s)))[:-1]
+
+
+# --- time ------------------------------------------------------------------------------------------------------------
+
+
+def sampling_rate_hz(time_s: Array) -> float:
+    """Return the usual rate of rows with these times; gaps do not count.
+
+    Raises
+    ------
+    RecordingForeign
+        If time stands still, runs backwards or is not in seconds, or the rate is outside `RATES_HZ`.
+    """
+    steps = np.diff(time_s[np.isfinite(time_s)])
+    forward = steps[steps > 0]
+    if len(steps) and not len(forward):
+        fault = "runs backwards" if (steps < 0).any() else "is the same in every row"
+        raise RecordingForeign(f"time_s {fault}: it must be the time of each row in seconds")
+    if not len(forward):
+        return 0.0
+    backward = np.count_nonzero(steps < 0)
+    if backward > len(forward):
+        raise RecordingForeign("time_s runs backwards: sort the rows by time")
+    if len(forward) < len(steps) / 2 - backward:
+        raise RecordingForeign("most rows repeat the time of the row before: each row needs its own time in seconds")
+    typical_s = float(np.median(forward))
+    longest_s, shortest_s = (1 + RATE_TOLERANCE) / RATES_HZ[0], 1 / RATES_HZ[1] / (1 + RATE_TOLERANCE)
+    # Missing rows lengthen some steps and rows sent in packets shorten some: neither decides.
+    if np.percentile(forward, 25) > longest_s:
+        raise RecordingForeign(_too_slow(typical_s))
+    if typical_s < shortest_s and forward[forward <= longest_s].mean() < shortest_s:
+        raise RecordingForeign(f"rows come at {1 / typical_s:.4g} Hz, we read 20 to 1000 Hz: is time_s in seconds?")
+    usual = forward[np.abs(forward / typical_s - 1) < 0.6]
+    return float(1 / usual.mean())
+
+
+def _too_slow(step_s: float) -> str:
+    """Return a sentence on steps of more than 1/20 s and their probable unit."""
+    looks_like = time_unit(step_s)
+    if looks_like is not None:
+        unit, per_second = looks_like
+        also = " or a count of rows" if step_s == 1 else ""
+        return f"time_s looks like {unit}{also} (steps of {step_s:.6g}): divide it by {per_second:,.0f}"
+    return f"rows come at {1 / step_s:.3g} Hz, we read 20 to 1000 Hz: record at a higher rate"
+
+
+# --- units -----------------------------------------------------------------------------------------------------------
+
+ACCELERATION_UNITS = {"m/s2": 1.0, "g": STANDARD_GRAVITY_M_S2}
+"""One unit of acceleration in m/s²."""
+
+ANGULAR_VELOCITY_UNITS = {"rad/s": 1.0, "deg/s": float(np.pi / 180)}
+"""One unit of angular velocity in rad/s."""
+
+ACCELERATION_SPELLINGS = {
+    **dict.fromkeys(("m/s^2", "m/s²", "m/s2", "m/s**2", "m/s/s", "ms^-2", "m s^-2", "m·s^-2", "mps2"), 1.0),
+    "g": STANDARD_GRAVITY_M_S2,
+    "mg": STANDARD_GRAVITY_M_S2 / 1000,
+}
+"""Units of acceleration as headers of other apps write them, in m/s²."""
+
+ANGULAR_VELOCITY_SPELLINGS = {
+    **dict.fromkeys(("rad/s", "rad s^-1", "rad*s^-1", "rad·s^-1", "rads/s", "rps"), 1.0),
+    **dict.fromkeys(
+        ("deg/s", "°/s", "dps", "degree per second", "degrees per second", "degrees/s"), float(np.pi / 180)
+    ),
+}
+"""Units of angular velocity as headers of other apps write them, in rad/s."""
+
+
+def check_units(rows: Array, acceleration_unit: str, angular_velocity_unit: str, *, chosen: bool = True) -> None:
+    """Refuse a recording whose numbers are clearly in another unit than stated.
+
+    Parameters
+    ----------
+    rows : (n, 7) array
+        Start of the recording in the order of time, already converted: s, m/s², rad/s, sensor frame. Less than a
+        second is not judged.
+    acceleration_unit, angular_velocity_unit : str
+        The units that the rows were converted from.
+    chosen : bool
+        Whether the user chose the units and can choose others; if not, they are those that the app writes.
+
+    Raises
+    ------
+    RecordingForeign
+        If another unit explains the numbers; its text names that unit and the remedy.
+    """
+    try:
+        _check_units(rows, acceleration_unit, angular_velocity_unit, may_be_radians=not chosen)
+    except _OtherUnit as error:
+        if chosen:
+            raise
+        raise RecordingForeign(f"{error.finding}, which is not what this app writes: was the file changed?") from error
+
+
+class _OtherUnit(RecordingForeign):
+    """Numbers are in another unit than stated: the finding, and the remedy if the user chose the unit."""
+
+    def __init__(self, finding: str, remedy: str) -> None:
+        super().__init__(f"{finding}: {remedy}")
+        self.finding = finding
+
+
+def _check_units(rows: Array, acceleration_unit: str, angular_velocity_unit: str, *, may_be_radians: bool) -> None:
+    """Check as `check_units`; `may_be_radians`: angular velocity may have been rad/s before its conversion."""
+    evidence = unit_evidence(rows)
+    if evidence is None:
+        return
+    if not len(evidence.least_m_s2):
+        raise RecordingForeign("the acceleration is 0 in every row: check that the sensor was recording")
+    _check_acceleration(evidence.at_rest_m_s2, acceleration_unit)
+    may_be_radians = may_be_radians or angular_velocity_unit == "deg/s"
+    _check_angular_velocity(evidence.turns, angular_velocity_unit, may_be_radians=may_be_radians)
+
+
+def _check_acceleration(at_rest_m_s2: float, unit: str) -> None:
+    """Refuse acceleration whose size at rest differs from gravity in m/s²."""
+    if unit_of_acceleration(at_rest_m_s2) is AccelerationUnit.M_S2:
+        return
+    as_given = at_rest_m_s2 / ACCELERATION_UNITS[unit]
+    reading = f"|a| at rest is {as_given:.3g} in the file"
+    match unit_of_acceleration(as_given):
+        case AccelerationUnit.M_S2:
+            raise _OtherUnit(f"{reading}, which is m/s² already, not g", "leave out --acc-unit g")
+        case AccelerationUnit.G:
+            raise _OtherUnit(f"acceleration looks like g ({reading}, not 9.81)", "convert with --acc-unit g")
+        case AccelerationUnit.MG:
+            raise _OtherUnit(f"acceleration looks like mg or cm/s² ({reading}, not 9.81)", "convert it to m/s²")
+        case AccelerationUnit.WITHOUT_GRAVITY:
+            raise RecordingForeign(
+                f"acceleration looks as if gravity had been taken out ({reading}, not 9.81): "
+                "record the accelerometer itself, not linear or user acceleration"
+            )
+        case AccelerationUnit.UNKNOWN:
+            raise _OtherUnit(f"acceleration is in no unit that we know ({reading}, not 9.81)", "convert it to m/s²")
+
+
+def _check_angular_velocity(turns: Turns, unit: str, *, may_be_radians: bool) -> None:
+    """Refuse angular velocity that is 57 times the turn of gravity, or a 57th of it."""
+    if len(turns.shown) < JUDGED_TURN_CELLS:
+        return
+    if turns.in_degrees:
+        if unit == "rad/s":
+            raise _OtherUnit(
+                f"angular velocity looks like deg/s (it turns {turns.ratio:.0f} times as much as the accelerometer "
+                "shows)",
+                "convert with --gyr-unit deg/s",
+            )
+        raise _OtherUnit(
+            f"angular velocity turns {turns.ratio:.0f} times as much as the accelerometer shows", "convert it to rad/s"
+        )
+    if may_be_radians and turns.slope is not None and turns.slope > RADIANS_SLOPE:
+        raise _OtherUnit("angular velocity is rad/s already, not deg/s", "leave out --gyr-unit deg/s")

@@ -1,0 +1,468 @@
+"""CSV and Parquet files -> rows of numbers in the order of `COLUMNS`, a bounded number at a time.
+
+A file is read in pieces of a few MB, so that memory does not grow with its length, and every limit is checked before
+pandas sees the text. Errors of pandas, gzip, pyarrow and the operating system become one sentence here. A cell
+without a number becomes NaN and is counted. :mod:`imu.recordings.checks` judges whether the numbers make sense.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import importlib
+import io
+import lzma
+import re
+import warnings
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+
+from imu.errors import ImuError, RecordingDamaged, RecordingForeign
+from imu.samples import Array
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = ("time_s", "acc_x", "acc_y", "acc_z", "gyr_x", "gyr_y", "gyr_z")
+"""The columns of a recording: s, m/s², rad/s."""
+
+# --- limits ----------------------------------------------------------------------------------------------------------
+
+LARGEST_BYTES = 2**30
+"""The largest recording of any format, decompressed: 24 h at 100 Hz with 120 bytes a row. A decompression bomb ends
+here. An MCAP file counts as it is; a Parquet file counts as its numbers do in memory."""
+
+LINE_BYTES = 65_536
+"""The longest line of a table. A longer one holds no row of a sensor, and pandas takes 20 bytes of memory a cell."""
+
+PIECE_BYTES = 4 * 2**20
+"""Text is parsed in pieces of this size: 10 minutes at 100 Hz. Parsing a whole file at once is not faster."""
+
+TABLE_ROWS = 65_536
+"""Rows of a Parquet file that are read at a time."""
+
+LARGEST = np.array([1e20] + [1e9] * 6)
+"""Numbers from here on are damage, not data: time in ns since 1970 is 2e18, and no sensor reads 1e9."""
+
+HEAD_BYTES = 65_536
+HEAD_LINES = 50
+"""A header, and the comments before it, are looked for in this many bytes and lines."""
+
+_GZIP = b"\x1f\x8b"
+_OTHER_FORMATS = {
+    b"PAR1": "a Parquet file that was compressed again: decompress it",
+    b"PK\x03\x04": "a zip archive or a spreadsheet: unpack it, or save it as CSV",
+    b"\x89MCAP": "an MCAP file that was compressed again: decompress it",
+    b"SQLite": "an SQLite database, not CSV",
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Table:
+    """Consecutive rows of a file.
+
+    Attributes
+    ----------
+    rows : (n, 7) array
+        `COLUMNS`, in the order and units of the file; NaN where a cell holds no number.
+    unreadable : int
+        Number of rows with such a cell.
+    first_unreadable : str or None
+        Place and content of the first such cell. Data rows are counted from 1, after the header.
+    """
+
+    rows: Array
+    unreadable: int = 0
+    first_unreadable: str | None = None
+
+
+def read_tables(path: Path) -> Iterator[Table]:
+    """Read a file in our own format from its start, a piece at a time.
+
+    Raises
+    ------
+    RecordingDamaged
+        If the file cannot be read, or not to its end.
+    RecordingForeign
+        If it is not a table with `COLUMNS`, or exceeds a limit.
+    """
+    with one_sentence_errors():
+        if path.is_dir():
+            raise RecordingForeign("there is no recording in this folder (.csv, .csv.gz, .parquet, or another app's)")
+        if path.exists() and not path.is_file():
+            raise RecordingForeign("this is not a file")
+        with path.open("rb") as file:
+            start = file.read(8)
+        if not start:
+            raise RecordingDamaged("the file is empty: record or copy it again")
+        is_parquet = path.suffix.lower() == ".parquet" or start.startswith(b"PAR1")
+        rows_before = 0
+        for rows, cell_at in _parquet_rows(path) if is_parquet else _csv_rows(path):
+            yield table_of(rows, rows_before, cell_at)
+            rows_before += len(rows)
+
+
+@contextmanager
+def one_sentence_errors(name: str | None = None) -> Iterator[None]:
+    """Translate each error of reading a file; `name` is that of a file within the recording."""
+    this_file, the_file = (f"{name}", f"{name}") if name else ("this file", "the file")
+    try:
+        yield
+    except ImuError:
+        raise
+    except FileNotFoundError as error:
+        raise RecordingDamaged("there is no such file or folder") from error
+    except PermissionError as error:
+        raise RecordingDamaged(f"{this_file} may not be read: change its permissions") from error
+    except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, zipfile.BadZipFile) as error:
+        raise RecordingDamaged("the compressed file is cut short or damaged: copy it again from its source") from error
+    except OSError as error:
+        raise RecordingDamaged(f"{the_file} cannot be read ({error.strerror or error})") from error
+    except (ValueError, OverflowError, NotImplementedError) as error:  # errors of pandas and pyarrow among them
+        reason = " ".join(str(error).split())[:120]
+        raise RecordingDamaged(f"{the_file} is not a table that can be read ({reason})") from error
+
+
+CellAt = Callable[[int, int], object]
+"""Gives the content of the file at a row and one of `COLUMNS`."""
+
+
+def table_of(rows: Array, rows_before: int = 0, cell_at: CellAt | None = None) -> Table:
+    """Return rows as a table: NaN for numbers that are damage, and the rows with one counted.
+
+    Parameters
+    ----------
+    rows : (n, 7) array
+        `COLUMNS`.
+    rows_before : int
+        Number of rows of the recording before these.
+    cell_at : callable or None
+        ``None`` if the text of the file is not at hand any more.
+    """
+    if not len(rows) or ((rows.max(axis=0) < LARGEST).all() and (rows.min(axis=0) > -LARGEST).all()):
+        return Table(rows)
+    readable = np.abs(rows) < LARGEST
+    bad_rows = np.flatnonzero(~readable.all(axis=1))
+    row, column = int(bad_rows[0]), int(np.argmin(readable[bad_rows[0]]))
+    cell = str(rows[row, column] if cell_at is None else cell_at(row, column))
+    holds = "is empty" if cell in ("nan", "None", "<NA>") else f"is {cell[:40]!r}"
+    where = f"{COLUMNS[column]} in data row {rows_before + row + 1} {holds if cell_at else 'is no number'}"
+    return Table(np.where(readable, rows, np.nan), len(bad_rows), where)
+
+
+# --- bounded files ---------------------------------------------------------------------------------------------------
+
+
+class BoundedFile:
+    """A file, decompressed if it is gzipped, of which at most `largest` bytes can be read."""
+
+    def __init__(self, file: IO[bytes], name: str, largest: int) -> None:
+        start = file.read(len(_GZIP))
+        file.seek(0)
+        self._file = gzip.GzipFile(fileobj=file) if start == _GZIP else file
+        self._name = name
+        self._largest = largest
+        self._left = largest
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next `size` bytes, fewer only at the end of the file; all that remain if `size` is negative.
+
+        Raises
+        ------
+        RecordingForeign
+            If the file is longer than `largest`.
+        """
+        data = bytearray()
+        while block := self._file.read(min(PIECE_BYTES, self._left + 1, PIECE_BYTES if size < 0 else size - len(data))):
+            data += block
+            self._left -= len(block)
+            if self._left < 0:
+                raise too_long(self._name, self._largest)
+        return bytes(data)
+
+
+def too_long(name: str, largest: int) -> RecordingForeign:
+    """Return the error for a file of more than `largest` bytes."""
+    return RecordingForeign(
+        f"{name} is longer than the {largest // 2**20} MB that we read: cut the recording into parts"
+    )
+
+
+def text_pieces(file: BoundedFile, name: str) -> Iterator[bytes]:
+    """Cut a text into pieces of about `PIECE_BYTES`, each ending at the end of a line.
+
+    Raises
+    ------
+    RecordingForeign
+        If a line is longer than `LINE_BYTES` (one of up to twice that passes), or the file is too long.
+    """
+    rest = b""
+    while block := file.read(PIECE_BYTES):
+        text = rest + block
+        if not all(_has_line_end(text, at) for at in range(0, len(text) - LINE_BYTES, LINE_BYTES)):
+            raise RecordingForeign(
+                f"{name} has a line of more than {LINE_BYTES // 1024} KB, so it is not a table of samples"
+            )
+        end = (text.rfind(b"\n") if b"\n" in text else text.rfind(b"\r")) + 1
+        if end:
+            yield text[:end]
+        rest = text[end:]
+    if rest:
+        yield rest
+
+
+def _has_line_end(text: bytes, at: int) -> bool:
+    return text.find(b"\n", at, at + LINE_BYTES) >= 0 or text.find(b"\r", at, at + LINE_BYTES) >= 0
+
+
+# --- headers ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """Where a table's header stands and how the table is written.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Names of the columns as in the file, without blanks around them.
+    separator, decimal : str
+        The characters between cells and in numbers.
+    line : int
+        Line of the file, from 0; -1 for a table without a header.
+    has_rows : bool
+        Whether text follows in the lines that were looked at.
+    """
+
+    names: tuple[str, ...]
+    separator: str
+    decimal: str
+    line: int
+    has_rows: bool = True
+
+    def index(self, name: str) -> int | None:
+        """Return the number of the column with this name, in any case of letters."""
+        lower = [column.lower() for column in self.names]
+        return lower.index(name.lower()) if name.lower() in lower else None
+
+
+def header_in(lines: Sequence[str], first: str = "") -> Header | None:
+    """Return the header among the first lines of a file; ``None`` if there is none.
+
+    Parameters
+    ----------
+    lines : sequence of str
+        The lines, without their ends.
+    first : str
+        Start of the header, if other lines stand before it; the case of letters does not matter.
+    """
+    for number, line in enumerate(lines):
+        text = line.strip()
+        if not text or _is_comment(text) or not text.lower().startswith(first.lower()):
+            continue
+        separator = max(",;\t", key=text.count)
+        names = next(csv.reader([text], delimiter=separator, skipinitialspace=True), [])
+        below = next((row for row in lines[number + 1 :] if row.strip() and not _is_comment(row.strip())), None)
+        decimal = "," if separator != "," and "," in (below or "") else "."
+        return Header(tuple(name.strip() for name in names), separator, decimal, number, below is not None)
+    return None
+
+
+def _is_comment(text: str) -> bool:
+    return text.lower().startswith(("#", "sep="))
+
+
+def first_lines(head: bytes) -> tuple[str, ...]:
+    """Return the first lines of a text without their ends; none if it is binary."""
+    text = "" if b"\0" in head else head.decode("utf-8-sig", errors="replace")
+    return tuple(re.split(r"\r\n|\n|\r", text, maxsplit=HEAD_LINES)[:HEAD_LINES])
+
+
+# --- CSV -------------------------------------------------------------------------------------------------------------
+
+
+def _csv_rows(path: Path) -> Iterator[tuple[Array, CellAt]]:
+    """Read a CSV file in our own format, with the cells of each piece for messages."""
+    with path.open("rb") as raw:
+        header = _own_header(BoundedFile(raw, "the file", LARGEST_BYTES).read(HEAD_BYTES))
+    columns = _own_columns(header.names)
+    with path.open("rb") as raw:
+        for frame in read_frames(BoundedFile(raw, "the file", LARGEST_BYTES), "the file", header, columns):
+            yield numbers_in(frame, header, columns), partial(_cell, frame, columns)
+
+
+def _own_header(head: bytes) -> Header:
+    """Return the header of a CSV file in our own format, from its first bytes."""
+    for start, what in _OTHER_FORMATS.items():
+        if head.startswith(start):
+            raise RecordingForeign(f"this is {what}")
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise RecordingForeign("this is UTF-16 text: save it as CSV in UTF-8")
+    if b"\0" in head:
+        raise RecordingForeign("this is binary data, not CSV")
+    header = header_in(first_lines(head))
+    if header is None:
+        raise RecordingDamaged("there is no text in the file: record or copy it again")
+    _own_columns(header.names)
+    if not header.has_rows:
+        raise RecordingDamaged("there is a header but no data: record or copy it again")
+    return header
+
+
+def read_frames(
+    file: BoundedFile, name: str, header: Header, columns: Sequence[int], *, dtype: type | None = np.float64
+) -> Iterator[pd.DataFrame]:
+    """Read columns of a CSV file, a piece at a time; a frame's columns are named by their numbers in the file.
+
+    Parameters
+    ----------
+    file, name
+        The file and its name for messages.
+    header : Header
+        Its header.
+    columns : sequence of int
+        Which columns.
+    dtype : type or None
+        The type to try first: parsing as float64 is a third faster, ``None`` keeps whole numbers above 2**53 exact.
+    """
+    import pandas as pd  # noqa: PLC0415  slow to import
+
+    options: dict[str, Any] = {
+        "sep": header.separator,
+        "decimal": header.decimal,
+        "header": None,
+        "names": range(max(columns) + 1),  # rows may have more cells, or fewer
+        "usecols": sorted(set(columns)),
+        "index_col": False,
+        "skipinitialspace": True,
+        "low_memory": False,
+        "encoding_errors": "replace",
+    }
+    lines_to_skip = header.line + 1
+    for piece in text_pieces(file, name):
+        text, lines_to_skip = _without_lines(piece, lines_to_skip)
+        if not text.strip():
+            continue
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", pd.errors.ParserWarning)  # more cells in a row than names
+            try:
+                frame: pd.DataFrame = pd.read_csv(io.BytesIO(text), dtype=dtype, **options)
+            except (ValueError, OverflowError):  # a cell without a number: read this piece as text
+                frame = pd.read_csv(io.BytesIO(text), **options)
+        yield frame
+
+
+_LINE_END = re.compile(rb"\r\n|\n|\r")
+
+
+def _without_lines(text: bytes, lines: int) -> tuple[bytes, int]:
+    """Return a text without its first lines, and how many lines are still to be left out of the next one."""
+    end = 0
+    while lines and (found := _LINE_END.search(text, end)):
+        end, lines = found.end(), lines - 1
+    return (b"", lines) if lines else (text[end:], 0)
+
+
+def numbers_in(frame: pd.DataFrame, header: Header, columns: Sequence[int]) -> Array:
+    """Return columns of a frame as numbers, (n, len(columns)); NaN where a cell holds none."""
+    import pandas as pd  # noqa: PLC0415  slow to import
+
+    if all(dtype == np.float64 for dtype in frame.dtypes):
+        return frame[list(columns)].to_numpy()
+    numbers: dict[int, Array] = {}
+    for column in set(columns):
+        cells = frame[column]
+        if header.decimal != "." and not pd.api.types.is_numeric_dtype(cells):
+            cells = cells.astype(str).str.replace(header.decimal, ".", regex=False)
+        numbers[column] = pd.to_numeric(cells, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    return np.column_stack([numbers[column] for column in columns])
+
+
+def _cell(frame: pd.DataFrame, columns: Sequence[int], row: int, column: int) -> object:
+    """Return the content of the file at a row and one of `columns`."""
+    return frame[columns[column]].iloc[row]
+
+
+# --- our own columns -------------------------------------------------------------------------------------------------
+
+
+def _own_columns(names: Sequence[str]) -> list[int]:
+    """Return which columns of the file are `COLUMNS`, whatever the case and blanks of their names.
+
+    Raises
+    ------
+    RecordingForeign
+        If one of `COLUMNS` is missing or there twice.
+    """
+    spelled = [re.sub(r"\s+", "_", name.strip().lower()) for name in names]
+    missing = [name for name in COLUMNS if name not in spelled]
+    twice = [name for name in COLUMNS if spelled.count(name) > 1]
+    if twice:
+        raise RecordingForeign(f"the column {twice[0]} is there twice: keep one")
+    if missing:
+        raise RecordingForeign(_missing_columns(names, missing))
+    return [spelled.index(name) for name in COLUMNS]
+
+
+def _missing_columns(names: Sequence[str], missing: Sequence[str]) -> str:
+    """Return a sentence that names the missing columns and those that look like them."""
+    if names and all(re.fullmatch(r"[-+.,\deE]+", name.strip()) for name in names):
+        return f"there is no header: the first line must be {','.join(COLUMNS)}"
+    close = {_looks_like(name): name for name in reversed(names)}
+    renames = [f"{close[name].strip()!r} to {name}" for name in missing if name in close]
+    lack = (
+        f"the columns {', '.join(missing)} are missing" if len(missing) > 1 else f"the column {missing[0]} is missing"
+    )
+    if renames:
+        return f"{lack}: rename {', '.join(renames)}, in s, m/s² and rad/s"
+    present = ", ".join(repr(name.strip()[:30]) for name in names[:8])
+    return f"{lack}, the header has {present}: a recording has {','.join(COLUMNS)}, in s, m/s² and rad/s"
+
+
+def _looks_like(name: str) -> str | None:
+    """Return which of `COLUMNS` a differently spelled name probably means."""
+    words = re.sub(r"([a-z])([A-Z])", r"\1 \2", name).lower()
+    axis = re.search(r"(?:^|[^a-z]|acc|accel|acceleration|gyr|gyro|gyroscope|^a|^g|^w)([xyz])(?![a-z])", words)
+    if axis and re.search(r"acc|^\W*a", words):
+        return f"acc_{axis[1]}"
+    if axis and re.search(r"gyr|ang|rot|omega|^\W*[gw]", words):
+        return f"gyr_{axis[1]}"
+    return "time_s" if re.search(r"time|second|^\W*t\b|^\W*ts\b", words) else None
+
+
+# --- Parquet ---------------------------------------------------------------------------------------------------------
+
+
+def _parquet_rows(path: Path) -> Iterator[tuple[Array, CellAt]]:
+    """Read a Parquet file in our own format, with the cells of each piece for messages."""
+    try:
+        pa = importlib.import_module("pyarrow")
+        pq = importlib.import_module("pyarrow.parquet")
+    except ImportError as error:
+        raise RecordingForeign(
+            'reading Parquet needs pyarrow: python -m pip install "imu-training[parquet]"'
+        ) from error
+    everything = Header(COLUMNS, ",", ".", -1)
+    columns = range(len(COLUMNS))
+    try:
+        with pq.ParquetFile(path) as file:
+            names = file.schema_arrow.names
+            own_names = [names[column] for column in _own_columns(names)]
+            if max(file.metadata.num_rows * len(COLUMNS) * 8, path.stat().st_size) > LARGEST_BYTES:
+                raise too_long("the file", LARGEST_BYTES)
+            for name, own_name in zip(COLUMNS, own_names, strict=True):
+                if pa.types.is_temporal(file.schema_arrow.field(own_name).type):
+                    raise RecordingForeign(f"{name} holds dates: it must be a number of seconds")
+            for batch in file.iter_batches(batch_size=TABLE_ROWS, columns=own_names):
+                frame = batch.to_pandas(ignore_metadata=True)[own_names].set_axis(columns, axis="columns")
+                yield numbers_in(frame, everything, columns), partial(_cell, frame, columns)
+    except pa.ArrowException as error:
+        raise RecordingDamaged("the Parquet file is cut short or damaged: copy it again from its source") from error
