@@ -232,18 +232,11 @@ def without_pandas(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("without_pandas")
 @pytest.mark.parametrize("packed", [False, True])
-@pytest.mark.parametrize(
-    ("start", "sentence"),
-    [
-        (HEADER + "\n", "the file has a line of more than 64 KB, so it is not a table of samples"),
-        (HEADER, "the file has a line of more than 64 KB, so it is not a table of samples"),
-        ("", "the columns time_s, .* are missing"),
-    ],
-)
-def test_a_line_of_commas_does_not_reach_pandas(tmp_path: Path, start: str, sentence: str, packed: bool) -> None:
+@pytest.mark.parametrize("start", [HEADER + "\n", HEADER, ""])
+def test_a_line_of_commas_does_not_reach_pandas(tmp_path: Path, start: str, packed: bool) -> None:
     data = (start + "," * 5_000_000 + "\n1,2\n").encode()
     (tmp_path / "r.csv").write_bytes(gzip.compress(data) if packed else data)
-    with pytest.raises(RecordingForeign, match=sentence):
+    with pytest.raises(RecordingForeign, match="the file has a line of more than 64 KB, so it is not a table of"):
         read_recording(tmp_path / "r.csv")
 
 
@@ -265,11 +258,9 @@ def test_one_limit_for_every_format(
         read_recording(path)
 
 
-def test_a_bomb_in_our_own_format_is_read_up_to_the_limit(
-    tmp_path: Path, good: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_bomb_in_our_own_format_is_read_up_to_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "r.csv.gz"
-    path.write_bytes(gzip.compress((good + "30,0,0,9.81,0,0,0\n" * 2_000_000).encode(), 1))
+    path.write_bytes(gzip.compress(text_of(bows(duration_s=600)).encode(), 1))
     lengths: list[int] = []
     kept = table_files.BoundedFile.read
 

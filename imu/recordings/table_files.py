@@ -208,15 +208,17 @@ def text_pieces(file: BoundedFile, name: str) -> Iterator[bytes]:
     while block := file.read(PIECE_BYTES):
         text = rest + block
         if not all(_has_line_end(text, at) for at in range(0, len(text) - LINE_BYTES, LINE_BYTES)):
-            raise RecordingForeign(
-                f"{name} has a line of more than {LINE_BYTES // 1024} KB, so it is not a table of samples"
-            )
+            raise _line_too_long(name)
         end = (text.rfind(b"\n") if b"\n" in text else text.rfind(b"\r")) + 1
         if end:
             yield text[:end]
         rest = text[end:]
     if rest:
         yield rest
+
+
+def _line_too_long(name: str) -> RecordingForeign:
+    return RecordingForeign(f"{name} has a line of more than {LINE_BYTES // 1024} KB, so it is not a table of samples")
 
 
 def _has_line_end(text: bytes, at: int) -> bool:
@@ -308,6 +310,8 @@ def _own_header(head: bytes) -> Header:
         raise RecordingForeign("this is UTF-16 text: save it as CSV in UTF-8")
     if b"\0" in head:
         raise RecordingForeign("this is binary data, not CSV")
+    if len(head) == HEAD_BYTES and not _has_line_end(head, 0):
+        raise _line_too_long("the file")
     header = header_in(first_lines(head))
     if header is None:
         raise RecordingDamaged("there is no text in the file: record or copy it again")
