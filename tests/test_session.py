@@ -125,7 +125,7 @@ def damaged(block: ImuBlock, seed: int) -> ImuBlock:
 @cache
 def streams() -> tuple[ImuBlock, ...]:
     """Return streams of many kinds: clean and damaged, slow and fast, squats, hinges, walking and noise."""
-    sessions = [simulate(*random_session(seed, short=True), seed).block for seed in (1, 2, 3)]
+    sessions = [simulate(*random_session(seed, short=True), seed).block[:4000] for seed in (1, 2)]
     long = two_sets(rate_hz=200.0).block  # more rows than are worked through at once
     rng = np.random.default_rng(0)
     noise = ImuBlock(np.arange(2000) / 100, rng.normal(0, 10, (2000, 3)), rng.normal(0, 2, (2000, 3)))
@@ -135,8 +135,11 @@ def streams() -> tuple[ImuBlock, ...]:
         Sensor.random(np.random.default_rng(8)),
         4,
     ).block
-    far_apart = joined(two_sets(1).block, shifted(two_sets(2).block, 3600.0))
+    far_apart = joined(two_sets(1).block[:2000], shifted(two_sets(2).block[:2000], 3600.0))
     return (*sessions, long, noise, daily, far_apart, *(damaged(b, 5) for b in (*sessions, daily, two_sets(1).block)))
+
+
+STREAMS = range(10)
 
 
 @cache
@@ -147,37 +150,41 @@ def whole(stream: int) -> Outcome:
 # -- any cutting
 
 
-@settings(max_examples=50, deadline=None)
-@given(stream=st.integers(0, 11), data=st.data())
+@settings(max_examples=25, deadline=None)
+@given(stream=st.sampled_from(STREAMS), data=st.data())
 def test_any_cutting_gives_the_same_events_and_summary(stream: int, data: st.DataObject) -> None:
     block = streams()[stream]
-    cuts = data.draw(st.lists(st.integers(0, len(block)), max_size=60))
+    cuts = data.draw(st.lists(st.integers(0, len(block)), max_size=40))
     assert run(cut(block, cuts)) == whole(stream)
 
 
-@pytest.mark.parametrize("stream", [4, 7, 10, 11])
-def test_single_rows_give_the_same_events_and_summary(stream: int) -> None:
+@pytest.mark.parametrize(("stream", "rows"), [(2, slice(3000)), (9, slice(1500))])
+def test_single_rows_give_the_same_events_and_summary(stream: int, rows: slice) -> None:
+    block = streams()[stream][rows]
+    outcome = run([block])
+    assert counted(outcome[0])
+    assert run(cut(block, range(len(block)))) == outcome
+
+
+@pytest.mark.parametrize("rows", [16, 4096])
+@pytest.mark.parametrize("stream", STREAMS)
+def test_packets_give_the_same_events_and_summary(stream: int, rows: int) -> None:
     block = streams()[stream]
-    assert run(cut(block, range(len(block)))) == whole(stream)
-
-
-@pytest.mark.parametrize("rows", [10, 64, 4096])
-def test_packets_give_the_same_events_and_summary(rows: int) -> None:
-    for stream, block in enumerate(streams()):
-        assert run(cut(block, range(0, len(block), rows))) == whole(stream)
+    assert run(cut(block, range(0, len(block), rows))) == whole(stream)
 
 
 def test_the_streams_above_show_every_kind_of_event() -> None:
-    kinds = {type(event) for stream in range(len(streams())) for event in whole(stream)[0]}
+    assert len(streams()) == len(STREAMS)
+    kinds = {type(event) for stream in STREAMS for event in whole(stream)[0]}
     assert kinds == {RepetitionCounted, MovementRejected, RestBegan, SetClosed, GapFound}
-    faults = sum((whole(stream)[1].faults for stream in range(len(streams()))), start=RowFaults())
+    faults = sum((whole(stream)[1].faults for stream in STREAMS), start=RowFaults())
     assert min(faults.repeated, faults.out_of_order, faults.not_finite, faults.clipped) > 0
 
 
 # -- events and the summary
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 10**4), least=st.integers(1, 4))
 def test_nothing_announced_is_taken_back_and_each_set_is_closed_once(seed: int, least: int) -> None:
     block = simulate(*random_session(seed, short=True), seed).block
@@ -302,12 +309,12 @@ def test_a_set_that_may_be_one_repetition_long_is_rested_after() -> None:
     assert kinds_of(run([block], SessionParameters(least_repetitions=1))[0]) == ["rep", "rest", "set"]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(
     pauses_s=st.sampled_from([(2.5, 6.5), (3.5, 5.0), (7.5, 13.0), (1.0, 9.0)]),
     seed=st.integers(0, 10**6),
     between_sets_s=st.sampled_from([2.0, 4.0, 12.0]),
-    rows=st.sampled_from([5, 10, 100]),
+    rows=st.sampled_from([25, 100]),
 )
 def test_rests_are_the_same_in_any_cutting_also_with_holes(
     pauses_s: tuple[float, float], seed: int, between_sets_s: float, rows: int
@@ -375,7 +382,7 @@ def test_simple_sets_are_counted_and_told_apart(exercise: Exercise, pattern: str
 
 def test_repetitions_are_announced_within_half_a_second() -> None:
     delays_s: list[float] = []
-    for seed in range(6):
+    for seed in range(4):
         for name, repetitions in (("air_squat", 5), ("romanian_deadlift", 5), ("kettlebell_swing", 8)):
             plan = [Rest(3), Exercise(name, repetitions), Rest(3)]
             session = simulate(plan, Lifter(), Sensor.ideal(ALL_PLACES[seed % 4]), seed)
@@ -383,7 +390,7 @@ def test_repetitions_are_announced_within_half_a_second() -> None:
             ends = np.array([truth.end_s for truth in session.truth.reps])
             nearest = np.abs(confirmed[:, None] - ends).argmin(axis=1)
             delays_s.extend(confirmed - ends[nearest])
-    assert len(delays_s) > 90
+    assert len(delays_s) > 60
     assert np.percentile(delays_s, 95) < 0.5
 
 
@@ -433,7 +440,7 @@ def test_rows_without_a_single_number_are_only_counted(value: float) -> None:
     assert (summary.samples, summary.duration_s, summary.sampling_rate_hz) == (0, 0.0, None)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     seed=st.integers(0, 10**6),
     rows=st.integers(0, 2500),
@@ -480,23 +487,27 @@ def same_training(block: ImuBlock, expected: SessionSummary, angle_rad: float = 
     return summary
 
 
-@settings(max_examples=25, deadline=None)
+@cache
+def outcome_of_two_sets(seed: int) -> Outcome:
+    return run([two_sets(seed).block])
+
+
+@settings(max_examples=12, deadline=None)
 @given(turn=st.integers(0, 10**6), seed=st.integers(0, 3))
 def test_turning_the_sensor_in_its_holder_changes_nothing(turn: int, seed: int) -> None:
-    block = two_sets(seed).block
-    same_training(turned(block, Rotation.random(rng=turn)), run([block])[1])
+    same_training(turned(two_sets(seed).block, Rotation.random(rng=turn)), outcome_of_two_sets(seed)[1])
 
 
 @pytest.mark.parametrize("rate_hz", [50.0, 200.0, 400.0])
-@pytest.mark.parametrize("seed", [0, 1, 2, 3])
+@pytest.mark.parametrize("seed", [0, 1])
 def test_the_sampling_rate_changes_nothing(rate_hz: float, seed: int) -> None:
-    same_training(two_sets(seed, rate_hz=rate_hz).block, run([two_sets(seed).block])[1])
+    same_training(two_sets(seed, rate_hz=rate_hz).block, outcome_of_two_sets(seed)[1])
 
 
 @pytest.mark.parametrize("place", ["left", "right", "front"])
-@pytest.mark.parametrize("seed", [0, 1, 2, 3])
+@pytest.mark.parametrize("seed", [2, 3])
 def test_the_side_on_which_the_sensor_is_worn_changes_no_count(place: Place, seed: int) -> None:
-    same_training(two_sets(seed, place).block, run([two_sets(seed).block])[1], np.radians(4))
+    same_training(two_sets(seed, place).block, outcome_of_two_sets(seed)[1], np.radians(4))
 
 
 def standing_on(block: ImuBlock, rows: int, times: int) -> ImuBlock:
@@ -508,10 +519,9 @@ def standing_on(block: ImuBlock, rows: int, times: int) -> ImuBlock:
     return ImuBlock(time, block.acceleration_m_s2[order], forward * block.angular_velocity_rad_s[order])
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2, 3])
+@pytest.mark.parametrize("seed", [0, 1])
 def test_quiet_time_before_and_after_changes_nothing_but_times(seed: int) -> None:
-    block = two_sets(seed).block
-    expected = run([block])[1]
+    block, expected = two_sets(seed).block, outcome_of_two_sets(seed)[1]
     before = standing_on(block, 250, 12)
     moved = shifted(block, 60.0 - block.device_time_s[0])
     reversed_end = rows_of(moved, np.arange(len(moved))[::-1])
@@ -532,7 +542,7 @@ def test_quiet_time_before_and_after_changes_nothing_but_times(seed: int) -> Non
 @pytest.mark.parametrize("seed", [0, 1, 2, 3])
 def test_the_zero_of_the_clock_changes_nothing_but_times(offset_s: float, seed: int) -> None:
     block = two_sets(seed).block
-    events, summary = run([block])
+    events, summary = outcome_of_two_sets(seed)
     later_events, later = run([shifted(block, offset_s)])
     assert [type(event) for event in later_events] == [type(event) for event in events]
     assert sets_of(later) == sets_of(summary)
@@ -560,7 +570,7 @@ def test_the_zero_of_the_clock_changes_nothing_but_times(offset_s: float, seed: 
 def test_small_errors_of_the_sensor_change_no_count(change: Callable[[Array, Array], tuple[Array, Array]]) -> None:
     block = two_sets(1).block
     other = ImuBlock(block.device_time_s, *change(block.acceleration_m_s2, block.angular_velocity_rad_s))
-    same_training(other, run([block])[1], np.radians(3))
+    same_training(other, outcome_of_two_sets(1)[1], np.radians(3))
 
 
 # -- loss and damage
@@ -588,8 +598,8 @@ def test_one_hole_costs_about_one_repetition(hole_s: float) -> None:
     left = [
         len(counted(run([with_hole(two_sets(seed), repetition, into, hole_s)])[0]))
         for seed in (0, 1)
-        for repetition in range(10)
-        for into in (0.0, 0.3, 0.6, 0.9)
+        for repetition in (0, 2, 4, 5, 7, 9)
+        for into in (0.0, 0.3, 0.7)
     ]
     assert max(left) <= 12  # a hole at the turning point of a hinge may halve it and the next one
     assert 8.8 < np.mean(left) < 10.2
@@ -627,7 +637,7 @@ def test_lost_packets_change_no_count_and_every_hole_is_reported(loss: float, se
     assert summary.samples == len(block)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 10**6), session=st.integers(0, 3), share=st.floats(0, 0.1))
 def test_repeated_swapped_and_unreadable_rows_change_no_count(seed: int, session: int, share: float) -> None:
     block = two_sets(session).block
@@ -675,7 +685,7 @@ def test_one_absurd_row_does_not_spoil_the_session(column: str, size: float) -> 
 
 
 def test_memory_does_not_grow_with_time() -> None:
-    rate_hz, minutes = 25, 6
+    rate_hz, minutes = 25, 3
     rng = np.random.default_rng(0)
     n = 60 * rate_hz
     acceleration = rng.normal((0, 0, STANDARD_GRAVITY_M_S2), 0.02, (n, 3))
