@@ -38,6 +38,16 @@ def pytest_asyncio_loop_factories(
     return {name: {"real": asyncio.new_event_loop, "fast": FastLoop}[name]}
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files that take longest first, so that at the end no process waits for another one's long file."""
+    slow = ("browser", "realtime", "people", "process")
+    place: dict[str, int] = {}
+    for item in items:
+        places = [slow.index(mark.name) for mark in item.iter_markers() if mark.name in slow]
+        place[item.path.name] = min([place.get(item.path.name, len(slow)), *places])
+    items.sort(key=lambda item: place[item.path.name])
+
+
 Until = Callable[..., Awaitable[None]]
 
 

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.vm
+
 HERE = Path(__file__).parent
 RUN = HERE / "bluez_vm/run.sh"
 LEFT_OUT = {"test_a_minute_with_five_drops_counts_as_an_undisturbed_one"}

@@ -400,6 +400,7 @@ def test_a_store_that_cannot_be_opened_is_told_before_any_work(folder, home):
     assert b"IMU_HOME" in result.stderr
 
 
+@pytest.mark.process
 def test_without_imu_home_the_persons_data_folder_is_used(folder, tmp_path):
     environment = {k: v for k, v in os.environ.items() if k != "IMU_HOME"} | {"XDG_DATA_HOME": str(tmp_path / "data")}
     if sys.platform != "linux":
@@ -411,12 +412,14 @@ def test_without_imu_home_the_persons_data_folder_is_used(folder, tmp_path):
 # --- as a program ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.process
 def test_several_processes_print_the_same_bytes(folder):
     one, three = (imu("replay", "--json", "--jobs", n, folder, folder) for n in (1, 3))
     assert (one.returncode, one.stdout, one.stderr) == (three.returncode, three.stdout, three.stderr)
     assert len(one.stdout.splitlines()) == 6
 
 
+@pytest.mark.process
 def test_results_come_as_soon_as_they_are_there(folder):
     command = [sys.executable, "-m", "imu.app.cli", "replay", "--json", *[str(folder)] * 100]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
@@ -427,6 +430,7 @@ def test_results_come_as_soon_as_they_are_there(folder):
     assert still_running
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("more", [["--json"], [], ["--json", "--jobs", "2"]])
 def test_a_reader_who_has_seen_enough_gets_no_traceback(folder, more):
     command = [sys.executable, "-W", "error", "-m", "imu.app.cli", "replay", *more, *[str(folder)] * 10]
@@ -445,6 +449,7 @@ def _listen_to_ctrl_c():
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
+@pytest.mark.process
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send")
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_ctrl_c_ends_it_with_one_word(folder, jobs):
@@ -462,6 +467,7 @@ def test_ctrl_c_ends_it_with_one_word(folder, jobs):
     assert (process.returncode, complaints.split()) == (130, [b"stopped"])
 
 
+@pytest.mark.process
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def test_processes_end_with_the_one_that_started_them(folder):
     command = [sys.executable, "-m", "imu.app.cli", "replay", "--json", "--jobs", "2", *[str(folder)] * 200]
@@ -483,6 +489,7 @@ def _is_running(process_id):
         return False
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
 def test_any_encoding_will_do(folder, tmp_path, encoding):
     odd = tmp_path / "größe_→.csv"
@@ -498,6 +505,7 @@ def test_any_encoding_will_do(folder, tmp_path, encoding):
         assert b"Traceback" not in imu(*arguments, env=environment).stderr
 
 
+@pytest.mark.process
 @pytest.mark.skipif(sys.platform != "linux", reason="only there may a name hold any bytes")
 def test_a_name_that_would_steer_the_terminal_is_shown_and_does_not(folder, tmp_path):
     odd = os.fsdecode(os.fsencode(tmp_path) + b"/\x1b[31m\xff.csv")
@@ -508,6 +516,7 @@ def test_a_name_that_would_steer_the_terminal_is_shown_and_does_not(folder, tmp_
     assert json.loads(imu("replay", "--json", odd).stdout)["recording"] == odd
 
 
+@pytest.mark.process
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no pseudo-terminals of this kind")
 @pytest.mark.parametrize("no_color", [False, True])
 def test_colour_on_a_terminal_only_if_wanted(folder, no_color):
@@ -572,6 +581,7 @@ def test_version_is_told():
     assert re.match(rb"imu \S+", result.stdout)
 
 
+@pytest.mark.process
 def test_help_waits_for_nothing_slow():
     code = (
         "import sys; from typer.testing import CliRunner; from imu.app.cli import app; "

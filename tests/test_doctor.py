@@ -64,6 +64,7 @@ def requirements(monkeypatch):
     return lines
 
 
+@pytest.mark.process
 def test_where_all_is_well_it_says_so_and_leaves_no_trace(tmp_path, capsys, requirements):
     home = tmp_path / "deep" / "home"
     assert doctor.doctor(home, as_json=True) == 0
@@ -121,6 +122,7 @@ sys.exit(doctor(pathlib.Path(sys.argv[1]), as_json=False))
 """
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("broken", ["numpy", "bleak"])
 def test_it_speaks_on_a_broken_computer(tmp_path, broken):
     package = tmp_path / "broken" / broken
@@ -208,6 +210,7 @@ def with_broken(tmp_path, monkeypatch, name, program):
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join((str(tmp_path), str(SOURCE))))
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("program", "told"),
     [
@@ -231,6 +234,7 @@ def test_a_wrong_count_is_a_problem(monkeypatch):
     assert (status, found) == (Status.PROBLEM, "counts 2 of 3 simulated squats")
 
 
+@pytest.mark.process
 def test_a_process_that_hangs_is_ended(tmp_path, monkeypatch):
     with_broken(tmp_path, monkeypatch, "vqf", "import time; time.sleep(600)")
     assert probe("counting", longest_s=0.5)[1].startswith("no answer within")
@@ -437,6 +441,7 @@ def test_switches_that_keep_bluetooth_off(places, no_search):
     assert blocked[0][3].endswith("rfkill unblock bluetooth")
 
 
+@pytest.mark.process
 @linux_only
 def test_a_bus_that_does_not_answer(places, quick, monkeypatch, tmp_path):
     path = tmp_path / "bus"
@@ -511,6 +516,7 @@ async def looked_at(places):
     return await asyncio.to_thread(found_by, linux, places)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("adapters", "more", "reason", "advice"),
     [

@@ -122,6 +122,7 @@ def test_the_readme_names_no_command_and_no_option_that_is_not_there() -> None:
     }
 
 
+@pytest.mark.realtime
 def test_the_readmes_examples_run_in_their_order(tmp_path, monkeypatch) -> None:
     shutil.copytree(RECORDINGS, tmp_path / "recordings")
     table = pd.read_csv(SHORTEST_SAMPLE)
@@ -138,6 +139,7 @@ def test_the_readmes_examples_run_in_their_order(tmp_path, monkeypatch) -> None:
 SCRIPT = Path(sys.executable).with_name("imu.exe" if os.name == "nt" else "imu")
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("command", [[sys.executable, "-m", "imu.app.cli"], [str(SCRIPT)]], ids=["module", "script"])
 def test_the_program_runs_on_its_own(command: list[str]) -> None:
     environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
@@ -260,11 +262,13 @@ def test_samples_are_small() -> None:
     assert all(json.loads(imu("replay", str(path), "--json"))["duration_s"] <= 61 for path in SAMPLES)
 
 
+@pytest.mark.process
 def test_making_the_samples_twice_gives_the_same_bytes(remade) -> None:
     first, second = ({path.name: path.read_bytes() for path in folder.iterdir()} for folder in remade)
     assert first == second
 
 
+@pytest.mark.process
 def test_the_samples_are_what_their_script_makes(remade) -> None:
     made = sorted(path.name for path in remade[0].iterdir())
     kept = sorted(path.name for path in RECORDINGS.iterdir() if path.name.endswith((".csv.gz", ".json")))

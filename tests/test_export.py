@@ -563,6 +563,7 @@ def test_a_restore_that_fails_half_way_takes_everything_back(home, zipped, monke
         assert len(sessions_in(home)) == 2
 
 
+@pytest.mark.process
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL here")
 @pytest.mark.parametrize("step", range(3))
 def test_a_restore_that_is_killed_leaves_a_whole_store_and_loses_nothing(home, zipped, step):

@@ -172,6 +172,7 @@ def child(tmp_path_factory):
     return str(path)
 
 
+@pytest.mark.process
 @posix
 def test_keys_are_heard_at_once_and_unechoed(child):
     with started(sys.executable, child, "wait") as (process, terminal):
@@ -187,6 +188,7 @@ def test_keys_are_heard_at_once_and_unechoed(child):
         assert terminal.modes() == found
 
 
+@pytest.mark.process
 @posix
 def test_an_exception_gives_the_terminal_back(child):
     with started(sys.executable, child, "raise") as (process, terminal):
@@ -196,6 +198,7 @@ def test_an_exception_gives_the_terminal_back(child):
         assert terminal.modes() == found
 
 
+@pytest.mark.process
 @posix
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_that_ends_gives_the_terminal_back(child, number):
@@ -209,6 +212,7 @@ def test_a_signal_that_ends_gives_the_terminal_back(child, number):
         assert terminal.modes() == found
 
 
+@pytest.mark.process
 @posix
 def test_without_a_terminal_no_key_is_heard(child):
     with subprocess.Popen(
@@ -218,6 +222,7 @@ def test_without_a_terminal_no_key_is_heard(child):
         process.kill()
 
 
+@pytest.mark.process
 @posix
 async def test_a_closed_window_is_the_end_of_keys_and_no_error():
     """Whether a hang-up ends the training is for others to say; a terminal that is gone must not be read for ever."""
@@ -239,6 +244,7 @@ async def test_a_closed_window_is_the_end_of_keys_and_no_error():
         os.close(theirs)
 
 
+@pytest.mark.process
 @posix
 async def test_signals_that_others_take_are_left_to_them():
     ours, theirs = pty.openpty()
@@ -268,6 +274,7 @@ def shell():
         yield terminal
 
 
+@pytest.mark.process
 @posix
 def test_ctrl_z_gives_the_terminal_back_and_fg_takes_it_again(child, shell):
     shell.type(f"{sys.executable} {child} wait\n")
@@ -292,6 +299,7 @@ def test_ctrl_z_gives_the_terminal_back_and_fg_takes_it_again(child, shell):
     shell.wait_for("$ ")
 
 
+@pytest.mark.process
 @posix
 def test_in_the_background_it_goes_on_and_leaves_the_terminal_alone(child, shell):
     shell.type(f"{sys.executable} {child} wait &\n")
@@ -311,6 +319,7 @@ def test_in_the_background_it_goes_on_and_leaves_the_terminal_alone(child, shell
     shell.wait_for("<QUIT>")
 
 
+@pytest.mark.process
 @posix
 def test_stopped_by_force_it_takes_the_terminal_again(child, shell):
     shell.type(f"{sys.executable} {child} wait\n")

@@ -469,6 +469,7 @@ def test_links_in_the_document_lead_somewhere():
 # --- packaging --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.process
 def test_the_codec_needs_neither_the_program_nor_the_files_beside_it(tmp_path):
     package = tmp_path / "firmware_protocol"
     package.mkdir()

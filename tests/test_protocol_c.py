@@ -32,6 +32,8 @@ from firmware_protocol import (
     saturation,
 )
 
+pytestmark = pytest.mark.process
+
 RECORDS = list(DECODERS)
 UINT32_MAX = (1 << 32) - 1
 

@@ -644,6 +644,7 @@ XIAO = FOLDER / "zephyr_xiao"
 COMPILERS = {"gcc": "gcc libc6-dev", "arm-none-eabi-gcc": "gcc-arm-none-eabi libnewlib-arm-none-eabi"}
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("open_lab", [False, True])
 @pytest.mark.parametrize("compiler", COMPILERS)
 def test_the_firmware_fits_the_portable_part(tmp_path, compiler, open_lab):

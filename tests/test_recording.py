@@ -479,6 +479,7 @@ def refused(rows: np.ndarray, factors: list[float], *units: str) -> bool:
     return False
 
 
+@pytest.mark.people
 @needs_sisfall
 def test_units_of_real_recordings() -> None:
     right, in_g, in_degrees, exercises_in_degrees = 0, 0, 0, 0
@@ -495,6 +496,7 @@ def test_units_of_real_recordings() -> None:
     assert in_degrees >= 0.98 * len(trials)
 
 
+@pytest.mark.people
 @needs_sisfall
 def test_real_recordings_are_read_as_they_are() -> None:
     for path in find_recordings([SISFALL / "SA01", SISFALL / "SE08"]):
@@ -538,6 +540,7 @@ def test_parquet_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         read_recording(write(tmp_path / "r.parquet", "PAR1"))
 
 
+@pytest.mark.process
 def test_importing_does_not_import_pandas() -> None:
     code = "import sys, imu.recordings.recording; sys.exit('pandas' in sys.modules or 'pyarrow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -27,7 +27,10 @@ from imu.session import RepetitionTakenBack, Session, SetClosed
 
 RECORDINGS = Path(__file__).parent.parent / "recordings"
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the engines here are shell scripts")
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.skipif(sys.platform == "win32", reason="the engines here are shell scripts"),
+]
 
 # Writes down what it is to say; says it to the end only once the file `go` is there.
 FAKE = """#!/bin/sh

@@ -470,6 +470,7 @@ def start(code, *arguments):
     )
 
 
+@pytest.mark.process
 def test_programs_that_create_and_save_at_once_all_succeed(path):
     code = """
         print("ready", flush=True)
@@ -497,6 +498,7 @@ def test_programs_that_create_and_save_at_once_all_succeed(path):
         assert sum(line.hinges for line in lines) in {1, 2, 3, 4}
 
 
+@pytest.mark.process
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL here")
 @pytest.mark.parametrize("statement", ["DELETE FROM", "INTO rejected", "COMMIT"])
 def test_a_kill_in_the_middle_of_a_save_leaves_what_was_kept(path, statement):

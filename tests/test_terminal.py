@@ -379,6 +379,7 @@ CHILD = textwrap.dedent(
 )
 
 
+@pytest.mark.process
 @posix
 @pytest.mark.parametrize(("how", "ends_with"), [("raise", 1), ("SIGTERM", -15)])
 def test_however_it_ends_the_first_page_is_back(tmp_path, how, ends_with):

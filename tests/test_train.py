@@ -20,6 +20,8 @@ import pytest
 from imu.report.replay import Replayed, ReplayOptions, replay
 from imu.store import SessionStore
 
+pytestmark = [pytest.mark.process, pytest.mark.realtime]
+
 IMU = [sys.executable, "-c", "from imu.app.cli import main; main()"]
 REPETITION = re.compile(r"^ *\d+:\d\d +\d+  (squat|hinge|uncertain) ")
 KILLS = 20

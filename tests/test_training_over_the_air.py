@@ -300,6 +300,7 @@ async def test_another_version_of_the_protocol_is_refused(air: Air, monkeypatch:
     assert heard.blocks == []
 
 
+@pytest.mark.process
 @pytest.mark.clock("real")
 async def test_a_client_that_was_killed_comes_again(air: Air, tmp_path: Path) -> None:
     """The sensor is left streaming to nobody; the next client gets a whole stream of its own."""

@@ -431,6 +431,7 @@ for i in range(10**9):
 """
 
 
+@pytest.mark.process
 def test_a_kill_costs_the_last_second_at_most(tmp_path):
     path = tmp_path / "killed.mcap"
     child = subprocess.Popen([sys.executable, "-c", WRITING, str(path)])
@@ -499,6 +500,7 @@ def assert_sound_up_to_its_end(path: Path) -> None:
     assert SoundParts(path.read_bytes()).damaged_at is None, "no half record stays at the end"
 
 
+@pytest.mark.process
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on the size of files")
 def test_a_file_that_may_not_grow_is_told_once_and_stays_sound(tmp_path):
     told = fill(tmp_path / "full.mcap", "limit")
@@ -507,6 +509,7 @@ def test_a_file_that_may_not_grow_is_told_once_and_stays_sound(tmp_path):
     assert_sound_up_to_its_end(tmp_path / "full.mcap")
 
 
+@pytest.mark.process
 def test_a_full_disk_is_told_once_and_what_is_there_stays_sound(tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()

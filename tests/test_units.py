@@ -304,6 +304,7 @@ def one_file_per_activity(folder: Path) -> list[Path]:
     return [folder / file for file in index.groupby("activity").file.first()]
 
 
+@pytest.mark.people
 @pytest.mark.parametrize("name", ["sisfall", "squat_sets", "daily_life_20hz"])
 def test_no_activity_of_real_people_is_refused(name: str) -> None:
     folder = DATA / name

@@ -417,6 +417,7 @@ async def process(script: str, *arguments: str) -> AsyncIterator[tuple[asyncio.s
         await running.communicate()
 
 
+@pytest.mark.process
 @pytest.mark.clock("real")
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL to send")
 async def test_a_sensor_in_another_process_survives_killed_clients_and_clients_survive_it(until: Until) -> None:
@@ -482,6 +483,7 @@ async def test_without_bumble_the_person_is_told_what_to_install(monkeypatch: py
             pass
 
 
+@pytest.mark.process
 def test_bumble_is_not_needed_to_know_of_the_virtual_sensor() -> None:
     code = "import sys; sys.modules['bumble'] = None; import imu.virtual.radio, imu.virtual.sensors"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

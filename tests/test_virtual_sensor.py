@@ -299,6 +299,7 @@ async def command() -> AsyncIterator[tuple[asyncio.subprocess.Process, Lines]]:
         await running.communicate()
 
 
+@pytest.mark.process
 @pytest.mark.clock("real")
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send")
 async def test_the_command_says_what_happens_and_ends_with_ctrl_c() -> None:

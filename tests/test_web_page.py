@@ -29,9 +29,13 @@ sync_api = pytest.importorskip(
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-playwright-python")
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="needs Chromium: sudo apt-get install chromium, or Chrome from its own site"
-)
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.process,
+    pytest.mark.skipif(
+        CHROMIUM is None, reason="needs Chromium: sudo apt-get install chromium, or Chrome from its own site"
+    ),
+]
 RECORDINGS = Path(__file__).parents[1] / "recordings"
 DESKTOP = {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light", "reduced_motion": "reduce"}
 PHONE = {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark", "has_touch": True}
@@ -351,4 +355,4 @@ def test_every_format_can_be_taken_along(looking_back: Served, form: str) -> Non
 
 
 if sys.platform == "win32":
-    pytestmark = [pytestmark, pytest.mark.skip("processes are ended by signals that Windows does not have")]  # type: ignore[assignment]
+    pytestmark += [pytest.mark.skip("processes are ended by signals that Windows does not have")]

@@ -15,6 +15,8 @@ from builders import IMU, Served, served
 
 from imu.app.web.key import key_in
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
