@@ -1,9 +1,13 @@
 """An event loop whose clock runs fast: a minute of virtual radio in seconds, with the same order of events.
 
-Everything in the loop takes its time from the loop: the virtual radio, the twins, bleak's and our own timeouts. So
-none of them has to know. The clock moves only while the loop waits, and then exactly to the next timer. How long a
-callback takes on a slow machine changes nothing, and a run repeats exactly, unless something outside the loop
-(a thread, a process, a network) wakes it.
+The virtual radio, the twins, bleak's timeouts and our own all take the time from the event loop, so that nothing else
+has to change. The clock moves only while the loop waits, and then exactly to the next timer. A slow machine therefore
+makes nothing late, and a run repeats exactly unless something outside the loop (a thread, a process, a network)
+wakes it.
+
+A test file asks for it by ``pytestmark = pytest.mark.clock("fast")``; one of its tests opts out by
+``@pytest.mark.clock("real")`` (the hook stands in conftest.py). Tests of processes stay on the real clock, except that
+a training as a process of its own may run on a fast one: ``python tests/fast_clock.py train --sensor virtual``.
 """
 
 from __future__ import annotations
@@ -19,8 +23,6 @@ SHORTEST_WAIT_S = 0.001
 """The selector cannot wait for less; shorter waits are added up."""
 STARTED_S = 1000.0
 """The loop's clock at its start: always the same, so that runs are the same."""
-STARTED_NS = 1_790_000_000_000_000_000
-"""The wall clock at that moment, for `LoopHostClock`."""
 
 
 class _FastSelector(selectors.DefaultSelector):
@@ -68,6 +70,31 @@ class FastLoop(asyncio.SelectorEventLoop):
 class LoopHostClock(HostClock):
     """Stamps messages with the time of the event loop, whichever it is."""
 
+    started_ns = 1_790_000_000_000_000_000
+    """Nanoseconds since 1970 at which a fast loop starts: always the same, so that runs are the same."""
+
     def now_ns(self) -> int:
         """Return the loop's time as nanoseconds since 1970."""
-        return STARTED_NS + round((asyncio.get_running_loop().time() - STARTED_S) * 1e9)
+        return LoopHostClock.started_ns + round((asyncio.get_running_loop().time() - STARTED_S) * 1e9)
+
+
+class _FastPolicy(asyncio.DefaultEventLoopPolicy):
+    """Gives `asyncio.run` a fast loop, in whatever code calls it."""
+
+    def new_event_loop(self) -> asyncio.AbstractEventLoop:
+        """Return a fast loop."""
+        return FastLoop()
+
+
+def main() -> None:
+    """Run a command of `imu` on the fast clock: ``python tests/fast_clock.py train --sensor virtual``."""
+    from imu.app import cli  # noqa: PLC0415 - only for this
+
+    LoopHostClock.started_ns = time.time_ns()  # recordings carry today's date
+    HostClock.now_ns = LoopHostClock.now_ns  # type: ignore[method-assign]
+    asyncio.set_event_loop_policy(_FastPolicy())
+    cli.main()
+
+
+if __name__ == "__main__":
+    main()

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -16,6 +17,7 @@ from bleak.backends.device import BLEDevice
 from bleak.exc import BleakDeviceNotFoundError, BleakError, BleakGATTProtocolError
 from bumble.core import AdvertisingData
 from counting_twin import ECHO, FAST, LONG_TEXT, NUMBERS, QUICK, SERVICE, TEXT, CountingTwin, Numbers, find
+from fast_clock import FastLoop
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -362,6 +364,57 @@ async def test_nothing_is_sent_that_would_be_cut(until: Until) -> None:
 def test_conditions_that_make_no_sense(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         RadioConditions(**wrong)  # type: ignore[arg-type]
+
+
+# --- the fast clock --------------------------------------------------------------------------------------------------
+
+
+def played(speed: float) -> list[tuple[float, object]]:
+    """Play a connection with a lossy radio and an absence; return what happened, each with its time on the loop."""
+    happened: list[tuple[float, object]] = []
+
+    def note(what: object) -> None:
+        happened.append((asyncio.get_running_loop().time(), what))
+
+    async def play() -> None:
+        async with VirtualRadio(seed=3) as radio:
+            lossy = RadioConditions(missed_events=0.2, supervision_timeout_s=0.3)
+            sensor = await radio.add_sensor(
+                CountingTwin(), conditions=lossy, when_changed=lambda event: note(event.change)
+            )
+            heard = Numbers()
+            client = BleakClient(await find(radio), lambda _: note("gone"), backend=radio.client_backend)
+            await client.connect()
+            await client.start_notify(NUMBERS, lambda _, payload: (heard.take(_, payload), note(heard[-1])))
+            await asyncio.sleep(0.5)
+            sensor.out_of_range()
+            await asyncio.sleep(0.5)
+            sensor.in_range()
+            await client.connect()
+            await client.disconnect()
+
+    with asyncio.Runner(loop_factory=lambda: FastLoop(speed)) as runner:
+        runner.run(play())
+    return happened
+
+
+def test_at_any_speed_the_same_happens_in_the_same_order_at_the_same_time_of_the_loop() -> None:
+    slow, fast = played(2.0), played(500.0)
+    assert slow == fast
+    assert len(slow) > 80
+
+
+async def test_on_a_fast_clock_a_minute_of_radio_takes_seconds(radio: VirtualRadio) -> None:
+    await radio.add_sensor(CountingTwin(rate_hz=50.0))
+    heard = Numbers()
+    async with connected(radio, await find(radio)) as client:
+        await client.start_notify(NUMBERS, heard.take)
+        processor_s, radio_s = time.process_time(), asyncio.get_running_loop().time()
+        await asyncio.sleep(60.0)
+        assert asyncio.get_running_loop().time() - radio_s == pytest.approx(60.0, abs=0.001)
+        assert time.process_time() - processor_s < 30.0  # some 2 s; a slow machine may take longer
+    assert len(heard) == pytest.approx(3000, abs=3)
+    assert heard.lost == 0
 
 
 # --- other processes -------------------------------------------------------------------------------------------------
