@@ -88,7 +88,7 @@ class _FastPolicy(asyncio.DefaultEventLoopPolicy):
 
 def main() -> None:
     """Run a command of `imu` on the fast clock: ``python tests/fast_clock.py train --sensor virtual``."""
-    from imu.app import cli  # noqa: PLC0415 - only for this
+    from imu.app import cli
 
     LoopHostClock.started_ns = time.time_ns()  # recordings carry today's date
     HostClock.now_ns = LoopHostClock.now_ns  # type: ignore[method-assign]

@@ -105,7 +105,7 @@ class Heard:
     def seconds(self) -> float:
         return float(self.blocks[-1].device_time_s[-1]) if self.blocks else 0.0
 
-    def told(self, kind: type) -> list[Notice]:
+    def notices_of(self, kind: type) -> list[Notice]:
         return [notice for notice in self.notices if isinstance(notice, kind)]
 
     @property
@@ -133,12 +133,12 @@ async def listen(
     link = SensorLink(air.radio, choice or SensorChoice(), recognise, clock)
     closing: asyncio.Task[None] | None = None
     async with asyncio.timeout(within_s * LATE):
-        async for told in link.messages():
-            if isinstance(told, LinkNotice):
-                heard.states.append(told.state)
+        async for message in link.messages():
+            if isinstance(message, LinkNotice):
+                heard.states.append(message.state)
                 continue
-            heard.messages.append(told)
-            reply = driver.take(told)
+            heard.messages.append(message)
+            reply = driver.take(message)
             link.ask(reply.actions)
             heard.blocks += reply.blocks
             heard.notices += reply.notices
@@ -178,9 +178,9 @@ def assert_unbroken(times_s: np.ndarray, rate_hz: float) -> None:
 
 def live_packets(heard: Heard) -> list[bytes]:
     return [
-        told.payload
-        for told in heard.messages
-        if isinstance(told, conversation.Heard) and told.characteristic == protocol.DATA_UUID
+        message.payload
+        for message in heard.messages
+        if isinstance(message, conversation.Heard) and message.characteristic == protocol.DATA_UUID
     ]
 
 
@@ -193,7 +193,7 @@ def assert_each_packet_once(heard: Heard) -> None:
     assert len(packets) == len(set(packets))
 
 
-async def test_scan_tells_what_is_there(air: Air) -> None:
+async def test_a_scan_lists_the_sensors(air: Air) -> None:
     await air.sensor()
     await air.sensor()
     seen = await scan(air.radio, recognise, 2.0 if TIER == "virtual" else 5.0)
@@ -207,10 +207,10 @@ async def test_a_stream_is_whole(air: Air, rate_hz: float) -> None:
     await air.sensor()
     heard = await listen(air, lambda heard: heard.seconds > 5, rate_hz=rate_hz)
     assert_whole(heard, rate_hz)
-    (who,) = heard.told(Identified)
+    (who,) = heard.notices_of(Identified)
     assert isinstance(who, Identified)
     assert who.sampling_rate_hz == pytest.approx(rate_hz)
-    (up,) = (told for told in heard.messages if isinstance(told, LinkUp))
+    (up,) = (message for message in heard.messages if isinstance(message, LinkUp))
     assert up.longest_write == LARGEST_MTU - 3
 
 
@@ -243,15 +243,15 @@ async def test_a_reboot_begins_a_new_segment_after_a_gap(air: Air) -> None:
         await sensor.power_cycle(1.0)
 
     rebooting = asyncio.create_task(reboot())
-    await listen(air, lambda heard: bool(heard.told(Restarted)) and heard.seconds > 6, heard=heard, within_s=90.0)
+    await listen(air, lambda heard: bool(heard.notices_of(Restarted)) and heard.seconds > 6, heard=heard, within_s=90.0)
     await rebooting
-    assert heard.told(Restarted) == [Restarted()]
+    assert heard.notices_of(Restarted) == [Restarted()]
     steps_s = np.diff(heard.times_s)
     assert np.all(steps_s > 0)
     assert np.sum(steps_s > 0.5) == 1
 
 
-async def test_what_overflows_in_the_sensor_is_told_and_counted(air: Air) -> None:
+async def test_what_overflows_in_the_sensor_is_reported_and_counted(air: Air) -> None:
     """It keeps 2 s only, and is away for longer."""
     sensor = await air.sensor(buffer_samples=400)
     heard = Heard()
@@ -275,7 +275,7 @@ async def test_of_two_sensors_the_one_that_is_named_is_used(air: Air) -> None:
     await air.sensor()
     second = await air.sensor()
     heard = await listen(air, lambda heard: heard.seconds > 1, choice=SensorChoice("IMU-0002"))
-    (who,) = heard.told(Identified)
+    (who,) = heard.notices_of(Identified)
     assert isinstance(who, Identified)
     assert isinstance(second.twin, ReferenceTwin)
     assert who.serial.endswith("0002")
@@ -293,8 +293,8 @@ async def test_another_version_of_the_protocol_is_refused(air: Air, monkeypatch:
         return bytes([2]) + payload[1:] if characteristic == protocol.INFO_UUID else payload
 
     monkeypatch.setattr(type(sensor.twin), "read", lambda _self, uuid, now_s: newer(uuid, now_s))
-    heard = await listen(air, lambda heard: bool(heard.told(Refused)))
-    (refused,) = heard.told(Refused)
+    heard = await listen(air, lambda heard: bool(heard.notices_of(Refused)))
+    (refused,) = heard.notices_of(Refused)
     assert isinstance(refused, Refused)
     assert refused.wrong_version
     assert heard.blocks == []
@@ -303,7 +303,7 @@ async def test_another_version_of_the_protocol_is_refused(air: Air, monkeypatch:
 @pytest.mark.process
 @pytest.mark.clock("real")
 async def test_a_client_that_was_killed_comes_again(air: Air, tmp_path: Path) -> None:
-    """The sensor is left streaming to nobody; the next client gets a whole stream of its own."""
+    """The sensor is left streaming without a client; the next client gets a whole stream of its own."""
     if TIER == "virtual":
         await air.sensor()
         port = await air.virtual.listen("127.0.0.1", 0)

@@ -275,7 +275,7 @@ async def test_a_cancelled_or_timed_out_connection_leaves_nothing_behind(radio: 
     with pytest.raises(TimeoutError):
         await BleakClient(device, timeout=0.1, backend=radio.client_backend).connect()
     sensor.in_range()
-    assert await find(radio)  # it advertises again, and nobody connects to it
+    assert await find(radio)  # it advertises again, and no client connects to it
     assert twin.connections == 0
     async with connected(radio, device):
         assert twin.connections == 1
@@ -502,13 +502,13 @@ async def test_a_sensor_in_another_process_survives_killed_clients_and_clients_s
                 await client.disconnect()
 
 
-async def test_where_no_sensor_answers_the_person_is_told_what_to_do() -> None:
+async def test_where_no_sensor_answers_the_error_says_what_to_do() -> None:
     with pytest.raises(SensorNotFound, match="imu sensor"):
         async with VirtualRadio("tcp-client:127.0.0.1:9"):
             pass
 
 
-async def test_what_listens_but_is_no_radio_is_told_from_one(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_server_that_is_no_radio_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(adapter, "ANSWER_WITHIN_S", 0.2)
     visitors: list[asyncio.StreamWriter] = []
     silent = await asyncio.start_server(lambda _, writer: visitors.append(writer), "127.0.0.1", 0)
@@ -529,7 +529,7 @@ async def test_a_radio_that_reaches_elsewhere_takes_no_sensors() -> None:
         await VirtualRadio().listen("127.0.0.1", 0)
 
 
-async def test_without_bumble_the_person_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_bumble_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "bumble", None)
     with pytest.raises(ExtraMissing, match=r'python -m pip install "imu-training\[virtual\]"'):
         async with VirtualRadio():

@@ -121,7 +121,7 @@ class Conversation:
     def times_s(self) -> Array:
         return np.concatenate([block.device_time_s for block in self.blocks])
 
-    def told(self, kind: type[Notice]) -> list[Notice]:
+    def notices_of(self, kind: type[Notice]) -> list[Notice]:
         return [notice for notice in self.notices if isinstance(notice, kind)]
 
 
@@ -148,8 +148,8 @@ async def test_every_sample_arrives_as_it_was_measured(radio: VirtualRadio, rate
     await talking.go_on(lambda: talking.samples >= 0.8 * rate_hz)
     await talking.client.disconnect()
     scales = pytest.approx(0.0047856, rel=1e-4), pytest.approx(0.0012217, rel=1e-4)
-    assert talking.told(Identified) == [Identified("VR000001", "IMU trainer (virtual)", "1.0.0", rate_hz, scales)]
-    assert not talking.told(SamplesLost)
+    assert talking.notices_of(Identified) == [Identified("VR000001", "IMU trainer (virtual)", "1.0.0", rate_hz, scales)]
+    assert not talking.notices_of(SamplesLost)
     assert np.diff(talking.times_s) == pytest.approx(1 / rate_hz, abs=2e-6)
     heard = np.concatenate([block.acceleration_m_s2 for block in talking.blocks])
     lag = np.arange(len(heard)) / rate_hz
@@ -169,8 +169,8 @@ async def test_what_a_lost_connection_took_is_recovered(radio: VirtualRadio) -> 
     before = talking.samples
     await talking.go_on(lambda: talking.samples > before + 200)
     await talking.client.disconnect()
-    assert sum(notice.samples for notice in talking.told(SamplesRecovered)) > 100  # type: ignore[union-attr]
-    assert not talking.told(SamplesLost) and not talking.told(Restarted)
+    assert sum(notice.samples for notice in talking.notices_of(SamplesRecovered)) > 100  # type: ignore[union-attr]
+    assert not talking.notices_of(SamplesLost) and not talking.notices_of(Restarted)
     assert np.diff(talking.times_s) == pytest.approx(0.005, abs=2e-6)
 
 
@@ -186,7 +186,7 @@ async def test_after_a_power_cycle_it_is_another_stretch(radio: VirtualRadio) ->
     before = talking.samples
     await talking.go_on(lambda: talking.samples > before + 50)
     await talking.client.disconnect()
-    assert len(talking.told(Restarted)) == 1
+    assert len(talking.notices_of(Restarted)) == 1
     assert (np.diff(talking.times_s) > 0).all()
 
 
@@ -328,17 +328,17 @@ async def test_the_command_says_what_happens_and_ends_with_ctrl_c() -> None:
         ({"rate_hz": 0.0}, "rates_hz"),
     ],
 )
-def test_options_that_make_no_sense_are_told(wrong: dict[str, object], sentence: str) -> None:
+def test_impossible_options_end_with_one_sentence(wrong: dict[str, object], sentence: str) -> None:
     with pytest.raises(SensorNotStarted, match=sentence):
         run_sensor(SensorOptions(**wrong), lambda _: None)  # type: ignore[arg-type]
 
 
-def test_a_recording_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_missing_recording_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(RecordingDamaged):
         run_sensor(SensorOptions(recording=tmp_path / "none.csv"), lambda _: None)
 
 
-def test_a_port_that_is_taken_is_told() -> None:
+def test_a_port_in_use_is_an_error() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

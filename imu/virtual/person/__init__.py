@@ -1,6 +1,6 @@
 """A simulated lifter with exact truth, for the virtual sensor, the tests and the fit of the counter.
 
-Follow one repetition: `plans` draws a session; `simulation` carries it out. `exercises`, `continuous_sets`,
+Follow one repetition: `simulation` draws a plan and carries it out. `exercises`, `continuous_sets`,
 `daily_movements` and `gait` write movements into a `script`. `lifter` turns the script into the motion of the pelvis,
 `worn_sensor` turns that motion into the rows of a sensor, and `truth` measures each repetition on the exact motion.
 
@@ -12,8 +12,17 @@ from imu.virtual.person.continuous_sets import Manner
 from imu.virtual.person.daily_movements import DAILY
 from imu.virtual.person.exercises import VARIANTS
 from imu.virtual.person.lifter import Lifter
-from imu.virtual.person.plans import random_continuous_session, random_session, virtual_signal
-from imu.virtual.person.simulation import Daily, Exercise, PlanItem, Rest, SimulatedSession, simulate
+from imu.virtual.person.simulation import (
+    Daily,
+    Exercise,
+    PlanItem,
+    Rest,
+    SimulatedSession,
+    random_continuous_session,
+    random_session,
+    simulate,
+    virtual_signal,
+)
 from imu.virtual.person.truth import (
     DailyTruth,
     RepetitionTruth,
