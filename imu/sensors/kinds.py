@@ -14,6 +14,7 @@ from imu.sensors.conversation import Action, Advertisement, Message, Refused, Re
 from imu.sensors.metamotion import METAMOTION
 from imu.sensors.movella_dot import MOVELLA_DOT
 from imu.sensors.movesense import MOVESENSE
+from imu.sensors.phone import PHONE
 from imu.sensors.polar import POLAR
 from imu.sensors.reference import REFERENCE
 from imu.sensors.thingy52 import THINGY52
@@ -95,6 +96,7 @@ KINDS: tuple[SensorKind, ...] = (
     THINGY52,
     BLUEST,
     BLUEFRUIT,
+    PHONE,
     *UNSUITABLE,
 )
 """Order of recognition: kinds with unmistakable signs first, unsuitable ones last."""
