@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -26,12 +26,12 @@ from imu.recordings.checks import (
     check_units,
     sampling_rate_hz,
 )
-from imu.recordings.recording import open_recording
 from imu.recordings.table_files import COLUMNS, table_of
 from imu.report.cues import share_of_speed_lost
 from imu.report.objects import FIGURES, repetition_object, session_object
 from imu.report.replay import Failed, ReplayOptions, replay
-from imu.report.session_plot import DrawnRepetition, DrawnSession, MotionCurves, draw_session, draw_set, motion_curves
+from imu.report.session_plot import MotionCurves, draw_session, draw_set, motion_curves, recording_curves
+from imu.report.session_view import SessionView, view_of_summary
 from imu.samples import Array, ImuBlock
 from imu.session import Session, SessionParameters, SessionSummary, TrainingSet
 
@@ -57,10 +57,10 @@ class CountSummary:
         The same in SI units, with gaps and faulty rows.
     """
 
-    def __init__(self, name: str, summary: SessionSummary, blocks: Callable[[], Iterable[ImuBlock]]) -> None:
+    def __init__(self, name: str, summary: SessionSummary, curves: Callable[[SessionSummary], MotionCurves]) -> None:
         self.name = name
         self.summary = summary
-        self._blocks = blocks
+        self._compute_curves = curves
 
     def __repr__(self) -> str:
         """Return the numbers of sets and repetitions."""
@@ -185,8 +185,8 @@ class CountSummary:
             If there is no such set.
         """
         if set_number is None:
-            return draw_session(self._curves, self._drawn)
-        return draw_set(self._curves, self._drawn, set_number)
+            return draw_session(self._curves, self._view)
+        return draw_set(self._curves, self._view, set_number)
 
     def to_json(self) -> str:
         """Return the JSON object that ``imu replay --json`` prints."""
@@ -198,17 +198,11 @@ class CountSummary:
 
     @cached_property
     def _curves(self) -> MotionCurves:
-        return motion_curves(self._blocks, self.summary)
+        return self._compute_curves(self.summary)
 
     @property
-    def _drawn(self) -> DrawnSession:
-        repetitions = tuple(
-            DrawnRepetition(number, one.start_s, one.bottom_s, one.end_s, one.pattern)
-            for number, training_set in enumerate(self.summary.sets, 1)
-            for one in training_set.repetitions
-        )
-        rejected = tuple((one.start_s, one.end_s, one.reason) for one in self.summary.rejected)
-        return DrawnSession(self.name, repetitions, rejected)
+    def _view(self) -> SessionView:
+        return view_of_summary(self.name, self.summary)
 
 
 REPETITION_COLUMNS = (
@@ -289,19 +283,16 @@ def count(
 def _count_block(name: str, block: ImuBlock, min_reps: int, *, check: bool) -> CountSummary:
     session = Session(SessionParameters(min_reps), check_units=check)
     session.push(block)
-    return CountSummary(name, session.finish()[1], lambda: [block])
+    return CountSummary(name, session.finish()[1], lambda summary: motion_curves(lambda: [block], summary))
 
 
 def _count_file(path: Path, acc_unit: AccelerationUnit, gyr_unit: AngularVelocityUnit, min_reps: int) -> CountSummary:
+    options = ReplayOptions(min_reps, acc_unit, gyr_unit)
     with _named_arguments():
-        replayed = replay(str(path), ReplayOptions(min_reps, acc_unit, gyr_unit))
+        replayed = replay(str(path), options)
         if isinstance(replayed, Failed):
             raise ImuError(f"{path}: {replayed.reason}")
-
-    def blocks() -> Iterator[ImuBlock]:
-        return open_recording(path, acceleration_unit=acc_unit, angular_velocity_unit=gyr_unit).blocks()
-
-    return CountSummary(str(path), replayed.summary, blocks)
+    return CountSummary(str(path), replayed.summary, lambda summary: recording_curves(path, summary, options))
 
 
 def _block_of_table(

@@ -23,9 +23,27 @@ from imu.virtual.person import SessionTruth, truth_from_dict
 ROOT = Path(__file__).parents[1]
 RECORDINGS = ROOT / "recordings"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+REFERENCE = (ROOT / "imu" / "app" / "README.md").read_text(encoding="utf-8")
+TOUR = (ROOT / "imu" / "README.md").read_text(encoding="utf-8")
+DOCUMENTS = [
+    *(ROOT / "README.md", ROOT / "CHANGELOG.md", RECORDINGS / "README.md", ROOT / "tests" / "README.md"),
+    *sorted((ROOT / "imu").rglob("*.md")),
+    *sorted((ROOT / "firmware_protocol").rglob("*.md")),
+]
+
+
+def blocks_of(text):
+    return re.findall(r"^```(\w+)\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def examples_of(text):
+    lines = [line for kind, code in blocks_of(text) if kind == "sh" for line in code.splitlines()]
+    return [line for line in lines if line.startswith("imu ")]
+
+
+BLOCKS = blocks_of(REFERENCE)
 COMMANDS = typer.main.get_command(app).commands
-EXAMPLES = [line for kind, text in BLOCKS if kind == "sh" for line in text.splitlines() if line.startswith("imu ")]
+EXAMPLES = examples_of(REFERENCE)
 SAMPLES = sorted(RECORDINGS.glob("*.csv.gz"))
 SHORTEST_SAMPLE = RECORDINGS / "simulated_deadlifts.csv.gz"
 
@@ -85,7 +103,7 @@ def remade(tmp_path_factory):
 
 
 def test_the_two_commands_come_first_each_alone_on_one_line() -> None:
-    job, tests = [text for kind, text in BLOCKS if kind == "sh"][:2]
+    job, tests = [text for kind, text in blocks_of(README) if kind == "sh"][:2]
     assert job == 'python -m pip install ".[virtual]" && imu train --sensor virtual --duration 60\n'
     assert re.fullmatch(r'python -m pip install "\.\[test\]" && python -m pytest\n', tests)
     assert len(re.findall(r"^python -m pip install .+ && .+", README, flags=re.MULTILINE)) == 2  # as .ci/run finds them
@@ -96,19 +114,21 @@ def test_the_main_job_ends_by_itself() -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_has_help_and_stands_in_the_readme(name: str) -> None:
+def test_every_command_has_help_and_stands_in_the_reference(name: str) -> None:
     command = COMMANDS[name]
     assert len(command.help or "") > 20
     assert name in imu(name, "--help")
     assert any(example.startswith(f"imu {name}") for example in EXAMPLES)
     for option in command.params:
-        assert any(spelling in README for spelling in option.opts if spelling.startswith("-")) or not (
+        assert any(spelling in REFERENCE for spelling in option.opts if spelling.startswith("-")) or not (
             option.opts[0].startswith("-")
         ), f"{option.opts} of imu {name}"
 
 
-def test_the_readme_names_no_command_and_no_option_that_is_not_there() -> None:
-    code = "\n".join([text for _, text in BLOCKS] + re.findall(r"`([^`\n]+)`", README))
+def test_no_document_names_a_command_or_an_option_that_is_not_there() -> None:
+    texts = [README, REFERENCE, TOUR, (ROOT / "tests" / "README.md").read_text(encoding="utf-8")]
+    blocks = [block for text in texts for _, block in blocks_of(text)]
+    code = "\n".join(blocks + re.findall(r"`([^`\n]+)`", "".join(texts)))
     assert set(re.findall(r"(?<![\w/.-])imu ([a-z]\w*)", code)) == set(COMMANDS)
     options = [option for command in COMMANDS.values() for option in command.params]
     known = {spelling for option in options for spelling in (*option.opts, *option.secondary_opts)}
@@ -123,14 +143,15 @@ def test_the_readme_names_no_command_and_no_option_that_is_not_there() -> None:
 
 
 @pytest.mark.realtime
-def test_the_readmes_examples_run_in_their_order(tmp_path, monkeypatch) -> None:
+@pytest.mark.parametrize("document", [README, REFERENCE], ids=["README", "reference"])
+def test_the_examples_run_in_their_order(tmp_path, monkeypatch, document) -> None:
     shutil.copytree(RECORDINGS, tmp_path / "recordings")
     table = pd.read_csv(SHORTEST_SAMPLE)
     table[["acc_x", "acc_y", "acc_z"]] /= 9.80665
     table[["gyr_x", "gyr_y", "gyr_z"]] *= 57.29578
     table.to_csv(tmp_path / "my_recording.csv", index=False)
     monkeypatch.chdir(tmp_path)
-    run = [example for example in EXAMPLES if "../shared" not in example]
+    run = [example for example in examples_of(document) if "../shared" not in example]
     assert len(run) >= 9
     for example in run:
         assert imu(*shlex.split(example)[1:]).strip(), example
@@ -196,21 +217,38 @@ def test_the_json_has_the_keys_that_other_programs_rely_on() -> None:
     assert set(shown["totals"]) == {"squat", "hinge", "uncertain"}
 
 
-def test_the_readme_counts_the_evidence() -> None:
-    assert set(re.findall(r"(\d+) (?:physical )?quantities", README)) == {str(len(EVIDENCE))}
+def test_the_tour_counts_the_evidence() -> None:
+    assert set(re.findall(r"(\d+) (?:physical )?quantities", TOUR)) == {str(len(EVIDENCE))}
+
+
+def test_the_python_of_the_readme_runs(tmp_path) -> None:
+    (code,) = [text for kind, text in blocks_of(README) if kind == "python"]
+    code = code.replace('"set_1.svg"', repr(str(tmp_path / "set_1.svg")))
+    exec(code, {})
+    assert (tmp_path / "set_1.svg").stat().st_size > 10_000
 
 
 # --- other documents -------------------------------------------------------------------------------------------------
 
 
-def test_links_and_names_of_files_lead_somewhere() -> None:
-    for document in (ROOT / "README.md", ROOT / "CHANGELOG.md", RECORDINGS / "README.md"):
-        text = document.read_text(encoding="utf-8")
-        for link in re.findall(r"\]\((?!https?:)([^)#]+)", text):
-            assert (document.parent / link).exists(), f"{document}: {link}"
-    named = set(re.findall(r"imu/[a-z_/]+\.\w+", README))
-    assert named
-    assert all((ROOT / name).is_file() for name in named), named
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_and_names_of_files_lead_somewhere(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    for link in re.findall(r"\]\((?!https?:)([^)#]+)", text):
+        assert (document.parent / link).exists(), link
+    folders = "imu|tests|recordings|firmware_protocol"
+    for name in re.findall(rf"(?<![\w/])(?:{folders})/[a-z_/0-9]+\.(?:py|md|sql|json|csv)(?![\w.])", text):
+        assert (ROOT / name).is_file(), name
+
+
+def test_the_readme_is_short_and_the_tour_too() -> None:
+    assert len(README.splitlines()) < 150
+    assert 8 <= len(re.findall(r"^\| \d+ \| \[", TOUR, flags=re.MULTILINE)) <= 10
+
+
+def test_the_citation_names_this_version() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
 
 
 def test_the_changelog_tells_known_gaps() -> None:

@@ -1,7 +1,7 @@
-"""The command line: what a person or another program asks for, and how it is printed.
+"""The command line: `imu` with its commands, and how `replay`, `plot`, `convert` and `evaluate` print.
 
-Commands import what they need in their bodies, for `imu --help` must not wait for NumPy. What can be told in one
-sentence (`ImuError`) goes to standard error with exit code 1; wrong usage is exit code 2, Ctrl-C 130.
+Commands import what they need in their bodies, so that `imu --help` does not wait for NumPy. An `ImuError` is printed
+as one sentence to standard error, with exit code 1; wrong usage is exit code 2, Ctrl-C 130.
 """
 # ruff: noqa: PLC0415  imports stand where they are used
 
@@ -19,24 +19,24 @@ from typer.core import TyperGroup
 from imu.app import live_commands, session_commands
 from imu.app.output import complain, console_for_people, print_object, print_parts, software_version, spell_out
 from imu.errors import ImuError
-from imu.store.home import person, store_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
     from imu.motion.personal import PersonalShift
-    from imu.report.replay import Failed, Replayed
-    from imu.store import SessionStore
+    from imu.report.replay import Failed, Replayed, ReplayOptions
+    from imu.store import SessionStore, StoredSession
 
 IN_FULL = 3
-"""Up to this many recordings are shown in full; more would scroll away, and get a line each."""
+"""Up to this many recordings get a page each; more would scroll away, and get a line each."""
 
 
 class _Commands(TyperGroup):
-    """All commands; whatever ends one of them early is told in one sentence."""
+    """All commands; errors and Ctrl-C end them with one sentence."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command that was asked for."""
+        """Run a command."""
         try:
             return super().invoke(ctx)
         except ImuError as error:
@@ -52,13 +52,21 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # Rich's Markdown takes longer to import than everything else that --help needs
     context_settings={"help_option_names": ["--help", "-h"]},
 )
 
 # The help is plain ASCII, which every terminal can show.
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
-Verbose = Annotated[bool, typer.Option("--reps", "-v", help="Show every repetition and every movement not counted.")]
-Jobs = Annotated[int, typer.Option("--jobs", min=1, metavar="N", help="Processes to work with.")]
+Verbose = Annotated[bool, typer.Option("--reps", "-v", help="Show every repetition and every uncounted movement.")]
+Jobs = Annotated[int, typer.Option("--jobs", min=1, metavar="N", help="Number of processes.")]
+Set = Annotated[int | None, typer.Option("--set", min=1, metavar="N", help="Draw only this set.")]
+AccelerationUnit = Annotated[
+    Literal["m/s2", "g"], typer.Option("--acc-unit", help="Unit of acceleration in the recording.")
+]
+AngularVelocityUnit = Annotated[
+    Literal["rad/s", "deg/s"], typer.Option("--gyr-unit", help="Unit of angular velocity in the recording.")
+]
 
 
 def main() -> None:
@@ -80,10 +88,12 @@ def _choose_person(ctx: typer.Context, name: str | None) -> None:
     if name is None:
         return
     if not name.strip():
-        raise typer.BadParameter("it is empty: say whose data, or leave --person out")
+        raise typer.BadParameter("the name is empty: give a name, or leave --person out")
     before = os.environ.get("IMU_PERSON", "")
     os.environ["IMU_PERSON"] = name
     ctx.call_on_close(lambda: os.environ.update(IMU_PERSON=before))
+    from imu.store.home import person
+
     try:
         person()
     except ImuError as error:
@@ -101,44 +111,39 @@ def _imu(
             "--person",
             metavar="NAME",
             callback=_choose_person,
-            help="Whose data, where several people train: imu --person anna train.",
+            help="Use the data of this person, where several people train: imu --person anna train.",
         ),
     ] = None,
 ) -> None:
-    """Count squats and hip hinges from an inertial sensor worn at the hip, and measure how they were done."""
+    """Count and measure squats and hip hinges with an inertial sensor worn at the hip."""
 
 
 @app.command()
 def replay(
-    paths: Annotated[
-        list[str], typer.Argument(metavar="PATH", help="Recordings, ours or as other apps export them, or folders.")
-    ],
+    paths: Annotated[list[str], typer.Argument(metavar="PATH", help="Recordings, exports of other apps, or folders.")],
     *,
     as_json: AsJson = False,
     verbose: Verbose = False,
     min_reps: Annotated[
-        int, typer.Option("--min-reps", min=1, metavar="N", help="Fewer repetitions than this make no set.")
+        int, typer.Option("--min-reps", min=1, metavar="N", help="Least number of repetitions of a set.")
     ] = 2,
     jobs: Jobs = 1,
-    save: Annotated[bool, typer.Option("--save", help="Keep the sessions, for imu review.")] = False,
+    save: Annotated[bool, typer.Option("--save", help="Store the sessions, for imu review.")] = False,
     learned: Annotated[
-        bool, typer.Option("--learned", help="Count as your corrections taught: see imu learning.")
+        bool, typer.Option("--learned", help="Use what imu learning learned from your corrections.")
     ] = False,
-    acc_unit: Annotated[
-        Literal["m/s2", "g"], typer.Option("--acc-unit", help="Unit of acceleration in the recordings.")
-    ] = "m/s2",
-    gyr_unit: Annotated[
-        Literal["rad/s", "deg/s"], typer.Option("--gyr-unit", help="Unit of angular velocity in the recordings.")
-    ] = "rad/s",
+    plot_folder: Annotated[
+        str | None, typer.Option("--plot", metavar="FOLDER", help="Draw each recording as a PNG in this folder.")
+    ] = None,
+    acc_unit: AccelerationUnit = "m/s2",
+    gyr_unit: AngularVelocityUnit = "rad/s",
 ) -> None:
-    """Count and measure what is in recordings, by the same code as live.
+    """Count and measure repetitions in recordings, with the same code as live.
 
-    Up to three recordings are shown in full, more get one line each.
-    With --reps all are shown in full, with every repetition.
-    With --json there is one line with one object for each, in the order given.
+    Up to three recordings get a page each, more get one line each.
+    --reps adds every repetition. --json prints one JSON object a line for each recording, in the order given.
 
-    Sessions are kept in the folder that the variable IMU_HOME names,
-    or else where this system keeps a person's data.
+    Sessions are stored in the folder that the variable IMU_HOME names, or else in the data folder of this system.
     """
     from contextlib import closing, nullcontext
 
@@ -146,8 +151,8 @@ def replay(
 
     names = names_of_recordings(paths)
     options = ReplayOptions(min_reps, acc_unit, gyr_unit, _personal_shift(learned=learned), hashed=save)
-    kept_in = _open_store() if save else nullcontext()
-    with kept_in as store, closing(replay_all(names, options, jobs)) as results:
+    with _open_store() if save else nullcontext() as store, closing(replay_all(names, options, jobs)) as replays:
+        results = replays if plot_folder is None else _plotted(replays, plot_folder, options)
         if as_json:
             failed = _print_json(results, store)
         elif verbose or len(names) <= IN_FULL:
@@ -158,17 +163,59 @@ def replay(
 
 
 @app.command()
+def plot(
+    source: Annotated[
+        str, typer.Argument(metavar="RECORDING|SESSION", help="A recording, or the number of a session of imu review.")
+    ],
+    *,
+    out: Annotated[
+        str | None,
+        typer.Option("--out", metavar="FILE", help="File to write: .png, .svg or .html. Default: the name with .png."),
+    ] = None,
+    only_set: Set = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
+    acc_unit: AccelerationUnit = "m/s2",
+    gyr_unit: AngularVelocityUnit = "rad/s",
+) -> None:
+    """Draw trunk angle, hip height and hip velocity over time, with repetitions and uncounted movements.
+
+    --set draws the repetitions of one set over each other. A session is drawn with its corrections.
+    """
+    from pathlib import Path
+
+    from imu.report.replay import Failed, ReplayOptions, replay
+    from imu.report.session_plot import draw_session, draw_set, recording_curves, save_figure
+    from imu.report.session_view import view_of_replayed, view_of_stored
+
+    options = ReplayOptions(acceleration_unit=acc_unit, angular_velocity_unit=gyr_unit)
+    if source.isdecimal() and not Path(source).exists():
+        with _open_store() as store:
+            stored = store.load(int(source))
+        recording, view, summary = _recording_of(stored), view_of_stored(stored), stored.summary
+        target = Path(out or f"session_{source}.png")
+    else:
+        replayed = replay(source, options)
+        if isinstance(replayed, Failed):
+            raise ImuError(f"{source}: {replayed.reason}")
+        recording, view, summary = Path(source), view_of_replayed(replayed, None), replayed.summary
+        target = Path(out or _png_name(source))
+    if target.exists() and not force:
+        raise ImuError(f"{target} exists already: name another file with --out, or replace it with --force")
+    curves = recording_curves(recording, summary, options)
+    save_figure(draw_session(curves, view) if only_set is None else draw_set(curves, view, only_set), target)
+    typer.echo(f"{target}: {view.counted}")
+
+
+@app.command()
 def convert(
-    source: Annotated[str, typer.Argument(metavar="IN", help="A recording of any kind that imu replay reads.")],
+    source: Annotated[str, typer.Argument(metavar="IN", help="A recording in any format that imu replay reads.")],
     target: Annotated[str, typer.Argument(metavar="OUT", help="File to write: .csv, .csv.gz or .parquet.")],
     *,
-    force: Annotated[bool, typer.Option("--force", help="Replace OUT if it is there.")] = False,
-    acc_unit: Annotated[Literal["m/s2", "g"], typer.Option("--acc-unit", help="Unit of acceleration in IN.")] = "m/s2",
-    gyr_unit: Annotated[
-        Literal["rad/s", "deg/s"], typer.Option("--gyr-unit", help="Unit of angular velocity in IN.")
-    ] = "rad/s",
+    force: Annotated[bool, typer.Option("--force", help="Replace OUT if it exists.")] = False,
+    acc_unit: AccelerationUnit = "m/s2",
+    gyr_unit: AngularVelocityUnit = "rad/s",
 ) -> None:
-    """Write a recording, whatever app made it, in this program's own format; it replays to the same sets."""
+    """Convert a recording of any app to this program's own format; it replays to the same sets."""
     from pathlib import Path
 
     from imu.recordings.conversion import convert
@@ -180,12 +227,12 @@ def convert(
 @app.command()
 def evaluate(
     path: Annotated[
-        str | None, typer.Argument(metavar="PATH", help="Folder of labelled recordings, or of several such folders.")
+        str | None, typer.Argument(metavar="PATH", help="Folder of labelled recordings, or of several data sets.")
     ] = None,
     *,
-    people: Annotated[str | None, typer.Option("--people", metavar="A,B", help="Only these people.")] = None,
+    people: Annotated[str | None, typer.Option("--people", metavar="A,B", help="Score only these people.")] = None,
     as_json: AsJson = False,
-    baseline: Annotated[bool, typer.Option("--baseline", help="Score two naive scripts too, to compare with.")] = False,
+    baseline: Annotated[bool, typer.Option("--baseline", help="Also score two naive counters.")] = False,
     held_out: Annotated[
         bool, typer.Option("--held-out", help="Count with weights fitted without the person, and without the data set.")
     ] = False,
@@ -196,14 +243,14 @@ def evaluate(
         int | None, typer.Option("--simulated", min=1, metavar="N", help="Also score N simulated sessions.")
     ] = None,
     apart: Annotated[
-        bool, typer.Option("--apart", help="Keep daily movements between the simulated sets, not right beside them.")
+        bool, typer.Option("--apart", help="Simulate daily movements between the sets, not right beside them.")
     ] = False,
     continuous: Annotated[
         bool, typer.Option("--continuous", help="Also score N simulated sessions of touch-and-go sets.")
     ] = False,
     jobs: Jobs = 1,
 ) -> None:
-    """Score the counting against recordings whose truth is known."""
+    """Score the counting against labelled recordings and simulated sessions."""
     if path is None and not simulated:
         raise typer.BadParameter("give a folder, or --simulated N, or both", param_hint="PATH")
     if path is None and (people or held_out or joined):
@@ -280,18 +327,75 @@ def _print_lines(results: Iterable[Replayed | Failed], store: SessionStore | Non
     return failed
 
 
+# --- plots -----------------------------------------------------------------------------------------------------------
+
+
+def _plotted(results: Iterable[Replayed | Failed], folder: str, options: ReplayOptions) -> Iterator[Replayed | Failed]:
+    """Draw each recording, then pass its result on."""
+    from pathlib import Path
+
+    from imu.report.replay import Failed
+    from imu.report.session_plot import draw_session, recording_curves, save_figure
+    from imu.report.session_view import view_of_replayed
+
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ImuError(f"{folder} cannot be made ({error.strerror}): name another folder with --plot") from error
+    drawn: set[Path] = set()
+    for result in results:
+        if not isinstance(result, Failed):
+            target = Path(folder, _png_name(result.name))
+            number = 1
+            while target in drawn:  # two recordings of the same name in two folders
+                number += 1
+                target = Path(folder, f"{number}_{_png_name(result.name)}")
+            drawn.add(target)
+            curves = recording_curves(Path(result.name), result.summary, options)
+            save_figure(draw_session(curves, view_of_replayed(result, None)), target)
+        yield result
+
+
+def _png_name(recording: str) -> str:
+    from pathlib import Path
+
+    name = Path(recording).resolve().name
+    for suffix in (".gz", ".csv", ".parquet", ".mcap", ".zip", ".json", ".tsv"):
+        name = name.removesuffix(suffix)
+    return f"{name}.png"
+
+
+def _recording_of(stored: StoredSession) -> Path:
+    """Return where the recording of a session is: in our own folder, or at its place when it was stored."""
+    from pathlib import Path
+
+    from imu.store import hash_of
+    from imu.store.home import recordings_folder
+    from imu.store.recordings import find_recording
+
+    ours = find_recording(stored.source, stored.content_hash, recordings_folder())
+    if ours is not None:
+        return ours
+    path = Path(stored.source)
+    if not path.exists() or hash_of(path) != stored.content_hash:
+        raise ImuError(f"the recording of session {stored.id} is no longer at {stored.source}, so it cannot be drawn")
+    return path
+
+
 # --- the store -------------------------------------------------------------------------------------------------------
 
 
 def _open_store() -> SessionStore:
     from imu.store import SessionStore
+    from imu.store.home import store_path
 
     return SessionStore.open(store_path())
 
 
 def _personal_shift(*, learned: bool) -> PersonalShift:
-    """Return what was learnt of the person, if that is wanted."""
+    """Return the shifts learned from the person's corrections, or none."""
     from imu.motion.personal import PersonalShift
+    from imu.store.home import store_path
 
     if not learned or not store_path().exists():
         return PersonalShift()
@@ -300,7 +404,7 @@ def _personal_shift(*, learned: bool) -> PersonalShift:
 
 
 def _keep(replayed: Replayed, store: SessionStore | None) -> int | None:
-    """Keep a session if it was asked for; return its number."""
+    """Store a session if there is a store; return its number."""
     if store is None:
         return None
     from imu.report.replay import keep_replayed

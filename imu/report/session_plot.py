@@ -10,7 +10,6 @@ Drawing uses Matplotlib (extra ``plots``), which is imported when something is d
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +20,11 @@ import numpy as np
 from imu.errors import ExtraMissing, ImuError
 from imu.motion.judge import Decision
 from imu.motion.pattern import Pattern
+from imu.recordings.recording import open_recording
 from imu.report.curves import angle_curve
-from imu.report.words import printable
+from imu.report.replay import ReplayOptions
+from imu.report.session_view import SessionView
+from imu.report.words import number_of, printable
 from imu.samples import Array, ImuBlock
 from imu.session import Session, SessionSummary
 
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
 COLOURS = {Pattern.SQUAT: "#2b7bd3", Pattern.HINGE: "#c9621a", Pattern.UNCERTAIN: "#7d8790"}
 """At least 3 to 1 on white; each pattern has a marker of its own too."""
 MARKERS = {Pattern.SQUAT: "o", Pattern.HINGE: "^", Pattern.UNCERTAIN: "s"}
+_GREY = "#9aa2a9"
+MOST_REASONS = 20
+"""More reasons in one drawing would run into each other."""
 SUFFIXES = (".png", ".svg", ".html")
 """Files that a drawing can be saved as."""
 _PANELS = ("trunk angle, °", "hip height, m", "hip velocity, m/s")
@@ -66,24 +71,17 @@ class MotionCurves:
         return MotionCurves(*(curve[first:end] for curve in curves))
 
 
-@dataclass(frozen=True, slots=True)
-class DrawnRepetition:
-    """One repetition as a drawing marks it, and the number of its set."""
+def recording_curves(path: Path, summary: SessionSummary, options: ReplayOptions) -> MotionCurves:
+    """Return the curves of a recording that was counted with these options.
 
-    set_number: int
-    start_s: float
-    bottom_s: float
-    end_s: float
-    pattern: Pattern
-
-
-@dataclass(frozen=True, slots=True)
-class DrawnSession:
-    """What a drawing marks: repetitions that count, and movements that do not, with the reason."""
-
-    title: str
-    repetitions: tuple[DrawnRepetition, ...]
-    rejected: tuple[tuple[float, float, str], ...]
+    Raises
+    ------
+    ImuError
+        If it cannot be read.
+    """
+    acceleration, angular_velocity = options.acceleration_unit, options.angular_velocity_unit
+    recording = open_recording(path, acceleration_unit=acceleration, angular_velocity_unit=angular_velocity)
+    return motion_curves(recording.blocks, summary)
 
 
 def motion_curves(blocks: Callable[[], Iterable[ImuBlock]], summary: SessionSummary) -> MotionCurves:
@@ -106,7 +104,9 @@ def motion_curves(blocks: Callable[[], Iterable[ImuBlock]], summary: SessionSumm
     session.finish()
     angle_rad = overall.angle_rad.copy()
     height_m, velocity_m_s = (np.full(len(angle_rad), np.nan) for _ in range(2))
-    for decision in sorted(decisions, key=lambda one: one.verdict is not None):  # the curve of a verdict stands
+    for decision in decisions:
+        if decision.verdict is None:  # too small to be mentioned
+            continue
         figures = decision.figures
         steps = slice(figures.start, figures.end + 1)
         first = int(np.searchsorted(overall.time_s, figures.time_s[figures.start] - 1e-3))
@@ -120,7 +120,7 @@ def motion_curves(blocks: Callable[[], Iterable[ImuBlock]], summary: SessionSumm
 # --- drawing ---------------------------------------------------------------------------------------------------------
 
 
-def draw_session(curves: MotionCurves, session: DrawnSession) -> Figure:
+def draw_session(curves: MotionCurves, view: SessionView) -> Figure:
     """Draw angle, height and velocity over time, with repetitions and uncounted movements marked.
 
     Raises
@@ -128,31 +128,40 @@ def draw_session(curves: MotionCurves, session: DrawnSession) -> Figure:
     ExtraMissing
         If Matplotlib is not installed.
     """
-    figure, panels = _figure(session.title, width=max(8.0, min(24.0, len(curves.time_s) / 20 / 8)))
+    repetitions = view.repetitions
+    figure, panels = _figure(view.recording, width=max(8.0, min(24.0, len(curves.time_s) / 20 / 8)))
     values = (np.degrees(curves.trunk_angle_rad), curves.hip_height_m, curves.hip_velocity_m_s)
     for panel, value in zip(panels, values, strict=True):
         panel.plot(curves.time_s, value, color="#333333", linewidth=0.9)
-        for start_s, end_s, _ in session.rejected:
-            panel.axvspan(start_s, end_s, facecolor="none", edgecolor="#9aa2a9", hatch="///", linewidth=0, alpha=0.6)
-        for one in session.repetitions:
+        for movement in view.rejected:
+            style: dict[str, Any] = {"facecolor": "none", "edgecolor": _GREY, "hatch": "///", "alpha": 0.6}
+            panel.axvspan(movement.start_s, movement.end_s, linewidth=0, **style)
+        for one in repetitions:
             panel.axvspan(one.start_s, one.end_s, color=COLOURS[one.pattern], alpha=0.16, linewidth=0)
     for pattern, colour in COLOURS.items():
-        bottoms = [one.bottom_s for one in session.repetitions if one.pattern is pattern]
-        if bottoms:
-            height = np.interp(bottoms, curves.time_s, values[0])
-            label = f"{len(bottoms)} × {pattern}"
-            panels[0].plot(bottoms, height, MARKERS[pattern], color=colour, markersize=5, label=label)
-    if session.rejected:
-        panels[0].plot([], [], color="#9aa2a9", linewidth=6, alpha=0.6, label=f"{len(session.rejected)} not counted")
-    _label_rejected(panels[0], session.rejected)
-    if panels[0].get_legend_handles_labels()[1]:
-        panels[0].legend(loc="upper right", fontsize="small", ncols=4, frameon=False)
+        middles = [one.middle_s for one in repetitions if one.pattern is pattern]
+        if middles:
+            angles = np.interp(middles, curves.time_s, values[0]) if len(curves.time_s) else np.zeros(len(middles))
+            label = f"{len(middles)} × {pattern}"
+            panels[0].plot(middles, angles, MARKERS[pattern], color=colour, markersize=5, label=label)
+    if view.rejected:
+        label = f"{len(view.rejected)} not counted"
+        panels[0].plot([], [], color=_GREY, linewidth=6, alpha=0.6, label=label)
+    for movement in view.rejected[:MOST_REASONS]:
+        middle_s = (movement.start_s + movement.end_s) / 2
+        place: dict[str, Any] = {"rotation": 90, "ha": "center", "va": "bottom", "fontsize": "x-small"}
+        coordinates = panels[0].get_xaxis_transform()
+        panels[0].text(middle_s, 0.02, printable(movement.reason), transform=coordinates, color="#5d666e", **place)
+    if repetitions or view.rejected:
+        panels[0].legend(
+            loc="lower right", bbox_to_anchor=(1, 1), fontsize="small", ncols=4, frameon=False, borderpad=0
+        )
     panels[-1].set_xlabel("time, s")
     return figure
 
 
-def draw_set(curves: MotionCurves, session: DrawnSession, set_number: int) -> Figure:
-    """Draw the repetitions of one set over each other, from the start of each.
+def draw_set(curves: MotionCurves, view: SessionView, number: int) -> Figure:
+    """Draw the repetitions of one set over each other, each from its start.
 
     Raises
     ------
@@ -161,20 +170,19 @@ def draw_set(curves: MotionCurves, session: DrawnSession, set_number: int) -> Fi
     ExtraMissing
         If Matplotlib is not installed.
     """
-    repetitions = [one for one in session.repetitions if one.set_number == set_number]
-    if not repetitions:
-        most = max((one.set_number for one in session.repetitions), default=0)
-        raise ImuError(f"there is no set {set_number}: this recording has {most} set{'' if most == 1 else 's'}")
-    figure, panels = _figure(f"{session.title}, set {set_number}", width=7.0)
-    for number, one in enumerate(repetitions, 1):
+    if not 1 <= number <= len(view.sets):
+        raise ImuError(f"there is no set {number}: this session has {number_of(len(view.sets), 'set')}")
+    repetitions = view.sets[number - 1].repetitions
+    figure, panels = _figure(f"{view.recording}, set {number}", width=7.0)
+    for position, one in enumerate(repetitions, 1):
         part = curves.between(one.start_s, one.end_s)
-        shade = 0.35 + 0.65 * number / len(repetitions)
-        style: dict[str, Any] = {"color": COLOURS[one.pattern], "alpha": shade, "linewidth": 1.2}
+        style: dict[str, Any] = {"color": COLOURS[one.pattern], "linewidth": 1.2}
+        style["alpha"] = 0.35 + 0.65 * position / len(repetitions)
         values = (np.degrees(part.trunk_angle_rad), part.hip_height_m, part.hip_velocity_m_s)
         for panel, value in zip(panels, values, strict=True):
-            label = f"{number} {one.pattern}" if panel is panels[0] else None
+            label = f"{position} {one.pattern}" if panel is panels[0] else None
             panel.plot(part.time_s - one.start_s, value, label=label, **style)
-    panels[0].legend(loc="upper right", fontsize="small", ncols=math.ceil(len(repetitions) / 5), frameon=False)
+    _add_legend(panels[0])
     panels[-1].set_xlabel("time since the start of the repetition, s")
     return figure
 
@@ -212,7 +220,7 @@ def _figure(title: str, width: float) -> tuple[Figure, Sequence[Axes]]:
         raise ExtraMissing('drawing needs Matplotlib: python -m pip install "imu-training[plots]"') from error
     figure = Figure(figsize=(width, 6.0), layout="constrained")
     panels: Sequence[Axes] = figure.subplots(3, 1, sharex=True)
-    figure.suptitle(printable(title), fontsize="medium", parse_math=False)
+    panels[0].set_title(printable(title), fontsize="small", loc="left", parse_math=False)
     for panel, label in zip(panels, _PANELS, strict=True):
         panel.set_ylabel(label)
         panel.grid(visible=True, linewidth=0.4, alpha=0.6)
@@ -220,15 +228,6 @@ def _figure(title: str, width: float) -> tuple[Figure, Sequence[Axes]]:
     return figure, panels
 
 
-def _label_rejected(panel: Axes, rejected: Sequence[tuple[float, float, str]]) -> None:
-    for start_s, end_s, reason in rejected[:20]:  # more would run into each other
-        panel.annotate(
-            reason,
-            ((start_s + end_s) / 2, 0.02),
-            xycoords=("data", "axes fraction"),
-            rotation=90,
-            fontsize="x-small",
-            color="#5d666e",
-            ha="center",
-            va="bottom",
-        )
+def _add_legend(panel: Axes) -> None:
+    """Put the legend above the panel, right of the title."""
+    panel.legend(loc="lower right", bbox_to_anchor=(1, 1), fontsize="small", ncols=8, frameon=False, borderpad=0)
