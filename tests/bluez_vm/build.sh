@@ -6,6 +6,7 @@
 #
 # As root, on amd64, with Debian's mirror and PyPI in reach. On this computer no module is loaded and nothing is mounted.
 set -euo pipefail
+unset PYTHONPYCACHEPREFIX # the guest's bytecode lies beside its source
 exec 3>&1 1>&2 # on standard output only the folder
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 project=$here/../../pyproject.toml

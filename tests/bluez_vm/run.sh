@@ -6,6 +6,7 @@
 #
 # LIMIT_S is how long it may take. QEMU emulates the processor: KVM is not asked for, as computers in the cloud lack it.
 set -euo pipefail
+unset PYTHONPYCACHEPREFIX # the guest's bytecode lies beside its source
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 repository=$here/../..
 vm=$("$here/build.sh")
