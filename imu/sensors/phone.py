@@ -1,6 +1,6 @@
 """A phone in the browser: numbered `devicemotion` events, their own clock, and axes that are settled by kinematics.
 
-The page (:mod:`imu.app.web`) sends each event with `event.timeStamp` and a running number, keeps the last minute, and
+The page (:mod:`imu.phone`) sends each event with `event.timeStamp` and a running number, keeps the last minute, and
 sends again what this driver asks for after a lost connection. Bytes, all little-endian:
 
 - ``batch``, from the page: page number (uint32, random for each load of the page), number of the first sample (uint32),
@@ -10,6 +10,7 @@ sends again what this driver asks for after a lost connection. Bytes, all little
   and the browser's name in UTF-8.
 - ``have``, to the page: page number and the number of the next sample wanted (two uint32). The page forgets what comes
   before it.
+- ``settled``, to the page: the axes are known, the phone may go into the waistband.
 
 Browsers differ in the signs of the acceleration and in the assignment of alpha, beta and gamma to axes, and the
 browser's name does not settle which. Kinematics does: while the phone turns, the direction of gravity in its frame
@@ -43,7 +44,7 @@ from imu.sensors.conversation import (
 )
 from imu.sensors.driver import RAD_S_PER_DPS, text_of
 
-BATCH, HELLO, HAVE = "batch", "hello", "have"
+BATCH, HELLO, HAVE, SETTLED = "batch", "hello", "have", "settled"
 """What the messages are, in place of the UUID of a characteristic."""
 
 HEAD = struct.Struct("<II")
@@ -178,7 +179,8 @@ class PhoneDriver:
         if message.characteristic == HELLO:
             self._browser = text_of(message.payload[HEAD.size :])[:200]
             notices = self._turn_to(page)
-            return Reply(actions=(self._have(page),), notices=notices)
+            settled = () if self._axes is None else (Write(SETTLED, b"", with_response=False),)
+            return Reply(actions=(self._have(page), *settled), notices=notices)
         samples = _decoded(message.payload[HEAD.size :])
         if samples is None:
             return Reply(notices=(Malformed(len(message.payload), "no whole number of samples in the order of time"),))
@@ -188,7 +190,7 @@ class PhoneDriver:
         new = samples[max(0, self._next - first) :]
         self._next = max(self._next, first + len(samples))
         reply = self._use(new, message.received_s) if len(new) else Reply()
-        return Reply(reply.blocks, (self._have(page),), notices + reply.notices)
+        return Reply(reply.blocks, (self._have(page), *reply.actions), notices + reply.notices)
 
     def stop(self) -> tuple[Action, ...]:
         """Return no actions: the page's server closes the connection."""
@@ -229,7 +231,8 @@ class PhoneDriver:
             return self._refuse(TOO_SLOW)
         blocks = tuple(self._block(*part) for part in self._waiting)
         self._waiting = []
-        return Reply(blocks, (), (Identified("", TITLE, self._browser, rate_hz, (1.0, 1.0)),))
+        settled = Write(SETTLED, b"", with_response=False)
+        return Reply(blocks, (settled,), (Identified("", TITLE, self._browser, rate_hz, (1.0, 1.0)),))
 
     def _block(self, samples: Array, received_s: float) -> ImuBlock:
         if self._axes is None:
