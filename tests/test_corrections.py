@@ -216,7 +216,7 @@ def test_impossible_corrections_cannot_be_made(impossible):
 # --- Any corrections at all ------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(measured=trained_sessions(), log=st.lists(any_corrections, max_size=12))
 def test_no_movement_is_lost_or_invented(measured, log):
     session = apply_corrections(measured, log)
@@ -235,7 +235,7 @@ def test_no_movement_is_lost_or_invented(measured, log):
     assert invented <= sum(isinstance(one, AddRepetition) for one in log)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(measured=trained_sessions(), log=st.lists(any_corrections, max_size=6), last=any_corrections)
 def test_what_is_not_applied_changes_nothing(measured, log, last):
     before, after = apply_corrections(measured, log), apply_corrections(measured, [*log, last])
@@ -244,7 +244,7 @@ def test_what_is_not_applied_changes_nothing(measured, log, last):
         assert replace(after, log=before.log) == before
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(measured=trained_sessions(), data=st.data())
 def test_entries_for_different_repetitions_can_be_made_in_any_order(measured, data):
     middles = [one.bottom_s for one_set in measured.sets for one in one_set.repetitions]
@@ -259,7 +259,7 @@ def test_entries_for_different_repetitions_can_be_made_in_any_order(measured, da
     assert sorted(gone.start_s for gone in one.deleted) == sorted(gone.start_s for gone in other.deleted)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(
     measured=trained_sessions(),
     time_s=correction_times,
@@ -274,13 +274,13 @@ def test_the_last_entry_of_a_kind_is_the_one_that_holds(measured, time_s, scope,
     assert apply_corrections(measured, log).sets == apply_corrections(measured, log[1:]).sets
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(correction=any_corrections)
 def test_a_correction_comes_back_from_json(correction):
     assert from_object(json.loads(json.dumps(to_object(correction)))) == correction
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(
     found=st.dictionaries(
         st.sampled_from(["kind", "time_s", "later_s", "start_s", "end_s", "pattern", "scope", "load_kg", "note", "x"]),

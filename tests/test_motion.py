@@ -368,7 +368,7 @@ def test_phases_are_in_order_and_meet_the_truth() -> None:
 # -- signals
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(flags=st.lists(st.booleans(), min_size=1, max_size=50), before=st.integers(0, 5))
 def test_run_lengths_count_what_a_loop_counts(flags: list[bool], before: int) -> None:
     run, expected = before, []
@@ -446,7 +446,7 @@ def test_log_odds_rise_with_each_rad_of_lean() -> None:
     assert PATTERN.log_odds_per_rad(0.7) == pytest.approx((further - here) / step, rel=1e-3)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(bias=st.floats(-1e4, 1e4), peak=st.floats(0, 2), drop=st.floats(0, 1))
 def test_confidence_is_a_probability_and_uncertain_means_close(bias: float, peak: float, drop: float) -> None:
     pattern, confidence = classify_pattern(hinge_log_odds(figures_of(peak, drop), replace(PATTERN, bias=bias)))

@@ -231,7 +231,7 @@ def test_activity_without_an_ending_is_reported_once_it_is_over() -> None:
     assert activities[0].seen_s > activities[0].end_s + 1.0
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(seed=st.integers(0, 10**6), at=cuts)
 def test_decoding_is_the_same_in_any_cutting(seed: int, at: list[int]) -> None:
     rng = np.random.default_rng(seed)

@@ -374,7 +374,7 @@ def test_a_store_cut_short_or_overwritten_gives_one_sentence(path):
         assert path.read_bytes() == damaged
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.floats(0, 1, exclude_max=True), value=st.binary(min_size=1, max_size=40))
 def test_any_damage_gives_an_answer_or_one_sentence(tmp_path, place, value):
     path = tmp_path / "sessions.db"

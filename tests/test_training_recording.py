@@ -284,7 +284,7 @@ def damages(draw: st.DrawFn) -> list[tuple[str, float, bytes]]:
     return draw(st.lists(st.tuples(kinds, st.floats(0, 1), st.binary(min_size=1, max_size=200)), max_size=4))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 @given(damage=damages())
 def test_any_damage_gives_no_wrong_message_and_no_other_error(tmp_path_factory, damage):
     folder = tmp_path_factory.getbasetemp() / "shared"

@@ -110,7 +110,7 @@ def test_a_clock_set_anew_begins_a_new_line(stamps: StampFormat, samples: int, r
     is_last=st.booleans(),
     is_exact=st.booleans(),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_any_stamps_give_rising_times(stamps: list[tuple[int, int]], is_last: bool, is_exact: bool) -> None:
     clock = PacketClock(StampFormat(32, 1e-3, is_last, 30, is_exact), 100.0)
     last_s = -np.inf
@@ -222,7 +222,7 @@ def test_a_pause_in_the_beginning_does_not_spoil_the_rate(began_s: float, is_mad
 
 
 @given(came=st.lists(st.tuples(st.integers(0, 30), st.floats(0, 3)), max_size=60))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_any_arrivals_give_rising_times_and_every_row(came: list[tuple[int, float]]) -> None:
     moments = 1000.0 + np.cumsum([wait_s for _, wait_s in came])
     out = timed(ArrivalClock(100.0), [(n, float(at_s)) for (n, _), at_s in zip(came, moments, strict=True)])
