@@ -208,8 +208,9 @@ def test_reading_in_pieces_gives_the_same(
     assert (pieces.rows, pieces.rows_sorted, pieces.rows_unreadable) == (600, 10, 1)
     assert pieces.first_unreadable == whole.first_unreadable == "time_s in data row 401 is empty"
     for _ in range(2):  # an opened recording is read again each time
+        block = pieces.block
         for name in ("device_time_s", "acceleration_m_s2", "angular_velocity_rad_s"):
-            np.testing.assert_array_equal(getattr(pieces.block, name), getattr(whole.block, name))
+            np.testing.assert_array_equal(getattr(block, name), getattr(whole.block, name))
 
 
 def test_recordings_joined_at_the_edge_of_a_piece(tmp_path: Path, good: str, monkeypatch: pytest.MonkeyPatch) -> None:
