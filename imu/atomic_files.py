@@ -1,35 +1,42 @@
-"""Files that are there whole or not at all, and that never replace another one by accident.
+"""Write files completely or not at all, and never replace another file by accident.
 
-The content goes to a temporary file beside the wanted one first, reaches the disk, and then takes its place in one
-step.
+The content goes to a temporary file beside the wanted one, reaches the disk, and is then put in its place in one step.
+A killed program leaves its temporary file behind; `sweep` removes such leftovers.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import secrets
+import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from imu.errors import FileThere, NotWritten
 
+LEFTOVER_AGE_S = 3600.0
+"""A temporary file or folder that was not written to for an hour is a leftover: no write takes that long."""
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.part(\.db)?")
+
 
 @contextmanager
 def new_file(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
-    """Provide a temporary path to write to; at the end it becomes `path`, and an error leaves nothing of it.
+    """Give a temporary path to write to; at the end it becomes `path`, and on an error it is removed.
 
     Parameters
     ----------
     path : Path
-        The wanted file. Its folder is made if it does not exist.
+        The wanted file. Its folder is created if it does not exist.
     overwrite : bool
         Whether it may replace an existing file.
 
     Raises
     ------
     FileThere
-        If there is a file and it must not be replaced: checked before anything is written, and again at the end.
+        If the file exists and must not be replaced. This is checked before anything is written, and again at the end.
     NotWritten
         If it cannot be written.
     """
@@ -40,6 +47,7 @@ def new_file(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise _cannot(path, error) from error
+    sweep(path.parent)
     try:
         yield temporary
         _reach_disk(temporary)
@@ -54,9 +62,30 @@ def new_file(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
 
 
 def write_bytes(path: Path, content: bytes, *, overwrite: bool = False) -> None:
-    """Write a small file in one go; raises as `new_file` does."""
+    """Write a small file in one step; it raises what `new_file` raises."""
     with new_file(path, overwrite=overwrite) as temporary:
         temporary.write_bytes(content)
+
+
+def sweep(folder: Path, unpacked: str | None = None) -> None:
+    """Remove the leftovers of killed writes from a folder, but nothing younger than `LEFTOVER_AGE_S`.
+
+    Parameters
+    ----------
+    folder : Path
+        Need not exist.
+    unpacked : str or None
+        Beginning of the names of temporary folders, which are removed too.
+    """
+    with suppress(OSError):  # what cannot be removed stays; the next sweep tries again
+        for entry in os.scandir(folder):
+            is_folder = unpacked is not None and entry.name.startswith(unpacked) and entry.is_dir(follow_symlinks=False)
+            is_file = _TEMPORARY.fullmatch(entry.name) is not None and entry.is_file(follow_symlinks=False)
+            if (is_folder or is_file) and time.time() - entry.stat().st_mtime > LEFTOVER_AGE_S:
+                if is_folder:
+                    shutil.rmtree(entry.path, ignore_errors=True)
+                else:
+                    Path(entry.path).unlink()
 
 
 def _reach_disk(path: Path) -> None:
@@ -65,7 +94,7 @@ def _reach_disk(path: Path) -> None:
 
 
 def _put_in_place(temporary: Path, path: Path, *, overwrite: bool) -> None:
-    """Rename; without `overwrite` in a way that fails if another program has made the file meanwhile."""
+    """Rename; without `overwrite` in a way that fails if another program has created the file meanwhile."""
     if overwrite:
         temporary.replace(path)
     elif os.name == "nt":
@@ -82,10 +111,9 @@ def _put_in_place(temporary: Path, path: Path, *, overwrite: bool) -> None:
 
 
 def _cannot(path: Path, error: OSError) -> NotWritten:
-    return NotWritten(
-        f"{path} cannot be written ({error.strerror or error}); free some space there or name another place"
-    )
+    why = error.strerror or error
+    return NotWritten(f"{path} cannot be written ({why}); free some space there or name another place")
 
 
 def _there(path: Path) -> FileThere:
-    return FileThere(f"{path} is there already and was left alone; name another place, or say --force")
+    return FileThere(f"{path} exists already and was left alone; name another file, or use --force")

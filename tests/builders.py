@@ -64,7 +64,7 @@ from imu.store import (
     SessionStore,
     SplitSet,
     WriteNote,
-    migrations,
+    database,
 )
 
 # --- a session as it is stored ----------------------------------------------------------------------------------------
@@ -155,7 +155,7 @@ def contents(path):
 
 def in_memory():
     connection = sqlite3.connect(":memory:", isolation_level=None)
-    migrations.migrate(connection, Path("memory"))
+    database.create_or_check(connection, Path("memory"))
     connection.execute("PRAGMA foreign_keys = ON")
     return SessionStore(Path("memory"), connection)
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import sqlite3
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -50,11 +49,10 @@ from imu.store import (
     SplitSet,
     WriteNote,
     apply_corrections,
-    migrations,
 )
-from imu.store.applying import REST_BETWEEN_SETS_S
+from imu.store.corrected_session import REST_BETWEEN_SETS_S
 from imu.store.corrections import KINDS, from_object, to_object
-from imu.store.recordings import RecordingNotDeleted, hash_of
+from imu.store.recording_files import RecordingNotDeleted, hash_of
 
 ALONE = RejectedMovement(60.0, 62.3, "alone", repetition(HINGE, 60.0))
 SAT = RejectedMovement(80.0, 84.0, "sat down")
@@ -211,6 +209,13 @@ def test_splitting_copies_what_was_entered():
 def test_impossible_corrections_cannot_be_made(impossible):
     with pytest.raises(ValueError, match=r"finite|lasts|mixed|order of time|load is|letters"):
         impossible()
+
+
+def test_a_long_text_is_refused_in_a_short_sentence():
+    for make in (lambda text: WriteNote(1.0, text), lambda text: NameExercise(1.0, text)):
+        with pytest.raises(ValueError, match=r"aaa'\.\.\. \(100000 letters\)$") as refused:
+            make("a" * 100_000)
+        assert len(str(refused.value)) < 200
 
 
 # --- Any corrections at all ------------------------------------------------------------------------------------------
@@ -447,21 +452,6 @@ def test_what_other_tools_read_has_the_corrections(store, path):
         *((3, number, "hinge", None, 0) for number in (1, 2, 3)),
         (3, 4, "hinge", None, 1),
     ]
-
-
-def test_a_store_of_the_first_version_is_brought_up_to_date(path):
-    dump = Path(__file__).with_name("data") / "store_version_1.sql"
-    connection = sqlite3.connect(path)
-    connection.executescript(dump.read_text(encoding="utf-8"))
-    connection.execute(f"PRAGMA application_id = {migrations.APPLICATION_ID}")
-    connection.execute("PRAGMA user_version = 1")
-    connection.close()
-    with SessionStore.open(path) as store:
-        assert [(line.id, line.sets, line.squats, line.hinges) for line in store.list()] == [(1, 3, 6, 5), (2, 1, 0, 3)]
-        assert store.load(2).summary == summary([HINGE] * 3)
-        store.correct(2, ChangePattern(1.0, SQUAT, Scope.SET), made_at=NOW)
-        assert store.balance(28, NOW).hinges == 5
-        assert keep(store, number=3) == 4  # number 3 was deleted
 
 
 def test_a_correction_that_cannot_be_read_gives_one_sentence(store, path):

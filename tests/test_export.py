@@ -1,6 +1,7 @@
 """Exports read back by others: CSV, Parquet, FIT, the HTML page; backup and restore; files whole or not at all."""
 
 import csv
+import hashlib
 import json
 import re
 import shutil
@@ -9,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import zipfile
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
@@ -34,10 +36,11 @@ from builders import (
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from imu.app.export import BackupDamaged, FileThere, Format, NotWritten, export_sessions, restore_backup, write_backup
+from imu.app.export import Format, export_sessions
 from imu.app.export import tables as rows_module
 from imu.app.export.fit_file import fit_file
-from imu.atomic_files import new_file
+from imu.atomic_files import FileThere, NotWritten, new_file
+from imu.errors import ExtraMissing
 from imu.motion.repetitions import RejectedMovement
 from imu.report.html_report import POLICY, html_report
 from imu.report.objects import stored_object
@@ -53,6 +56,7 @@ from imu.store import (
     WriteNote,
 )
 from imu.store import backup as backup_module
+from imu.store.backup import BackupDamaged, restore_backup, write_backup
 
 TRAINED = summary(
     [SQUAT] * 4,
@@ -191,7 +195,7 @@ def test_a_correction_that_is_not_applied_is_told(stored, store):
 
 
 def read_fit(content, name):
-    """Read messages with a reader that is not Garmin's; every checksum and definition is checked."""
+    """Read messages with a reader of another maker; every checksum and definition is checked."""
     strict = {"check_crc": fitdecode.CrcCheck.RAISE, "error_handling": fitdecode.ErrorHandling.RAISE}
     with fitdecode.FitReader(content, **strict) as reader:
         return [
@@ -297,6 +301,19 @@ def test_several_sessions_are_a_folder_of_fit_files(stored, store, tmp_path):
     assert written[1].read_bytes() == before
 
 
+def test_several_sessions_do_not_go_into_one_fit_file(stored, store, tmp_path):
+    other = store.load(keep(store, TRAINED, 2))
+    with pytest.raises(NotWritten, match=r"holds one session and there are 2; name a folder, such as two$"):
+        export_sessions([stored, other], Format.FIT, tmp_path / "two.fit", made_at=NOW)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_fit_without_its_library_names_the_command(stored, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "imu.app.export.fit_file", None)
+    with pytest.raises(ExtraMissing, match=r"python -m pip install"):
+        export(stored, Format.FIT, tmp_path / "a.fit")
+
+
 # --- The page --------------------------------------------------------------------------------------------------------
 
 
@@ -396,7 +413,7 @@ def names_in(folder):
 def test_no_file_is_overwritten_by_accident(stored, tmp_path, form):
     path = tmp_path / f"a.{form}"
     path.write_bytes(b"precious")
-    with pytest.raises(FileThere, match=r"is there already and was left alone; name another place, or say --force"):
+    with pytest.raises(FileThere, match=r"exists already and was left alone; name another file, or use --force"):
         export(stored, form, path)
     assert (path.read_bytes(), names_in(tmp_path)) == (b"precious", [path.name])
     export_sessions([stored], form, path, made_at=NOW, overwrite=True)
@@ -573,7 +590,7 @@ def test_a_restore_that_is_killed_leaves_a_whole_store_and_loses_nothing(home, z
         import os, signal, sys
         from datetime import UTC, datetime
         from pathlib import Path
-        from imu.app.export import restore_backup
+        from imu.store.backup import restore_backup
         steps = iter(range(9))
         def killing(real):
             def act(self, target):
@@ -607,11 +624,18 @@ def manifest_with(files, /, **changes):
 
 def named(files, name, content=b"evil"):
     """Put a file in, with its entry in the manifest."""
-    import hashlib
-
     entry = {"name": name, "size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
     files[name] = content
-    manifest_with(files, files=[*json.loads(files["manifest.json"])["files"], entry])
+    others = [one for one in json.loads(files["manifest.json"])["files"] if one["name"] != name]
+    manifest_with(files, files=[*others, entry])
+
+
+def with_store(files, sql):
+    """Run a statement in the store of a backup, and put the result in with the right hash."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        connection.deserialize(files["sessions.db"])
+        connection.execute(sql)
+        named(files, "sessions.db", connection.serialize())
 
 
 @pytest.mark.parametrize(
@@ -628,6 +652,10 @@ def named(files, name, content=b"evil"):
         lambda files: files.update({"manifest.json": b"\xff"}),
         lambda files: manifest_with(files, format="photos"),
         lambda files: manifest_with(files, version=2),
+        lambda files: manifest_with(files, version=float("inf")),
+        lambda files: manifest_with(files, version=float("nan")),
+        lambda files: manifest_with(files, files=[{"name": "sessions.db", "size": float("inf"), "sha256": ""}]),
+        lambda files: files.update({"manifest.json": b"[" * 100_000}),
         lambda files: manifest_with(files, files=[]),
         lambda files: named(files, "../outside"),
         lambda files: named(files, "recordings/../../outside"),
@@ -636,6 +664,10 @@ def named(files, name, content=b"evil"):
         lambda files: named(files, "C:/outside"),
         lambda files: named(files, "config.ini"),
         lambda files: (files.pop("sessions.db"), named(files, "sessions.db", b"no store")),
+        lambda files: with_store(files, "CREATE TRIGGER t AFTER INSERT ON repetition BEGIN DELETE FROM gap; END"),
+        lambda files: with_store(files, "UPDATE session SET duration_s = 9e999"),
+        lambda files: with_store(files, "UPDATE correction SET what = '{}'"),
+        lambda files: with_store(files, "PRAGMA user_version = 4"),
     ],
 )
 def test_a_damaged_or_foreign_backup_is_refused_before_anything_is_touched(home, zipped, damage, tmp_path):
@@ -654,9 +686,14 @@ def test_a_file_that_is_no_backup(tmp_path, content):
     (tmp_path / "x.zip").write_bytes(content)
     with pytest.raises(BackupDamaged, match=r"x\.zip is damaged or no backup"):
         restore_backup(tmp_path / "x.zip", tmp_path / "new", now=NOW)
-    with pytest.raises(BackupDamaged, match="is not there"):
+    with pytest.raises(BackupDamaged, match="does not exist; name the file"):
         restore_backup(tmp_path / "y.zip", tmp_path / "new", now=NOW)
     assert names_in(tmp_path) == ["x.zip"]
+
+
+def test_force_is_not_advised_for_a_file_that_cannot_be_restored(home, tmp_path):
+    with pytest.raises(BackupDamaged, match="does not exist"):
+        restore_backup(tmp_path / "nofile.zip", home, now=NOW)
 
 
 @settings(max_examples=60, deadline=None)

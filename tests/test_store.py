@@ -22,9 +22,10 @@ from imu.errors import RecordingDamaged, SessionNotFound, StoreDamaged
 from imu.motion.repetitions import RejectedMovement, Repetition
 from imu.samples import Gap, RowFaults
 from imu.session import SessionSummary, TrainingSet
-from imu.store import MIGRATIONS, Balance, SessionStore, hash_of, migrations, sessions
+from imu.store import Balance, SessionStore, database, hash_of, sessions
+from imu.store.database import SCHEMA_VERSION
 
-SCHEMA = Path(migrations.__file__).with_name("schema.sql")
+SCHEMA = Path(database.__file__).with_name("schema.sql")
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def store(path):
 
 # --- Round trip
 
-finite = st.floats(allow_nan=False)  # infinities too: whatever `==` can tell, the store keeps
+finite = st.floats(allow_nan=False, allow_infinity=False)
 times = st.floats(min_value=-1e9, max_value=1e9)
 counts = st.integers(0, 2**63 - 1)
 
@@ -254,7 +255,7 @@ def test_days_since_trained_are_those_of_the_calendar(store):
     assert store.days_since_trained(NOW + timedelta(days=3)) == {SQUAT: 3, HINGE: 2}
 
 
-# --- Schema and migrations
+# --- Schema and version
 
 
 def schema_of(connection):
@@ -263,7 +264,7 @@ def schema_of(connection):
     return {(kind, name): " ".join(re.sub(r"--.*", "", sql or "").split()) for kind, name, sql in rows}
 
 
-def test_the_schema_after_all_migrations_is_schema_sql(store):
+def test_a_new_store_has_the_schema_of_schema_sql(store):
     described = sqlite3.connect(":memory:")
     described.executescript(SCHEMA.read_text(encoding="utf-8"))
     assert schema_of(store._connection) == schema_of(described)
@@ -281,7 +282,7 @@ def test_an_empty_file_becomes_a_store(path, make):
     make(path)
     with SessionStore.open(path) as store:
         keep(store)
-    assert query(path, "PRAGMA user_version") == [(len(MIGRATIONS),)]
+    assert query(path, "PRAGMA user_version") == [(SCHEMA_VERSION,)]
 
 
 def test_opening_again_changes_no_byte(path):
@@ -293,49 +294,83 @@ def test_opening_again_changes_no_byte(path):
     assert path.read_bytes() == before
 
 
-def test_an_older_store_is_brought_up_to_date_with_its_sessions(path, monkeypatch):
+def test_a_store_that_cannot_be_created_is_left_empty(path, monkeypatch, tmp_path):
+    broken = tmp_path / "schema.sql"
+    broken.write_text("CREATE TABLE note (text);\nCREATE TABLE note (text);\n", encoding="utf-8")
+    with monkeypatch.context() as patched, pytest.raises(StoreDamaged):
+        patched.setattr(database, "__file__", str(tmp_path / "database.py"))
+        SessionStore.open(path)
+    assert contents(path) == contents(tmp_path / "empty.db")
     with SessionStore.open(path) as store:
-        keep(store)
-    monkeypatch.setattr(
-        migrations, "MIGRATIONS", (*MIGRATIONS, "CREATE TABLE note (text);\nINSERT INTO note VALUES ('a;b');\n")
-    )
-    with SessionStore.open(path) as store:
-        assert store.load(1).summary == USUAL
-    assert query(path, "SELECT text FROM note") == [("a;b",)]
-    assert query(path, "PRAGMA user_version") == [(len(MIGRATIONS) + 1,)]
-
-
-def test_a_migration_that_rebuilds_a_table_loses_nothing_that_refers_to_it(path, monkeypatch):
-    with SessionStore.open(path) as store:
-        keep(store)
-    rebuild = "CREATE TABLE copy AS SELECT * FROM session;\nDELETE FROM session;\n"
-    monkeypatch.setattr(migrations, "MIGRATIONS", (*MIGRATIONS, rebuild))
-    SessionStore.open(path).close()
-    assert query(path, "SELECT count(*) FROM repetition") == [(14,)]
+        assert keep(store) == 1
 
 
 @pytest.mark.parametrize(
-    "broken", ["CREATE TABLE note (text);\nCREATE TABLE session (text);\n", "CREATE TABLE note (text"]
+    ("version", "sentence"),
+    [
+        (99, r"sessions\.db was written by a newer version of this program .*; update the program$"),
+        (4, r"sessions\.db was written by an older version of this program .*; move it elsewhere and run `imu replay"),
+        (0, r"sessions\.db was written by an older version"),
+    ],
 )
-def test_a_migration_that_fails_leaves_the_store_as_it_was(path, monkeypatch, broken):
+def test_a_store_of_another_version_is_refused_and_left_alone(path, version, sentence):
     with SessionStore.open(path) as store:
         keep(store)
-    before = contents(path)
-    monkeypatch.setattr(migrations, "MIGRATIONS", (*MIGRATIONS, broken))
-    with pytest.raises((StoreDamaged, ValueError)):
-        SessionStore.open(path)
-    assert contents(path) == before
-    assert query(path, "PRAGMA user_version") == [(len(MIGRATIONS),)]
-
-
-def test_a_newer_store_is_refused_and_left_alone(path):
-    with SessionStore.open(path) as store:
-        keep(store)
-    query(path, "PRAGMA user_version = 99")
+    query(path, f"PRAGMA user_version = {version}")
     before = path.read_bytes()
-    with pytest.raises(StoreDamaged, match=r"sessions\.db was written by a newer version .*; update the program$"):
+    with pytest.raises(StoreDamaged, match=sentence):
         SessionStore.open(path)
     assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ("CREATE TRIGGER t AFTER INSERT ON repetition BEGIN DELETE FROM repetition WHERE number > 1; END", "trigger t"),
+        ("DROP TRIGGER gap_is_measured", "trigger gap_is_measured"),
+        ("CREATE TABLE extra (text)", "table extra"),
+        ("ALTER TABLE learning ADD COLUMN more TEXT", "table learning"),
+        ("CREATE VIEW extra AS SELECT 1", "view extra"),
+    ],
+)
+def test_tables_and_triggers_of_another_program_are_found(store, path, change, named):
+    store.check_schema()
+    query(path, "ANALYZE")
+    store.check_schema()  # the statistics of ANALYZE are harmless
+    query(path, change)
+    with pytest.raises(StoreDamaged, match=rf"does not have the tables and triggers of this program \({named}\)"):
+        store.check_schema()
+
+
+def test_numbers_without_end_are_neither_saved_nor_loaded(store, path):
+    with pytest.raises(ValueError, match="not finite"):
+        keep(store, summary([SQUAT] * 2, duration_s=float("inf")))
+    assert store.list() == ()
+    keep(store)
+    for change in (
+        "UPDATE session SET duration_s = 9e999",
+        "UPDATE session SET duration_s = 60, sampling_rate_hz = -9e999",
+    ):
+        query(path, change)
+        with pytest.raises(StoreDamaged, match="is damaged"):
+            store.load(1)
+
+
+def test_leftovers_of_killed_writes_are_swept_when_a_store_is_opened(path):
+    home = path.parent
+    (home / ".restoring-0123abcd" / "recordings").mkdir(parents=True)
+    (home / ".sessions.zip.0123abcd.part").touch()
+    (home / ".sessions.zip.0123abcd.part.db").touch()
+    young, others = home / ".new.csv.0123abcd.part", [home / "a.part", home / ".restoring", home / ".a.xyz.part"]
+    long_ago = time.time() - 7200
+    for one in others:
+        one.touch()
+    for one in home.iterdir():
+        os.utime(one, (long_ago, long_ago))
+    young.touch()
+    SessionStore.open(path).close()
+    assert sorted(home.iterdir()) == sorted([path, young, *others])
 
 
 # --- Damaged, foreign, full, locked

@@ -308,7 +308,7 @@ def test_the_end_of_the_name_says_what_is_written(tmp_path, ending):
     if ending not in {"html", "parquet"}:
         assert (tmp_path / other).read_bytes() == (tmp_path / f"a.{ending.upper()}").read_bytes()
     again = run("export", 1, "--out", f"a.{ending.upper()}", code=1)
-    assert "is there already and was left alone" in again.stderr
+    assert "exists already and was left alone" in again.stderr
     run("export", 1, "--out", f"a.{ending.upper()}", "--force")
 
 

@@ -444,20 +444,19 @@ def probe_counting() -> dict[str, Any]:
 
 
 def probe_sessions(path: str) -> dict[str, Any]:
-    """Read a session store, but leave an empty one and one of an older schema as they are."""
+    """Read a session store, but leave an empty file as it is."""
     from contextlib import closing
 
     from imu.errors import StoreDamaged
-    from imu.store import MIGRATIONS, SessionStore
-    from imu.store.migrations import APPLICATION_ID
+    from imu.store import SessionStore
+    from imu.store.database import SCHEMA_VERSION
 
     schema = count = sentence = None
     try:
         with closing(sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True)) as connection:
             (schema,) = connection.execute("PRAGMA user_version").fetchone()
-            (application_id,) = connection.execute("PRAGMA application_id").fetchone()
             (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        changes = (application_id == APPLICATION_ID or not tables) and schema < len(MIGRATIONS)
+        changes = not tables and schema in (0, SCHEMA_VERSION)
     except sqlite3.Error:  # the store's own error below has a better sentence
         changes = False
     if not changes:
@@ -466,7 +465,7 @@ def probe_sessions(path: str) -> dict[str, Any]:
                 count = len(store.list())
         except StoreDamaged as damaged:
             sentence = str(damaged)
-    return {"schema": schema, "newest": len(MIGRATIONS), "sessions": count, "sentence": sentence}
+    return {"schema": schema, "newest": SCHEMA_VERSION, "sessions": count, "sentence": sentence}
 
 
 def probe_search() -> dict[str, Any]:

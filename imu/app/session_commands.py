@@ -220,8 +220,8 @@ def backup(
     """Write everything that is kept, sessions and recordings, to one file."""
     from datetime import UTC, datetime
 
-    from imu.app.export import write_backup
     from imu.report.words import number_of
+    from imu.store.backup import write_backup
 
     sessions, recordings = write_backup(
         home(), file, made_at=datetime.now(UTC), software_version=software_version(), overwrite=force
@@ -241,8 +241,8 @@ def restore(
     """
     from datetime import datetime
 
-    from imu.app.export import restore_backup
     from imu.report.words import number_of
+    from imu.store.backup import restore_backup
 
     done = restore_backup(file, home(), now=datetime.now().astimezone(), force=force)
     told = f"{number_of(done.sessions, 'session')} and {number_of(done.recordings, 'recording file')} are back"
@@ -279,7 +279,7 @@ def _turn_back(store: SessionStore, session: int, *, redo: bool) -> None:
 def _delete(store: SessionStore, number: int, *, yes: bool) -> None:
     from imu.motion.pattern import Pattern
     from imu.report.words import counted, printable
-    from imu.store.recordings import find_recording
+    from imu.store.recording_files import find_recording
 
     stored = store.load(number)
     session: CorrectedSession = stored.corrected

@@ -1,18 +1,16 @@
-"""The session store: what every session showed and what the person corrected, kept in one SQLite file.
+"""The session store: what was measured and what the person corrected, in one SQLite file.
 
-- :mod:`~imu.store.sessions`: the store itself;
-- :mod:`~imu.store.migrations`: how its file came to be as ``schema.sql`` describes it;
-- :mod:`~imu.store.corrections`: the kinds of corrections;
-- :mod:`~imu.store.applying`: a measured summary and corrections -> what counts (:mod:`~imu.store.corrected`);
-- :mod:`~imu.store.learning`: corrected sessions -> what is learnt of the person.
+- `sessions` is the store, `database` its file, `schema.sql` its tables, `rows` and `totals` its SQL;
+- `corrections` are the kinds of corrections, `corrected_session` applies them, `learning` learns from them;
+- `backup` writes everything to one file and brings it back; `home` and `recording_files` say where things are.
 """
 
-from imu.store.applying import apply_corrections
-from imu.store.corrected import (
+from imu.store.corrected_session import (
     CorrectedRepetition,
     CorrectedSession,
     CorrectedSet,
     LoggedCorrection,
+    apply_corrections,
 )
 from imu.store.corrections import (
     AddRepetition,
@@ -27,13 +25,12 @@ from imu.store.corrections import (
     SplitSet,
     WriteNote,
 )
-from imu.store.migrations import MIGRATIONS
-from imu.store.recordings import hash_of
-from imu.store.sessions import SessionStore
-from imu.store.stored import Balance, KnownOfPerson, PatternTotals, SessionOverview, StoredSession
+from imu.store.learning import KnownOfPerson
+from imu.store.recording_files import hash_of
+from imu.store.sessions import SessionStore, StoredSession
+from imu.store.totals import Balance, PatternTotals, SessionOverview
 
 __all__ = [
-    "MIGRATIONS",
     "AddRepetition",
     "Balance",
     "ChangePattern",

@@ -1,8 +1,8 @@
-"""What a person can put right about a session, as values.
+"""The corrections that a person can make to a session, as values and as JSON.
 
-A correction names a time in the recording and never the number of a set or repetition: a better program may count the
-same recording again, and the correction is then about what stands at that time. This module refuses to know whether
-anything stands there (see :mod:`imu.store.corrected`) and where corrections are kept.
+A correction names a time in the recording, not the number of a set or repetition: after a better program has counted
+the recording again, it applies to whatever that program counted at that time. :mod:`imu.store.corrected_session`
+applies corrections.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from imu.errors import ImuError
 from imu.motion.pattern import Pattern
 
 LONGEST_REPETITION_S = 60.0
-"""An added repetition lasts no longer; the slowest tempo squats take some 15 s. Longer is a slip of the keyboard."""
+"""Longest repetition that can be added: the slowest tempo squats take about 15 s, more is a slip of the keyboard."""
 HEAVIEST_KG = 1000.0
-"""No load is heavier; the heaviest deadlift so far was 0.5 t."""
+"""Heaviest load: the heaviest deadlift so far was 0.5 t."""
 LONGEST_EXERCISE = 80
-"""Letters in the name of an exercise."""
+"""Most letters in the name of an exercise."""
 LONGEST_NOTE = 2000
-"""Letters in a note."""
+"""Most letters in a note."""
 
 
 class CorrectionRefused(ImuError):
@@ -32,7 +32,7 @@ class CorrectionRefused(ImuError):
 
 
 class Scope(StrEnum):
-    """What a correction is about."""
+    """The target of a correction."""
 
     REPETITION = "repetition"
     """The repetition at the time."""
@@ -42,7 +42,7 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DeleteRepetition:
-    """The repetition at `time_s` was none."""
+    """Delete the repetition at `time_s`."""
 
     time_s: float
 
@@ -53,7 +53,7 @@ class DeleteRepetition:
 
 @dataclass(frozen=True, slots=True)
 class AddRepetition:
-    """From `start_s` to `end_s` there was a repetition of `pattern`."""
+    """Add a repetition of `pattern` from `start_s` to `end_s`."""
 
     start_s: float
     end_s: float
@@ -65,7 +65,7 @@ class AddRepetition:
         Raises
         ------
         ValueError
-            If there can be no such repetition.
+            If a repetition cannot have these times or this pattern.
         """
         _check_times(self.start_s, self.end_s)
         _check_pattern(self.pattern)
@@ -78,7 +78,7 @@ class AddRepetition:
 
 @dataclass(frozen=True, slots=True)
 class ChangePattern:
-    """What was done at `time_s` was of `pattern`: one repetition, or all of a set."""
+    """Change the pattern at `time_s`: of one repetition, or of all repetitions of a set."""
 
     time_s: float
     pattern: Pattern
@@ -92,7 +92,7 @@ class ChangePattern:
 
 @dataclass(frozen=True, slots=True)
 class SplitSet:
-    """At `time_s` one set ended and another began; both keep name, load and note."""
+    """Split a set at `time_s`; both parts keep name, load and note."""
 
     time_s: float
 
@@ -103,10 +103,10 @@ class SplitSet:
 
 @dataclass(frozen=True, slots=True)
 class MergeSets:
-    """The sets at `time_s` and at `later_s`, and those between, are one.
+    """Merge the sets at `time_s` and at `later_s`, and those between.
 
-    What the person entered for a set stays with its repetitions: name and load of the first set that has any become
-    those of all that have none; notes are joined.
+    Repetitions keep the name and the load of their set. Those without get the first name and load of the others. Notes
+    are joined.
     """
 
     time_s: float
@@ -127,7 +127,7 @@ class MergeSets:
 
 @dataclass(frozen=True, slots=True)
 class NameExercise:
-    """What was done at `time_s` is called `exercise`; ``None`` takes the name away."""
+    """Name the exercise at `time_s`; ``None`` removes the name."""
 
     time_s: float
     exercise: str | None
@@ -141,7 +141,7 @@ class NameExercise:
 
 @dataclass(frozen=True, slots=True)
 class EnterLoad:
-    """What was done at `time_s` was done with `load_kg`; ``None`` takes the entry away."""
+    """Enter the load at `time_s`; ``None`` removes it."""
 
     time_s: float
     load_kg: float | None
@@ -153,7 +153,7 @@ class EnterLoad:
         Raises
         ------
         ValueError
-            If nobody lifts that.
+            If the load is negative or heavier than any that people lift.
         """
         _check_times(self.time_s)
         if self.load_kg is not None and not 0 <= self.load_kg <= HEAVIEST_KG:
@@ -162,7 +162,7 @@ class EnterLoad:
 
 @dataclass(frozen=True, slots=True)
 class WriteNote:
-    """A note on what was done at `time_s`; ``None`` takes it away."""
+    """Write a note at `time_s`; ``None`` removes it."""
 
     time_s: float
     note: str | None
@@ -188,10 +188,12 @@ KINDS: Mapping[str, type[Correction]] = {
     "enter load": EnterLoad,
     "write note": WriteNote,
 }
-"""Every kind of correction by its name in the store and in JSON; a released name is never given another meaning.
+"""Each kind of correction by its name in the store and in JSON. A released name never gets another meaning.
 
-A new kind comes with a migration, for an older program must refuse a store that holds what it cannot apply."""
+A new kind raises the version of the schema, because an older program must refuse a correction that it cannot apply."""
 
+_SHOWN = 40
+"""Letters of a wrong text that a message repeats."""
 _UNFIT = {"Cc", "Cs"}
 """Control characters, which would steer a terminal, and halves of letters, which no file can hold."""
 
@@ -218,12 +220,12 @@ def from_object(found: Mapping[str, Any]) -> Correction:
     Raises
     ------
     ValueError
-        If it is none that this program knows.
+        If it is not a correction of this program.
     """
     values = dict(found)
     kind = values.pop("kind", None)
     if kind not in list(KINDS):
-        raise ValueError(f"no correction that this program knows: {found!r}")
+        raise ValueError(f"not a correction of this program: {found!r}")
     try:
         if "pattern" in values:
             values["pattern"] = Pattern(values["pattern"])
@@ -231,7 +233,7 @@ def from_object(found: Mapping[str, Any]) -> Correction:
             values["scope"] = Scope(values["scope"])
         return KINDS[kind](**values)
     except (TypeError, AttributeError, OverflowError) as error:
-        raise ValueError(f"a correction with other values than it should have: {found!r}") from error
+        raise ValueError(f"a correction with values that it cannot have: {found!r}") from error
 
 
 def _check_times(*times_s: float) -> None:
@@ -248,6 +250,11 @@ def _check_text(text: str | None, longest: int, *, lines: bool) -> None:
     if text is None:
         return
     shown = text.replace("\n", " ") if lines else text
-    # Not `isprintable`, which knows no joined emoji and no unbreakable blank.
+    # Not `isprintable`, which refuses joined emoji and unbreakable blanks.
     if not text.strip() or len(text) > longest or any(unicodedata.category(letter) in _UNFIT for letter in shown):
-        raise ValueError(f"a text has 1 to {longest} letters and no control characters, got {text!r}")
+        raise ValueError(f"a text has 1 to {longest} letters and no control characters, got {shortened(text)}")
+
+
+def shortened(text: str) -> str:
+    """Return a text in quotes; a long one is cut, and its length stands behind it."""
+    return repr(text) if len(text) <= _SHOWN else f"{text[:_SHOWN]!r}... ({len(text)} letters)"

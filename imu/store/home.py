@@ -1,7 +1,7 @@
-"""Where everything that is kept is: the folder that ``IMU_HOME`` names, or where this system keeps a person's data.
+"""The folder of everything that is kept: ``IMU_HOME``, or this system's folder for a person's data.
 
-Whoever measures several people names one of them (``imu --person NAME``, or ``IMU_PERSON``): each has a folder of their
-own in it, with their own sessions, totals, recordings and what their corrections taught.
+A computer can serve several people (``imu --person NAME``, or ``IMU_PERSON``). Each of them has a folder inside, with
+their own sessions, totals, recordings and learnt shifts.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ _RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com",
 
 
 class PersonUnnamed(ImuError):
-    """A name that can be no folder's."""
+    """A person's name cannot be the name of a folder."""
 
 
 def person() -> str | None:
-    """Return whose data this is about, in small letters; ``None`` for the one who needs no name.
+    """Return the name of the person in lower case; ``None`` for the owner of the computer.
 
     Raises
     ------
     PersonUnnamed
-        If ``IMU_PERSON`` can be no folder's name on every system.
+        If ``IMU_PERSON`` cannot be the name of a folder on every system.
     """
     name = unicodedata.normalize("NFC", os.environ.get("IMU_PERSON", "")).strip().casefold()
     if not name:
@@ -42,7 +42,7 @@ def person() -> str | None:
 
 
 def people() -> list[str]:
-    """Return the names of those who have a folder of their own, sorted."""
+    """Return the names of all people with a folder, sorted."""
     folder = _common_home() / "people"
     return sorted(one.name for one in folder.iterdir() if one.is_dir()) if folder.is_dir() else []
 
@@ -53,7 +53,7 @@ def home() -> Path:
     Raises
     ------
     PersonUnnamed
-        If the person's name can be no folder's.
+        If the person's name cannot be the name of a folder.
     """
     name = person()
     return _common_home() if name is None else _common_home() / "people" / name
@@ -70,7 +70,7 @@ def recordings_folder() -> Path:
 
 
 def remembered_sensor_path() -> Path:
-    """Return the file that says which sensor was used last."""
+    """Return the file that holds the sensor used last."""
     return home() / "sensor.json"
 
 

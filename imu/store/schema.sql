@@ -1,31 +1,31 @@
 -- The session store: what every session showed, on the person's own computer, in one SQLite file (`sessions.db`).
 --
--- This file is the schema as it stands after all migrations in `imu/store/migrations.py`, written to be read; a test compares the two.
+-- A new store is created from this file. `PRAGMA user_version` in imu/store/database.py is its version: raise it with every change.
 --
 -- Units are SI: seconds, metres, radians. Times `..._s` are on the recording's own clock, intervals are half-open. Times
 -- `..._at` are UTC as text of one length (2026-03-01T17:30:00.000000+00:00), so that their order as text is that in time.
 -- Numbers count from 1 in the order of time.
 --
--- What was measured is never changed: gap, training_set, repetition and rejected refuse UPDATE. Saving the same recording
+-- Measured rows never change: triggers refuse UPDATE on gap, training_set, repetition and rejected. Saving the same recording
 -- again, perhaps by a better program, replaces all of these rows of its session in one transaction; the session keeps its id.
--- A correction by the person adds a row to a table of its own and leaves these alone. It names the session and a time in the
--- recording, not a row in here: the numbers of sets and repetitions may differ once a better program has counted again.
+-- A correction by the person is a row of its own table. It names the session and a time in the recording, not the number of
+-- a row, because a better program may number sets and repetitions differently.
 --
--- What counts, corrections and all, is in the views counted_set and counted_repetition: read those to add anything up.
+-- The views counted_set and counted_repetition hold what counts, with corrections: use them to add anything up.
 
--- One recording, analysed. AUTOINCREMENT: the id of a deleted session never comes to mean another one.
+-- One analysed recording. AUTOINCREMENT: the id of a deleted session is never given to another one.
 CREATE TABLE session (
     id                INTEGER PRIMARY KEY AUTOINCREMENT,
     content_hash      TEXT    NOT NULL UNIQUE,  -- SHA-256 of the recording, hex: the same recording is the same session
     source            TEXT    NOT NULL,         -- path of the recording when it was last saved
-    saved_at          TEXT    NOT NULL,         -- when it was saved first
-    started_at        TEXT,                     -- when it was recorded; NULL where the recording does not say
+    saved_at          TEXT    NOT NULL,         -- when it was first saved
+    started_at        TEXT,                     -- when it was recorded; NULL if that is not known
     trained_at        TEXT    NOT NULL GENERATED ALWAYS AS (coalesce(started_at, saved_at)) VIRTUAL,
-    software_version  TEXT    NOT NULL,         -- of the program that measured what is kept
+    software_version  TEXT    NOT NULL,         -- version of the program that measured it
     duration_s        REAL    NOT NULL,
     sampling_rate_hz  REAL,                     -- NULL with fewer than two samples
     samples           INTEGER NOT NULL,
-    rows_repeated     INTEGER NOT NULL,         -- rows that were not usable as they came (RowFaults)
+    rows_repeated     INTEGER NOT NULL,         -- rows that had to be left out or mended (RowFaults)
     rows_out_of_order INTEGER NOT NULL,
     rows_not_finite   INTEGER NOT NULL,
     rows_clipped      INTEGER NOT NULL
@@ -44,8 +44,8 @@ CREATE TABLE gap (
     CHECK (start_s < end_s)
 ) STRICT;
 
--- Repetitions without a rest between them. Its figures follow from the repetitions and are kept for those who read this file
--- with other tools; the program works them out anew.
+-- Repetitions without a rest between them. The columns follow from the repetitions; they are here for other tools that read
+-- this file, and the program recomputes them.
 CREATE TABLE training_set (
     session_id INTEGER NOT NULL REFERENCES session ON DELETE CASCADE,
     number     INTEGER NOT NULL,
@@ -61,16 +61,17 @@ CREATE TABLE rejected (
     number     INTEGER NOT NULL,
     start_s    REAL    NOT NULL,
     end_s      REAL    NOT NULL,
-    reason     TEXT    NOT NULL, counting_log_odds REAL,  -- that it was one; NULL if that was not asked, or not kept
+    reason     TEXT    NOT NULL,
+    counting_log_odds REAL,  -- that it was a repetition; NULL if the counter did not ask
     PRIMARY KEY (session_id, number)
 ) STRICT;
 
--- One repetition: of a set, or the one that was announced and then rejected because it stayed alone.
+-- One repetition: of a set, or one that was announced and then rejected because it stayed alone.
 -- The columns from start_s on are the fields of `Repetition` in imu/motion/repetitions.py, which says what they mean.
 CREATE TABLE repetition (
     session_id                   INTEGER NOT NULL,
-    set_number                   INTEGER,           -- NULL for a rejected one
-    rejected_number              INTEGER,           -- NULL for a counted one
+    set_number                   INTEGER,           -- NULL for a rejected repetition
+    rejected_number              INTEGER,           -- NULL for a repetition of a set
     number                       INTEGER NOT NULL,  -- within the set
     start_s                      REAL    NOT NULL,
     bottom_s                     REAL    NOT NULL,
@@ -88,9 +89,10 @@ CREATE TABLE repetition (
     angle_at_bottom_rad          REAL    NOT NULL,
     sideways_tilt_rad            REAL    NOT NULL,
     turn_rad                     REAL    NOT NULL,
-    trunk_lead_s                 REAL    NOT NULL, counting_log_odds REAL,  -- NULL from older versions
-    hinge_log_odds               REAL,  -- NULL from older versions
-    drop_from_standing           INTEGER,  -- 0 or 1; NULL from older versions
+    trunk_lead_s                 REAL    NOT NULL,
+    counting_log_odds            REAL,
+    hinge_log_odds               REAL,
+    drop_from_standing           INTEGER,           -- 0 or 1
     FOREIGN KEY (session_id, set_number) REFERENCES training_set (session_id, number) ON DELETE CASCADE,
     FOREIGN KEY (session_id, rejected_number) REFERENCES rejected (session_id, number) ON DELETE CASCADE,
     UNIQUE (session_id, set_number, number),
@@ -111,25 +113,25 @@ BEGIN SELECT RAISE(ABORT, 'what was measured is never changed'); END;
 CREATE TRIGGER repetition_is_measured BEFORE UPDATE ON repetition
 BEGIN SELECT RAISE(ABORT, 'what was measured is never changed'); END;
 
--- What the person put right, in the order in which it was done.
+-- The corrections of the person, in the order in which they were made.
 CREATE TABLE correction (
     session_id INTEGER NOT NULL REFERENCES session ON DELETE CASCADE,
     number     INTEGER NOT NULL,
     made_at    TEXT    NOT NULL,
     what       TEXT    NOT NULL CHECK (json_valid(what)),  -- as imu/store/corrections.py writes it
-    undone     INTEGER NOT NULL DEFAULT 0 CHECK (undone IN (0, 1)),  -- 1: it does not count, but can be made again
+    undone     INTEGER NOT NULL DEFAULT 0 CHECK (undone IN (0, 1)),  -- 1: it does not count, but can be restored
     PRIMARY KEY (session_id, number)
 ) STRICT;
 
--- What counts of sessions with corrections, and of no others. Worked out of what was measured and of the corrections whenever
--- either changes.
+-- What counts in sessions with corrections, and only in those. The program recomputes it whenever what was measured or the
+-- corrections change.
 CREATE TABLE corrected_set (
     session_id INTEGER NOT NULL REFERENCES session ON DELETE CASCADE,
     number     INTEGER NOT NULL,
     start_s    REAL    NOT NULL,
     end_s      REAL    NOT NULL,
     pattern    TEXT    NOT NULL CHECK (pattern IN ('squat', 'hinge', 'mixed', 'uncertain')),
-    exercise   TEXT,     -- what the person calls it
+    exercise   TEXT,     -- name that the person entered
     load_kg    REAL,
     note       TEXT,
     PRIMARY KEY (session_id, number)
@@ -142,20 +144,20 @@ CREATE TABLE corrected_repetition (
     start_s                  REAL    NOT NULL,
     end_s                    REAL    NOT NULL,
     pattern                  TEXT    NOT NULL CHECK (pattern IN ('squat', 'hinge', 'uncertain')),
-    exercise                 TEXT,     -- its own, else that of the set
-    load_kg                  REAL,     -- the same
+    exercise                 TEXT,     -- its own, or that of the set
+    load_kg                  REAL,     -- likewise
     note                     TEXT,
     measured_set_number      INTEGER,  -- where its figures are: in table repetition, by set and number,
     measured_number          INTEGER,
-    measured_rejected_number INTEGER,  -- or by the rejected movement; nowhere if the person added it and nothing was measured
+    measured_rejected_number INTEGER,  -- or by the rejected movement; all NULL if the person added it and it was not measured
     PRIMARY KEY (session_id, set_number, number),
     FOREIGN KEY (session_id, set_number) REFERENCES corrected_set (session_id, number) ON DELETE CASCADE,
     CHECK ((measured_set_number IS NULL) = (measured_number IS NULL)),
     CHECK (measured_set_number IS NULL OR measured_rejected_number IS NULL)
 ) STRICT;
 
--- Whether the program learns from corrections, and from those made after which moment (NULL: from all). What it has learnt
--- follows from the corrections and is kept nowhere: see imu/store/learning.py.
+-- Whether the program learns from corrections, and the moment from which on (NULL: from all). What it learns follows from the
+-- corrections and is not stored: see imu/store/learning.py.
 CREATE TABLE learning (
     only        INTEGER PRIMARY KEY CHECK (only = 1),
     switched_on INTEGER NOT NULL CHECK (switched_on IN (0, 1)),
@@ -163,7 +165,7 @@ CREATE TABLE learning (
 ) STRICT;
 INSERT INTO learning VALUES (1, 1, NULL);
 
--- What counts, of all sessions. Figures are NULL for a repetition that the person added and of which nothing was measured.
+-- What counts, for all sessions. Figures are NULL for a repetition that the person added and that was not measured.
 CREATE VIEW counted_set AS
     SELECT session_id, number, start_s, end_s, pattern,
            NULL AS exercise, NULL AS load_kg, NULL AS note

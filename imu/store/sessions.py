@@ -1,9 +1,7 @@
-"""The sessions kept in one SQLite file: saved, listed, loaded, corrected, added up, deleted.
+"""The store of sessions: save, list, load, correct, add up and delete them.
 
-`schema.sql` beside this file explains the tables. Several programs may use one store at once: each save and each
-correction is one transaction, waits for its turn, and is kept whole or not at all.
-
-This module refuses to know what a repetition is, where a recording comes from and what time it is.
+`schema.sql` explains the tables. Several programs may use one store at once: each save and each correction is one
+transaction that waits for its turn and is kept whole or not at all. Times come as arguments.
 """
 
 from __future__ import annotations
@@ -11,64 +9,111 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Self
 
+from imu.atomic_files import sweep
 from imu.errors import SessionNotFound, StoreDamaged
 from imu.motion.pattern import Pattern
 from imu.session import SessionSummary
-from imu.store import learnt, totals
-from imu.store.applying import apply_corrections
-from imu.store.correction_log import append, load_log, redo, replace_corrected, undo
+from imu.store import learning, totals
+from imu.store.corrected_session import CorrectedSession, apply_corrections
 from imu.store.corrections import Correction, CorrectionRefused
-from imu.store.measured import load_summary, replace_measured
-from imu.store.migrations import DAMAGED, NOT_WRITABLE, explained, migrate, transaction
-from imu.store.recordings import delete_recording, find_recording
-from imu.store.stored import Balance, KnownOfPerson, PatternTotals, SessionOverview, StoredSession, from_text, to_text
+from imu.store.database import (
+    DAMAGED,
+    NOT_WRITABLE,
+    UNPACKED,
+    check_schema,
+    connect,
+    explained,
+    from_text,
+    to_text,
+    transaction,
+)
+from imu.store.learning import KnownOfPerson
+from imu.store.recording_files import delete_recording, find_recording
+from imu.store.rows import append, finite, load_log, load_summary, redo, replace_corrected, replace_measured, undo
+from imu.store.totals import Balance, PatternTotals, SessionOverview
 
 _LARGEST_ID = 2**63 - 1
 
 
+@dataclass(frozen=True, slots=True)
+class StoredSession:
+    """One session as it was measured and as it counts.
+
+    Attributes
+    ----------
+    id : int
+        Number of the session.
+    content_hash : str
+        SHA-256 of the recording, see `hash_of`.
+    source : str
+        Path of the recording when it was last saved.
+    saved_at : datetime
+        When it was first saved, UTC.
+    started_at : datetime or None
+        When it was recorded, UTC; ``None`` if that is not known.
+    software_version : str
+        Version of the program that measured `summary`.
+    summary : SessionSummary
+        What was measured, equal (``==``) to the one that was saved.
+    corrected : CorrectedSession
+        `summary` with the person's corrections applied.
+    undone : tuple of Correction
+        Undone corrections that can be restored.
+    """
+
+    id: int
+    content_hash: str
+    source: str
+    saved_at: datetime
+    started_at: datetime | None
+    software_version: str
+    summary: SessionSummary
+    corrected: CorrectedSession
+    undone: tuple[Correction, ...]
+
+    @property
+    def trained_at(self) -> datetime:
+        """When it was recorded, or first saved if that is not known. UTC."""
+        return self.saved_at if self.started_at is None else self.started_at
+
+
 class SessionStore:
-    """The sessions kept in one SQLite file. Use it as a context manager and in the thread that opened it."""
+    """The sessions in one SQLite file. Use it as a context manager and in the thread that opened it."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
-        """Take over an open and migrated connection; see `open`."""
+        """Take over a connection that `open` has checked."""
         self._path = path
         self._connection = connection
 
     @classmethod
     def open(cls, path: Path, busy_timeout_s: float = 10.0) -> Self:
-        """Open the store at `path`; create it and its folder if need be, and bring an older one up to date.
+        """Open the store at `path`; create it and its folder if it does not exist.
 
         Parameters
         ----------
         path : Path
             The SQLite file.
         busy_timeout_s : float
-            How long to wait while another program writes. A save takes
-            milliseconds, so 10 s is ample even on a slow disk.
+            How long to wait while another program writes. A save takes milliseconds, so 10 s suffice on a slow disk.
 
         Raises
         ------
         StoreDamaged
-            If the file is not a store, is damaged, in use, or newer than this program, or cannot be read or written. It
+            If the file is not a store, has another version, is damaged or in use, or cannot be read or written. It
             is left as it was.
         """
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreDamaged(NOT_WRITABLE.format(path=path)) from error
+        sweep(path.parent, UNPACKED)
         with explained(path):
-            connection = sqlite3.connect(path.absolute(), timeout=busy_timeout_s, isolation_level=None)
-            try:
-                migrate(connection, path)
-                # After the migrations: one that rebuilds a table must not set off the deletions that cascade from it.
-                connection.execute("PRAGMA foreign_keys = ON")
-            except BaseException:
-                connection.close()
-                raise
+            connection = connect(path, busy_timeout_s)
         return cls(path, connection)
 
     def close(self) -> None:
@@ -95,26 +140,27 @@ class SessionStore:
     ) -> int:
         """Keep a session, and return its number.
 
-        A recording that was saved before keeps its number, `saved_at` and the person's corrections; what was measured
-        is replaced, for the program may count better now, and `source` too, for the file may have moved.
+        A recording that was saved before keeps its number, `saved_at` and the person's corrections. What was measured
+        is replaced, because the program may count better now, and so is `source`, because the file may have moved.
 
         Parameters
         ----------
         summary : SessionSummary
-            What the session showed.
+            What was measured.
         source : str or Path
             Path of the recording. Bytes in it that are not UTF-8 are kept as escapes.
         content_hash : str
             `hash_of` the recording.
         saved_at, started_at : datetime
-            Now, and when the recording began, if known; both with a time zone.
+            Now, and when the recording began if that is known; both with a time zone.
         software_version : str
-            Of the program that measured.
+            Version of the program that measured.
 
         Raises
         ------
         ValueError
-            If a time has no time zone, the hash is none, or the summary holds what cannot be kept, such as NaN.
+            If a time has no time zone, the hash is not one, or the summary holds a value that cannot be kept, such as
+            NaN.
         StoreDamaged
             If the file cannot be written; it is left as it was.
         """
@@ -135,6 +181,7 @@ class SessionStore:
             "rows_not_finite": int(faults.not_finite),
             "rows_clipped": int(faults.clipped),
         }
+        finite(tuple(session.values()))
         try:
             with self._writing():
                 session_id = self._upsert_session(session)
@@ -157,12 +204,12 @@ class SessionStore:
             return totals.overviews(self._connection)
 
     def load(self, session_id: int) -> StoredSession:
-        """Return a session with all that was measured, and with what counts since it was corrected.
+        """Return a session as it was measured and as it was corrected.
 
         Raises
         ------
         SessionNotFound
-            If there is none with this number.
+            If there is no session with this number.
         StoreDamaged
             If the file cannot be read.
         """
@@ -188,18 +235,18 @@ class SessionStore:
             )
 
     def correct(self, session_id: int, correction: Correction, *, made_at: datetime) -> StoredSession:
-        """Keep a correction beside what was measured; return the session as it counts now: see `correct_all`."""
+        """Store a correction and return the corrected session: see `correct_all`."""
         return self.correct_all(session_id, [correction], made_at=made_at)
 
     def correct_all(self, session_id: int, corrections: Sequence[Correction], *, made_at: datetime) -> StoredSession:
-        """Keep several corrections, all or none; return the session as it counts now.
+        """Store several corrections, all of them or none, and return the corrected session.
 
-        What was undone before can then not be made again.
+        Corrections that were undone before cannot be restored afterwards.
 
         Raises
         ------
         CorrectionRefused
-            If one changes nothing, because what it is about is not there; none is kept then.
+            If one changes nothing because its target does not exist; then none is stored.
         ValueError
             If `made_at` has no time zone.
         SessionNotFound
@@ -220,7 +267,7 @@ class SessionStore:
         return self.load(session_id)
 
     def undo(self, session_id: int) -> Correction | None:
-        """Undo the last correction that counts; return it, or ``None`` if there is none.
+        """Undo the last correction; return it, or ``None`` without one.
 
         Raises
         ------
@@ -236,7 +283,7 @@ class SessionStore:
         return undone
 
     def redo(self, session_id: int) -> Correction | None:
-        """Make the last correction that was undone again; return it, or ``None`` if there is none.
+        """Restore the correction that was undone last; return it, or ``None`` without one.
 
         Raises
         ------
@@ -252,27 +299,27 @@ class SessionStore:
         return redone
 
     def delete(self, session_id: int, recordings: Path | None = None) -> Path | None:
-        """Delete a session with all that was measured and corrected, and its recording if that is ours.
+        """Delete a session, and its recording if that lies in our own folder.
 
         Parameters
         ----------
         session_id : int
-            Number of the session; it is not given again.
+            Number of the session; it is never given to another one.
         recordings : Path or None
-            The folder of our own recordings. The session's recording is deleted only if it lies in there and still has
-            the content that was counted; ``None`` leaves it in any case.
+            Our own folder of recordings. The recording is deleted only if it lies in there and still has the content
+            that was counted; ``None`` keeps it.
 
         Returns
         -------
         Path or None
-            The recording that was deleted.
+            The deleted recording.
 
         Raises
         ------
         SessionNotFound
             If there is no session with this number.
         RecordingNotDeleted
-            If the recording cannot be deleted; the session is kept then.
+            If the recording cannot be deleted; then the session stays too.
         StoreDamaged
             If the file cannot be written; it is left as it was.
         """
@@ -282,12 +329,12 @@ class SessionStore:
             deleted = self._connection.execute("DELETE FROM session WHERE id = ?", (session_id,))
             if deleted.rowcount == 0:
                 raise _not_found(session_id)
-            if recording is not None:  # before the end of the transaction: a session without its recording can be
-                delete_recording(recording)  # deleted once more, a recording without its session is overlooked
+            if recording is not None:  # inside the transaction: a session without its recording can be deleted again,
+                delete_recording(recording)  # but a recording without its session would be overlooked
         return recording
 
     def known_of_person(self) -> KnownOfPerson:
-        """Return what was learnt of the person from the sessions that were corrected, and whether it is used.
+        """Return what the corrections taught, and whether it is used.
 
         Raises
         ------
@@ -295,10 +342,10 @@ class SessionStore:
             If the file cannot be read.
         """
         with self._reading():
-            return learnt.known_of_person(self._connection)
+            return learning.known_of_person(self._connection)
 
     def forget_person(self, until: datetime) -> None:
-        """Learn no more from what was corrected until a moment; the corrections themselves stay.
+        """Leave corrections made until a moment out of the learning; the corrections themselves stay.
 
         Raises
         ------
@@ -309,10 +356,10 @@ class SessionStore:
         """
         moment = to_text(until)
         with self._writing():
-            learnt.forget(self._connection, moment)
+            learning.forget(self._connection, moment)
 
     def switch_learning(self, *, on: bool) -> None:
-        """Judge trainings with what was learnt from now on, or do not.
+        """Switch the use of what was learnt on or off.
 
         Raises
         ------
@@ -320,10 +367,10 @@ class SessionStore:
             If the file cannot be written.
         """
         with self._writing():
-            learnt.switch(self._connection, on=on)
+            learning.switch(self._connection, on=on)
 
     def balance(self, days: int, now: datetime) -> Balance:
-        """Return how many squats and hinges were done in the `days` times 24 hours before `now`.
+        """Return the squats and hinges of the `days` times 24 hours before `now`.
 
         Raises
         ------
@@ -337,7 +384,7 @@ class SessionStore:
             return totals.balance(self._connection, days, now)
 
     def counted_between(self, since: datetime, until: datetime) -> tuple[int, int]:
-        """Return how many squats and hinges were done in sessions trained after `since`, up to and with `until`.
+        """Return the squats and hinges of sessions trained after `since`, up to and including `until`.
 
         Raises
         ------
@@ -351,7 +398,7 @@ class SessionStore:
             return totals.counted_between(self._connection, since, until)
 
     def days_since_trained(self, now: datetime) -> dict[Pattern, int | None]:
-        """Return for squat and hinge the days since the last repetition in a set, ``None`` if there never was one.
+        """Return for squat and hinge the days since the last repetition in a set; ``None`` means never.
 
         Days are those of the calendar in the time zone of `now`: after training last night it is 1 this morning.
 
@@ -367,14 +414,14 @@ class SessionStore:
             return totals.days_since_trained(self._connection, now)
 
     def pattern_totals(self, until: datetime, *, least_drop_for_speed_m: float) -> tuple[PatternTotals, ...]:
-        """Return what each session until a moment has of each pattern, in the order of time.
+        """Return the totals of each pattern in each session until a moment, in the order of time.
 
         Parameters
         ----------
         until : datetime
             With a time zone.
         least_drop_for_speed_m : float
-            Repetitions that sink less have no speed to speak of, and are left out of its sum.
+            Repetitions with a smaller drop have no meaningful speed and are left out of its sum.
 
         Raises
         ------
@@ -387,8 +434,19 @@ class SessionStore:
         with self._reading():
             return totals.pattern_totals(self._connection, until, least_drop_for_speed_m)
 
+    def check_schema(self) -> None:
+        """Check that the file has no tables or triggers but those of this program.
+
+        Raises
+        ------
+        StoreDamaged
+            If it has others, or cannot be read.
+        """
+        with explained(self._path), transaction(self._connection, "DEFERRED"):
+            check_schema(self._connection, self._path)
+
     def copy_to(self, path: Path) -> None:
-        """Write a whole and consistent copy of the store to a new file, whatever other programs write meanwhile.
+        """Write a consistent copy of the store to a new file, even while other programs write.
 
         Raises
         ------
@@ -421,26 +479,26 @@ class SessionStore:
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        """Do all that is inside, or nothing; wait for other writers before, not in the middle."""
+        """Run one writing transaction; wait for other writers at its start."""
         with explained(self._path), transaction(self._connection, "IMMEDIATE"):
             yield
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
-        """See one state of the file throughout, whatever other programs write meanwhile."""
+        """Run one reading transaction, which sees a single state of the file."""
         with explained(self._path), transaction(self._connection, "DEFERRED"), self._trusting():
             yield
 
     @contextmanager
     def _trusting(self) -> Iterator[None]:
-        """Read what this program once wrote: a flipped bit can make a value that SQLite lets pass, and we do not."""
+        """Report stored values that this program cannot have written, such as those with a flipped bit."""
         try:
             yield
         except (ValueError, TypeError) as error:
             raise StoreDamaged(DAMAGED.format(path=self._path)) from error
 
     def _upsert_session(self, session: dict[str, object]) -> int:
-        """Return the number of a session, new or known; INSERT ... ON CONFLICT would use up a number each time."""
+        """Insert or update a session and return its number; INSERT ... ON CONFLICT would use up a number each time."""
         known = self._connection.execute(
             "SELECT id FROM session WHERE content_hash = :content_hash", session
         ).fetchone()

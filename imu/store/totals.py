@@ -1,15 +1,106 @@
-"""What many sessions add up to, by SQL: only what counts, so with all corrections.
-
-This module refuses to know what is said of the sums.
-"""
+"""What many sessions add up to, by SQL over the corrected sessions."""
 
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from imu.motion.pattern import Pattern
-from imu.store.stored import Balance, PatternTotals, SessionOverview, from_text, to_text
+from imu.store.database import from_text, to_text
+
+
+@dataclass(frozen=True, slots=True)
+class SessionOverview:
+    """One line of the list of sessions.
+
+    Attributes
+    ----------
+    id : int
+        Number of the session; never given to another one, even once it is deleted.
+    saved_at, trained_at : datetime
+        When it was first saved; when it was recorded, or `saved_at` if that is not known. UTC.
+    source : str
+        Path of the recording when it was last saved.
+    duration_s : float
+        From the first to the last sample.
+    sets, squats, hinges, uncertain : int
+        Sets, and their repetitions by pattern, as corrected.
+    corrections : int
+        Number of corrections that were not undone.
+    """
+
+    id: int
+    saved_at: datetime
+    trained_at: datetime
+    source: str
+    duration_s: float
+    sets: int
+    squats: int
+    hinges: int
+    uncertain: int
+    corrections: int
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """Squats against hinges over the last days.
+
+    Attributes
+    ----------
+    days : int
+        Length of the period in days of 24 hours.
+    squats, hinges : int
+        Repetitions in sets, as corrected; uncertain ones count for neither.
+    """
+
+    days: int
+    squats: int
+    hinges: int
+
+
+@dataclass(frozen=True, slots=True)
+class PatternTotals:
+    """What one session has of one pattern, as corrected.
+
+    Attributes
+    ----------
+    session_id : int
+        Number of the session.
+    trained_at : datetime
+        When it was recorded, or first saved if that is not known. UTC.
+    recorded_at_known : bool
+        Whether the recording says when it was made.
+    duration_s : float
+        Of the session.
+    pattern : Pattern
+        Squat, hinge or uncertain.
+    sets : int
+        Sets of this pattern; a mixed set counts for neither pattern.
+    repetitions : int
+        Repetitions of this pattern in all sets.
+    measured : int
+        Number of these repetitions that have figures.
+    trunk_angle_sum_rad, hip_drop_sum_m : float
+        Sums over the measured repetitions.
+    with_speed : int
+        Number of measured repetitions with a drop that is large enough for a meaningful speed.
+    speed_sum_m_s : float
+        Sum of their mean concentric velocities.
+    """
+
+    session_id: int
+    trained_at: datetime
+    recorded_at_known: bool
+    duration_s: float
+    pattern: Pattern
+    sets: int
+    repetitions: int
+    measured: int
+    trunk_angle_sum_rad: float
+    hip_drop_sum_m: float
+    with_speed: int
+    speed_sum_m_s: float
 
 
 def overviews(connection: sqlite3.Connection) -> tuple[SessionOverview, ...]:

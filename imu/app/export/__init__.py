@@ -12,21 +12,8 @@ from pathlib import Path
 
 from imu.app.export.tables import write_csv, write_json, write_parquet
 from imu.atomic_files import new_file, write_bytes
-from imu.errors import FileThere, NotWritten
+from imu.errors import ExtraMissing, FileThere, NotWritten
 from imu.store import StoredSession
-from imu.store.backup import write_backup
-from imu.store.restore import BackupDamaged, Restored, restore_backup
-
-__all__ = [
-    "BackupDamaged",
-    "FileThere",
-    "Format",
-    "NotWritten",
-    "Restored",
-    "export_sessions",
-    "restore_backup",
-    "write_backup",
-]
 
 
 class Format(StrEnum):
@@ -93,8 +80,15 @@ def export_sessions(
 
 
 def _export_fit(sessions: Sequence[StoredSession], out: Path, *, overwrite: bool) -> tuple[Path, ...]:
-    """Write a file, or a folder of them; nothing at all if one of them is there already."""
-    from imu.app.export.fit_file import fit_file  # noqa: PLC0415  only where it is wanted
+    """Write a file, or several into a folder; write nothing if one of them exists already."""
+    try:
+        from imu.app.export.fit_file import fit_file  # noqa: PLC0415  an extra
+    except ImportError as error:
+        raise ExtraMissing('FIT needs fit-tool: python -m pip install "imu-training[fit]"') from error
+    if len(sessions) > 1 and out.suffix.lower() == ".fit" and not out.is_dir():
+        raise NotWritten(
+            f"a FIT file holds one session and there are {len(sessions)}; name a folder, such as {out.stem}"
+        )
 
     files = (
         {out: sessions[0]}
@@ -103,12 +97,12 @@ def _export_fit(sessions: Sequence[StoredSession], out: Path, *, overwrite: bool
     )
     there = [path for path in files if path.exists()]
     if there and not overwrite:
-        raise FileThere(f"{there[0]} is there already and was left alone; name another place, or say --force")
+        raise FileThere(f"{there[0]} exists already and was left alone; name another file, or use --force")
     for path, stored in files.items():
         write_bytes(path, fit_file(stored), overwrite=overwrite)
     return tuple(files)
 
 
 def fit_name(stored: StoredSession) -> str:
-    """Return what the FIT file of a session is called among others."""
+    """Return the name of a session's FIT file in a folder."""
     return f"{stored.trained_at:%Y-%m-%d_%H%M}_session_{stored.id}.fit"

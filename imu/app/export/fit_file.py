@@ -1,38 +1,51 @@
-"""A stored session -> a FIT file of a strength training, as sports watches write it and sites on the net read it.
+"""A stored session -> a FIT file of a strength training, which sports sites read.
 
-One ``set`` message for each set as it counts, and one for each rest between them. A set in which the load or the
-exercise changes becomes several without a rest, for FIT has one of each in a set. Squats are of the category *squat*,
-hinges of *deadlift*; the person's name of an exercise chooses the exact one where FIT has it. Mixed and uncertain sets
-are *unknown*: a file that claims less can be corrected where it is read.
+Each set becomes a ``set`` message, and so does each rest between sets. A set in which the load or the exercise changes
+becomes several without a rest, because a FIT set has one load and one exercise. Squats are in the category *squat*,
+hinges in *deadlift*; the name that the person entered selects the exact exercise where FIT has it. Mixed and uncertain
+sets are *unknown*: the site that reads the file lets the person correct that.
 
-Written with Garmin's own encoder. FIT stores whole seconds for moments and milliseconds for durations. This module
-refuses to know where the file goes.
+FIT stores moments in whole seconds and durations in milliseconds. The encoder is fit-tool, the extra ``fit``.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from enum import Enum
 from itertools import groupby
 from typing import Any
+
+from fit_tool import FitFileBuilder
+from fit_tool.profile import profile_type as fit
+from fit_tool.profile.messages.activity_message import ActivityMessage
+from fit_tool.profile.messages.event_message import EventMessage
+from fit_tool.profile.messages.exercise_title_message import ExerciseTitleMessage
+from fit_tool.profile.messages.file_id_message import FileIdMessage
+from fit_tool.profile.messages.lap_message import LapMessage
+from fit_tool.profile.messages.record_message import RecordMessage
+from fit_tool.profile.messages.session_message import SessionMessage
+from fit_tool.profile.messages.set_message import SetMessage
 
 from imu.motion.pattern import Pattern
 from imu.store import CorrectedRepetition, CorrectedSession, CorrectedSet, StoredSession
 
 FIT_BEGINS = datetime(1989, 12, 31, tzinfo=UTC)
-"""FIT counts its seconds from here; a recording whose clock says earlier was never set."""
+"""FIT counts its seconds from here. A recording with an earlier date comes from a clock that was never set."""
 LONGEST_NAME_BYTES = 200
-"""A text in FIT has 255 bytes at most."""
-_CATEGORY = {Pattern.SQUAT: "squat", Pattern.HINGE: "deadlift", Pattern.MIXED: "unknown", Pattern.UNCERTAIN: "unknown"}
+"""A text in FIT has at most 255 bytes."""
+UNKNOWN = fit.ExerciseCategory.UNKNOWN
+_CATEGORY = {Pattern.SQUAT: fit.ExerciseCategory.SQUAT, Pattern.HINGE: fit.ExerciseCategory.DEADLIFT}
 
-Message = dict[str, Any]
+Moment = Callable[[float], datetime]
+"""A time on the recording's clock -> the moment."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """Repetitions of a set that have one load and one exercise."""
+    """Consecutive repetitions of a set with the same load and exercise."""
 
     start_s: float
     end_s: float
@@ -44,17 +57,21 @@ class _Part:
 
 def fit_file(stored: StoredSession) -> bytes:
     """Return the FIT file of a session."""
-    from garmin_fit_sdk import Encoder, Profile  # noqa: PLC0415  only this export needs it
-
-    numbers: dict[str, int] = Profile["mesg_num"]
-    encoder = Encoder()
-    for name, message in messages(stored):
-        encoder.write_mesg({"mesg_num": numbers[name.upper()], **message})
-    return bytes(encoder.close())
+    builder = FitFileBuilder(auto_define=True)
+    builder.add_all(list(_messages(stored)))
+    return bytes(builder.build_bytes())
 
 
-def messages(stored: StoredSession) -> Iterator[tuple[str, Message]]:
-    """Give the messages of the file in their order, as pairs of a name and fields."""
+def _message(kind: type[Any], **fields: Any) -> Any:
+    """Return a message with fields; fit-tool takes moments in milliseconds since 1970."""
+    message = kind()
+    for name, value in fields.items():
+        setattr(message, name, round(value.timestamp() * 1000) if isinstance(value, datetime) else value)
+    return message
+
+
+def _messages(stored: StoredSession) -> Iterator[Any]:
+    """Give the messages of the file in their order."""
     session = stored.corrected
     began = stored.trained_at if stored.trained_at >= FIT_BEGINS else stored.saved_at
     origin_s = _origin_s(session)
@@ -62,87 +79,110 @@ def messages(stored: StoredSession) -> Iterator[tuple[str, Message]]:
     def moment(time_s: float) -> datetime:
         return began + timedelta(seconds=time_s - origin_s)
 
-    length_s = max(0.0, session.measured.duration_s)
-    ended = began + timedelta(seconds=length_s)
-    yield "file_id", _file_id(stored, began)
-    yield "event", {"timestamp": began, "event": "timer", "event_type": "start", "event_group": 0}
+    duration_s = max(0.0, session.measured.duration_s)
+    ended = began + timedelta(seconds=duration_s)
+    yield _message(
+        FileIdMessage,
+        type=fit.FileType.ACTIVITY,
+        manufacturer=fit.Manufacturer.DEVELOPMENT.value,
+        product=0,
+        serial_number=int(stored.content_hash[:7], 16) + 1,  # the same for the same recording, and never 0
+        time_created=began,
+        product_name="imu-training",
+    )
+    timer = {"event": fit.Event.TIMER, "event_group": 0}
+    yield _message(EventMessage, timestamp=began, event_type=fit.EventType.START, **timer)
     yield from _sets(session, moment)
     yield from _records(session, moment)
-    yield "event", {"timestamp": ended, "event": "timer", "event_type": "stop_all", "event_group": 0}
-    times: Message = {"timestamp": ended, "start_time": began, "total_elapsed_time": length_s}
-    times |= {"total_timer_time": length_s}
-    sport: Message = {"sport": "training", "sub_sport": "strength_training", "event_type": "stop", "message_index": 0}
-    yield "lap", times | sport | {"event": "lap", "lap_trigger": "session_end"}
-    yield (
-        "session",
-        times | sport | {"event": "session", "trigger": "activity_end", "first_lap_index": 0, "num_laps": 1},
+    yield _message(EventMessage, timestamp=ended, event_type=fit.EventType.STOP_ALL, **timer)
+    whole = {
+        "timestamp": ended,
+        "start_time": began,
+        "total_elapsed_time": duration_s,
+        "total_timer_time": duration_s,
+        "sport": fit.Sport.TRAINING,
+        "sub_sport": fit.SubSport.STRENGTH_TRAINING,
+        "event_type": fit.EventType.STOP,
+        "message_index": 0,
+    }
+    yield _message(LapMessage, event=fit.Event.LAP, lap_trigger=fit.LapTrigger.SESSION_END, **whole)
+    yield _message(
+        SessionMessage,
+        event=fit.Event.SESSION,
+        trigger=fit.SessionTrigger.ACTIVITY_END,
+        first_lap_index=0,
+        num_laps=1,
+        **whole,
     )
     offset = ended.astimezone().utcoffset() or timedelta()
-    local_s = int((ended - FIT_BEGINS + offset).total_seconds())
-    yield (
-        "activity",
-        {
-            "timestamp": ended,
-            "local_timestamp": local_s,
-            "total_timer_time": length_s,
-            "num_sessions": 1,
-            "type": "manual",
-            "event": "activity",
-            "event_type": "stop",
-        },
+    yield _message(
+        ActivityMessage,
+        timestamp=ended,
+        local_timestamp=int((ended - FIT_BEGINS + offset).total_seconds()),
+        total_timer_time=duration_s,
+        num_sessions=1,
+        type=fit.Activity.MANUAL,
+        event=fit.Event.ACTIVITY,
+        event_type=fit.EventType.STOP,
     )
 
 
-def _file_id(stored: StoredSession, began: datetime) -> Message:
-    return {
-        "type": "activity",
-        "manufacturer": "development",
-        "product": 0,
-        "serial_number": int(stored.content_hash[:7], 16) + 1,  # the same for the same recording, and never 0
-        "time_created": began,
-        "product_name": "imu-training",
-    }
-
-
-def _sets(session: CorrectedSession, moment: Any) -> Iterator[tuple[str, Message]]:
-    """Give the sets and the rests between them, and the names that the person gave to exercises."""
+def _sets(session: CorrectedSession, moment: Moment) -> Iterator[Any]:
+    """Give the sets, the rests between them, and the names that the person entered."""
     index = 0
     rest_since_s: float | None = None
     for part in (part for one_set in session.sets for part in _parts(one_set)):
         if rest_since_s is not None and part.start_s > rest_since_s:
-            yield "set", _timed(rest_since_s, part.start_s, moment) | {"set_type": "rest", "message_index": index}
+            yield _message(
+                SetMessage,
+                **_times(rest_since_s, part.start_s, moment),
+                set_type=fit.SetType.REST.value,
+                message_index=index,
+            )
             index += 1
-        category, subtype = _exercise(part)
+        category, exercise = exercise_of(part.pattern, part.exercise)
         if part.exercise is not None:
-            title: Message = {"message_index": index, "exercise_category": category}
-            title |= {} if subtype is None else {"exercise_name": subtype}
-            yield "exercise_title", title | {"wkt_step_name": [_shortened(part.exercise)]}
-        active: Message = {"set_type": "active", "message_index": index, "repetitions": part.repetitions}
-        active |= {"category": [category]} | ({} if subtype is None else {"category_subtype": [subtype]})
+            yield _message(
+                ExerciseTitleMessage,
+                message_index=index,
+                exercise_category=category.value,
+                exercise_name=None if exercise is None else exercise.value,
+                workout_step_name=_shortened(part.exercise),
+            )
+        active = _message(
+            SetMessage,
+            **_times(part.start_s, part.end_s, moment),
+            set_type=fit.SetType.ACTIVE.value,
+            message_index=index,
+            repetitions=part.repetitions,
+            category=[category.value],
+        )
+        if exercise is not None:
+            active.category_subtype = [exercise.value]
         if part.load_kg is not None:
-            active |= {"weight": part.load_kg, "weight_display_unit": "kilogram"}
-        yield "set", _timed(part.start_s, part.end_s, moment) | active
+            active.weight, active.weight_display_unit = part.load_kg, fit.FitBaseUnit.KILOGRAM.value
+        yield active
         index += 1
         rest_since_s = part.end_s
 
 
-def _timed(start_s: float, end_s: float, moment: Any) -> Message:
+def _times(start_s: float, end_s: float, moment: Moment) -> dict[str, Any]:
     return {"timestamp": moment(end_s), "start_time": moment(start_s), "duration": max(0.0, end_s - start_s)}
 
 
-def _records(session: CorrectedSession, moment: Any) -> Iterator[tuple[str, Message]]:
-    """Give a record at each repetition with how many there were so far; an activity file has to have records."""
+def _records(session: CorrectedSession, moment: Moment) -> Iterator[Any]:
+    """Give a record at each repetition with the number of repetitions so far; an activity must have records."""
     ends_s = sorted(one.end_s for one_set in session.sets for one in one_set.repetitions)
-    yield "record", {"timestamp": moment(_origin_s(session)), "total_cycles": 0}
+    yield _message(RecordMessage, timestamp=moment(_origin_s(session)), total_cycles=0)
     for number, end_s in enumerate(ends_s, 1):
-        yield "record", {"timestamp": moment(end_s), "total_cycles": number}
+        yield _message(RecordMessage, timestamp=moment(end_s), total_cycles=number)
 
 
 def _parts(one_set: CorrectedSet) -> Iterator[_Part]:
-    def entered(one: CorrectedRepetition) -> tuple[str | None, float | None]:
+    def entries(one: CorrectedRepetition) -> tuple[str | None, float | None]:
         return one_set.exercise_of(one), one_set.load_kg_of(one)
 
-    for (exercise, load_kg), group in groupby(one_set.repetitions, key=entered):
+    for (exercise, load_kg), group in groupby(one_set.repetitions, key=entries):
         members = tuple(group)
         yield _Part(
             start_s=members[0].start_s,
@@ -154,46 +194,41 @@ def _parts(one_set: CorrectedSet) -> Iterator[_Part]:
         )
 
 
-def _exercise(part: _Part) -> tuple[str, int | None]:
-    """Return FIT's category, and the exact exercise if the person's name of it is one of FIT's."""
-    from garmin_fit_sdk import Profile  # noqa: PLC0415  only this export needs it
-
-    category = _CATEGORY[part.pattern]
-    if part.exercise is None:
-        return category, None
-    name = re.sub(r"[^a-z0-9]+", "_", part.exercise.lower()).strip("_")
-    spellings = (name, name.removesuffix("s"), f"barbell_{name}", f"barbell_{name.removesuffix('s')}")
-    types: dict[str, dict[int, str]] = Profile["types"]
-    lists = {
-        kind.removesuffix("_exercise_name"): known for kind, known in types.items() if kind.endswith("_exercise_name")
-    }
-    for other in sorted(lists, key=lambda kind: kind != category):  # the pattern's own category first
+def exercise_of(pattern: Pattern, name: str | None) -> tuple[Any, Enum | None]:
+    """Return FIT's category of an exercise, and the exact exercise if FIT has one of this name."""
+    own = _CATEGORY.get(pattern, UNKNOWN)
+    if name is None:
+        return own, None
+    plain = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_").upper()
+    singular = plain.removesuffix("S")
+    spellings = (plain, singular, f"BARBELL_{plain}", f"BARBELL_{singular}")
+    for category in sorted(fit.ExerciseCategory, key=lambda one: one is not own):  # its own category first
+        exercises = getattr(fit, f"{category.name.title().replace('_', '')}ExerciseName", None)
         for spelling in spellings:
-            for number, known in lists[other].items():
-                if known == spelling and other in types["exercise_category"].values():
-                    return other, number
-    return category, None
+            if exercises is not None and spelling in exercises.__members__:
+                return category, exercises[spelling]
+    return own, None
 
 
 def _origin_s(session: CorrectedSession) -> float:
-    """Return the time on the recording's clock at which it began, as far as that can be told.
+    """Return the time on the recording's clock at which the recording began, as well as the summary shows it.
 
-    The summary has the duration and not the first time. Where all that happened fits between 0 and the duration the
-    clock began at 0; else at the first thing that happened.
+    The summary has the duration but not the first time. If everything lies between 0 and the duration, the clock began
+    at 0; else the recording began with the first thing that happened.
     """
     measured = session.measured
-    happened = [
+    spans = [
         *((one.start_s, one.end_s) for one in session.sets),
         *((one.start_s, one.end_s) for one in measured.sets),
         *((gap.start_s, gap.end_s) for gap in measured.gaps),
         *((movement.start_s, movement.end_s) for movement in measured.rejected),
     ]
-    if not happened:
+    if not spans:
         return 0.0
-    first_s, last_s = min(start_s for start_s, _ in happened), max(end_s for _, end_s in happened)
+    first_s, last_s = min(start_s for start_s, _ in spans), max(end_s for _, end_s in spans)
     return 0.0 if first_s >= 0 and last_s <= measured.duration_s + 1.0 else first_s
 
 
 def _shortened(text: str) -> str:
-    """Return as much of a text as fits, in whole letters."""
+    """Return as many whole letters of a text as fit."""
     return text.encode()[:LONGEST_NAME_BYTES].decode(errors="ignore")

@@ -13,7 +13,7 @@ from imu.recordings.recording import open_recording
 from imu.report.curves import AngleCurve, angle_curve
 from imu.store import StoredSession, hash_of
 from imu.store.home import recordings_folder
-from imu.store.recordings import find_recording
+from imu.store.recording_files import find_recording
 
 REMEMBERED = 16
 """So many recordings: an hour is 72,000 numbers, 1 MB."""

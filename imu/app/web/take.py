@@ -16,10 +16,11 @@ from fastapi import FastAPI, HTTPException
 from fastapi.responses import FileResponse
 from starlette.background import BackgroundTask
 
-from imu.app.export import Format, export_sessions, write_backup
+from imu.app.export import Format, export_sessions
 from imu.app.web.kept import ask_store, now
 from imu.errors import ImuError
 from imu.store import SessionStore, StoredSession
+from imu.store.backup import write_backup
 from imu.store.home import home
 
 

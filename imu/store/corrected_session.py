@@ -1,7 +1,8 @@
-"""A measured summary and the person's corrections -> what counts.
+"""A measured summary and the person's corrections -> the session as it counts.
 
-:func:`apply_corrections` is a pure function of both, so that undoing is applying one correction less. A correction
-whose target is gone, as may happen when a better program has counted the recording again, changes nothing and says why.
+`apply_corrections` is a pure function of both, so that undoing a correction means applying one correction less. A
+correction whose target is gone, as may happen when a better program has counted the recording again, changes nothing
+and says why.
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from imu.motion.repetitions import RejectedMovement
-from imu.session import SessionParameters, SessionSummary
-from imu.store.corrected import CorrectedRepetition, CorrectedSession, CorrectedSet, LoggedCorrection
+from imu.motion.pattern import Pattern, pattern_of_set
+from imu.motion.repetitions import RejectedMovement, Repetition
+from imu.session import SessionParameters, SessionSummary, TrainingSet
 from imu.store.corrections import (
     AddRepetition,
     ChangePattern,
@@ -26,11 +27,156 @@ from imu.store.corrections import (
 )
 
 REST_BETWEEN_SETS_S = SessionParameters().rest_between_sets_s
-"""An added repetition belongs to the nearest set if it is no further from it than this, as where it is counted live."""
+"""An added repetition joins the nearest set if it is no further away than this: the limit of a live training."""
+
+# --- values ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class CorrectedRepetition:
+    """One repetition as it counts.
+
+    Attributes
+    ----------
+    start_s, end_s : float
+        When, on the device clock.
+    pattern : Pattern
+        The pattern after corrections.
+    measured : Repetition or None
+        The measured repetition; ``None`` where the person added one that was not measured.
+    added : bool
+        Whether the person added it.
+    exercise, load_kg, note : str, float, str or None
+        Entries for this repetition alone; see `CorrectedSet.exercise_of` and `CorrectedSet.load_kg_of`.
+    """
+
+    start_s: float
+    end_s: float
+    pattern: Pattern
+    measured: Repetition | None
+    added: bool = False
+    exercise: str | None = None
+    load_kg: float | None = None
+    note: str | None = None
+
+    @property
+    def middle_s(self) -> float:
+        """The turning point; without a measured one, the middle between start and end."""
+        return (self.start_s + self.end_s) / 2 if self.measured is None else self.measured.bottom_s
+
+    @property
+    def pattern_changed(self) -> bool:
+        """Whether another pattern was measured."""
+        return self.measured is not None and self.measured.pattern is not self.pattern
+
+    @property
+    def figures(self) -> Repetition | None:
+        """The measured figures with the corrected pattern; ``None`` where nothing was measured."""
+        return None if self.measured is None else replace(self.measured, pattern=self.pattern)
+
+
+@dataclass(frozen=True, slots=True)
+class CorrectedSet:
+    """One set as it counts.
+
+    Attributes
+    ----------
+    repetitions : tuple of CorrectedRepetition
+        At least one.
+    exercise, load_kg, note : str, float, str or None
+        What the person entered for the set.
+    """
+
+    repetitions: tuple[CorrectedRepetition, ...]
+    exercise: str | None = None
+    load_kg: float | None = None
+    note: str | None = None
+
+    @property
+    def start_s(self) -> float:
+        """Start of the first repetition on the device clock."""
+        return self.repetitions[0].start_s
+
+    @property
+    def end_s(self) -> float:
+        """End of the last repetition on the device clock."""
+        return self.repetitions[-1].end_s
+
+    @property
+    def middle_s(self) -> float:
+        """Turning point of the middle repetition: the time at which corrections find the set."""
+        return self.repetitions[len(self.repetitions) // 2].middle_s
+
+    @property
+    def pattern(self) -> Pattern:
+        """The pattern of the set, by the rule for measured sets."""
+        return pattern_of_set(repetition.pattern for repetition in self.repetitions)
+
+    @property
+    def measured(self) -> TrainingSet | None:
+        """The measured repetitions with their corrected patterns; ``None`` without any."""
+        figures = tuple(one.figures for one in self.repetitions if one.figures is not None)
+        return TrainingSet(figures) if figures else None
+
+    def exercise_of(self, repetition: CorrectedRepetition) -> str | None:
+        """Return the exercise of one of the repetitions: its own, else that of the set."""
+        return self.exercise if repetition.exercise is None else repetition.exercise
+
+    def load_kg_of(self, repetition: CorrectedRepetition) -> float | None:
+        """Return the load of one of the repetitions: its own, else that of the set."""
+        return self.load_kg if repetition.load_kg is None else repetition.load_kg
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedCorrection:
+    """One correction and whether it was applied.
+
+    Attributes
+    ----------
+    correction : Correction
+        The correction.
+    not_applied : str or None
+        Why it changes nothing; ``None`` if it was applied.
+    """
+
+    correction: Correction
+    not_applied: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CorrectedSession:
+    """One session as it counts.
+
+    Attributes
+    ----------
+    measured : SessionSummary
+        The measured summary.
+    sets : tuple of CorrectedSet
+        In the order of time.
+    rejected : tuple of RejectedMovement
+        Movements that do not count, without those that the person added.
+    deleted : tuple of CorrectedRepetition
+        Repetitions that the person deleted.
+    log : tuple of LoggedCorrection
+        All corrections in the order in which they were made.
+    """
+
+    measured: SessionSummary
+    sets: tuple[CorrectedSet, ...]
+    rejected: tuple[RejectedMovement, ...]
+    deleted: tuple[CorrectedRepetition, ...] = ()
+    log: tuple[LoggedCorrection, ...] = ()
+
+    def count(self, pattern: Pattern) -> int:
+        """Return the number of repetitions of `pattern` in all sets."""
+        return sum(one.pattern is pattern for one_set in self.sets for one in one_set.repetitions)
+
+
+# --- application -----------------------------------------------------------------------------------------------------
 
 
 def apply_corrections(summary: SessionSummary, corrections: Iterable[Correction] = ()) -> CorrectedSession:
-    """Return what counts: `summary` with `corrections` applied in their order. Never raises."""
+    """Return `summary` with `corrections` applied in their order. Never raises."""
     draft = _Draft(
         sets=[
             CorrectedSet(tuple(CorrectedRepetition(r.start_s, r.end_s, r.pattern, r) for r in one_set.repetitions))
@@ -44,7 +190,7 @@ def apply_corrections(summary: SessionSummary, corrections: Iterable[Correction]
 
 @dataclass(slots=True)
 class _Draft:
-    """What counts so far. Each step changes it, or leaves it alone and returns why."""
+    """The session so far. Each step changes it, or returns why it changes nothing."""
 
     sets: list[CorrectedSet]
     rejected: list[RejectedMovement]
@@ -146,7 +292,7 @@ class _Draft:
         return None
 
     def _found_again(self, correction: AddRepetition) -> CorrectedRepetition:
-        """Return the repetition to add: a deleted one again, or one with the figures of a rejected movement if any."""
+        """Return the repetition to add: a deleted one, or one with the figures of a rejected movement."""
         again = next((one for one in self.deleted if _same_movement(one, correction)), None)
         if again is not None:
             self.deleted.remove(again)
@@ -158,7 +304,7 @@ class _Draft:
         return CorrectedRepetition(start_s, end_s, correction.pattern, figures, added=True)
 
     def _insert(self, added: CorrectedRepetition) -> None:
-        """Put an added repetition into the nearest set, or into one of its own where none is near."""
+        """Put an added repetition into the nearest set, or into a set of its own if no set is near."""
         apart_s = [max(one.start_s - added.end_s, added.start_s - one.end_s, 0.0) for one in self.sets]
         nearest = min(range(len(self.sets)), key=apart_s.__getitem__, default=None)
         if nearest is None or apart_s[nearest] > REST_BETWEEN_SETS_S:
@@ -189,7 +335,7 @@ def _entered(
 def _entered_for_all(
     one_set: CorrectedSet, correction: ChangePattern | NameExercise | EnterLoad | WriteNote
 ) -> CorrectedSet:
-    """Return a set with what was entered for it: the later word, so it takes the place of what single ones had."""
+    """Return a set with what was entered for it; this replaces earlier entries for its single repetitions."""
     repetitions = one_set.repetitions
     match correction:
         case ChangePattern(pattern=pattern):
@@ -205,7 +351,7 @@ def _entered_for_all(
 
 
 def _merged(parts: list[CorrectedSet]) -> CorrectedSet:
-    """Return one set of several; a name or load that differs from the whole's stays with the repetitions."""
+    """Return several sets as one; a repetition keeps a name or load that differs from that of the whole."""
     exercise = next((part.exercise for part in parts if part.exercise is not None), None)
     load_kg = next((part.load_kg for part in parts if part.load_kg is not None), None)
     repetitions: list[CorrectedRepetition] = []
@@ -224,7 +370,7 @@ def _merged(parts: list[CorrectedSet]) -> CorrectedSet:
 
 
 def _same_movement(one: CorrectedRepetition | RejectedMovement, other: AddRepetition) -> bool:
-    """Whether the two overlap by more than half of the shorter one."""
+    """Return whether the two overlap by more than half of the shorter one."""
     overlap_s = min(one.end_s, other.end_s) - max(one.start_s, other.start_s)
     return overlap_s > 0.5 * min(one.end_s - one.start_s, other.end_s - other.start_s)
 

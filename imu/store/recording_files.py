@@ -1,4 +1,4 @@
-"""Recordings that sessions were counted from: telling them by their content, finding them, and deleting one."""
+"""The recording files of stored sessions: identify one by its content, find it, delete it."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ def hash_of(recording: Path) -> str:
 
 
 def find_recording(source: str, content_hash: str, recordings: Path) -> Path | None:
-    """Return where the recording of a session lies in our own folder, ``None`` if it does not.
+    """Return the path of a session's recording in our own folder; ``None`` if it is not there.
 
-    Looked for where it was saved, and by its name in `recordings`, for the folder may have moved with a backup. What
-    has another content by now is another recording.
+    Search where it was saved, and by its name in `recordings`, because the folder may have moved with a backup. A file
+    with another content is another recording.
 
     Parameters
     ----------
     source : str
         Path of the recording when it was last saved.
     content_hash : str
-        `hash_of` it then.
+        `hash_of` the recording at that time.
     recordings : Path
-        The folder of our own recordings. A link out of it is not in it.
+        The folder of our own recordings. A link that leads out of it does not count.
     """
     folder = recordings.resolve()
     for path in (Path(source), recordings / source.replace("\\", "/").rsplit("/", 1)[-1]):
@@ -65,12 +65,12 @@ def find_recording(source: str, content_hash: str, recordings: Path) -> Path | N
 
 
 def delete_recording(recording: Path) -> None:
-    """Delete a recording, be it a file or a folder.
+    """Delete a recording, which is a file or a folder.
 
     Raises
     ------
     RecordingNotDeleted
-        If it cannot be.
+        If it cannot be deleted.
     """
     try:
         if recording.is_dir():
