@@ -285,7 +285,7 @@ def test_a_line_fits_the_terminal_and_keeps_the_end_of_the_name():
     ("repetitions", "told"),
     [
         ([repetition()] * 5, []),
-        ([repetition(angle_at_bottom_rad=0.3)] * 5, ["chest up (17° at the bottom)"]),
+        ([repetition(angle_at_bottom_rad=0.3)] * 5, ["upright (17° at the bottom)"]),
         ([repetition(angle_at_bottom_rad=0.9)] * 5, ["leaning 52° at the bottom, keep the chest up"]),
         ([repetition(Pattern.HINGE)] * 5, []),
         ([repetition(Pattern.HINGE, trunk_angle_rad=1.1)] * 5, ["well bent at the hip (63°)"]),

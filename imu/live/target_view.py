@@ -40,7 +40,7 @@ from imu.session import TrainingSet
 
 ROOM = 1.15
 """The scale of the bars ends this much above the largest value or target."""
-PRAISE = ("chest up", "well bent")
+PRAISE = ("upright", "well bent")
 """How the report begins a cue that is praise."""
 
 
