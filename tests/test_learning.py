@@ -293,7 +293,7 @@ def test_it_is_shown_with_its_bounds_and_reset(taught_home: Path) -> None:
     assert 0.5 < told["hinge"]["least_probability"] <= 0.732
     assert "no, it is switched off" in run(taught_home, "learning", "--off")
     assert "in every training" in run(taught_home, "learning", "--on")
-    assert "nothing yet" in run(taught_home, "learning", "--reset")
+    assert "nothing yet" in run(taught_home, "learning", "--reset", "--yes")
     with SessionStore.open(taught_home / "sessions.db") as store:
         store.correct(1, ChangePattern(0.1 + 5.0, HINGE), made_at=datetime.now(UTC) + timedelta(seconds=5))
     assert "nothing yet" in run(taught_home, "learning"), "what was corrected before the reset is not learnt again"

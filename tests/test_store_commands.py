@@ -98,10 +98,10 @@ def test_places_are_found(typed, expected):
         ("3/1", "there is no set 3"),
         ("1/5", "there is no repetition 1/5: set 1 has 4 repetitions"),
         ("50.0", "no repetition is counted at 0:50"),
-        ("here", "'here' is no time; write seconds"),
-        ("-1", "'-1' is no time"),
-        ("1/2/3", "is no time"),
-        ("", "'' is no time"),
+        ("here", "'here' is not a time; write seconds"),
+        ("-1", "'-1' is not a time"),
+        ("1/2/3", "is not a time"),
+        ("", "'' is not a time"),
     ],
 )
 def test_places_that_are_none_are_told(typed, sentence):
@@ -140,13 +140,13 @@ def test_what_is_typed_becomes_a_correction(made, expected):
     ("made", "sentence"),
     [
         (lambda: correcting.deleted(COUNTED, "1"), r"1 is a set; a repetition is SET/REP \(1/1\)"),
-        (lambda: correcting.added("15", "12", "squat"), "that cannot be: a repetition lasts"),
-        (lambda: correcting.added("12", "15", "lunge"), "'lunge' is no pattern; write squat, hinge or uncertain"),
-        (lambda: correcting.kept(COUNTED, "82.0"), "no movement at 1:22 was left out that looked like a repetition"),
+        (lambda: correcting.added("15", "12", "squat"), "impossible: a repetition lasts"),
+        (lambda: correcting.added("12", "15", "lunge"), "'lunge' is not a pattern; write squat, hinge or uncertain"),
+        (lambda: correcting.kept(COUNTED, "82.0"), "no rejected movement at 1:22 looks like a repetition"),
         (lambda: correcting.merged(COUNTED, "2"), "set 2 is the last"),
-        (lambda: correcting.loaded(COUNTED, "1", "heavy"), "'heavy' is no load; write a number of kg"),
-        (lambda: correcting.loaded(COUNTED, "1", "4000"), "that cannot be: a load is 0 to 1000 kg"),
-        (lambda: correcting.named(COUNTED, "1", "x" * 100), "that cannot be: a text has 1 to 80 letters"),
+        (lambda: correcting.loaded(COUNTED, "1", "heavy"), "'heavy' is not a load; write a number of kg"),
+        (lambda: correcting.loaded(COUNTED, "1", "4000"), "impossible: a load is 0 to 1000 kg"),
+        (lambda: correcting.named(COUNTED, "1", "x" * 100), "impossible: a text has 1 to 80 letters"),
     ],
 )
 def test_what_cannot_be_is_told_in_a_sentence(made, sentence):
@@ -165,7 +165,7 @@ def test_corrections_are_made_shown_and_undone():
     assert "3 squats : 3 hinges" in shown
     assert load().corrected.count(SQUAT) == 3
     assert "undone: set at 0:07 with 82.5 kg" in run("correct", 1, "--undo").stdout
-    assert "made again: set at 0:07 with 82.5 kg" in run("correct", 1, "--redo").stdout
+    assert "restored: set at 0:07 with 82.5 kg" in run("correct", 1, "--redo").stdout
     for _ in range(3):
         run("correct", 1, "--undo")
     assert log() == []
@@ -286,7 +286,7 @@ def test_deleting_asks_first(home):
     with SessionStore.open(store_path()) as store:
         number = store.save(TRAINED, recording, hash_of(recording), saved_at=NOW, software_version="1")
     refused = run("review", number, "--delete", input="n\n", code=1)
-    assert f"Its recording {recording} goes too." in refused.stdout
+    assert f"Its recording {recording} is deleted too." in refused.stdout
     assert "4 squats : 3 hinges" in refused.stdout
     assert "Nothing was deleted." in refused.stdout
     run("review", number, "--delete", input="", code=1)
@@ -361,11 +361,48 @@ def test_a_backup_brings_everything_back(home, tmp_path, monkeypatch):
     assert "already" in run("backup", "b.zip", code=1).stderr
     run("backup", "b.zip", "--force")
     monkeypatch.setenv("IMU_HOME", str(tmp_path / "new"))
-    assert run("restore", "b.zip").stdout == "2 sessions and 1 recording file are back\n"
+    assert run("restore", "b.zip").stdout == "restored 2 sessions and 1 recording file\n"
     assert load().summary == TRAINED
     assert "was left alone; with --force" in run("restore", "b.zip", code=1).stderr
     assert "what was there before is in" in run("restore", "b.zip", "--force").stdout
     assert "no backup" in run("restore", home / "sessions.db", "--force", code=1).stderr
+
+
+def test_force_is_not_advised_for_a_backup_that_does_not_exist():
+    missing = run("restore", "nofile.zip", code=1).stderr
+    assert ("nofile.zip does not exist" in missing, "--force" in missing) == (True, False)
+
+
+def test_two_fit_sessions_need_a_folder(tmp_path):
+    assert "name a folder, such as two" in run("export", 1, 2, "--out", "two.fit", code=1).stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["home"]
+    assert len(run("export", 1, 2, "--out", "two", "--format", "fit").stdout.splitlines()) == 2
+
+
+def test_a_backup_of_everyone_has_a_file_for_each_person(home, monkeypatch):
+    with SessionStore.open(home / "people" / "anna" / "sessions.db") as store:
+        keep(store, TRAINED, 3, saved_at=NOW)
+    (home / "people" / "ben").mkdir()  # who has no sessions yet
+    assert "imu backup --everyone FOLDER" in run("backup", "mine.zip").stdout
+    lines = run("backup", "all", "--everyone").stdout.splitlines()
+    assert [line.split(": ")[0] for line in lines] == ["all/me.zip", "all/anna.zip"]
+    monkeypatch.setenv("IMU_HOME", "new")
+    assert run("--person", "anna", "restore", "all/anna.zip").stdout == "restored 1 session and 0 recording files\n"
+    run("--person", "anna", "backup", "x", "--everyone", code=2)
+
+
+def test_a_long_note_is_not_repeated():
+    refused = run("correct", 1, "--note", 1, "a" * 100_000, code=1).stderr
+    assert ("(100000 letters)" in refused, len(refused) < 300) == (True, True)
+    for wrong in (["--load", 1, "9" * 5000 + "x"], ["--pattern", 1, "x" * 5000], ["--delete-rep", "y" * 5000]):
+        assert len(run("correct", 1, *wrong, code=1).stderr) < 300
+
+
+def test_a_reset_of_the_learning_asks_first():
+    assert "Nothing was forgotten." in run("learning", "--reset", input="n\n", code=1).stdout
+    assert "Reset" not in run("learning").stdout
+    assert "Reset" in run("learning", "--reset", input="y\n").stdout
+    run("learning", "--yes", code=2)
 
 
 def test_a_refused_batch_leaves_what_was_undone_to_be_made_again():

@@ -296,7 +296,7 @@ def test_what_was_not_counted_can_be_counted_and_sets_be_joined(browser: Any, lo
         page.get_by_label("From (65.5 or 1:05.5)").fill("nonsense")
         page.get_by_label("To", exact=True).fill("1:00")
         page.get_by_role("dialog").get_by_role("button", name="Add it").click()
-        page.get_by_text("'nonsense' is no time").wait_for()
+        page.get_by_text("'nonsense' is not a time").wait_for()
 
 
 def test_what_was_learnt_is_shown_switched_and_forgotten(browser: Any, tmp_path: Path) -> None:

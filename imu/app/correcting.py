@@ -1,8 +1,8 @@
-"""What a person types to correct a session -> corrections.
+"""Text that a person typed -> corrections.
 
 A place is a set (``2``), a repetition of a set (``2/3``), or a time (``65.5`` or ``1:05``), as the pages show them. It
-is looked up in the session as it counts at that moment and becomes a time in the recording, so that several corrections
-in one go do not depend on what the others do to the numbers.
+becomes a time in the recording before any correction is made, so that one correction of several does not change the
+numbers that another one uses.
 """
 
 from __future__ import annotations
@@ -28,15 +28,16 @@ from imu.store import (
     SplitSet,
     WriteNote,
 )
+from imu.store.corrections import shortened
 
 NEAR_S = 1.0
-"""A time this near to a repetition means it: the pages show whole seconds."""
+"""A time may miss its repetition by this much, because the pages show whole seconds."""
 PATTERNS = (Pattern.SQUAT, Pattern.HINGE, Pattern.UNCERTAIN)
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What a person named: a set, or one repetition, by a time at which corrections find it."""
+    """A set or one repetition, by a time inside it."""
 
     time_s: float
     scope: Scope
@@ -48,7 +49,7 @@ def place_in(session: CorrectedSession, typed: str) -> Place:
     Raises
     ------
     CorrectionRefused
-        If it names none; the sentence says what there is.
+        If there is no such set or repetition; the sentence says which there are.
     """
     if re.fullmatch(r"\d+", typed):
         return Place(session.sets[_set_index(session, typed)].middle_s, Scope.SET)
@@ -61,10 +62,12 @@ def time_in_s(typed: str) -> float:
     Raises
     ------
     CorrectionRefused
-        If it is none.
+        If it is not a time.
     """
     if not re.fullmatch(r"(\d+:){0,2}\d+(\.\d*)?", typed):
-        raise CorrectionRefused(f"{typed!r} is no time; write seconds (65.5) or minutes and seconds (1:05.5)")
+        raise CorrectionRefused(
+            f"{shortened(typed)} is not a time; write seconds (65.5) or minutes and seconds (1:05.5)"
+        )
     time_s = 0.0
     for part in typed.split(":"):
         time_s = 60 * time_s + float(part)
@@ -82,15 +85,15 @@ def added(start: str, end: str, pattern: str) -> Correction:
 
 
 def kept(session: CorrectedSession, typed: str) -> Correction:
-    """Return the correction that counts a movement that was not counted and of which there are figures."""
+    """Return the correction that counts a movement which was rejected and has figures."""
     time_s = time_in_s(typed)
     for movement in session.rejected:
         if movement.repetition is not None and movement.start_s - NEAR_S <= time_s < movement.end_s + NEAR_S:
             one = movement.repetition
             return AddRepetition(one.start_s, one.end_s, one.pattern)
     raise CorrectionRefused(
-        f"no movement at {clock(time_s)} was left out that looked like a repetition; "
-        "--add-rep START END PATTERN adds one all the same"
+        f"no rejected movement at {clock(time_s)} looks like a repetition; "
+        "--add-rep START END PATTERN adds one nevertheless"
     )
 
 
@@ -111,49 +114,49 @@ def merged(session: CorrectedSession, typed: str) -> Correction:
     """Return the correction that merges a set with the next."""
     index = _set_index(session, typed)
     if index + 1 == len(session.sets):
-        raise CorrectionRefused(f"set {typed} is the last; there is none after it to merge it with")
+        raise CorrectionRefused(f"set {typed} is the last; there is no set after it to merge with")
     return MergeSets(session.sets[index].middle_s, session.sets[index + 1].middle_s)
 
 
 def named(session: CorrectedSession, typed: str, exercise: str) -> Correction:
-    """Return the correction that names the exercise of a set or repetition; an empty name takes it away."""
+    """Return the correction that names the exercise of a set or repetition; an empty name removes it."""
     place = place_in(session, typed)
     return _valid(lambda: NameExercise(place.time_s, exercise.strip() or None, place.scope))
 
 
 def loaded(session: CorrectedSession, typed: str, load: str) -> Correction:
-    """Return the correction that enters the load in kg of a set or repetition; an empty one takes it away."""
+    """Return the correction that enters the load in kg of a set or repetition; an empty one removes it."""
     place = place_in(session, typed)
     number = re.fullmatch(r"(\d+([.,]\d+)?) ?(kg)?", load.strip())
     if load.strip() and number is None:
-        raise CorrectionRefused(f"{load!r} is no load; write a number of kg, such as 82.5")
+        raise CorrectionRefused(f"{shortened(load)} is not a load; write a number of kg, such as 82.5")
     load_kg = float(number[1].replace(",", ".")) if number else None
     return _valid(lambda: EnterLoad(place.time_s, load_kg, place.scope))
 
 
 def noted(session: CorrectedSession, typed: str, note: str) -> Correction:
-    """Return the correction that writes a note on a set or repetition; an empty one takes it away."""
+    """Return the correction that writes a note on a set or repetition; an empty one removes it."""
     place = place_in(session, typed)
     return _valid(lambda: WriteNote(place.time_s, note.strip() or None, place.scope))
 
 
 def _valid(make: Callable[[], Correction]) -> Correction:
-    """Turn what can be no correction into a sentence for the person."""
+    """Turn the error of an impossible correction into a sentence for the person."""
     try:
         return make()
     except ValueError as error:
-        raise CorrectionRefused(f"that cannot be: {error}") from error
+        raise CorrectionRefused(f"impossible: {error}") from error
 
 
 def _pattern(typed: str) -> Pattern:
     if typed not in {pattern.value for pattern in PATTERNS}:
-        raise CorrectionRefused(f"{typed!r} is no pattern; write squat, hinge or uncertain")
+        raise CorrectionRefused(f"{shortened(typed)} is not a pattern; write squat, hinge or uncertain")
     return Pattern(typed)
 
 
 def _set_index(session: CorrectedSession, typed: str) -> int:
     if not re.fullmatch(r"\d+", typed) or not 1 <= int(typed) <= len(session.sets):
-        raise CorrectionRefused(f"there is no set {typed}: the session has {number_of(len(session.sets), 'set')}")
+        raise CorrectionRefused(f"there is no set {typed[:20]}: the session has {number_of(len(session.sets), 'set')}")
     return int(typed) - 1
 
 
@@ -162,13 +165,13 @@ def _repetition_at(session: CorrectedSession, typed: str) -> CorrectedRepetition
         repetitions = session.sets[_set_index(session, found[1])].repetitions
         if not 1 <= int(found[2]) <= len(repetitions):
             many = number_of(len(repetitions), "repetition")
-            raise CorrectionRefused(f"there is no repetition {typed}: set {found[1]} has {many}")
+            raise CorrectionRefused(f"there is no repetition {typed[:20]}: set {found[1]} has {many}")
         return repetitions[int(found[2]) - 1]
     if re.fullmatch(r"\d+", typed):
         raise CorrectionRefused(f"{typed} is a set; a repetition is SET/REP ({typed}/1), or a time (0:12, 12.0)")
     time_s = time_in_s(typed)
-    all_of_them = [one for one_set in session.sets for one in one_set.repetitions]
-    nearest = min(all_of_them, key=lambda one: _apart_s(one, time_s), default=None)
+    counted = [one for one_set in session.sets for one in one_set.repetitions]
+    nearest = min(counted, key=lambda one: _apart_s(one, time_s), default=None)
     if nearest is None or _apart_s(nearest, time_s) > NEAR_S:
         raise CorrectionRefused(f"no repetition is counted at {clock(time_s)}; --reps of imu review shows them all")
     return nearest

@@ -1,6 +1,6 @@
-"""The commands on what is kept: `imu review`, `imu correct`, `imu learning`, `imu export`, `imu backup`, `imu restore`.
+"""The commands on stored sessions: `imu review`, `correct`, `learning`, `export`, `backup` and `restore`.
 
-What they need is imported in their bodies, for `imu --help` must not wait for it.
+Imports stand inside the functions, so that `imu --help` does not wait for them.
 """
 # ruff: noqa: PLC0415  imports stand where they are used
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from imu.store import CorrectedSession, Correction, SessionStore
 
 WEEKS_SHOWN = 12
-"""So many weeks or days of training are shown at most; all are in --json."""
+"""Most weeks or days of training on the page; --json has all."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
-Force = Annotated[bool, typer.Option("--force", help="Take the place of what is there already.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace what exists already.")]
 SessionNumber = Annotated[int, typer.Argument(metavar="SESSION", help="Number of the session, as imu review lists it.")]
 
 
 class OnceEach(TyperCommand):
-    """A command that takes each option once; of two, one would be passed over in silence."""
+    """A command that refuses to take an option twice, because the second would silently replace the first."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Refuse an option that is given twice."""
@@ -48,24 +48,24 @@ def add_commands(app: typer.Typer) -> None:
 
 def review(
     session: Annotated[
-        int | None, typer.Argument(metavar="SESSION", help="Number of one session; without it, all are listed.")
+        int | None, typer.Argument(metavar="SESSION", help="Number of one session; without it, list all.")
     ] = None,
     *,
     as_json: AsJson = False,
     verbose: Annotated[
         bool, typer.Option("--reps", "-v", help="Show every repetition and every movement not counted.")
     ] = False,
-    trends: Annotated[bool, typer.Option("--trends", help="Show how training went, week by week.")] = False,
+    trends: Annotated[bool, typer.Option("--trends", help="Show the training week by week.")] = False,
     days: Annotated[bool, typer.Option("--days", help="With --trends: day by day.")] = False,
-    delete: Annotated[bool, typer.Option("--delete", help="Delete the session and its recording.")] = False,
+    delete: Annotated[bool, typer.Option("--delete", help="Delete the session and our copy of its recording.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="With --delete: do not ask.")] = False,
 ) -> None:
-    """Look back on the sessions kept: what was trained when, how it was done, and the balance."""
+    """Look back on your sessions: what you trained, when, how, and the balance of squats and hinges."""
     if (delete and (session is None or trends)) or (yes and not delete) or (days and not trends):
         raise typer.BadParameter("--delete takes one session, --yes goes with --delete, --days with --trends")
     if session is not None and trends:
         raise typer.BadParameter("--trends is about all sessions; leave the number out")
-    if not store_path().exists():  # looking back makes no store
+    if not store_path().exists():  # looking back must not create a store
         _nothing_kept(session, as_json=as_json)
         return
     with _open_store() as store:
@@ -86,41 +86,39 @@ def correct(
     session: SessionNumber,
     *,
     delete_rep: Annotated[
-        str | None, typer.Option("--delete-rep", metavar="REP", help="This was no repetition.")
+        str | None, typer.Option("--delete-rep", metavar="REP", help="Delete a repetition that was not one.")
     ] = None,
     add_rep: Annotated[
         tuple[str, str, str] | None,
-        typer.Option("--add-rep", metavar="START END PATTERN", help="Here was one that was not counted."),
+        typer.Option("--add-rep", metavar="START END PATTERN", help="Add a repetition that was not counted."),
     ] = None,
     keep: Annotated[
-        str | None, typer.Option("--keep", metavar="TIME", help="Count the movement that was left out here.")
+        str | None, typer.Option("--keep", metavar="TIME", help="Count a movement that was not counted.")
     ] = None,
     pattern: Annotated[
         tuple[str, str] | None,
-        typer.Option("--pattern", metavar="WHERE PATTERN", help="This was a squat, hinge or uncertain."),
+        typer.Option("--pattern", metavar="WHERE PATTERN", help="Change the pattern: squat, hinge or uncertain."),
     ] = None,
     split: Annotated[
-        str | None, typer.Option("--split", metavar="REP", help="A new set begins with this repetition.")
+        str | None, typer.Option("--split", metavar="REP", help="Begin a new set with this repetition.")
     ] = None,
-    merge: Annotated[str | None, typer.Option("--merge", metavar="SET", help="This set and the next are one.")] = None,
+    merge: Annotated[str | None, typer.Option("--merge", metavar="SET", help="Merge this set with the next.")] = None,
     name: Annotated[
-        tuple[str, str] | None, typer.Option("--name", metavar="WHERE NAME", help="What the exercise is called.")
+        tuple[str, str] | None, typer.Option("--name", metavar="WHERE NAME", help="Name the exercise.")
     ] = None,
     load: Annotated[
-        tuple[str, str] | None, typer.Option("--load", metavar="WHERE KG", help="The weight that was lifted.")
+        tuple[str, str] | None, typer.Option("--load", metavar="WHERE KG", help="Enter the weight that you lifted.")
     ] = None,
-    note: Annotated[
-        tuple[str, str] | None, typer.Option("--note", metavar="WHERE TEXT", help="Something to remember.")
-    ] = None,
+    note: Annotated[tuple[str, str] | None, typer.Option("--note", metavar="WHERE TEXT", help="Write a note.")] = None,
     undo: Annotated[bool, typer.Option("--undo", help="Undo the last correction.")] = False,
-    redo: Annotated[bool, typer.Option("--redo", help="Make the correction again that was undone last.")] = False,
+    redo: Annotated[bool, typer.Option("--redo", help="Restore the correction that was undone last.")] = False,
 ) -> None:
-    """Put right what was counted; what was measured stays beside it, and every correction can be undone.
+    """Correct what was counted. The measured values are kept, and every correction can be undone.
 
     WHERE is a set (2) or a repetition. REP is a repetition of a set (2/3) or a time (65.5 or 1:05).
-    An empty NAME, KG or TEXT takes away what was entered.
+    An empty NAME, KG or TEXT removes the entry.
 
-    Several corrections may be given at once, one of each kind: all of them are made, or none.
+    You can give several corrections at once, one of each kind: either all of them are made, or none.
     """
     from imu.app import correcting
 
@@ -138,7 +136,7 @@ def correct(
         wanted += [correcting.loaded(counted, *load)] if load else []
         wanted += [correcting.noted(counted, *note)] if note else []
         if bool(wanted) + undo + redo != 1:
-            raise typer.BadParameter("say what to correct, or --undo, or --redo; --help tells how")
+            raise typer.BadParameter("give a correction, or --undo, or --redo; see --help")
         if wanted:
             _make(store, session, wanted)
         else:
@@ -149,17 +147,23 @@ def correct(
 def learning(
     *,
     as_json: AsJson = False,
-    reset: Annotated[bool, typer.Option("--reset", help="Forget it; corrections from now on teach anew.")] = False,
+    reset: Annotated[bool, typer.Option("--reset", help="Forget it, and learn from later corrections only.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="With --reset: do not ask.")] = False,
     switch: Annotated[bool | None, typer.Option("--on/--off", help="Train with what was learnt, or without.")] = None,
 ) -> None:
     """Show what your corrections taught, within which bounds, and whether it helps; or forget it.
 
-    It moves two thresholds, for trainings to come and for imu replay --learned. Sessions kept stay as they are.
+    Learning moves two thresholds, for later trainings and for imu replay --learned. Stored sessions do not change.
     """
     from imu.report.learning import learnt_facts, learnt_object
     from imu.report.terminal_pages import labelled
     from imu.store import KnownOfPerson
 
+    if yes and not reset:
+        raise typer.BadParameter("--yes goes with --reset")
+    if reset and not yes and not typer.confirm("Forget what your corrections taught? The corrections stay."):
+        typer.echo("Nothing was forgotten.")
+        raise typer.Exit(1)
     if store_path().exists() or reset or switch is not None:
         with _open_store() as store:
             if reset:
@@ -167,7 +171,7 @@ def learning(
             if switch is not None:
                 store.switch_learning(on=switch)
             known = store.known_of_person()
-    else:  # looking makes no store
+    else:  # showing must not create a store
         known = KnownOfPerson()
     if as_json:
         print_object(learnt_object(known))
@@ -180,18 +184,18 @@ def export(
         list[int] | None, typer.Argument(metavar="SESSION...", help="Numbers of sessions, as imu review lists them.")
     ] = None,
     *,
-    everything: Annotated[bool, typer.Option("--all", help="All sessions that are kept.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="All sessions.")] = False,
     form: Annotated[
         Literal["csv", "parquet", "json", "fit", "html"] | None,
-        typer.Option("--format", help="What to write; without it, what the end of PATH says."),
+        typer.Option("--format", help="The format; without it, the ending of PATH."),
     ] = None,
     out: Annotated[Path, typer.Option("--out", metavar="PATH", help="File to write; for several FIT files, a folder.")],
     force: Force = False,
 ) -> None:
-    """Write sessions, with their corrections, for other programs or to read and print.
+    """Write sessions, with their corrections, for other programs or as a report.
 
-    csv and parquet have a row for each repetition, json what imu review --json prints,
-    fit is a strength training for sports sites, html a report with charts.
+    csv and parquet have a row for each repetition, json has what imu review --json prints,
+    fit is a strength training for sports sites, html is a report with charts.
     """
     from datetime import datetime
 
@@ -199,7 +203,7 @@ def export(
 
     wanted = form or out.suffix.removeprefix(".").lower()
     if wanted not in list(Format):
-        raise typer.BadParameter("say --format csv, parquet, json, fit or html", param_hint="--format")
+        raise typer.BadParameter("give --format csv, parquet, json, fit or html", param_hint="--format")
     if bool(sessions) == everything:
         raise typer.BadParameter("give the numbers of sessions, or --all", param_hint="SESSION")
     _refuse_without_store(sessions[0] if sessions else None)
@@ -215,29 +219,38 @@ def export(
 
 
 def backup(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The zip to write.")], *, force: Force = False
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The zip to write; with --everyone, a folder.")],
+    *,
+    everyone: Annotated[bool, typer.Option("--everyone", help="A zip for each person, in the folder FILE.")] = False,
+    force: Force = False,
 ) -> None:
-    """Write everything that is kept, sessions and recordings, to one file."""
+    """Write all sessions and recordings to one file."""
     from datetime import UTC, datetime
 
     from imu.report.words import number_of
     from imu.store.backup import write_backup
+    from imu.store.home import homes
 
-    sessions, recordings = write_backup(
-        home(), file, made_at=datetime.now(UTC), software_version=software_version(), overwrite=force
-    )
-    typer.echo(f"{file}: {number_of(sessions, 'session')} and {number_of(recordings, 'recording file')}")
-    if person() is None and (others := people()):
-        typer.echo(f"Not in it: what is kept of {', '.join(others)}; imu --person {others[0]} backup FILE writes that.")
+    if everyone and person() is not None:
+        raise typer.BadParameter("--everyone and --person exclude each other", param_hint="--everyone")
+    owners = {name: folder for name, folder in homes().items() if (folder / "sessions.db").is_file()}
+    targets = {file / f"{name}.zip": folder for name, folder in owners.items()} if everyone else {}
+    for target, folder in (targets or {file: home()}).items():
+        sessions, recordings = write_backup(
+            folder, target, made_at=datetime.now(UTC), software_version=software_version(), overwrite=force
+        )
+        typer.echo(f"{target}: {number_of(sessions, 'session')} and {number_of(recordings, 'recording file')}")
+    if not everyone and person() is None and (others := people()):
+        typer.echo(f"Not in it: the sessions of {', '.join(others)}; imu backup --everyone FOLDER writes all.")
 
 
 def restore(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A zip that imu backup wrote.")], *, force: Force = False
 ) -> None:
-    """Bring back what imu backup wrote.
+    """Bring back a backup.
 
-    Nothing is touched unless the whole file is sound. With --force, what is kept now
-    is moved into a folder beside, never deleted.
+    Nothing changes unless the whole file is sound. With --force, your present sessions
+    and recordings are moved into a folder beside, never deleted.
     """
     from datetime import datetime
 
@@ -245,8 +258,8 @@ def restore(
     from imu.store.backup import restore_backup
 
     done = restore_backup(file, home(), now=datetime.now().astimezone(), force=force)
-    told = f"{number_of(done.sessions, 'session')} and {number_of(done.recordings, 'recording file')} are back"
-    typer.echo(told if done.before is None else f"{told}; what was there before is in {done.before}")
+    sentence = f"restored {number_of(done.sessions, 'session')} and {number_of(done.recordings, 'recording file')}"
+    typer.echo(sentence if done.before is None else f"{sentence}; what was there before is in {done.before}")
 
 
 # --- corrections -----------------------------------------------------------------------------------------------------
@@ -270,7 +283,7 @@ def _turn_back(store: SessionStore, session: int, *, redo: bool) -> None:
     if turned is None:
         what = "was undone" if redo else "was made"
         raise CorrectionRefused(f"no correction of session {session} {what}, so there is nothing to do")
-    typer.echo(f"{'made again' if redo else 'undone'}: {sentence_of(turned)}\n")
+    typer.echo(f"{'restored' if redo else 'undone'}: {sentence_of(turned)}\n")
 
 
 # --- deletion --------------------------------------------------------------------------------------------------------
@@ -288,7 +301,7 @@ def _delete(store: SessionStore, number: int, *, yes: bool) -> None:
     typer.echo(f"Session {number} of {stored.trained_at.astimezone():%Y-%m-%d %H:%M}: ", nl=False)
     typer.echo(counted(*(session.count(pattern) for pattern in patterns)))
     typer.echo(
-        f"Its recording {printable(str(recording))} goes too."
+        f"Its recording {printable(str(recording))} is deleted too."
         if recording is not None
         else f"Its recording {printable(stored.source)} is not in the folder of this program, and stays."
     )
@@ -363,12 +376,12 @@ def _open_store() -> SessionStore:
 
 
 def _refuse_without_store(session: int | None) -> None:
-    """Say that nothing is kept, rather than make a store."""
+    """Fail if there is no store, instead of creating one."""
     from imu.errors import SessionNotFound
 
     if not store_path().exists():
-        asked = "there is no session" if session is None else f"there is no session {session}"
-        raise SessionNotFound(f"{asked}: none are kept in {home()}")
+        which = "there is no session" if session is None else f"there is no session {session}"
+        raise SessionNotFound(f"{which}: {home()} holds none")
 
 
 def _nothing_kept(session: int | None, *, as_json: bool) -> None:
@@ -376,5 +389,5 @@ def _nothing_kept(session: int | None, *, as_json: bool) -> None:
         _refuse_without_store(session)
     whose = "" if person() is None else f" of {person()}"
     others = [name for name in people() if name != person()]
-    known = f" There may be some of {', '.join(others)}: imu --person {others[0]} review." if others else ""
-    typer.echo(f"No sessions{whose} are kept yet: imu replay --save RECORDING keeps one.{known}", err=as_json)
+    hint = f" There may be some of {', '.join(others)}: imu --person {others[0]} review." if others else ""
+    typer.echo(f"No sessions{whose} yet: imu replay --save RECORDING stores one.{hint}", err=as_json)

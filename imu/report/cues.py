@@ -29,7 +29,7 @@ UNEVEN_ANGLE_RAD = math.radians(8)
 UNEVEN_DROP_M = 0.08
 """Least standard deviation of the hip drop in an uneven set: twice its RMSE."""
 SQUAT_LEANS_RAD = math.radians(45)
-"""Least mean tilt at the bottom of squats with the chest down: the end of the 15-45 degrees of pelvis tilt in squats."""
+"""Least mean tilt at the bottom of squats with the chest down: the end of the 15-45 degrees of tilt in squats."""
 SQUAT_UPRIGHT_RAD = math.radians(30)
 """Largest mean tilt at the bottom of upright squats: the middle of those 15-45 degrees."""
 HINGE_SHALLOW_RAD = math.radians(44)

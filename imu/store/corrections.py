@@ -256,5 +256,5 @@ def _check_text(text: str | None, longest: int, *, lines: bool) -> None:
 
 
 def shortened(text: str) -> str:
-    """Return a text in quotes; a long one is cut, and its length stands behind it."""
+    """Return a text in quotes for a message; a long one is cut, and its length follows."""
     return repr(text) if len(text) <= _SHOWN else f"{text[:_SHOWN]!r}... ({len(text)} letters)"

@@ -47,6 +47,15 @@ def people() -> list[str]:
     return sorted(one.name for one in folder.iterdir() if one.is_dir()) if folder.is_dir() else []
 
 
+def homes() -> dict[str, Path]:
+    """Return the folder of each person by name; that of the owner of the computer is named ``me``.
+
+    The name ``me`` is free: if a person is called so, the owner's is ``me-owner``.
+    """
+    named = {name: _common_home() / "people" / name for name in people()}
+    return {"me-owner" if "me" in named else "me": _common_home(), **named}
+
+
 def home() -> Path:
     """Return the folder of the person; it need not exist yet.
 

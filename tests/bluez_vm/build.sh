@@ -23,8 +23,7 @@ with open(sys.argv[1], "rb") as file:
 extras = project["optional-dependencies"]
 tests = [each for each in extras["test"] if re.match(r"(pytest|hypothesis)\b", each)]
 for each in project["dependencies"] + extras["virtual"] + tests:
-    if not re.match(r"garmin-fit-sdk\b", each):
-        print(each)
+    print(each)
 EOF
 }
 
