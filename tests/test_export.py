@@ -39,8 +39,8 @@ from hypothesis import strategies as st
 from imu.app.export import Format, export_sessions
 from imu.app.export import tables as rows_module
 from imu.app.export.fit_file import fit_file
-from imu.atomic_files import FileThere, NotWritten, new_file
-from imu.errors import ExtraMissing
+from imu.atomic_files import new_file
+from imu.errors import ExtraMissing, FileThere, NotWritten
 from imu.motion.repetitions import RejectedMovement
 from imu.report.html_report import POLICY, html_report
 from imu.report.objects import stored_object
