@@ -371,7 +371,7 @@ def _recording_of(stored: StoredSession) -> Path:
 
     from imu.store import hash_of
     from imu.store.home import recordings_folder
-    from imu.store.recordings import find_recording
+    from imu.store.recording_files import find_recording
 
     ours = find_recording(stored.source, stored.content_hash, recordings_folder())
     if ours is not None:
