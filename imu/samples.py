@@ -1,4 +1,4 @@
-"""Samples of a body-worn inertial sensor, and the holes between them.
+"""Samples of a body-worn inertial sensor, and the gaps between them.
 
 Frames, once for the whole program:
 
@@ -10,8 +10,6 @@ An accelerometer measures specific force: at rest its norm is +9.81 m/s² and it
 
 Units are SI: seconds, m/s², rad/s. Two clocks have two names and are never subtracted from each other:
 ``device_time_s`` (the sensor's) and ``received_s`` (this computer's). Intervals are half-open.
-
-This module refuses to know where samples come from and what they mean.
 """
 
 from __future__ import annotations
@@ -50,7 +48,7 @@ def read_only(values: ArrayLike, shape: tuple[int | None, ...], name: str) -> Ar
 class ImuBlock:
     """Consecutive rows of one sensor, as they came.
 
-    Rows may be repeated, out of order, not finite or clipped: that is data, and whoever consumes the block counts it.
+    Rows may be repeated, out of order, not finite or clipped: that is data, and the consumer of the block counts it.
 
     Parameters
     ----------
@@ -61,7 +59,7 @@ class ImuBlock:
     angular_velocity_rad_s : (n, 3) array
         Angular velocity in the sensor frame, rad/s.
     received_s : (n,) array or None
-        Time of arrival on this computer's clock, s; None where the source does not know it (a CSV file).
+        Time of arrival on this computer's clock, s; ``None`` where there is no such time (a CSV file).
 
     Raises
     ------
@@ -117,16 +115,16 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class RowFaults:
-    """How many rows of a stream were not usable as they came; none of them is an error."""
+    """Counts of faulty rows of a stream; they are data, not errors."""
 
     repeated: int = 0
     """Rows with the time of the row before; dropped."""
     out_of_order: int = 0
     """Rows with a time before that of the row before; dropped."""
     not_finite: int = 0
-    """Rows with NaN, infinity or a size that no sensor reports in any column; dropped."""
+    """Rows with NaN, infinity or an impossible size in any column; dropped."""
     clipped: int = 0
-    """Rows with an axis stuck at the end of its range for three rows or more; used, but their size is a lower bound."""
+    """Rows with an axis at the end of its range for three rows or more; used, but their size is a lower bound."""
 
     def __add__(self, other: RowFaults) -> RowFaults:
         """Add the counts."""
@@ -134,5 +132,5 @@ class RowFaults:
 
     @property
     def any(self) -> bool:
-        """Whether there is anything to report."""
+        """Whether any row was faulty."""
         return self != RowFaults()

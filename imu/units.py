@@ -1,7 +1,7 @@
-"""Which units samples are in, judged by physics rather than by what a header or a caller says.
+"""The units of samples, judged by physics rather than by a header or a caller.
 
 - **Time**: a body-worn sensor gives 20 to 1,000 rows a second. Steps of 1 to 50 between rows are milliseconds.
-- **Acceleration**: averaged over a second, whatever the person does, it is gravity. Its size then separates m/s² from
+- **Acceleration**: averaged over a second of any movement, it is gravity. Its size then separates m/s² from
   g, mg, raw counts, and "linear acceleration" with gravity taken out.
 - **Angular velocity**: turning the sensor turns gravity in its frame, u̇ = -ω × u. The turn of gravity that the
   gyroscope predicts, divided by the turn that the accelerometer shows, is about 1 in rad/s and 57 in deg/s.
@@ -32,7 +32,7 @@ JUDGED_S = 300.0
 CELLS_PER_S = 10
 """Rows are averaged over cells at this rate: gravity turns slowly, and 10 Hz holds all of it."""
 
-HOLE_S = 0.5
+GAP_S = 0.5
 """Nothing is concluded across a longer step between rows."""
 
 SMOOTHING_S = 0.4
@@ -80,7 +80,7 @@ class Turns:
     ----------
     shown, predicted : (n, 3) array
         The change of the unit vector by the accelerometer and by the gyroscope. Only moments at which it changed by
-        more than `TURNED`, without a hole, and with acceleration near its size at rest before and after.
+        more than `TURNED`, without a gap, and with acceleration near its size at rest before and after.
     """
 
     shown: Array
@@ -120,7 +120,7 @@ NO_TURNS = Turns(np.empty((0, 3)), np.empty((0, 3)))
 
 @dataclass(frozen=True, slots=True, eq=False)
 class UnitEvidence:
-    """What rows show of the units that they are in.
+    """Evidence of the units of rows.
 
     Attributes
     ----------
@@ -140,7 +140,7 @@ class UnitEvidence:
 
 
 def unit_evidence(rows: Array) -> UnitEvidence | None:
-    """Return what the first `JUDGED_S` of rows show; ``None`` where there is no whole second without a hole.
+    """Return the evidence in the first `JUDGED_S` of rows; ``None`` without a whole second free of gaps.
 
     Parameters
     ----------
@@ -148,15 +148,15 @@ def unit_evidence(rows: Array) -> UnitEvidence | None:
         In the order of time: s, acceleration, angular velocity, sensor frame.
     """
     cells = _averaged(rows)
-    seconds = len(cells.in_hole) // CELLS_PER_S
-    in_hole = cells.in_hole[: seconds * CELLS_PER_S].reshape(seconds, CELLS_PER_S).any(axis=1)
-    acceleration = cells.by_second(cells.acceleration)[~in_hole]
-    angular_velocity = cells.by_second(cells.angular_velocity)[~in_hole]
+    seconds = len(cells.in_gap) // CELLS_PER_S
+    in_gap = cells.in_gap[: seconds * CELLS_PER_S].reshape(seconds, CELLS_PER_S).any(axis=1)
+    acceleration = cells.by_second(cells.acceleration)[~in_gap]
+    angular_velocity = cells.by_second(cells.angular_velocity)[~in_gap]
     if not len(acceleration):
         return None
     reads = acceleration.any(axis=(1, 2))
     unrest = acceleration.std(axis=1).max(axis=1)
-    unrest[~reads] = np.inf  # a sensor that reads nothing is not at rest
+    unrest[~reads] = np.inf  # a sensor that reads only zeros is not at rest
     quiet = np.argsort(unrest, kind="stable")[: max(1, round(QUIETEST * np.isfinite(unrest).sum()))]
     at_rest_m_s2 = float(np.median(np.linalg.norm(acceleration[quiet].mean(axis=1), axis=1)))
     offset_rad_s = np.median(angular_velocity[quiet].mean(axis=1), axis=0)
@@ -169,7 +169,7 @@ def unit_evidence(rows: Array) -> UnitEvidence | None:
 
 
 class AccelerationUnit(Enum):
-    """What acceleration is in, by its size at rest."""
+    """Units of acceleration, by its size at rest."""
 
     M_S2 = auto()
     G = auto()
@@ -193,7 +193,7 @@ def unit_of_acceleration(at_rest: float) -> AccelerationUnit:
 
 
 def time_unit(step: float) -> tuple[str, float] | None:
-    """Return what a usual step between rows of `step` is probably in, and how many of it make a second; or ``None``."""
+    """Return the probable unit of a usual step between rows and its number per second; ``None`` if neither fits."""
     for unit, per_second in (("milliseconds", 1e3), ("microseconds", 1e6), ("nanoseconds", 1e9)):
         if RATES_HZ[0] <= per_second / step <= RATES_HZ[1]:
             return unit, per_second
@@ -202,11 +202,11 @@ def time_unit(step: float) -> tuple[str, float] | None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Cells:
-    """Means over cells on an even time base, with those inside a hole between rows marked."""
+    """Means over cells on an even time base, with those inside a gap between rows marked."""
 
     acceleration: Array  # (n, 3)
     angular_velocity: Array  # (n, 3)
-    in_hole: NDArray[np.bool_]  # (n,)
+    in_gap: NDArray[np.bool_]  # (n,)
 
     def by_second(self, values: Array) -> Array:
         """Return the (n, 3) `values` as (seconds, cells, 3), without the last second if it is not whole."""
@@ -233,10 +233,10 @@ def _averaged(rows: Array) -> _Cells:
         areas = 0.5 * steps * (values[1:] + values[:-1])
         integral = np.cumsum(areas)[row] - (1 - share) * areas[row]
         means[:, column] = np.diff(integral) * CELLS_PER_S
-    in_hole = np.zeros(len(means), dtype=bool)
-    for hole in np.flatnonzero(steps > HOLE_S):
-        in_hole[int(time_s[hole] * CELLS_PER_S) : int(time_s[hole + 1] * CELLS_PER_S) + 1] = True
-    return _Cells(means[:, :3], means[:, 3:], in_hole)
+    in_gap = np.zeros(len(means), dtype=bool)
+    for gap in np.flatnonzero(steps > GAP_S):
+        in_gap[int(time_s[gap] * CELLS_PER_S) : int(time_s[gap + 1] * CELLS_PER_S) + 1] = True
+    return _Cells(means[:, :3], means[:, 3:], in_gap)
 
 
 def _without_spikes(values: Array) -> Array:
@@ -256,7 +256,7 @@ def _without_spikes(values: Array) -> Array:
 def _turns_of_gravity(cells: _Cells, at_rest_m_s2: float, offset_rad_s: Array) -> Turns:
     """Return how gravity's direction turned, by the accelerometer and by the gyroscope."""
     width, lag = round(SMOOTHING_S * CELLS_PER_S), round(TURN_S * CELLS_PER_S)
-    if len(cells.in_hole) < width + lag or not at_rest_m_s2 > 0:
+    if len(cells.in_gap) < width + lag or not at_rest_m_s2 > 0:
         return NO_TURNS
     gravity = _moving_mean(cells.acceleration, width)
     norm = np.linalg.norm(gravity, axis=1)
@@ -267,7 +267,7 @@ def _turns_of_gravity(cells: _Cells, at_rest_m_s2: float, offset_rad_s: Array) -
     shown = direction[lag:] - direction[:-lag]
     predicted = angle[lag:] - angle[:-lag]
     steady = np.abs(norm / at_rest_m_s2 - 1) < STEADY_NORM
-    whole = _moving_mean(cells.in_hole[:, None].astype(np.float64), width + lag)[:, 0] == 0
+    whole = _moving_mean(cells.in_gap[:, None].astype(np.float64), width + lag)[:, 0] == 0
     usable = steady[lag:] & steady[:-lag] & whole & (np.linalg.norm(shown, axis=1) > TURNED)
     return Turns(shown[usable], predicted[usable])
 
@@ -309,8 +309,8 @@ class UnitCheck:
 
     A refusal depends on the rows and not on how they are cut into blocks: each quantity is judged on the same rows in
     any cutting, and the block that brings the last of them raises. Rows that the session drops (repeated, late, not
-    finite) are left out, and so are seconds with a hole or with nothing but zeros. After `JUDGED_S` without a finding
-    nothing is looked at any more.
+    finite) are left out, and so are seconds with a gap or with nothing but zeros. After `JUDGED_S` without a finding
+    the rest of the stream passes unchecked.
     """
 
     def __init__(self) -> None:
@@ -421,7 +421,7 @@ class UnitCheck:
             self._judge_angular_velocity()
 
     def _judge_acceleration(self) -> None:
-        """Refuse acceleration of which no second can hold gravity in m/s²."""
+        """Refuse acceleration if no second of it can hold gravity in m/s²."""
         self._acceleration_is_judged = True
         low, high = SI_AT_REST_M_S2
         if not ((self._most_m_s2 < low).all() or (self._least_m_s2 > high).all()):

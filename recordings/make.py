@@ -1,7 +1,7 @@
 """Write the sample recordings beside this file: ``python recordings/make.py [FOLDER]``.
 
-All of them are simulated: a drawn lifter carries out a plan, wearing a drawn sensor at a chosen place, rate and turn.
-Same code, same seeds, same rows. Beside each recording stands what really happened, ``NAME.truth.json``.
+All of them are simulated: a random lifter carries out a plan with a random sensor at a chosen place and rate. The same
+code and seeds give the same rows. ``NAME.truth.json`` beside each recording lists what the simulated lifter did.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ TRUTH_DECIMALS = 6
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One recording: what happens, who is drawn, and how the sensor is worn."""
+    """One recording: its plan, its seed, and the place and rate of the sensor."""
 
     name: str
     seed: int
@@ -137,7 +137,7 @@ def make(folder: Path) -> None:
     """Write every recording and its truth into `folder`."""
     for sample in SAMPLES:
         session = simulated(sample)
-        # Without a time and a name in its head, the same rows compress to the same bytes.
+        # Without a time and a name in its header, the same rows compress to the same bytes.
         packed = gzip.compress(as_csv(session.block).encode("ascii"), 9, mtime=0)
         (folder / f"{sample.name}.csv.gz").write_bytes(packed)
         (folder / f"{sample.name}.truth.json").write_text(as_json(session), encoding="utf-8", newline="\n")

@@ -367,7 +367,7 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
     ),
     "Sensor Logger, renamed": (
         lambda f: saved(f / "walk.csv", sensor_logger_csv(acceleration())),
-        "walk.csv is one sensor of a Sensor Logger recording, but its name does not tell which",
+        "walk.csv is one sensor of a Sensor Logger recording, but its name does not name which",
     ),
     "Sensor Logger, JSON": (
         lambda f: saved(f / "r.json", b'[{"sensor": "Gyroscope", "time": "1", "seconds_elapsed": "0.2"}]'),
@@ -426,7 +426,7 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
     ),
     "MetaBase, renamed": (
         lambda f: saved(f / "squat.csv", metabase_csv(acceleration(), "g", G)),
-        "squat.csv is MetaBase's, but its name tells no sensor",
+        "squat.csv is MetaBase's, but its name names no sensor",
     ),
     "MetaBase, unit gone": (
         lambda f: (

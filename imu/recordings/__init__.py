@@ -1,1 +1,1 @@
-"""Recordings: any file of samples, and the recording of a training, read, written and converted."""
+"""Recordings of any form: `recording` opens them, `conversion` rewrites them, `training_recorder` writes trainings."""

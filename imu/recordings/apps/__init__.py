@@ -1,1 +1,1 @@
-"""Recordings made by other apps, read as they are: one file for each format."""
+"""Exports of other apps: `formats` recognises them, one module for each maker reads them."""

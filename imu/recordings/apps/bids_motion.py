@@ -9,7 +9,7 @@ github.com/bids-standard/bids-examples, which has optical systems only; no data 
   units stand in ``units``. The data of Kiel (github.com/neurogeriatricskiel) have ACC and ANGVEL instead, and a
   header.
 - Rows come at ``SamplingFrequencyEffective`` or ``SamplingFrequency``, or at the times of a LATENCY channel.
-- Of several sensors the one at the hip is taken, if just one is; the others are of no use here.
+- Of several sensors the one at the hip is used, if there is exactly one; the others are ignored.
 - Sidecars in the folders above, which the inheritance principle of BIDS allows, are not looked for.
 """
 
@@ -33,20 +33,20 @@ from imu.samples import Array
 APP = "Motion-BIDS"
 
 SIDECAR_BYTES = 4 * 2**20
-"""A sidecar is some KB long."""
+"""Sidecars are a few KB long; no more than this is read."""
 
 HIP = re.compile(r"hip|pelvis|pelvic|lumbar|low(er)?[ _-]?back|sacr|waist|belt|trunk", re.IGNORECASE)
-"""What a tracked point near the hip is called."""
+"""Names of tracked points near the hip."""
 
 _MOTION = re.compile(r"(?P<before>.*_)motion\.tsv(\.gz)?", re.IGNORECASE)
 _TYPES = {"ACCEL": "acc", "ACC": "acc", "GYRO": "gyr", "ANGVEL": "gyr"}
 
 Channel = Mapping[str, str]
-Sensor = dict[str, tuple[int, str]]  # "acc x" -> which column, in which unit
+Sensor = dict[str, tuple[int, str]]  # "acc x" -> number and unit of its column
 
 
 def find(export: Export, name: str) -> AppRecording | None:
-    """Return the recording in a file; ``None`` if it is none by its name, for it has no header."""
+    """Return the recording in a file; ``None`` if its name is another (it has no header to look at)."""
     named = _MOTION.fullmatch(name)
     return AppRecording(APP, name, partial(_read, export, name, named["before"])) if named else None
 
@@ -55,11 +55,11 @@ def _read(export: Export, name: str, before: str) -> Array:
     channels = _channels(export, f"{before}channels.tsv")
     sensor = _sensor_at_the_hip(channels)
     columns = [sensor[f"{kind} {axis}"] for kind in ("acc", "gyr") for axis in "xyz"]
-    latency = next((number for number, one in enumerate(channels) if one.get("type") == "LATENCY"), None)
+    latency = next((number for number, channel in enumerate(channels) if channel.get("type") == "LATENCY"), None)
     wanted = [column for column, _ in columns] + ([] if latency is None else [latency])
 
     lines = export.lines(name)
-    names = [one.get("name", "") for one in channels]
+    names = [channel.get("name", "") for channel in channels]
     has_header = bool(lines) and lines[0].split("\t") == names
     header = Header(tuple(names), "\t", ".", 0 if has_header else -1)
     values = read_columns(export, name, header, wanted)
@@ -71,25 +71,25 @@ def _read(export: Export, name: str, before: str) -> Array:
 
 
 def _units(columns: list[tuple[int, str]]) -> list[tuple[str, str]]:
-    """Return for each of the six columns what it is and its unit."""
+    """Return the quantity and the unit of each of the six columns."""
     return [("acceleration" if place < 3 else "angular velocity", unit) for place, (_, unit) in enumerate(columns)]
 
 
-def _factor(what: str, unit: str) -> float:
-    spellings = ACCELERATION_SPELLINGS if what == "acceleration" else ANGULAR_VELOCITY_SPELLINGS
+def _factor(quantity: str, unit: str) -> float:
+    spellings = ACCELERATION_SPELLINGS if quantity == "acceleration" else ANGULAR_VELOCITY_SPELLINGS
     if unit.strip().lower() not in spellings:
         raise RecordingForeign(
-            f"its channels give {what} in {quoted(unit)!r}: write m/s^2 or g, and rad/s or deg/s, as its units"
+            f"its channels give {quantity} in {quoted(unit)!r}: write m/s^2 or g, and rad/s or deg/s, as its units"
         )
     return spellings[unit.strip().lower()]
 
 
 def _sidecar(export: Export, name: str) -> str:
     """Return the text of a file that describes the recording."""
-    found = export.named(name)
-    if found is None:
-        raise RecordingForeign(f"there is no {name} beside it, which says what its columns are: put it there")
-    with one_sentence_errors(found), export.open(found) as file:
+    sidecar = export.named(name)
+    if sidecar is None:
+        raise RecordingForeign(f"there is no {name} beside it, which describes its columns: put it there")
+    with one_sentence_errors(sidecar), export.open(sidecar) as file:
         return file.read(SIDECAR_BYTES).decode("utf-8-sig", errors="replace")
 
 
@@ -99,16 +99,16 @@ def _channels(export: Export, name: str) -> list[Channel]:
     try:
         return [{key: value.strip() for key, value in row.items() if key and isinstance(value, str)} for row in rows]
     except csv.Error as error:
-        raise RecordingForeign(f"{name} is no table with tabs between its columns ({error})") from error
+        raise RecordingForeign(f"{name} is not a table with tabs between its columns ({error})") from error
 
 
 def _sensor_at_the_hip(channels: list[Channel]) -> Sensor:
-    """Return the columns of the one sensor that serves.
+    """Return the columns of the only sensor, or of the one at the hip.
 
     Raises
     ------
     RecordingForeign
-        If there is none, or several and not one that looks like the hip's.
+        If there is no sensor, or several without exactly one at the hip.
     """
     points: dict[str, Sensor] = {}
     for number, channel in enumerate(channels):
@@ -137,16 +137,16 @@ def _sensor_at_the_hip(channels: list[Channel]) -> Sensor:
 
 
 def _sampling_rate_hz(export: Export, name: str, channels: list[Channel]) -> float:
-    """Return how often rows come, from the sidecar, or as older data sets have it from the channels."""
-    told: list[object] = [channel.get("sampling_frequency") for channel in channels[:1]]
-    if export.named(name) or not told or not told[0]:
+    """Return the sampling rate from the sidecar, or, as in older data sets, from the channels."""
+    rates: list[object] = [channel.get("sampling_frequency") for channel in channels[:1]]
+    if export.named(name) or not rates or not rates[0]:
         try:
             sidecar = json.loads(_sidecar(export, name))
         except (ValueError, RecursionError) as error:
-            raise RecordingForeign(f"{name} is no JSON that can be read: write it again") from error
+            raise RecordingForeign(f"{name} is not JSON that can be read: write it again") from error
         if isinstance(sidecar, dict):
-            told = [sidecar.get("SamplingFrequencyEffective"), sidecar.get("SamplingFrequency"), *told]
-    for value in told:
+            rates = [sidecar.get("SamplingFrequencyEffective"), sidecar.get("SamplingFrequency"), *rates]
+    for value in rates:
         try:
             rate_hz = float(value)  # type: ignore[arg-type]
         except (TypeError, ValueError, OverflowError):

@@ -7,7 +7,7 @@ wrote are quoted in public notebooks:
 ``Gyroscope``; ``1547473786995,2019-01-14T14:49:46.995,0.000,-0.290,0.887,-0.102``. No whole file was at hand.
 
 - The header names the units: g and deg/s. The accelerometer, linear acceleration (without gravity) and gravity
-  (nothing else) have the same header, so it is the name that tells the sensor.
+  (nothing else) have the same header, so the sensor is recognised by the name of the file.
 - ``elapsed`` starts at each sensor's own first row, so the common time is the first column, ms since 1970.
 """
 
@@ -38,7 +38,7 @@ _SENSOR = re.compile(
 
 
 def find(export: Export, name: str) -> AppRecording | None:
-    """Return the recording that a file belongs to; ``None`` if the file is not of this app."""
+    """Return the recording that a file belongs to; ``None`` if the file is of another app."""
     header = export.header(name)
     if header is None or not header.names or not _TIME.fullmatch(header.names[0]):
         return None
@@ -54,20 +54,20 @@ def find(export: Export, name: str) -> AppRecording | None:
 
 def _of_the_same(export: Export, named: re.Match[str], sensor: str) -> str | None:
     """Return another sensor's file of the same recording: the same name, but for the sensor, its rate and version."""
-    found = [
+    files = [
         (other["after"] != named["after"], other[0])
         for other in map(_SENSOR.fullmatch, export.names)
         if other and other["before"] == named["before"] and other["sensor"].lower() == sensor
     ]
-    return min(found)[1] if found else None
+    return min(files)[1] if files else None
 
 
 def _refuse_name(name: str) -> Array:
-    raise RecordingForeign(f"{name} is MetaBase's, but its name tells no sensor: keep the names that MetaBase gives")
+    raise RecordingForeign(f"{name} is MetaBase's, but its name names no sensor: keep the names that MetaBase gives")
 
 
 def _refuse_alone(named: re.Match[str]) -> Array:
-    """Say what is missing beside one file of a recording."""
+    """Raise the error for one file of a recording without the other."""
     for one, other in (("accelerometer", "Gyroscope"), ("gyroscope", "Accelerometer")):
         if named["sensor"].lower() == one:
             raise missing(APP, other.lower(), f"put {named['before']}{other}{named['after']} beside it")

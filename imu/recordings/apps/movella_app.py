@@ -5,7 +5,7 @@ sensor (``bei_D4CA6EF17860_20210830_170505.csv``) and live (``Pelvis_20210820_20
 
 - Before the header stand lines such as ``sep=,``, ``DeviceTag:,bei`` and ``Measurement Mode:,…``, and an empty one.
 - ``SampleTimeFine`` counts µs and starts again at 2³², every 71.6 minutes.
-- ``Acc`` is in m/s² with gravity and ``Gyr`` in deg/s, by the vendor's manual; the header does not say so, and the
+- ``Acc`` is in m/s² with gravity and ``Gyr`` in deg/s, by the vendor's manual; the header names no units, and the
   two are checked against each other like those of every recording. ``FreeAcc`` is without gravity.
 - The first row of a recording made on the sensor holds zeros: rows of zeros at the start are left out.
 """
@@ -32,7 +32,7 @@ _COLUMNS = ("SampleTimeFine", "Acc_X", "Acc_Y", "Acc_Z", "Gyr_X", "Gyr_Y", "Gyr_
 
 
 def find(export: Export, name: str) -> AppRecording | None:
-    """Return the recording in a file; ``None`` if the file is not of this app."""
+    """Return the recording in a file; ``None`` if the file is of another app."""
     header = export.header(name, first="PacketCounter")
     if header is None or header.index("SampleTimeFine") is None:
         return None

@@ -17,7 +17,7 @@ CSV follows the code of its two writers; none of their files was at hand. ms_jso
 github.com/sensein/movesense-py makes ``…_MeasIMU6_Acc.csv`` and ``…_MeasIMU6_Gyro.csv`` (or ``…_MeasAcc.csv`` and
 ``…_MeasGyro.csv``) with the header ``Timestamp_ms,X,Y,Z,RelativeTime,…``, which has more names than rows have cells.
 ImuActivity.java of the Android sample app makes one file with
-``Timestamp,AccX,AccY,AccZ,GyroX,GyroY,GyroZ,MagnX,MagnY,MagnZ``, of which the last three may have no cells; its other
+``Timestamp,AccX,AccY,AccZ,GyroX,GyroY,GyroZ,MagnX,MagnY,MagnZ``, where the last three may have no cells; its other
 screens record one sensor, ``Timestamp (ms),X: (m/s^2),…``.
 
 - Time is in ms, rounded; acceleration in m/s² with gravity, angular velocity in deg/s.

@@ -1,15 +1,15 @@
 """Recordings of the phone app phyphox (RWTH Aachen): a zip archive or folder of CSV files, or one CSV file with all.
 
-Names and columns are those of github.com/phyphox/phyphox-android (DataExport.java; for what the person puts together
+Names and columns are those of github.com/phyphox/phyphox-android (DataExport.java; for experiments that users build
 SimpleExperimentCreator.java). Files that the app wrote were looked at in github.com/kartof0nix/AIR-math-tools (iOS
 1.1.16, semicolons) and quoted in github.com/maennenajere/MotionPath.
 
 - Each file has a quoted header that names the units: ``"Time (s)","Acceleration x (m/s^2)",…``. On iOS it may be ``"X
-  (m/s^2)"``, and only the name of the file tells the sensor. Numbers are written as ``1.234E-1``.
+  (m/s^2)"``, and only the name of the file names the sensor. Numbers look like ``1.234E-1``.
 - Separators are commas, semicolons or tabs, with a point or (not with commas) a comma in the numbers. A shorter
   column is filled up with ``NaN``.
 - All sensors share one time axis. "Linear acceleration" is without gravity. iPhones and Android give the same sign.
-- ``meta/device.csv`` and ``meta/time.csv`` tell the phone and the time of day; they are not needed.
+- ``meta/device.csv`` and ``meta/time.csv`` hold the phone and the time of day; they are not read.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _COLUMN = re.compile(
 
 
 def find(export: Export, name: str) -> AppRecording | None:
-    """Return the recording that a file belongs to; ``None`` if the file is not of this app."""
+    """Return the recording that a file belongs to; ``None`` if the file is of another app."""
     header = export.header(name)
     if header is None or not header.names or not _TIME.fullmatch(header.names[0]):
         return None
@@ -55,7 +55,7 @@ def find(export: Export, name: str) -> AppRecording | None:
 
 
 def _columns(header: Header, name: str) -> dict[str, dict[str, tuple[int, str]]]:
-    """Return for each kind of signal its axes: which column, and in which unit."""
+    """Return the axes of each kind of signal: number and unit of the column."""
     kinds: dict[str, dict[str, tuple[int, str]]] = {}
     for column, text in enumerate(header.names):
         matched = _COLUMN.fullmatch(text)
@@ -68,7 +68,7 @@ def _columns(header: Header, name: str) -> dict[str, dict[str, tuple[int, str]]]
 
 
 def _kind_by_unit(unit: str, name: str) -> str:
-    """Return what a column is whose header gives only the axis, as on iOS."""
+    """Return the kind of signal of a column whose header gives only the axis, as on iOS."""
     if unit in ANGULAR_VELOCITY_SPELLINGS:
         return "gyroscope"
     if unit in ACCELERATION_SPELLINGS:

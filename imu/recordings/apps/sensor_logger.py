@@ -7,8 +7,8 @@ CROSSPLATFORM.md, README.md). Files that the app wrote were looked at in github.
 - The columns are ``time`` (ns since 1970), ``seconds_elapsed``, ``z``, ``y``, ``x``.
 - ``Accelerometer.csv`` is *without* gravity; ``TotalAcceleration.csv`` (Android) is with it, and elsewhere
   ``Accelerometer.csv`` and ``Gravity.csv`` make it up.
-- ``AccelerometerUncalibrated.csv`` is with gravity; on iOS it is in g, unless "Standardise Units & Frames" is on,
-  which its size tells for certain. It comes last: the others are in m/s² on every phone.
+- ``AccelerometerUncalibrated.csv`` is with gravity; on iOS it is in g, unless "Standardise Units & Frames" is on;
+  its size at rest decides. It comes last: the others are in m/s² on every phone.
 - On iOS all three axes of acceleration have the other sign (gravity, not the force against it), unless standardised.
 - ``Metadata.csv`` names the platform, and from 1.29 on whether units and frames are standardised. Without it the sign
   is left as it is: that mirrors the person, and counts, angles and drops are the same.
@@ -41,28 +41,28 @@ NAMES = (
     "MagnetometerUncalibrated",
     "Orientation",
 )
-"""Files by which a recording is known, without ``.csv``."""
+"""Files by which a recording is recognised, without ``.csv``."""
 
 Sensor = Literal[
     "TotalAcceleration", "Accelerometer", "Gravity", "AccelerometerUncalibrated", "Gyroscope", "GyroscopeUncalibrated"
 ]
 
 SINCE_1970_S = 1e8
-"""A time above this is counted from 1970: an export without ``seconds_elapsed``."""
+"""A time above this counts from 1970: the export has no ``seconds_elapsed``."""
 
 IN_G = (0.3, 3.0)
-"""Median of |a| that means g: it is 1 then, and 9.8 in m/s²."""
+"""Median of |a| at which the unit is g: it is 1 in g and 9.8 in m/s²."""
 
 
 def find(export: Export, name: str) -> AppRecording | None:
-    """Return the recording that a file belongs to; ``None`` if the file is not of this app."""
+    """Return the recording that a file belongs to; ``None`` if the file is of another app."""
     stem, _, suffix = name.rpartition(".")
     if suffix.lower() == "json":
         return _as_json(export, name)
     header = export.header(name)
     if header is None or not _is_ours(header):
         return None
-    if stem.lower() in (known.lower() for known in NAMES):
+    if stem.lower() in (listed.lower() for listed in NAMES):
         return AppRecording(APP, None, partial(_read, export))
     return (
         AppRecording(APP, name, partial(_refuse_other_name, name))
@@ -88,7 +88,7 @@ def _refuse_json() -> Array:
 
 def _refuse_other_name(name: str) -> Array:
     raise RecordingForeign(
-        f"{name} is one sensor of a Sensor Logger recording, but its name does not tell which: "
+        f"{name} is one sensor of a Sensor Logger recording, but its name does not name which: "
         "give the zip archive as the app exports it"
     )
 
@@ -145,9 +145,9 @@ def _is_inertial(export: Export) -> bool:
     name = export.named("Metadata.csv")
     lines = export.lines(name)[:2] if name else ()
     cells = next(csv.DictReader(lines), {})
-    told = {key: value for key, value in cells.items() if isinstance(value, str)}
-    is_standardised = told.get("standardisation", "").strip().lower() == "true"
-    return told.get("platform", "").strip().lower() == "ios" and not is_standardised
+    fields = {key: value for key, value in cells.items() if isinstance(value, str)}
+    is_standardised = fields.get("standardisation", "").strip().lower() == "true"
+    return fields.get("platform", "").strip().lower() == "ios" and not is_standardised
 
 
 def _stream(export: Export, sensor: Sensor) -> Stream | None:
