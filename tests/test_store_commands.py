@@ -2,7 +2,10 @@
 
 import csv
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from html import unescape
+from pathlib import Path
 
 import pytest
 from builders import HINGE, SQUAT, UNCERTAIN, keep, repetition, summary
@@ -11,9 +14,10 @@ from typer.testing import CliRunner
 from imu.app import correcting
 from imu.app.cli import app
 from imu.motion.repetitions import RejectedMovement
-from imu.report.session_view import view_of_stored
+from imu.report.session_view import set_view, view_of_stored
 from imu.report.terminal_pages import session_page
 from imu.report.words import log_line, sentence_of
+from imu.session import TrainingSet
 from imu.store import (
     AddRepetition,
     ChangePattern,
@@ -295,6 +299,23 @@ def test_deleting_asks_first(home):
     assert not recording.exists()
     assert "is not in the folder of this program, and stays" in run("review", 2, "--delete", "--yes").stdout
     assert run("review", 2, "--delete", "--yes", code=1).stderr.startswith("there is no session 2")
+
+
+def test_all_faces_of_a_session_show_the_figures_of_its_view():
+    run("correct", 1, "--name", 1, "Back squat")
+    view = view_of_stored(load())
+    first, written = view.sets[0], json.loads(run("review", 1, "--json").stdout)["sets"][0]
+    assert (first.exercise, written["exercise"], len(written["reps"])) == ("Back squat", "Back squat", 4)
+    run("export", 1, "--out", "a.html")
+    terminal, report = run("review", 1, "--reps").stdout, Path("a.html").read_text(encoding="utf-8")
+    for text in (view.counted, view.load, first.angle, first.drop, first.tempo, first.entered, *view.corrections):
+        assert (text in terminal, text in unescape(report) or text == first.entered) == (True, True), text
+
+
+def test_speed_that_is_not_lost_is_not_a_negative_zero():
+    faster = [replace(repetition(SQUAT, 3.0 * i), mean_concentric_velocity_m_s=0.5 + 0.0005 * i) for i in range(4)]
+    session = apply_corrections(replace(summary(), sets=(TrainingSet(tuple(faster)),)))
+    assert set_view(1, session.sets[0]).speed_lost == "0"
 
 
 # --- imu export, backup, restore -------------------------------------------------------------------------------------

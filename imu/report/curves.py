@@ -1,8 +1,7 @@
-"""A recording -> the trunk angle throughout it, for drawing.
+"""A recording -> the trunk angle over time, for drawing.
 
-The angle is that of the repetitions' figures: tilt away from the standing posture, in the sagittal plane that the
-counted repetitions show. Only the plane is a little better known here than it was live, where the later repetitions
-were still to come. This module refuses to know where a recording is kept and how it is drawn.
+The angle is the one in the repetitions' figures: tilt away from the standing posture, in the sagittal plane of the
+counted repetitions. The plane is slightly more accurate here than it was live, because all repetitions contribute.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What was learnt of a person -> words for people, and an object for programs."""
+"""The shifts that corrections taught -> facts for people, and a JSON object for programs."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from imu.store import KnownOfPerson
 from imu.store.learning import Learnt
 
 USUAL, EVEN = JudgeParameters().least_probability, 0.5
-"""Probabilities from which a movement of other people counts, and from which a repetition of theirs is a hinge."""
+"""Least probabilities without a shift: for a movement to count, and for a repetition to be a hinge."""
 
 
 def least_probability(shift: float, usual: float) -> float:
-    """Return the probability, as other people are judged, from which a shift of log-odds moves the `usual` one."""
+    """Return the least probability, before the shift, that passes the `usual` threshold after a shift of log-odds."""
     return 1.0 / (1.0 + math.exp(shift) * (1.0 - usual) / usual)
 
 
 def learnt_facts(known: KnownOfPerson) -> list[tuple[str, str]]:
-    """Return what was learnt, what from, and whether it is used, each as a label and a text."""
+    """Return what was learnt, from how much, and whether it is used, as pairs of a label and a text."""
     learning = known.learning
     from_what = number_of(learning.sessions, "session") + " that you corrected"
     facts = [
@@ -35,7 +35,7 @@ def learnt_facts(known: KnownOfPerson) -> list[tuple[str, str]]:
 
 
 def learnt_object(known: KnownOfPerson) -> dict[str, object]:
-    """Return what ``imu learning --json`` prints."""
+    """Return the object that ``imu learning --json`` prints."""
     learning = known.learning
     return {
         "sessions": learning.sessions,
@@ -62,7 +62,7 @@ def _pattern(learnt: Learnt) -> str:
     least, most = (least_probability(shift, EVEN) for shift in (LARGEST_SHIFT, -LARGEST_SHIFT))
     bounds = f"{least:.2f} to {most:.2f} can be learnt"
     if not learnt.shift:
-        return f"a repetition is a hinge if that is the likelier pattern, as for anybody ({bounds}){_why_not(learnt)}"
+        return f"a repetition is a hinge if that is the likelier pattern, as for everyone ({bounds}){_why_not(learnt)}"
     now = least_probability(learnt.shift, EVEN)
     return (
         f"a repetition is a hinge with a probability of {now:.2f} or more (0.50 for others; {bounds}){_helped(learnt)}"
@@ -72,10 +72,10 @@ def _pattern(learnt: Learnt) -> str:
 def _counting(learnt: Learnt) -> str:
     usual, least, most = (least_probability(shift, USUAL) for shift in (0.0, LARGEST_SHIFT, -LARGEST_SHIFT))
     now = least_probability(learnt.shift, USUAL)
-    told = f"a movement counts if it is a repetition with a probability of {now:.2f} or more"
-    compared = "as for anybody" if not learnt.shift else f"{usual:.2f} for others"
+    sentence = f"a movement counts if it is a repetition with a probability of {now:.2f} or more"
+    compared = "as for everyone" if not learnt.shift else f"{usual:.2f} for others"
     bounds = f"{compared}; {least:.2f} to {most:.2f} can be learnt"
-    return f"{told} ({bounds}){_helped(learnt) if learnt.shift else _why_not(learnt)}"
+    return f"{sentence} ({bounds}){_helped(learnt) if learnt.shift else _why_not(learnt)}"
 
 
 def _helped(learnt: Learnt) -> str:

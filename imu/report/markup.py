@@ -33,14 +33,14 @@ def tag(name: str, /, *children: str | Markup | None, **attributes: str | float 
         ``class_`` is ``class``, ``stroke_width`` is ``stroke-width``; numbers are rounded to hundredths; ``None`` is
         left out.
     """
-    told = "".join(
+    written = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{escape(_number(value))}"'
         for key, value in attributes.items()
         if value is not None
     )
     if name in _VOID and not children:
-        return Markup(f"<{name}{told}/>")
-    return Markup(f"<{name}{told}>{joined(*children)}</{name}>")
+        return Markup(f"<{name}{written}/>")
+    return Markup(f"<{name}{written}>{joined(*children)}</{name}>")
 
 
 def joined(*children: str | Markup | None) -> Markup:

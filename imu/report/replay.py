@@ -1,7 +1,6 @@
-"""Recordings -> what each of them shows, in the order given, in this process or in several.
+"""Recordings -> their summaries, in the order given, in this process or in several.
 
-One broken recording does not keep the others from being replayed: it becomes a `Failed` with one sentence. This module
-refuses to know how anything is shown.
+A broken recording becomes a `Failed` with one sentence, and the others are replayed all the same.
 """
 
 from __future__ import annotations
@@ -61,19 +60,19 @@ class Replayed:
     name : str
         Path as given.
     summary : SessionSummary
-        What was counted and measured.
+        The counted and measured session.
     rows_sorted : int
         Rows that came after a later one and were put in order.
     rows_unreadable : int
-        Rows with a cell that is no number; they are among ``summary.faults.not_finite``.
+        Rows with a cell that is not a number; ``summary.faults.not_finite`` includes them.
     first_unreadable : str or None
-        Where the first such cell is and what it holds.
+        Place and content of the first such cell.
     content_hash : str or None
         See :func:`imu.store.hash_of`; ``None`` if it was not asked for.
     started_at : datetime or None
-        When it was recorded; ``None`` where the recording does not say.
+        When it was recorded; ``None`` if that is not known.
     damaged : str or None
-        What of the recording could not be read, in one sentence; the rest was replayed.
+        The part that could not be read, in one sentence; the rest was replayed.
     """
 
     name: str
@@ -109,7 +108,7 @@ def names_of_recordings(paths: Sequence[str]) -> list[str]:
 
 
 def replay(name: str, options: ReplayOptions) -> Replayed | Failed:
-    """Replay one recording; whatever happens, return."""
+    """Replay one recording; never raise."""
     path = Path(name)
     try:
         replayed = _replay(name, path, options)
@@ -206,7 +205,7 @@ def replay_all(names: Sequence[str], options: ReplayOptions, jobs: int = 1) -> G
 
 
 def _submit(pool: ProcessPoolExecutor, names: Sequence[str], options: ReplayOptions) -> list[Future[Replayed | Failed]]:
-    """Hand out all recordings; the processes are born deaf to Ctrl-C, for it is this one that ends them."""
+    """Submit all recordings. Workers ignore SIGINT; the parent terminates them."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         return [pool.submit(replay, name, options) for name in names]

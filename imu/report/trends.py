@@ -1,10 +1,10 @@
-"""What each session has of each pattern -> how training went over days and weeks, and what is plain enough to be said.
+"""Totals of each session -> training by day or week, and notes on it.
 
-Pure functions of :class:`~imu.store.PatternTotals`, which already hold the person's corrections. Days are those of the
-calendar in a time zone that the caller names. This module refuses to know what time it is and how trends are drawn.
+Pure functions of :class:`~imu.store.PatternTotals`, which include the person's corrections. Days are calendar days in a
+time zone that the caller passes, and so is the present moment.
 
-What is said is what was counted, and no more: how long a person takes to recover was not measured, and the evidence on
-load is one study of joint moments (see :func:`imu.report.words.load`).
+A note says only what was counted: how long a person takes to recover was not measured, and the evidence on load is one
+study of joint moments (see :func:`imu.report.words.load`).
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from imu.report.cues import SPEED_DROP_M
 from imu.store import PatternTotals, SessionStore
 
 SQUAT_HEAVY = 2.0
-"""Squats for each hinge from which the balance is squat-heavy: as where the report says where the load went."""
+"""Least squats for each hinge in a squat-heavy balance: the same limit as for the load in the report."""
 BALANCE_DAYS = 28
-"""The balance is looked at over this many days, and over each week of them."""
+"""Period for the balance, in days; each of its weeks is checked too."""
 BALANCE_WEEKS = 2
-"""It *stays* squat-heavy when it is so in every week that was trained, and so many were."""
+"""Least number of trained weeks for the note that the balance stays squat-heavy; it must be so in each of them."""
 ONE_TRAINING_H = 4.0
-"""Sessions with a shorter break are one training: several recordings of one evening in the gym."""
+"""Sessions with a shorter break are one training, such as several recordings of one evening."""
 WITHIN_A_DAY_H = 24.0
-"""A pattern trained again within this time is said to be."""
+"""A note says that a pattern was trained again within this time."""
 LATEST_DAYS = 7
-"""Such a note stands for this many days."""
+"""Such a note is shown for this many days."""
 
 
 class Period(IntEnum):
-    """Length of the stretches that are compared, in days."""
+    """Length of the periods that are compared, in days."""
 
     DAY = 1
     WEEK = 7
@@ -42,16 +42,16 @@ class Period(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class PatternTrend:
-    """What one period has of one pattern; means are over repetitions, ``None`` where nothing was measured.
+    """One pattern in one period. Means are over repetitions; ``None`` where nothing was measured.
 
     Attributes
     ----------
     sets, repetitions : int
-        Sets of the pattern, and its repetitions in sets of any.
+        Sets of the pattern, and its repetitions in all sets.
     trunk_angle_rad, hip_drop_m : float or None
         Mean peak trunk angle and hip drop.
     speed_m_s : float or None
-        Mean concentric velocity of those that sink by :data:`imu.report.cues.SPEED_DROP_M` at least.
+        Mean concentric velocity of repetitions with a drop of at least :data:`imu.report.cues.SPEED_DROP_M`.
     """
 
     sets: int = 0
@@ -68,15 +68,15 @@ class Trend:
     Attributes
     ----------
     start : date
-        Its first day.
+        The first day.
     days : int
-        How many days it has.
+        Number of days.
     sessions : int
-        Sessions with a repetition.
+        Number of sessions with a repetition.
     squat, hinge : PatternTrend
-        What was done.
+        The two patterns.
     uncertain : int
-        Repetitions that are neither.
+        Number of repetitions of uncertain pattern.
     """
 
     start: date
@@ -94,27 +94,27 @@ class Trend:
 
 
 def stored_totals(store: SessionStore, now: datetime) -> tuple[PatternTotals, ...]:
-    """Return what all functions here work on, of the sessions until `now`."""
+    """Return the totals of all sessions until `now`, which the functions here take."""
     return store.pattern_totals(now, least_drop_for_speed_m=SPEED_DROP_M)
 
 
 def trends(
     totals: Iterable[PatternTotals], period: Period, zone: tzinfo | None, until: date, most: int | None = None
 ) -> tuple[Trend, ...]:
-    """Return one value for each day or week from the first trained one to that of `until`, empty ones too.
+    """Return each day or week from the first training until `until`, including those without training.
 
     Parameters
     ----------
     totals : iterable of PatternTotals
-        Of all sessions.
+        Totals of all sessions.
     period : Period
         Days, or weeks from Monday to Sunday.
     zone : tzinfo or None
-        Whose calendar; ``None`` is that of this computer.
+        Time zone of the calendar; ``None`` is that of this computer.
     until : date
         The last day.
     most : int or None
-        Only the last so many periods.
+        At most this many of the latest periods; ``None`` for all.
     """
     by_start: dict[date, list[PatternTotals]] = {}
     for one in totals:
@@ -131,17 +131,17 @@ def trends(
 
 
 def notes(totals: Sequence[PatternTotals], now: datetime) -> tuple[str, ...]:
-    """Return what is plain enough to be said of the latest training.
+    """Return notes on the latest trainings.
 
-    That a pattern was trained again within a day is said only of recordings that say when they were made.
+    The note that a pattern was trained again within a day needs recordings with a known start.
     """
-    said = [
+    found = [
         f"{pattern}s were trained again {_hours(hours)} after the last time"
         for pattern in (Pattern.SQUAT, Pattern.HINGE)
         if (hours := _hours_between_the_last_two(totals, pattern, now)) is not None and hours < WITHIN_A_DAY_H
     ]
     heavy = _stays_squat_heavy(totals, now)
-    return (*said, heavy) if heavy else tuple(said)
+    return (*found, heavy) if heavy else tuple(found)
 
 
 def _start_of(day: date, period: Period) -> date:
@@ -172,7 +172,7 @@ def _pattern_trend(totals: Sequence[PatternTotals]) -> PatternTrend:
 
 
 def _hours_between_the_last_two(totals: Sequence[PatternTotals], pattern: Pattern, now: datetime) -> float | None:
-    """Return the break between the last two trainings of a pattern; ``None`` without a recent one and one before."""
+    """Return the break between the last two trainings of a pattern; ``None`` if the last one is too old."""
     known = [one for one in totals if one.pattern is pattern and one.recorded_at_known and one.trained_at <= now]
     spans = [(one.trained_at, one.trained_at + timedelta(seconds=one.duration_s)) for one in known]
     breaks_h = [(after[0], (after[0] - before[1]).total_seconds() / 3600) for before, after in pairwise(sorted(spans))]
