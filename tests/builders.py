@@ -458,7 +458,7 @@ class Served:
 
 @contextmanager
 def served(home: Path, *arguments: str, command: str = "web", person: str | None = None) -> Iterator[Served]:
-    pytest.importorskip("nicegui", reason='needs NiceGUI: python -m pip install "imu-training[web]"')
+    pytest.importorskip("starlette", reason='needs Starlette: python -m pip install "imu-training[web]"')
     environment = os.environ | {
         "IMU_HOME": str(home),
         "OPENBLAS_NUM_THREADS": "1",

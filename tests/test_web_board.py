@@ -1,4 +1,4 @@
-"""What the page is told, without a browser: board, trail, watchers, curves, charts; and what it may ask for."""
+"""What the live page receives and may ask for, and the curves of recordings, without a browser."""
 
 from __future__ import annotations
 
@@ -13,23 +13,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imu.app.web.board import board, spoken
-from imu.app.web.desk import DeskState, TrainingDesk
-from imu.app.web.live_socket import _obey
-from imu.app.web.plots import thinned
-from imu.app.web.small_curves import POINTS, evenly, small_curves
-from imu.app.web.trail import KEPT_S, Trail
-from imu.app.web.watching import MOST_POINTS, Watcher
+from imu.app.web.charts import POINTS, small_curve, thinned
+from imu.app.web.desk import DeskState, TrainingDesk, Watcher
+from imu.app.web.live_socket import answer_to
 from imu.bluetooth import LinkState
 from imu.live.announcements import Announcement, Announcer
 from imu.live.live_training import LiveTraining
 from imu.live.live_view import Link, LiveView
-from imu.motion.form import Posture
 from imu.motion.pattern import Pattern
 from imu.motion.repetitions import Repetition
 from imu.recordings.recording import open_recording
 from imu.report.curves import AngleCurve, angle_curve
 from imu.report.replay import Replayed, ReplayOptions, replay
-from imu.session import RepetitionCounted, RepetitionTakenBack, RestBegan, SetClosed, TrainingSet
+from imu.session import RepetitionCounted, RestBegan, SetClosed, TrainingSet
 from imu.store import apply_corrections
 
 RECORDINGS = sorted((Path(__file__).parents[1] / "recordings").glob("*.csv.gz"))
@@ -124,26 +120,7 @@ def test_what_is_said_comes_in_parts_that_can_be_switched_off(live: LiveTraining
     assert spoken(Announcement("sensor lost"))["text"] == "sensor lost"
 
 
-# --- the trail and those who watch -----------------------------------------------------------------------------------
-
-
-def test_a_repetition_is_marked_where_its_turning_point_was() -> None:
-    trail, one = Trail(), repetition(10.0)
-    trail.look(Posture(0.1, 0.0), 100.0)
-    trail.mark(RepetitionCounted(one), 105.0)
-    (mark,) = trail.marks
-    assert mark["t"] == pytest.approx(5.0 - 1.0)
-    assert (mark["pattern"], mark["deg"]) == ("squat", pytest.approx(28.6, abs=0.1))
-    trail.mark(RepetitionTakenBack(one), 106.0)
-    assert trail.marks == []
-
-
-def test_the_trail_keeps_half_a_minute_and_breaks_where_nothing_is_known() -> None:
-    trail = Trail()
-    for i in range(1200):
-        trail.look(Posture(0.1, 0.0) if i % 400 else None, i * 0.05)
-    assert trail.points[-1][0] - trail.points[0][0] <= KEPT_S + 0.1
-    assert [deg for _, deg in trail.points].count(None) == 1
+# --- pages that watch ------------------------------------------------------------------------------------------------
 
 
 @given(st.lists(st.lists(st.tuples(st.sampled_from("abc"), st.integers()), max_size=3), max_size=30))
@@ -151,9 +128,8 @@ def test_however_slow_a_page_is_it_ends_with_what_is_shown(changes: list[list[tu
     watcher, shown = Watcher(), {}
     for change in changes:
         shown.update(dict(change))
-        watcher.take(dict(change), [(0.0, 1.0)] * 400, [])
+        watcher.take(dict(change), [])
     assert watcher._changed == shown
-    assert len(watcher._points) <= MOST_POINTS
 
 
 # --- what a page may ask for -----------------------------------------------------------------------------------------
@@ -173,14 +149,14 @@ ASKED = st.fixed_dictionaries({"do": DOINGS}, optional={"set": JSON, "rest_s": J
 @given(st.one_of(st.text(), JSON.map(json.dumps), ASKED.map(json.dumps)))
 def test_whatever_a_page_sends_the_server_lives(text: str) -> None:
     desk = TrainingDesk("0")
-    answer = asyncio.run(_obey(desk, text))
+    answer = asyncio.run(answer_to(desk, text))
     assert answer is None or isinstance(answer.get("refused"), str)
     assert desk.state is DeskState.IDLE
 
 
 @pytest.mark.parametrize("rest_s", [-1, 0, 1e9, "60", True])
 async def test_an_impossible_rest_is_refused(rest_s: object) -> None:
-    answer = await _obey(TrainingDesk("0"), json.dumps({"do": "rest", "rest_s": rest_s}))
+    answer = await answer_to(TrainingDesk("0"), json.dumps({"do": "rest", "rest_s": rest_s}))
     assert answer is not None and "cannot be" in answer["refused"]
 
 
@@ -199,19 +175,17 @@ def test_a_curve_peaks_where_the_repetition_was_measured_to(recording: Path) -> 
             assert math.degrees(float(np.nanmax(angle_rad)) - one.trunk_angle_rad) == pytest.approx(0.0, abs=1.0)
 
 
-def test_each_repetition_is_drawn_over_the_mean_of_its_set() -> None:
+def test_each_repetition_has_a_small_curve_of_its_angle() -> None:
     replayed = replay(str(RECORDINGS[0]), ReplayOptions())
     assert isinstance(replayed, Replayed)
     curve = angle_curve(open_recording(RECORDINGS[0]).blocks(), replayed.summary)
     (one_set,) = apply_corrections(replayed.summary).sets
     assert curve is not None
-    drawn = [evenly(curve, one) for one in one_set.repetitions]
-    assert all(one is not None and len(one) == POINTS for one in drawn)
-    markup = small_curves(drawn)
-    assert len(markup) == 8 and all(one is not None and one.count("<polyline") == 2 for one in markup)
-    assert small_curves([None, None]) == [None, None]
-    alone = small_curves([drawn[0], None])
-    assert alone[0] is not None and alone[0].count("<polyline") == 1 and alone[1] is None
+    drawn = [small_curve(curve, one) for one in one_set.repetitions]
+    assert len(drawn) == 8
+    for angles, one in zip(drawn, one_set.repetitions, strict=True):
+        assert angles is not None and len(angles) == POINTS and one.measured is not None
+        assert max(angles) == pytest.approx(math.degrees(one.measured.trunk_angle_rad), abs=1.5)
 
 
 def test_thinning_loses_no_peak_and_no_gap() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -66,4 +67,6 @@ async def _add_sensor(radio: VirtualRadio, kind: str, duration_s: float) -> None
             f"there is no virtual sensor {kind!r}: say virtual:KIND with one of {', '.join(TWINS)}, "
             "or virtual:HOST:PORT for one that 'imu sensor' runs"
         )
-    await radio.add_sensor(TWINS[kind](virtual_signal(seconds=duration_s), 1))
+    # Twenty minutes of a simulated person take seconds to compute: in a thread, so that the page answers meanwhile.
+    twin = await asyncio.to_thread(lambda: TWINS[kind](virtual_signal(seconds=duration_s), 1))
+    await radio.add_sensor(twin)

@@ -1,9 +1,9 @@
-"""The page: how long it takes with 1,000 stored sessions, how often a live page is told something, what that costs.
+"""The page: time and bytes to open it with 1,000 stored sessions, updates of a live page, cost of the session core.
 
-Sessions are made by the simulator and kept through the real store, over four years. Each page is opened in Chromium
-with nothing cached, then with the program's scripts cached. The live page is fed by a virtual sensor at 100 Hz in the
+Sessions are made by the simulator and saved through the real store, over four years. Each page is opened in Chromium
+with an empty cache, then with the program's scripts cached. The live page is fed by a virtual sensor at 100 Hz in the
 same process; its radio is not part of the session core, so the core is timed by itself: taking messages, counting,
-telling pages.
+updating pages.
 
 Run: ``python tests/benchmarks/bench_web.py``.
 """
@@ -36,12 +36,13 @@ SESSIONS, DIFFERENT, RUNS = 1000, 25, 5
 AIMS_S = {"/": 1.0, "/sessions": 1.0, "/trends": 2.0, "/trends?weeks=520": 2.0}
 LIVE_S = 20.0
 AIM_UPDATES, AIM_SHARE = 20.0, 0.10
-READY = {"/": "h1", "/sessions": "tbody tr"}
+READY = {"/": "h1", "/sessions": ".rows .row"}
+AIM_BYTES = 1.5e6
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 def fill(home: Path) -> None:
-    """Keep 1,000 sessions, two in three days."""
+    """Save 1,000 sessions, two in three days."""
     summaries = []
     for seed in range(DIFFERENT):
         session = Session()
@@ -56,16 +57,21 @@ def fill(home: Path) -> None:
             store.save(summary, f"{number}.mcap", digest, saved_at=at, software_version="bench", started_at=at)
 
 
-def opening(home: Path) -> dict[str, tuple[float, float]]:
-    """Return for each page the first time to open it, and the median of the next."""
+def opening(home: Path) -> dict[str, tuple[float, float, float]]:
+    """Return for each page the time and the bytes of the first visit, and the median time of the next visits."""
     took = {}
     with served(home) as server, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         for path in AIMS_S:
             page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
             page.goto(server.with_key("/no"))
-            times = [_open(page, server.root, path) for _ in range(RUNS + 1)]
-            took[path] = times[0], median(times[1:])
+            loaded: list[float] = []
+            tools = page.context.new_cdp_session(page)
+            tools.send("Network.enable")
+            tools.on("Network.loadingFinished", lambda done, loaded=loaded: loaded.append(done["encodedDataLength"]))
+            first_s = _open(page, server.root, path)
+            first_bytes = sum(loaded)
+            took[path] = first_s, first_bytes, median(_open(page, server.root, path) for _ in range(RUNS))
             page.context.close()
         browser.close()
     return took
@@ -77,7 +83,7 @@ def _open(page: Any, root: str, path: str) -> float:
     if path in READY:
         page.locator(READY[path]).first.wait_for()
     else:
-        page.wait_for_function("document.querySelectorAll('.main-svg').length >= 18")
+        page.locator("[data-charts=drawn]").wait_for(state="attached")
     return perf_counter() - start
 
 
@@ -133,11 +139,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         fill(home)
-        for path, (first_s, usual_s) in opening(home).items():
-            missed |= usual_s > AIMS_S[path]
+        for path, (first_s, first_bytes, usual_s) in opening(home).items():
+            missed |= usual_s > AIMS_S[path] or first_bytes > AIM_BYTES
             print(
-                f"{SESSIONS} sessions, {path:18} {usual_s:.2f} s (at the first visit {first_s:.2f} s); "
-                f"aim: less than {AIMS_S[path]:.0f} s"
+                f"{SESSIONS} sessions, {path:18} {usual_s:.2f} s (at the first visit {first_s:.2f} s and "
+                f"{first_bytes / 1e3:.0f} kB); aim: less than {AIMS_S[path]:.0f} s and {AIM_BYTES / 1e3:.0f} kB"
             )
         a_second, share = asyncio.run(live(home))
     missed |= a_second < AIM_UPDATES or share > AIM_SHARE

@@ -1,7 +1,6 @@
-"""The training that goes on in this server, and everyone who watches it.
+"""The training that runs in this server, and the pages that watch it.
 
-There is one at most, and it belongs to the server: pages come and go, and all see the same. This module refuses to know
-how a page is reached, and what a sensor is.
+There is one training at most, and it belongs to the server: pages come and go, and all show the same.
 """
 
 from __future__ import annotations
@@ -10,15 +9,14 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from itertools import accumulate
 from typing import Any
 
 from imu.app.web.board import board, spoken
-from imu.app.web.trail import Trail
-from imu.app.web.watching import Watcher
 from imu.bluetooth import HostClock
 from imu.bluetooth.link import SensorLink
 from imu.commands import PersonCommand
@@ -26,19 +24,20 @@ from imu.errors import ImuError
 from imu.live.announcements import Announcer
 from imu.live.live_training import LiveTraining
 from imu.live.live_view import LiveView
-from imu.live.memory import keep, last_sensor, personal_shift, remember_sensor_of, trained_before
+from imu.live.memory import keep, last_sensor, personal_shift, remember_plan, remember_sensor_of, trained_before
 from imu.live.radios import ANY, is_virtual, radio_for
+from imu.live.targets import Plan, PlanUnusable
 from imu.live.training_run import Happened, Trained, TrainingRun, TrainingSettings
 from imu.sensors.kinds import recognise
 from imu.store import EnterLoad, NameExercise, SessionStore
 from imu.store.home import recordings_folder, store_path
 
 LOOK_S = 0.04
-"""So often pages are told what has changed: 25 times a second."""
+"""Pages get what has changed this often: 25 times a second."""
 
 
 class DeskState(StrEnum):
-    """Whether a training goes on."""
+    """Whether a training runs."""
 
     IDLE = "idle"
     TRAINING = "training"
@@ -46,7 +45,7 @@ class DeskState(StrEnum):
 
 
 class TrainingUnderWay(ImuError):
-    """There is a training already."""
+    """A training runs already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +64,8 @@ class Wish:
         Sampling rate to ask the sensor for.
     save : bool
         Whether anything is kept.
+    plan : Plan or None
+        Exercises, sets and targets.
     """
 
     sensor: str | None
@@ -72,15 +73,39 @@ class Wish:
     duration_s: float | None = None
     rate_hz: float = 100.0
     save: bool = True
+    plan: Plan | None = None
+
+
+class Watcher:
+    """One page: gathers changes until they are fetched, of each value the newest, so that a slow page keeps up."""
+
+    def __init__(self) -> None:
+        self._changed: dict[str, Any] = {}
+        self._said: list[dict[str, Any]] = []
+        self._news = asyncio.Event()
+
+    def take(self, changed: Mapping[str, Any], said: Sequence[dict[str, Any]]) -> None:
+        """Take what has changed."""
+        self._changed.update(changed)
+        self._said += said
+        self._news.set()
+
+    async def news(self) -> dict[str, Any]:
+        """Wait for changes, and return all of them as one object."""
+        await self._news.wait()
+        self._news.clear()
+        news: dict[str, Any] = {"board": self._changed, "said": self._said}
+        self._changed, self._said = {}, []
+        return {key: value for key, value in news.items() if value}
 
 
 class TrainingDesk:
-    """Begin, steer and end trainings; tell those who watch. Everything happens in one event loop.
+    """Begin, steer and end trainings, and pass on what changes. Everything happens in one event loop.
 
     Parameters
     ----------
     software_version : str
-        Stands in recordings and the store.
+        Version that is written into recordings and the store.
     """
 
     def __init__(self, software_version: str) -> None:
@@ -91,27 +116,26 @@ class TrainingDesk:
         self._watchers: set[Watcher] = set()
         self._live = LiveTraining()
         self._announcer = Announcer(None, None)
-        self._trail = Trail()
         self._run: TrainingRun | None = None
         self._work: asyncio.Task[None] | None = None
         self._entered: dict[float, tuple[str | None, float | None]] = {}
         self._shown: dict[str, Any] = {}
 
-    # -- those who watch
+    # -- pages
 
     @contextlib.contextmanager
     def watching(self) -> Iterator[Watcher]:
-        """Give a watcher, who is told everything that is shown now, and from then on what changes."""
+        """Give a watcher, which gets everything that is shown now and from then on what changes."""
         watcher = Watcher()
         self._look()
-        watcher.take(self._shown, self._trail.points, [])
+        watcher.take(self._shown, [])
         self._watchers.add(watcher)
         try:
             yield watcher
         finally:
             self._watchers.discard(watcher)
 
-    # -- what is asked for
+    # -- what the person asks for
 
     def begin(self, wish: Wish) -> None:
         """Begin a training; returns at once.
@@ -122,9 +146,9 @@ class TrainingDesk:
             If there is one already.
         """
         if self.state is not DeskState.IDLE:
-            raise TrainingUnderWay("a training goes on already: finish it first")
+            raise TrainingUnderWay("a training is running already: finish it first")
         self.state, self.trouble, self.last_session = DeskState.TRAINING, None, None
-        self._live, self._trail, self._entered = LiveTraining(None, wish.rest_s), Trail(), {}
+        self._live, self._entered = LiveTraining(None, wish.rest_s, wish.plan), {}
         self._announcer = Announcer(None, None)
         self._work = asyncio.get_running_loop().create_task(self._train(wish))
         self._look()
@@ -134,24 +158,58 @@ class TrainingDesk:
         if self._run is not None:
             self._run.ask(command)
 
+    @property
+    def plan(self) -> Plan | None:
+        """The plan of the training."""
+        return self._live.coach.plan
+
+    def follow(self, plan: Plan | None) -> None:
+        """Go on with another plan; the sets that are done keep their places in it."""
+        if self._run is not None:
+            self._run.follow(plan)
+        else:
+            self._live.coach.follow(plan)
+        if plan is not None:
+            remember_plan(plan)
+
+    def skip_exercise(self) -> None:
+        """Go on with the first set of the next exercise of the plan.
+
+        Raises
+        ------
+        PlanUnusable
+            If the plan has no further exercise.
+        """
+        plan, here = self.plan, self._live.coach.plan_index
+        exercises = () if plan is None else plan.exercises[:-1]
+        starts = accumulate(one.sets or 1 for one in exercises)
+        index = next((start for start in starts if start > here), None)
+        if index is None:
+            raise PlanUnusable("the plan has no further exercise")
+        if self._run is not None:
+            self._run.follow(plan, index)
+
     def rest_for(self, target_s: float | None) -> None:
-        """Take note of how long the person means to rest."""
-        self._live.rest_for(target_s)
+        """Set how long the person means to rest."""
+        if self._run is not None:
+            self._run.rest_for(target_s)
+        else:
+            self._live.rest_for(target_s)
 
     def enter(self, set_number: int, exercise: str | None, load_kg: float | None) -> None:
-        """Take note of name and load of a set that is over; they are kept with the session.
+        """Note the exercise and load of a set that is over; they are stored with the session.
 
         Raises
         ------
         ValueError
-            If there is no such set, or nothing is called or weighs so.
+            If there is no such set, or the name or load is not possible.
         """
         sets = self._live.view().sets
         if not 1 <= set_number <= len(sets):
             raise ValueError(f"there is no set {set_number}")
         repetitions = sets[set_number - 1].repetitions
         middle_s = repetitions[len(repetitions) // 2].bottom_s
-        NameExercise(middle_s, exercise), EnterLoad(middle_s, load_kg)  # refuses what cannot be
+        NameExercise(middle_s, exercise), EnterLoad(middle_s, load_kg)  # raises for impossible values
         self._entered[middle_s] = exercise, load_kg
 
     def finish(self) -> None:
@@ -162,7 +220,7 @@ class TrainingDesk:
             self._work.cancel()
 
     async def close(self) -> None:
-        """End the training, if there is one, and wait until it is kept."""
+        """End the training, if one runs, and wait until it is saved."""
         self.finish()
         if self._work is not None:
             await asyncio.gather(self._work, return_exceptions=True)
@@ -179,10 +237,10 @@ class TrainingDesk:
         except ImuError as error:
             self.trouble = str(error)
         except asyncio.CancelledError:
-            self.trouble = None  # ended before there was a sensor, as the person wished
-        except Exception as error:  # our own mistake: the server lives on, and the recording is there
+            self.trouble = None  # the person ended it before a sensor was connected
+        except Exception as error:  # a defect of ours: the server stays up, and the recording is there
             logging.getLogger(__name__).exception("while training")
-            self.trouble = f"this program failed ({type(error).__name__}: {error}); what was recorded is kept"
+            self.trouble = f"this program failed ({type(error).__name__}: {error}); the recording is kept"
         finally:
             self._run, self._work, self.state = None, None, DeskState.IDLE
             looking.cancel()
@@ -200,7 +258,11 @@ class TrainingDesk:
             duration_s=wish.duration_s,
             personal=await asyncio.to_thread(personal_shift),
         )
-        self._live = LiveTraining(await asyncio.to_thread(trained_before), wish.rest_s)
+        before = await asyncio.to_thread(trained_before, wish.plan)
+        self._live = LiveTraining(before, wish.rest_s, self.plan)
+        if self.plan is not None:
+            remember_plan(self.plan)
+        self._look()
         async with radio_for(name, wish.duration_s) as (radio, choice):
             clock = HostClock()
             self._run = TrainingRun(SensorLink(radio, choice, recognise, clock), clock, plan, self._live, self._tell)
@@ -218,8 +280,7 @@ class TrainingDesk:
 
     # -- what is shown
 
-    def _tell(self, happened: Happened, view: LiveView) -> None:
-        self._trail.mark(happened, time.monotonic())
+    def _tell(self, _: Happened, view: LiveView) -> None:
         self._show(view)
 
     async def _look_on(self) -> None:
@@ -230,33 +291,29 @@ class TrainingDesk:
             await asyncio.sleep(due_s - time.monotonic())
 
     def _look(self) -> None:
-        """Show the time go by."""
+        """Show the view at this moment."""
         if self._run is not None:
             self._run.tick()
-        view = self._live.view()
-        self._trail.look(view.posture, time.monotonic())
-        self._show(view)
+        self._show(self._live.view())
 
     def _show(self, view: LiveView) -> None:
-        """Tell those who watch what has changed, to the eye and to the ear at once."""
+        """Pass on what has changed, for the screen and the voice at once."""
         entered = [self._entered.get(s.repetitions[len(s.repetitions) // 2].bottom_s) for s in view.sets]
         shown = board(view, entered) | {
             "state": str(self.state),
             "trouble": self.trouble,
             "session": self.last_session,
-            "marks": self._trail.marks,
         }
         changed = {key: value for key, value in shown.items() if self._shown.get(key, self) != value}
         self._shown = shown
-        points = self._trail.new_points()
         said = [spoken(one) for one in self._announcer.changes(view)]
-        if changed or points or said:
+        if changed or said:
             for watcher in self._watchers:
-                watcher.take(changed, points, said)
+                watcher.take(changed, said)
 
 
 def _enter(number: int, entered: dict[float, tuple[str | None, float | None]]) -> None:
-    """Keep what was entered for sets while training, as corrections of the stored session."""
+    """Store what was entered for sets while training, as corrections of the session."""
     now = datetime.now(UTC)
     with SessionStore.open(store_path()) as store:
         for middle_s, (exercise, load_kg) in entered.items():

@@ -1,14 +1,12 @@
-"""Who may ask this server anything: this computer's browser, from the server's own pages, with the key.
+"""Who may use this server: the browser of this computer, on the server's own pages, with the key.
 
 Every page of the internet can make a browser ask ``127.0.0.1``, and every program on a computer can open its ports. So
-four things are looked at before anything else runs, for websockets too:
+the guard checks each request and each websocket before anything else runs:
 
-- ``Host`` is this computer's name for itself, so that a foreign name that points here (DNS rebinding) reads nothing;
-- ``Origin``, which browsers send with websockets and with all that changes something, is the server's own;
-- ``Sec-Fetch-Site``, where a browser sends it, says that no other site asks;
-- the key, which other people of this computer do not have: given once in the address, from then on a cookie.
-
-This module refuses to know what is served.
+- ``Host`` is a name of this computer, so that a foreign name that points here (DNS rebinding) reads nothing.
+- ``Origin``, which browsers send with websockets and with every change, is the server's own.
+- ``Sec-Fetch-Site``, where a browser sends it, says that no other site asks.
+- The key, which other users of this computer cannot read, comes once in the address and then as a cookie.
 """
 
 from __future__ import annotations
@@ -29,20 +27,19 @@ METHODS = ("GET", "HEAD", "POST")
 KEY = "key"
 """Name of the key in an address."""
 COOKIE_S = 365 * 24 * 3600
-"""A bookmark works for a year without the key in it."""
+"""A bookmark without the key works for a year."""
 POLICY = "; ".join(
     (
-        "default-src 'self' data: blob:",
-        "script-src 'self' 'unsafe-inline' 'unsafe-eval'",
-        "style-src 'self' 'unsafe-inline'",
+        "default-src 'self'",
+        "img-src 'self' data:",
         "connect-src 'self' ws://127.0.0.1:* ws://localhost:*",
         "frame-ancestors 'none'",
         "form-action 'self'",
-        "base-uri 'self'",
+        "base-uri 'none'",
         "object-src 'none'",
     )
 )
-"""Nothing may be loaded from elsewhere. NiceGUI puts scripts into its pages and has Vue compile templates."""
+"""Nothing is loaded from elsewhere, and no script or style stands in a page: injected text cannot run."""
 HEADERS = (
     (b"content-security-policy", POLICY.encode()),
     (b"x-content-type-options", b"nosniff"),
@@ -53,34 +50,31 @@ HEADERS = (
 
 
 class Guard:
-    """An ASGI application around another one, that lets only its own people in.
+    """An ASGI application around another one that lets only its owner in.
 
     Parameters
     ----------
     app : App
         What is guarded.
     key : str
-        What who asks must know; letters and digits.
+        The key; letters and digits.
     port : int
-        The cookie is called after it: cookies do not tell ports apart.
+        Part of the cookie's name, because browsers send a cookie to every port of a host.
     """
 
     def __init__(self, app: App, key: str, port: int) -> None:
-        self.app = app  # NiceGUI looks for itself along this name
+        self._app = app
         self._key = key
         self._cookie = f"imu_{port}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
-        if scope["type"] == "lifespan":
-            await self.app(scope, receive, send)
-            return
         reason = refusal(scope)
         if reason is None and scope["type"] == "http" and self._key_in_address(scope):
             await self._welcome(scope, send)
             return
         if reason is None and not self._key_in_cookie(scope):
-            reason = "open the address that imu web printed: it holds the key to this page"
+            reason = "open the address that imu web printed; it holds the key to this page"
         if reason is not None:
             await _refuse(scope, send, reason)
             return
@@ -90,19 +84,19 @@ class Guard:
                 message["headers"] = [*message.get("headers", ()), *HEADERS]
             await send(message)
 
-        await self.app(scope, receive, with_headers if scope["type"] == "http" else send)
+        await self._app(scope, receive, with_headers if scope["type"] == "http" else send)
 
     def _key_in_address(self, scope: Scope) -> bool:
         given = parse_qs(scope.get("query_string", b"").decode("latin-1")).get(KEY, [])
         return scope["method"] == "GET" and len(given) == 1 and _same(given[0], self._key)
 
     def _key_in_cookie(self, scope: Scope) -> bool:
-        # Not by http.cookies, which gives up at the first odd cookie of another program on 127.0.0.1.
+        # http.cookies gives up at the first malformed cookie of another program on 127.0.0.1.
         given = [one.strip().partition("=") for one in "; ".join(_headers(scope, b"cookie")).split(";")]
         return any(name == self._cookie and _same(value, self._key) for name, _, value in given)
 
     async def _welcome(self, scope: Scope, send: Send) -> None:
-        """Give the cookie, and go on without the key in the address, where it would stand in the browser's history."""
+        """Set the cookie and redirect to the address without the key, which keeps it out of the browser's history."""
         cookie = f"{self._cookie}={self._key}; Path=/; Max-Age={COOKIE_S}; HttpOnly; SameSite=Strict"
         # One slash: two would be the address of another computer.
         location = "/" + quote(scope["path"].lstrip("/"))
@@ -112,18 +106,18 @@ class Guard:
 
 
 def refusal(scope: Scope) -> str | None:
-    """Return why a request is refused whatever key it has, ``None`` if it is not."""
+    """Return why a request is refused even with the key; ``None`` if it is not."""
     hosts, origins = _headers(scope, b"host"), _headers(scope, b"origin")
     if len(hosts) != 1 or hosts[0].rpartition(":")[0] not in OWN_NAMES:
-        return "this page is called 127.0.0.1, and has no other name"
+        return "this page has the address 127.0.0.1 and no other name"
     websocket = scope["type"] == "websocket"
     if not websocket and scope["method"] not in METHODS:
-        return f"{scope['method']} means nothing here"
+        return f"the method {scope['method']} is not supported"
     changes = websocket or scope["method"] == "POST"
     if (changes or origins) and origins != [f"http://{hosts[0]}"]:
-        return "another site asked for this"
+        return "the request comes from another site"
     if any(site not in ("same-origin", "none") for site in _headers(scope, b"sec-fetch-site")):
-        return "another site asked for this"
+        return "the request comes from another site"
     return None
 
 

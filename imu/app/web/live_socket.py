@@ -1,6 +1,6 @@
-"""A websocket between a page and the training desk: what has changed goes out, what the person asks for comes in.
+"""The page to train with, and its websocket: changes go out, what the person asks for comes in.
 
-What comes in is looked at as if anyone had sent it: it names things to do from a short list, and numbers.
+What comes in is not trusted: it names one of the actions below, with short texts and bounded numbers.
 """
 
 from __future__ import annotations
@@ -11,16 +11,60 @@ import json
 import math
 from typing import Any
 
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from imu.app.web.desk import TrainingDesk, Wish
-from imu.app.web.scan import heard_sensors
+from imu.app.web.page import render
+from imu.app.web.session import EXERCISES
+from imu.bluetooth.scan import scan
 from imu.commands import PersonCommand
 from imu.errors import ImuError
+from imu.live.memory import last_plan, last_sensor
+from imu.live.radios import ANY, VIRTUAL, radio_for
+from imu.live.screen_parts import signal_word
+from imu.live.targets import Plan, example_plans
+from imu.sensors.kinds import recognise
 
 COMMANDS = {one.value: one for one in PersonCommand}
 LONGEST_REST_S = 3600.0
 LONGEST_NAME = 200
+LISTEN_S = 6.0
+RESTS_S = (0, 30, 60, 90, 120, 180, 240, 300)
+
+
+# --- the page ---------------------------------------------------------------------------------------------------
+
+
+def live_page(request: Request) -> Response:
+    """Show the page to train with; what changes on it comes over the websocket."""
+    return render(
+        request,
+        "train.html",
+        sensors=known_sensors(),
+        demo="demo" in request.query_params,
+        exercises=EXERCISES,
+        rests=RESTS_S,
+        last=None if (last := last_plan()) is None else last.as_object(),
+        plans={name: plan.as_object() for name, plan in example_plans().items()},
+    )
+
+
+def known_sensors() -> list[dict[str, str]]:
+    """Return the sensors that can be chosen without looking for any."""
+    last = last_sensor()
+    known = (
+        [] if last is None else [{"wanted": last.wanted, "title": last.name or last.kind, "signal": "used last time"}]
+    )
+    return [
+        *known,
+        {"wanted": ANY, "title": "The nearest sensor", "signal": "by Bluetooth"},
+        {"wanted": VIRTUAL, "title": "A virtual sensor", "signal": "a simulated person trains"},
+    ]
+
+
+# --- the websocket ------------------------------------------------------------------------------------------------
 
 
 async def live(websocket: WebSocket, desk: TrainingDesk) -> None:
@@ -28,63 +72,100 @@ async def live(websocket: WebSocket, desk: TrainingDesk) -> None:
     await websocket.accept()
     with desk.watching() as watcher:
 
-        async def tell() -> None:
+        async def send_changes() -> None:
             while True:
                 await websocket.send_text(json.dumps(await watcher.news(), separators=(",", ":")))
 
-        telling = asyncio.create_task(tell())
+        sending = asyncio.create_task(send_changes())
         try:
             while True:
-                answer = await _obey(desk, await websocket.receive_text())
+                answer = await answer_to(desk, await websocket.receive_text())
                 if answer is not None:
                     await websocket.send_text(json.dumps(answer))
         except WebSocketDisconnect:
             pass
         finally:
-            telling.cancel()
-            with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # the page was gone before it was told
-                await asyncio.gather(telling, return_exceptions=True)
+            sending.cancel()
+            with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # the page may be gone already
+                await asyncio.gather(sending, return_exceptions=True)
 
 
-async def _obey(desk: TrainingDesk, text: str) -> dict[str, Any] | None:
-    """Do what a page asks for; return what is to be answered to it alone."""
+async def answer_to(desk: TrainingDesk, text: str) -> dict[str, Any] | None:
+    """Do what a page asks for; return what is answered to this page alone."""
     try:
-        asked = json.loads(text)
-        if not isinstance(asked, dict):
+        request = json.loads(text)
+        if not isinstance(request, dict):
             raise ValueError("an object is expected")
-        return await _do(desk, asked)
+        return await _do(desk, request)
     except ImuError as error:
         return {"refused": str(error)}
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
         return {"refused": f"that cannot be: {error}"}
 
 
-async def _do(desk: TrainingDesk, asked: dict[str, Any]) -> dict[str, Any] | None:
-    what = asked.get("do")
-    if what in COMMANDS:
-        desk.ask(COMMANDS[what])
-    elif what == "begin":
-        desk.begin(Wish(_text(asked.get("sensor")), _seconds(asked.get("rest_s"))))
-    elif what == "finish":
+async def _do(desk: TrainingDesk, request: dict[str, Any]) -> dict[str, Any] | None:
+    action = request.get("do")
+    if action in COMMANDS:
+        desk.ask(COMMANDS[action])
+    elif action == "begin":
+        desk.begin(Wish(_text(request.get("sensor")), _seconds(request.get("rest_s")), plan=_plan(request.get("plan"))))
+    elif action == "finish":
         desk.finish()
-    elif what == "rest":
-        desk.rest_for(_seconds(asked.get("rest_s")))
-    elif what == "enter":
-        desk.enter(_whole(asked.get("set")), _text(asked.get("exercise")), _number(asked.get("load_kg")))
-    elif what == "scan":
+    elif action == "rest":
+        desk.rest_for(_seconds(request.get("rest_s")))
+    elif action == "plan":
+        return {"plan": None if desk.plan is None else desk.plan.as_object()}
+    elif action == "follow":
+        desk.follow(_plan(request.get("plan")))
+        return {"followed": True}
+    elif action == "skip":
+        desk.skip_exercise()
+        return {"followed": True}
+    elif action == "enter":
+        desk.enter(_whole(request.get("set")), _text(request.get("exercise")), _number(request.get("load_kg")))
+    elif action == "scan":
         return {"heard": await heard_sensors()}
     else:
-        raise ValueError(f"nobody knows how to do {what!r}")
+        raise ValueError(f"there is no action {action!r}")
     return None
 
 
+async def heard_sensors() -> list[dict[str, str]]:
+    """Listen for a while; return the sensors that can be trained with, the strongest signal first.
+
+    Raises
+    ------
+    BluetoothUnavailable
+        If this computer cannot listen.
+    """
+    async with radio_for(None) as (radio, _choice):
+        found = await scan(radio, recognise, LISTEN_S)
+    usable = [one for one in found if one.kind is not None and one.kind.refusal is None]
+    return [
+        {
+            "wanted": one.address,
+            "title": one.title,
+            "signal": "" if one.rssi_dbm is None else f"signal {signal_word(one.rssi_dbm)}",
+        }
+        for one in sorted(usable, key=lambda one: -(one.rssi_dbm or -127))
+    ]
+
+
 def _text(value: object) -> str | None:
-    """Return a short text; nothing for an empty one."""
+    """Return a short text, ``None`` for an empty one."""
     if value is None:
         return None
     if not isinstance(value, str) or len(value) > LONGEST_NAME:
         raise ValueError("a short text is expected")
     return value.strip() or None
+
+
+def _plan(value: object) -> Plan | None:
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        raise ValueError("a plan is expected")
+    return Plan.from_object(value)
 
 
 def _whole(value: object) -> int:

@@ -1,22 +1,25 @@
-"""Listen on this computer, open the browser, serve until stopped, end in good order.
+"""Listen on this computer, open the browser, serve until stopped, and end in good order.
 
-Whatever ends the server ends the training first, so that it is kept. This module refuses to know what the pages show.
+Every way of ending the server ends the training first, so that the training is saved.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import re
+import secrets
 import socket
 import webbrowser
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imu.app.ending import ended_by_signals
 from imu.app.web.desk import TrainingDesk, Wish
 from imu.app.web.guard import KEY
-from imu.app.web.key import key_in
 from imu.errors import ExtraMissing, ImuError
 from imu.store.home import home
 
@@ -24,14 +27,19 @@ if TYPE_CHECKING:
     import uvicorn
 
 ADDRESS = "127.0.0.1"
-"""Nobody else's computer is listened to."""
+"""The loopback address: other computers cannot connect."""
 PORT = 8765
+KEY_FILE = "web.key"
 CLOSING_S = 2
-"""So long pages may take to take leave."""
+"""How long the server waits for open requests when it ends."""
 
 
 class PortTaken(ImuError):
-    """The port is in use; the sentence says what to do."""
+    """The port is in use; choose another one."""
+
+
+class KeyNotKept(ImuError):
+    """The key of the page can be neither read nor written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +49,11 @@ class WebOptions:
     Attributes
     ----------
     port : int or None
-        0 for any that is free; ``None`` for the usual one, or if that is in use for any.
+        0 for any free port; ``None`` for :data:`PORT`, or any free port if that one is in use.
     browse : bool
         Whether to open the browser.
     software_version : str
-        Stands in recordings and the store.
+        Version that is written into recordings and the store.
     wish : Wish or None
         A training to begin with.
     """
@@ -62,14 +70,15 @@ def serve(options: WebOptions, say: Callable[[str], None]) -> None:
     Raises
     ------
     ExtraMissing
-        If NiceGUI is not installed.
+        If Starlette and uvicorn are not installed.
     PortTaken
         If the port is in use.
     """
     try:
-        import nicegui  # noqa: F401, PLC0415  an extra, and slow
+        import starlette  # noqa: F401, PLC0415  an extra
+        import uvicorn  # noqa: F401, PLC0415
     except ImportError as error:
-        raise ExtraMissing('the page needs NiceGUI: python -m pip install "imu-training[web]"') from error
+        raise ExtraMissing('the page needs an extra: python -m pip install "imu-training[web]"') from error
     listening = _listen(PORT if options.port is None else options.port, any_other=options.port is None)
     with listening:
         asyncio.run(_serve(options, listening, say))
@@ -78,7 +87,7 @@ def serve(options: WebOptions, say: Callable[[str], None]) -> None:
 def _listen(port: int, *, any_other: bool) -> socket.socket:
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
-        if hasattr(socket, "SO_EXCLUSIVEADDRUSE"):  # Windows lets others take a port that is in use
+        if hasattr(socket, "SO_EXCLUSIVEADDRUSE"):  # without it, Windows gives out a port that is in use
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
         else:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -88,13 +97,13 @@ def _listen(port: int, *, any_other: bool) -> socket.socket:
         if any_other:
             return _listen(0, any_other=False)
         raise PortTaken(
-            f"port {port} cannot be had ({error.strerror}): perhaps imu web runs already; --port 0 takes a free one"
+            f"port {port} is already in use ({error.strerror}); is imu web running? --port 0 takes a free one"
         ) from error
     return listening
 
 
 async def _serve(options: WebOptions, listening: socket.socket, say: Callable[[str], None]) -> None:
-    from imu.app.web.site import site  # noqa: PLC0415  imports NiceGUI
+    from imu.app.web.site import site  # noqa: PLC0415  imports Starlette
 
     port = listening.getsockname()[1]
     key = key_in(home())
@@ -105,7 +114,7 @@ async def _serve(options: WebOptions, listening: socket.socket, say: Callable[[s
     ending: list[asyncio.Task[None]] = []
 
     async def end() -> None:
-        with contextlib.suppress(OSError):  # the terminal may be gone, and that is why it ends
+        with contextlib.suppress(OSError):  # the terminal may be closed, which is why the server ends
             say("ending")
         try:
             await desk.close()
@@ -122,21 +131,21 @@ async def _serve(options: WebOptions, listening: socket.socket, say: Callable[[s
         if options.wish is not None:
             desk.begin(options.wish)
         say(f"The page is at {address}")
-        say("Ctrl-C ends it; a training that goes on is kept.")
+        say("Ctrl-C ends it and saves a training that is running.")
         if options.browse:
             await asyncio.to_thread(webbrowser.open, address)
         await serving
         await desk.close()
     if desk.last_session is not None:
         with contextlib.suppress(OSError):
-            say(f"Session {desk.last_session} is kept; imu review {desk.last_session} shows it.")
+            say(f"Session {desk.last_session} is saved; imu review {desk.last_session} shows it.")
 
 
 def _server(app: object) -> uvicorn.Server:
     import uvicorn  # noqa: PLC0415  slow
 
     class Server(uvicorn.Server):
-        """A server that leaves signals alone: the training ends before it does."""
+        """A server without signal handlers: the training ends before the server does."""
 
         @contextlib.contextmanager
         def capture_signals(self) -> Iterator[None]:
@@ -146,9 +155,39 @@ def _server(app: object) -> uvicorn.Server:
         app,  # type: ignore[arg-type]
         access_log=False,
         log_level="warning",
-        ws_per_message_deflate=False,  # nothing is gained within one computer
+        ws_per_message_deflate=False,  # compression gains nothing within one computer
         timeout_graceful_shutdown=CLOSING_S,
         server_header=False,
         loop="none",
+        lifespan="off",
     )
     return Server(config)
+
+
+def key_in(folder: Path) -> str:
+    """Return the key of the page, which is kept in `folder` and readable by its owner only; create it if missing.
+
+    The key stays the same from start to start, so that an open page or a bookmark works with the next server.
+
+    Raises
+    ------
+    KeyNotKept
+        If the key cannot be read or written.
+    """
+    path = folder / KEY_FILE
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            known = path.read_text(encoding="ascii", errors="replace").strip()
+            if re.fullmatch(r"[0-9a-f]{32}", known):
+                return known
+            path.unlink()
+            return key_in(folder)
+        key = secrets.token_hex(16)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(key + "\n")
+    except OSError as error:
+        raise KeyNotKept(f"{path} cannot be read or written ({error.strerror or error}): allow that") from error
+    return key

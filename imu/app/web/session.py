@@ -1,0 +1,231 @@
+"""The page of one session: sets and repetitions, the recording's curve, corrections, exports, deletion."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from imu.app import correcting
+from imu.app.export import Format
+from imu.app.web import charts
+from imu.app.web.page import NO_PAGE, ask_store, done, now, refused, render
+from imu.errors import ImuError, SessionNotFound
+from imu.motion.pattern import Pattern
+from imu.report.session_view import Figures, RepetitionView, SetView, view_of_stored
+from imu.report.words import sentence_of
+from imu.store import (
+    AddRepetition,
+    CorrectedSession,
+    Correction,
+    SessionStore,
+    StoredSession,
+)
+from imu.store.home import recordings_folder
+
+Fields = Mapping[str, str]
+
+FORMATS = {Format.CSV: "CSV", Format.PARQUET: "Parquet", Format.JSON: "JSON", Format.FIT: "FIT", Format.HTML: "Report"}
+EXERCISES = (
+    "Back squat", "Front squat", "Goblet squat", "Box squat", "Overhead squat", "Air squat", "Split squat",
+    "Deadlift", "Romanian deadlift", "Sumo deadlift", "Kettlebell swing", "Good morning", "Hip hinge",
+)  # fmt: skip
+"""Names that are offered while the person types."""
+CHANGED_MEANWHILE = "the session was changed in another window; this page shows it as it is now, so try again"
+
+
+class SessionPages:
+    """The pages of single sessions."""
+
+    def __init__(self) -> None:
+        self._curves = charts.CurveCache()
+
+    async def show(self, request: Request) -> Response:
+        """Show a session."""
+        stored = await _load(request)
+        view = view_of_stored(stored)
+        return render(
+            request,
+            "session.html",
+            stored=stored,
+            view=view,
+            metrics=[metrics_of(one) for one in view.sets],
+            state=_state(stored),
+            exercises=EXERCISES,
+            formats=FORMATS,
+            deletion=f"{view.counted}. The recording is deleted too. This cannot be undone.",
+        )
+
+    async def curve(self, request: Request) -> Response:
+        """Send the curve of a session's recording, or in one sentence why there is none."""
+        stored = await _load(request)
+        curve = await self._curves.curve_of(stored)
+        if isinstance(curve, str):
+            return JSONResponse({"refused": curve})
+        return JSONResponse(charts.recording_chart(curve, stored))
+
+    async def change(self, request: Request) -> Response:
+        """Make a correction, take the last one back, or delete the session."""
+        number, change = request.path_params["number"], request.path_params["change"]
+        async with request.form() as form:
+            fields = {name: str(value) for name, value in form.items()}
+        if change == "delete":
+            await ask_store(lambda store: store.delete(number, recordings_folder()))
+            return done(f"session {number} is deleted", go="/sessions")
+        if change in ("undo", "redo"):
+            turn = SessionStore.undo if change == "undo" else SessionStore.redo
+            turned = await ask_store(lambda store: turn(store, number))
+            return done() if turned is None else done(f"{change}: {sentence_of(turned)}")
+        if change not in CHANGES:
+            raise HTTPException(404, NO_PAGE)
+        try:
+            made = await ask_store(lambda store: _correct(store, number, CHANGES[change], fields))
+        except (ImuError, ValueError) as error:
+            return refused(str(error))
+        return done(*(sentence_of(one) for one in made or ()))
+
+
+async def _load(request: Request) -> StoredSession:
+    number = request.path_params["number"]
+    stored = await ask_store(lambda store: store.load(number))
+    if stored is None:
+        raise SessionNotFound(f"there is no session {number}: no sessions are stored yet")
+    return stored
+
+
+def _state(stored: StoredSession) -> int:
+    """Return a number that changes with the corrections, so that a page that is out of date is noticed."""
+    return zlib.crc32(repr(stored.corrected.log).encode())
+
+
+# --- what a session shows ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One figure of a repetition: its name, in words, and as a share of the largest of its set."""
+
+    name: str
+    text: str
+    share: float
+
+
+def metrics_of(one_set: SetView) -> list[list[Metric]]:
+    """Return for each repetition of a set its depth, angle and speed, for comparison with the others."""
+    largest = {
+        name: max([least_full, *(_value(name, one) or 0.0 for one in one_set.repetitions)])
+        for name, (_, _, least_full) in METRICS.items()
+    }
+    return [[_metric(name, one, largest[name]) for name in METRICS] for one in one_set.repetitions]
+
+
+METRICS: Mapping[str, tuple[Callable[[Figures], float], str, float]] = {
+    "depth": (lambda one: 100 * one.hip_drop_m, "{:.0f} cm", 20.0),
+    "angle": (lambda one: one.trunk_angle_deg, "{:.0f}°", 30.0),
+    "speed": (lambda one: one.mean_concentric_velocity_m_s, "{:.2f} m/s", 0.2),
+}
+"""The figures that are compared across the repetitions of a set: value, words, and the least length of a full bar, so
+that differences within the measuring error do not look large."""
+
+
+def _value(name: str, one: RepetitionView) -> float | None:
+    """Return a figure; ``None`` where it was not measured, or is the speed of a hip that hardly sinks."""
+    if one.figures is None or (name == "speed" and not one.figures.has_speed):
+        return None
+    return METRICS[name][0](one.figures)
+
+
+def _metric(name: str, one: RepetitionView, largest: float) -> Metric:
+    value = _value(name, one)
+    if value is None:
+        return Metric(name, "–", 0.0)
+    return Metric(name, METRICS[name][1].format(value), max(0.0, value / largest))
+
+
+# --- corrections -----------------------------------------------------------------------------------------------------
+
+
+def _correct(
+    store: SessionStore, number: int, wanted: Callable[[CorrectedSession, Fields], list[Correction]], fields: Fields
+) -> Sequence[Correction]:
+    stored = store.load(number)
+    if fields.get("state") != str(_state(stored)):
+        raise ImuError(CHANGED_MEANWHILE)
+    corrections = wanted(stored.corrected, fields)
+    if corrections:
+        store.correct_all(number, corrections, made_at=now())
+    return corrections
+
+
+def _entries(session: CorrectedSession, place: str, fields: Fields) -> list[Correction]:
+    """Return corrections of the exercise, load and note that differ from what the page showed."""
+    make = {"exercise": correcting.named, "load": correcting.loaded, "note": correcting.noted}
+    typed = {name: fields.get(name, "").strip() for name in make}
+    return [
+        make[name](session, place, value) for name, value in typed.items() if value != fields.get(f"{name}_before", "")
+    ]
+
+
+def _repetition(session: CorrectedSession, fields: Fields) -> list[Correction]:
+    place, pattern = fields.get("place", ""), fields.get("pattern", "")
+    changed = [correcting.changed(session, place, pattern)] if pattern != fields.get("pattern_before") else []
+    return changed + _entries(session, place, fields)
+
+
+def _set(session: CorrectedSession, fields: Fields) -> list[Correction]:
+    place, pattern = fields.get("place", ""), fields.get("pattern", "")
+    return ([correcting.changed(session, place, pattern)] if pattern else []) + _entries(session, place, fields)
+
+
+def _all_sets(session: CorrectedSession, fields: Fields) -> list[Correction]:
+    """Return the exercise and load of every set; fields that were left empty change nothing."""
+    places = [str(number) for number in range(1, len(session.sets) + 1)]
+    make = {"exercise": correcting.named, "load": correcting.loaded}
+    return [
+        make[name](session, place, value)
+        for name in make
+        if (value := fields.get(name, "").strip())
+        for place in places
+    ]
+
+
+def _rejected(session: CorrectedSession, fields: Fields) -> list[Correction]:
+    number = fields.get("place", "")
+    if not number.isdecimal() or int(number) >= len(session.rejected):
+        raise ImuError(CHANGED_MEANWHILE)
+    one = session.rejected[int(number)]
+    movement = one if one.repetition is None else one.repetition
+    return [AddRepetition(movement.start_s, movement.end_s, Pattern(fields.get("pattern", "")))]
+
+
+def _delete(session: CorrectedSession, fields: Fields) -> list[Correction]:
+    return [correcting.deleted(session, fields.get("place", ""))]
+
+
+def _split(session: CorrectedSession, fields: Fields) -> list[Correction]:
+    return [correcting.split(session, fields.get("place", ""))]
+
+
+def _merge(session: CorrectedSession, fields: Fields) -> list[Correction]:
+    return [correcting.merged(session, fields.get("place", ""))]
+
+
+def _add(_: CorrectedSession, fields: Fields) -> list[Correction]:
+    return [correcting.added(fields.get("start", ""), fields.get("end", ""), fields.get("pattern", ""))]
+
+
+CHANGES: Mapping[str, Callable[[CorrectedSession, Fields], list[Correction]]] = {
+    "repetition": _repetition,
+    "set": _set,
+    "sets": _all_sets,
+    "count": _rejected,
+    "remove": _delete,
+    "split": _split,
+    "merge": _merge,
+    "add": _add,
+}
+"""What can be corrected, by the last part of the address."""

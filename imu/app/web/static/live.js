@@ -1,0 +1,358 @@
+// The live page: draws what the training desk sends, and sends what the person asks for. All words come from the
+// server, so that page, terminal and voice agree.
+
+import { play, speak, unlockSound } from "./sound.js";
+import { fillPlan, planOf } from "./plan.js";
+
+const RECONNECT_MS = 800;
+const KEYS = { e: "end set", " ": "end set", u: "take back", p: "pause", k: "keep alone", q: "finish", s: "sets", t: "plan", f: "full" };
+const SHAPES = { squat: "M12 2a10 10 0 1 0 .01 0Z", hinge: "M12 2L23 21H1Z", mixed: "M12 1L23 12 12 23 1 12Z", uncertain: "M3 3H21V21H3Z" };
+const SIGNAL_SHAPES = {
+  circle: "M12 2a10 10 0 1 0 .01 0Z", octagon: "M8 2h8l6 6v8l-6 6H8l-6-6V8Z", star: "M12 1l3.2 7.2 7.8.7-5.9 5.2 1.8 7.7L12 17.7l-6.9 4.1 1.8-7.7L1 8.9l7.8-.7Z", diamond: "M12 1L23 12 12 23 1 12Z",
+  "triangle-down": "M1 3h22L12 22Z", "triangle-up": "M12 2l11 19H1Z", "triangle-up-outline": "M12 2l11 19H1ZM12 8L6 18h12Z", "triangle-right": "M3 1l19 11L3 23Z",
+};
+const SIGNS = { caution: "! ", problem: "!! " };
+const $ = (selector, from = document) => from.querySelector(selector);
+const live = $("#live"), start = $("#start"), begin = $("#begin");
+
+const board = { state: "", phase: "waiting", sets: [], figures: [], messages: [], today: [0, 0], bars: { items: [], lines: [], planned: 0 }, gauges: null, now: null };
+const sounds = { count: true, pattern: true, cue: true, other: true, rest: true, signal: true, ...JSON.parse(localStorage.getItem("imu-sounds") || "{}") };
+let socket = null, awake = false, updates = 0;
+
+// --- the connection
+
+function connect() {
+  socket = new WebSocket(`ws://${location.host}/live`);
+  socket.onopen = () => { $("#unconnected").hidden = true; };
+  socket.onmessage = (event) => take(JSON.parse(event.data));
+  socket.onclose = () => { $("#unconnected").hidden = false; setTimeout(connect, RECONNECT_MS); };
+}
+addEventListener("pagehide", () => { if (socket) socket.onclose = null; });
+
+function send(request) { if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify(request)); }
+
+function take(news) {
+  if (news.refused !== undefined) { refuse(news.refused); scanEnds(); return; }
+  if (news.plan !== undefined) { fillPlan($("#plan-dialog"), news.plan); $("#plan-dialog").showModal(); return; }
+  if (news.followed) { $("#plan-dialog").close(); return; }
+  if (news.heard !== undefined) { showHeard(news.heard); return; }
+  const before = { state: board.state, over: board.rest_is_over, counted: board.counted };
+  const changed = news.board ?? {};
+  Object.assign(board, changed);
+  for (const [name, draw] of DRAWINGS) if (name.some((key) => key in changed)) draw();
+  for (const one of news.said ?? []) say(one);
+  if (board.rest_is_over && !before.over && sounds.rest && before.state === "training") play(board.go.sound);
+  if (board.counted > before.counted && board.signal && sounds.signal) play(board.signal.sound);
+  if (board.state === "training") keepAwake();
+  live.dataset.updates = ++updates;
+}
+
+// --- what is drawn, each part when one of its values has changed
+
+const DRAWINGS = [
+  [["state", "trouble", "session"], drawState],
+  [["link", "link_text", "sensor", "battery_percent", "battery_low", "signal_strength", "data", "today"], drawStatus],
+  [["phase", "provisional", "count", "rest_clock", "rest_share", "rest_is_over", "pattern"], drawCount],
+  [["phase", "provisional", "paused", "progress", "card", "signal", "go", "pattern", "headline", "confidence", "cue", "set_clock", "rest_clock", "rest_target_s", "rest_is_over", "set_number"], drawWords],
+  [["gauges"], drawGauges],
+  [["now", "gauges"], drawNow],
+  [["bars"], drawBars],
+  [["figures"], drawFigures],
+  [["sets"], drawSets],
+  [["before"], () => text("before", board.before)],
+  [["lone", "not_counted", "messages"], drawAsides],
+  [["count", "sets", "set_may_go_on", "paused", "sensor", "state"], drawControls],
+];
+
+function text(name, value) {
+  const element = $(`[data-b=${name}]`);
+  if (element.textContent !== (value ?? "")) element.textContent = value ?? "";
+}
+function show(element, value) { element.hidden = !value; ($("span", element) ?? element).textContent = value ?? ""; }
+function minutes(s) { return `${Math.floor(s / 60)}:${String(Math.round(s % 60)).padStart(2, "0")}`; }
+
+function drawState() {
+  const idle = board.state === "idle";
+  start.hidden = !idle;
+  live.hidden = idle;
+  live.dataset.state = board.state;
+  document.body.classList.toggle("training", !idle);
+  show($("#trouble"), idle ? board.trouble : null);
+  const trained = $("#trained");
+  trained.hidden = !(idle && board.session);
+  if (!trained.hidden) {
+    $("h2", trained).textContent = `Session ${board.session} is saved`;
+    const [squats, hinges] = board.session_tally ?? [0, 0];
+    $("p", trained).textContent = `${many(squats, "squat")} : ${many(hinges, "hinge")}`;
+    $("#trained-link").href = `/session/${board.session}`;
+    $("ul", trained).replaceChildren(...board.sets.map((one) => {
+      const line = document.createElement("li");
+      line.append(Object.assign(document.createElement("strong"), { textContent: `Set ${one.number}: ${one.text}` }), Object.assign(document.createElement("span"), { className: "soft", textContent: one.detail }));
+      return line;
+    }));
+    if (document.fullscreenElement) document.exitFullscreen();
+  }
+}
+
+function many(count, noun) { return `${count} ${noun}${count === 1 ? "" : "s"}`; }
+
+function drawStatus() {
+  const connected = board.link === "connected", link = $(".link");
+  link.classList.toggle("off", !connected);
+  $("path", link).setAttribute("d", connected ? "M1 6l4 4 6-8" : "M2 2l8 8M10 2l-8 8");
+  text("link_text", board.link_text);
+  text("sensor", board.sensor);
+  text("battery", board.battery_percent == null ? "" : `battery ${board.battery_low ? "LOW " : ""}${board.battery_percent} %`);
+  $("[data-b=battery]").classList.toggle("low", Boolean(board.battery_low));
+  text("signal_strength", board.signal_strength && `signal ${board.signal_strength}`);
+  text("data", board.data);
+  text("today", `today ${many(board.today[0], "squat")} : ${many(board.today[1], "hinge")}`);
+}
+
+// A rest that may still be taken back leaves the count where it is; the ring comes when the rest is certain.
+function isResting() { return board.phase === "rest" && !board.provisional; }
+
+function drawCount() {
+  const resting = isResting(), digits = $(".count span");
+  live.dataset.phase = board.phase;
+  live.toggleAttribute("data-resting", resting);
+  live.toggleAttribute("data-over", Boolean(board.rest_is_over));
+  for (const one of Object.keys(SHAPES)) live.classList.toggle(one, board.pattern === one);
+  digits.textContent = resting ? board.rest_clock : board.count;
+  fitCount();
+  $(".ring .run").style.strokeDasharray = `${resting ? 100 * (board.rest_share ?? 0) : 0} 100`;
+}
+
+// Two digits that are wider than their box are drawn narrower, not smaller: the height is what is seen from afar.
+function fitCount() {
+  const digits = $(".count span"), room = $(".big").clientWidth;
+  digits.style.transform = "";
+  const wide = digits.scrollWidth;
+  if (room && wide > room) digits.style.transform = `scaleX(${(room / wide).toFixed(3)})`;
+}
+
+function drawWords() {
+  const resting = isResting(), waiting = board.phase === "waiting", rest = board.phase === "rest";
+  text("word", board.paused ? "PAUSED" : resting ? "REST" : waiting ? "" : (board.pattern ?? "").toUpperCase());
+  const path = $(".word path");
+  if (board.pattern && !board.paused && !waiting && !resting) path.setAttribute("d", SHAPES[board.pattern]);
+  else path.removeAttribute("d");
+  if (board.paused) text("sub", "Nothing is counted.");
+  else if (waiting) text("sub", board.headline);
+  else if (resting) text("sub", board.card?.title ?? "");
+  else text("sub", board.confidence == null ? "squat or hinge, not clear" : `${board.confidence} % sure`);
+  const set = board.progress ?? (board.set_number ? `Set ${board.set_number}` : "");
+  if (rest) {
+    const of = board.rest_target_s ? ` of ${minutes(board.rest_target_s)}` : "";
+    text("clock", resting ? [board.progress, board.rest_target_s ? `rest${of}` : ""].filter(Boolean).join(" · ") : `${set} · rest ${board.rest_clock}${of}`);
+  } else text("clock", [set, board.set_clock].filter(Boolean).join(" · "));
+  const signal = resting ? (board.rest_is_over ? board.go : null) : waiting ? null : board.signal, box = $(".signal");
+  text("signal", signal?.word);
+  box.dataset.colour = signal?.colour ?? "";
+  $("path", box).setAttribute("d", SIGNAL_SHAPES[signal?.shape] ?? "M0 0");
+  if (rest && board.card) text("cue", [board.card.well && `Good: ${board.card.well}.`, board.card.try_next && `Try: ${board.card.try_next}.`].filter(Boolean).join(" "));
+  else text("cue", board.cue);
+}
+
+function drawGauges() {
+  document.querySelectorAll(".gauge").forEach((gauge, i) => {
+    const { name, target, last } = board.gauges[i];
+    $(".gauge-name", gauge).textContent = name;
+    gauge.setAttribute("aria-label", `${name}${target ? `, target ${target.text}` : ""}`);
+    for (const [mark, selector] of [[last, ".last"], [target, ".target"]]) {
+      const line = $(selector, gauge);
+      line.classList.toggle("shown", mark != null);
+      line.style.top = `${100 * (mark?.share ?? 0)}%`;
+    }
+    $(".target b", gauge).textContent = target?.text ?? "";
+  });
+}
+
+function drawNow() {
+  document.querySelectorAll(".gauge").forEach((gauge, i) => {
+    const [share, words] = board.now[i], target = board.gauges?.[i].target;
+    $(".fill", gauge).style.transform = `scaleY(${share})`;
+    $(".gauge-value", gauge).textContent = words;
+    gauge.classList.toggle("reached", Boolean(target && share >= target.share));
+  });
+}
+
+function drawBars() {
+  const { title, items, planned, lines } = board.bars, list = $(".bars ol"), all = items.length + planned;
+  text("bars_title", title);
+  while (list.children.length > all) list.lastChild.remove();
+  while (list.children.length < all) {
+    const item = document.createElement("li");
+    item.innerHTML = '<span></span><i><svg viewBox="0 0 24 24" aria-hidden="true"><path/></svg></i>';
+    list.append(item);
+  }
+  items.forEach((one, i) => {
+    const item = list.children[i];
+    item.className = one.pattern;
+    item.dataset.colour = one.look?.colour ?? "";
+    item.firstChild.textContent = one.text;
+    item.title = one.look?.word ?? "";
+    item.lastChild.style.height = `calc((100% - 1.6em) * ${one.share})`;
+    $("path", item).setAttribute("d", SIGNAL_SHAPES[one.look?.shape] ?? "M0 0");
+  });
+  for (let i = items.length; i < all; i++) { list.children[i].className = "planned"; list.children[i].dataset.colour = ""; list.children[i].firstChild.textContent = ""; list.children[i].lastChild.style.height = "3px"; }
+  $(".bars .lines").replaceChildren(...(all ? lines : []).map((one) => {
+    const line = Object.assign(document.createElement("i"), { className: one.kind });
+    line.append(Object.assign(document.createElement("span"), { textContent: one.text }));
+    line.style.bottom = `calc((100% - 1.6em) * ${one.share})`;
+    return line;
+  }));
+}
+
+function drawFigures() {
+  document.querySelectorAll(".figures > div").forEach((box, i) => {
+    const one = board.figures[i];
+    $("dt", box).textContent = one?.label ?? "";
+    $("strong", box).textContent = one?.value ?? "";
+    $("small", box).textContent = one?.change ?? "";
+    box.dataset.colour = one?.look?.colour ?? "";
+  });
+}
+
+function drawAsides() {
+  show($("#lone"), board.lone);
+  show($("#not-counted"), board.not_counted && `Not counted: ${board.not_counted}`);
+  $("#messages").replaceChildren(...board.messages.map((one) => {
+    const line = Object.assign(document.createElement("p"), { className: `banner ${one.gravity}`, textContent: (SIGNS[one.gravity] ?? "") + one.text });
+    if (one.gravity === "problem") line.setAttribute("role", "alert");
+    return line;
+  }));
+}
+
+function drawControls() {
+  const control = (name) => $(`.controls [data-do="${name}"]`);
+  control("take back").disabled = !board.count && !board.sets.length;
+  control("end set").disabled = !board.set_may_go_on;
+  control("pause").disabled = !board.sensor;
+  control("pause").firstChild.textContent = board.paused ? "Go on " : "Pause ";
+  control("pause").setAttribute("aria-pressed", String(Boolean(board.paused)));
+  control("finish").disabled = board.state === "saving";
+  control("finish").firstChild.textContent = board.state === "saving" ? "Saving… " : "Finish ";
+}
+
+// What is being typed stays while the list is drawn again; once left, the field shows what is stored.
+function drawSets() {
+  const list = $("#sets-list");
+  $("#no-sets").hidden = board.sets.length > 0;
+  while (list.children.length > board.sets.length) list.lastChild.remove();
+  board.sets.forEach((one, i) => {
+    const item = list.children[i] ?? list.appendChild(setLine(one.number));
+    $(".set-text", item).textContent = `Set ${one.number}: ${one.text}, ${one.detail}`;
+    for (const field of item.querySelectorAll("input")) if (field !== document.activeElement) field.value = one[field.name] ?? "";
+  });
+}
+
+function setLine(number) {
+  const item = document.createElement("li"), told = Object.assign(document.createElement("span"), { className: "set-text" });
+  const name = Object.assign(document.createElement("input"), { name: "exercise", placeholder: "exercise", maxLength: 80, ariaLabel: `Exercise of set ${number}` });
+  name.setAttribute("list", "exercises");
+  const load = Object.assign(document.createElement("input"), { name: "load_kg", type: "number", placeholder: "kg", min: 0, max: 1000, step: 0.5, ariaLabel: `Load of set ${number} in kilograms` });
+  item.append(told, name, load);
+  item.addEventListener("change", () => send({ do: "enter", set: number, exercise: name.value || null, load_kg: load.value === "" ? null : Number(load.value) }));
+  return item;
+}
+
+// --- what the person asks for
+
+function ask(what) {
+  $("#refused").hidden = true;
+  if (what === "pause") send({ do: board.paused ? "resume" : "pause" });
+  else if (what === "finish") { if (board.state === "training") $("#finish-dialog").showModal(); }
+  else if (what === "plan") send({ do: "plan" });
+  else if (what === "sets") { $("#rest").value = board.rest_target_s || 0; $("#sets-dialog").showModal(); }
+  else if (what === "full") document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen?.();
+  else send({ do: what });
+}
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-do]");
+  if (button) ask(button.dataset.do);
+});
+addEventListener("keydown", (event) => {
+  const typing = event.target.closest?.("input, select, textarea, [contenteditable], dialog");
+  const onButton = event.key === " " && event.target.closest?.("button, a, summary");
+  if (typing || onButton || event.ctrlKey || event.metaKey || event.altKey || event.repeat || board.state !== "training") return;
+  const what = KEYS[event.key.toLowerCase()];
+  if (!what) return;
+  event.preventDefault();
+  ask(what);
+});
+$("#finish").addEventListener("click", () => { $("#finish-dialog").close(); send({ do: "finish" }); });
+$("#rest").addEventListener("change", (event) => send({ do: "rest", rest_s: Number(event.target.value) || null }));
+
+begin.addEventListener("submit", (event) => {
+  event.preventDefault();
+  $(".error", begin).textContent = "";
+  unlockSound();
+  send({ do: "begin", sensor: new FormData(begin).get("sensor"), plan: planOf(begin) });
+});
+$("#follow").addEventListener("submit", (event) => {
+  event.preventDefault();
+  send({ do: "follow", plan: planOf($("#follow")) });
+});
+$("#skip").addEventListener("click", () => send({ do: "skip" }));
+
+// A refusal is shown where the person is: in the open dialog, below the form, or above everything.
+function refuse(sentence) {
+  const place = $("dialog[open] .error") ?? (board.state === "idle" ? $(".error", begin) : null);
+  if (place) place.textContent = sentence;
+  else show($("#refused"), sentence);
+}
+
+if (begin.dataset.demo) begin.scrollIntoView();
+
+// --- sensors around
+
+$("#scan").addEventListener("click", () => {
+  $("#refused").hidden = true;
+  $("#scan").disabled = true;
+  $("#scan").textContent = "Listening for six seconds…";
+  send({ do: "scan" });
+});
+function scanEnds() { $("#scan").disabled = false; $("#scan").textContent = "Look for sensors"; }
+function showHeard(heard) {
+  scanEnds();
+  $("#scanned").textContent = heard.length ? "" : "No sensor was heard: switch it on, bring it near, and disconnect it from phones and other programs.";
+  for (const old of document.querySelectorAll("#sensors [data-heard]")) old.remove();
+  for (const one of heard) {
+    const label = Object.assign(document.createElement("label"), { className: "choice" }), words = document.createElement("span");
+    label.dataset.heard = "";
+    words.append(Object.assign(document.createElement("strong"), { textContent: one.title }), Object.assign(document.createElement("small"), { className: "soft", textContent: one.signal }));
+    label.append(Object.assign(document.createElement("input"), { type: "radio", name: "sensor", value: one.wanted }), words);
+    $("#sensors").append(label);
+  }
+  const first = $("#sensors [data-heard] input");
+  if (first) first.checked = true;
+}
+
+// --- what is heard
+
+function say(one) {
+  $("#heard").textContent = [one.text, one.pattern].filter(Boolean).join(", ") + (one.cue ? `. ${one.cue}` : "");
+  const bare = one.urgent ? sounds.count && one.text : sounds.other && one.text;
+  const said = [bare, sounds.pattern && one.pattern].filter(Boolean).join(", ");
+  const words = [said, sounds.cue && one.cue].filter(Boolean).join(". ");
+  if (!words || !("speechSynthesis" in window)) return;
+  if (one.urgent) speechSynthesis.cancel(); // a count that is heard late is worse than none
+  speak(words);
+}
+
+for (const box of document.querySelectorAll("[data-sound]")) {
+  box.checked = sounds[box.dataset.sound];
+  box.addEventListener("change", () => { sounds[box.dataset.sound] = box.checked; localStorage.setItem("imu-sounds", JSON.stringify(sounds)); });
+}
+$("#mute").hidden = "speechSynthesis" in window;
+
+async function keepAwake() {
+  if (awake || !navigator.wakeLock || document.visibilityState !== "visible") return;
+  awake = true;
+  try { (await navigator.wakeLock.request("screen")).onrelease = () => { awake = false; }; } catch { awake = false; }
+}
+
+new ResizeObserver(fitCount).observe($(".big"));
+connect();

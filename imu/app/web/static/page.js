@@ -1,0 +1,137 @@
+// Dialogs, forms that are sent without leaving the page, files that are dropped.
+
+const said = document.getElementById("said");
+
+export function tell(text, refused = false) {
+  const line = document.createElement("p");
+  line.textContent = text;
+  line.className = refused ? "refused" : "";
+  said.append(line);
+  setTimeout(() => line.remove(), refused ? 9000 : 5000);
+}
+
+async function answerTo(request) {
+  try {
+    const answer = await request;
+    return await answer.json();
+  } catch {
+    return { refused: "The program does not answer: start imu web again." };
+  }
+}
+
+// A page that was changed is fetched again, and its main part takes the place of the old one.
+async function refresh() {
+  const answer = await fetch(location.href);
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("main");
+  const open = [...document.querySelectorAll("#main > details[open] > summary")].map((one) => one.textContent.replace(/\d+/g, ""));
+  const focused = document.activeElement?.closest("[data-place]")?.dataset.place;
+  document.getElementById("main").replaceChildren(...fresh.childNodes);
+  for (const one of document.querySelectorAll("#main > details > summary")) {
+    one.parentElement.open = open.includes(one.textContent.replace(/\d+/g, ""));
+  }
+  if (focused) document.querySelector(`#main [data-place="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+  document.dispatchEvent(new Event("refreshed"));
+}
+
+// --- forms
+
+document.addEventListener("submit", async (event) => {
+  const form = event.target;
+  if (form.dataset.change === undefined) return;
+  event.preventDefault();
+  const button = event.submitter, dialog = form.closest("dialog"), error = form.querySelector(".error");
+  const body = new URLSearchParams(new FormData(form));
+  if (button) button.disabled = true;
+  const answer = await answerTo(fetch(button?.getAttribute("formaction") || form.action, { method: "POST", body }));
+  if (button) button.disabled = false;
+  if (answer.refused) {
+    if (error) error.textContent = answer.refused;
+    else tell(answer.refused, true);
+    return;
+  }
+  dialog?.close();
+  if (answer.go) { location.assign(answer.go); return; }
+  await refresh();
+  for (const one of answer.said) tell(one);
+});
+
+// --- dialogs: the button that opens one carries what stands in its fields
+
+export function openDialog(id, values) {
+  const dialog = document.getElementById(id), form = dialog.querySelector("form");
+  form.reset();
+  for (const field of form.elements) {
+    const value = values[field.name];
+    if (value === undefined || !field.name || field.name === "state") continue;
+    if (field.type === "radio") field.checked = field.value === value;
+    else field.value = value;
+  }
+  for (const name of ["pattern", "exercise", "load", "note"]) remember(form, `${name}_before`, values[name] ?? "");
+  if (!form.querySelector("[name=pattern]:checked")) form.querySelector("[name=pattern]")?.click();
+  for (const one of dialog.querySelectorAll("[data-text]")) if (values[one.dataset.text] !== undefined) one.textContent = values[one.dataset.text];
+  for (const one of dialog.querySelectorAll("[data-if]")) one.hidden = !values[one.dataset.if];
+  for (const one of dialog.querySelectorAll("[data-unless]")) one.hidden = Boolean(values[one.dataset.unless]);
+  for (const one of dialog.querySelectorAll(".error")) one.textContent = "";
+  dialog.showModal();
+}
+
+function remember(form, name, value) {
+  const field = form.querySelector(`[name=${name}]`) ?? form.appendChild(Object.assign(document.createElement("input"), { type: "hidden", name }));
+  field.value = value;
+}
+
+document.addEventListener("click", (event) => {
+  const opener = event.target.closest("[data-open]");
+  if (opener) openDialog(opener.dataset.open, { ...opener.dataset });
+  if (event.target.closest("[data-close]") || event.target.matches("dialog")) event.target.closest("dialog").close();
+});
+
+// --- which figure of the repetitions is compared
+
+function chooseMetric(name) {
+  const sets = document.getElementById("sets");
+  if (sets) sets.dataset.metric = name;
+}
+
+function recallMetric() {
+  const choice = document.querySelector(`[data-metrics] [value="${localStorage.getItem("imu-metric")}"]`);
+  if (choice) { choice.checked = true; chooseMetric(choice.value); }
+}
+
+document.addEventListener("change", (event) => {
+  if (event.target.closest("[data-metrics]")) { localStorage.setItem("imu-metric", event.target.value); chooseMetric(event.target.value); }
+  if (event.target.type === "file" && event.target.closest("[data-import]")) importAll(event.target.closest("[data-import]"), event.target.files);
+});
+document.addEventListener("refreshed", recallMetric);
+recallMetric();
+
+// --- files
+
+async function importAll(form, files) {
+  const progress = form.querySelector(".progress"), refusals = [];
+  let last = null;
+  for (const [number, file] of [...files].entries()) {
+    progress.textContent = `Counting ${file.name}${files.length > 1 ? ` (${number + 1} of ${files.length})` : ""}…`;
+    const body = new FormData();
+    body.append("file", file);
+    body.append("date", new Date(file.lastModified).toISOString());
+    const answer = await answerTo(fetch(form.action, { method: "POST", body }));
+    if (answer.refused) refusals.push(answer.refused);
+    else last = answer;
+  }
+  form.reset();
+  progress.textContent = refusals.join(" ");
+  progress.classList.toggle("error", refusals.length > 0);
+  if (last && !refusals.length) location.assign(files.length > 1 ? "/sessions" : last.go);
+  else if (last) { tell("The other files are imported."); }
+}
+
+for (const kind of ["dragover", "dragleave", "drop"]) {
+  document.addEventListener(kind, (event) => {
+    const form = document.querySelector("[data-import]");
+    if (!form || ![...(event.dataTransfer?.types ?? [])].includes("Files")) return;
+    event.preventDefault();
+    form.classList.toggle("over", kind === "dragover");
+    if (kind === "drop") importAll(form, event.dataTransfer.files);
+  });
+}
