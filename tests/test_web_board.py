@@ -20,6 +20,7 @@ from imu.bluetooth import LinkState
 from imu.live.announcements import Announcement, Announcer
 from imu.live.live_training import LiveTraining
 from imu.live.live_view import Link, LiveView
+from imu.live.targets import Plan, Targets
 from imu.motion.pattern import Pattern
 from imu.motion.repetitions import Repetition
 from imu.recordings.recording import open_recording
@@ -64,7 +65,7 @@ def test_a_board_is_json_and_says_the_pattern_in_a_word(live: LiveTraining) -> N
     live.take(RepetitionCounted(repetition(10.0)))
     told = json.loads(json.dumps(board(live.view())))
     assert (told["count"], told["pattern"], told["confidence"], told["phase"]) == (1, "squat", 97, "set")
-    assert told["sensor"] == "Hip 7" and told["signal"] == "good, -60 dBm"
+    assert told["sensor"] == "Hip 7" and told["signal_strength"] == "good, -60 dBm"
 
 
 def test_the_last_repetition_stands_against_the_first(live: LiveTraining) -> None:
@@ -74,7 +75,7 @@ def test_the_last_repetition_stands_against_the_first(live: LiveTraining) -> Non
     assert figures["Depth"] == {"label": "Depth", "value": "40 cm", "change": "-5 cm to the first"}
     assert figures["Trunk"]["change"] == "+0° to the first"
     assert figures["Speed up"]["change"] == "-0.10 m/s to the first"
-    assert figures["Tempo"]["change"] == "first 1.2-0.1-0.9"
+    assert figures["Tempo, s"]["change"] == "first 1.2-0.1-0.9"
 
 
 def test_of_velocity_loss_the_sign_is_told(live: LiveTraining) -> None:
@@ -86,6 +87,29 @@ def test_of_velocity_loss_the_sign_is_told(live: LiveTraining) -> None:
 def test_a_hinge_has_no_speed_to_speak_of(live: LiveTraining) -> None:
     live.take(RepetitionCounted(repetition(10.0, Pattern.HINGE, hip_drop_m=0.02, mean_concentric_velocity_m_s=-0.01)))
     assert board(live.view())["figures"][-1]["value"] == "–"
+
+
+def test_a_target_stands_on_the_gauge_the_bars_and_the_figures() -> None:
+    targets = Targets(exercise="back squat", load_kg=100.0, repetitions=5, sets=5, depth_m=0.6, stop_loss=0.2)
+    live = LiveTraining(plan=Plan((targets,)))
+    live.take(Link(LinkState.CONNECTED, "Hip 7"))
+    live.take(RepetitionCounted(repetition(10.0)))
+    shown = board(live.view())
+    assert shown["progress"] == "Back squat 100 kg, set 1 of 5, rep 1 of 5"
+    assert shown["gauges"][0]["target"] == {"share": 1.0, "text": "60 cm"}
+    assert (len(shown["bars"]["items"]), shown["bars"]["planned"]) == (1, 4)
+    assert [line["kind"] for line in shown["bars"]["lines"]] == ["stop"]
+    assert shown["signal"]["word"] == "too shallow" and shown["signal"]["shape"] == "triangle-down"
+    assert shown["cue"] == "deeper"
+    assert shown["figures"][0]["change"] == "target 60 cm" and shown["figures"][0]["look"]["colour"] == "orange"
+
+
+def test_a_rest_that_may_be_taken_back_leaves_the_count(live: LiveTraining) -> None:
+    live.tick(0.0, 22.6)
+    live.take(RepetitionCounted(repetition(10.0)))
+    live.take(RestBegan(12.5))
+    shown = board(live.view())
+    assert (shown["phase"], shown["provisional"], shown["count"]) == ("rest", live.view().rest_is_provisional, 1)
 
 
 def test_an_empty_board_is_a_board() -> None:
