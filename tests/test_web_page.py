@@ -40,7 +40,9 @@ pytestmark = [
 RECORDINGS = Path(__file__).parents[1] / "recordings"
 DESKTOP = {"viewport": {"width": 1280, "height": 800}, "color_scheme": "light", "reduced_motion": "reduce"}
 PHONE = {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark", "has_touch": True}
-LONG_MS = 60_000
+BROWSER_OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-renderer-backgrounding"]
+"""Chromium lowers the priority of pages that are not in front; on a busy computer they would hardly run."""
+LONG_MS = 120_000
 STILL = """() => document.getAnimations().every(
   (one) => one.playState !== "running" || one.effect.getTiming().iterations === Infinity)"""
 LISTEN = """
@@ -60,7 +62,7 @@ window.AudioContext = class {
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     with sync_api.sync_playwright() as playwright:
-        one = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        one = playwright.chromium.launch(executable_path=CHROMIUM, args=BROWSER_OPTIONS)
         yield one
         one.close()
 

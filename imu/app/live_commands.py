@@ -104,13 +104,6 @@ def train(
     from imu.report.session_view import view_of_summary
     from imu.report.terminal_pages import session_page
 
-    if on_page:
-        if as_json:
-            raise typer.BadParameter("the page has no JSON; give one of the two", param_hint="--web --json")
-        from imu.app.web.desk import Wish
-
-        _serve(None, browse=True, wish=Wish(sensor, rest, duration, rate, save))
-        return
     targets = {
         "name": exercise,
         "load": load,
@@ -123,6 +116,13 @@ def train(
         "velocity": velocity,
         "stop-loss": stop_loss,
     }
+    if on_page:
+        if as_json:
+            raise typer.BadParameter("the page has no JSON; give one of the two", param_hint="--web --json")
+        from imu.app.web.desk import Wish
+
+        _serve(None, browse=True, wish=Wish(sensor, rest, duration, rate, save, chosen_plan(plan, targets)))
+        return
     options = TrainOptions(
         sensor=sensor,
         duration_s=duration,

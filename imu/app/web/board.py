@@ -28,7 +28,7 @@ Entered = tuple[str | None, float | None] | None
 """Name and load that the person gave a set."""
 UNITS: dict[Measure, tuple[str, str, float, int]] = {
     Measure.DEPTH: ("Depth", "cm", 100.0, 0),
-    Measure.ANGLE: ("Trunk angle", "°", math.degrees(1.0), 0),
+    Measure.ANGLE: ("Angle", "°", math.degrees(1.0), 0),
     Measure.SPEED: ("Speed up", "m/s", 1.0, 2),
 }
 """Name, unit, factor and decimals of a measure as the page shows it."""

@@ -137,7 +137,7 @@ class CurveCache:
         self._known: OrderedDict[str, asyncio.Task[AngleCurve | str]] = OrderedDict()
 
     async def curve_of(self, stored: StoredSession) -> AngleCurve | str:
-        """Return the curve, or in one sentence why there is none."""
+        """Return the curve, or in one sentence why it is missing."""
         key = f"{stored.content_hash} {stored.software_version}"
         if key not in self._known:
             self._known[key] = asyncio.create_task(asyncio.to_thread(_compute, stored))

@@ -105,7 +105,7 @@ def refused(reason: str, status: int = 409) -> JSONResponse:
 
 
 def whole_number(request: Request, name: str, otherwise: int, what: str) -> int:
-    """Return a whole number from the address; raise a 404 with a sentence where it is none."""
+    """Return a whole number from the address; raise a 404 with a sentence for anything else."""
     typed = request.query_params.get(name)
     if typed is None:
         return otherwise

@@ -156,6 +156,7 @@ def _server(app: object) -> uvicorn.Server:
         access_log=False,
         log_level="warning",
         ws_per_message_deflate=False,  # compression gains nothing within one computer
+        ws_ping_interval=None,  # a page on a busy computer may answer late; a page that is gone closes its socket
         timeout_graceful_shutdown=CLOSING_S,
         server_header=False,
         loop="none",

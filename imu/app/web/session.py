@@ -61,7 +61,7 @@ class SessionPages:
         )
 
     async def curve(self, request: Request) -> Response:
-        """Send the curve of a session's recording, or in one sentence why there is none."""
+        """Send the curve of a session's recording, or in one sentence why it is missing."""
         stored = await _load(request)
         curve = await self._curves.curve_of(stored)
         if isinstance(curve, str):

@@ -106,7 +106,7 @@ function drawStatus() {
   $("[data-b=battery]").classList.toggle("low", Boolean(board.battery_low));
   text("signal_strength", board.signal_strength && `signal ${board.signal_strength}`);
   text("data", board.data);
-  text("today", `today ${many(board.today[0], "squat")} : ${many(board.today[1], "hinge")}`);
+  text("today", `Today ${many(board.today[0], "squat")} : ${many(board.today[1], "hinge")}`);
 }
 
 // A rest that may still be taken back leaves the count where it is; the ring comes when the rest is certain.
@@ -150,7 +150,7 @@ function drawWords() {
   text("signal", signal?.word);
   box.dataset.colour = signal?.colour ?? "";
   $("path", box).setAttribute("d", SIGNAL_SHAPES[signal?.shape] ?? "M0 0");
-  if (rest && board.card) text("cue", [board.card.well && `Good: ${board.card.well}.`, board.card.try_next && `Try: ${board.card.try_next}.`].filter(Boolean).join(" "));
+  if (rest && board.card) text("cue", [board.card.well && `Good: ${board.card.well}.`, board.card.try_next && `Try: ${board.card.try_next}.`].filter(Boolean).join("\n"));
   else text("cue", board.cue);
 }
 
@@ -248,11 +248,11 @@ function drawSets() {
 }
 
 function setLine(number) {
-  const item = document.createElement("li"), told = Object.assign(document.createElement("span"), { className: "set-text" });
+  const item = document.createElement("li"), words = Object.assign(document.createElement("span"), { className: "set-text" });
   const name = Object.assign(document.createElement("input"), { name: "exercise", placeholder: "exercise", maxLength: 80, ariaLabel: `Exercise of set ${number}` });
   name.setAttribute("list", "exercises");
   const load = Object.assign(document.createElement("input"), { name: "load_kg", type: "number", placeholder: "kg", min: 0, max: 1000, step: 0.5, ariaLabel: `Load of set ${number} in kilograms` });
-  item.append(told, name, load);
+  item.append(words, name, load);
   item.addEventListener("change", () => send({ do: "enter", set: number, exercise: name.value || null, load_kg: load.value === "" ? null : Number(load.value) }));
   return item;
 }

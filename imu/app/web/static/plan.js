@@ -44,6 +44,9 @@ document.addEventListener("click", (event) => {
   }
 });
 document.addEventListener("change", (event) => {
-  if (event.target.matches("[data-use-named]") && event.target.value) fillPlan(event.target.closest("[data-plan]"), given.ready[event.target.value]);
+  if (event.target.matches("[data-use-named]") && event.target.value) {
+    fillPlan(event.target.closest("[data-plan]"), given.ready[event.target.value]);
+    event.target.value = "";
+  }
 });
 for (const box of document.querySelectorAll("[data-plan]")) fillPlan(box, null);
