@@ -162,7 +162,7 @@ def table_of(rows: Array, rows_before: int = 0, cell_at: CellAt | None = None) -
 
 
 class BoundedFile:
-    """A file, decompressed if it is gzipped, of which at most `largest` bytes can be read."""
+    """A file that is decompressed if it is gzipped, and read up to a limit of `largest` bytes."""
 
     def __init__(self, file: IO[bytes], name: str, largest: int) -> None:
         start = file.read(len(_GZIP))
@@ -257,7 +257,7 @@ class Header:
 
 
 def header_in(lines: Sequence[str], first: str = "") -> Header | None:
-    """Return the header among the first lines of a file; ``None`` if there is none.
+    """Return the header among the first lines of a file; ``None`` without one.
 
     Parameters
     ----------

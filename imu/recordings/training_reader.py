@@ -304,7 +304,7 @@ class SoundParts:
             at = end or self._next_sound()
 
     def _next_sound(self) -> int | None:
-        """Return the position of the next sound part, or ``None`` if there is none within the work left."""
+        """Return the position of the next sound part, or ``None`` without one within the work left."""
         for candidate in _CANDIDATE.finditer(self._data, self.sound_until):
             if self._work_left <= 0:
                 return None

@@ -108,7 +108,7 @@ class Export:
         return self._heads[name]
 
     def header(self, name: str, *, first: str = "") -> Header | None:
-        """Return the header of a table, which begins with `first`; ``None`` if there is none."""
+        """Return the header of a table, which begins with `first`; ``None`` without one."""
         return header_in(self.lines(name), first)
 
 
