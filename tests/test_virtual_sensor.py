@@ -344,6 +344,6 @@ def test_a_port_in_use_is_an_error() -> None:
         taken.listen()
         port = taken.getsockname()[1]
         said: list[str] = []
-        with pytest.raises(SensorNotStarted, match=f"Port {port} at 127.0.0.1 cannot be had .*--port"):
+        with pytest.raises(SensorNotStarted, match=f"Port {port} at 127.0.0.1 cannot be used .*--port"):
             run_sensor(SensorOptions(port=port, recording=SQUATS), said.append)
     assert said == []

@@ -53,7 +53,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # Rich's Markdown takes longer to import than everything else that --help needs
-    context_settings={"help_option_names": ["--help", "-h"]},
+    context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 100},
 )
 
 # The help is plain ASCII, which every terminal can show.
@@ -138,7 +138,7 @@ def replay(
     acc_unit: AccelerationUnit = "m/s2",
     gyr_unit: AngularVelocityUnit = "rad/s",
 ) -> None:
-    """Count and measure repetitions in recordings, with the same code as live.
+    """Count and measure the repetitions in recordings.
 
     Up to three recordings get a page each, more get one line each.
     --reps adds every repetition. --json prints one JSON object a line for each recording, in the order given.
@@ -177,8 +177,9 @@ def plot(
     acc_unit: AccelerationUnit = "m/s2",
     gyr_unit: AngularVelocityUnit = "rad/s",
 ) -> None:
-    """Draw trunk angle, hip height and hip velocity over time, with repetitions and uncounted movements.
+    """Draw a recording or a session.
 
+    The drawing shows trunk angle, hip height and hip velocity over time, with repetitions and uncounted movements.
     --set draws the repetitions of one set over each other. A session is drawn with its corrections.
     """
     from pathlib import Path
@@ -215,7 +216,10 @@ def convert(
     acc_unit: AccelerationUnit = "m/s2",
     gyr_unit: AngularVelocityUnit = "rad/s",
 ) -> None:
-    """Convert a recording of any app to this program's own format; it replays to the same sets."""
+    """Convert a recording of any app to this program's own format.
+
+    The new file replays to the same sets.
+    """
     from pathlib import Path
 
     from imu.recordings.conversion import convert

@@ -1,7 +1,4 @@
-"""``imu evaluate``: score the counting against labelled recordings and simulated sessions, and print the figures.
-
-The options say which sections there are; `imu.evaluation` scores them.
-"""
+"""``imu evaluate``: choose what to score, score it with `imu.evaluation`, and print the figures."""
 
 from __future__ import annotations
 
@@ -35,18 +32,18 @@ def run_evaluation(
     continuous: bool = False,
     jobs: int = 1,
 ) -> int:
-    """Score, print, and return how many recordings could not be scored.
+    """Score and print; return the number of recordings that could not be scored.
 
     Parameters
     ----------
     path : str or None
-        Folder of a data set or of several; None for simulated sessions only.
+        Folder of one data set or of several; None for simulated sessions only.
     people : str or None
         The people to score, separated by commas; None for all.
     as_json : bool
         Print one JSON object instead of tables.
     baseline : bool
-        Let the naive scripts count as well.
+        Also score the naive counters.
     held_out : bool
         Count with weights fitted without the person, and without the data set.
     joined : bool
@@ -56,9 +53,9 @@ def run_evaluation(
     apart : bool
         Keep daily movements between the simulated sets.
     continuous : bool
-        Also simulate as many sessions of touch-and-go sets.
+        Also simulate this many sessions of touch-and-go sets.
     jobs : int
-        Processes. The output does not depend on it.
+        Number of processes; the output does not depend on it.
 
     Raises
     ------

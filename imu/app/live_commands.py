@@ -1,6 +1,6 @@
-"""The commands with a sensor in them: `imu scan`, `imu train`, `imu sensor` and `imu doctor`.
+"""The commands with a sensor: `imu scan`, `imu train`, `imu web`, `imu sensor` and `imu doctor`.
 
-What they need is imported in their bodies, for `imu --help` must not wait for it.
+Each imports what it needs in its body, so that `imu --help` does not wait for it.
 """
 # ruff: noqa: PLC0415  imports stand where they are used
 
@@ -36,12 +36,12 @@ def add_commands(app: typer.Typer) -> None:
 
 def scan(
     *,
-    seconds: Annotated[float, typer.Option("--seconds", min=0.1, metavar="S", help="How long to listen.")] = 8.0,
+    seconds: Annotated[float, typer.Option("--seconds", min=0.1, metavar="S", help="Time to listen, s.")] = 8.0,
     sensor: SensorName = None,
     every: Annotated[bool, typer.Option("--all", help="Show other Bluetooth devices too.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List the sensors around: what they are, and how well they are heard."""
+    """List the sensors nearby, with their kind and signal strength."""
     import asyncio
 
     from imu.app.scanning import scan_object, show_scan
@@ -56,17 +56,19 @@ def train(
     *,
     sensor: SensorName = None,
     duration: Annotated[
-        float | None, typer.Option("--duration", min=1.0, metavar="S", help="End after so many seconds.")
+        float | None, typer.Option("--duration", min=1.0, metavar="S", help="End after this many seconds.")
     ] = None,
-    rate: Annotated[float, typer.Option("--rate", min=20.0, max=1000.0, metavar="HZ", help="Sampling rate.")] = 100.0,
+    rate: Annotated[
+        float, typer.Option("--rate", min=20.0, max=1000.0, metavar="HZ", help="Wanted sampling rate.")
+    ] = 100.0,
     exercise: Annotated[
-        str | None, typer.Option("--exercise", metavar="NAME", help="What you train; targets of last time are used.")
+        str | None, typer.Option("--exercise", metavar="NAME", help="Name of the exercise; its last targets are used.")
     ] = None,
     load: Annotated[str | None, typer.Option("--load", metavar="KG", help="Load: 100, 100kg or 225lb.")] = None,
-    reps: Annotated[int | None, typer.Option("--reps", metavar="N", help="Repetitions of a set.")] = None,
-    sets: Annotated[int | None, typer.Option("--sets", metavar="N", help="Sets.")] = None,
+    reps: Annotated[int | None, typer.Option("--reps", metavar="N", help="Repetitions in each set.")] = None,
+    sets: Annotated[int | None, typer.Option("--sets", metavar="N", help="Number of sets.")] = None,
     rest: Annotated[
-        float | None, typer.Option("--rest", min=1.0, metavar="S", help="How long you mean to rest between sets.")
+        float | None, typer.Option("--rest", min=1.0, metavar="S", help="Intended rest between sets, s.")
     ] = None,
     tempo: Annotated[
         str | None, typer.Option("--tempo", metavar="D-P-U", help="Seconds down, pause, up: 3-1-X; X is fast.")
@@ -87,16 +89,16 @@ def train(
         str | None,
         typer.Option("--plan", metavar="FILE", help="A plan (TOML), one that ships (five-by-five), or last."),
     ] = None,
-    save: Annotated[bool, typer.Option("--save/--no-save", help="Keep the recording and the session.")] = True,
-    speak: Annotated[bool, typer.Option("--speak", help="Say the count and what changes.")] = False,
-    bell: Annotated[bool, typer.Option("--bell/--no-bell", help="Ring the terminal's bell at each count.")] = True,
-    on_page: Annotated[bool, typer.Option("--web", help="Show it on a page in the browser: see imu web.")] = False,
+    save: Annotated[bool, typer.Option("--save/--no-save", help="Store recording and session, or neither.")] = True,
+    speak: Annotated[bool, typer.Option("--speak", help="Say each count, and changes of set and connection.")] = False,
+    bell: Annotated[bool, typer.Option("--bell/--no-bell", help="Ring the bell of the terminal at each count.")] = True,
+    on_page: Annotated[bool, typer.Option("--web", help="Train on the page in the browser, as imu web.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train with a sensor: every repetition is counted, told apart, shown, and kept.
+    """Train with a sensor: count, measure, show and store each repetition.
 
-    Without --sensor the one of the last training is used, or else the nearest.
-    Keys: e end set, u undo, p pause, k keep a lone repetition, q quit. Ctrl-C ends too; nothing is lost.
+    Without --sensor it uses the sensor of the last training, or else the nearest.
+    Keys: e end set, u undo, p pause, k keep a lone repetition, q quit. Ctrl-C ends too, and nothing is lost.
     """
     from imu.app.train import TrainOptions, chosen_plan
     from imu.app.train import train as run_training
@@ -118,7 +120,7 @@ def train(
     }
     if on_page:
         if as_json:
-            raise typer.BadParameter("the page has no JSON; give one of the two", param_hint="--web --json")
+            raise typer.BadParameter("the page prints no JSON: use one of the two options", param_hint="--web --json")
         from imu.app.web.desk import Wish
 
         _serve(None, browse=True, wish=Wish(sensor, rest, duration, rate, save, chosen_plan(plan, targets)))
@@ -153,13 +155,13 @@ def train(
 def web(
     *,
     port: Annotated[
-        int, typer.Option("--port", min=0, max=65535, metavar="PORT", help="Port to listen on; 0 for a free one.")
+        int, typer.Option("--port", min=0, max=65535, metavar="PORT", help="Port to listen on; 0: any free port.")
     ] = 8765,
     browse: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the browser.")] = True,
 ) -> None:
-    """Open the page in the browser: train, look back, compare, correct, take data along.
+    """Open the page in the browser: train, review, compare, correct, export.
 
-    Only this computer can reach it, with the key in the address; Ctrl-C ends it.
+    Only this computer can open it, with the key in the address. Ctrl-C ends it.
     """
     _serve(port, browse=browse, wish=None)
 
@@ -172,33 +174,37 @@ def _serve(port: int | None, *, browse: bool, wish: Wish | None) -> None:
 
 def sensor(
     *,
-    kind: Annotated[str, typer.Option("--kind", metavar="KIND", help="Which sensor it is like.")] = "reference",
+    kind: Annotated[str, typer.Option("--kind", metavar="KIND", help="Sensor to imitate.")] = "reference",
     recording: Annotated[
         Path | None,
-        typer.Option("--recording", metavar="PATH", help="What the person does; else sets of both patterns."),
+        typer.Option("--recording", metavar="PATH", help="Movement of the person; default: sets of both patterns."),
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, metavar="N", help="Another person for each number.")] = 1,
+    seed: Annotated[int, typer.Option("--seed", min=0, metavar="N", help="Number of the simulated person.")] = 1,
     host: Annotated[str, typer.Option("--host", metavar="HOST", help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, metavar="PORT", help="Port to listen on.")] = 9001,
-    rate: Annotated[float | None, typer.Option("--rate", metavar="HZ", help="The only rate that it has.")] = None,
+    rate: Annotated[float | None, typer.Option("--rate", metavar="HZ", help="Its only sampling rate.")] = None,
     drift_ppm: Annotated[
-        float | None, typer.Option("--drift-ppm", metavar="PPM", help="How fast its clock is.")
+        float | None, typer.Option("--drift-ppm", metavar="PPM", help="Error of its clock; positive: fast.")
     ] = None,
     battery: Annotated[
-        int | None, typer.Option("--battery", min=0, max=100, metavar="PERCENT", help="How full it is.")
+        int | None, typer.Option("--battery", min=0, max=100, metavar="PERCENT", help="Charge of its battery.")
     ] = None,
     drop_every: Annotated[
-        float | None, typer.Option("--drop-every", metavar="S", help="Out of range so often,")
+        float | None, typer.Option("--drop-every", metavar="S", help="Interval of losses of range, s.")
     ] = None,
-    drop_for: Annotated[float, typer.Option("--drop-for", metavar="S", help="for so long.")] = 3.0,
+    drop_for: Annotated[float, typer.Option("--drop-for", metavar="S", help="Time out of range, s.")] = 3.0,
     interval_ms: Annotated[
-        float | None, typer.Option("--interval-ms", metavar="MS", help="Connection interval.")
+        float | None, typer.Option("--interval-ms", metavar="MS", help="Connection interval, ms.")
     ] = None,
     missed: Annotated[
-        float, typer.Option("--missed", min=0.0, max=0.99, metavar="SHARE", help="Connection events missed.")
+        float,
+        typer.Option("--missed", min=0.0, max=0.99, metavar="SHARE", help="Share of lost connection events."),
     ] = 0.0,
 ) -> None:
-    """Run a virtual sensor on its own, for imu train --sensor virtual:HOST:PORT in another window."""
+    """Run a virtual sensor for another process.
+
+    Connect to it with imu train --sensor virtual:HOST:PORT in another window.
+    """
     from imu.app.sensor_command import SensorOptions, run_sensor
 
     options = SensorOptions(
@@ -219,7 +225,7 @@ def sensor(
 
 
 def doctor(*, as_json: AsJson = False) -> None:
-    """Check whether everything that training needs is there, and say what to do if not."""
+    """Check whether training works on this computer, and say what to do."""
     from imu.app.doctor import doctor as examine
     from imu.store.home import home
 

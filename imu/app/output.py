@@ -1,6 +1,6 @@
-"""How commands print: for people as wide as their terminal, for programs one JSON object a line, errors in a sentence.
+"""How commands print: tables for people, one JSON object a line for programs, errors as one sentence.
 
-Importing this must not wait for NumPy or rich: `imu --help` and Ctrl-C come first.
+This module imports neither NumPy nor Rich, so that `imu --help` and Ctrl-C are quick.
 """
 # ruff: noqa: PLC0415  imports stand where they are used
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 def print_object(found: Mapping[str, object]) -> None:
-    """Print one line of JSON, now: whoever reads it may be waiting."""
+    """Print one line of JSON and flush it, as a program may wait for it."""
     import json
 
     print(json.dumps(found, allow_nan=False), flush=True)
 
 
 def print_parts(console: Console, *parts: Any) -> None:
-    """Print, now, without the blanks at the ends of lines that rich fills up with."""
+    """Print and flush, without the blanks that Rich adds at the ends of lines."""
     with console.capture() as capture:
         for part in parts:
             console.print(part)
@@ -34,7 +34,7 @@ def print_parts(console: Console, *parts: Any) -> None:
 
 
 def console_for_people() -> Console:
-    """Return where people read: as wide as their terminal, and never wrapped in a pipe or file."""
+    """Return the console for people: as wide as the terminal, never wrapped in a pipe or file."""
     from rich.console import Console
 
     console = Console(highlight=False, markup=False, emoji=False)
@@ -44,17 +44,17 @@ def console_for_people() -> Console:
 
 
 def complain(sentence: str) -> None:
-    """Print one sentence to standard error, with nothing imported: Ctrl-C may have come in the middle of an import."""
+    """Print one sentence to standard error. It imports nothing, as Ctrl-C may interrupt an import."""
     shown = "".join(c if c.isprintable() else "?" for c in sentence)
     typer.secho(shown, fg="red", err=True, color=False if os.environ.get("NO_COLOR") else None)
 
 
 def spell_out(error: UnicodeError) -> tuple[str | bytes, int]:
-    """Spell out what a terminal's encoding has no character for; a codec error handler."""
+    """Spell out characters that the terminal's encoding lacks; a codec error handler."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     spelled = {"°": " deg", "±": "+-", "²": "2", "–": "-", "…": "...", "·": "."}
-    spelled |= dict(zip("▁▂▃▄▅▆▇█", "12345678", strict=True))  # the blocks that lines of figures are drawn with
+    spelled |= dict(zip("▁▂▃▄▅▆▇█", "12345678", strict=True))  # the blocks of sparklines
     missing = error.object[error.start : error.end]
     return "".join(spelled.get(c, "?") for c in missing), error.end
 
@@ -65,5 +65,5 @@ def software_version() -> str:
 
     try:
         return version("imu-training")
-    except PackageNotFoundError:  # run from its source without being installed
+    except PackageNotFoundError:  # runs from source, not installed
         return "unknown"

@@ -1,6 +1,6 @@
-"""``imu sensor``: a virtual sensor on its own, for ``imu train --sensor virtual:HOST:PORT`` in another window.
+"""``imu sensor``: run a virtual sensor, for ``imu train --sensor virtual:HOST:PORT`` in another window.
 
-Says in plain lines what happens to it. This module refuses to know what the sensor measures and how it speaks.
+It prints a line for each connection, stream and loss. What the sensor measures and sends is in `imu.virtual`.
 """
 
 from __future__ import annotations
@@ -21,43 +21,43 @@ from imu.virtual.sensors.reference_twin import ReferenceTwin
 from imu.virtual.sensors.twin import Twin
 
 LOOK_EVERY_S = 0.5
-"""How often it is looked whether the sensor is streaming."""
+"""Interval at which the messages of the sensor are counted."""
 STREAMING_MESSAGES = 3
-"""So many messages since the last look are a stream; answers and readings come one by one."""
+"""Messages in that interval from which the sensor streams; replies and readings come one by one."""
 TRAINING_S = 900.0
-"""How long the built-in person trains before standing still, s."""
+"""Duration of the built-in training, after which the person stands still."""
 
 
 class SensorNotStarted(ImuError):
-    """A virtual sensor cannot be started as asked; the sentence says why."""
+    """A virtual sensor cannot be started with these options; the sentence says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class SensorOptions:
-    """What sensor to start, and what shall happen to it.
+    """The sensor to start, and the faults that it shows.
 
     Attributes
     ----------
     kind : str
         A name in :data:`imu.virtual.sensors.TWINS`.
     recording : Path or None
-        What the person does; None: the built-in person trains.
+        Movement of the person; None: the built-in training.
     seed : int
-        Which person, which sensor, which missed connection events.
+        Chooses the person, the sensor and the lost connection events.
     host, port : str and int
-        Where programs come in; port 0 takes any that is free.
+        Address on which it listens; port 0: any free port.
     rate_hz : float or None
-        The only rate that the sensor has, Hz; None: those of its chip. Kind ``reference`` only, as the next two.
+        Its only sampling rate, Hz; None: the rates of its chip. Kind ``reference`` only, as the next two.
     drift_ppm : float or None
-        How much faster than true time its clock runs.
+        Error of its clock, positive if it is fast.
     battery_percent : int or None
-        How full its battery is.
+        Charge of its battery.
     drop_every_s, drop_for_s : float or None
-        It goes out of range so often, for so long.
+        Interval and duration of losses of range; None: it stays in range.
     interval_s : float or None
         Connection interval.
     missed_events : float
-        Share of connection events in which nothing gets through.
+        Share of connection events that are lost.
     """
 
     kind: str = "reference"
@@ -74,12 +74,12 @@ class SensorOptions:
     missed_events: float = 0.0
 
     def __post_init__(self) -> None:
-        """Check what goes together.
+        """Check the options.
 
         Raises
         ------
         SensorNotStarted
-            If it does not.
+            If they do not fit together.
         """
         if self.kind not in TWINS:
             raise SensorNotStarted(f"There is no virtual sensor {self.kind!r}; there are: {', '.join(sorted(TWINS))}.")
@@ -96,14 +96,14 @@ def run_sensor(options: SensorOptions, say: Callable[[str], None]) -> None:
     Parameters
     ----------
     options : SensorOptions
-        What sensor, and what shall happen to it.
+        The sensor and its faults.
     say : callable
-        Takes each line for the person; it should be shown at once.
+        Shows a line to the person at once.
 
     Raises
     ------
     SensorNotStarted
-        If the options make no sense, or the port is taken.
+        If the options do not fit together, or the port is in use.
     ExtraMissing
         If bumble is not installed.
     RecordingDamaged, RecordingForeign
@@ -134,7 +134,7 @@ def _parameters(options: SensorOptions) -> ReferenceParameters:
             battery_percent=usual.battery_percent if options.battery_percent is None else options.battery_percent,
         )
     except ValueError as wrong:
-        raise SensorNotStarted(f"The sensor cannot be like that: {wrong}.") from wrong
+        raise SensorNotStarted(f"These options of the sensor are not possible: {wrong}.") from wrong
 
 
 def _conditions(options: SensorOptions) -> RadioConditions:
@@ -145,7 +145,7 @@ def _conditions(options: SensorOptions) -> RadioConditions:
             missed_events=options.missed_events,
         )
     except ValueError as wrong:
-        raise SensorNotStarted(f"The radio cannot be like that: {wrong}.") from wrong
+        raise SensorNotStarted(f"These options of the radio are not possible: {wrong}.") from wrong
 
 
 async def _run(options: SensorOptions, twin: Twin, conditions: RadioConditions, say: Callable[[str], None]) -> None:
@@ -164,7 +164,7 @@ async def _run(options: SensorOptions, twin: Twin, conditions: RadioConditions, 
             port = await radio.listen(options.host, options.port)
         except OSError as taken:
             raise SensorNotStarted(
-                f"Port {options.port} at {options.host} cannot be had ({taken.strerror}): choose another with --port."
+                f"Port {options.port} at {options.host} cannot be used ({taken.strerror}): choose another with --port."
             ) from taken
         place = f"{options.host}:{port}"
         name = twin.advertisement.name or "without a name"
@@ -185,7 +185,7 @@ async def _run(options: SensorOptions, twin: Twin, conditions: RadioConditions, 
 
 
 def _line(event: LinkEvent) -> str | None:
-    """Return what to say of a change; subscriptions are the sensor's own business."""
+    """Return the line for a change of the link; None for subscriptions."""
     match event.change:
         case LinkChange.SUBSCRIBED | LinkChange.UNSUBSCRIBED:
             return None
@@ -197,7 +197,7 @@ def _line(event: LinkEvent) -> str | None:
 
 
 async def _until_stopped() -> None:
-    """Wait for Ctrl-C or a termination signal, also where the shell has made this program deaf to Ctrl-C."""
+    """Wait for SIGINT or SIGTERM, also where a shell started this process with SIGINT ignored."""
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -207,7 +207,7 @@ async def _until_stopped() -> None:
 
 
 async def _look(sensor: VirtualSensor, say: Callable[[str], None]) -> None:
-    """Say when the sensor begins to stream, and when it ends."""
+    """Say when the stream of the sensor starts and stops."""
     streaming = False
     sent = sensor.messages_sent
     while True:
@@ -222,7 +222,7 @@ async def _look(sensor: VirtualSensor, say: Callable[[str], None]) -> None:
 
 
 async def _come_and_go(sensor: VirtualSensor, options: SensorOptions) -> None:
-    """Go out of range now and then."""
+    """Leave the range and come back, at the interval of the options."""
     if options.drop_every_s is None:
         await asyncio.Event().wait()
         return
