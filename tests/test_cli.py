@@ -230,6 +230,7 @@ def test_units_can_be_told(tmp_path, squats):
 # --- for people ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.process
 def test_a_page_fits_80_columns_and_a_pipe_is_not_wrapped(folder):
     made = summary(
         [repetition(start_s=5 + 3 * i) for i in range(8)],

@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.process, pytest.mark.realtime]
 IMU = [sys.executable, "-c", "from imu.app.cli import main; main()"]
 FAST_IMU = [sys.executable, str(Path(__file__).parent / "fast_clock.py")]
 REPETITION = re.compile(r"^ *\d+:\d\d +\d+  (squat|hinge|uncertain) ")
-KILLS = 20
+KILLS = 8
 
 
 def started(*arguments: str, home: Path, fast: bool = False, **options: object) -> subprocess.Popen[str]:
@@ -129,7 +129,7 @@ def test_a_virtual_sensor_is_not_the_one_to_look_for_next_time(trained: tuple[Pa
 
 
 def test_killed_at_any_moment_the_recording_holds_what_was_confirmed_a_second_before(tmp_path: Path) -> None:
-    """Twenty trainings at once, each killed at a moment of its own."""
+    """Several trainings at once, each killed at a moment of its own."""
     moments = random.Random(20261122)
     homes = [tmp_path / f"{number:02}" for number in range(KILLS)]
     running = {

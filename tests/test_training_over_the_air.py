@@ -339,6 +339,7 @@ async def test_a_client_that_was_killed_comes_again(air: Air, tmp_path: Path) ->
     assert_unbroken(heard.times_s[-samples:], 100.0)
 
 
+@pytest.mark.realtime
 @pytest.mark.skipif(TIER == "bluez", reason="a minute in real time, on an emulated processor")
 async def test_a_minute_with_five_drops_counts_as_an_undisturbed_one(air: Air) -> None:
     """200 Hz, drops of 1 to 10 s: no sample lost, none twice, the same repetitions."""
