@@ -52,7 +52,7 @@ class CountSummary:
     Attributes
     ----------
     name : str
-        Path of the recording as given; ``table`` or ``samples`` where there is none.
+        Path of the recording as given; ``table`` or ``samples`` for data without a path.
     summary : SessionSummary
         The same in SI units, with gaps and faulty rows.
     """

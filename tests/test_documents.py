@@ -263,7 +263,8 @@ def test_the_changelog_tells_known_gaps() -> None:
 
 
 def test_every_sample_is_called_simulated_and_stands_in_its_readme() -> None:
-    listed = re.findall(r"^\| `(\w+)` \|", (RECORDINGS / "README.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    samples = (RECORDINGS / "README.md").read_text(encoding="utf-8").split("## Sample recordings")[1]
+    listed = re.findall(r"^\| `(\w+)` \|", samples, flags=re.MULTILINE)
     assert sorted(listed) == [path.name.removesuffix(".csv.gz") for path in SAMPLES]
     assert all(name.startswith("simulated_") for name in listed)
 
@@ -326,7 +327,7 @@ BANNED = re.compile(
 )
 """Words of STYLE.md that make a reader guess: say the thing itself."""
 
-CEILING = 613
+CEILING = 100
 """Lower this to the present number whenever it falls; it never rises."""
 
 
@@ -339,6 +340,6 @@ def test_no_new_word_that_the_style_guide_bans() -> None:
         f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
         for path in files
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
-        for _ in BANNED.findall(line)
+        for _ in BANNED.findall(re.sub(r"{[%{].*?[%}]}", "", line))  # Jinja tests for "none"
     ]
     assert len(places) <= CEILING, f"{len(places)} places:\n" + "\n".join(places)

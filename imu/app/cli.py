@@ -4,8 +4,7 @@ Commands import what they need in their bodies, so that `imu --help` does not wa
 as one sentence to standard error, with exit code 1; wrong usage is exit code 2, Ctrl-C 130.
 """
 # ruff: noqa: PLC0415  imports stand where they are used
-
-from __future__ import annotations
+# Annotations are evaluated where they stand: as strings, typer would compile each of them for --help.
 
 import codecs
 import io
@@ -281,7 +280,7 @@ def evaluate(
 # --- printing replays; each returns how many recordings failed -------------------------------------------------------
 
 
-def _print_json(results: Iterable[Replayed | Failed], store: SessionStore | None) -> int:
+def _print_json(results: "Iterable[Replayed | Failed]", store: "SessionStore | None") -> int:
     from imu.report.objects import session_object
     from imu.report.replay import Failed
 
@@ -298,7 +297,7 @@ def _print_json(results: Iterable[Replayed | Failed], store: SessionStore | None
     return failed
 
 
-def _print_pages(results: Iterable[Replayed | Failed], store: SessionStore | None, *, verbose: bool) -> int:
+def _print_pages(results: "Iterable[Replayed | Failed]", store: "SessionStore | None", *, verbose: bool) -> int:
     from imu.report.replay import Failed
     from imu.report.session_view import view_of_replayed
     from imu.report.terminal_pages import session_page
@@ -314,7 +313,7 @@ def _print_pages(results: Iterable[Replayed | Failed], store: SessionStore | Non
     return failed
 
 
-def _print_lines(results: Iterable[Replayed | Failed], store: SessionStore | None, names: list[str]) -> int:
+def _print_lines(results: "Iterable[Replayed | Failed]", store: "SessionStore | None", names: list[str]) -> int:
     from imu.report.replay import Failed
     from imu.report.terminal_pages import OneLineEach
 
@@ -334,7 +333,9 @@ def _print_lines(results: Iterable[Replayed | Failed], store: SessionStore | Non
 # --- plots -----------------------------------------------------------------------------------------------------------
 
 
-def _plotted(results: Iterable[Replayed | Failed], folder: str, options: ReplayOptions) -> Iterator[Replayed | Failed]:
+def _plotted(
+    results: "Iterable[Replayed | Failed]", folder: str, options: "ReplayOptions"
+) -> "Iterator[Replayed | Failed]":
     """Draw each recording, then pass its result on."""
     from pathlib import Path
 
@@ -369,7 +370,7 @@ def _png_name(recording: str) -> str:
     return f"{name}.png"
 
 
-def _recording_of(stored: StoredSession) -> Path:
+def _recording_of(stored: "StoredSession") -> "Path":
     """Return where the recording of a session is: in our own folder, or at its place when it was stored."""
     from pathlib import Path
 
@@ -389,14 +390,14 @@ def _recording_of(stored: StoredSession) -> Path:
 # --- the store -------------------------------------------------------------------------------------------------------
 
 
-def _open_store() -> SessionStore:
+def _open_store() -> "SessionStore":
     from imu.store import SessionStore
     from imu.store.home import store_path
 
     return SessionStore.open(store_path())
 
 
-def _personal_shift(*, learned: bool) -> PersonalShift:
+def _personal_shift(*, learned: bool) -> "PersonalShift":
     """Return the shifts learned from the person's corrections, or none."""
     from imu.motion.personal import PersonalShift
     from imu.store.home import store_path
@@ -407,7 +408,7 @@ def _personal_shift(*, learned: bool) -> PersonalShift:
         return store.known_of_person().shift
 
 
-def _keep(replayed: Replayed, store: SessionStore | None) -> int | None:
+def _keep(replayed: "Replayed", store: "SessionStore | None") -> int | None:
     """Store a session if there is a store; return its number."""
     if store is None:
         return None

@@ -409,7 +409,7 @@ def _text(path: Path) -> str:
 
 
 def probe(name: str, *arguments: str, longest_s: float = PROBE_S) -> tuple[dict[str, Any] | None, str | None]:
-    """Run `probe_NAME` in another process; return its JSON object, or None and why there is none."""
+    """Run `probe_NAME` in another process; return its JSON object, or None and the reason."""
     program = f"import json, sys; from imu.app import doctor; print(json.dumps(doctor.probe_{name}(*sys.argv[1:])))"
     command = [sys.executable, "-c", program, *arguments]
     options: dict[str, Any] = {"capture_output": True, "stdin": subprocess.DEVNULL, "encoding": "utf-8"}

@@ -3,8 +3,7 @@
 Each imports what it needs in its body, so that `imu --help` does not wait for it.
 """
 # ruff: noqa: PLC0415  imports stand where they are used
-
-from __future__ import annotations
+# Annotations are evaluated where they stand: as strings, typer would compile each of them for --help.
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -166,7 +165,7 @@ def web(
     _serve(port, browse=browse, wish=None)
 
 
-def _serve(port: int | None, *, browse: bool, wish: Wish | None) -> None:
+def _serve(port: int | None, *, browse: bool, wish: "Wish | None") -> None:
     from imu.app.web.server import WebOptions, serve
 
     serve(WebOptions(port, browse, software_version(), wish), typer.echo)

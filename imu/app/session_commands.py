@@ -13,7 +13,6 @@ import typer
 from typer.core import TyperCommand
 
 from imu.app.output import console_for_people, print_object, print_parts, software_version
-from imu.store.home import home, people, person, recordings_folder, store_path
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -61,6 +60,8 @@ def review(
     yes: Annotated[bool, typer.Option("--yes", help="With --delete: do not ask.")] = False,
 ) -> None:
     """Look back on your sessions: what you trained, when, how, and the balance of squats and hinges."""
+    from imu.store.home import store_path
+
     if (delete and (session is None or trends)) or (yes and not delete) or (days and not trends):
         raise typer.BadParameter("--delete takes one session, --yes goes with --delete, --days with --trends")
     if session is not None and trends:
@@ -158,6 +159,7 @@ def learning(
     from imu.report.learning import learnt_facts, learnt_object
     from imu.report.terminal_pages import labelled
     from imu.store import KnownOfPerson
+    from imu.store.home import store_path
 
     if yes and not reset:
         raise typer.BadParameter("--yes goes with --reset")
@@ -229,7 +231,7 @@ def backup(
 
     from imu.report.words import number_of
     from imu.store.backup import write_backup
-    from imu.store.home import homes
+    from imu.store.home import home, homes, people, person
 
     if everyone and person() is not None:
         raise typer.BadParameter("--everyone and --person exclude each other", param_hint="--everyone")
@@ -256,6 +258,7 @@ def restore(
 
     from imu.report.words import number_of
     from imu.store.backup import restore_backup
+    from imu.store.home import home
 
     done = restore_backup(file, home(), now=datetime.now().astimezone(), force=force)
     sentence = f"restored {number_of(done.sessions, 'session')} and {number_of(done.recordings, 'recording file')}"
@@ -292,6 +295,7 @@ def _turn_back(store: SessionStore, session: int, *, redo: bool) -> None:
 def _delete(store: SessionStore, number: int, *, yes: bool) -> None:
     from imu.motion.pattern import Pattern
     from imu.report.words import counted, printable
+    from imu.store.home import recordings_folder
     from imu.store.recording_files import find_recording
 
     stored = store.load(number)
@@ -371,6 +375,7 @@ def _now() -> datetime:
 
 def _open_store() -> SessionStore:
     from imu.store import SessionStore
+    from imu.store.home import store_path
 
     return SessionStore.open(store_path())
 
@@ -378,6 +383,7 @@ def _open_store() -> SessionStore:
 def _refuse_without_store(session: int | None) -> None:
     """Fail if there is no store, instead of creating one."""
     from imu.errors import SessionNotFound
+    from imu.store.home import home, store_path
 
     if not store_path().exists():
         which = "there is no session" if session is None else f"there is no session {session}"
@@ -385,6 +391,8 @@ def _refuse_without_store(session: int | None) -> None:
 
 
 def _nothing_kept(session: int | None, *, as_json: bool) -> None:
+    from imu.store.home import people, person
+
     if session is not None:
         _refuse_without_store(session)
     whose = "" if person() is None else f" of {person()}"
