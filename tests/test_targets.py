@@ -9,10 +9,11 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from builders import CONNECTED, counted, set_of
+from builders import live_repetition as repetition
 from hypothesis import given
 from hypothesis import strategies as st
 from sensors.radioless import carry
-from test_live_view import CONNECTED, counted, repetition, set_of
 
 from imu.live.event_channel import plan_object, recorded_plan, replay_signals, signal_object
 from imu.live.live_training import LiveTraining

@@ -3,7 +3,6 @@
 import io
 import math
 import sys
-import textwrap
 from dataclasses import replace
 
 import pytest
@@ -11,17 +10,19 @@ from builders import counted, rejected, set_of, squats, views
 from builders import live_repetition as repetition
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rich.console import Console
-from test_keys import posix, started
 
-from imu.app.block_digits import ROWS, block_digits, width_of
-from imu.app.plain_lines import plain_line
-from imu.app.screen import screen
-from imu.app.terminal import TerminalScreen, can_draw
+from imu.app.terminal import can_draw
+from imu.app.terminal.app import LEAST_ROWS_WITH_KEYS, LiveApp, Panel
+from imu.app.terminal.drawing import ROWS, block_digits, repetition_bars, width_of
+from imu.app.terminal.plain_lines import plain_line
+from imu.app.terminal.screen import screen_lines
 from imu.bluetooth import LinkState
+from imu.commands import PersonCommand
 from imu.live.live_training import LiveTraining
-from imu.live.live_view import Link, LiveView, Tally, TrainedBefore
+from imu.live.live_view import Bar, Bars, Link, LiveView, Measure, Tally, TrainedBefore
 from imu.live.screen_parts import ASCII, UNICODE, bar
+from imu.live.signals import SignalKind
+from imu.live.targets import Plan, Targets
 from imu.motion.form import Posture
 from imu.motion.pattern import Pattern
 from imu.samples import Gap
@@ -50,7 +51,9 @@ def live():
 
 
 def shown(view, width=80, height=24, **options):
-    return screen(view, width, height, **options).plain
+    """Return the screen as text, above the line of keys."""
+    keys = height >= LEAST_ROWS_WITH_KEYS
+    return "\n".join(line.plain for line in screen_lines(view, width, height - keys, **options))
 
 
 # --- what is on it ---------------------------------------------------------------------------------------------------
@@ -71,7 +74,6 @@ def test_in_a_set_all_that_matters_is_there(live):
         "124 : 61",
     ):
         assert told in text
-    assert text.splitlines()[-1] == "e end  u undo  p pause  q quit"
     rows = text.splitlines()
     drawn = block_digits("4", 3)
     assert [row[25:43].rstrip() for row in rows if "██" in row[:43]] == [row.rstrip() for row in drawn]
@@ -128,7 +130,7 @@ def test_what_went_wrong_is_told(live):
         "2.0 s without samples, 40 samples lost",
     ):
         assert told in text
-    for told in ("!! the firmware is too old", "battery LOW 9 %", "PAUSED", "p resume", "k keep"):
+    for told in ("!! the firmware is too old", "battery LOW 9 %", "PAUSED"):
         assert told in text
 
 
@@ -169,21 +171,16 @@ def test_a_name_cannot_steer_the_terminal(live):
     assert "?[2Jhip??" in shown(live.view())
 
 
-def test_without_a_keyboard_no_keys_are_named(live):
-    assert "quit" not in shown(live.view(), keys=False)
-
-
 # --- in any size -----------------------------------------------------------------------------------------------------
 
 SIZES = [(80, 24), (40, 24), (20, 6), (200, 60), (60, 10), (30, 10), (34, 12), (1, 1), (120, 8), (10, 50)]
 
 
 def check_fits(view, width, height, *, ascii_only):
-    drawing = screen(view, width, height, ascii_only=ascii_only)
-    lines = drawing.split(allow_blank=True)
-    assert len(lines) <= height
+    lines = screen_lines(view, width, height, ascii_only=ascii_only)
+    assert len(lines) == height
     assert all(line.cell_len <= width for line in lines)
-    assert not ascii_only or drawing.plain.isascii()
+    assert not ascii_only or all(line.plain.isascii() for line in lines)
 
 
 @settings(max_examples=60, deadline=None)
@@ -277,124 +274,159 @@ def test_a_bar_has_its_length(share, mark, length):
 # --- the terminal ----------------------------------------------------------------------------------------------------
 
 
-class Screened(io.StringIO):
-    """A terminal that keeps what was written to it."""
+class Stream(io.StringIO):
+    """A terminal."""
 
     def isatty(self):
         return True
 
 
-def console_of(file, **environment):
-    return Console(
-        file=file,
-        width=80,
-        height=24,
-        _environ={"TERM": "xterm-256color", **environment},
-        highlight=False,
-        markup=False,
-        emoji=False,
-        legacy_windows=False,
-    )
+def test_where_a_screen_can_be_drawn(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr("imu.app.terminal.in_foreground", lambda: True)
+    for name in ("stdin", "stdout", "stderr"):
+        monkeypatch.setattr(sys, name, Stream())
+    assert can_draw()
+    monkeypatch.setenv("TERM", "dumb")
+    assert not can_draw()
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    assert not can_draw()
 
 
-def test_where_a_screen_can_be_drawn():
-    assert can_draw(console_of(Screened()))
-    assert not can_draw(console_of(Screened(), TERM="dumb"))
-    assert not can_draw(console_of(io.StringIO(), FORCE_COLOR="1"))  # a pipe, whatever rich thinks
+def on_screen(app):
+    """Return what the app shows, as text."""
+    return "\n".join("".join(segment.text for segment in line) for line in app.screen._compositor.render_strips())
 
 
-def test_it_draws_when_something_changed_and_it_is_time(live):
-    file, now_s = Screened(), [100.0]
-    with TerminalScreen(console_of(file), clock=lambda: now_s[0]) as terminal:
+async def until_shown(pilot, *words):
+    """Wait until the app shows all words."""
+    for _ in range(100):
+        await pilot.pause(0.05)
+        if all(word in on_screen(pilot.app) for word in words):
+            return
+    raise AssertionError(f"{words} were never shown, only {on_screen(pilot.app)}")
 
-        def drawn(after_s):
-            now_s[0] += after_s
-            before = len(file.getvalue())
-            terminal.show(live.view())
-            return len(file.getvalue()) > before
 
-        assert drawn(0.0)
+@pytest.mark.parametrize("size", [(38, 10), (80, 24), (130, 40)])
+async def test_the_app_shows_the_view_and_the_keys(live, size):
+    counted(live, *squats(3))
+    app = LiveApp(lambda command: None)
+    async with app.run_test(size=size) as pilot:
+        app.show(live.view())
+        await until_shown(pilot, "SQUAT", "██", "undo", "quit")
+        live.take(SetClosed(set_of(*squats(3))))
+        live.tick(0.1, 40.0)
+        app.show(live.view())
+        await until_shown(pilot, "3 SQUATS")
+
+
+async def test_a_resized_terminal_is_drawn_again(live):
+    counted(live, *squats(3))
+    app = LiveApp(lambda command: None)
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.show(live.view())
+        await pilot.resize_terminal(40, 12)
+        await pilot.pause(0.3)
+        assert "SQUAT" in on_screen(app)
+        assert max(len(line) for line in on_screen(app).splitlines()) <= 40
+
+
+async def test_each_key_asks_for_what_is_possible_and_nothing_else(live):
+    asked = []
+    app = LiveApp(asked.append)
+    async with app.run_test() as pilot:
+        app.show(live.view())
+        await pilot.press("e", "u", "k", "x", "up", "f1", "p")
+        assert asked == [PersonCommand.PAUSE]
+        live.pause(True)
+        app.show(live.view())
+        await until_shown(pilot, "p resume")
+        counted(live, *squats(3))
+        app.show(live.view())
+        await pilot.pause(0.1)
+        await pilot.press("e", "space", "u", "p", "q", "ctrl+c")
+        assert asked[1:] == [
+            PersonCommand.END_SET,
+            PersonCommand.END_SET,
+            PersonCommand.TAKE_BACK,
+            PersonCommand.RESUME,
+            None,
+            None,
+        ]
+
+
+async def test_only_lines_that_change_are_drawn_again(live, monkeypatch):
+    counted(live, *squats(3))
+    app, drawn = LiveApp(lambda command: None), []
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.show(live.view())
+        await pilot.pause(0.2)
+        panel = app.query_one(Panel)
+        monkeypatch.setattr(panel, "refresh", lambda *regions: drawn.extend(regions))
+        app.show(live.view())
+        assert drawn == []
         live.tell("something")
-        assert not drawn(0.05)  # too soon
-        assert drawn(0.06)
-        assert not drawn(0.5)  # nothing new
-        assert drawn(0.6)  # but something else may have written over it
-        counted(live, repetition())
-        assert drawn(0.01)  # a count never waits
-        terminal.suspend()
-        assert not drawn(5.0)
-        terminal.resume()
-        assert drawn(0.0) or drawn(0.2)
-    assert file.getvalue().count("\x1b[?1049h") == file.getvalue().count("\x1b[?1049l") == 2
+        app.show(live.view())
+        assert 1 <= len(drawn) <= 3
+        assert all(region.height == 1 for region in drawn)
 
 
-def test_without_colour_there_is_none(live):
+async def test_without_colour_there_is_none(live, monkeypatch):
     counted(live, *squats(3))
-    file = Screened()
-    with TerminalScreen(console_of(file, NO_COLOR="1")) as terminal:
-        terminal.show(live.view())
-    assert "\x1b[36m" not in file.getvalue()
-    assert "\x1b[1;36m" not in file.getvalue()
-    assert "SQUAT" in file.getvalue()
-    file = Screened()
-    with TerminalScreen(console_of(file)) as terminal:
-        terminal.show(live.view())
-    assert "\x1b[1;36m" in file.getvalue()
+    colours = {}
+    for no_colour in (False, True):
+        if no_colour:
+            monkeypatch.setenv("NO_COLOR", "1")
+        app = LiveApp(lambda command: None)
+        async with app.run_test(size=(80, 24)) as pilot:
+            app.show(live.view())
+            await pilot.pause(0.3)
+            colours[no_colour] = "#68a0b3" in app.export_screenshot()  # cyan
+            assert "SQUAT" in on_screen(app)
+    assert colours == {False: True, True: False}
 
 
-def test_an_old_encoding_gets_what_it_can_show(live):
-    counted(live, *squats(3))
-    raw = io.BytesIO()
+# --- targets ----------------------------------------------------------------------------------------------------------
 
-    class Old(io.TextIOWrapper):
-        def isatty(self):
-            return True
-
-    file = Old(raw, encoding="ascii", errors="strict")
-    with TerminalScreen(console_of(file)) as terminal:
-        terminal.show(live.view())
-    file.flush()
-    assert b"######" in raw.getvalue()
+PLAN = Plan((Targets.from_object({"name": "back squat", "load": 100, "sets": 5, "reps": 5, "depth": 45, "rest": 180}),))
 
 
-CHILD = textwrap.dedent(
-    """
-    import asyncio, sys
-    from rich.console import Console
-    from imu.app.keys import Keyboard
-    from imu.live.live_training import LiveTraining
-    from imu.app.terminal import TerminalScreen, can_draw
-
-    async def main(how):
-        console, live = Console(), LiveTraining()
-        assert can_draw(console)
-        with TerminalScreen(console) as screen, Keyboard(lambda key: None, screen.suspend, screen.resume):
-            screen.show(live.view())
-            if how == "raise":
-                raise SystemExit("broken")
-            await asyncio.Event().wait()
-
-    asyncio.run(main(sys.argv[1]))
-    """
-)
+@pytest.mark.parametrize("size", [(80, 24), (130, 40), (60, 20)])
+def test_plan_gauge_bars_and_signal_are_on_the_screen(size):
+    live = LiveTraining(plan=PLAN)
+    live.take(CONNECTED)
+    counted(live, repetition(10.0, hip_drop_m=0.5), repetition(14.0, hip_drop_m=0.5), repetition(18.0, hip_drop_m=0.3))
+    text = shown(live.view(), *size)
+    for words in ("Back squat 100 kg, set 1 of 5, rep 3 of 5", "of 45 cm", "▼ TOO SHALLOW"):
+        assert words in text
+    assert ("●" in text) is (size != (60, 20))  # the bars need room
 
 
-@pytest.mark.process
-@posix
-@pytest.mark.parametrize(("how", "ends_with"), [("raise", 1), ("SIGTERM", -15)])
-def test_however_it_ends_the_first_page_is_back(tmp_path, how, ends_with):
-    path = tmp_path / "child.py"
-    path.write_text(CHILD)
-    with started("env", "TERM=xterm", "COLUMNS=80", "LINES=24", sys.executable, str(path), how) as (process, terminal):
-        found = terminal.modes()
-        terminal.wait_for("\x1b[?1049h")
-        if how == "SIGTERM":
-            terminal.wait_for("Looking for the sensor.")
-            process.terminate()
-        terminal.wait_for("\x1b[?25h")  # the cursor
-        terminal.wait_for("\x1b[?1049l")
-        assert process.wait(10) == ends_with
-        assert terminal.modes() == found
+def test_the_smallest_screen_shows_count_and_signal():
+    live = LiveTraining(plan=PLAN)
+    live.take(CONNECTED)
+    counted(live, repetition(10.0, hip_drop_m=0.3), repetition(14.0, hip_drop_m=0.3))
+    text = shown(live.view(), 38, 10)
+    assert "TOO SHALLOW" in text and "██" in text
+
+
+def test_a_bar_for_each_repetition_and_none_by_colour_alone():
+    bars = Bars(Measure.SPEED, (Bar(0.5, (SignalKind.GOOD,)), Bar(0.25, (SignalKind.STOP,))), 0.5, loss_line=0.4)
+    lines = [line.plain for line in repetition_bars(bars, 40, 5, UNICODE)]
+    assert [line[:6] for line in lines[:4]] == ["██████"] * 4
+    assert [line[7:13] for line in lines[:4]] == [" " * 6, " " * 6, "██████", "██████"]
+    assert "●" in lines[4] and "■" in lines[4]
+    assert sum("─" in line for line in lines) == 1
+    assert all(line.isascii() for line in (one.plain for one in repetition_bars(bars, 40, 5, ASCII)))
+
+
+@given(st.lists(st.floats(0, 2), max_size=60), st.integers(2, 100), st.integers(1, 12), st.booleans())
+def test_bars_fit_their_place(values, width, rows, ascii_only):
+    bars = Bars(Measure.SPEED, tuple(Bar(value) for value in values), max([*values, 0.1]), planned=5)
+    lines = repetition_bars(bars, width, rows, ASCII if ascii_only else UNICODE)
+    assert len(lines) == rows
+    assert all(line.cell_len <= width for line in lines)
 
 
 # --- one line each ---------------------------------------------------------------------------------------------------

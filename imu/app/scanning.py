@@ -36,7 +36,7 @@ async def show_scan(name: str | None, seconds: float, *, every: bool, live: bool
     console = Console(highlight=False, markup=False, emoji=False)
     seen: dict[str, SeenSensor] = {}
     async with radio_for(name) as (radio, _choice):
-        if not (live and can_draw(console)):
+        if not (live and can_draw()):
             found = await scan(radio, recognise, seconds)
         else:
             with Live(_table([]), console=console, auto_refresh=False, transient=True) as screen:

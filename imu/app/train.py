@@ -1,7 +1,4 @@
-"""``imu train``: one training in front of a terminal, from the sensor to the stored session.
-
-Joins the radio, the training and what is seen and heard of it. It refuses to know how any of them works.
-"""
+"""``imu train``: one training in front of a terminal, from the sensor to the stored session."""
 
 from __future__ import annotations
 
@@ -10,17 +7,15 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
-
-from rich.console import Console
+from typing import TYPE_CHECKING, Any, TextIO
 
 from imu.app.ending import ended_by_signals
-from imu.app.keys import Key, keyboard
-from imu.app.plain_lines import plain_line
-from imu.app.terminal import TerminalScreen, can_draw
+from imu.app.terminal import can_draw
+from imu.app.terminal.plain_lines import plain_line
 from imu.bluetooth import HostClock
 from imu.bluetooth.link import SensorLink
 from imu.commands import PersonCommand
+from imu.errors import NothingTrained
 from imu.live.announcements import Announcer
 from imu.live.live_training import LiveTraining
 from imu.live.live_view import Gravity, LiveView
@@ -42,14 +37,11 @@ from imu.sensors.conversation import Caution, Refused
 from imu.sensors.kinds import recognise
 from imu.store.home import recordings_folder
 
+if TYPE_CHECKING:
+    from imu.app.terminal.app import LiveApp
+
 LOOK_S = 0.05
 """So often the screen and the voice look at the training: a count is seen a tenth of a second after it is known."""
-
-_COMMANDS = {
-    Key.END_SET: PersonCommand.END_SET,
-    Key.TAKE_BACK: PersonCommand.TAKE_BACK,
-    Key.KEEP_ALONE: PersonCommand.KEEP_ALONE,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,21 +154,8 @@ async def _train(options: TrainOptions) -> Trained:
     )
     live = LiveTraining(trained_before(options.plan), plan=options.plan)
     asyncio.get_running_loop().set_exception_handler(_pass_over_late_answers)
-    async with radio_for(name, options.duration_s) as (radio, choice):
-        clock = HostClock()
-        link = SensorLink(radio, choice, recognise, clock)
-        with _Audience(options, live) as audience:
-            run = TrainingRun(link, clock, settings, live, audience.tell)
-            keys = keyboard(audience.presses(run), audience.suspend, audience.resume)
-            with ended_by_signals(run.stop), keys:
-                if sys.stdin.isatty() and not keys.listening:  # in the background: the screen is not ours
-                    audience.suspend()
-                showing = asyncio.create_task(audience.watch(run))
-                try:
-                    trained = await run.run()
-                finally:
-                    showing.cancel()
-                    await asyncio.gather(showing, return_exceptions=True)
+    async with _Audience(options, live) as audience:
+        trained = await audience.train(name, settings)
     if not is_virtual(name):
         remember_sensor_of(trained)
     if options.save and live.coach.plan is not None:
@@ -190,84 +169,114 @@ def _pass_over_late_answers(loop: asyncio.AbstractEventLoop, context: dict[str, 
         loop.default_exception_handler(context)
 
 
+def _live_app(obey: Callable[[PersonCommand | None], None]) -> LiveApp:
+    from imu.app.terminal.app import LiveApp  # noqa: PLC0415  Textual is slow to import, and a pipe does not need it
+
+    return LiveApp(obey)
+
+
 class _Audience:
-    """Whoever sees and hears the training: a screen or lines, a voice or a bell."""
+    """What shows and says the training: a screen or lines, a voice or a bell. Use it as a context manager."""
 
     def __init__(self, options: TrainOptions, live: LiveTraining) -> None:
         self._live = live
-        console = Console(highlight=False)
+        self._duration_s = options.duration_s
         self._lines: TextIO | None = sys.stderr if options.as_json else sys.stdout
-        self._told: set[str] = set()  # sentences
-        self._screen = None if options.as_json or not can_draw(console) else TerminalScreen(console)
+        self._printed: set[str] = set()  # sentences
+        self._run: TrainingRun | None = None
+        self._training: asyncio.Task[Trained] | None = None
+        self._app = None if options.as_json or not can_draw() else _live_app(self._obey)
         engine = find_engine() if options.speak else None
         if options.speak and engine is None:
             live.tell(missing_engine(), Gravity.CAUTION)
-        ring = console.bell if options.bell and self._screen is not None else None
+        ring = self._app.bell if options.bell and self._app is not None else None
         self._announcer = Announcer(None if engine is None else Voice(engine), ring)
+        self._tasks: list[asyncio.Task[None]] = []
 
-    def __enter__(self) -> _Audience:
-        if self._screen is not None:
-            self._screen.resume()
+    async def __aenter__(self) -> _Audience:
+        if self._app is not None:
+            self._tasks.append(asyncio.create_task(self._draw(self._app)))
+        self._tasks.append(asyncio.create_task(self._watch()))
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.suspend()
+    async def __aexit__(self, *_: object) -> None:
+        if self._app is not None and self._app.is_running:
+            self._app.exit()
+        else:
+            self._tasks[0].cancel()
+        self._tasks[-1].cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         self._announcer.close()
 
-    def suspend(self) -> None:
-        """Give the terminal back."""
-        if self._screen is not None:
-            self._screen.suspend()
+    async def train(self, name: str | None, settings: TrainingSettings) -> Trained:
+        """Train with a sensor until the person, the plan or the sensor ends it."""
+        self._training = asyncio.create_task(self._train(name, settings))
+        with ended_by_signals(self._stop):
+            try:
+                return await self._training
+            except asyncio.CancelledError:
+                raise NothingTrained("stopped before a sensor was connected: nothing was trained") from None
 
-    def resume(self) -> None:
-        """Take the terminal again."""
-        if self._screen is not None:
-            self._screen.resume()
+    async def _train(self, name: str | None, settings: TrainingSettings) -> Trained:
+        async with radio_for(name, self._duration_s) as (radio, choice):
+            clock = HostClock()
+            self._run = TrainingRun(
+                SensorLink(radio, choice, recognise, clock), clock, settings, self._live, self._show
+            )
+            return await self._run.run()
 
-    def tell(self, happened: Happened, view: LiveView) -> None:
+    def _stop(self) -> None:
+        """End the training in good order, or what there is before it."""
+        if self._run is not None:
+            self._run.stop()
+        elif self._training is not None:
+            self._training.cancel()
+
+    def _obey(self, command: PersonCommand | None) -> None:
+        """Do what a key asks for; ``None`` ends the training."""
+        if command is None:
+            self._stop()
+        elif self._run is not None:
+            self._run.ask(command)
+
+    async def _draw(self, app: LiveApp) -> None:
+        """Draw until the end; without a screen the training goes on in lines."""
+        try:
+            await app.run_async(mouse=False)
+        finally:
+            self._app = None
+
+    def _show(self, happened: Happened, view: LiveView) -> None:
         """Show what has just happened."""
-        if self._screen is not None:
-            self._screen.show(view)
+        if self._app is not None:
+            self._app.show(view)
         elif (line := plain_line(happened, view)) is not None:
             self._print(line)
         if isinstance(happened, Caution | Refused):
-            self._told.add(happened.sentence)
+            self._printed.add(happened.sentence)
         self._announcer.look(view)
 
-    async def watch(self, run: TrainingRun) -> None:
+    async def _watch(self) -> None:
         """Show the time go by."""
         while True:
-            run.tick()
+            if self._run is not None:
+                self._run.tick()
             view = self._live.view()
-            if self._screen is not None:
-                self._screen.show(view)
+            if self._app is not None:
+                self._app.show(view)
             else:
                 for message in view.messages:
-                    if message.sentence not in self._told:
-                        self._told.add(message.sentence)
+                    if message.sentence not in self._printed:
+                        self._printed.add(message.sentence)
                         self._print(message.sentence)
             self._announcer.look(view)
             await asyncio.sleep(LOOK_S)
 
     def _print(self, line: str) -> None:
-        """Print a line; if nobody reads any more (a closed pipe, a closed window), the training goes on unseen."""
+        """Print a line; after a closed pipe or window the training goes on unseen."""
         if self._lines is None:
             return
         try:
             print(line, file=self._lines, flush=True)
         except OSError:
             self._lines = None
-
-    @staticmethod
-    def presses(run: TrainingRun) -> Callable[[Key], None]:
-        """Return what to do with a key."""
-
-        def press(key: Key) -> None:
-            if key is Key.QUIT:
-                run.stop()
-            elif key is Key.PAUSE:
-                run.ask(PersonCommand.RESUME if run.paused else PersonCommand.PAUSE)
-            else:
-                run.ask(_COMMANDS[key])
-
-        return press

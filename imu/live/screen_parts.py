@@ -15,7 +15,7 @@ from textwrap import wrap
 from rich.text import Text
 
 from imu.bluetooth import LinkState
-from imu.live.live_view import LOW_BATTERY_PERCENT, Gravity, LiveView, Phase, Tally
+from imu.live.live_view import LOW_BATTERY_PERCENT, Gauge, Gravity, LiveView, Measure, Phase, Tally
 from imu.motion.pattern import Pattern
 from imu.motion.repetitions import Repetition
 from imu.report.cues import sinks
@@ -28,10 +28,8 @@ STYLE = {
     Pattern.UNCERTAIN: "bold",
     Pattern.MIXED: "bold yellow",
 }
-FULL_ANGLE_RAD = math.radians(90)
-"""A trunk parallel with the floor fills the bar."""
-FULL_DROP_M = 0.6
-"""A deep squat of a tall person fills the bar: a parallel squat drops the hip by 0.49 m at 1.75 m of height."""
+SIGNAL_STYLE = {"green": "green", "orange": "yellow", "red": "bold red", "blue": "blue"}
+"""Colours of signals in a terminal, which has no orange."""
 GOOD_SIGNAL_DBM, FAIR_SIGNAL_DBM = -67.0, -80.0
 """Usual rules of thumb for 2.4 GHz; receivers lose packets from about -90 dBm on."""
 
@@ -146,30 +144,37 @@ def clocks(view: LiveView) -> Text:
     return Text(f"rest {clock(view.rest_s)}{target}")
 
 
-def bars(view: LiveView, width: int, ink: Ink) -> list[Text]:
-    """Return trunk angle and hip drop now (without samples: of the last repetition), the set's first as a mark."""
-    first, last = view.first, view.last
-    if view.posture is not None:
-        angle_rad, drop_m = view.posture.trunk_tilt_rad, view.posture.hip_drop_m
-    elif last is not None:
-        angle_rad, drop_m = last.trunk_angle_rad, last.hip_drop_m
-    else:
-        angle_rad, drop_m = 0.0, 0.0
-    first_angle = None if first is None else first.trunk_angle_rad / FULL_ANGLE_RAD
-    first_drop = None if first is None else first.hip_drop_m / FULL_DROP_M
-    angle_text = "" if last is None else f"{math.degrees(last.trunk_angle_rad):3.0f}{ink.degree}"
-    drop_text = "" if last is None else f"{100 * last.hip_drop_m:3.0f} cm"
-    length = max(4, width - len("trunk ") - len("  90 deg"))
-    return [
-        Text.assemble("trunk ", bar(angle_rad / FULL_ANGLE_RAD, first_angle, length, ink), " ", angle_text),
-        Text.assemble("drop  ", bar(drop_m / FULL_DROP_M, first_drop, length, ink), " ", drop_text),
-    ]
+def gauges(view: LiveView, width: int, ink: Ink) -> list[Text]:
+    """Return depth and angle now (without a sensor: of the last repetition), the one that matters first.
+
+    The mark is the target; without one, the first repetition of the set.
+    """
+    return [_gauge(view, gauge, width, ink) for gauge in (view.gauge, view.other_gauge)]
 
 
-def bar(share: float, mark: float | None, length: int, ink: Ink) -> Text:
+def _gauge(view: LiveView, gauge: Gauge, width: int, ink: Ink) -> Text:
+    is_depth = gauge.measure is Measure.DEPTH
+    first = None
+    if view.first is not None:
+        first = view.first.hip_drop_m if is_depth else view.first.trunk_angle_rad
+    mark = gauge.target if gauge.target is not None else first
+    now = gauge.now if gauge.now is not None else gauge.last or 0.0
+    text = "" if gauge.last is None else _measured(gauge.measure, gauge.last, ink)
+    aim = "" if gauge.target is None else f" of {_measured(gauge.measure, gauge.target, ink).strip()}"
+    name = "drop  " if is_depth else "trunk "
+    length = max(4, width - len(name) - len("  90 deg") - len(aim))
+    drawn = bar(gauge.share(now), None if mark is None else gauge.share(mark), length, ink)
+    return Text.assemble(name, drawn, " ", text, (aim, "dim"))
+
+
+def _measured(measure: Measure, value: float, ink: Ink) -> str:
+    return f"{100 * value:3.0f} cm" if measure is Measure.DEPTH else f"{math.degrees(value):3.0f}{ink.degree}"
+
+
+def bar(share: float, mark: float | None, length: int, ink: Ink, style: str = "blue") -> Text:
     """Return a bar of `length` characters filled to `share`, with a mark where `mark` is; both clipped to 0 to 1."""
     filled = round(min(1.0, max(0.0, share)) * length)
-    drawn = Text.assemble((ink.full * filled, "blue"), (ink.empty * (length - filled), "dim"))
+    drawn = Text.assemble((ink.full * filled, style), (ink.empty * (length - filled), "dim"))
     if mark is None:
         return drawn
     at = min(length - 1, round(min(1.0, max(0.0, mark)) * length))
@@ -182,7 +187,8 @@ def figures(view: LiveView, ink: Ink) -> list[Text]:
         return []
     of = view.shown.repetitions if view.phase is Phase.REST else (view.last,)
     change = "" if view.velocity_loss is None else f", {round(-100 * view.velocity_loss):+d} %"
-    lines = [Text(f"tempo {tempo(of)} s")]
+    planned = None if view.targets is None or view.phase is Phase.REST else view.targets.tempo
+    lines = [Text(f"tempo {tempo(of)} s{'' if planned is None else f', plan {planned}'}")]
     if sinks(view.shown):  # else speed says nothing
         lines.append(Text(f"speed {_mean(of, 'mean_concentric_velocity_m_s'):.2f} m/s{change}"))
     if view.phase is Phase.REST:
@@ -191,11 +197,42 @@ def figures(view: LiveView, ink: Ink) -> list[Text]:
     return lines
 
 
-def cue_line(view: LiveView, ink: Ink) -> Text | None:
-    """Return the cue; in a rest, what is to be said of the set."""
-    if view.cue is None:
+def progress_line(view: LiveView) -> Text | None:
+    """Return where in the plan the person is; ``None`` without a plan."""
+    return None if view.progress is None else Text(printable(view.progress.text), "bold")
+
+
+def rest_line(view: LiveView, width: int, ink: Ink) -> Text | None:
+    """Return how much of the planned rest is over, as a bar."""
+    if view.rest_share is None:
         return None
-    told = view.cue.replace("°", ink.degree)
+    return bar(view.rest_share, None, max(4, width), ink, "green" if view.rest_is_over else "blue")
+
+
+def last_time_line(view: LiveView) -> Text | None:
+    """Return what the same set of the last session was."""
+    return None if view.last_time is None else Text(view.last_time.text, "dim")
+
+
+def signal_text(view: LiveView, ink: Ink) -> Text | None:
+    """Return the signal of the last repetition: symbol and word, in its colour."""
+    if view.look is None:
+        return None
+    symbol = f"{view.look.symbol} " if ink is UNICODE else ""
+    return Text(f" {symbol}{view.look.word.upper()} ", f"reverse {SIGNAL_STYLE[view.look.colour]}")
+
+
+def cue_line(view: LiveView, ink: Ink) -> Text | None:
+    """Return the signal of the last repetition and the cue; in a rest, what is to be said of the set."""
+    if view.phase is not Phase.REST and (signal := signal_text(view, ink)) is not None:
+        spoken = "" if view.cue is None or view.look is None or view.cue == view.look.spoken else f"  {view.cue}"
+        return signal.append(spoken, "not reverse")
+    said = view.cue
+    if view.phase is Phase.REST and view.card is not None:
+        said = view.card.try_next or view.card.well or view.cue
+    if said is None:
+        return None
+    told = said.replace("°", ink.degree)
     return Text(f"set {view.set_number}  {told}" if view.phase is Phase.REST else told.capitalize(), "bold")
 
 
@@ -251,16 +288,6 @@ def message_lines(view: LiveView, width: int) -> list[tuple[Gravity, Text]]:
         for one in view.messages
         for line in wrap(f"{sign[one.gravity]}{printable(one.sentence)}", width)
     ]
-
-
-def keys_line(view: LiveView) -> Text:
-    """Return which keys do what now; 38 columns at most."""
-    keys = [("e", "end")] if view.set_may_go_on else []
-    keys += [("u", "undo")] if view.count else []
-    keys += [("p", "resume" if view.paused else "pause")]
-    keys += [("k", "keep")] if view.lone else []
-    keys += [("q", "quit")]
-    return Text("  ").join(Text.assemble((key, "bold reverse"), f" {what}") for key, what in keys)
 
 
 def plural(count: int, pattern: Pattern) -> str:

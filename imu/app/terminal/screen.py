@@ -1,15 +1,14 @@
-"""A view -> the screen that a person trains in front of, whatever size it has.
+"""A view -> the lines of the screen that a person trains in front of, in any size.
 
-The count stands in block digits, so that it is read from where one trains. Where everything stands depends on the size
-alone, never on what there is to say: nothing jumps when a message comes. What has no room is left out, the least
-important first.
+The count stands in block digits, to be read from three metres. The place of each part depends on the size alone, so
+that nothing jumps when a message comes. Where the room is short, the least important lines are left out.
 """
 
 from __future__ import annotations
 
 from rich.text import Text
 
-from imu.app.block_digits import ROWS, block_digits, width_of
+from imu.app.terminal.drawing import ROWS, block_digits, repetition_bars, width_of
 from imu.bluetooth import LinkState
 from imu.live import screen_parts as parts
 from imu.live.live_view import Gravity, LiveView, Phase
@@ -18,7 +17,7 @@ from imu.report.words import clock
 
 SIDE_BY_SIDE_COLUMNS = 60
 """From this width the figures stand beside the digits, else below."""
-TINY_COLUMNS, TINY_ROWS = 30, 10
+TINY_COLUMNS, TINY_ROWS = 30, 9
 """Below either there are the digits and one line."""
 SIDE_ROWS = 8
 """Lines of figures: headline, clocks, a blank, two bars, tempo, speed, cue."""
@@ -28,14 +27,16 @@ DIGITS_SHARE = {Phase.WAITING: 0.54, Phase.SET: 0.54, Phase.REST: 0.66}
 """Part of the width that the digits may take beside the figures; a clock has one digit more and fewer figures."""
 LONGEST_REST_S = 99 * 3600
 """A longer rest is not told in more digits."""
+LEAST_BAR_ROWS, MOST_BAR_ROWS = 3, 12
+"""Rows for the bars of the repetitions; with less room they are left out."""
 PRESSING = 1
 """Up to this importance a line about the session takes the place of a figure where both have no room."""
 
 _IMPORTANCE = {Gravity.PROBLEM: 0, Gravity.CAUTION: 2, Gravity.NOTE: 5}
 
 
-def screen(view: LiveView, width: int, height: int, *, ascii_only: bool = False, keys: bool = True) -> Text:
-    """Return the screen: at most `height` lines, none wider than `width`.
+def screen_lines(view: LiveView, width: int, height: int, *, ascii_only: bool = False) -> list[Text]:
+    """Return the screen: `height` lines, none wider than `width`.
 
     Parameters
     ----------
@@ -45,19 +46,15 @@ def screen(view: LiveView, width: int, height: int, *, ascii_only: bool = False,
         Columns and rows of the terminal.
     ascii_only : bool
         Whether to draw in characters that every encoding has.
-    keys : bool
-        Whether keys can be pressed; without a keyboard the line that names them is left out.
     """
     ink = ASCII if ascii_only else UNICODE
     if width < TINY_COLUMNS or height < TINY_ROWS:
         lines = _tiny(view, width, height, ink)
     else:
-        foot = parts.keys_line(view) if keys else Text()
-        body = _beside(view, width, height - 3, ink) if width >= SIDE_BY_SIDE_COLUMNS else None
-        body = body or _stacked(view, width, height - 3, ink)
-        lines = [_header(view, width), Text(ink.rule * width, "dim"), *body, foot]
+        draw = _beside if width >= SIDE_BY_SIDE_COLUMNS else _stacked
+        lines = [_header(view, width), Text(ink.rule * width, "dim"), *draw(view, width, height - 2, ink)]
     lines = [_fitted(line, width, ascii_only=ascii_only) for line in lines[: max(1, height)]]
-    return Text("\n", no_wrap=True, overflow="crop", end="").join(lines)
+    return lines + [Text()] * (height - len(lines))
 
 
 def _header(view: LiveView, width: int) -> Text:
@@ -72,31 +69,46 @@ def _header(view: LiveView, width: int) -> Text:
 def _beside(view: LiveView, width: int, rows: int, ink: Ink) -> list[Text]:
     """Return `rows` lines: digits at the left, figures at their right, the session below."""
     number, widest = _number(view)
-    room = int(DIGITS_SHARE[view.phase] * width)
+    room = int(DIGITS_SHARE[_digits_phase(view)] * width)
     scale = _scale(widest, room, rows - LEAST_FOOT_ROWS)
     gap = 3 if scale == 1 else 4
     digits_width = width_of(widest, scale)
-    side = _side(view, width - digits_width - gap - 1, ink)
+    side_width = width - digits_width - gap - 1
     block_rows = max(ROWS * scale, min(SIDE_ROWS, rows - LEAST_FOOT_ROWS))
+    side, below = _side(view, side_width, ink), []
+    if bar_rows := _bar_rows(block_rows - SIDE_ROWS):
+        side += repetition_bars(view.bars, side_width, bar_rows, ink)
+    elif bar_rows := _bar_rows(rows - block_rows - LEAST_FOOT_ROWS):
+        below = [Text(), *repetition_bars(view.bars, width, bar_rows - 1, ink)]
     digits = _centred(_digits(view, number, scale, ink), block_rows)
     beside = _centred(side, block_rows) if len(side) <= block_rows else _without_blanks(side)[:block_rows]
     block = [
         Text.assemble(" ", " " * (digits_width - left.cell_len), left, " " * gap, right)
         for left, right in zip(digits, beside, strict=False)
     ]
-    return _filled(block, _foot(view, width, ink), rows)
+    return _filled([*block, *below], _foot(view, width, ink), rows)
+
+
+def _bar_rows(room: int) -> int:
+    """Return how many rows the bars of the repetitions take."""
+    return 0 if room < LEAST_BAR_ROWS else min(MOST_BAR_ROWS, room)
 
 
 def _stacked(view: LiveView, width: int, rows: int, ink: Ink) -> list[Text]:
     """Return `rows` lines: digits, figures below them, the session below those."""
     number, widest = _number(view)
     scale = _scale(widest, width, rows - SIDE_ROWS - LEAST_FOOT_ROWS + 2)
+    bar_rows = _bar_rows(rows - ROWS * scale - SIDE_ROWS - LEAST_FOOT_ROWS + 2)
     digits = _digits(view, number, scale, ink)
     left = " " * max(0, (width - width_of(widest, scale)) // 2)
     block = [Text.assemble(left, " " * (width_of(widest, scale) - line.cell_len), line) for line in digits]
     side, foot = _without_blanks(_side(view, width, ink)), _foot(view, width, ink)
+    bars = repetition_bars(view.bars, width, bar_rows, ink) if bar_rows else []
     pressing = any(importance <= PRESSING for importance, _ in foot)
-    return _filled([*block, *side][: rows - pressing], foot, rows)
+    room = rows - len(block) - pressing
+    if len(side) > room and view.look is not None and view.phase is Phase.SET:
+        side.insert(0, side.pop())  # the signal goes before figures
+    return _filled([*block, *side, *bars][: rows - pressing], foot, rows)
 
 
 def _tiny(view: LiveView, width: int, height: int, ink: Ink) -> list[Text]:
@@ -128,15 +140,20 @@ def _word(view: LiveView) -> Text:
 
 
 def _number(view: LiveView) -> tuple[str, str]:
-    """Return what stands in digits, and the widest that may stand there: the clock in a rest, else the count."""
-    if view.phase is Phase.REST and view.rest_s is not None:
+    """Return what stands in digits, and the widest that may: the clock in a certain rest, else the count."""
+    if _digits_phase(view) is Phase.REST and view.rest_s is not None:
         rested = clock(min(view.rest_s, LONGEST_REST_S))
         return rested, max(rested, "0:00", key=len)
     return str(view.count), max(str(view.count), "00", key=len)
 
 
+def _digits_phase(view: LiveView) -> Phase:
+    """Return the phase that the digits show: a rest that may still end shows the count."""
+    return Phase.SET if view.rest_is_provisional else view.phase
+
+
 def _digits(view: LiveView, number: str, scale: int, ink: Ink) -> list[Text]:
-    if view.phase is Phase.REST or view.last is None:
+    if _digits_phase(view) is Phase.REST or view.last is None:
         style = "bold green" if view.rest_is_over else "dim"
     else:
         style = parts.STYLE[view.last.pattern]
@@ -145,18 +162,22 @@ def _digits(view: LiveView, number: str, scale: int, ink: Ink) -> list[Text]:
 
 def _side(view: LiveView, width: int, ink: Ink) -> list[Text]:
     """Return the figures of the set."""
-    bars = [] if view.phase is Phase.REST else parts.bars(view, width, ink)
-    lines = [parts.headline(view), parts.clocks(view), Text(), *bars, *parts.figures(view, ink)]
-    cue = None if view.phase is Phase.REST else parts.cue_line(view, ink)
+    resting = view.phase is Phase.REST
+    rest = [parts.rest_line(view, width, ink) or Text()] if resting else []
+    gauges = rest if resting else parts.gauges(view, width, ink)
+    lines = [parts.headline(view), parts.clocks(view), Text(), *gauges, *parts.figures(view, ink)]
+    cue = None if resting else parts.cue_line(view, ink)
     return [*lines, *[Text()] * (SIDE_ROWS - 1 - len(lines)), cue or Text()]
 
 
 def _foot(view: LiveView, width: int, ink: Ink) -> list[tuple[int, Text]]:
     """Return what is said of the session, in order, each with its importance (0 is the highest)."""
     optional = [
+        (2, parts.progress_line(view)),
         (1, parts.lone_line(view)),
         (2, parts.not_counted_line(view)),
         (2, parts.cue_line(view, ink) if view.phase is Phase.REST else None),
+        (3, parts.last_time_line(view)),
         (4, parts.sets_line(view, width)),
         (3, parts.balance_line(view, width)),
         (6, parts.data_line(view)),

@@ -1,0 +1,180 @@
+"""The live screen as a Textual app: it draws the view and passes on what the person asks for.
+
+:mod:`imu.app.terminal.screen` makes the lines. The app runs in the event loop of the training, which goes on while the
+screen is suspended or in the background.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from rich.text import Text
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+from textual.driver import Driver
+from textual.events import Resize
+from textual.geometry import Region
+from textual.strip import Strip
+from textual.widget import Widget
+from textual.widgets import Footer
+
+from imu.app.terminal import in_foreground
+from imu.app.terminal.screen import screen_lines
+from imu.commands import PersonCommand
+from imu.live.live_view import LiveView
+
+FOREGROUND_S = 0.5
+"""A program in the background looks this often whether it is in the foreground again."""
+
+
+LEAST_ROWS_WITH_KEYS = 10
+"""A lower terminal shows no line of keys: the count goes before it."""
+
+
+class Panel(Widget):
+    """The lines of the view; only lines that have changed are drawn again."""
+
+    DEFAULT_CSS = "Panel { height: 1fr; width: 1fr; }"
+
+    def __init__(self, *, ascii_only: bool = False) -> None:
+        super().__init__()
+        self._view = LiveView()
+        self._ascii_only = ascii_only
+        self._lines: list[Text] = []
+
+    def show(self, view: LiveView) -> None:
+        """Show a view."""
+        self._view = view
+        self._draw()
+
+    def on_resize(self) -> None:
+        """Place everything again."""
+        self._draw()
+
+    def _draw(self) -> None:
+        width, height = self.size
+        if not width or not height:
+            return
+        lines = screen_lines(self._view, width, height, ascii_only=self._ascii_only)
+        if len(lines) != len(self._lines):
+            changed = [Region(0, 0, width, height)]
+        else:
+            changed = [Region(0, y, width, 1) for y in range(height) if lines[y] != self._lines[y]]
+        self._lines = lines
+        if changed:
+            self.refresh(*changed)
+
+    def render_line(self, y: int) -> Strip:
+        """Return one line of the screen."""
+        width = self.size.width
+        if y >= len(self._lines):
+            return Strip.blank(width, self.rich_style)
+        segments = list(Text.assemble(self._lines[y]).render(self.app.console))
+        return Strip(segments).adjust_cell_length(width).apply_style(self.rich_style)
+
+
+class LiveApp(App[None]):
+    """The live screen.
+
+    Parameters
+    ----------
+    obey : callable
+        Takes what a key asks for: a command, or ``None`` to end the training.
+    ascii_only : bool
+        Whether to draw in characters that every encoding has.
+    """
+
+    CSS = """
+    Screen { background: transparent; }
+    Footer { background: transparent; }
+    """
+    ENABLE_COMMAND_PALETTE = False
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("e,space", "ask('end set')", "end", key_display="e"),
+        Binding("u", "ask('take back')", "undo"),
+        Binding("p", "ask('pause')", "pause"),
+        Binding("p", "ask('resume')", "resume"),
+        Binding("k", "ask('keep alone')", "keep"),
+        Binding("q", "end", "quit"),
+        Binding("ctrl+c,ctrl+q", "end", "quit", show=False, priority=True),
+        Binding("ctrl+z", "suspend_process", "suspend", show=False, priority=True),
+    ]
+
+    def __init__(self, obey: Callable[[PersonCommand | None], None], *, ascii_only: bool = False) -> None:
+        super().__init__(driver_class=_driver_class(), ansi_color=True)
+        self._obey = obey
+        self._panel = Panel(ascii_only=ascii_only)
+        self._view = LiveView()
+        self.theme = "ansi-dark"
+
+    def compose(self) -> ComposeResult:
+        """Put the view above the keys."""
+        yield self._panel
+        yield Footer(show_command_palette=False, compact=True)
+
+    def on_resize(self, event: Resize) -> None:
+        """Show the keys where they have room."""
+        self.query_one(Footer).display = event.size.height >= LEAST_ROWS_WITH_KEYS
+
+    def show(self, view: LiveView) -> None:
+        """Show the view; cheap where nothing has changed."""
+        possible_before, self._view = _possible(self._view), view
+        if not self.is_running:
+            return
+        self._panel.show(view)
+        if _possible(view) != possible_before:
+            self.refresh_bindings()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Say whether a key does something now; those that do not are not shown."""
+        return action != "ask" or PersonCommand(parameters[0]) in _possible(self._view)
+
+    def action_ask(self, command: str) -> None:
+        """Pass on what a key asks for."""
+        self._obey(PersonCommand(command))
+
+    def action_end(self) -> None:
+        """End the training in good order."""
+        self._obey(None)
+
+
+def _possible(view: LiveView) -> frozenset[PersonCommand]:
+    """Return what can be asked for now."""
+    possible = {
+        PersonCommand.END_SET: view.set_may_go_on,
+        PersonCommand.TAKE_BACK: view.count > 0,
+        PersonCommand.PAUSE: not view.paused,
+        PersonCommand.RESUME: view.paused,
+        PersonCommand.KEEP_ALONE: view.lone is not None,
+    }
+    return frozenset(command for command, is_possible in possible.items() if is_possible)
+
+
+def _driver_class() -> type[Driver] | None:
+    """Return the driver for this system; ``None`` for that of Textual.
+
+    Textual's own for POSIX stops the program again if it is continued in the background. Here the training goes on
+    without the screen, which comes back with the foreground.
+    """
+    if sys.platform == "win32":
+        return None
+    from textual.drivers.linux_driver import LinuxDriver  # noqa: PLC0415  not on Windows
+
+    class ForegroundDriver(LinuxDriver):
+        """Draws in the foreground only."""
+
+        def write(self, data: str) -> None:
+            """Write, unless the terminal is given back."""
+            if self._writer_thread is not None:
+                super().write(data)
+
+        def _sigcont_application(self, *args: Any) -> None:
+            if in_foreground():
+                super()._sigcont_application(*args)
+            else:
+                asyncio.get_event_loop().call_later(FOREGROUND_S, self._sigcont_application)
+
+    return ForegroundDriver
