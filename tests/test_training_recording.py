@@ -257,15 +257,14 @@ def test_one_wrong_bit_anywhere_costs_one_chunk_at_most_and_is_told(tmp_path, sh
     path, refused = tmp_path / "short.mcap", 0
     with path.open("r+b", buffering=0) as file:
         for position in range(len(short)):
-            for bit in (0, 3, 7):
-                file.seek(position)
-                file.write(bytes([short[position] ^ 1 << bit]))
-                try:
-                    recording = read_training(path)
-                except RecordingForeign:
-                    refused += 1
-                    assert position < 8, "only the mark of every MCAP file must be right"
-                    continue
+            file.seek(position)
+            file.write(bytes([short[position] ^ 1 << position % 8]))
+            try:
+                recording = read_training(path)
+            except RecordingForeign:
+                refused += 1
+                assert position < 8, "only the mark of every MCAP file must be right"
+            else:
                 messages = tuple(recording.messages())
                 assert without(SHORT_TRAINING, messages)
                 assert len(messages) >= len(SHORT_TRAINING) - 1
@@ -275,7 +274,7 @@ def test_one_wrong_bit_anywhere_costs_one_chunk_at_most_and_is_told(tmp_path, sh
                     assert recording.messages_lost == 1 and recording.damage is not None
             file.seek(position)
             file.write(short[position : position + 1])
-    assert refused == 8 * 3
+    assert refused == 8
 
 
 @st.composite
