@@ -29,6 +29,7 @@ from imu.live.radios import ANY, is_virtual, radio_for
 from imu.live.targets import Plan, PlanUnusable
 from imu.live.training_run import Happened, Trained, TrainingRun, TrainingSettings
 from imu.sensors.kinds import recognise
+from imu.session import TrainingSet
 from imu.store import EnterLoad, NameExercise, SessionStore
 from imu.store.home import recordings_folder, store_path
 
@@ -207,8 +208,7 @@ class TrainingDesk:
         sets = self._live.view().sets
         if not 1 <= set_number <= len(sets):
             raise ValueError(f"there is no set {set_number}")
-        repetitions = sets[set_number - 1].repetitions
-        middle_s = repetitions[len(repetitions) // 2].bottom_s
+        middle_s = _middle_s(sets[set_number - 1])
         NameExercise(middle_s, exercise), EnterLoad(middle_s, load_kg)  # raises for impossible values
         self._entered[middle_s] = exercise, load_kg
 
@@ -296,9 +296,15 @@ class TrainingDesk:
             self._run.tick()
         self._show(self._live.view())
 
+    def _entry(self, index: int, one: TrainingSet) -> tuple[str | None, float | None] | None:
+        """Return the exercise and load of a set: as entered, else as planned."""
+        place = self._live.coach.place_of(index)
+        planned = None if place is None else (place.targets.exercise, place.targets.load_kg)
+        return self._entered.get(_middle_s(one), planned)
+
     def _show(self, view: LiveView) -> None:
         """Pass on what has changed, for the screen and the voice at once."""
-        entered = [self._entered.get(s.repetitions[len(s.repetitions) // 2].bottom_s) for s in view.sets]
+        entered = [self._entry(index, one) for index, one in enumerate(view.sets)]
         shown = board(view, entered) | {
             "state": str(self.state),
             "trouble": self.trouble,
@@ -310,6 +316,11 @@ class TrainingDesk:
         if changed or said:
             for watcher in self._watchers:
                 watcher.take(changed, said)
+
+
+def _middle_s(one: TrainingSet) -> float:
+    """Return the turning point of the middle repetition: the time at which corrections find the set."""
+    return one.repetitions[len(one.repetitions) // 2].bottom_s
 
 
 def _enter(number: int, entered: dict[float, tuple[str | None, float | None]]) -> None:

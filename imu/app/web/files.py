@@ -106,7 +106,7 @@ class Files:
                 try:
                     numbers = await asyncio.to_thread(import_recordings, path, recorded_at)
                 except ImuError as error:
-                    return refused(_without_folder(str(error), folder))
+                    return refused(f"{given.filename}: {_without_folder(str(error), folder)}")
         if len(numbers) == 1:
             return done(f"session {numbers[0]} is imported", go=f"/session/{numbers[0]}")
         return done(f"{number_of(len(numbers), 'session')} are imported", go="/sessions")
@@ -177,7 +177,7 @@ def import_recordings(file: Path, recorded_at: datetime | None) -> list[int]:
         try:
             numbers.append(_import(recording, recorded_at))
         except NotCounted as error:
-            reason = f"{recording.name}: {error}"
+            reason = f"{recording.name} in it: {error}"
     if not numbers:
         raise NotCounted(reason)
     return numbers

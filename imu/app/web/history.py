@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -14,6 +15,7 @@ from imu.app.web import charts
 from imu.app.web.desk import DeskState, TrainingDesk
 from imu.app.web.files import interrupted_recordings
 from imu.app.web.page import ask_store, done, now, refused, render, whole_number
+from imu.live.memory import last_plan
 from imu.motion.pattern import Pattern
 from imu.report.learning import learnt_facts
 from imu.report.trends import Period, Trend, notes, stored_totals, trends
@@ -111,7 +113,18 @@ class History:
         training = self._desk.state is not DeskState.IDLE
         interrupted = () if training else await interrupted_recordings()
         view = await ask_store(_home_view)
-        return render(request, "home.html", view=view, training=training, interrupted=interrupted, moment=now())
+        plan = await asyncio.to_thread(last_plan)
+        return render(
+            request,
+            "home.html",
+            view=view,
+            training=training,
+            interrupted=interrupted,
+            moment=now(),
+            plan=None
+            if plan is None
+            else plan.name or ", ".join(one.title or "any exercise" for one in plan.exercises),
+        )
 
     async def sessions(self, request: Request) -> Response:
         """Show one page of the list of sessions; pages are numbered from 1."""

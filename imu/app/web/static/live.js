@@ -274,7 +274,7 @@ document.addEventListener("click", (event) => {
   if (button) ask(button.dataset.do);
 });
 addEventListener("keydown", (event) => {
-  const typing = event.target.closest?.("input, select, textarea, [contenteditable], dialog");
+  const typing = $("dialog[open]") || event.target.closest?.("input, select, textarea, [contenteditable]")?.checkVisibility();
   const onButton = event.key === " " && event.target.closest?.("button, a, summary");
   if (typing || onButton || event.ctrlKey || event.metaKey || event.altKey || event.repeat || board.state !== "training") return;
   const what = KEYS[event.key.toLowerCase()];

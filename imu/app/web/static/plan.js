@@ -49,4 +49,5 @@ document.addEventListener("change", (event) => {
     event.target.value = "";
   }
 });
-for (const box of document.querySelectorAll("[data-plan]")) fillPlan(box, null);
+const wanted = new URLSearchParams(location.search).get("plan") === "last" ? given.last : null;
+for (const box of document.querySelectorAll("[data-plan]")) fillPlan(box, wanted);
