@@ -52,8 +52,8 @@ Importing `imu` loads none of this: each name is loaded when it is first used.
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # type checkers take it as true; importing typing would double the time of this import
 if TYPE_CHECKING:
     from imu.errors import ImuError
     from imu.library import CountSummary, count
