@@ -55,6 +55,7 @@ def test_every_name_that_it_offers_is_there_documented_and_in_an_example():
 
 
 @pytest.mark.process
+@pytest.mark.process
 def test_importing_it_loads_nothing_and_takes_next_to_no_time():
     code = "import sys, imu; print([name for name in ('numpy', 'pandas', 'imu.session') if name in sys.modules])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -15,7 +15,6 @@ import os
 import platform
 import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -172,6 +171,8 @@ EXTRAS = {
     "parquet": ("reading Parquet recordings", Status.ATTENTION),
     "web": ("the web page", Status.ATTENTION),
     "plots": ("drawing recordings", Status.ATTENTION),
+    "fit": ("writing FIT files", Status.ATTENTION),
+    "share": ("a phone as a sensor", Status.ATTENTION),
 }
 """What each extra is for, and the status if it is missing."""
 
@@ -269,15 +270,12 @@ def _nearest_existing(path: Path) -> Path:
 
 def sessions(path: Path) -> Iterator[Finding]:
     """Check the session store; this check neither creates nor changes it."""
-    if not path.exists():
+    if not path.exists() or not path.stat().st_size:
         yield Finding("sessions", Status.OK, "no sessions yet")
         return
     reply, failure = probe("sessions", str(path))
-    if reply is None or reply["sentence"] is not None:
+    if reply is None or "sentence" in reply:
         yield Finding("sessions", Status.PROBLEM, reply["sentence"] if reply else f"cannot be read: {failure}")
-    elif reply["sessions"] is None:
-        change = f"schema {reply['schema']}, which becomes {reply['newest']} at the next use"
-        yield Finding("sessions", Status.OK, change)
     else:
         plural = "" if reply["sessions"] == 1 else "s"
         yield Finding("sessions", Status.OK, f"{reply['sessions']} session{plural}, schema {reply['schema']}")
@@ -444,28 +442,16 @@ def probe_counting() -> dict[str, Any]:
 
 
 def probe_sessions(path: str) -> dict[str, Any]:
-    """Read a session store, but leave an empty file as it is."""
-    from contextlib import closing
-
+    """Open a session store and count its sessions."""
     from imu.errors import StoreDamaged
     from imu.store import SessionStore
     from imu.store.database import SCHEMA_VERSION
 
-    schema = count = sentence = None
     try:
-        with closing(sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True)) as connection:
-            (schema,) = connection.execute("PRAGMA user_version").fetchone()
-            (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        changes = not tables and schema in (0, SCHEMA_VERSION)
-    except sqlite3.Error:  # the store's own error below has a better sentence
-        changes = False
-    if not changes:
-        try:
-            with SessionStore.open(Path(path), busy_timeout_s=1.0) as store:
-                count = len(store.list())
-        except StoreDamaged as damaged:
-            sentence = str(damaged)
-    return {"schema": schema, "newest": SCHEMA_VERSION, "sessions": count, "sentence": sentence}
+        with SessionStore.open(Path(path), busy_timeout_s=1.0) as store:
+            return {"sessions": len(store.list()), "schema": SCHEMA_VERSION}
+    except StoreDamaged as damaged:
+        return {"sentence": str(damaged)}
 
 
 def probe_search() -> dict[str, Any]:
