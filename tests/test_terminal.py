@@ -90,7 +90,7 @@ def test_in_a_rest_the_clock_is_large_and_the_set_is_told(live):
     live.take(SetClosed(set_of(*done)))
     live.tick(40.0, 52.0)
     text = shown(live.view())
-    for told in ("4 SQUATS  in set 1", "rest 0:30 of 1:00", "trunk 30°  drop 45 cm", "sets   4 squats", "chest up"):
+    for told in ("4 SQUATS  in set 1", "rest 0:30 of 1:00", "trunk 30°  drop 45 cm", "sets   4 squats", "upright"):
         assert told in text
     assert "e end" not in text
     live.tick(70.0, 82.0)

@@ -154,10 +154,10 @@ class Measure(StrEnum):
     ANGLE = "angle"
     """Trunk angle, rad."""
     SPEED = "speed"
-    """Mean velocity of the way up, m/s."""
+    """Peak velocity of the way up, m/s: within a set it is the surer measure of speed lost."""
 
 
-FULL = {Measure.DEPTH: 0.6, Measure.ANGLE: math.radians(90), Measure.SPEED: 1.0}
+FULL = {Measure.DEPTH: 0.6, Measure.ANGLE: math.radians(90), Measure.SPEED: 1.5}
 """End of each scale: a deep squat of a tall person (a parallel squat drops the hip by 0.49 m at 1.75 m of height), a
 trunk parallel with the floor, a fast squat without load."""
 
@@ -225,7 +225,7 @@ class Bars:
     full : float
         End of the scale; at least the largest value.
     target_low, target_high : float or None
-        The zone or the least value to reach, where it is of this measure.
+        The least depth or angle to reach, and the most.
     loss_line : float or None
         Speed at which the set should end.
     planned : int or None

@@ -153,22 +153,21 @@ def _bars(targets: Targets, best: Best, shown: TrainingSet | None, bars: Sequenc
     if shown is not None and not sinks(shown):
         measure = Measure.ANGLE if _is_hinge(targets, shown) else Measure.DEPTH
     values = [] if shown is None else [_value(repetition, measure) for repetition in shown.repetitions]
-    low, high, loss_line = None, None, None
+    low, loss_line = None, None
     if measure is Measure.SPEED:
-        low, high = targets.velocity_m_s or (None, None)
         if targets.stop_loss is not None and values:
             loss_line = max(values) * (1 - targets.stop_loss)
     elif measure is Measure.DEPTH:
         low = depth_target_m(targets, best)
     else:
         low = angle_target_rad(targets, best)
-    largest = max([*values, *(line for line in (low, high) if line is not None)], default=0.0)
+    largest = max([*values, *(line for line in (low,) if line is not None)], default=0.0)
     return Bars(
         measure,
         tuple(Bar(value, bar.signals) for value, bar in zip(values, bars, strict=True)),
         ROOM * largest if largest > 0 else FULL[measure],
         low,
-        high,
+        None,
         loss_line,
         targets.repetitions,
     )
@@ -181,7 +180,7 @@ def _value(repetition: Repetition, measure: Measure) -> float:
         case Measure.ANGLE:
             return repetition.trunk_angle_rad
         case Measure.SPEED:
-            return repetition.mean_concentric_velocity_m_s
+            return repetition.peak_concentric_velocity_m_s
 
 
 # --- the card of a set ------------------------------------------------------------------------------------------------

@@ -65,7 +65,7 @@ def repetition_bars(bars: Bars, width: int, rows: int, ink: Ink) -> list[Text]:
     height = max(1, rows - 1)
     marks = {
         min(height - 1, int(value / bars.full * height)): style
-        for value, style in ((bars.target_high, "dim"), (bars.target_low, "dim"), (bars.loss_line, "red"))
+        for value, style in ((bars.target_low, "dim"), (bars.loss_line, "red"))
         if value is not None
     }
     lines = []
