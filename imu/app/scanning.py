@@ -78,7 +78,7 @@ def _table(sensors: list[SeenSensor]) -> Table:
 
 def _what_it_is(sensor: SeenSensor) -> str:
     if sensor.kind is None:
-        return "no sensor that this program knows"
+        return "a device of unknown kind"
     return sensor.kind.title if sensor.kind.refusal is None else f"{sensor.kind.title}: {sensor.kind.refusal}"
 
 

@@ -65,7 +65,7 @@ class TrainOptions:
     plan : Plan or None
         What the person means to do.
     as_json : bool
-        Whether standard output is for a program: then what happens is told on standard error.
+        Whether standard output is for a program: events then go to standard error.
     software_version : str
         Stands in the recording and the store.
     """
@@ -164,7 +164,7 @@ async def _train(options: TrainOptions) -> Trained:
 
 
 def _pass_over_late_answers(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Report what goes wrong in callbacks, but for answers of a radio to what was given up: they harm nobody."""
+    """Report exceptions of callbacks, except late answers of a radio to requests that were given up."""
     if not isinstance(context.get("exception"), asyncio.InvalidStateError):
         loop.default_exception_handler(context)
 

@@ -1,7 +1,6 @@
 """What is said aloud while training: what has changed between two views, in a few words.
 
-Ears and eyes are served from the same view, so that voice and screen agree. This module refuses to know how things are
-said (:mod:`imu.live.voice`).
+Voice and screen draw from the same view, so that they agree. :mod:`imu.live.voice` speaks the announcements.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from imu.live.voice import Voice
 from imu.motion.pattern import Pattern
 
 CUE_AGAIN_AFTER = 3
-"""The same cue is said again at the earliest so many repetitions later: a coach does not nag."""
+"""The same cue is repeated after this many repetitions at the earliest, so that it does not nag."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +110,7 @@ class Announcer:
 
     @property
     def trouble(self) -> str | None:
-        """Why the voice cannot speak, in one sentence; ``None`` while it can, or where there is none."""
+        """Why the voice cannot speak, in one sentence; ``None`` while it can, or without a voice."""
         return None if self._voice is None else self._voice.trouble
 
     def look(self, view: LiveView) -> None:

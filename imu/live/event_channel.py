@@ -72,7 +72,7 @@ def follow_recorded(coach: Coach, recorded: Mapping[str, Any]) -> None:
     Raises
     ------
     PlanUnusable, KeyError, TypeError
-        If it is none.
+        If the object is no plan.
     """
     plan = recorded["plan"]
     coach.best = {name: Best(one["depth_m"], one["trunk_angle_rad"]) for name, one in recorded["best"].items()}

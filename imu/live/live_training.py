@@ -91,7 +91,7 @@ class LiveTraining:
         self._coach = Coach(plan, {name: past.best for name, past in self._before.exercises.items()})
         self._lone: list[tuple[Repetition, float]] = []
         self._not_counted: tuple[str, float] | None = None
-        self._told: list[_Told] = []  # the latest first
+        self._sentences: list[_Sentence] = []  # the latest first
         self._linked_s: float | None = None
         self._battery_was_low = False
         self._still_since: tuple[float, Posture] | None = None
@@ -105,7 +105,7 @@ class LiveTraining:
         return self._coach
 
     def tick(self, now_s: float, latest_sample_s: float, posture: Posture | None = None) -> None:
-        """Take the time and the posture: before what happened then is told, and before each view.
+        """Take the time and the posture; call it before `take` and before each view.
 
         Parameters
         ----------
@@ -165,8 +165,8 @@ class LiveTraining:
 
     def tell(self, sentence: str, gravity: Gravity = Gravity.NOTE) -> None:
         """Show one sentence; a sentence that stands already is renewed."""
-        others = [one for one in self._told if one.sentence != sentence]
-        self._told = [_Told(sentence, gravity, self._clock.now_s), *others]
+        others = [one for one in self._sentences if one.sentence != sentence]
+        self._sentences = [_Sentence(sentence, gravity, self._clock.now_s), *others]
 
     def view(self) -> LiveView:
         """Return what there is to show now."""
@@ -212,7 +212,7 @@ class LiveTraining:
             case RepetitionTakenBack():
                 self._facts = replace(self._facts, taken_back=self._facts.taken_back + 1)
             case SetClosed(closed):
-                self._lone = [(one, told_s) for one, told_s in self._lone if one not in closed.repetitions]
+                self._lone = [(one, shown_s) for one, shown_s in self._lone if one not in closed.repetitions]
             case MovementRejected(movement):
                 self._take_rejected(movement)
             case GapFound(gap):
@@ -283,19 +283,19 @@ class LiveTraining:
         return max(0.0, self._clock.session_s - (shown.end_s if since_s is None else since_s))
 
     def _offered(self, now_s: float) -> Repetition | None:
-        offered = [one for one, told_s in self._lone if now_s - told_s < LONE_OFFERED_S]
+        offered = [one for one, shown_s in self._lone if now_s - shown_s < LONE_OFFERED_S]
         return offered[-1] if offered else None
 
     def _latest_not_counted(self, now_s: float) -> NotCounted | None:
         if self._not_counted is None:
             return None
-        reason, told_s = self._not_counted
-        return NotCounted(reason, now_s - told_s) if now_s - told_s < NOT_COUNTED_SHOWN_S else None
+        reason, shown_s = self._not_counted
+        return NotCounted(reason, now_s - shown_s) if now_s - shown_s < NOT_COUNTED_SHOWN_S else None
 
     def _messages(self, now_s: float) -> tuple[Message, ...]:
-        self._told = [one for one in self._told if now_s - one.told_s < MESSAGE_SHOWN_S[one.gravity]]
-        latest = sorted(self._told, key=lambda one: one.gravity is not Gravity.PROBLEM)
-        return tuple(Message(one.sentence, one.gravity, now_s - one.told_s) for one in latest[:MESSAGES])
+        self._sentences = [one for one in self._sentences if now_s - one.shown_s < MESSAGE_SHOWN_S[one.gravity]]
+        latest = sorted(self._sentences, key=lambda one: one.gravity is not Gravity.PROBLEM)
+        return tuple(Message(one.sentence, one.gravity, now_s - one.shown_s) for one in latest[:MESSAGES])
 
 
 def tally(repetitions: Iterable[Repetition]) -> Tally:
@@ -305,12 +305,12 @@ def tally(repetitions: Iterable[Repetition]) -> Tally:
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
-    """A sentence, and when it was told on this computer's clock."""
+class _Sentence:
+    """A sentence, and when it came on this computer's clock."""
 
     sentence: str
     gravity: Gravity
-    told_s: float
+    shown_s: float
 
 
 class _Clock:

@@ -68,7 +68,7 @@ class Gravity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One sentence for the person, and how long ago it was told."""
+    """One sentence for the person, and how long ago it came."""
 
     sentence: str
     gravity: Gravity
@@ -77,7 +77,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class NotCounted:
-    """A movement that was not counted, why, and how long ago that was told."""
+    """A movement that was not counted, the reason, and how long ago that was."""
 
     reason: str
     age_s: float
@@ -208,7 +208,7 @@ class Bar:
 
     @property
     def look(self) -> Look | None:
-        """How its most important signal is told."""
+        """The look of its most important signal."""
         return LOOKS[self.signals[0]] if self.signals else None
 
 
@@ -458,7 +458,7 @@ class LiveView:
 
     @property
     def look(self) -> Look | None:
-        """How the most important signal is told."""
+        """The look of the most important signal."""
         return LOOKS[self.signals[0]] if self.signals else None
 
     @property

@@ -16,7 +16,7 @@ ANY = "any"
 """Names that mean no particular sensor."""
 
 VIRTUAL_TRAINING_S = 1200.0
-"""How long the built-in person trains if nobody says; then it stands still."""
+"""How long the built-in person trains by default; then it stands still."""
 
 
 def is_virtual(name: str | None) -> bool:

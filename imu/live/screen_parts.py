@@ -1,7 +1,6 @@
 """The lines of the live screen: what each says, in words first and in colour besides.
 
-Everything here is a pure function of the view. It refuses to know how large the screen is: :mod:`imu.app.screen`
-chooses and places.
+Each is a pure function of the view. The terminal places them by its size; the page uses their text.
 """
 
 from __future__ import annotations
@@ -59,8 +58,8 @@ def header_pieces(view: LiveView) -> list[tuple[int, Text]]:
         pieces.insert(0, (3, Text(printable(view.link.sensor), "bold")))
     if view.battery_percent is not None:
         low = view.battery_percent <= LOW_BATTERY_PERCENT
-        told = f"battery {'LOW ' if low else ''}{view.battery_percent:.0f} %"
-        pieces.append((1, Text(told, "bold yellow" if low else "")))
+        text = f"battery {'LOW ' if low else ''}{view.battery_percent:.0f} %"
+        pieces.append((1, Text(text, "bold yellow" if low else "")))
     if view.link.rssi_dbm is not None and view.link.state is not LinkState.LOST:
         pieces.append((2, Text(f"signal {signal_word(view.link.rssi_dbm)} {view.link.rssi_dbm:.0f} dBm")))
     return pieces
@@ -93,9 +92,9 @@ def data_line(view: LiveView) -> Text | None:
         (view.samples_recovered, "samples came late"),
         (view.malformed, "messages made no sense"),
     )
-    told = [f"{view.without_samples_s:.1f} s without samples"] if view.without_samples_s else []
-    told += [f"{count} {what}" for count, what in counts if count]
-    return Text(f"data   {', '.join(told)}", "dim") if told else None
+    losses = [f"{view.without_samples_s:.1f} s without samples"] if view.without_samples_s else []
+    losses += [f"{count} {what}" for count, what in counts if count]
+    return Text(f"data   {', '.join(losses)}", "dim") if losses else None
 
 
 # --- the set that is shown -------------------------------------------------------------------------------------------
@@ -108,11 +107,11 @@ def headline(view: LiveView) -> Text:
     if view.shown is None or view.last is None:
         return _before_the_first(view)
     if view.phase is Phase.REST:
-        told = Text(plural(view.count, view.shown.pattern).upper(), STYLE[view.shown.pattern])
-        return told.append(f"  in set {view.set_number}", "not bold")
+        text = Text(plural(view.count, view.shown.pattern).upper(), STYLE[view.shown.pattern])
+        return text.append(f"  in set {view.set_number}", "not bold")
     pattern = view.last.pattern
-    told = Text(pattern.upper(), STYLE[pattern])
-    return told if pattern is Pattern.UNCERTAIN else told.append(f"  {sureness(view.last)}", "not bold dim")
+    text = Text(pattern.upper(), STYLE[pattern])
+    return text if pattern is Pattern.UNCERTAIN else text.append(f"  {sureness(view.last)}", "not bold dim")
 
 
 def _before_the_first(view: LiveView) -> Text:
@@ -128,7 +127,7 @@ def _before_the_first(view: LiveView) -> Text:
 
 
 def sureness(repetition: Repetition) -> str:
-    """Return how sure the pattern is; never quite, for nobody wearing one sensor at the hip is."""
+    """Return the confidence of the pattern, 99 % at most: one sensor at the hip proves no pattern."""
     return f"{min(99, round(100 * repetition.confidence))} % sure"
 
 
@@ -232,8 +231,8 @@ def cue_line(view: LiveView, ink: Ink) -> Text | None:
         said = view.card.try_next or view.card.well or view.cue
     if said is None:
         return None
-    told = said.replace("°", ink.degree)
-    return Text(f"set {view.set_number}  {told}" if view.phase is Phase.REST else told.capitalize(), "bold")
+    text = said.replace("°", ink.degree)
+    return Text(f"set {view.set_number}  {text}" if view.phase is Phase.REST else text.capitalize(), "bold")
 
 
 def _mean(repetitions: Sequence[Repetition], name: str) -> float:
@@ -247,11 +246,11 @@ def sets_line(view: LiveView, width: int) -> Text | None:
     """Return the sets that are over, the oldest left out where there is no room."""
     if not view.sets:
         return None
-    told = [plural(len(one.repetitions), one.pattern) for one in view.sets]
-    line = f"sets   {', '.join(told)}"
-    while len(line) > width and len(told) > 1:
-        del told[0]
-        line = f"sets   {len(view.sets) - len(told)} more, {', '.join(told)}"
+    sets = [plural(len(one.repetitions), one.pattern) for one in view.sets]
+    line = f"sets   {', '.join(sets)}"
+    while len(line) > width and len(sets) > 1:
+        del sets[0]
+        line = f"sets   {len(view.sets) - len(sets)} more, {', '.join(sets)}"
     return Text(line)
 
 
@@ -291,7 +290,7 @@ def message_lines(view: LiveView, width: int) -> list[tuple[Gravity, Text]]:
 
 
 def plural(count: int, pattern: Pattern) -> str:
-    """Return so many repetitions of a pattern in words; mixed and uncertain ones are repetitions."""
+    """Return a number of repetitions of a pattern in words; mixed and uncertain ones are repetitions."""
     noun = pattern.value if pattern in (Pattern.SQUAT, Pattern.HINGE) else f"{pattern} repetition"
     return number_of(count, noun)
 

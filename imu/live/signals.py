@@ -77,7 +77,7 @@ class SignalKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How a signal is told: each of the four is enough by itself.
+    """How a signal is shown and said: word, shape, colour and sound each suffice alone.
 
     Attributes
     ----------
@@ -120,7 +120,7 @@ FAULTS = frozenset({SignalKind.TOO_SHALLOW, SignalKind.TOO_FAST_DOWN, SignalKind
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """Something that the person is told.
+    """Something to show and say to the person.
 
     Attributes
     ----------
@@ -138,7 +138,7 @@ class Signal:
 
     @property
     def look(self) -> Look:
-        """How it is told."""
+        """Its look."""
         return LOOKS[self.kind]
 
 

@@ -143,7 +143,7 @@ def _is_hinge(targets: Targets, shown: TrainingSet | None) -> bool:
 
 
 def _bars_of(coach: Coach, shown: TrainingSet, index: int) -> list[Bar]:
-    """Return the bars of a set; their values are filled in by `_bars`, which knows the measure."""
+    """Return the bars of a set; `_bars` fills in their values when the measure is clear."""
     done = shown.repetitions
     return [Bar(0.0, coach.signals_of(done[:count], index)) for count in range(1, len(done) + 1)]
 

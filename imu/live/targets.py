@@ -1,4 +1,4 @@
-"""Targets of a set, and plans: which sets of which exercises a person means to do.
+"""Targets of a set, and plans: the sets and exercises that a person means to do.
 
 A plan is a TOML file (`imu train --plan FILE`) with one table for each exercise::
 
@@ -188,7 +188,7 @@ class Targets:
         """
         unknown = sorted(set(given) - set(_READERS))
         if unknown:
-            raise PlanUnusable(f"{where} has {unknown[0]!r}, which is none of {', '.join(_READERS)}")
+            raise PlanUnusable(f"{where} has {unknown[0]!r}, but only these keys are known: {', '.join(_READERS)}")
         values: dict[str, Any] = {}
         for key, value in given.items():
             if value is not None:
@@ -300,7 +300,7 @@ class Plan:
         Raises
         ------
         PlanUnusable
-            If it is none.
+            If the object is no plan.
         """
         unknown = sorted(set(given) - {"name", "exercise"})
         if unknown:

@@ -31,7 +31,7 @@ from imu.session import Event, SessionParameters, SessionSummary, TrainingSet
 from imu.training import Taken, Training
 
 Happened = Event | Notice | Link
-"""What can be told of a training."""
+"""Whatever happens in a training."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +105,9 @@ class TrainingRun:
     settings : TrainingSettings
         How to train.
     live : LiveTraining
-        Told of everything, for screens and voices.
+        Takes everything that happens, for screens and voices.
     tell : callable
-        Told of everything right after `live`, with the view as it is then.
+        Called with everything that happens, right after `live`, and with the view as it is then.
     """
 
     def __init__(
@@ -141,8 +141,8 @@ class TrainingRun:
             If no sensor was connected at all. What comes later is :attr:`Trained.trouble`: nothing is lost by it.
         """
         try:
-            async for told in self._link.messages():
-                self._take(told)
+            async for message in self._link.messages():
+                self._take(message)
         except ImuError as error:
             if self._training is None:
                 raise
@@ -152,7 +152,7 @@ class TrainingRun:
         return self._finish()
 
     def stop(self) -> None:
-        """End the training in good order: the sensor is told, and what it said until then counts."""
+        """End the training in good order: stop the sensor; what it sent until then counts."""
         if self._closing is None:
             self._closing = asyncio.get_running_loop().create_task(self._close_link())
 
@@ -194,31 +194,31 @@ class TrainingRun:
 
     # -- what comes from the link
 
-    def _take(self, told: Message | LinkNotice) -> None:
-        if isinstance(told, LinkNotice):
-            self._take_link(told)
+    def _take(self, message: Message | LinkNotice) -> None:
+        if isinstance(message, LinkNotice):
+            self._take_link(message)
             return
         if self._training is None:
-            raise ValueError("a message came before the sensor was told")
-        self._record(lambda recorder: recorder.write(told))  # before anyone tries to understand it
-        taken = self._training.take(told)
+            raise ValueError("a message came before the sensor was named")
+        self._record(lambda recorder: recorder.write(message))  # before it is decoded
+        taken = self._training.take(message)
         self._link.ask(taken.actions)
-        self._pass_on(taken, told.received_ns)
+        self._pass_on(taken, message.received_ns)
         if self._settings.duration_s is not None and self._training.now_s >= self._settings.duration_s:
             self.stop()
 
-    def _take_link(self, told: LinkNotice) -> None:
-        sensor = told.sensor
-        if told.state is LinkState.CONNECTED and self._training is None and sensor is not None:
+    def _take_link(self, message: LinkNotice) -> None:
+        sensor = message.sensor
+        if message.state is LinkState.CONNECTED and self._training is None and sensor is not None:
             self._begin(sensor)
         name = None if sensor is None else sensor.name or sensor.address
         rssi_dbm = None if sensor is None else sensor.rssi_dbm
-        self._tell(Link(told.state, name, told.attempt, rssi_dbm))
+        self._tell(Link(message.state, name, message.attempt, rssi_dbm))
 
     def _begin(self, sensor: SeenSensor) -> None:
         """Begin to record and to understand: the sensor is known now."""
         if sensor.kind is None:
-            raise SensorUnsuitable(f"{sensor.title} is no sensor that this program knows")
+            raise SensorUnsuitable(f"{sensor.title} is a sensor of unknown kind")
         self._sensor = sensor
         self._started_ns = self._clock.now_ns()
         driver = sensor.kind.driver(self._settings.wished_rate_hz)
@@ -277,7 +277,7 @@ class TrainingRun:
         return signals
 
     def _record(self, write: Callable[[TrainingRecorder], None]) -> None:
-        """Record, if that is still possible; a full disk is told at once, and the training goes on."""
+        """Record if that is still possible; a full disk is reported at once, and the training goes on."""
         if self._recorder is None:
             return
         try:
@@ -296,7 +296,7 @@ class TrainingRun:
         await self._link.close(() if self._training is None else self._training.stop())
 
     async def _close(self) -> None:
-        """Hang up, whoever ended it."""
+        """Close the link."""
         self.stop()
         if self._closing is not None:
             await asyncio.shield(self._closing)

@@ -1,7 +1,7 @@
 """Text -> speech, by whatever speech engine this computer has, without anyone waiting for it.
 
 A count that is heard late is worse than none: the newest one interrupts whatever is being said, and what has waited too
-long is dropped. This module refuses to know what is worth saying (:mod:`imu.live.announcements`).
+long is dropped. :mod:`imu.live.announcements` chooses what is worth saying.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LONGEST_S = 10.0
 CLOSING_S = 2.5
 """So long the last words may take when the program ends."""
 
-# Windows PowerShell takes half a second to start, so it is started once and told a line for each thing to say.
+# Windows PowerShell takes half a second to start, so it is started once and reads one line for each thing to say.
 _SYSTEM_SPEECH = """
 $ErrorActionPreference = 'Stop'
 Add-Type -AssemblyName System.Speech
@@ -57,7 +57,7 @@ class Engine:
 
 
 def find_engine(platform: str = sys.platform) -> Engine | None:
-    """Return the speech engine to use, ``None`` if there is none."""
+    """Return the speech engine to use; ``None`` without one."""
     if platform == "win32":
         path = shutil.which("powershell")  # not pwsh, the newer one: it has no System.Speech
         encoded = base64.b64encode(_SYSTEM_SPEECH.encode("utf-16-le")).decode()
@@ -105,7 +105,7 @@ class _Waiting:
 
 
 class Voice:
-    """Says what it is told to in a thread of its own; `say` returns at once.
+    """Speaks in a thread of its own; `say` returns at once.
 
     At most one count and one sentence wait at any time, the newest of each; the count goes first.
     """
@@ -257,7 +257,7 @@ class _ListeningEngine:
 
 
 def _started(command: Sequence[str], stdin: int) -> subprocess.Popen[str]:
-    """Start an engine: no window, its complaints kept off the screen, deaf to the Ctrl-C and Ctrl-Z meant for us."""
+    """Start an engine without a window, its messages off the screen, out of reach of Ctrl-C and Ctrl-Z."""
     return subprocess.Popen(
         command,
         stdin=stdin,

@@ -74,9 +74,9 @@ def _figures(repetition: Repetition) -> str:
 
 
 def _cue(view: LiveView) -> str:
-    """Return the cue; where there is none, how the repetition stands against its targets."""
-    told = view.cue if view.cue is not None or view.look is None else view.look.word
-    return "" if told is None else f"  {told}"
+    """Return the cue; without one, how the repetition stands against its targets."""
+    text = view.cue if view.cue is not None or view.look is None else view.look.word
+    return "" if text is None else f"  {text}"
 
 
 def _link_line(link: Link) -> str:
@@ -98,19 +98,19 @@ def _notice_line(notice: Notice) -> str | None:
         case Identified():
             name = " ".join(part for part in (notice.model, notice.serial) if part)
             firmware = f", firmware {notice.firmware}" if notice.firmware else ""
-            told = f"{name}{firmware}, {notice.sampling_rate_hz:g} Hz"
+            text = f"{name}{firmware}, {notice.sampling_rate_hz:g} Hz"
         case Battery(percent) if percent <= LOW_BATTERY_PERCENT:
-            told = f"battery LOW: {percent:.0f} %"
+            text = f"battery LOW: {percent:.0f} %"
         case SamplesLost(None):
-            told = "samples were lost, the sensor does not say how many"
+            text = "samples were lost, the sensor does not say how many"
         case SamplesLost(samples):
-            told = f"{samples} samples were lost"
+            text = f"{samples} samples were lost"
         case SamplesRecovered(samples):
-            told = f"{samples} samples that were kept back have come"
+            text = f"{samples} samples that were kept back have come"
         case Restarted():
-            told = "the sensor has restarted"
+            text = "the sensor has restarted"
         case Caution(sentence) | Refused(sentence):
-            told = sentence
+            text = sentence
         case Battery() | Malformed():
             return None  # they come again and again; the summary counts what made no sense
-    return printable(told)
+    return printable(text)

@@ -26,7 +26,7 @@ LEAST_FOOT_ROWS = 5
 DIGITS_SHARE = {Phase.WAITING: 0.54, Phase.SET: 0.54, Phase.REST: 0.66}
 """Part of the width that the digits may take beside the figures; a clock has one digit more and fewer figures."""
 LONGEST_REST_S = 99 * 3600
-"""A longer rest is not told in more digits."""
+"""A longer rest stops here, so that the digits keep their number."""
 LEAST_BAR_ROWS, MOST_BAR_ROWS = 3, 12
 """Rows for the bars of the repetitions; with less room they are left out."""
 PRESSING = 1
@@ -114,14 +114,14 @@ def _stacked(view: LiveView, width: int, rows: int, ink: Ink) -> list[Text]:
 def _tiny(view: LiveView, width: int, height: int, ink: Ink) -> list[Text]:
     """Return the digits if they have room, and one line."""
     number, widest = _number(view)
-    told = _word(view)
+    line = _word(view)
     if view.phase is Phase.REST and width < width_of(widest):
-        told = Text.assemble("rest ", number, " ", told)
+        line = Text.assemble("rest ", number, " ", line)
         number = widest = str(view.count)
     if height <= ROWS or width < width_of(widest):
-        return [Text.assemble(number, " ", told)]
+        return [Text.assemble(number, " ", line)]
     scale = _scale(widest, width, height - 1)
-    return [*_digits(view, number, scale, ink), told]
+    return [*_digits(view, number, scale, ink), line]
 
 
 def _word(view: LiveView) -> Text:
