@@ -47,7 +47,7 @@ def local_address() -> str:
 
 
 def certificate_in(folder: Path, address: str) -> Certificate:
-    """Return the certificate kept in `folder`; make one if there is none for `address` or it ends soon.
+    """Return the certificate kept in `folder`; make one for `address` if it is missing or ends soon.
 
     Raises
     ------

@@ -94,7 +94,7 @@ class PhoneLink:
     def accepts(self, payload: bytes) -> bool:
         """Return whether the page whose first message this is may send: one phone trains at a time.
 
-        A page that lost its connection, and one loaded anew after the connection was lost, may.
+        A page that lost its connection, and one loaded again after the connection was lost, may.
         """
         if self._is_closed or len(payload) < 1 + HEAD.size or KINDS.get(payload[0]) != HELLO:
             return False

@@ -39,7 +39,7 @@ PLAIN: Profile = ((1.0, 0.0, 1.0),)
 """One minimum-jerk step over the whole duration."""
 
 STEADY: Profile = tuple((1 / 9, index / 11, (index + 3) / 11) for index in range(9))
-"""Nearly constant speed, with a soft start and end: short steps, three of which overlap at any time."""
+"""Nearly constant speed, with a soft start and end: short steps; three overlap at any time."""
 
 
 def smooth_step(progress: Array) -> Array:
