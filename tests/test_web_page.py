@@ -337,6 +337,28 @@ def test_what_was_learnt_is_shown_switched_and_forgotten(browser: Any, tmp_path:
         assert_open_to_all(page)
 
 
+DIGIT_HEIGHT = """() => {
+  document.getElementById("start").hidden = true;
+  document.getElementById("live").hidden = false;
+  document.body.classList.add("training");
+  const style = getComputedStyle(document.querySelector(".count span"));
+  const pen = document.createElement("canvas").getContext("2d");
+  pen.font = `${style.fontWeight} ${style.fontSize} ${style.fontFamily}`;
+  return pen.measureText("8").actualBoundingBoxAscent / innerHeight;
+}"""
+
+
+@pytest.mark.parametrize(("width", "height", "least"), [(1280, 800, 0.45), (844, 390, 0.45), (390, 844, 0.30)])
+def test_the_count_is_read_from_afar(browser: Any, looking_back: Served, width: int, height: int, least: float) -> None:
+    with opened(browser, looking_back, "/train", {"viewport": {"width": width, "height": height}}) as page:
+        page.get_by_role("button", name="Start").wait_for()
+        assert page.evaluate(DIGIT_HEIGHT) >= least
+        assert page.evaluate("document.scrollingElement.scrollHeight <= innerHeight")
+        assert fits(page)
+        bottom = page.locator(".controls").bounding_box()
+        assert bottom["y"] + bottom["height"] <= height
+
+
 def test_colours_are_the_systems_or_as_chosen(browser: Any, looking_back: Served) -> None:
     paper = "getComputedStyle(document.body).backgroundColor"
     with opened(browser, looking_back, "/session/6", PHONE) as page:
@@ -404,6 +426,12 @@ def test_a_first_visit_imports_files_that_are_dropped(browser: Any, tmp_path: Pa
         packed.writestr("../../outside.csv", "time_s\n1\n")
     (tmp_path / "notes.csv").write_text("a,b\n1,2\n")
     with served(tmp_path / "home") as server, opened(browser, server, "/", DESKTOP) as page:
+        page.get_by_role("link", name="Try a demo").click()
+        page.locator("#live").wait_for()
+        page.get_by_role("button", name="Finish").click()
+        page.get_by_role("button", name="Finish and save").click()
+        page.locator("#begin").wait_for()
+        page.goto(server.root)
         page.get_by_role("link", name="Try a demo").wait_for()
         assert_open_to_all(page)
         page.locator("input[type=file]").set_input_files(tmp_path / "notes.csv")

@@ -121,7 +121,7 @@ def _now(view: LiveView) -> list[list[Any]]:
 def _moving(gauge: Gauge) -> list[Any]:
     if gauge.now is None:
         return [0, "–"]
-    return [round(gauge.share(gauge.now), 3), _in_words(gauge.measure, max(0.0, gauge.now))]
+    return [round(gauge.now / gauge.full, 4), _in_words(gauge.measure, max(0.0, gauge.now))]
 
 
 def _gauge(gauge: Gauge) -> dict[str, Any]:

@@ -44,7 +44,8 @@ function take(news) {
   if (board.rest_is_over && !before.over && sounds.rest && before.state === "training") play(board.go.sound);
   if (board.counted > before.counted && board.signal && sounds.signal) play(board.signal.sound);
   if (board.state === "training") keepAwake();
-  live.dataset.updates = ++updates;
+  if (++updates === 1 && board.state === "idle") beginDemo();
+  live.dataset.updates = updates;
 }
 
 // --- what is drawn, each part when one of its values has changed
@@ -171,7 +172,7 @@ function drawGauges() {
 function drawNow() {
   document.querySelectorAll(".gauge").forEach((gauge, i) => {
     const [share, words] = board.now[i], target = board.gauges?.[i].target;
-    $(".fill", gauge).style.transform = `scaleY(${share})`;
+    $(".fill", gauge).style.transform = `scaleY(${Math.max(0, Math.min(1, share))})`;
     $(".gauge-value", gauge).textContent = words;
     gauge.classList.toggle("reached", Boolean(target && share >= target.share));
   });
@@ -304,7 +305,13 @@ function refuse(sentence) {
   else show($("#refused"), sentence);
 }
 
-if (begin.dataset.demo) begin.scrollIntoView();
+// The demo of the first visit begins by itself, once: a page that is loaded again shows the set-up.
+function beginDemo() {
+  if (!begin.dataset.demo) return;
+  begin.dataset.demo = "";
+  history.replaceState(null, "", "/train");
+  send({ do: "begin", sensor: "virtual", plan: null });
+}
 
 // --- sensors around
 
