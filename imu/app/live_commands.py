@@ -5,6 +5,7 @@ Each imports what it needs in its body, so that `imu --help` does not wait for i
 # ruff: noqa: PLC0415  imports stand where they are used
 # Annotations are evaluated where they stand: as strings, typer would compile each of them for --help.
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -99,6 +100,9 @@ def train(
     Without --sensor it uses the sensor of the last training, or else the nearest.
     Keys: e end set, u undo, p pause, k keep a lone repetition, q quit. Ctrl-C ends too, and nothing is lost.
     """
+    if sys.stdout.isatty() and not as_json:
+        typer.echo("Starting the training.")  # the imports that follow take a second
+
     from imu.app.train import TrainOptions, chosen_plan
     from imu.app.train import train as run_training
     from imu.report.objects import session_object
