@@ -23,7 +23,7 @@ SensorName = Annotated[
     typer.Option(
         "--sensor",
         metavar="SENSOR",
-        help="Name, address or serial number; any for the nearest; virtual, virtual:KIND or virtual:HOST:PORT.",
+        help="Name, address or serial number; any for the nearest; phone; virtual, virtual:KIND or virtual:HOST:PORT.",
     ),
 ]
 

@@ -13,7 +13,6 @@ from imu.app.ending import ended_by_signals
 from imu.app.terminal import can_draw
 from imu.app.terminal.plain_lines import plain_line
 from imu.bluetooth import HostClock
-from imu.bluetooth.link import SensorLink
 from imu.commands import PersonCommand
 from imu.errors import NothingTrained
 from imu.live.announcements import Announcer
@@ -29,12 +28,13 @@ from imu.live.memory import (
     remembered_targets,
     trained_before,
 )
-from imu.live.radios import is_virtual, radio_for
+from imu.live.radios import PHONE, is_virtual, link_for
 from imu.live.targets import Plan, PlanUnusable, Targets, example_plans, read_plan
 from imu.live.training_run import Happened, Trained, TrainingRun, TrainingSettings
 from imu.live.voice import Voice, find_engine, missing_engine
+from imu.phone.link import PhoneLink
+from imu.phone.server import PhoneAddress
 from imu.sensors.conversation import Caution, Refused
-from imu.sensors.kinds import recognise
 from imu.store.home import recordings_folder
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ async def _train(options: TrainOptions) -> Trained:
     )
     live = LiveTraining(trained_before(options.plan), plan=options.plan)
     asyncio.get_running_loop().set_exception_handler(_pass_over_late_answers)
-    async with _Audience(options, live) as audience:
+    async with _Audience(options, live, waits=name == PHONE) as audience:
         trained = await audience.train(name, settings)
     if not is_virtual(name):
         remember_sensor_of(trained)
@@ -178,8 +178,9 @@ def _live_app(obey: Callable[[PersonCommand | None], None]) -> LiveApp:
 class _Audience:
     """What shows and says the training: a screen or lines, a voice or a bell. Use it as a context manager."""
 
-    def __init__(self, options: TrainOptions, live: LiveTraining) -> None:
+    def __init__(self, options: TrainOptions, live: LiveTraining, *, waits: bool) -> None:
         self._live = live
+        self._waits = waits  # the screen, for the QR code that a phone reads
         self._duration_s = options.duration_s
         self._lines: TextIO | None = sys.stderr if options.as_json else sys.stdout
         self._printed: set[str] = set()  # sentences
@@ -194,7 +195,7 @@ class _Audience:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> _Audience:
-        if self._app is not None:
+        if self._app is not None and not self._waits:
             self._tasks.append(asyncio.create_task(self._draw(self._app)))
         self._tasks.append(asyncio.create_task(self._watch()))
         return self
@@ -218,12 +219,19 @@ class _Audience:
                 raise NothingTrained("stopped before a sensor was connected: nothing was trained") from None
 
     async def _train(self, name: str | None, settings: TrainingSettings) -> Trained:
-        async with radio_for(name, self._duration_s) as (radio, choice):
-            clock = HostClock()
-            self._run = TrainingRun(
-                SensorLink(radio, choice, recognise, clock), clock, settings, self._live, self._show
-            )
+        clock = HostClock()
+        async with link_for(name, clock, self._duration_s, self._invite) as link:
+            if isinstance(link, PhoneLink):
+                await link.until_connected()
+                if self._app is not None:
+                    self._waits = False
+                    self._tasks.insert(0, asyncio.create_task(self._draw(self._app)))
+            self._run = TrainingRun(link, clock, settings, self._live, self._show)
             return await self._run.run()
+
+    def _invite(self, address: PhoneAddress) -> None:
+        """Show where the phone finds its page, with a QR code if a person can see it."""
+        self._print(address.invitation(with_qr_code=self._lines is not None and self._lines.isatty()))
 
     def _stop(self) -> None:
         """End the training in good order, or what there is before it."""
@@ -248,7 +256,7 @@ class _Audience:
 
     def _show(self, happened: Happened, view: LiveView) -> None:
         """Show what has just happened."""
-        if self._app is not None:
+        if self._app is not None and not self._waits:
             self._app.show(view)
         elif (line := plain_line(happened, view)) is not None:
             self._print(line)
@@ -262,7 +270,7 @@ class _Audience:
             if self._run is not None:
                 self._run.tick()
             view = self._live.view()
-            if self._app is not None:
+            if self._app is not None and not self._waits:
                 self._app.show(view)
             else:
                 for message in view.messages:

@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from imu.bluetooth import HostClock, LinkState
 from imu.bluetooth.bleak_errors import LinkFailed
@@ -137,6 +138,19 @@ class LinkNotice:
     sensor: SeenSensor | None = None
     attempt: int = 1
     trouble: BluetoothUnavailable | None = None
+
+
+class TrainingLink(Protocol):
+    """What a training needs of a link: that to a Bluetooth sensor (`SensorLink`) or to a phone's page."""
+
+    def messages(self) -> AsyncIterator[Message | LinkNotice]:
+        """Yield messages and states of the link until `close`; to be called once."""
+
+    def ask(self, actions: Iterable[Action]) -> None:
+        """Perform actions in order."""
+
+    async def close(self, stop_actions: Iterable[Action] = ()) -> None:
+        """Perform `stop_actions` and disconnect."""
 
 
 class SensorLink:

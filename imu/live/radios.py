@@ -1,18 +1,25 @@
-"""Which radio a sensor's name stands for: this computer's, or a virtual one with a virtual sensor on it."""
+"""Which radio or link a sensor's name stands for: this computer's radio, a virtual one, or a page for a phone."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+from imu.bluetooth import HostClock
+from imu.bluetooth.link import SensorLink, TrainingLink
 from imu.bluetooth.scan import Radio, SensorChoice
 from imu.errors import SensorNotFound
+from imu.phone.link import PhoneLink
+from imu.phone.server import PhoneAddress, phone_server
+from imu.sensors.kinds import recognise
+from imu.store.home import home
 from imu.virtual.radio import VirtualRadio
 from imu.virtual.sensors import TWINS
 
 VIRTUAL = "virtual"
 ANY = "any"
+PHONE = "phone"
 """Names that mean no particular sensor."""
 
 VIRTUAL_TRAINING_S = 1200.0
@@ -22,6 +29,40 @@ VIRTUAL_TRAINING_S = 1200.0
 def is_virtual(name: str | None) -> bool:
     """Return whether a virtual sensor is meant: ``virtual``, ``virtual:KIND`` or ``virtual:HOST:PORT``."""
     return name is not None and (name == VIRTUAL or name.startswith(f"{VIRTUAL}:"))
+
+
+@asynccontextmanager
+async def link_for(
+    name: str | None, clock: HostClock, duration_s: float | None, invite: Callable[[PhoneAddress], None]
+) -> AsyncIterator[TrainingLink]:
+    """Give the link to the sensor that is meant.
+
+    Parameters
+    ----------
+    name : str or None
+        ``phone`` for a phone, which opens a page of this computer; else as in `radio_for`.
+    clock : HostClock
+        Clock for the times of arrival.
+    duration_s : float or None
+        How long the built-in person trains.
+    invite : callable
+        Shows the address of the page; called at once if a phone is meant.
+
+    Raises
+    ------
+    ExtraMissing, SensorNotFound
+        As in `radio_for`; or if what a phone needs is not installed.
+    CertificateUnusable, PhonePortTaken
+        If the page for a phone cannot be served.
+    """
+    if name == PHONE:
+        link = PhoneLink(clock)
+        async with phone_server(link, home()) as address:
+            invite(address)
+            yield link
+        return
+    async with radio_for(name, duration_s) as (radio, choice):
+        yield SensorLink(radio, choice, recognise, clock)
 
 
 @asynccontextmanager

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from imu.bluetooth import HostClock, LinkState
-from imu.bluetooth.link import LinkNotice, SensorLink
+from imu.bluetooth.link import LinkNotice, TrainingLink
 from imu.bluetooth.scan import SeenSensor
 from imu.commands import PersonAsked, PersonCommand
 from imu.errors import ImuError, NothingTrained, ProtocolMismatch, RecordingNotWritten, SensorUnsuitable
@@ -98,7 +98,7 @@ class TrainingRun:
 
     Parameters
     ----------
-    link : SensorLink
+    link : TrainingLink
         To the sensor.
     clock : HostClock
         The clock of `link`.
@@ -112,7 +112,7 @@ class TrainingRun:
 
     def __init__(
         self,
-        link: SensorLink,
+        link: TrainingLink,
         clock: HostClock,
         settings: TrainingSettings,
         live: LiveTraining,

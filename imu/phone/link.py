@@ -7,7 +7,7 @@ themselves come from :mod:`imu.phone.server`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 
 from bleak.backends.device import BLEDevice
 
@@ -16,7 +16,7 @@ from imu.bluetooth.link import LinkNotice
 from imu.bluetooth.scan import SeenSensor
 from imu.errors import SensorLost
 from imu.sensors.conversation import Action, Advertisement, Heard, LinkDown, LinkUp, Message, Write
-from imu.sensors.phone import BATCH, HAVE, HEAD, HELLO, PHONE, SETTLED
+from imu.sensors.phone import BATCH, HAVE, HEAD, HELLO, NAME_BYTES, PHONE, REFUSED, SETTLED
 
 GIVE_UP_S = 120.0
 """From losing a phone to its return: a walk to the water fountain, as with Bluetooth."""
@@ -24,10 +24,12 @@ LARGEST_MESSAGE = 256 * 1024
 """Bytes; a batch of a minute at 100 Hz has 192 kB."""
 KINDS = {0: HELLO, 1: BATCH}
 """First byte of a message of the page, and what follows it."""
-NUMBERS = {HAVE: 0, SETTLED: 1}
+NUMBERS = {HAVE: 0, SETTLED: 1, REFUSED: 2}
 """First byte of a message to the page."""
+ENDED = bytes([3])
+"""Message to the page: the training has ended."""
 
-Send = Callable[[bytes], Awaitable[None]]
+Send = Callable[[bytes], None]
 
 
 class PhoneLink:
@@ -48,9 +50,9 @@ class PhoneLink:
         self._give_up_s = give_up_s
         self._inbox: asyncio.Queue[Message | LinkNotice | SensorLost | None] = asyncio.Queue()
         self._sensor: SeenSensor | None = None
-        self._page: int | None = None
+        self._phone: bytes | None = None  # its random name
         self._send: Send | None = None
-        self._sending: set[asyncio.Task[None]] = set()
+        self._first_connection = asyncio.Event()
         self._giving_up: asyncio.TimerHandle | None = None
         self._is_closed = False
 
@@ -76,50 +78,51 @@ class PhoneLink:
         """Send what the driver wants to the page; without a connection it is dropped, and asked again later."""
         for action in actions:
             if self._send is not None and isinstance(action, Write) and action.characteristic in NUMBERS:
-                payload = bytes([NUMBERS[action.characteristic]]) + action.payload
-                task = asyncio.ensure_future(self._send(payload))
-                self._sending.add(task)
-                task.add_done_callback(self._sent)
+                self._send(bytes([NUMBERS[action.characteristic]]) + action.payload)
 
     async def close(self, stop_actions: Iterable[Action] = ()) -> None:
         """End the link; `messages` yields what has come, and ends."""
         del stop_actions  # a phone stops when its page is closed
         if not self._is_closed:
             self._is_closed = True
+            if self._send is not None:
+                self._send(ENDED)
             self._stop_waiting()
             self._inbox.put_nowait(None)
 
     # --- for the server -----------------------------------------------------------------------------------------------
 
     def accepts(self, payload: bytes) -> bool:
-        """Return whether the page whose first message this is may send: one phone trains at a time.
+        """Return whether the page with this first message may send: one training has one phone.
 
-        A page that lost its connection, and one loaded again after the connection was lost, may.
+        The phone is recognised by the random name that its browser keeps, so that it may come back on another
+        connection while the computer has not noticed the end of the last one. Another phone may have other axes.
         """
-        if self._is_closed or len(payload) < 1 + HEAD.size or KINDS.get(payload[0]) != HELLO:
+        if self._is_closed or len(payload) < 1 + HEAD.size + NAME_BYTES or KINDS.get(payload[0]) != HELLO:
             return False
-        return self._send is None or HEAD.unpack_from(payload, 1)[0] == self._page
+        return self._phone in (None, _name_of(payload))
 
-    def connect(self, send: Send, address: str, first_message: bytes) -> None:
+    def connect(self, send: Send, first_message: bytes) -> None:
         """Take a connection; the first message is one that `accepts` has passed."""
         if self._send is not None:
             self.disconnect(self._send)
         self._stop_waiting()
-        self._page, self._send = HEAD.unpack_from(first_message, 1)[0], send
+        self._phone, self._send = _name_of(first_message), send
+        self._first_connection.set()
         if self._sensor is None:
-            self._sensor = SeenSensor("phone", address, None, PHONE, Advertisement(), BLEDevice(address, "phone", None))
+            self._sensor = SeenSensor("phone", "phone", None, PHONE, Advertisement(), BLEDevice("phone", "phone", None))
         self._inbox.put_nowait(LinkNotice(LinkState.CONNECTED, self._sensor))
         self._inbox.put_nowait(LinkUp(self._clock.now_ns()))
         self.hear(send, first_message)
 
     def hear(self, send: Send, payload: bytes) -> None:
         """Take a message of the page that is connected with `send`; one of an older connection is dropped."""
-        if send is self._send and payload and payload[0] in KINDS:
+        if send == self._send and payload and payload[0] in KINDS:
             self._inbox.put_nowait(Heard(self._clock.now_ns(), KINDS[payload[0]], payload[1:]))
 
     def disconnect(self, send: Send) -> None:
         """Take that the connection with `send` has ended."""
-        if send is not self._send:
+        if send != self._send:
             return
         self._send = None
         self._inbox.put_nowait(LinkDown(self._clock.now_ns()))
@@ -127,15 +130,15 @@ class PhoneLink:
         if not self._is_closed:
             self._giving_up = asyncio.get_running_loop().call_later(self._give_up_s, self._give_up)
 
-    @property
-    def is_connected(self) -> bool:
-        """Whether a phone is connected now."""
-        return self._send is not None
+    async def until_connected(self) -> None:
+        """Wait for the first connection of a phone."""
+        await self._first_connection.wait()
 
     def _give_up(self) -> None:
         self._inbox.put_nowait(
             SensorLost(
-                f"the phone has not come back within {self._give_up_s:.0f} s: keep its page open and its screen on"
+                f"the phone was lost and did not come back within {self._give_up_s:.0f} s: keep its page open and its "
+                "screen on, and start again; the recording so far is kept"
             )
         )
 
@@ -144,7 +147,7 @@ class PhoneLink:
             self._giving_up.cancel()
             self._giving_up = None
 
-    def _sent(self, task: asyncio.Task[None]) -> None:
-        self._sending.discard(task)
-        if not task.cancelled():
-            task.exception()  # mark it as retrieved: a connection that ends says so itself
+
+def _name_of(hello: bytes) -> bytes:
+    """Return the random name of the phone in a hello, its first byte included."""
+    return hello[1 + HEAD.size : 1 + HEAD.size + NAME_BYTES]

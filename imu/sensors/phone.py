@@ -3,14 +3,15 @@
 The page (:mod:`imu.phone`) sends each event with `event.timeStamp` and a running number, keeps the last minute, and
 sends again what this driver asks for after a lost connection. Bytes, all little-endian:
 
-- ``batch``, from the page: page number (uint32, random for each load of the page), number of the first sample (uint32),
-  then 32 bytes a sample: time in ms (float64), `accelerationIncludingGravity` x, y, z in m/s² and `rotationRate` alpha,
-  beta, gamma in deg/s (six float32).
+- ``batch``, from the page: page number (uint32, random; a reload keeps it if the page could save its samples), number
+  of the first sample (uint32), then 32 bytes a sample: time in ms (float64), `accelerationIncludingGravity` x, y, z in
+  m/s² and `rotationRate` alpha, beta, gamma in deg/s (six float32).
 - ``hello``, from the page, once per connection: the same eight bytes, the number being that of the oldest sample kept,
-  and the browser's name in UTF-8.
+  eight random bytes that stand for the phone, and the browser's name in UTF-8.
 - ``have``, to the page: page number and the number of the next sample wanted (two uint32). The page forgets what comes
   before it.
 - ``settled``, to the page: the axes are known, the phone may go into the waistband.
+- ``refused``, to the page: a sentence in UTF-8; the training has ended.
 
 Browsers differ in the signs of the acceleration and in the assignment of alpha, beta and gamma to axes, and the
 browser's name does not settle which. Kinematics does: while the phone turns, the direction of gravity in its frame
@@ -25,6 +26,7 @@ import itertools
 import struct
 
 import numpy as np
+from numpy.typing import NDArray
 
 from imu.samples import Array, ImuBlock
 from imu.sensors.clocks import Timeline
@@ -42,12 +44,14 @@ from imu.sensors.conversation import (
     SensorKind,
     Write,
 )
-from imu.sensors.driver import RAD_S_PER_DPS, text_of
+from imu.sensors.driver import MOST_ACCELERATION_M_S2, MOST_ANGULAR_VELOCITY_RAD_S, RAD_S_PER_DPS, text_of
 
-BATCH, HELLO, HAVE, SETTLED = "batch", "hello", "have", "settled"
+BATCH, HELLO, HAVE, SETTLED, REFUSED = "batch", "hello", "have", "settled", "refused"
 """What the messages are, in place of the UUID of a characteristic."""
 
 HEAD = struct.Struct("<II")
+NAME_BYTES = 8
+"""Length of the random name of a phone in a hello."""
 SAMPLE = np.dtype([("time_ms", "<f8"), ("acceleration", "<f4", 3), ("rotation", "<f4", 3)])
 MOST_SAMPLES = 6000
 """Of one batch: a minute at 100 Hz, which is what a page keeps."""
@@ -156,6 +160,12 @@ def _decoded(rows: bytes) -> Array | None:
     return samples
 
 
+def _is_possible(samples: Array) -> NDArray[np.bool_]:
+    """Return for each sample (n, 7) whether its values are within the range of sensors; NaN is not."""
+    limits = np.array([MOST_ACCELERATION_M_S2] * 3 + [MOST_ANGULAR_VELOCITY_RAD_S] * 3)
+    return np.asarray((np.abs(samples[:, 1:]) <= limits).all(axis=1))
+
+
 class PhoneDriver:
     """The conversation with a phone's page over all its connections and loads."""
 
@@ -173,11 +183,12 @@ class PhoneDriver:
         """Process one message; messages come in the order of arrival."""
         if self._is_refused or not isinstance(message, Heard) or message.characteristic not in (HELLO, BATCH):
             return Reply()
-        if len(message.payload) < HEAD.size:
+        head_bytes = HEAD.size + (NAME_BYTES if message.characteristic == HELLO else 0)
+        if len(message.payload) < head_bytes:
             return Reply(notices=(Malformed(len(message.payload), "shorter than its head"),))
         page, first = HEAD.unpack_from(message.payload)
         if message.characteristic == HELLO:
-            self._browser = text_of(message.payload[HEAD.size :])[:200]
+            self._browser = text_of(message.payload[head_bytes:])[:200]
             notices = self._turn_to(page)
             settled = () if self._axes is None else (Write(SETTLED, b"", with_response=False),)
             return Reply(actions=(self._have(page), *settled), notices=notices)
@@ -189,6 +200,10 @@ class PhoneDriver:
             notices += (SamplesLost(first - self._next),)
         new = samples[max(0, self._next - first) :]
         self._next = max(self._next, first + len(samples))
+        possible = _is_possible(new)
+        if not possible.all():
+            notices += (Malformed(len(message.payload), "values that no sensor measures"),)
+            new = new[possible]
         reply = self._use(new, message.received_s) if len(new) else Reply()
         return Reply(reply.blocks, (self._have(page), *reply.actions), notices + reply.notices)
 
@@ -242,7 +257,8 @@ class PhoneDriver:
 
     def _refuse(self, sentence: str) -> Reply:
         self._is_refused, self._waiting = True, []
-        return Reply(notices=(Refused(sentence),))
+        refused = Write(REFUSED, sentence.encode(), with_response=False)
+        return Reply((), (refused,), (Refused(sentence),))
 
 
 PHONE = SensorKind(

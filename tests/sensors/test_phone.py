@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation, Slerp
 
 from imu.samples import Array, ImuBlock
 from imu.sensors.conversation import Heard, LinkDown, LinkUp, Message, Refused, Reply, Restarted, SamplesLost, Write
-from imu.sensors.phone import BATCH, HAVE, HEAD, HELLO, SAMPLE, PhoneDriver, assignments
+from imu.sensors.phone import BATCH, HAVE, HEAD, HELLO, NAME_BYTES, SAMPLE, PhoneDriver, assignments
 
 RATE_HZ = 60.0
 GRAVITY = np.array([0.0, 0.0, 9.81])
@@ -119,7 +119,7 @@ def test_after_a_lost_connection_only_what_is_missing_is_asked_for_and_used() ->
     before = taken(driver, sent(samples[:400]))[:-1]
     driver.take(LinkDown(0))
     driver.take(LinkUp(0))
-    hello = driver.take(Heard(0, HELLO, HEAD.pack(7, 100) + b"Safari"))
+    hello = driver.take(Heard(0, HELLO, HEAD.pack(7, 100) + bytes(NAME_BYTES) + b"Safari"))
     assert hello.actions[0] == Write(HAVE, struct.pack("<II", 7, 400), with_response=False)
     after = taken(driver, sent(samples[320:], first=320))
     whole = blocks_of(taken(PhoneDriver(), sent(samples)))
