@@ -23,12 +23,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    from imu.batch.sources import Settings
     from imu.motion.personal import PersonalShift
     from imu.report.replay import Failed, Replayed, ReplayOptions
     from imu.store import SessionStore, StoredSession
 
 IN_FULL = 3
 """Up to this many recordings get a page each; more would scroll away, and get a line each."""
+
+
+SHOWN_ERRORS = 10
+"""A batch prints this many errors; all stand in its table of recordings."""
 
 
 class _Commands(TyperGroup):
@@ -134,6 +139,14 @@ def replay(
     plot_folder: Annotated[
         str | None, typer.Option("--plot", metavar="FOLDER", help="Draw each recording as a PNG in this folder.")
     ] = None,
+    out: Annotated[
+        str | None,
+        typer.Option("--out", metavar="FILE", help="Write a row per repetition to this .csv or .parquet, resumable."),
+    ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option("--cluster", metavar="ADDRESS", help="Work on this Dask scheduler; --out then names a folder."),
+    ] = None,
     acc_unit: AccelerationUnit = "m/s2",
     gyr_unit: AngularVelocityUnit = "rad/s",
 ) -> None:
@@ -142,8 +155,20 @@ def replay(
     Up to three recordings get a page each, more get one line each.
     --reps adds every repetition. --json prints one JSON object a line for each recording, in the order given.
 
+    --out writes tables instead: a row for each repetition, and beside it a row for each recording. The same command
+    again counts only what is new or has changed.
+
     Sessions are stored in the folder that the variable IMU_HOME names, or else in the data folder of this system.
     """
+    if cluster is not None and out is None:
+        raise typer.BadParameter("needs --out FOLDER, where the results go", param_hint="--cluster")
+    if out is not None:
+        if as_json or verbose or save or plot_folder is not None:
+            raise typer.BadParameter("does not go with --json, --reps, --save or --plot", param_hint="--out")
+        from imu.batch.sources import Settings
+
+        settings = Settings(min_reps, acc_unit, gyr_unit, _personal_shift(learned=True) if learned else None)
+        raise typer.Exit(1 if _write_tables(paths, out, settings, jobs, cluster) else 0)
     from contextlib import closing, nullcontext
 
     from imu.report.replay import ReplayOptions, names_of_recordings, replay_all
@@ -328,6 +353,41 @@ def _print_lines(results: "Iterable[Replayed | Failed]", store: "SessionStore | 
         print_parts(console, table.line(result, session_id=_keep(result, store)))
     print_parts(console, "", table.closing(failed))
     return failed
+
+
+def _write_tables(paths: list[str], out: str, settings: Settings, jobs: int, cluster: str | None) -> int:
+    """Count many recordings into tables, with a progress bar where a person watches."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    from imu.batch.workers import run_batch
+
+    bar = Progress(
+        BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=Console(stderr=True), transient=True
+    )
+    bar.disable = not sys.stderr.isatty()
+    task = bar.add_task("", total=None)
+    with bar:
+        rows, earlier = run_batch(
+            paths,
+            out,
+            settings,
+            jobs=jobs,
+            cluster=cluster,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    failed = [row for row in rows if row.get("error")]
+    for row in failed[:SHOWN_ERRORS]:
+        complain(f"{row['recording']}: {row['error']}")
+    if len(failed) > SHOWN_ERRORS:
+        complain(f"{len(failed) - SHOWN_ERRORS} more errors stand in the table of recordings")
+    counted = [row for row in rows if not row.get("error")]
+    repetitions = sum(int(row[name] or 0) for row in counted for name in ("squat", "hinge", "uncertain"))
+    parts = [f"{len(counted)} recordings, {repetitions} repetitions"]
+    parts += [f"{earlier} recordings counted before"] if earlier else []
+    parts += [f"{len(failed)} not counted"] if failed else []
+    print(f"{out}: {', '.join(parts)}", flush=True)
+    return len(failed)
 
 
 # --- plots -----------------------------------------------------------------------------------------------------------

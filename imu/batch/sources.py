@@ -1,0 +1,304 @@
+"""The recordings of a batch: their names, their versions, and the counting of one of them.
+
+A recording has a local path or an fsspec URL (``s3://bucket/day/1.csv``). One that comes by URL is a single file; a
+worker copies it to its own disk, counts it and removes the copy.
+"""
+# ruff: noqa: PLC0415  fsspec is an extra; the modules that count are imported by workers only
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from imu.errors import ExtraMissing, ImuError
+
+if TYPE_CHECKING:
+    from imu.motion.personal import PersonalShift
+
+Cell = str | int | float | None
+Row = dict[str, Cell]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A recording and the version of it that is to be counted.
+
+    Attributes
+    ----------
+    name : str
+        The name in the tables: the path as given, or the URL.
+    path : str
+        The place to read: an absolute path, or the URL.
+    size_bytes : int
+        Size of the file, or of all files of the recording.
+    version : str
+        The time of the latest change in ns; of a URL, what its storage says (an ETag or a time).
+    """
+
+    name: str
+    path: str
+    size_bytes: int
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How recordings are read and counted, as in `imu.report.replay.ReplayOptions`."""
+
+    least_repetitions: int = 2
+    acceleration_unit: Literal["m/s2", "g"] = "m/s2"
+    angular_velocity_unit: Literal["rad/s", "deg/s"] = "rad/s"
+    personal: PersonalShift | None = None
+
+    @property
+    def counted_with(self) -> str:
+        """What the result depends on besides the recording: program, weights and settings, in one line."""
+        shift = self.personal
+        learned = "" if shift is None else f", learned {shift.counting:+.3f} {shift.hinge:+.3f}"
+        units = f"{self.acceleration_unit}, {self.angular_velocity_unit}"
+        return f"{_program()}, sets of {self.least_repetitions}, {units}{learned}"
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """The result of one recording.
+
+    Attributes
+    ----------
+    recording : dict
+        Its row in the table of recordings; ``error`` holds a sentence if it was not counted.
+    repetitions : tuple of dict
+        Its rows in the table of repetitions, in the order of time.
+    """
+
+    recording: Row
+    repetitions: tuple[Row, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Name of the recording."""
+        return str(self.recording["recording"])
+
+
+@cache
+def _program() -> str:
+    """Return the version of the program and the start of the hash of its weights."""
+    try:
+        number = version("imu-training")
+    except PackageNotFoundError:  # run from its source
+        number = "unknown"
+    weights = files("imu.motion").joinpath("weights.npz").read_bytes()
+    return f"imu {number}, weights {hashlib.sha256(weights).hexdigest()[:8]}"
+
+
+# --- the list --------------------------------------------------------------------------------------------------------
+
+
+def check_paths(paths: Sequence[str]) -> None:
+    """Raise `ImuError` if a local path does not exist."""
+    for given in paths:
+        if "://" not in given and not Path(given).exists():
+            raise ImuError(f"there is no file or folder {given}")
+
+
+def find_sources(paths: Sequence[str], leave_out: Iterable[str] = ()) -> list[Source]:
+    """Return all recordings of the paths, each once.
+
+    Parameters
+    ----------
+    paths : sequence of str
+        Recordings and folders, as paths or fsspec URLs.
+    leave_out : iterable of str
+        Absolute paths of results, which are not recordings: files, and folders with all that is in them.
+
+    Raises
+    ------
+    ImuError
+        If a folder cannot be listed, or there is no recording.
+    """
+    sources: dict[str, Source] = {}
+    results = [Path(path) for path in leave_out]
+    for given in paths:
+        inside = _by_url(given) if "://" in given else _local(given, results)
+        sources.update((source.path, source) for source in inside)
+    if not sources:
+        raise ImuError(f"there is no recording in {', '.join(paths)}")
+    return list(sources.values())
+
+
+def _local(given: str, results: Sequence[Path]) -> Iterator[Source]:
+    from imu.report.replay import names_of_recordings
+
+    top = Path(given)
+    for name in names_of_recordings([given]):
+        path = Path(name).absolute()
+        is_result = any(result in (path, *path.parents) for result in results) or _is_table(path)
+        if not is_result and not (Path(name) == top and _is_empty(top)):
+            yield Source(name, str(path), *_version(path))
+
+
+def _is_table(path: Path) -> bool:
+    """Whether a file is one of the two tables that another batch has written."""
+    stem = path.stem.removesuffix(".recordings")
+    return all(path.with_name(f"{stem}{middle}{path.suffix}").is_file() for middle in ("", ".recordings"))
+
+
+def _is_empty(folder: Path) -> bool:
+    """Whether a folder, named as a recording, is none: it holds no recording and no app has made it."""
+    from imu.recordings.apps.formats import app_recording
+
+    try:
+        return folder.is_dir() and app_recording(folder) is None
+    except ImuError:  # it is one; counting it gives the same error
+        return False
+
+
+def _version(path: Path) -> tuple[int, str]:
+    """Return size and version of a recording: of its file, or of all files that may be part of it."""
+    from imu.recordings.apps.formats import PART
+
+    if path.is_dir():
+        parts = [part for part in path.rglob("*") if part.is_file()]
+    elif PART.fullmatch(path.name):
+        parts = [part for part in path.parent.iterdir() if PART.fullmatch(part.name)]
+    else:
+        parts = [path]
+    try:
+        found = [part.stat() for part in parts]
+    except OSError:  # it goes away while it is listed; reading it gives the reason
+        return 0, "0"
+    return sum(one.st_size for one in found), str(max(one.st_mtime_ns for one in found))
+
+
+def file_system(url: str) -> tuple[Any, str]:
+    """Return the fsspec file system of a URL or path, and the path in it.
+
+    Raises
+    ------
+    ExtraMissing
+        If fsspec, or its library for this kind of URL, is not installed.
+    ImuError
+        If there is no such kind of URL.
+    """
+    try:
+        from fsspec.core import url_to_fs
+    except ImportError as error:
+        raise ExtraMissing('URLs need fsspec: python -m pip install "imu-training[cluster]"') from error
+    try:
+        return url_to_fs(url)  # type: ignore[no-any-return]
+    except ImportError as error:
+        raise ExtraMissing(f"{url} cannot be opened: {error}") from error
+    except ValueError as error:
+        raise ImuError(f"{url} cannot be opened: {error}") from error
+
+
+def _by_url(given: str) -> Iterator[Source]:
+    from imu.recordings.apps.formats import SUFFIXES
+    from imu.recordings.recording import TABLE_SUFFIXES, TRAINING_SUFFIX
+
+    system, path = file_system(given)
+    try:
+        found = system.find(path, detail=True)
+    except Exception as error:  # each storage has errors of its own
+        raise ImuError(f"{given} cannot be listed ({type(error).__name__}: {error})") from error
+    if not found:
+        raise ImuError(f"there is no file or folder {given}")
+    for name, about in sorted(found.items()):
+        inside = Path(name.removeprefix(path))
+        stem = inside.name.lower().split(".csv")[0].removesuffix(".parquet")
+        hidden = any(part.startswith(".") for part in inside.parts)
+        suffix = name.lower().endswith((*TABLE_SUFFIXES, TRAINING_SUFFIX, *SUFFIXES))
+        if name == path or (suffix and not hidden and stem != "index" and not stem.endswith("truth")):
+            changed = next(
+                (
+                    about[key]
+                    for key in ("ETag", "etag", "mtime", "LastModified", "updated", "created")
+                    if about.get(key)
+                ),
+                0,
+            )
+            url = system.unstrip_protocol(name)
+            yield Source(url, url, int(about.get("size") or 0), str(changed))
+
+
+# --- counting --------------------------------------------------------------------------------------------------------
+
+
+def count_sources(sources: Sequence[Source], settings: Settings) -> list[Counted]:
+    """Count recordings one after the other, in a worker; never raise."""
+    return [count_source(source, settings) for source in sources]
+
+
+def count_source(source: Source, settings: Settings) -> Counted:
+    """Count one recording; never raise."""
+    from imu.motion.personal import PersonalShift
+    from imu.report.objects import repetition_object, session_object
+    from imu.report.replay import Failed, ReplayOptions, replay
+
+    options = ReplayOptions(
+        settings.least_repetitions,
+        settings.acceleration_unit,
+        settings.angular_velocity_unit,
+        settings.personal or PersonalShift(),
+    )
+    try:
+        with _local_copy(source) as path:
+            replayed = replay(path, options)
+    except Exception as error:  # each storage has errors of its own
+        return failed(source, settings, f"it cannot be fetched ({type(error).__name__}: {error})")
+    if isinstance(replayed, Failed):
+        return failed(source, settings, replayed.reason)
+    found: dict[str, Any] = session_object(source.name, replayed.summary)
+    rows: list[dict[str, Any]] = [
+        {"recording": source.name, "set": number, "repetition": position, **repetition_object(repetition)}
+        for number, training_set in enumerate(replayed.summary.sets, 1)
+        for position, repetition in enumerate(training_set.repetitions, 1)
+    ]
+    recording = _identity(source, settings) | {
+        "duration_s": found["duration_s"],
+        "sampling_rate_hz": found["sampling_rate_hz"],
+        "samples": found["samples"],
+        "gaps": len(found["gaps"]),
+        "sets": len(found["sets"]),
+        **found["totals"],
+        "not_counted": len(found["rejected"]),
+        "damaged": replayed.damaged,
+        "error": None,
+    }
+    return Counted(recording, tuple(rows))
+
+
+def failed(source: Source, settings: Settings, reason: str) -> Counted:
+    """Return the result of a recording that was not counted."""
+    return Counted(_identity(source, settings) | {"error": reason})
+
+
+def _identity(source: Source, settings: Settings) -> Row:
+    return {
+        "recording": source.name,
+        "size_bytes": source.size_bytes,
+        "version": source.version,
+        "counted_with": settings.counted_with,
+    }
+
+
+@contextmanager
+def _local_copy(source: Source) -> Iterator[str]:
+    """Provide a path where the recording can be read on this computer."""
+    if "://" not in source.path:
+        yield source.path
+        return
+    system, path = file_system(source.path)
+    with tempfile.TemporaryDirectory(prefix="imu_batch_") as folder:
+        copy = os.path.join(folder, Path(path).name)  # noqa: PTH118  a str is wanted
+        system.get_file(path, copy)
+        yield copy
