@@ -43,7 +43,7 @@ GROUP_BYTES = 8_000_000
 """Bytes of one group, unless it is a single recording: about 15 minutes of CSV at 100 Hz."""
 
 CONNECT_S = 10.0
-"""The scheduler must answer, and a first worker be there, within this time."""
+"""The scheduler must answer within this time."""
 
 WORKERLESS_S = 60.0
 """A cluster without a worker for this long is given up: a nanny starts a new one in a few seconds."""
@@ -260,7 +260,8 @@ def _connected(address: str) -> Iterator[Any]:
         from distributed import Client
     except ImportError as error:
         raise ExtraMissing('--cluster needs Dask: python -m pip install "imu-training[cluster]"') from error
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters becomes one sentence
+    for name in ("distributed", "distributed.client"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters becomes one sentence
     try:
         client = Client(address, timeout=CONNECT_S, set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:
@@ -270,7 +271,7 @@ def _connected(address: str) -> Iterator[Any]:
         ) from error
     try:
         try:
-            client.wait_for_workers(1, timeout=CONNECT_S)
+            client.wait_for_workers(1, timeout=WORKERLESS_S)
         except TimeoutError as error:
             raise ImuError(
                 f"the scheduler at {address} has no worker: start some with dask worker {address}"
@@ -306,10 +307,10 @@ def _count_on_cluster(
 
 def _as_completed(client: Any, groups: Iterable[Group], settings: Settings) -> Iterator[tuple[Group, Any]]:
     """Yield each group with its results, or with the error of a group whose workers died."""
-    from distributed import KilledWorker, as_completed
+    from distributed import as_completed
 
     groups_of = {client.submit(count_sources, group, settings, pure=False): group for group in groups}
-    completed = as_completed(groups_of)
+    completed = as_completed(groups_of, loop=client.loop)
     seen_s = checked_s = time.monotonic()  # a worker was there; that was checked
     while groups_of:
         batch = completed.next_batch(block=False)
@@ -325,18 +326,33 @@ def _as_completed(client: Any, groups: Iterable[Group], settings: Settings) -> I
         if not batch:
             time.sleep(0.02)
         for one in batch:
-            group = groups_of.pop(one)
-            if one.status == "finished":
-                counted = one.result()
-                if any(row.recording["counted_with"] != settings.counted_with for row in counted):
-                    raise ImuError(f"a worker has another version of this program than {settings.counted_with}")
-                yield group, counted
-            elif one.status == "error" and isinstance(error := one.exception(), KilledWorker):
-                yield group, error
-            elif one.status == "error":
-                raise ImuError(
-                    f"a worker cannot count ({type(error).__name__}: {error}): install imu-training of this version "
-                    "on each worker"
-                )
-            else:
+            if one.status in ("pending", "lost"):  # the worker died before its result was fetched: others repeat it
+                completed.add(one)
+                continue
+            if one.status == "cancelled":
                 raise ImuError(f"the scheduler is gone: {_AGAIN}")
+            try:
+                result = _result(one, settings)
+            except TimeoutError:
+                completed.add(one)
+            else:
+                yield groups_of.pop(one), result
+
+
+def _result(future: Any, settings: Settings) -> Any:
+    """Return the results of a group, or the error that its workers died."""
+    from distributed import KilledWorker
+
+    try:
+        counted: list[Counted] = future.result(timeout=WORKERLESS_S)
+    except KilledWorker as error:
+        return error
+    except TimeoutError:
+        raise
+    except Exception as error:  # of a worker without this program, or with other libraries
+        raise ImuError(
+            f"a worker cannot count ({type(error).__name__}: {error}): install imu-training of this version on each"
+        ) from error
+    if any(one.recording["counted_with"] != settings.counted_with for one in counted):
+        raise ImuError(f"a worker has another version of this program than {settings.counted_with}")
+    return counted
