@@ -355,7 +355,7 @@ def _print_lines(results: "Iterable[Replayed | Failed]", store: "SessionStore | 
     return failed
 
 
-def _write_tables(paths: list[str], out: str, settings: Settings, jobs: int, cluster: str | None) -> int:
+def _write_tables(paths: list[str], out: str, settings: "Settings", jobs: int, cluster: str | None) -> int:
     """Count many recordings into tables, with a progress bar where a person watches."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
