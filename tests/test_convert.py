@@ -72,7 +72,7 @@ def test_the_command_tells_what_it_wrote_and_never_overwrites(tmp_path: Path) ->
     other = EXPORTS["Movella DOT"](tmp_path)
     result = CliRunner().invoke(app, ["convert", str(other), str(target)])
     assert result.exit_code == 1
-    assert "is there already and was left alone; name another place, or say --force" in result.stderr
+    assert "exists already and was left alone; name another file, or use --force" in result.stderr
     assert target.read_bytes() == kept
     assert CliRunner().invoke(app, ["convert", str(other), str(target), "--force"]).exit_code == 0
     assert target.read_bytes() != kept
@@ -93,7 +93,7 @@ def test_a_file_that_comes_up_meanwhile_is_not_overwritten(tmp_path: Path, monke
             patch.setattr("imu.recordings.conversion._compare", arrives)
             if not links:
                 patch.setattr("os.link", no_links)
-            with pytest.raises(FileThere, match="is there already"):
+            with pytest.raises(FileThere, match="exists already"):
                 convert(source, target)
         assert target.read_text(encoding="ascii") == "mine"
         assert not list(tmp_path.glob(".*"))

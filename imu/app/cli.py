@@ -101,6 +101,7 @@ def _choose_person(ctx: typer.Context, name: str | None) -> None:
     try:
         person()
     except ImuError as error:
+        os.environ["IMU_PERSON"] = before  # a refused option closes no context
         raise typer.BadParameter(str(error)) from error
 
 
