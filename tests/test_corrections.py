@@ -13,6 +13,7 @@ from builders import (
     NOW,
     SQUAT,
     UNCERTAIN,
+    USUAL,
     any_corrections,
     any_entries,
     any_letters,
@@ -44,6 +45,7 @@ from imu.store import (
     EnterLoad,
     MergeSets,
     NameExercise,
+    PlannedSet,
     Scope,
     SessionStore,
     SplitSet,
@@ -51,7 +53,7 @@ from imu.store import (
     apply_corrections,
 )
 from imu.store.corrected_session import REST_BETWEEN_SETS_S
-from imu.store.corrections import KINDS, from_object, to_object
+from imu.store.corrections import KG_PER_LB, KINDS, from_object, to_object
 from imu.store.recording_files import RecordingNotDeleted, hash_of
 
 ALONE = RejectedMovement(60.0, 62.3, "alone", repetition(HINGE, 60.0))
@@ -582,3 +584,41 @@ def test_sums_of_a_thousand_sessions_are_quick():
     )
     assert listed_s - begin_s < 0.5
     assert summed_s - listed_s < 0.5
+
+
+# --- A plan ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_plan_a_measurement_and_a_correction_stay_apart(tmp_path):
+    planned = [
+        PlannedSet(1.0, "back squat", 100.0, repetitions=5),
+        PlannedSet(101.5, "deadlift", 225 * KG_PER_LB, load_in_lb=True),
+    ]
+    with SessionStore.open(tmp_path / "sessions.db") as store:
+        number = keep(store, planned=planned)
+        found = store.load(number).corrected
+        assert [(one.exercise, one.load_kg, one.planned) for one in found.sets[:2]] == [
+            ("back squat", 100.0, planned[0]),
+            ("deadlift", 225 * KG_PER_LB, planned[1]),
+        ]
+        assert (found.sets[1].load_in_lb, found.sets[2].exercise, found.sets[2].planned, found.log) == (
+            *(True, None, None),
+            (),
+        )
+        store.correct(number, EnterLoad(found.sets[0].middle_s, 105.0), made_at=NOW)
+        keep(store)  # replaying the recording again keeps the plan and the correction
+        corrected = store.load(number).corrected.sets[0]
+        assert (corrected.exercise, corrected.load_kg, corrected.planned) == ("back squat", 105.0, planned[0])
+        store.undo(number)
+        assert store.load(number).corrected == found
+    stored = query(tmp_path / "sessions.db", "SELECT exercise, load_kg, load_in_lb FROM counted_set ORDER BY number")
+    assert stored == [("back squat", 100.0, 0), ("deadlift", 225 * KG_PER_LB, 1), (None, None, 0)]
+
+
+def test_a_planned_name_can_be_removed_and_merged_sets_keep_the_first_plan():
+    planned = [PlannedSet(1.0, "back squat", 100.0)]
+    first, second = apply_corrections(USUAL, planned=planned).sets[:2]
+    removed = apply_corrections(USUAL, [NameExercise(first.middle_s, None)], planned).sets[0]
+    assert (removed.exercise, removed.load_kg, removed.planned) == (None, 100.0, planned[0])
+    merged = apply_corrections(USUAL, [MergeSets(first.middle_s, second.middle_s)], planned).sets[0]
+    assert (merged.exercise, merged.planned) == ("back squat", planned[0])

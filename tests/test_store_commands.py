@@ -34,6 +34,7 @@ from imu.store import (
     apply_corrections,
     hash_of,
 )
+from imu.store.corrections import KG_PER_LB
 from imu.store.home import recordings_folder, store_path
 
 NOW = datetime.now(UTC)
@@ -128,6 +129,7 @@ def test_places_that_are_none_are_told(typed, sentence):
         (lambda: correcting.named(COUNTED, "1", ""), NameExercise(7.1, None)),
         (lambda: correcting.loaded(COUNTED, "1", "82,5 kg"), EnterLoad(7.1, 82.5)),
         (lambda: correcting.loaded(COUNTED, "1/2", "60"), EnterLoad(4.1, 60.0, Scope.REPETITION)),
+        (lambda: correcting.loaded(COUNTED, "1", "225 lb"), EnterLoad(7.1, 225 * KG_PER_LB, load_in_lb=True)),
         (lambda: correcting.noted(COUNTED, "2", "belt"), WriteNote(104.1, "belt")),
     ],
 )
@@ -148,7 +150,7 @@ def test_what_is_typed_becomes_a_correction(made, expected):
         (lambda: correcting.added("12", "15", "lunge"), "'lunge' is not a pattern; write squat, hinge or uncertain"),
         (lambda: correcting.kept(COUNTED, "82.0"), "no rejected movement at 1:22 looks like a repetition"),
         (lambda: correcting.merged(COUNTED, "2"), "set 2 is the last"),
-        (lambda: correcting.loaded(COUNTED, "1", "heavy"), "'heavy' is not a load; write a number of kg"),
+        (lambda: correcting.loaded(COUNTED, "1", "heavy"), "'heavy' is not a load; write a number of kg or lb"),
         (lambda: correcting.loaded(COUNTED, "1", "4000"), "impossible: a load is 0 to 1000 kg"),
         (lambda: correcting.named(COUNTED, "1", "x" * 100), "impossible: a text has 1 to 80 letters"),
     ],

@@ -28,7 +28,7 @@ from imu.store import (
     SplitSet,
     WriteNote,
 )
-from imu.store.corrections import shortened
+from imu.store.corrections import KG_PER_LB, shortened
 
 NEAR_S = 1.0
 """A time may miss its repetition by this much, because the pages show whole seconds."""
@@ -125,13 +125,16 @@ def named(session: CorrectedSession, typed: str, exercise: str) -> Correction:
 
 
 def loaded(session: CorrectedSession, typed: str, load: str) -> Correction:
-    """Return the correction that enters the load in kg of a set or repetition; an empty one removes it."""
+    """Return the correction that enters the load of a set or repetition, in kg or lb; an empty one removes it."""
     place = place_in(session, typed)
-    number = re.fullmatch(r"(\d+([.,]\d+)?) ?(kg)?", load.strip())
+    number = re.fullmatch(r"(\d+(?:[.,]\d+)?) ?(kg|lbs?)?", load.strip(), re.IGNORECASE)
     if load.strip() and number is None:
-        raise CorrectionRefused(f"{shortened(load)} is not a load; write a number of kg, such as 82.5")
-    load_kg = float(number[1].replace(",", ".")) if number else None
-    return _valid(lambda: EnterLoad(place.time_s, load_kg, place.scope))
+        raise CorrectionRefused(f"{shortened(load)} is not a load; write a number of kg or lb, such as 82.5 or 185 lb")
+    if number is None:
+        return _valid(lambda: EnterLoad(place.time_s, None, place.scope))
+    in_lb = (number[2] or "").lower().startswith("lb")
+    load_kg = float(number[1].replace(",", ".")) * (KG_PER_LB if in_lb else 1.0)
+    return _valid(lambda: EnterLoad(place.time_s, load_kg, place.scope, load_in_lb=in_lb))
 
 
 def noted(session: CorrectedSession, typed: str, note: str) -> Correction:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 WEEKS_SHOWN = 12
 """Most weeks or days of training on the page; --json has all."""
 
+SESSIONS_SHOWN = 20
+"""Most sessions on the page of an exercise; --json has all."""
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace what exists already.")]
 SessionNumber = Annotated[int, typer.Argument(metavar="SESSION", help="Number of the session, as imu review lists it.")]
@@ -33,6 +36,7 @@ class OnceEach(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Refuse an option that is given twice."""
         given = [one.partition("=")[0] for one in args if one.startswith("--")]
+        given = ["--exercise" if one == "--name" else one for one in given]
         for option in given:
             if given.count(option) > 1:
                 raise typer.BadParameter("give it once, and run the command again for more", param_hint=option)
@@ -41,8 +45,25 @@ class OnceEach(TyperCommand):
 
 def add_commands(app: typer.Typer) -> None:
     """Add the commands to the program."""
-    for command in (review, correct, learning, export, backup, restore):
+    for command in (review, exercises, correct, learning, export, backup, restore):
         app.command(cls=OnceEach if command is correct else None)(command)
+
+
+def _complete_exercise(incomplete: str) -> list[str]:
+    """Return the names that the shell offers: those of the store, then the known ones."""
+    from imu.errors import ImuError
+    from imu.report.exercises import exercise_histories
+    from imu.store.exercises import completions
+    from imu.store.home import store_path
+
+    own: tuple[str, ...] = ()
+    if store_path().exists():
+        try:
+            with _open_store() as store:
+                own = tuple(one.name for one in exercise_histories(store))
+        except ImuError:
+            own = ()
+    return list(completions(incomplete, own))
 
 
 def review(
@@ -55,6 +76,10 @@ def review(
         bool, typer.Option("--reps", "-v", help="Show every repetition and every movement not counted.")
     ] = False,
     trends: Annotated[bool, typer.Option("--trends", help="Show the training week by week.")] = False,
+    exercise: Annotated[
+        str | None,
+        typer.Option("--exercise", metavar="NAME", help="Show one exercise.", autocompletion=_complete_exercise),
+    ] = None,
     days: Annotated[bool, typer.Option("--days", help="With --trends: day by day.")] = False,
     delete: Annotated[bool, typer.Option("--delete", help="Delete the session and our copy of its recording.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="With --delete: do not ask.")] = False,
@@ -66,12 +91,16 @@ def review(
         raise typer.BadParameter("--delete takes one session, --yes goes with --delete, --days with --trends")
     if session is not None and trends:
         raise typer.BadParameter("--trends is about all sessions; leave the number out")
+    if exercise is not None and (session is not None or trends):
+        raise typer.BadParameter("--exercise is about all sessions; leave the number and --trends out")
     if not store_path().exists():  # looking back must not create a store
         _nothing_kept(session, as_json=as_json)
         return
     with _open_store() as store:
         if delete and session is not None:
             _delete(store, session, yes=yes)
+        elif exercise is not None:
+            _print_exercise(store, exercise, as_json=as_json)
         elif trends:
             _print_trends(store, by_days=days, as_json=as_json)
         elif as_json:
@@ -81,6 +110,30 @@ def review(
             _print_overview(store)
         else:
             _print_stored(store, session, verbose=verbose)
+
+
+def exercises(*, as_json: AsJson = False) -> None:
+    """List your exercises: how often, how much, the heaviest set and the load that you could lift once (1RM).
+
+    imu review --exercise NAME shows the history, the records and the estimates of one.
+    """
+    from imu.report.exercises import exercise_histories
+    from imu.report.objects import exercise_object
+    from imu.report.terminal_pages import exercises_table
+    from imu.store.home import store_path
+
+    if not store_path().exists():
+        _nothing_kept(None, as_json=as_json)
+        return
+    with _open_store() as store:
+        histories = exercise_histories(store)
+    if as_json:
+        for one in histories:
+            print_object(exercise_object(one))
+    elif histories:
+        print_parts(console_for_people(), exercises_table(histories))
+    else:
+        typer.echo('No set has an exercise yet: imu correct SESSION --exercise 1 "back squat" names that of set 1.')
 
 
 def correct(
@@ -105,10 +158,11 @@ def correct(
     ] = None,
     merge: Annotated[str | None, typer.Option("--merge", metavar="SET", help="Merge this set with the next.")] = None,
     name: Annotated[
-        tuple[str, str] | None, typer.Option("--name", metavar="WHERE NAME", help="Name the exercise.")
+        tuple[str, str] | None, typer.Option("--exercise", "--name", metavar="WHERE NAME", help="Name the exercise.")
     ] = None,
     load: Annotated[
-        tuple[str, str] | None, typer.Option("--load", metavar="WHERE KG", help="Enter the weight that you lifted.")
+        tuple[str, str] | None,
+        typer.Option("--load", metavar="WHERE LOAD", help="Enter the load: 100, 100 kg or 225 lb."),
     ] = None,
     note: Annotated[tuple[str, str] | None, typer.Option("--note", metavar="WHERE TEXT", help="Write a note.")] = None,
     undo: Annotated[bool, typer.Option("--undo", help="Undo the last correction.")] = False,
@@ -117,7 +171,7 @@ def correct(
     """Correct what was counted. The measured values are kept, and every correction can be undone.
 
     WHERE is a set (2) or a repetition. REP is a repetition of a set (2/3) or a time (65.5 or 1:05).
-    An empty NAME, KG or TEXT removes the entry.
+    An empty NAME, LOAD or TEXT removes the entry.
 
     You can give several corrections at once, one of each kind: either all of them are made, or none.
     """
@@ -346,6 +400,25 @@ def _print_stored(store: SessionStore, number: int, *, verbose: bool) -> None:
     from imu.report.terminal_pages import session_page
 
     print_parts(console_for_people(), session_page(view_of_stored(store.load(number)), verbose=verbose))
+
+
+def _print_exercise(store: SessionStore, name: str, *, as_json: bool) -> None:
+    from imu.report.exercises import exercise_histories
+    from imu.report.objects import exercise_object
+    from imu.report.terminal_pages import exercise_page
+    from imu.report.words import printable
+    from imu.store.exercises import key_of, usual_name
+
+    histories = exercise_histories(store)
+    key = key_of(usual_name(name))
+    history = next((one for one in histories if key_of(one.name) == key), None)
+    if history is None:
+        names = ", ".join(printable(one.name) for one in histories) or "none has an exercise"
+        raise typer.BadParameter(f"no set is of {printable(name)}; there are: {names}", param_hint="--exercise")
+    if as_json:
+        print_object(exercise_object(history))
+    else:
+        print_parts(console_for_people(), exercise_page(history, SESSIONS_SHOWN))
 
 
 def _print_trends(store: SessionStore, *, by_days: bool, as_json: bool) -> None:

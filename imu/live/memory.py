@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,8 +22,8 @@ from imu.live.targets import Plan, Targets
 from imu.live.training_run import Trained
 from imu.motion.personal import PersonalShift
 from imu.report.cues import sinks
-from imu.store import CorrectedSet, EnterLoad, NameExercise, SessionStore, hash_of
-from imu.store.corrections import Correction
+from imu.session import TrainingSet
+from imu.store import CorrectedSet, PlannedSet, SessionStore, hash_of
 from imu.store.home import home, remembered_sensor_path, store_path
 
 BALANCE_DAYS = 28
@@ -109,33 +109,33 @@ def keep(trained: Trained, software_version: str) -> tuple[Trained, int | None]:
         return trained, None
     try:
         with SessionStore.open(store_path()) as store:
-            now = datetime.now(UTC)
             number = store.save(
                 trained.summary,
                 str(trained.recording),
                 hash_of(trained.recording),
-                saved_at=now,
+                saved_at=datetime.now(UTC),
                 software_version=software_version,
                 started_at=trained.started_at,
+                planned=planned_sets(zip(trained.summary.sets, trained.targets, strict=False)),
             )
-            entries = _entries(trained)
-            if entries:
-                store.correct_all(number, entries, made_at=now)
     except ImuError as error:
         return replace(trained, trouble=trained.trouble or error), None
     return trained, number
 
 
-def _entries(trained: Trained) -> list[Correction]:
-    """Return exercise and load of each set, as the plan says."""
-    entries: list[Correction] = []
-    for one, targets in zip(trained.summary.sets, trained.targets, strict=False):
-        middle_s = one.repetitions[len(one.repetitions) // 2].bottom_s
-        if targets is not None and targets.exercise is not None:
-            entries.append(NameExercise(middle_s, targets.exercise))
-        if targets is not None and targets.load_kg is not None:
-            entries.append(EnterLoad(middle_s, targets.load_kg))
-    return entries
+def planned_sets(sets: Iterable[tuple[TrainingSet, Targets | None]]) -> tuple[PlannedSet, ...]:
+    """Return what was planned for each set, as the store keeps it."""
+    return tuple(
+        PlannedSet(
+            time_s=one.repetitions[len(one.repetitions) // 2].bottom_s,
+            exercise=targets.exercise,
+            load_kg=targets.load_kg,
+            load_in_lb=targets.load_in_lb,
+            repetitions=targets.repetitions,
+        )
+        for one, targets in sets
+        if targets is not None and (targets.exercise or targets.load_kg is not None or targets.repetitions)
+    )
 
 
 # --- the sensor -------------------------------------------------------------------------------------------------------

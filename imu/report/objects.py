@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 
 from imu.motion.repetitions import RejectedMovement, Repetition
+from imu.report.exercises import ExerciseHistory, Maximum, Trained, volume_kg
 from imu.report.session_view import (
     Figures,
     RejectedView,
@@ -21,7 +22,7 @@ from imu.report.session_view import (
 )
 from imu.report.trends import PatternTrend, Trend
 from imu.session import SessionSummary
-from imu.store import StoredSession
+from imu.store import ExerciseSet, PlannedSet, StoredSession
 from imu.store.corrections import to_object
 
 Object = dict[str, object]
@@ -52,7 +53,8 @@ def stored_object(stored: StoredSession) -> Object:
 
     It has the keys of a replay, ``session`` and ``saved_at``. Some keys are present only where they have something to
     say: ``started_at``, ``corrections`` (each with ``not_applied`` if it changes nothing) and ``deleted``; for a set
-    and for a repetition ``exercise``, ``load_kg`` and ``note``; for a repetition ``added``, and ``measured`` with the
+    and for a repetition ``exercise``, ``load_kg`` (with ``load_unit`` if the person writes it in pounds) and ``note``;
+    for a set ``planned`` with what was planned before; for a repetition ``added``, and ``measured`` with the
     pattern before the correction. The confidence of a corrected pattern is 1. Figures that were not measured are null.
     """
     view = view_of_stored(stored)
@@ -98,6 +100,70 @@ def trend_object(trend: Trend) -> Object:
     }
 
 
+def exercise_object(history: ExerciseHistory) -> Object:
+    """Return the object that ``imu exercises --json`` prints for an exercise."""
+    heaviest, largest = history.heaviest, history.largest_session
+    return {
+        "exercise": history.name,
+        "pattern": history.pattern.value,
+        "known": history.known,
+        "sets": len(history.sets),
+        "reps": sum(one.repetitions for one in history.sets),
+        "volume_kg": _rounded_if_present(volume_kg(history.sets), 1),
+        "first_trained_at": history.sessions[0].trained_at.isoformat(),
+        "last_trained_at": history.sessions[-1].trained_at.isoformat(),
+        "records": {
+            "heaviest": None if heaviest is None else _exercise_set(heaviest),
+            "largest_volume": None if largest is None else _trained(largest),
+        },
+        "one_repetition_maximum": {
+            "epley": _maximum(history.maximum),
+            "load_velocity": _maximum(history.profile),
+        },
+        "loads": [
+            {
+                "load_kg": _rounded(one.load_kg, 2),
+                "most_reps": _exercise_set(one.most),
+                "fastest": None if one.fastest is None else _exercise_set(one.fastest),
+            }
+            for one in history.at_loads
+        ],
+        "sessions": [_trained(one) for one in history.sessions],
+    }
+
+
+def _trained(trained: Trained) -> Object:
+    return {
+        "session": trained.session_id,
+        "trained_at": trained.trained_at.isoformat(),
+        "sets": len(trained.sets),
+        "reps": trained.repetitions,
+        "volume_kg": _rounded_if_present(trained.volume_kg, 1),
+        "epley_kg": _rounded_if_present(trained.maximum.load_kg, 1),
+    }
+
+
+def _exercise_set(one: ExerciseSet) -> Object:
+    return {
+        "session": one.session_id,
+        "set": one.set_number,
+        "trained_at": one.trained_at.isoformat(),
+        "load_kg": _rounded_if_present(one.load_kg, 3),
+        "load_unit": "lb" if one.load_in_lb else "kg",
+        "reps": one.repetitions,
+        "best_mean_concentric_velocity_m_s": _rounded_if_present(one.best_speed_m_s, 3),
+    }
+
+
+def _maximum(maximum: Maximum) -> Object:
+    found: Object = {"load_kg": _rounded_if_present(maximum.load_kg, 1)}
+    if maximum.error_kg is not None:
+        found["error_kg"] = _rounded(maximum.error_kg, 1)
+    if maximum.refused is not None:
+        found["refused"] = maximum.refused
+    return found if maximum.from_set is None else found | {"set": _exercise_set(maximum.from_set)}
+
+
 def _pattern_trend(trend: PatternTrend) -> Object:
     angle_deg = None if trend.trunk_angle_rad is None else math.degrees(trend.trunk_angle_rad)
     return {
@@ -136,6 +202,7 @@ def _set(view: SetView) -> Object:
         "end_s": _rounded(view.end_s, 3),
         "pattern": view.pattern.value,
         **_entered(view),
+        **({} if view.planned is None else {"planned": _planned(view.planned)}),
         "reps": [_repetition(one) for one in view.repetitions],
     }
 
@@ -183,7 +250,22 @@ def _measured(figures: Figures) -> Object:
 
 
 def _entered(view: SetView | RepetitionView) -> Object:
-    words: Object = {"exercise": view.exercise, "load_kg": view.load_kg, "note": view.note}
+    words: Object = {
+        "exercise": view.exercise,
+        "load_kg": _rounded_if_present(view.load_kg, 3),
+        "load_unit": "lb" if view.load_in_lb and view.load_kg is not None else None,
+        "note": view.note,
+    }
+    return {key: value for key, value in words.items() if value is not None}
+
+
+def _planned(planned: PlannedSet) -> Object:
+    words: Object = {
+        "exercise": planned.exercise,
+        "load_kg": _rounded_if_present(planned.load_kg, 3),
+        "load_unit": "lb" if planned.load_in_lb and planned.load_kg is not None else None,
+        "reps": planned.repetitions,
+    }
     return {key: value for key, value in words.items() if value is not None}
 
 

@@ -17,13 +17,14 @@ from imu.motion.pattern import Pattern
 from imu.motion.repetitions import RejectedMovement, Repetition
 from imu.report.cues import SPEED_DROP_M, cues, share_of_speed_lost, sinks, speed
 from imu.report.replay import Replayed
-from imu.report.words import clock, counted, entered, flaws, load, log_line, reasons, sparkline, tempo
+from imu.report.words import clock, counted, entered, flaws, load, log_line, reasons, sparkline, tempo, weight
 from imu.session import SessionSummary
 from imu.store import (
     CorrectedRepetition,
     CorrectedSession,
     CorrectedSet,
     LoggedCorrection,
+    PlannedSet,
     StoredSession,
     apply_corrections,
 )
@@ -112,6 +113,8 @@ class RepetitionView:
         Mean upward velocity, m/s.
     exercise, load_kg, note : str or None, float or None, str or None
         What the person entered for this repetition alone.
+    load_in_lb : bool
+        Whether the person writes this load in pounds.
     entered : str
         The same as one text.
     changes : str
@@ -138,6 +141,7 @@ class RepetitionView:
     exercise: str | None
     load_kg: float | None
     note: str | None
+    load_in_lb: bool
     entered: str
     changes: str
 
@@ -168,9 +172,15 @@ class SetView:
     angle_line, speed_line : str
         Angle and speed of each repetition as a line of block characters; empty for a short set.
     exercise, load_kg, note : str or None, float or None, str or None
-        What the person entered for the set.
+        What the person entered for the set; without an entry, exercise and load are the planned ones.
+    load_in_lb : bool
+        Whether the person writes the load in pounds.
+    planned : PlannedSet or None
+        What was planned before the set.
     loads : str
         All loads of the set in kg, ``60 / 80``.
+    weights : str
+        All loads of the set as the person writes them, ``135 lb / 155 lb``.
     entered : str
         Exercise, load and note as one text.
     """
@@ -192,7 +202,10 @@ class SetView:
     exercise: str | None
     load_kg: float | None
     note: str | None
+    load_in_lb: bool
+    planned: PlannedSet | None
     loads: str
+    weights: str
     entered: str
 
 
@@ -352,7 +365,7 @@ def _view(session: CorrectedSession, recording: str, found: Sequence[str], sessi
 
 def set_view(number: int, one_set: CorrectedSet) -> SetView:
     """Return the view of one set."""
-    loads_kg = dict.fromkeys(one_set.load_kg_of(one) for one in one_set.repetitions)
+    loads = dict.fromkeys(one_set.load_of(one) for one in one_set.repetitions)
     angle, drop, mean_tempo, up, lost, angle_line, speed_line = _means_of(one_set)
     return SetView(
         number=number,
@@ -374,8 +387,11 @@ def set_view(number: int, one_set: CorrectedSet) -> SetView:
         exercise=one_set.exercise,
         load_kg=one_set.load_kg,
         note=one_set.note,
-        loads=" / ".join(f"{load_kg:g}" for load_kg in loads_kg if load_kg is not None),
-        entered=entered(one_set.exercise, one_set.load_kg, one_set.note),
+        load_in_lb=one_set.load_in_lb,
+        planned=one_set.planned,
+        loads=" / ".join(f"{round(load_kg, 2):g}" for load_kg, _ in loads if load_kg is not None),
+        weights=" / ".join(weight(load_kg, in_lb=in_lb) for load_kg, in_lb in loads if load_kg is not None),
+        entered=entered(one_set.exercise, one_set.load_kg, one_set.note, load_in_lb=one_set.load_in_lb),
     )
 
 
@@ -407,7 +423,7 @@ def _means_of(one_set: CorrectedSet) -> tuple[str, str, str, str, str, str, str]
 def repetition_view(place: str, number: int, one: CorrectedRepetition) -> RepetitionView:
     """Return the view of one repetition."""
     measured = one.measured
-    words = entered(one.exercise, one.load_kg, one.note)
+    words = entered(one.exercise, one.load_kg, one.note, load_in_lb=one.load_in_lb)
     changes = ["added"] if one.added else []
     if measured is not None and one.pattern_changed:
         changes.append(f"measured as {measured.pattern}, {100 * measured.confidence:.0f} %")
@@ -433,6 +449,7 @@ def repetition_view(place: str, number: int, one: CorrectedRepetition) -> Repeti
         exercise=one.exercise,
         load_kg=one.load_kg,
         note=one.note,
+        load_in_lb=one.load_in_lb,
         entered=words,
         changes="; ".join([*changes, words] if words else changes),
     )

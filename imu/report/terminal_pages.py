@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
@@ -17,11 +18,12 @@ from rich.text import Text
 
 from imu.motion.pattern import Pattern
 from imu.motion.repetitions import RejectedMovement
+from imu.report.exercises import ExerciseHistory, Trained, volume_kg
 from imu.report.replay import Replayed
 from imu.report.session_view import RejectedView, RepetitionView, SessionView, SetView, view_of_replayed
 from imu.report.trends import PatternTrend, Trend
-from imu.report.words import clock, counted, days_ago, load, number_of, printable, reasons, sparkline
-from imu.store import Balance, SessionOverview
+from imu.report.words import clock, counted, days_ago, load, number_of, printable, reasons, sparkline, weight
+from imu.store import Balance, ExerciseSet, SessionOverview
 
 COLOUR = {Pattern.SQUAT: "cyan", Pattern.HINGE: "magenta", Pattern.UNCERTAIN: "dim", Pattern.MIXED: "yellow"}
 """The colour of each pattern. The word always stands there too."""
@@ -224,6 +226,101 @@ def balance_lines(balances: Iterable[Balance], days_since: dict[Pattern, int | N
     lines = [(f"{b.days} days", counted(b.squats, b.hinges, 0)) for b in balances]
     lines += [(f"Last {pattern}", days_ago(days)) for pattern, days in days_since.items()]
     return labelled(lines)
+
+
+# --- exercises -------------------------------------------------------------------------------------------------------
+
+
+def exercises_table(histories: Iterable[ExerciseHistory]) -> Table:
+    """Return a row for each exercise, the one that was trained last first."""
+    table = plain_table("exercise", "pattern", "last", "sessions", "sets", "reps", "volume\nkg", "heaviest", "1RM\nkg")
+    table.columns[0].justify = "left"
+    for one in histories:
+        volume, heaviest, maximum = volume_kg(one.sets), one.heaviest, one.maximum
+        table.add_row(
+            printable(one.name),
+            Text(one.pattern, style=COLOUR[one.pattern]),
+            _day(one.sessions[-1].trained_at),
+            str(len(one.sessions)),
+            str(len(one.sets)),
+            str(sum(part.repetitions for part in one.sets)),
+            "." if volume is None else f"{volume:.0f}",
+            "." if heaviest is None else _load_of(heaviest),
+            "." if maximum.load_kg is None else f"{maximum.load_kg:.0f}",
+        )
+    return table
+
+
+def exercise_page(history: ExerciseHistory, most: int) -> Group:
+    """Return the page of one exercise, with at most `most` of its last sessions."""
+    sessions = history.sessions[-most:]
+    table = plain_table("session", "trained", "sets", "reps", "heaviest", "volume\nkg", "fastest\nm/s", "1RM\nkg")
+    for one in sessions:
+        heaviest = max((part for part in one.sets if part.load_kg), key=lambda part: part.load_kg or 0.0, default=None)
+        speeds = [part.best_speed_m_s for part in one.sets if part.best_speed_m_s is not None]
+        table.add_row(
+            str(one.session_id),
+            _day(one.trained_at),
+            str(len(one.sets)),
+            str(one.repetitions),
+            "." if heaviest is None else _load_of(heaviest),
+            "." if one.volume_kg is None else f"{one.volume_kg:.0f}",
+            f"{max(speeds):.2f}" if speeds and history.pattern is Pattern.SQUAT else ".",
+            "." if one.maximum.load_kg is None else f"{one.maximum.load_kg:.0f}",
+        )
+    loads = plain_table("load", "most\nreps", "on", "fastest\nm/s", "on")
+    for best in history.at_loads:
+        fastest = best.fastest
+        loads.add_row(
+            weight(best.load_kg, in_lb=best.load_in_lb),
+            *(str(best.most.repetitions), _day(best.most.trained_at)),
+            *((".", ".") if fastest is None else (f"{fastest.best_speed_m_s:.2f}", _day(fastest.trained_at))),
+        )
+    title = Text.assemble((printable(history.name), "bold"), f"  {history.pattern}")
+    best_sets: list[RenderableType] = ["", loads] if history.at_loads else []
+    return Group(title, table, *best_sets, "", labelled(_exercise_lines(history, sessions)))
+
+
+def _exercise_lines(history: ExerciseHistory, sessions: Sequence[Trained]) -> list[tuple[str, str]]:
+    """Return records, estimates of the 1RM, and lines of block characters over the sessions."""
+    lines = []
+    heaviest, largest = history.heaviest, history.largest_session
+    if heaviest is not None:
+        done = number_of(heaviest.repetitions, "repetition")
+        lines.append(("Heaviest", f"{_load_of(heaviest)} for {done}, {_day(heaviest.trained_at)}"))
+    if largest is not None:
+        lines.append(("Most volume", f"{largest.volume_kg:.0f} kg, {_day(largest.trained_at)}"))
+    epley, profile = history.maximum, history.profile
+    best = epley.from_set
+    lines.append(
+        (
+            "1RM by Epley",
+            epley.refused or ""
+            if best is None
+            else f"{epley.load_kg:.0f} kg, from {_load_of(best)} x {best.repetitions} on {_day(best.trained_at)}; "
+            "too low if the set ended before failure",
+        )
+    )
+    lines.append(
+        (
+            "1RM by speed",
+            profile.refused
+            or f"{profile.load_kg:.0f} +- {profile.error_kg:.0f} kg, from {profile.loads} loads (Banyard 2017)",
+        )
+    )
+    if len(sessions) > 1:
+        volume = sparkline([one.volume_kg for one in sessions])
+        maxima = sparkline([one.maximum.load_kg for one in sessions])
+        lines.append(("Trend", f"volume {volume}  1RM {maxima}"))
+    return lines
+
+
+def _load_of(one: ExerciseSet) -> str:
+    return "" if one.load_kg is None else weight(one.load_kg, in_lb=one.load_in_lb)
+
+
+def _day(moment: datetime) -> str:
+    return f"{moment.astimezone():%Y-%m-%d}"
 
 
 # --- weeks of training -----------------------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ from imu.store import (
     SplitSet,
     WriteNote,
 )
+from imu.store.corrections import KG_PER_LB
 
 MOSTLY = 2
 """One pattern takes most of the load from this many times the repetitions of the other."""
@@ -115,19 +116,24 @@ def sentence_of(correction: Correction) -> str:
             return f"{scope} at {clock(time_s)} is {'a ' if scope is Scope.REPETITION else ''}{pattern}"
         case NameExercise(time_s=time_s, exercise=exercise, scope=scope):
             done = "without a name" if exercise is None else f"is {entered(exercise, None, None)}"
-        case EnterLoad(time_s=time_s, load_kg=load_kg, scope=scope):
-            done = "without a load" if load_kg is None else f"with {entered(None, load_kg, None)}"
+        case EnterLoad(time_s=time_s, load_kg=load_kg, scope=scope, load_in_lb=load_in_lb):
+            done = "without a load" if load_kg is None else f"with {weight(load_kg, in_lb=load_in_lb)}"
         case WriteNote(time_s=time_s, note=note, scope=scope):
             done = "without a note" if note is None else f"noted {entered(None, None, note)}"
     return f"{scope} at {clock(time_s)} {done}"
 
 
-def entered(exercise: str | None, load_kg: float | None, note: str | None) -> str:
-    """Return what the person entered for a set or a repetition; empty if nothing was entered."""
-    weight = None if load_kg is None else f"{load_kg:g} kg"
-    name = ", ".join(text for text in (exercise, weight) if text is not None)
+def entered(exercise: str | None, load_kg: float | None, note: str | None, *, load_in_lb: bool = False) -> str:
+    """Return exercise, load and note of a set or a repetition as one text; empty without any."""
+    load_text = None if load_kg is None else weight(load_kg, in_lb=load_in_lb)
+    name = ", ".join(text for text in (exercise, load_text) if text is not None)
     written = "" if note is None else f'"{note}"'
     return printable(" ".join(text for text in (name, written) if text).replace("\n", " / "))
+
+
+def weight(load_kg: float, *, in_lb: bool = False) -> str:
+    """Return a load with its unit, in the unit in which the person writes it."""
+    return f"{round(load_kg / KG_PER_LB, 2):g} lb" if in_lb else f"{round(load_kg, 2):g} kg"
 
 
 # --- figures ---------------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
-"""The session store: what was measured and what the person corrected, in one SQLite file.
+"""The session store: what was measured, planned and corrected, in one SQLite file.
 
 - `sessions` is the store, `database` its file, `schema.sql` its tables, `rows` and `totals` its SQL;
+- `exercises` lists the known squats and hinges;
 - `corrections` are the kinds of corrections, `corrected_session` applies them, `learning` learns from them;
 - `backup` writes everything to one file and brings it back; `home` and `recording_files` say where things are.
 """
@@ -10,6 +11,7 @@ from imu.store.corrected_session import (
     CorrectedSession,
     CorrectedSet,
     LoggedCorrection,
+    PlannedSet,
     apply_corrections,
 )
 from imu.store.corrections import (
@@ -28,7 +30,7 @@ from imu.store.corrections import (
 from imu.store.learning import KnownOfPerson
 from imu.store.recording_files import hash_of
 from imu.store.sessions import SessionStore, StoredSession
-from imu.store.totals import Balance, PatternTotals, SessionOverview
+from imu.store.totals import Balance, ExerciseSet, PatternTotals, SessionOverview
 
 __all__ = [
     "AddRepetition",
@@ -41,11 +43,13 @@ __all__ = [
     "CorrectionRefused",
     "DeleteRepetition",
     "EnterLoad",
+    "ExerciseSet",
     "KnownOfPerson",
     "LoggedCorrection",
     "MergeSets",
     "NameExercise",
     "PatternTotals",
+    "PlannedSet",
     "Scope",
     "SessionOverview",
     "SessionStore",

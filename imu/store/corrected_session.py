@@ -1,13 +1,13 @@
-"""A measured summary and the person's corrections -> the session as it counts.
+"""A measured summary, the plan and the person's corrections -> the session as it counts.
 
-`apply_corrections` is a pure function of both, so that undoing a correction means applying one correction less. A
+`apply_corrections` is a pure function of the three, so that undoing a correction means applying one correction less. A
 correction whose target is gone, as may happen when a better program has counted the recording again, changes nothing
 and says why.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from imu.motion.pattern import Pattern, pattern_of_set
@@ -24,12 +24,52 @@ from imu.store.corrections import (
     Scope,
     SplitSet,
     WriteNote,
+    check_exercise,
+    check_load,
 )
 
 REST_BETWEEN_SETS_S = SessionParameters().rest_between_sets_s
 """An added repetition joins the nearest set if it is no further away than this: the limit of a live training."""
 
 # --- values ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedSet:
+    """What the person planned for a set before it was done.
+
+    Attributes
+    ----------
+    time_s : float
+        A time inside the set, on the device clock.
+    exercise : str or None
+        Its name in the person's words.
+    load_kg : float or None
+        The load.
+    load_in_lb : bool
+        Whether the person writes the load in pounds.
+    repetitions : int or None
+        How many were planned.
+    """
+
+    time_s: float
+    exercise: str | None = None
+    load_kg: float | None = None
+    load_in_lb: bool = False
+    repetitions: int | None = None
+
+    def __post_init__(self) -> None:
+        """Check the name, the load and the repetitions.
+
+        Raises
+        ------
+        ValueError
+            If one cannot be meant.
+        """
+        check_exercise(self.exercise)
+        check_load(self.load_kg, self.load_in_lb)
+        if self.repetitions is not None and self.repetitions < 1:
+            raise ValueError(f"a set has at least one repetition, got {self.repetitions}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +87,9 @@ class CorrectedRepetition:
     added : bool
         Whether the person added it.
     exercise, load_kg, note : str, float, str or None
-        Entries for this repetition alone; see `CorrectedSet.exercise_of` and `CorrectedSet.load_kg_of`.
+        Entries for this repetition alone; see `CorrectedSet.exercise_of` and `CorrectedSet.load_of`.
+    load_in_lb : bool
+        Whether the person writes its own load in pounds.
     """
 
     start_s: float
@@ -58,6 +100,7 @@ class CorrectedRepetition:
     exercise: str | None = None
     load_kg: float | None = None
     note: str | None = None
+    load_in_lb: bool = False
 
     @property
     def middle_s(self) -> float:
@@ -84,13 +127,19 @@ class CorrectedSet:
     repetitions : tuple of CorrectedRepetition
         At least one.
     exercise, load_kg, note : str, float, str or None
-        What the person entered for the set.
+        What the person entered for the set; without an entry, exercise and load are the planned ones.
+    load_in_lb : bool
+        Whether the person writes the load in pounds.
+    planned : PlannedSet or None
+        What was planned; corrections do not change it.
     """
 
     repetitions: tuple[CorrectedRepetition, ...]
     exercise: str | None = None
     load_kg: float | None = None
     note: str | None = None
+    load_in_lb: bool = False
+    planned: PlannedSet | None = None
 
     @property
     def start_s(self) -> float:
@@ -122,9 +171,14 @@ class CorrectedSet:
         """Return the exercise of one of the repetitions: its own, else that of the set."""
         return self.exercise if repetition.exercise is None else repetition.exercise
 
+    def load_of(self, repetition: CorrectedRepetition) -> tuple[float | None, bool]:
+        """Return the load of one of the repetitions, its own or else that of the set, and whether it is in pounds."""
+        whose = self if repetition.load_kg is None else repetition
+        return whose.load_kg, whose.load_in_lb
+
     def load_kg_of(self, repetition: CorrectedRepetition) -> float | None:
         """Return the load of one of the repetitions: its own, else that of the set."""
-        return self.load_kg if repetition.load_kg is None else repetition.load_kg
+        return self.load_of(repetition)[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,17 +229,22 @@ class CorrectedSession:
 # --- application -----------------------------------------------------------------------------------------------------
 
 
-def apply_corrections(summary: SessionSummary, corrections: Iterable[Correction] = ()) -> CorrectedSession:
-    """Return `summary` with `corrections` applied in their order. Never raises."""
-    draft = _Draft(
-        sets=[
-            CorrectedSet(tuple(CorrectedRepetition(r.start_s, r.end_s, r.pattern, r) for r in one_set.repetitions))
-            for one_set in summary.sets
-        ],
-        rejected=list(summary.rejected),
-    )
+def apply_corrections(
+    summary: SessionSummary, corrections: Iterable[Correction] = (), planned: Sequence[PlannedSet] = ()
+) -> CorrectedSession:
+    """Return `summary` with the plan and then the corrections applied in their order. Never raises."""
+    draft = _Draft(sets=[_as_planned(one_set, planned) for one_set in summary.sets], rejected=list(summary.rejected))
     log = tuple(LoggedCorrection(correction, draft.apply(correction)) for correction in corrections)
     return CorrectedSession(summary, tuple(draft.sets), tuple(draft.rejected), tuple(draft.deleted), log)
+
+
+def _as_planned(measured: TrainingSet, planned: Sequence[PlannedSet]) -> CorrectedSet:
+    """Return a measured set with the exercise and the load of its plan, if it has one."""
+    repetitions = tuple(CorrectedRepetition(r.start_s, r.end_s, r.pattern, r) for r in measured.repetitions)
+    plan = next((one for one in planned if measured.start_s <= one.time_s < measured.end_s), None)
+    if plan is None:
+        return CorrectedSet(repetitions)
+    return CorrectedSet(repetitions, plan.exercise, plan.load_kg, load_in_lb=plan.load_in_lb, planned=plan)
 
 
 @dataclass(slots=True)
@@ -326,8 +385,8 @@ def _entered(
             return replace(one, pattern=pattern)
         case NameExercise(exercise=exercise):
             return replace(one, exercise=exercise)
-        case EnterLoad(load_kg=load_kg):
-            return replace(one, load_kg=load_kg)
+        case EnterLoad(load_kg=load_kg, load_in_lb=load_in_lb):
+            return replace(one, load_kg=load_kg, load_in_lb=load_in_lb)
         case WriteNote(note=note):
             return replace(one, note=note)
 
@@ -343,9 +402,9 @@ def _entered_for_all(
         case NameExercise(exercise=exercise):
             cleared = tuple(replace(one, exercise=None) for one in repetitions)
             return replace(one_set, exercise=exercise, repetitions=cleared)
-        case EnterLoad(load_kg=load_kg):
-            cleared = tuple(replace(one, load_kg=None) for one in repetitions)
-            return replace(one_set, load_kg=load_kg, repetitions=cleared)
+        case EnterLoad(load_kg=load_kg, load_in_lb=load_in_lb):
+            cleared = tuple(replace(one, load_kg=None, load_in_lb=False) for one in repetitions)
+            return replace(one_set, load_kg=load_kg, load_in_lb=load_in_lb, repetitions=cleared)
         case WriteNote(note=note):
             return replace(one_set, note=note)
 
@@ -353,20 +412,23 @@ def _entered_for_all(
 def _merged(parts: list[CorrectedSet]) -> CorrectedSet:
     """Return several sets as one; a repetition keeps a name or load that differs from that of the whole."""
     exercise = next((part.exercise for part in parts if part.exercise is not None), None)
-    load_kg = next((part.load_kg for part in parts if part.load_kg is not None), None)
+    load = next(((part.load_kg, part.load_in_lb) for part in parts if part.load_kg is not None), (None, False))
     repetitions: list[CorrectedRepetition] = []
     for part in parts:
         for one in part.repetitions:
-            own_exercise, own_load_kg = part.exercise_of(one), part.load_kg_of(one)
+            own_exercise, own_load = part.exercise_of(one), part.load_of(one)
+            own_load_kg, own_in_lb = (None, False) if own_load == load else own_load
             repetitions.append(
                 replace(
                     one,
                     exercise=None if own_exercise == exercise else own_exercise,
-                    load_kg=None if own_load_kg == load_kg else own_load_kg,
+                    load_kg=own_load_kg,
+                    load_in_lb=own_in_lb,
                 )
             )
     notes = dict.fromkeys(part.note for part in parts if part.note is not None)
-    return CorrectedSet(tuple(repetitions), exercise, load_kg, "\n".join(notes) or None)
+    planned = next((part.planned for part in parts if part.planned is not None), None)
+    return CorrectedSet(tuple(repetitions), exercise, load[0], "\n".join(notes) or None, load[1], planned)
 
 
 def _same_movement(one: CorrectedRepetition | RejectedMovement, other: AddRepetition) -> bool:

@@ -21,6 +21,8 @@ LONGEST_REPETITION_S = 60.0
 """Longest repetition that can be added: the slowest tempo squats take about 15 s, more is a slip of the keyboard."""
 HEAVIEST_KG = 1000.0
 """Heaviest load: the heaviest deadlift so far was 0.5 t."""
+KG_PER_LB = 0.45359237
+"""The international avoirdupois pound of 1959, exact."""
 LONGEST_EXERCISE = 80
 """Most letters in the name of an exercise."""
 LONGEST_NOTE = 2000
@@ -136,16 +138,17 @@ class NameExercise:
     def __post_init__(self) -> None:
         """Check the time and the name."""
         _check_times(self.time_s)
-        _check_text(self.exercise, LONGEST_EXERCISE, lines=False)
+        check_exercise(self.exercise)
 
 
 @dataclass(frozen=True, slots=True)
 class EnterLoad:
-    """Enter the load at `time_s`; ``None`` removes it."""
+    """Enter the load at `time_s`; ``None`` removes it. `load_in_lb` says that the person writes it in pounds."""
 
     time_s: float
     load_kg: float | None
     scope: Scope = Scope.SET
+    load_in_lb: bool = False
 
     def __post_init__(self) -> None:
         """Check the time and the load.
@@ -156,8 +159,7 @@ class EnterLoad:
             If the load is negative or heavier than any that people lift.
         """
         _check_times(self.time_s)
-        if self.load_kg is not None and not 0 <= self.load_kg <= HEAVIEST_KG:
-            raise ValueError(f"a load is 0 to {HEAVIEST_KG:.0f} kg, got {self.load_kg}")
+        check_load(self.load_kg, self.load_in_lb)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +236,31 @@ def from_object(found: Mapping[str, Any]) -> Correction:
         return KINDS[kind](**values)
     except (TypeError, AttributeError, OverflowError) as error:
         raise ValueError(f"a correction with values that it cannot have: {found!r}") from error
+
+
+def check_exercise(name: str | None) -> None:
+    """Check the name of an exercise; ``None`` stands for no name.
+
+    Raises
+    ------
+    ValueError
+        If it is empty, too long, or has control characters.
+    """
+    _check_text(name, LONGEST_EXERCISE, lines=False)
+
+
+def check_load(load_kg: float | None, load_in_lb: object) -> None:
+    """Check a load and its unit; ``None`` stands for no load.
+
+    Raises
+    ------
+    ValueError
+        If the load is negative or heavier than any that people lift.
+    """
+    if load_kg is not None and not 0 <= load_kg <= HEAVIEST_KG:
+        raise ValueError(f"a load is 0 to {HEAVIEST_KG:.0f} kg, got {load_kg}")
+    if not isinstance(load_in_lb, bool):
+        raise ValueError(f"a load is in pounds or not, got {load_in_lb!r}")
 
 
 def _check_times(*times_s: float) -> None:

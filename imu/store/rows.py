@@ -1,4 +1,4 @@
-"""What was measured and what was corrected <-> rows of the store. Whatever is read equals (``==``) what was saved.
+"""What was measured, planned and corrected <-> rows of the store. Whatever is read equals (``==``) what was saved.
 
 The corrections are what is kept. The tables ``corrected_set`` and ``corrected_repetition`` follow from them and from
 what was measured; they are recomputed whenever either changes, so that SQL can add up many sessions. The caller owns
@@ -19,7 +19,7 @@ from imu.motion.pattern import Pattern
 from imu.motion.repetitions import RejectedMovement, Repetition
 from imu.samples import Gap, RowFaults
 from imu.session import SessionSummary, TrainingSet
-from imu.store.corrected_session import CorrectedRepetition, CorrectedSession, apply_corrections
+from imu.store.corrected_session import CorrectedRepetition, CorrectedSession, PlannedSet, apply_corrections
 from imu.store.corrections import Correction, from_object, to_object
 
 _REPETITION_COLUMNS = tuple(field.name for field in fields(Repetition))
@@ -153,6 +153,39 @@ def _repetition(row: Sequence[Any]) -> Repetition:
     return Repetition(**figures)
 
 
+# --- planned ---------------------------------------------------------------------------------------------------------
+
+_PLANNED_COLUMNS = tuple(field.name for field in fields(PlannedSet))
+
+
+def replace_planned(connection: sqlite3.Connection, session_id: int, planned: Iterable[PlannedSet]) -> None:
+    """Replace what was planned for the sets of a session."""
+    connection.execute("DELETE FROM planned_set WHERE session_id = ?", (session_id,))
+    insert_rows(
+        connection,
+        f"planned_set (session_id, number, {', '.join(_PLANNED_COLUMNS)})",
+        (
+            (session_id, number, *(getattr(one, column) for column in _PLANNED_COLUMNS))
+            for number, one in enumerate(planned, 1)
+        ),
+    )
+
+
+def load_planned(connection: sqlite3.Connection, session_id: int) -> tuple[PlannedSet, ...]:
+    """Return what was planned for the sets of a session.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be read.
+    """
+    rows = connection.execute(
+        f"SELECT {', '.join(_PLANNED_COLUMNS)} FROM planned_set WHERE session_id = ? ORDER BY number", (session_id,)
+    )
+    planned = (dict(zip(_PLANNED_COLUMNS, finite(row), strict=True)) for row in rows)
+    return tuple(PlannedSet(**one | {"load_in_lb": bool(one["load_in_lb"])}) for one in planned)
+
+
 # --- corrected -------------------------------------------------------------------------------------------------------
 
 
@@ -206,29 +239,32 @@ def _turn(connection: sqlite3.Connection, session_id: int, which: str, *, undone
 def replace_corrected(connection: sqlite3.Connection, session_id: int, summary: SessionSummary) -> None:
     """Recompute the corrected tables of a session from its measured summary."""
     connection.execute("DELETE FROM corrected_set WHERE session_id = ?", (session_id,))  # its repetitions go with it
-    log = load_log(connection, session_id)
-    if log:
-        _insert_corrected(connection, session_id, apply_corrections(summary, log))
+    log, planned = load_log(connection, session_id), load_planned(connection, session_id)
+    if log or planned:
+        _insert_corrected(connection, session_id, apply_corrections(summary, log, planned))
 
 
 def _insert_corrected(connection: sqlite3.Connection, session_id: int, session: CorrectedSession) -> None:
     insert_rows(
         connection,
-        "corrected_set (session_id, number, start_s, end_s, pattern, exercise, load_kg, note)",
+        "corrected_set (session_id, number, start_s, end_s, pattern, exercise, load_kg, load_in_lb, note)",
         (
-            (session_id, number, one.start_s, one.end_s, one.pattern, one.exercise, one.load_kg, one.note)
+            (
+                *(session_id, number, one.start_s, one.end_s, one.pattern),
+                *(one.exercise, one.load_kg, one.load_in_lb, one.note),
+            )
             for number, one in enumerate(session.sets, 1)
         ),
     )
     measured_at = _places_of_measured(session.measured)
     insert_rows(
         connection,
-        "corrected_repetition (session_id, set_number, number, start_s, end_s, pattern, exercise, load_kg, note, "
-        "measured_set_number, measured_number, measured_rejected_number)",
+        "corrected_repetition (session_id, set_number, number, start_s, end_s, pattern, exercise, load_kg, load_in_lb, "
+        "note, measured_set_number, measured_number, measured_rejected_number)",
         (
             (
                 *(session_id, set_number, number, one.start_s, one.end_s, one.pattern),
-                *(one_set.exercise_of(one), one_set.load_kg_of(one), one.note),
+                *(one_set.exercise_of(one), *one_set.load_of(one), one.note),
                 *_place_of(one, measured_at),
             )
             for set_number, one_set in enumerate(session.sets, 1)

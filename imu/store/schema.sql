@@ -113,6 +113,19 @@ BEGIN SELECT RAISE(ABORT, 'what was measured is never changed'); END;
 CREATE TRIGGER repetition_is_measured BEFORE UPDATE ON repetition
 BEGIN SELECT RAISE(ABORT, 'what was measured is never changed'); END;
 
+-- What the person planned for a set before it was done. A set of the session has the plan whose time lies in it, so that a
+-- better program, which may number sets differently, finds it again.
+CREATE TABLE planned_set (
+    session_id  INTEGER NOT NULL REFERENCES session ON DELETE CASCADE,
+    number      INTEGER NOT NULL,
+    time_s      REAL    NOT NULL,
+    exercise    TEXT,
+    load_kg     REAL CHECK (load_kg >= 0),
+    load_in_lb  INTEGER NOT NULL CHECK (load_in_lb IN (0, 1)),  -- the person writes this load in pounds
+    repetitions INTEGER CHECK (repetitions > 0),
+    PRIMARY KEY (session_id, number)
+) STRICT;
+
 -- The corrections of the person, in the order in which they were made.
 CREATE TABLE correction (
     session_id INTEGER NOT NULL REFERENCES session ON DELETE CASCADE,
@@ -123,16 +136,17 @@ CREATE TABLE correction (
     PRIMARY KEY (session_id, number)
 ) STRICT;
 
--- What counts in sessions with corrections, and only in those. The program recomputes it whenever what was measured or the
--- corrections change.
+-- What counts in sessions with corrections or a plan, and only in those. The program recomputes it whenever what was
+-- measured, the plan or the corrections change.
 CREATE TABLE corrected_set (
     session_id INTEGER NOT NULL REFERENCES session ON DELETE CASCADE,
     number     INTEGER NOT NULL,
     start_s    REAL    NOT NULL,
     end_s      REAL    NOT NULL,
     pattern    TEXT    NOT NULL CHECK (pattern IN ('squat', 'hinge', 'mixed', 'uncertain')),
-    exercise   TEXT,     -- name that the person entered
-    load_kg    REAL,
+    exercise   TEXT,     -- name that the person entered, else the planned one
+    load_kg    REAL,     -- likewise
+    load_in_lb INTEGER NOT NULL CHECK (load_in_lb IN (0, 1)),
     note       TEXT,
     PRIMARY KEY (session_id, number)
 ) STRICT;
@@ -146,6 +160,7 @@ CREATE TABLE corrected_repetition (
     pattern                  TEXT    NOT NULL CHECK (pattern IN ('squat', 'hinge', 'uncertain')),
     exercise                 TEXT,     -- its own, or that of the set
     load_kg                  REAL,     -- likewise
+    load_in_lb               INTEGER NOT NULL CHECK (load_in_lb IN (0, 1)),
     note                     TEXT,
     measured_set_number      INTEGER,  -- where its figures are: in table repetition, by set and number,
     measured_number          INTEGER,
@@ -168,22 +183,22 @@ INSERT INTO learning VALUES (1, 1, NULL);
 -- What counts, for all sessions. Figures are NULL for a repetition that the person added and that was not measured.
 CREATE VIEW counted_set AS
     SELECT session_id, number, start_s, end_s, pattern,
-           NULL AS exercise, NULL AS load_kg, NULL AS note
+           NULL AS exercise, NULL AS load_kg, 0 AS load_in_lb, NULL AS note
     FROM training_set
-    WHERE session_id NOT IN (SELECT session_id FROM correction WHERE undone = 0)
+    WHERE session_id NOT IN (SELECT session_id FROM correction WHERE undone = 0 UNION SELECT session_id FROM planned_set)
     UNION ALL
-    SELECT session_id, number, start_s, end_s, pattern, exercise, load_kg, note
+    SELECT session_id, number, start_s, end_s, pattern, exercise, load_kg, load_in_lb, note
     FROM corrected_set;
 
 CREATE VIEW counted_repetition AS
     SELECT session_id, set_number, number, start_s, end_s, pattern,
-           NULL AS exercise, NULL AS load_kg, NULL AS note,
+           NULL AS exercise, NULL AS load_kg, 0 AS load_in_lb, NULL AS note,
            trunk_angle_rad, hip_drop_m, mean_concentric_velocity_m_s
     FROM repetition
     WHERE set_number IS NOT NULL
-      AND session_id NOT IN (SELECT session_id FROM correction WHERE undone = 0)
+      AND session_id NOT IN (SELECT session_id FROM correction WHERE undone = 0 UNION SELECT session_id FROM planned_set)
     UNION ALL
-    SELECT c.session_id, c.set_number, c.number, c.start_s, c.end_s, c.pattern, c.exercise, c.load_kg, c.note,
+    SELECT c.session_id, c.set_number, c.number, c.start_s, c.end_s, c.pattern, c.exercise, c.load_kg, c.load_in_lb, c.note,
            m.trunk_angle_rad, m.hip_drop_m, m.mean_concentric_velocity_m_s
     FROM corrected_repetition AS c
     LEFT JOIN repetition AS m ON m.session_id = c.session_id AND (

@@ -19,7 +19,7 @@ from imu.errors import SessionNotFound, StoreDamaged
 from imu.motion.pattern import Pattern
 from imu.session import SessionSummary
 from imu.store import learning, totals
-from imu.store.corrected_session import CorrectedSession, apply_corrections
+from imu.store.corrected_session import CorrectedSession, PlannedSet, apply_corrections
 from imu.store.corrections import Correction, CorrectionRefused
 from imu.store.database import (
     DAMAGED,
@@ -34,8 +34,19 @@ from imu.store.database import (
 )
 from imu.store.learning import KnownOfPerson
 from imu.store.recording_files import delete_recording, find_recording
-from imu.store.rows import append, finite, load_log, load_summary, redo, replace_corrected, replace_measured, undo
-from imu.store.totals import Balance, PatternTotals, SessionOverview
+from imu.store.rows import (
+    append,
+    finite,
+    load_log,
+    load_planned,
+    load_summary,
+    redo,
+    replace_corrected,
+    replace_measured,
+    replace_planned,
+    undo,
+)
+from imu.store.totals import Balance, ExerciseSet, PatternTotals, SessionOverview
 
 _LARGEST_ID = 2**63 - 1
 
@@ -61,7 +72,7 @@ class StoredSession:
     summary : SessionSummary
         What was measured, equal (``==``) to the one that was saved.
     corrected : CorrectedSession
-        `summary` with the person's corrections applied.
+        `summary` with the exercises and loads of the plan and the person's corrections applied.
     undone : tuple of Correction
         Undone corrections that can be restored.
     """
@@ -137,6 +148,7 @@ class SessionStore:
         saved_at: datetime,
         software_version: str,
         started_at: datetime | None = None,
+        planned: Sequence[PlannedSet] | None = None,
     ) -> int:
         """Keep a session, and return its number.
 
@@ -155,6 +167,8 @@ class SessionStore:
             Now, and when the recording began if that is known; both with a time zone.
         software_version : str
             Version of the program that measured.
+        planned : sequence of PlannedSet or None
+            What was planned for the sets; ``None`` keeps the plan that was saved with this recording before.
 
         Raises
         ------
@@ -186,6 +200,8 @@ class SessionStore:
             with self._writing():
                 session_id = self._upsert_session(session)
                 replace_measured(self._connection, session_id, summary)
+                if planned is not None:
+                    replace_planned(self._connection, session_id, planned)
                 with self._trusting():
                     replace_corrected(self._connection, session_id, summary)
         except sqlite3.IntegrityError as error:
@@ -230,7 +246,9 @@ class SessionStore:
                 started_at=None if started_at is None else from_text(started_at),
                 software_version=software_version,
                 summary=summary,
-                corrected=apply_corrections(summary, load_log(self._connection, session_id)),
+                corrected=apply_corrections(
+                    summary, load_log(self._connection, session_id), load_planned(self._connection, session_id)
+                ),
                 undone=load_log(self._connection, session_id, undone=True),
             )
 
@@ -259,7 +277,9 @@ class SessionStore:
             summary = self._measured(session_id)
             for correction in corrections:
                 append(self._connection, session_id, correction, made_at_text)
-            log = apply_corrections(summary, load_log(self._connection, session_id)).log
+            log = apply_corrections(
+                summary, load_log(self._connection, session_id), load_planned(self._connection, session_id)
+            ).log
             for made in log[-len(corrections) :]:
                 if made.not_applied is not None:
                     raise CorrectionRefused(f"session {session_id} was left as it is: {made.not_applied}")
@@ -433,6 +453,22 @@ class SessionStore:
         to_text(until)
         with self._reading():
             return totals.pattern_totals(self._connection, until, least_drop_for_speed_m)
+
+    def exercise_sets(self, *, least_drop_for_speed_m: float) -> tuple[ExerciseSet, ...]:
+        """Return the sets that have an exercise, in the order of time.
+
+        Parameters
+        ----------
+        least_drop_for_speed_m : float
+            Repetitions with a smaller drop have no meaningful speed.
+
+        Raises
+        ------
+        StoreDamaged
+            If the file cannot be read.
+        """
+        with self._reading():
+            return totals.exercise_sets(self._connection, least_drop_for_speed_m)
 
     def check_schema(self) -> None:
         """Check that the file has no tables or triggers but those of this program.

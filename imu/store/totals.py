@@ -103,6 +103,60 @@ class PatternTotals:
     speed_sum_m_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class ExerciseSet:
+    """The repetitions of one set with the same exercise and load, as they count.
+
+    Attributes
+    ----------
+    session_id, set_number : int
+        Which set.
+    trained_at : datetime
+        When the session was recorded, or first saved if that is not known. UTC.
+    exercise : str
+        Its name as the person writes it.
+    load_kg : float or None
+        The load; ``None`` if none was planned or entered.
+    load_in_lb : bool
+        Whether the person writes it in pounds.
+    repetitions, squats, hinges : int
+        Repetitions, and how many of them have each pattern.
+    best_speed_m_s : float or None
+        The fastest mean concentric velocity of a repetition; ``None`` if none sinks far enough for a speed.
+    """
+
+    session_id: int
+    set_number: int
+    trained_at: datetime
+    exercise: str
+    load_kg: float | None
+    load_in_lb: bool
+    repetitions: int
+    squats: int
+    hinges: int
+    best_speed_m_s: float | None
+
+
+def exercise_sets(connection: sqlite3.Connection, least_drop_for_speed_m: float) -> tuple[ExerciseSet, ...]:
+    """Return the sets that have an exercise, in the order of time."""
+    rows = connection.execute(
+        """
+        SELECT session_id, set_number, trained_at, exercise, load_kg, max(load_in_lb), count(*),
+               count(*) FILTER (WHERE pattern = 'squat'), count(*) FILTER (WHERE pattern = 'hinge'),
+               max(mean_concentric_velocity_m_s) FILTER (WHERE hip_drop_m >= ?)
+        FROM counted_repetition JOIN session ON session.id = session_id
+        WHERE exercise IS NOT NULL
+        GROUP BY session_id, set_number, exercise, load_kg
+        ORDER BY trained_at, session_id, set_number, min(counted_repetition.number)
+        """,
+        (least_drop_for_speed_m,),
+    )
+    return tuple(
+        ExerciseSet(session_id, number, from_text(trained_at), exercise, load_kg, bool(in_lb), *rest)
+        for session_id, number, trained_at, exercise, load_kg, in_lb, *rest in rows
+    )
+
+
 def overviews(connection: sqlite3.Connection) -> tuple[SessionOverview, ...]:
     """Return one line for each session, the last trained one first."""
     rows = connection.execute(

@@ -2,7 +2,8 @@
 
 Each set becomes a ``set`` message, and so does each rest between sets. A set in which the load or the exercise changes
 becomes several without a rest, because a FIT set has one load and one exercise. Squats are in the category *squat*,
-hinges in *deadlift*; the name that the person entered selects the exact exercise where FIT has it. Mixed and uncertain
+hinges in *deadlift*; the name of the exercise selects category and exact exercise where :mod:`imu.store.exercises`
+or FIT has it. Mixed and uncertain
 sets are *unknown*: the site that reads the file lets the person correct that.
 
 FIT stores moments in whole seconds and durations in milliseconds. The encoder is fit-tool, the extra ``fit``.
@@ -11,7 +12,7 @@ FIT stores moments in whole seconds and durations in milliseconds. The encoder i
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
@@ -31,6 +32,7 @@ from fit_tool.profile.messages.set_message import SetMessage
 
 from imu.motion.pattern import Pattern
 from imu.store import CorrectedRepetition, CorrectedSession, CorrectedSet, StoredSession
+from imu.store.exercises import known_exercise
 
 FIT_BEGINS = datetime(1989, 12, 31, tzinfo=UTC)
 """FIT counts its seconds from here. A recording with an earlier date comes from a clock that was never set."""
@@ -53,6 +55,7 @@ class _Part:
     pattern: Pattern
     exercise: str | None
     load_kg: float | None
+    load_in_lb: bool
 
 
 def fit_file(stored: StoredSession) -> bytes:
@@ -160,7 +163,8 @@ def _sets(session: CorrectedSession, moment: Moment) -> Iterator[Any]:
         if exercise is not None:
             active.category_subtype = [exercise.value]
         if part.load_kg is not None:
-            active.weight, active.weight_display_unit = part.load_kg, fit.FitBaseUnit.KILOGRAM.value
+            unit = fit.FitBaseUnit.POUND if part.load_in_lb else fit.FitBaseUnit.KILOGRAM
+            active.weight, active.weight_display_unit = part.load_kg, unit.value
         yield active
         index += 1
         rest_since_s = part.end_s
@@ -179,10 +183,10 @@ def _records(session: CorrectedSession, moment: Moment) -> Iterator[Any]:
 
 
 def _parts(one_set: CorrectedSet) -> Iterator[_Part]:
-    def entries(one: CorrectedRepetition) -> tuple[str | None, float | None]:
-        return one_set.exercise_of(one), one_set.load_kg_of(one)
+    def entries(one: CorrectedRepetition) -> tuple[str | None, tuple[float | None, bool]]:
+        return one_set.exercise_of(one), one_set.load_of(one)
 
-    for (exercise, load_kg), group in groupby(one_set.repetitions, key=entries):
+    for (exercise, (load_kg, load_in_lb)), group in groupby(one_set.repetitions, key=entries):
         members = tuple(group)
         yield _Part(
             start_s=members[0].start_s,
@@ -191,6 +195,7 @@ def _parts(one_set: CorrectedSet) -> Iterator[_Part]:
             pattern=CorrectedSet(members).pattern,
             exercise=exercise,
             load_kg=load_kg,
+            load_in_lb=load_in_lb,
         )
 
 
@@ -199,15 +204,25 @@ def exercise_of(pattern: Pattern, name: str | None) -> tuple[Any, Enum | None]:
     own = _CATEGORY.get(pattern, UNKNOWN)
     if name is None:
         return own, None
+    known = known_exercise(name)
+    if known is not None:
+        category = fit.ExerciseCategory[known.fit_category]
+        return category, None if known.fit_name is None else _names_of(category)[known.fit_name]
     plain = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_").upper()
     singular = plain.removesuffix("S")
     spellings = (plain, singular, f"BARBELL_{plain}", f"BARBELL_{singular}")
     for category in sorted(fit.ExerciseCategory, key=lambda one: one is not own):  # its own category first
-        exercises = getattr(fit, f"{category.name.title().replace('_', '')}ExerciseName", None)
+        exercises = _names_of(category)
         for spelling in spellings:
-            if exercises is not None and spelling in exercises.__members__:
+            if spelling in exercises:
                 return category, exercises[spelling]
     return own, None
+
+
+def _names_of(category: Any) -> Mapping[str, Enum]:
+    """Return FIT's exercises of a category by their names; a few categories have none."""
+    names: Any = getattr(fit, f"{category.name.title().replace('_', '')}ExerciseName", None)
+    return {} if names is None else names.__members__
 
 
 def _origin_s(session: CorrectedSession) -> float:

@@ -12,8 +12,12 @@ pattern                  text    squat, hinge or uncertain, as corrected
 measured_pattern         text    as measured; empty if nothing was measured
 confidence               number  probability that the measured pattern is right
 added                    boolean true if the person added it
-exercise                 text    name of the exercise that the person entered
-load_kg                  number  load that the person entered, kg
+exercise                 text    name of the exercise that the person entered, else the planned one
+load_kg                  number  load that the person entered, else the planned one, kg
+load_unit                text    kg or lb: the unit in which the person writes the load
+planned_exercise         text    name of the exercise that was planned before the set
+planned_load_kg          number  load that was planned, kg
+planned_repetitions      integer repetitions that were planned for the set
 note                     text    the person's note on the repetition
 set_note                 text    the person's note on the set
 start_s                  number  leaving standing, s on the recording's own clock
@@ -50,7 +54,7 @@ from pathlib import Path
 from imu.errors import ExtraMissing
 from imu.report.objects import FIGURES, figure, stored_object
 from imu.report.session_view import Figures, RepetitionView, SessionView, SetView, view_of_stored
-from imu.store import StoredSession
+from imu.store import PlannedSet, StoredSession
 
 Cell = int | float | bool | str | datetime | None
 CellOf = Callable[[SessionView, SetView, RepetitionView], Cell]
@@ -66,6 +70,20 @@ def _rounded_figure(name: str) -> CellOf:
     return _figure(lambda figures: figure(figures, name))
 
 
+def _planned(cell_of: Callable[[PlannedSet], Cell]) -> CellOf:
+    return lambda _, one_set, __: None if one_set.planned is None else cell_of(one_set.planned)
+
+
+def _load_of(one_set: SetView, one: RepetitionView) -> tuple[float | None, str | None]:
+    """Return the load of a repetition, its own or else that of its set, and the unit in which the person writes it."""
+    whose = one_set if one.load_kg is None else one
+    return (None, None) if whose.load_kg is None else (_kg(whose.load_kg), "lb" if whose.load_in_lb else "kg")
+
+
+def _kg(load_kg: float | None) -> float | None:
+    return None if load_kg is None else round(load_kg, 3)
+
+
 COLUMNS: dict[str, tuple[type, CellOf]] = {
     "session": (int, lambda view, _, __: view.id),
     "trained_at": (datetime, lambda view, _, __: view.started_at or view.saved_at),
@@ -77,7 +95,11 @@ COLUMNS: dict[str, tuple[type, CellOf]] = {
     "confidence": (float, _figure(lambda figures: round(figures.confidence, 3))),
     "added": (bool, lambda _, __, one: one.added),
     "exercise": (str, lambda _, one_set, one: one_set.exercise if one.exercise is None else one.exercise),
-    "load_kg": (float, lambda _, one_set, one: one_set.load_kg if one.load_kg is None else one.load_kg),
+    "load_kg": (float, lambda _, one_set, one: _load_of(one_set, one)[0]),
+    "load_unit": (str, lambda _, one_set, one: _load_of(one_set, one)[1]),
+    "planned_exercise": (str, _planned(lambda planned: planned.exercise)),
+    "planned_load_kg": (float, _planned(lambda planned: _kg(planned.load_kg))),
+    "planned_repetitions": (int, _planned(lambda planned: planned.repetitions)),
     "note": (str, lambda _, __, one: one.note),
     "set_note": (str, lambda _, one_set, __: one_set.note),
     "start_s": (float, lambda _, __, one: round(one.start_s, 3)),
