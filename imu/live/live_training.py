@@ -64,7 +64,7 @@ STANDING_DROP_M, STANDING_TILT_RAD = 0.05, math.radians(35)
 """A person stands whose hip sinks and whose trunk tilts less: between repetitions people stay up to 25° forward."""
 STILL_TILT_RAD = math.radians(5)
 """The trunk of a person who stands still turns by less: breathing and sway stay below 2°."""
-STILL_S = 1.8
+STILL_S = 1.5
 """Standing for this long after a repetition is shown as a rest at once; it ends silently if another one follows."""
 LEAST_BEFORE_REST = 2
 """A lone repetition is no set, and no rest follows it."""
