@@ -15,9 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sensors.radioless import carry
 
-from imu.live.event_channel import plan_object, recorded_plan, replay_signals, signal_object
+from imu.live.event_channel import plan_object, recorded_plan, recorded_targets, replay_signals, signal_object
 from imu.live.live_training import LiveTraining
 from imu.live.live_view import LastTime, Measure, PastExercise, Phase, TrainedBefore
+from imu.live.memory import planned_of_recording
 from imu.live.signals import (
     ANGLE_ERROR_RAD,
     DROP_ERROR_M,
@@ -455,6 +456,7 @@ def test_a_recording_replays_to_the_same_signals(tmp_path):
     assert replay_signals(path) == given
     recording = read_training(path)
     assert recorded_plan(recording) == followed
+    assert [one.exercise for one in planned_of_recording(str(path))] == ["squat"] * len(recorded_targets(path))
     assert [one.event for one in recording.events() if one.event["event"] == "signal"] == [
         signal_object(signal) for signal in given
     ]

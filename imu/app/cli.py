@@ -473,9 +473,10 @@ def _keep(replayed: "Replayed", store: "SessionStore | None") -> int | None:
     """Store a session if there is a store; return its number."""
     if store is None:
         return None
+    from imu.live.memory import planned_of_recording
     from imu.report.replay import keep_replayed
 
-    return keep_replayed(replayed, store, software_version())
+    return keep_replayed(replayed, store, software_version(), planned_of_recording(replayed.name))
 
 
 session_commands.add_commands(app)

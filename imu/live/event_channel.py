@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from imu.live.signals import Best, Coach, Signal
-from imu.live.targets import Plan
+from imu.live.targets import Plan, Targets
 from imu.motion.judge import JudgeParameters
 from imu.recordings.training_format import RecordedEvent, TrainingMessage
 from imu.recordings.training_reader import TrainingLog, read_training
@@ -26,6 +26,7 @@ from imu.session import (
     RestBegan,
     SessionParameters,
     SetClosed,
+    TrainingSet,
 )
 from imu.training import Training
 
@@ -96,7 +97,27 @@ def replay_signals(path: Path, least_repetitions: int = 2) -> list[Signal]:
     RecordingDamaged, RecordingForeign
         If the file is no readable recording of a training.
     """
+    return _replay(read_training(path), least_repetitions)[1]
+
+
+def recorded_targets(path: Path, least_repetitions: int = 2) -> list[tuple[TrainingSet, Targets | None]]:
+    """Replay a recording with the plan in it; return its sets with their targets, nothing without a plan.
+
+    Raises
+    ------
+    RecordingDamaged, RecordingForeign
+        If the file is no readable recording of a training.
+    """
     recording = read_training(path)
+    if recorded_plan(recording) is None:
+        return []
+    coach = _replay(recording, least_repetitions)[0]
+    places = ((one, coach.place_of(index)) for index, one in enumerate(coach.sets))
+    return [(one, None if place is None else place.targets) for one, place in places]
+
+
+def _replay(recording: TrainingLog, least_repetitions: int) -> tuple[Coach, list[Signal]]:
+    """Return the coach at the end of a recording, and the signals that it gave."""
     coach, signals = Coach(), []
     judge = JudgeParameters(personal=recording.header.personal)
     training = Training(recording.driver(), SessionParameters(least_repetitions, judge=judge))
@@ -109,7 +130,7 @@ def replay_signals(path: Path, least_repetitions: int = 2) -> list[Signal]:
         signals += coach.advance(training.now_s)
     for event in training.finish()[0].events:
         signals += coach.take(event)
-    return signals
+    return coach, signals
 
 
 def _in_order(recording: TrainingLog) -> Iterator[TrainingMessage | RecordedEvent]:

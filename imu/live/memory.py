@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from imu.errors import ImuError
+from imu.live.event_channel import recorded_targets
 from imu.live.live_view import LastTime, PastExercise, Tally, TrainedBefore
 from imu.live.signals import Best
 from imu.live.targets import Plan, Targets
@@ -136,6 +137,16 @@ def planned_sets(sets: Iterable[tuple[TrainingSet, Targets | None]]) -> tuple[Pl
         for one, targets in sets
         if targets is not None and (targets.exercise or targets.load_kg is not None or targets.repetitions)
     )
+
+
+def planned_of_recording(name: str) -> tuple[PlannedSet, ...] | None:
+    """Return what the plan in a recording says of its sets; ``None`` for a recording without a plan."""
+    if not name.endswith(".mcap"):
+        return None
+    try:
+        return planned_sets(recorded_targets(Path(name))) or None
+    except (ImuError, KeyError, TypeError):  # the plan is damaged, or the file is not of this program
+        return None
 
 
 # --- the sensor -------------------------------------------------------------------------------------------------------

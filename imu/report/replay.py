@@ -24,7 +24,7 @@ from imu.motion.judge import JudgeParameters
 from imu.motion.personal import PersonalShift
 from imu.recordings.recording import find_recordings, open_recording
 from imu.session import Session, SessionParameters, SessionSummary
-from imu.store import SessionStore, hash_of
+from imu.store import PlannedSet, SessionStore, hash_of
 from imu.training import obey
 
 
@@ -146,7 +146,9 @@ def _replay(name: str, path: Path, options: ReplayOptions) -> Replayed:
     )
 
 
-def keep_replayed(replayed: Replayed, store: SessionStore, software_version: str) -> int | None:
+def keep_replayed(
+    replayed: Replayed, store: SessionStore, software_version: str, planned: Sequence[PlannedSet] | None = None
+) -> int | None:
     """Keep a session in the store; return its number, or ``None`` if it was replayed without being hashed.
 
     Raises
@@ -163,6 +165,7 @@ def keep_replayed(replayed: Replayed, store: SessionStore, software_version: str
         saved_at=datetime.now(UTC),
         software_version=software_version,
         started_at=replayed.started_at,
+        planned=planned,
     )
 
 
