@@ -11,7 +11,7 @@
   let samples = [], first = 0, next = 0; // kept samples, number of the oldest one, number of the next one to send
   let shift = 0, latest = -1; // from the clock of this load to that of the first one, and time of the last sample, ms
   let socket = null, ready = false, wait = 500, wake = null, running = false, settled = false, flushing = 0;
-  let lastEvent = 0, lastAnswer = 0, locking = 0;
+  let lastEvent = 0, lastAnswer = 0, locking = 0, silent = false; // silent: no motion, and the person knows
 
   // --- what the person sees
 
@@ -96,10 +96,17 @@
     const a = event.accelerationIncludingGravity, w = event.rotationRate;
     const values = a && w ? [a.x, a.y, a.z, w.alpha, w.beta, w.gamma] : [null];
     if (values.includes(null) || values.includes(undefined)) {
-      if (lastEvent === 0) say("This phone or browser gives no gyroscope, which counting needs.", true);
+      if (lastEvent === 0) { // Chrome sends one empty event where there is no sensor
+        silent = true;
+        say("This phone or browser gives no gyroscope, which counting needs.", true);
+      }
       return;
     }
     lastEvent = performance.now();
+    if (silent) {
+      silent = false;
+      if (ready) showReady();
+    }
     const time = event.timeStamp + shift;
     if (time <= latest) return; // the same event again
     latest = time;
@@ -183,7 +190,8 @@
       lose();
       dead.close();
     }
-    if (now - lastEvent > NO_MOTION_MS && !document.hidden) {
+    if (now - lastEvent > NO_MOTION_MS && !document.hidden && !silent) {
+      silent = true;
       say("The browser gives no motion. Allow motion sensors for this page in the browser's settings.", true);
     }
   };
@@ -197,7 +205,7 @@
       say("Set the phone's automatic lock to “never” while you train: this browser cannot keep the screen on.", true);
     }
   };
-  const begin = async () => {
+  const begin = async (again = false) => {
     start.disabled = true;
     try {
       if (typeof DeviceMotionEvent === "undefined") throw new Error("This browser gives no motion. Use Safari or Chrome.");
@@ -207,7 +215,7 @@
       }
     } catch (error) {
       start.disabled = false;
-      say(error.message, true);
+      say(again ? "Tap Start to go on. What is not sent yet is kept." : error.message, !again); // iOS wants a tap
       return;
     }
     running = true;
@@ -228,7 +236,7 @@
   for (const event of ["pointerup", "pointercancel", "pointerleave"]) lock.addEventListener(event, () => clearTimeout(held));
   document.addEventListener("visibilitychange", () => { if (!document.hidden && running) keepAwake(); });
   window.addEventListener("pagehide", save);
-  start.addEventListener("click", begin);
+  start.addEventListener("click", () => begin());
   show("start");
-  if (restore() && typeof DeviceMotionEvent?.requestPermission !== "function") begin();
+  if (restore()) begin(true);
 })();

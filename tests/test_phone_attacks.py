@@ -1,0 +1,289 @@
+"""A guest of the same network against the phone's server: reads nothing, steers nothing, and the training goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import pytest_asyncio
+from virtual_phone import NEEDS_SHARE, batch, hello, socket_to, trusting
+
+from imu.bluetooth import HostClock
+from imu.phone.link import LARGEST_MESSAGE, PhoneLink
+from imu.phone.server import (
+    HANDSHAKE_S,
+    HEADER_S,
+    MOST_CONNECTIONS,
+    MOST_PER_ADDRESS,
+    SECOND_PHONE,
+    TAKEN,
+    PhoneAddress,
+    PhonePortTaken,
+    phone_server,
+)
+from imu.sensors.conversation import Heard, Write
+from imu.sensors.phone import BATCH, HAVE, HEAD
+
+pytestmark = NEEDS_SHARE
+GUEST, PHONE = "127.0.0.3", "127.0.0.2"
+
+
+@dataclass
+class Served:
+    address: PhoneAddress
+    link: PhoneLink
+    heard: list[Any]
+
+    @property
+    def host_and_port(self) -> tuple[str, int]:
+        host, port = self.place.split(":")
+        return host, int(port)
+
+    @property
+    def place(self) -> str:
+        return self.address.url.split("/")[2]
+
+    @property
+    def path(self) -> str:
+        return self.address.url.split(self.place)[1]
+
+    def batches(self) -> int:
+        return sum(isinstance(one, Heard) and one.characteristic == BATCH for one in self.heard)
+
+
+@pytest_asyncio.fixture
+async def server(tmp_path: Path) -> AsyncIterator[Served]:
+    """A server whose link answers each batch as the driver does."""
+    link, heard = PhoneLink(HostClock()), []
+
+    async def answer() -> None:
+        async for message in link.messages():
+            heard.append(message)
+            if isinstance(message, Heard) and len(message.payload) >= HEAD.size:
+                page, first = HEAD.unpack_from(message.payload)
+                link.ask([Write(HAVE, HEAD.pack(page, first), with_response=False)])
+
+    async with phone_server(link, tmp_path, address="127.0.0.1", port=0) as address:
+        answering = asyncio.create_task(answer())
+        yield Served(address, link, heard)
+        await link.close()
+        await answering
+
+
+async def ask(server: Served, request: str, source: str = GUEST) -> bytes:
+    """Send bytes over TLS; return all that comes back."""
+    reader, writer = await asyncio.open_connection(*server.host_and_port, ssl=trusting(), local_addr=(source, 0))
+    try:
+        writer.write(request.encode("latin-1"))
+        async with asyncio.timeout(20):
+            return await reader.read()
+    except OSError:
+        return b""
+    finally:
+        writer.transport.abort()
+
+
+def get(path: str, host: str, *more: str) -> str:
+    return "\r\n".join((f"GET {path} HTTP/1.1", f"Host: {host}", *more, "", ""))
+
+
+SAMPLES = np.column_stack((np.arange(8) / 60.0, np.tile([0, 0, 9.81, 0, 0, 0], (8, 1))))
+
+
+async def assert_phone_trains(server: Served, phone: Any, first: int) -> None:
+    """The phone that was there sends, and gets an answer."""
+    before = server.batches()
+    await phone.send(batch(7, first, SAMPLES))
+    async with asyncio.timeout(20):
+        while server.batches() == before:
+            assert (await phone.recv())[0] == 0
+
+
+@contextlib.asynccontextmanager
+async def phone_of(server: Served) -> AsyncIterator[Any]:
+    async with socket_to(server.address, source=PHONE) as phone:
+        await phone.send(hello(7))
+        assert (await phone.recv())[0] == 0
+        yield phone
+
+
+async def test_the_page_is_given_with_its_key_only(server: Served) -> None:
+    page = await ask(server, get(server.path, server.place))
+    assert page.startswith(b"HTTP/1.1 200") and b"Phone as sensor" in page
+    assert b"Referrer-Policy: no-referrer" in page and b"Content-Security-Policy: default-src 'none'" in page
+    wrong = server.path[:-3] + ("A/" if server.path[-3] != "A" else "B/")
+    for path in ("/", "/x/", wrong, server.path[:-1], server.path + "../", server.path + "server.py", "/page.js", "//"):
+        answer = await ask(server, get(path, server.place))
+        assert answer.startswith(b"HTTP/1.1 404") and b"needs its key" in answer, path
+        assert server.path.strip("/").encode() not in answer
+
+
+@pytest.mark.parametrize("host", ["evil.example", "localhost:{port}", "127.0.0.1", "127.0.0.1:1", ""])
+async def test_another_host_gets_nothing(server: Served, host: str) -> None:
+    answer = await ask(server, get(server.path, host.format(port=server.host_and_port[1])))
+    assert answer.startswith(b"HTTP/1.1 404")
+
+
+async def test_two_hosts_and_no_host_get_nothing(server: Served) -> None:
+    assert (await ask(server, get(server.path, server.place, "Host: evil.example"))).startswith(b"HTTP/1.1 404")
+    assert (await ask(server, f"GET {server.path} HTTP/1.1\r\n\r\n")).startswith(b"HTTP/1.1 404")
+
+
+UPGRADE = (
+    "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
+    "Sec-WebSocket-Version: 13",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "null", "http://{place}", "https://{place}.evil.example", None]
+)
+async def test_a_foreign_page_opens_no_socket(server: Served, origin: str | None) -> None:
+    given = () if origin is None else (f"Origin: {origin.format(place=server.place)}",)
+    answer = await ask(server, get(f"{server.path}motion", server.place, *UPGRADE, *given))
+    assert answer.startswith(b"HTTP/1.1 404")
+    assert server.heard[1:] == []
+
+
+@pytest.mark.parametrize("path", ["/motion", "/x/motion"])
+async def test_no_key_opens_no_socket(server: Served, path: str) -> None:
+    answer = await ask(server, get(path, server.place, *UPGRADE, f"Origin: https://{server.place}"))
+    assert answer.startswith(b"HTTP/1.1 404")
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "CONNECT", "garbage"])
+async def test_nothing_but_reading_is_answered(server: Served, method: str) -> None:
+    answer = await ask(server, get(server.path, server.place).replace("GET", method, 1))
+    assert not answer.startswith((b"HTTP/1.1 2", b"HTTP/1.1 1"))
+
+
+@pytest.mark.parametrize(
+    "request_", ["\0\1\2" * 100 + "\r\n\r\n", "GET / HTTP/1.1\r\n" + "a: b\r\n" * 1000, "x" * 20_000]
+)
+async def test_what_is_no_request_ends_the_connection(server: Served, request_: str) -> None:
+    assert not (await ask(server, request_ + "\r\n\r\n")).startswith(b"HTTP/1.1 2")
+
+
+async def test_a_second_phone_with_the_key_is_turned_away(server: Served) -> None:
+    async with phone_of(server) as phone:
+        async with socket_to(server.address, source=GUEST) as second:
+            await second.send(hello(9, phone=b"\2" * 8))
+            assert await second.recv() == b"\2" + SECOND_PHONE.encode()
+            await second.wait_closed()
+            assert second.close_code == TAKEN
+        await assert_phone_trains(server, phone, 0)
+
+
+async def test_a_second_phone_is_turned_away_while_the_first_is_away_too(server: Served) -> None:
+    async with phone_of(server):
+        pass
+    async with socket_to(server.address, source=GUEST) as second:
+        await second.send(hello(9, phone=b"\2" * 8))
+        assert (await second.recv())[0] == 2
+
+
+async def test_the_same_phone_replaces_its_dead_connection(server: Served) -> None:
+    async with phone_of(server) as dead, phone_of(server) as phone:
+        await assert_phone_trains(server, phone, 0)
+        await dead.wait_closed()
+
+
+@pytest.mark.parametrize("message", ["text", b"", b"\0", b"\1" + bytes(40), b"\xff" * 100, hello(1)[:16]])
+async def test_a_socket_that_does_not_say_hello_is_closed(server: Served, message: str | bytes) -> None:
+    async with phone_of(server) as phone:
+        async with socket_to(server.address, source=GUEST) as other:
+            await other.send(message)
+            await other.wait_closed()
+        await assert_phone_trains(server, phone, 0)
+
+
+async def test_text_and_frames_over_the_limit_end_the_connection_and_the_phone_comes_back(server: Served) -> None:
+    for message, code in (("steer", 1003), (bytes(LARGEST_MESSAGE + 1), 1009)):
+        async with phone_of(server) as phone:
+            await phone.send(message)
+            await phone.wait_closed()
+            assert phone.close_code == code
+    async with phone_of(server) as phone:
+        for garbage in (b"", b"\7steer", b"\1", bytes(1000), b"\xff" * 500):
+            await phone.send(garbage)
+        await assert_phone_trains(server, phone, 0)
+
+
+async def test_a_flood_of_bytes_ends_the_connection(server: Served) -> None:
+    async with phone_of(server) as phone:
+        with contextlib.suppress(Exception):
+            for _ in range(100):
+                await phone.send(b"\7" + bytes(200_000))
+        await phone.wait_closed()
+    assert server.batches() == 0
+
+
+async def test_two_thousand_connections_leave_the_phone_training(server: Served) -> None:
+    """Silent ones, from many addresses: none finishes its handshake."""
+    async with phone_of(server) as phone:
+        opened: list[socket.socket] = []
+        for number in range(2000):
+            opened.append(socket.socket())
+            opened[-1].setblocking(False)
+            opened[-1].bind((f"127.0.{1 + number % 200}.9", 0))
+            opened[-1].connect_ex(server.host_and_port)
+            if number % 250 == 249:
+                await assert_phone_trains(server, phone, number // 250 * 8)
+                while len(opened) > 300:
+                    opened.pop(0).close()
+        async with phone_of(server) as again:  # it comes back while the server is full
+            await assert_phone_trains(server, again, 80)
+        for one in opened:
+            one.close()
+
+
+async def test_one_address_has_few_connections(server: Served) -> None:
+    writers = [(await asyncio.open_connection(*server.host_and_port, local_addr=(GUEST, 0))) for _ in range(12)]
+    await asyncio.sleep(0.3)
+    closed = [reader.at_eof() for reader, _ in writers]
+    assert closed.count(False) == MOST_PER_ADDRESS < MOST_CONNECTIONS
+    for _, writer in writers:
+        writer.transport.abort()
+
+
+@pytest.mark.realtime
+async def test_half_a_handshake_and_slow_headers_are_closed(server: Served) -> None:
+    loop = asyncio.get_running_loop()
+    began_s = loop.time()
+    silent, _writer = await asyncio.open_connection(*server.host_and_port, local_addr=(GUEST, 0))
+    slow, slow_writer = await asyncio.open_connection(*server.host_and_port, ssl=trusting(), local_addr=(GUEST, 0))
+
+    async def drip() -> None:
+        for letter in get(server.path, server.place) * 10:
+            slow_writer.write(letter.encode())
+            await asyncio.sleep(0.5)
+
+    dripping = asyncio.create_task(drip())
+    assert await silent.read() == b"" and loop.time() - began_s < HANDSHAKE_S + 3
+    with contextlib.suppress(OSError, ssl.SSLError):
+        assert await slow.read() == b""
+    assert loop.time() - began_s < HEADER_S + 3
+    dripping.cancel()
+    _writer.transport.abort()
+    slow_writer.transport.abort()
+
+
+async def test_the_port_in_use_is_one_sentence(server: Served, tmp_path: Path) -> None:
+    with pytest.raises(PhonePortTaken, match="already in use"):
+        async with phone_server(PhoneLink(HostClock()), tmp_path, address="127.0.0.1", port=server.host_and_port[1]):
+            pass
+
+
+async def test_key_and_files_are_kept_to_their_owner(server: Served, tmp_path: Path) -> None:
+    assert [path.stat().st_mode & 0o777 for path in sorted(tmp_path.glob("*.pem"))] == [0o600, 0o600]
+    async with phone_server(PhoneLink(HostClock()), tmp_path, address="127.0.0.1", port=0) as again:
+        assert again.fingerprint == server.address.fingerprint
+        assert again.url.split("/")[3] != server.address.url.split("/")[3]
