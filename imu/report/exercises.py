@@ -139,7 +139,7 @@ class ExerciseHistory:
     pattern : Pattern
         Of a known exercise; of another one what most of its repetitions are.
     known : bool
-        Whether the program knows the exercise.
+        Whether the exercise is in :data:`imu.store.exercises.KNOWN`.
     sessions : tuple of Trained
         In the order of time, at least one.
     """

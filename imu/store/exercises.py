@@ -1,4 +1,4 @@
-"""The squats and hinges that the program knows by name, with their pattern and their place in the FIT profile.
+"""The known squats and hinges by name, with their pattern and their place in the FIT profile.
 
 A person may use any other name; it is kept as it is written. Names are compared without regard to case, hyphens and a
 plural, so "Back Squats" and "back-squat" are one exercise. The FIT names are those of the ``exercise_category`` and
@@ -17,7 +17,7 @@ from imu.motion.pattern import Pattern
 
 @dataclass(frozen=True, slots=True)
 class Exercise:
-    """An exercise that the program knows.
+    """An exercise of the list below.
 
     Attributes
     ----------
