@@ -261,7 +261,7 @@ def epley_kg(load_kg: float, repetitions: int) -> float:
 
 
 def maximum_from_repetitions(sets: Iterable[ExerciseSet]) -> Maximum:
-    """Return the largest estimate of sets by Epley's formula, or why there is none."""
+    """Return the largest estimate of sets by Epley's formula, or why it is refused."""
     loaded = [one for one in sets if one.load_kg]
     if not loaded:
         return Maximum(refused="No set has a load.")
@@ -273,7 +273,7 @@ def maximum_from_repetitions(sets: Iterable[ExerciseSet]) -> Maximum:
 
 
 def maximum_from_profile(pattern: Pattern, speed_at: dict[float, float]) -> Maximum:
-    """Return the 1RM from the fastest mean concentric velocity at each load, or why there is none.
+    """Return the 1RM from the fastest mean concentric velocity at each load, or why it is refused.
 
     Parameters
     ----------
