@@ -153,7 +153,7 @@ def _is_table(path: Path) -> bool:
 
 
 def _is_empty(folder: Path) -> bool:
-    """Whether a folder, named as a recording, is none: it holds no recording and no app has made it."""
+    """Return whether a folder, named as a recording, holds no recording and was made by no app."""
     from imu.recordings.apps.formats import app_recording
 
     try:

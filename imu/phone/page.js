@@ -11,7 +11,7 @@
   let samples = [], first = 0, next = 0; // kept samples, number of the oldest one, number of the next one to send
   let shift = 0, latest = -1; // from the clock of this load to that of the first one, and time of the last sample, ms
   let socket = null, ready = false, wait = 500, wake = null, running = false, settled = false, flushing = 0;
-  let lastEvent = 0, lastAnswer = 0, locking = 0, silent = false; // silent: no motion, and the person knows
+  let lastEvent = 0, lastAnswer = 0, locking = 0, silent = false; // silent: no motion, and the page says so
 
   // --- what the person sees
 
