@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
-from imu.motion.pattern import Pattern
+import builders
+
 from imu.motion.repetitions import Repetition, resemble
 from imu.motion.sets import split_into_sets
 
@@ -15,26 +17,14 @@ DURATION_S = 2.5
 def repetition(start_s: float, *, duration_s: float = DURATION_S, **changed: Any) -> Repetition:
     """Return a squat of 45° and 0.4 m with the log-odds of a usual repetition."""
     figures: dict[str, Any] = {
-        "start_s": start_s,
         "bottom_s": start_s + duration_s / 2,
         "end_s": start_s + duration_s,
         "confirmed_s": start_s + duration_s + 0.2,
-        "pattern": Pattern.SQUAT,
-        "confidence": 0.97,
         "trunk_angle_rad": math.radians(45),
         "hip_drop_m": 0.4,
-        "eccentric_s": duration_s / 2,
-        "pause_s": 0.1,
-        "concentric_s": duration_s / 2 - 0.1,
-        "mean_concentric_velocity_m_s": 0.4,
-        "peak_concentric_velocity_m_s": 0.7,
-        "angle_at_bottom_rad": math.radians(40),
-        "sideways_tilt_rad": 0.0,
-        "turn_rad": 0.0,
-        "trunk_lead_s": 0.0,
         "counting_log_odds": 1.0,
     }
-    return Repetition(**figures | changed)
+    return replace(builders.repetition(start_s=start_s), **figures | changed)
 
 
 def touch_and_go(size: int, start_s: float = 0.0, **changed: Any) -> list[Repetition]:

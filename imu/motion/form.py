@@ -22,10 +22,7 @@ from imu.motion.height import (
     VerticalParameters,
 )
 from imu.motion.signals import SAME_TIME_S, STEP_S, MotionSignals, chord
-from imu.samples import STANDARD_GRAVITY_M_S2, Array
-
-UNKNOWN_LEVEL_SD_M_S2 = 0.3
-"""Error of standard gravity as the level: 30 mg, the accelerometer's offset."""
+from imu.samples import Array
 
 TRUNK_LEVER_M = 0.3
 """Distance from hip to the trunk's centre of mass, .4486 of .3055 body heights (de Leva 1996, doi
@@ -303,7 +300,7 @@ class Candidate:
         if self.moved_only or float(at_ends_rad.max()) > -LEANING_BACK_RAD:
             return figures
         up = self.signals.up[figures.start] + self.signals.up[figures.end]
-        self.standing = Standing(up / math.sqrt(up @ up), STANDARD_GRAVITY_M_S2, UNKNOWN_LEVEL_SD_M_S2)
+        self.standing = Standing.without_level(up / math.sqrt(up @ up))
         return self._measured(sagittal_plane)
 
     def _measured(self, sagittal_plane: SagittalPlane) -> MovementFigures:

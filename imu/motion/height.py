@@ -34,6 +34,9 @@ from imu.samples import STANDARD_GRAVITY_M_S2, Array
 END_VELOCITY_SD_M_S = 0.05
 """How still the hip is where a movement has ended."""
 
+UNKNOWN_LEVEL_SD_M_S2 = 0.3
+"""Error of standard gravity as the level: 30 mg, the accelerometer's offset."""
+
 
 @dataclass(frozen=True, slots=True)
 class VerticalParameters:
@@ -174,6 +177,11 @@ class Standing:
     up: Array
     vertical_m_s2: float
     level_sd_m_s2: float
+
+    @classmethod
+    def without_level(cls, up: Array) -> Standing:
+        """Return standing in a posture at which the person was not seen at rest: standard gravity is the level."""
+        return cls(up, STANDARD_GRAVITY_M_S2, UNKNOWN_LEVEL_SD_M_S2)
 
 
 class VerticalEstimator:

@@ -27,12 +27,12 @@ from imu.motion.decoder import (
     Stir,
 )
 from imu.motion.features import FEATURES, FeatureBuilder
-from imu.motion.form import UNKNOWN_LEVEL_SD_M_S2, Candidate, Posture, posture_of
+from imu.motion.form import Candidate, Posture, posture_of
 from imu.motion.height import SensorErrors, Standing
 from imu.motion.network import Network, NetworkStream
 from imu.motion.resampling import Resampler, is_bridged
 from imu.motion.signals import SAME_TIME_S, MotionSignals, SignalBuilder, chord, steps_in
-from imu.samples import STANDARD_GRAVITY_M_S2, Array, Gap, ImuBlock, RowFaults
+from imu.samples import Array, Gap, ImuBlock, RowFaults
 
 CHUNK_ROWS = 8192
 """Large blocks become signals in pieces that stay in the processor's cache."""
@@ -356,7 +356,7 @@ class MotionTracker:
         if self._upright is not None and start_s - kept.time_s[0] < STANDING_SEARCH_S:
             last_s, upright = self._upright
             if start_s - last_s < KNOWN_S and float(chord(upright[None], standing.up)[0]) > CHANGED_POSTURE_RAD:
-                return Standing(upright, STANDARD_GRAVITY_M_S2, UNKNOWN_LEVEL_SD_M_S2)
+                return Standing.without_level(upright)
         return standing
 
 
@@ -376,7 +376,7 @@ def standing_before(signals: MotionSignals, at_start: int) -> Standing:
     runs[chord(signals.up[searched], here) > SAME_STANDING_RAD] = 0
     longest = int(runs.max(initial=0))
     if longest < steps_in(REST_S):
-        return Standing(here, STANDARD_GRAVITY_M_S2, UNKNOWN_LEVEL_SD_M_S2)
+        return Standing.without_level(here)
     last = earliest + int(np.flatnonzero(runs == longest)[-1])
     used = slice(max(0, last + 1 - min(longest, steps_in(SETTLED_S))), last + 1)
     up = signals.up[used].sum(axis=0)

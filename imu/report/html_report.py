@@ -58,17 +58,22 @@ def html_report(sessions: Sequence[StoredSession], made_at: datetime) -> str:
     )
 
 
-@cache
-def environment() -> Environment:
-    """Return the templates of this package, in which every text is escaped."""
-    found = Environment(
-        loader=PackageLoader("imu.report"),
+def templates_of(package: str, *, keep_trailing_newline: bool = False) -> Environment:
+    """Return the templates of a package, in which every text is escaped and an unknown name is an error."""
+    return Environment(
+        loader=PackageLoader(package),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        keep_trailing_newline=True,
+        keep_trailing_newline=keep_trailing_newline,
     )
+
+
+@cache
+def environment() -> Environment:
+    """Return the templates of the report."""
+    found = templates_of("imu.report", keep_trailing_newline=True)
     rows = (set_rows, repetition_rows, rejected_rows, form_lines)
     found.filters |= {one.__name__: one for one in rows} | {"number_of": number_of}
     found.tests["number_like"] = lambda cell: cell.removeprefix("-")[:1].isdigit()

@@ -250,21 +250,20 @@ def _measured(figures: Figures) -> Object:
 
 
 def _entered(view: SetView | RepetitionView) -> Object:
-    words: Object = {
-        "exercise": view.exercise,
-        "load_kg": _rounded_if_present(view.load_kg, 3),
-        "load_unit": "lb" if view.load_in_lb and view.load_kg is not None else None,
-        "note": view.note,
-    }
-    return {key: value for key, value in words.items() if value is not None}
+    return _exercise_and_load(view, note=view.note)
 
 
 def _planned(planned: PlannedSet) -> Object:
+    return _exercise_and_load(planned, reps=planned.repetitions)
+
+
+def _exercise_and_load(source: SetView | RepetitionView | PlannedSet, **more: object) -> Object:
+    """Return what is known of exercise and load, and of `more`."""
     words: Object = {
-        "exercise": planned.exercise,
-        "load_kg": _rounded_if_present(planned.load_kg, 3),
-        "load_unit": "lb" if planned.load_in_lb and planned.load_kg is not None else None,
-        "reps": planned.repetitions,
+        "exercise": source.exercise,
+        "load_kg": _rounded_if_present(source.load_kg, 3),
+        "load_unit": "lb" if source.load_in_lb and source.load_kg is not None else None,
+        **more,
     }
     return {key: value for key, value in words.items() if value is not None}
 

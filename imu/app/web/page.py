@@ -12,13 +12,14 @@ from datetime import date, datetime
 from http import HTTPStatus
 from typing import TypeVar
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from imu.errors import SessionNotFound
 from imu.motion.pattern import Pattern
+from imu.report.html_report import templates_of
 from imu.report.words import clock, counted, days_ago, number_of
 from imu.store import SessionStore
 from imu.store.home import person, store_path
@@ -123,13 +124,7 @@ def _as_sentence(text: str) -> str:
 
 
 def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("imu.app.web"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates_of("imu.app.web")
     environment.filters |= {
         "clock": clock,
         "days_ago": days_ago,
