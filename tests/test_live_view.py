@@ -242,6 +242,19 @@ def test_a_lost_sensor_is_lost_until_it_is_back(live):
     assert (live.view().link, live.view().link_s) == (CONNECTED, 0.0)
 
 
+def test_a_posture_moves_evenly_between_two_packets(live):
+    live.take(CONNECTED)
+    live.tick(1.0, 1.0, Posture(0.1, 0.2))
+    live.tick(1.1, 1.1, Posture(0.3, 0.4))
+    shown = []
+    for now_s in (1.1, 1.125, 1.15, 1.175, 1.2, 1.3):
+        live.tick(now_s, 1.1, Posture(0.3, 0.4))
+        shown.append(live.view().posture.hip_drop_m)
+    assert shown == pytest.approx([0.2, 0.25, 0.3, 0.35, 0.4, 0.4])
+    live.tick(5.0, 5.0, Posture(0.0, 0.0))
+    assert live.view().posture == Posture(0.0, 0.0)  # after a pause it is where it is
+
+
 def test_a_posture_is_only_known_while_connected(live):
     posture = Posture(0.5, 0.2)
     live.take(CONNECTED)

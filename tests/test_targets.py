@@ -56,7 +56,7 @@ SQUAT = {
     "velocity": "0.4-0.6",
     "stop-loss": 20,
 }
-STANDING, DOWN = Posture(0.05, 0.0), Posture(0.5, 0.4)
+STANDING, DOWN = Posture(0.05, 0.0), Posture(0.5, 0.4, calm_s=0.0)
 
 
 def targets(**given):
@@ -366,9 +366,13 @@ def test_a_rest_that_began_is_certain_and_has_a_share_of_the_plan(live):
 
 def test_a_person_who_moves_does_not_rest(live):
     counted(live, deep(10), deep(15))
-    for step in range(60):
-        live.tick(20 + 0.1 * step, 19.6 + 0.1 * step, STANDING if step % 10 else DOWN)
-        assert live.view().phase is Phase.SET
+    live.tick(20.0, 21.0, STANDING)
+    assert live.view().phase is Phase.REST
+    live.tick(20.1, 21.1, DOWN)
+    assert live.view().phase is Phase.SET
+    for calm_s, tilt_rad, phase in ((0.2, 0.05, Phase.SET), (0.3, 1.2, Phase.SET), (0.4, 0.05, Phase.REST)):
+        live.tick(20.2, 21.2, Posture(tilt_rad, 0.0, calm_s))
+        assert live.view().phase is phase
 
 
 def test_the_card_of_a_set_says_what_went_well_and_what_to_try(live):

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -12,6 +15,7 @@ from imu.bluetooth.scan import Radio, SensorChoice
 from imu.errors import SensorNotFound
 from imu.phone.link import PhoneLink
 from imu.phone.server import PhoneAddress, phone_server
+from imu.samples import ImuBlock
 from imu.sensors.kinds import recognise
 from imu.store.home import home
 from imu.virtual.radio import VirtualRadio
@@ -24,6 +28,11 @@ PHONE = "phone"
 
 VIRTUAL_TRAINING_S = 1200.0
 """How long the built-in person trains by default; then it stands still."""
+_SIMULATION = """
+import pickle, sys
+from imu.virtual.person import virtual_signal
+sys.stdout.buffer.write(pickle.dumps(virtual_signal(seconds=float(sys.argv[1]))))
+"""
 
 
 def is_virtual(name: str | None) -> bool:
@@ -101,13 +110,26 @@ async def radio_for(name: str | None, duration_s: float | None = None) -> AsyncI
 
 async def _add_sensor(radio: VirtualRadio, kind: str, duration_s: float) -> None:
     """Put a virtual sensor, worn by the built-in person, on the radio."""
-    from imu.virtual.person import virtual_signal  # noqa: PLC0415 - slow to import
-
     if kind not in TWINS:
         raise SensorNotFound(
             f"there is no virtual sensor {kind!r}: say virtual:KIND with one of {', '.join(TWINS)}, "
             "or virtual:HOST:PORT for one that 'imu sensor' runs"
         )
-    # Twenty minutes of a simulated person take seconds to compute: in a thread, so that the page answers meanwhile.
-    twin = await asyncio.to_thread(lambda: TWINS[kind](virtual_signal(seconds=duration_s), 1))
-    await radio.add_sensor(twin)
+    await radio.add_sensor(TWINS[kind](await asyncio.to_thread(_simulated_signal, duration_s), 1))
+
+
+def _simulated_signal(duration_s: float) -> ImuBlock:
+    """Simulate the built-in person in a process of its own; a thread would hold up page and terminal for seconds.
+
+    Raises
+    ------
+    SensorNotFound
+        If the process fails.
+    """
+    command = [sys.executable, "-P", "-c", _SIMULATION, repr(duration_s)]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    if done.returncode:
+        reason = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        raise SensorNotFound(f"the virtual sensor could not be made: {reason or f'status {done.returncode}'}")
+    block: ImuBlock = pickle.loads(done.stdout)
+    return block

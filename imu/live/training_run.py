@@ -22,6 +22,7 @@ from imu.live.live_training import LiveTraining
 from imu.live.live_view import Gravity, Link, LiveView
 from imu.live.signals import Signal
 from imu.live.targets import Plan, Targets
+from imu.motion.form import Posture
 from imu.motion.judge import JudgeParameters
 from imu.motion.personal import PersonalShift
 from imu.recordings.training_format import RecordingHeader
@@ -130,6 +131,8 @@ class TrainingRun:
         self._identified: Identified | None = None
         self._trouble: ImuError | None = None
         self._paused = False
+        self._posture: Posture | None = None
+        self._posture_at_s = 0.0
         self._closing: asyncio.Task[None] | None = None
 
     async def run(self) -> Trained:
@@ -186,11 +189,10 @@ class TrainingRun:
 
     def tick(self) -> None:
         """Tell the time to `live`, before its view is shown."""
-        training = self._training
-        if training is None:
-            self._live.tick(time.monotonic(), 0.0)
-        else:
-            self._live.tick(time.monotonic(), training.now_s, training.posture)
+        sample_s = 0.0 if self._training is None else self._training.now_s
+        if self._training is not None and sample_s != self._posture_at_s:  # it costs more than all else that is shown
+            self._posture_at_s, self._posture = sample_s, self._training.posture
+        self._live.tick(time.monotonic(), sample_s, self._posture)
 
     # -- what comes from the link
 

@@ -112,6 +112,10 @@ class _Run:
         self.since_s = now_s - ROW_S
         return True
 
+    def idle_s(self, row: int) -> float:
+        """Return for how long it has stopped before `row`; infinite if it was over before that."""
+        return math.inf if self.since_s is None else (row - self._idle_row) * ROW_S
+
     def over_s(self, row: int) -> float | None:
         """Return when it was certain that it is over, if that was before `row`."""
         if self.since_s is None or self.active or row - self._idle_row < IDLE_ROWS:
@@ -193,6 +197,11 @@ class Decoder:
     def moving_since_s(self) -> float | None:
         """Since when movement like that of a repetition goes on; ``None`` if none does."""
         return self._like.since_s
+
+    @property
+    def calm_s(self) -> float:
+        """For how long there was no movement like that of a repetition; infinite once it is over."""
+        return 0.0 if self._like.active else self._like.idle_s(self._row)
 
     def _settle(self, row: int) -> Iterator[Calm | Activity]:
         """Give what was certain to be over before `row`."""

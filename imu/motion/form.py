@@ -380,10 +380,13 @@ class Posture:
         Tilt of the pelvis away from standing, in any direction.
     hip_drop_m : float
         How far the sensor is below where it was in standing; 0 between movements.
+    calm_s : float
+        For how long the network has seen nothing like a repetition.
     """
 
     trunk_tilt_rad: float
     hip_drop_m: float
+    calm_s: float = math.inf
 
 
 def posture_of(signals: MotionSignals, standing: Standing, errors: SensorErrors | None, *, moving: bool) -> Posture:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -216,12 +216,14 @@ class MotionTracker:
             return None
         since_s = self._decoder.moving_since_s
         now = len(self._kept)
-        first = (
-            now - 1 if since_s is None else int(np.searchsorted(self._kept.time_s, since_s - PREAMBLE_S - SAME_TIME_S))
-        )
+        first = now - 1
+        if since_s is not None:  # a repetition ended where the hip stood, so that an earlier error is left behind
+            begin_s = max(since_s - PREAMBLE_S, self._last_end_s)
+            first = int(np.searchsorted(self._kept.time_s, begin_s - SAME_TIME_S))
         first = min(max(first, now - steps_in(LONGEST_MOVEMENT_S)), now - 1)
         standing = self._standing_at(self._kept, max(first, 0), float(self._kept.time_s[max(first, 0)]))
-        return posture_of(self._kept[max(first, 0) :], standing, self._errors, moving=since_s is not None)
+        posture = posture_of(self._kept[max(first, 0) :], standing, self._errors, moving=since_s is not None)
+        return replace(posture, calm_s=self._decoder.calm_s)
 
     @property
     def faults(self) -> RowFaults:

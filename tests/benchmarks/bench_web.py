@@ -35,7 +35,7 @@ from imu.virtual.person import random_session, simulate
 SESSIONS, DIFFERENT, RUNS = 1000, 25, 5
 AIMS_S = {"/": 1.0, "/sessions": 1.0, "/trends": 2.0, "/trends?weeks=520": 2.0}
 LIVE_S = 20.0
-AIM_UPDATES, AIM_SHARE = 20.0, 0.10
+AIM_UPDATES, AIM_SHARE = 20.0, 0.05
 READY = {"/": "h1", "/sessions": ".rows .row"}
 AIM_BYTES = 1.5e6
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

@@ -33,8 +33,8 @@ from imu.session import TrainingSet
 from imu.store import EnterLoad, NameExercise, SessionStore
 from imu.store.home import recordings_folder, store_path
 
-LOOK_S = 0.04
-"""Pages get what has changed this often: 25 times a second."""
+LOOK_S = 1 / 30
+"""Pages get what has changed this often."""
 
 
 class DeskState(StrEnum):
