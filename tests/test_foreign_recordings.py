@@ -56,7 +56,7 @@ from imu.app.cli import app
 from imu.errors import ImuError, RecordingDamaged, RecordingForeign
 from imu.recordings import table_files
 from imu.recordings.apps import export_files
-from imu.recordings.apps.time_axis import GAP_PERIODS, Stream, joined, unwrapped
+from imu.recordings.apps.export_files import GAP_PERIODS, Stream, joined, unwrapped
 from imu.recordings.recording import find_recordings, open_recording, read_recording
 from imu.report.replay import names_of_recordings
 

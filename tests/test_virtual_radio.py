@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from imu.errors import ExtraMissing, SensorNotFound
 from imu.sensors.conversation import Advertisement
 from imu.virtual.radio import LinkChange, LinkEvent, RadioConditions, VirtualRadio, VirtualSensor, adapter
-from imu.virtual.radio.advertising import decode_advertisement, encode_advertisement
+from imu.virtual.radio.air import decode_advertisement, encode_advertisement
 
 pytestmark = pytest.mark.clock("fast")
 

@@ -21,7 +21,7 @@ from bleak.backends.device import BLEDevice
 from bleak.backends.scanner import AdvertisementData
 
 import firmware_protocol as protocol
-from imu.app.sensor_command import SensorNotStarted, SensorOptions, run_sensor
+from imu.app.sensor_commands import SensorNotStarted, SensorOptions, run_sensor
 from imu.errors import RecordingDamaged
 from imu.motion.pattern import Pattern
 from imu.samples import Array, ImuBlock
@@ -260,7 +260,7 @@ def test_the_person_stands_first_and_trains_as_long_as_asked() -> None:
 COMMAND = """
 import sys
 from pathlib import Path
-from imu.app.sensor_command import SensorOptions, run_sensor
+from imu.app.sensor_commands import SensorOptions, run_sensor
 options = SensorOptions(port=0, recording=Path(sys.argv[1]), interval_s=0.0, drop_every_s=1.5, drop_for_s=1.0)
 run_sensor(options, lambda line: print(line, flush=True))
 """

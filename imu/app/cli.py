@@ -286,12 +286,12 @@ def evaluate(
         raise typer.BadParameter("--people, --held-out and --joined need a folder", param_hint="PATH")
     if (apart or continuous) and not simulated:
         raise typer.BadParameter("--apart and --continuous go with --simulated N", param_hint="--simulated")
-    from imu.app.evaluate import run_evaluation
+    from imu.evaluation.report import as_dict, detail_tables, lines_about, main_table
+    from imu.evaluation.sections import evaluate as evaluate_sections
 
-    failures = run_evaluation(
+    sections = evaluate_sections(
         path,
         people=people,
-        as_json=as_json,
         baseline=baseline,
         held_out=held_out,
         joined=joined,
@@ -300,6 +300,14 @@ def evaluate(
         continuous=continuous,
         jobs=jobs,
     )
+    failures = [failure for section in sections for failure in section.failures]
+    for failure in failures:
+        complain(f"{failure.recording}: {failure.reason}")
+    if as_json:
+        print_object(as_dict(sections))
+    else:
+        details = detail_tables(sections[0]) if len(sections) == 1 else []
+        print_parts(console_for_people(), *lines_about(sections), "", main_table(sections), *details)
     raise typer.Exit(1 if failures else 0)
 
 

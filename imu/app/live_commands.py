@@ -44,7 +44,7 @@ def scan(
     """List the sensors nearby, with their kind and signal strength."""
     import asyncio
 
-    from imu.app.scanning import scan_object, show_scan
+    from imu.app.sensor_commands import scan_object, show_scan
 
     found = asyncio.run(show_scan(sensor, seconds, every=every, live=not as_json))
     if as_json:
@@ -208,7 +208,7 @@ def sensor(
 
     Connect to it with imu train --sensor virtual:HOST:PORT in another window.
     """
-    from imu.app.sensor_command import SensorOptions, run_sensor
+    from imu.app.sensor_commands import SensorOptions, run_sensor
 
     options = SensorOptions(
         kind=kind,

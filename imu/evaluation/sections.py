@@ -18,7 +18,7 @@ from typing import TypeVar
 
 from imu.errors import ImuError
 from imu.evaluation.counters import CountedSets, count
-from imu.evaluation.data_sets import NONE, DataSet, Trial, truth_of_session
+from imu.evaluation.data_sets import NONE, DataSet, Trial, find_data_sets, truth_of_session
 from imu.evaluation.held_out import Kind, held_out_judge, held_out_weights
 from imu.evaluation.joined_trials import JoinedSession, is_standing, join, may_be_joined
 from imu.evaluation.naive_counters import count_by_height, count_by_tilt
@@ -106,6 +106,63 @@ class Section:
     reports: dict[Method, Report]
     failures: tuple[Failure, ...] = ()
     in_no_fit: dict[Method, tuple[str, ...]] = field(default_factory=dict)
+
+
+def evaluate(
+    path: str | None,
+    *,
+    people: str | None = None,
+    baseline: bool = False,
+    held_out: bool = False,
+    joined: bool = False,
+    simulated: int = 0,
+    apart: bool = False,
+    continuous: bool = False,
+    jobs: int = 1,
+) -> list[Section]:
+    """Score data sets and simulated sessions, a section for each.
+
+    Parameters
+    ----------
+    path : str or None
+        Folder of one data set or of several; None for simulated sessions only.
+    people : str or None
+        The people to score, separated by commas; None for all.
+    baseline : bool
+        Also score the naive counters.
+    held_out : bool
+        Count with weights fitted without the person, and without the data set.
+    joined : bool
+        Also join the recordings of each person into one stream.
+    simulated : int
+        Also simulate this many sessions.
+    apart : bool
+        Keep daily movements between the simulated sets.
+    continuous : bool
+        Also simulate this many sessions of touch-and-go sets.
+    jobs : int
+        Number of processes; the result does not depend on it.
+
+    Raises
+    ------
+    ImuError
+        If there is nothing to score.
+    """
+    chosen = methods(held_out=held_out, baseline=baseline)
+    names = [name.strip() for name in (people or "").split(",") if name.strip()]
+    data_sets = [] if path is None else find_data_sets(Path(path), names)
+    sections: list[Section] = []
+    for data_set in data_sets:
+        sections.append(evaluate_data_set(data_set, chosen, jobs))
+        if joined and holds_joinable(data_set):
+            sections.append(evaluate_joined(data_set, chosen, jobs))
+    if joined and len(sections) == len(data_sets):
+        raise ImuError(f"{path} has no single repetitions that can be joined")
+    if simulated:
+        standing = Simulation.APART if apart else Simulation.STANDING
+        kinds = [standing, Simulation.TOUCH_AND_GO] if continuous else [standing]
+        sections += [evaluate_simulated(simulated, chosen, jobs, kind) for kind in kinds]
+    return sections
 
 
 def methods(*, held_out: bool, baseline: bool) -> tuple[Method, ...]:

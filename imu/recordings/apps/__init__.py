@@ -1,1 +1,1 @@
-"""Exports of other apps: `formats` recognises them, one module for each maker reads them."""
+"""Exports of other apps: `formats` recognises them, the other modules read them."""

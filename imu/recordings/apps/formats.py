@@ -1,6 +1,6 @@
 """Recognition of other apps' recordings: which app made a file, and which files of a folder are recordings.
 
-Recognition looks at names and headers only; the module of each maker reads the rows.
+Recognition looks at names and headers only; the other modules read the rows.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from functools import partial
 from pathlib import Path
 
 from imu.errors import ImuError, RecordingForeign
-from imu.recordings.apps import bids_motion, metabase, movella_app, movesense_app, phyphox, sensor_logger
+from imu.recordings.apps import bids_motion, phyphox, sensor_apps, sensor_logger
 from imu.recordings.apps.export_files import AppRecording, Export, folder_export, zip_exports
 from imu.recordings.table_files import COLUMNS, one_sentence_errors
 
 FINDERS: tuple[Callable[[Export, str], AppRecording | None], ...] = (
     sensor_logger.find,
     phyphox.find,
-    movella_app.find,
-    metabase.find,
-    movesense_app.find,
+    sensor_apps.find_movella_dot,
+    sensor_apps.find_metabase,
+    sensor_apps.find_movesense,
     bids_motion.find,
 )
 

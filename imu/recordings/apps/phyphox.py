@@ -18,8 +18,7 @@ import re
 from functools import partial
 
 from imu.errors import RecordingForeign
-from imu.recordings.apps.export_files import AppRecording, Export, missing, quoted, read_columns
-from imu.recordings.apps.time_axis import Stream, joined
+from imu.recordings.apps.export_files import AppRecording, Export, Stream, joined, missing, quoted, read_columns
 from imu.recordings.checks import ACCELERATION_SPELLINGS, ANGULAR_VELOCITY_SPELLINGS
 from imu.recordings.table_files import Header
 from imu.samples import Array

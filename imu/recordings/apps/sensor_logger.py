@@ -23,8 +23,16 @@ from typing import Literal
 import numpy as np
 
 from imu.errors import RecordingForeign
-from imu.recordings.apps.export_files import AppRecording, Export, missing, read_columns
-from imu.recordings.apps.time_axis import Stream, from_zero, joined, summed
+from imu.recordings.apps.export_files import (
+    AppRecording,
+    Export,
+    Stream,
+    from_zero,
+    joined,
+    missing,
+    read_columns,
+    summed,
+)
 from imu.recordings.table_files import Header
 from imu.samples import STANDARD_GRAVITY_M_S2, Array
 

@@ -24,7 +24,7 @@ from bumble import att, core, hci
 from bumble.device import Advertisement, Connection, Peer
 
 from imu.virtual.radio.adapter import Adapter, AdapterGone, run_to_end
-from imu.virtual.radio.advertising import decode_advertisement, uuid_text
+from imu.virtual.radio.air import decode_advertisement, uuid_text
 
 LARGEST_MTU = 517
 """The MTU that operating systems ask for; the sensor may choose a smaller one."""
