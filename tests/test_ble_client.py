@@ -100,7 +100,7 @@ class Ticker:
 
     def read(self, characteristic: str, now_s: float) -> bytes:
         self.heard.append(("read", characteristic))
-        return b"told"
+        return b"reply"
 
     def write(self, characteristic: str, payload: bytes, now_s: float) -> None:
         self.heard.append(("write", payload))
@@ -176,13 +176,13 @@ class Talk:
 
     async def _listen(self) -> None:
         async with aclosing(self.link.messages()) as messages:
-            async for told in messages:
-                self.order.append(told)
-                if isinstance(told, LinkNotice):
-                    self.notices.append(told)
+            async for message in messages:
+                self.order.append(message)
+                if isinstance(message, LinkNotice):
+                    self.notices.append(message)
                 else:
-                    self.messages.append(told)
-                if isinstance(told, LinkUp):
+                    self.messages.append(message)
+                if isinstance(message, LinkUp):
                     self.link.ask(self.opening)
 
     def states(self) -> list[LinkState]:
@@ -219,15 +219,15 @@ async def test_what_is_near_is_listed_as_it_is_heard(radio):
     await radio.add_sensor(Ticker("HipIMU far"), rssi_dbm=-90)
     await radio.add_sensor(Ticker("HipIMU near"), rssi_dbm=-40)
     await radio.add_sensor(Ticker("Scales", services=()), rssi_dbm=-30)
-    told: list[SeenSensor] = []
-    seen = await scan(Radio(radio.scanner_backend, radio.client_backend), recognise, 0.5, told.append)
+    updates: list[SeenSensor] = []
+    seen = await scan(Radio(radio.scanner_backend, radio.client_backend), recognise, 0.5, updates.append)
     assert [(each.name, each.rssi_dbm, each.kind) for each in seen] == [
         ("HipIMU near", -40, KIND),
         ("HipIMU far", -90, KIND),
         ("Scales", -30, None),
     ]
-    assert len(told) > 3, "also when heard again"
-    assert {each.address for each in told} == {each.address for each in seen}
+    assert len(updates) > 3, "also when heard again"
+    assert {each.address for each in updates} == {each.address for each in seen}
 
 
 async def test_messages_come_in_order_and_actions_are_carried_out_in_order(radio, until):
@@ -250,7 +250,7 @@ async def test_messages_come_in_order_and_actions_are_carried_out_in_order(radio
     first, *middle, last = talking.messages
     assert isinstance(first, LinkUp) and first.longest_write == 244
     assert isinstance(last, LinkDown)
-    assert middle[0] == Heard(middle[0].received_ns, CONTROL, b"told")
+    assert middle[0] == Heard(middle[0].received_ns, CONTROL, b"reply")
     assert numbers(middle) == list(range(ticker.said)), "all that it said, to the last"
     assert {each.characteristic for each in middle[1:]} == {DATA}
     times = [message.received_ns for message in talking.messages]
@@ -263,7 +263,7 @@ async def test_messages_come_in_order_and_actions_are_carried_out_in_order(radio
         ("write", b"\x01"),
         ("write", b"\x00"),
         ("disconnected", None),
-    ], "the stream is stopped before hanging up, and a second subscription is none"
+    ], "the stream is stopped before hanging up, and a second subscription is not made"
 
 
 async def test_a_lost_connection_is_made_again_and_nothing_comes_twice(radio, until):
@@ -336,7 +336,7 @@ async def test_a_sensor_that_does_not_come_back_is_lost_for_good(radio, until):
     assert isinstance(talking.messages[-1], LinkDown)
 
 
-async def test_what_a_sensor_must_have_is_told_from_what_it_may_have(radio, until):
+async def test_required_characteristics_are_distinguished_from_optional_ones(radio, until):
     await radio.add_sensor(Ticker(), conditions=AIR)
     optional = (Read(ABSENT, required=False), Subscribe(ABSENT, required=False), Subscribe(DATA), START)
     async with talk(radio, opening=optional) as talking:
@@ -360,20 +360,20 @@ async def test_actions_for_a_connection_that_is_over_are_passed_over(radio, unti
     chosen = Radio(radio.scanner_backend, radio.client_backend)
     link = SensorLink(chosen, SensorChoice(), recognise, HostClock(), FAST)
     async with aclosing(link.messages()) as messages:
-        async for told in messages:
-            if isinstance(told, LinkUp):
+        async for message in messages:
+            if isinstance(message, LinkUp):
                 link.ask((Subscribe(DATA), START))
-            if isinstance(told, Heard):
+            if isinstance(message, Heard):
                 break
         await sensor.hang_up()
         await until(lambda: [what for what, _ in ticker.heard].count("connected") == 2)
-        link.ask((Write(CONTROL, b"late"),))  # for the first connection: of the second nobody has read yet
-        async for told in messages:
-            if isinstance(told, LinkUp):
+        link.ask((Write(CONTROL, b"late"),))  # for the first connection: no message of the second was read yet
+        async for message in messages:
+            if isinstance(message, LinkUp):
                 link.ask((Subscribe(DATA), START))
                 break
-        async for told in messages:
-            if isinstance(told, Heard):
+        async for message in messages:
+            if isinstance(message, Heard):
                 break
         await link.close()
     assert ("write", b"late") not in ticker.heard
@@ -386,15 +386,15 @@ async def test_what_was_heard_before_closing_can_be_read_after_it(radio, until):
     link = SensorLink(chosen, SensorChoice(), recognise, HostClock(), FAST)
     messages = link.messages()
     heard: list[Message] = []
-    async for told in messages:
-        if isinstance(told, LinkUp):
+    async for message in messages:
+        if isinstance(message, LinkUp):
             link.ask((Subscribe(DATA), START))
-        if isinstance(told, Heard):
-            heard.append(told)
+        if isinstance(message, Heard):
+            heard.append(message)
             break
     await until(lambda: ticker.said >= 20)
     await link.close((STOP,))
-    heard += [told async for told in messages if not isinstance(told, LinkNotice)]
+    heard += [message async for message in messages if not isinstance(message, LinkNotice)]
     assert numbers(heard) == list(range(ticker.said)) and isinstance(heard[-1], LinkDown)
     await link.close()
 
@@ -405,7 +405,7 @@ async def test_closing_ends_a_search_at_once(radio, until):
     assert talking.messages == []
     link = SensorLink(Radio(), SensorChoice(), recognise, HostClock())
     await link.close()
-    assert [told async for told in link.messages()] == []
+    assert [message async for message in link.messages()] == []
 
 
 async def test_closing_at_once_and_losing_the_cancellation_end_too(rogue, until):
@@ -449,7 +449,7 @@ async def test_a_sensor_is_chosen_by_name_address_serial_or_nearness(radio):
         await find("Belt 99")
 
 
-async def test_a_sensor_that_is_not_there_is_told_with_what_is(radio):
+async def test_an_absent_sensor_is_reported_with_those_that_are_near(radio):
     chosen = Radio(radio.scanner_backend, radio.client_backend)
 
     async def missing(wanted: str | None) -> str:
@@ -469,7 +469,7 @@ async def test_a_sensor_that_is_not_there_is_told_with_what_is(radio):
     assert "HipIMU" in await missing("hip"), "a part of a name is not enough: it might be another's"
 
 
-async def test_a_sensor_that_a_killed_program_has_left_connected_is_found_and_connected_anew(rogue, until):
+async def test_a_sensor_that_a_killed_program_has_left_connected_is_found_and_connected_again(rogue, until):
     """On Linux the connection outlives the program, and a connected sensor does not advertise."""
     bluez = {"path": "/org/bluez/x", "props": {"UUIDs": [SERVICE.upper()]}}
     held = BLEDevice("AA", "HipIMU 4711", bluez)
@@ -616,7 +616,7 @@ class RogueClient(BaseBleakClient):
 
     async def read_gatt_char(self, characteristic: BleakGATTCharacteristic, **kwargs: Any) -> bytearray:
         await self._act("read")
-        return bytearray(b"told")
+        return bytearray(b"reply")
 
     async def write_gatt_char(self, characteristic: BleakGATTCharacteristic, data: Any, response: bool) -> None:
         await self._act(f"write {bytes(data).hex()} {'with' if response else 'without'} response")
@@ -643,11 +643,11 @@ def in_progress() -> BleakDBusError:
 
 
 async def test_pieces_of_an_advertisement_are_put_together(rogue):
-    told: list[SeenSensor] = []
-    (seen,) = await scan(Radio(rogue.scanner_backend), recognise, 0.05, told.append)
-    assert [each.kind for each in told] == [None, None, KIND]
+    updates: list[SeenSensor] = []
+    (seen,) = await scan(Radio(rogue.scanner_backend), recognise, 0.05, updates.append)
+    assert [each.kind for each in updates] == [None, None, KIND]
     assert seen.advertisement == Advertisement("HipIMU", (SERVICE,)) and seen.title == "HipIMU (AA)"
-    assert seen.rssi_dbm is None, "-127 is how Linux says that it does not know"
+    assert seen.rssi_dbm is None, "Linux gives -127 for an unknown strength"
 
 
 async def test_a_search_in_progress_is_waited_for(rogue):
@@ -770,7 +770,7 @@ async def test_an_action_that_fails_costs_the_connection_not_the_training(rogue,
         rogue.clients[-1].notify(1)
         await until(lambda: talking.count() == 1)
     assert len(parts(talking.messages)) == 2
-    assert [each.payload for each in talking.messages if isinstance(each, Heard)] == [b"told", b"\x01\0\0\0"]
+    assert [each.payload for each in talking.messages if isinstance(each, Heard)] == [b"reply", b"\x01\0\0\0"]
 
 
 async def test_a_characteristic_may_be_named_with_its_service(rogue, until):
@@ -794,7 +794,7 @@ async def test_what_is_optional_may_fail(rogue, until):
     assert len(rogue.clients) == 1
 
 
-async def test_a_sensor_that_wants_to_be_paired_is_told(rogue):
+async def test_a_sensor_that_wants_to_be_paired_is_reported(rogue):
     rogue.actions = [BleakGATTProtocolError(0x05)]
     with pytest.raises(SensorUnsuitable, match=r"HipIMU \(AA\) only talks to paired computers"):
         async with talk(rogue) as talking:
@@ -812,8 +812,8 @@ async def test_bluetooth_switched_off_and_on_in_a_training_costs_a_gap(rogue, un
         await until(lambda: len(rogue.clients) == 5 and rogue.clients[-1].callback)
         rogue.clients[-1].notify(2)
         await until(lambda: talking.count() == 2)
-        told = [notice.trouble and notice.trouble.reason for notice in talking.notices]
-        assert told == [None] * 5 + [BluetoothTrouble.OFF] * 6 + [None], "the screen can say it as long as it lasts"
+        troubles = [notice.trouble and notice.trouble.reason for notice in talking.notices]
+        assert troubles == [None] * 5 + [BluetoothTrouble.OFF] * 6 + [None], "the screen can say it as long as it lasts"
     short = replace(FAST, give_up_s=0.1)
     with pytest.raises(BluetoothUnavailable, match="Bluetooth is off") as caught:
         async with talk(rogue, parameters=short) as talking:
@@ -825,7 +825,7 @@ async def test_bluetooth_switched_off_and_on_in_a_training_costs_a_gap(rogue, un
     assert caught.value.reason is BluetoothTrouble.OFF
 
 
-async def test_bluetooth_that_is_off_at_the_start_is_told_at_once(rogue):
+async def test_bluetooth_that_is_off_at_the_start_is_reported_at_once(rogue):
     off = BleakBluetoothNotAvailableError("off", BleakBluetoothNotAvailableReason.POWERED_OFF)
     rogue.starts = [off]
     with pytest.raises(BluetoothUnavailable, match="Bluetooth is off"):
@@ -902,7 +902,7 @@ NOT_AVAILABLE.winerror = -2147020577  # type: ignore[attr-defined]
     ],
     ids=repr,
 )
-def test_what_is_wrong_with_the_computer_is_told_per_system(error, trouble):
+def test_trouble_with_the_computer_is_explained_for_each_system(error, trouble):
     sentences = set()
     for platform in ("linux", "darwin", "win32"):
         said = computer_trouble(error, platform)
@@ -923,15 +923,15 @@ def test_the_reasons_of_bleak_are_all_known():
     ("address", "trouble"),
     [("unix:path=/nowhere/socket", "is not running"), ("nonsense", "Bluetooth does not work")],
 )
-async def test_a_computer_without_the_service_is_told_so(monkeypatch, address, trouble):
+async def test_a_computer_without_the_bluetooth_service(monkeypatch, address, trouble):
     monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
     with pytest.raises(BluetoothUnavailable, match=trouble) as caught:
         await scan(Radio(), recognise, 1.0)
     assert caught.value.reason is BluetoothTrouble.NO_SERVICE
     link = SensorLink(Radio(), SensorChoice(), recognise, HostClock())
     with pytest.raises(BluetoothUnavailable, match=trouble):
-        async for told in link.messages():
-            assert isinstance(told, LinkNotice)
+        async for message in link.messages():
+            assert isinstance(message, LinkNotice)
     await link.close()
 
 

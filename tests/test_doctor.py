@@ -1,4 +1,4 @@
-"""`imu doctor` on computers that are fine, and on such as are broken in every way that could be thought of."""
+"""`imu doctor` on computers that are fine, and on computers that are broken in many ways."""
 
 import asyncio
 import json
@@ -69,9 +69,9 @@ def requirements(monkeypatch):
 def test_where_all_is_well_it_says_so_and_leaves_no_trace(tmp_path, capsys, requirements):
     home = tmp_path / "deep" / "home"
     assert doctor.doctor(home, as_json=True) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["ready"] is True
-    names = [check["name"] for check in told["checks"]]
+    report = json.loads(capsys.readouterr().out)
+    assert report["ready"] is True
+    names = [check["name"] for check in report["checks"]]
     for name in (
         "Python",
         "program",
@@ -85,9 +85,9 @@ def test_where_all_is_well_it_says_so_and_leaves_no_trace(tmp_path, capsys, requ
         "terminal",
     ):
         assert name in names
-    assert {check["status"] for check in told["checks"]} <= {"ok", "attention"}
-    assert all(set(check) == {"name", "status", "found", "advice"} for check in told["checks"])
-    assert told["checks"][names.index("counting")]["found"] == "counts 3 of 3 simulated squats"
+    assert {check["status"] for check in report["checks"]} <= {"ok", "attention"}
+    assert all(set(check) == {"name", "status", "found", "advice"} for check in report["checks"])
+    assert report["checks"][names.index("counting")]["found"] == "counts 3 of 3 simulated squats"
     assert not (tmp_path / "deep").exists()
 
 
@@ -156,7 +156,7 @@ def test_an_old_python_is_a_problem(monkeypatch):
     assert status_of(doctor.python) == {Status.PROBLEM}
 
 
-def test_what_is_missing_or_too_old_is_told(monkeypatch):
+def test_missing_and_too_old_packages_are_problems(monkeypatch):
     installed = {"imu-training": "0.1.0", "numpy": "1.26.4", "pandas": "2.2.0"}
 
     def version(name):
@@ -213,7 +213,7 @@ def with_broken(tmp_path, monkeypatch, name, program):
 
 @pytest.mark.process
 @pytest.mark.parametrize(
-    ("program", "told"),
+    ("program", "finding"),
     [
         ("raise ImportError('libgomp.so.1: cannot open')", "ImportError: libgomp.so.1: cannot open"),
         ("import os; os.abort()", "the process was ended by SIGABRT"),
@@ -222,10 +222,10 @@ def with_broken(tmp_path, monkeypatch, name, program):
     ],
 )
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals")
-def test_whatever_happens_to_counting_is_told(tmp_path, monkeypatch, program, told):
+def test_a_counting_process_that_fails_in_any_way_is_a_problem(tmp_path, monkeypatch, program, finding):
     with_broken(tmp_path, monkeypatch, "vqf", program)
     ((_, status, found, advice),) = found_by(doctor.counting)
-    assert (status, found) == (Status.PROBLEM, told)
+    assert (status, found) == (Status.PROBLEM, finding)
     assert "reinstall" in advice
 
 
@@ -241,7 +241,7 @@ def test_a_process_that_hangs_is_ended(tmp_path, monkeypatch):
     assert probe("counting", longest_s=0.5)[1].startswith("no answer within")
 
 
-def test_a_python_that_cannot_be_started_is_told(monkeypatch):
+def test_a_python_that_cannot_be_started(monkeypatch):
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     assert probe("counting")[1].startswith("Python does not start")
 
@@ -268,8 +268,8 @@ def execute(path, *statements):
 
 def test_the_store_is_looked_at_and_left_as_it_is(store, quick):
     before = store.read_bytes()
-    told = f"1 session, schema {SCHEMA_VERSION}"
-    assert found_by(doctor.sessions, store) == [("sessions", Status.OK, told, None)]
+    finding = f"1 session, schema {SCHEMA_VERSION}"
+    assert found_by(doctor.sessions, store) == [("sessions", Status.OK, finding, None)]
     assert store.read_bytes() == before
     assert list(store.parent.iterdir()) == [store]
 
@@ -290,7 +290,7 @@ def test_an_empty_store_is_not_filled(tmp_path, quick):
 
 
 @pytest.mark.parametrize(
-    ("break_it", "told"),
+    ("break_it", "words"),
     [
         (lambda path: execute(path, "PRAGMA user_version = 99"), "newer version"),
         (lambda path: execute(path, "PRAGMA application_id = 7"), "not a session store"),
@@ -301,11 +301,11 @@ def test_an_empty_store_is_not_filled(tmp_path, quick):
         ),
     ],
 )
-def test_a_store_that_cannot_be_used_is_a_problem(store, break_it, told, quick):
+def test_a_store_that_cannot_be_used_is_a_problem(store, break_it, words, quick):
     break_it(store)
     ((_, status, found, _),) = found_by(doctor.sessions, store)
     assert status is Status.PROBLEM
-    assert told in found
+    assert words in found
 
 
 @pytest.mark.parametrize(
@@ -352,7 +352,7 @@ def test_no_voice_is_no_problem(tmp_path, monkeypatch):
     assert "install" in advice or sys.platform != "linux"
 
 
-def test_a_dumb_terminal_is_told_of(monkeypatch):
+def test_a_dumb_terminal_needs_attention(monkeypatch):
     assert found_by(doctor.terminal)[0][2].startswith("output is not a terminal")
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
     monkeypatch.setenv("TERM", "dumb")
@@ -388,7 +388,7 @@ def test_macos_ends_a_program_that_may_not_search(monkeypatch):
 
 @linux_only
 def test_the_real_search_says_why_it_does_not_start(monkeypatch, tmp_path, quick):
-    monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={tmp_path / 'nobody'}")
+    monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={tmp_path / 'no bus'}")
     ((_, status, _, advice),) = found_by(searching)
     assert status is Status.ATTENTION
     assert "service" in advice

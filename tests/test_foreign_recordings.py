@@ -479,7 +479,7 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
         ),
         "has no SamplingFrequency in Hz: add it",
     ),
-    "Motion-BIDS, nobody at the hip": (
+    "Motion-BIDS, no sensor at the hip": (
         lambda f: in_folder(f, bids(("LeftFoot", "RightWrist"))) / f"{BIDS}_motion.tsv",
         r"there are 2 tracked points .LeftFoot, RightWrist., and none looks like the hip",
     ),
@@ -533,9 +533,9 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_refusals_say_in_one_sentence_what_to_do(tmp_path: Path, name: str) -> None:
     make, sentence = REFUSED[name]
-    with pytest.raises((RecordingForeign, RecordingDamaged), match=sentence) as told:
+    with pytest.raises((RecordingForeign, RecordingDamaged), match=sentence) as raised:
         read_recording(make(tmp_path))
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(raised.value)
 
 
 @pytest.mark.parametrize(
@@ -557,12 +557,12 @@ def test_refusals_say_in_one_sentence_what_to_do(tmp_path: Path, name: str) -> N
 )
 def test_numbers_that_belie_their_header(tmp_path: Path, files: Files, sentence: str) -> None:
     in_folder(tmp_path, files)
-    with pytest.raises(RecordingForeign, match=sentence) as told:
+    with pytest.raises(RecordingForeign, match=sentence) as raised:
         read_recording(find_recordings([tmp_path])[0])
-    assert "--" not in str(told.value)
+    assert "--" not in str(raised.value)
 
 
-def test_linear_acceleration_under_another_name_is_told_by_its_size(tmp_path: Path) -> None:
+def test_linear_acceleration_under_another_name_is_recognised_by_its_size(tmp_path: Path) -> None:
     files = sensor_logger_android()
     files["TotalAcceleration.csv"] = files["Accelerometer.csv"]
     with pytest.raises(RecordingForeign, match="looks as if gravity had been taken out"):
@@ -644,7 +644,7 @@ def small_archive(number: int) -> bytes:
     return made.getvalue()
 
 
-def read_or_told(path: Path, among: list[Path] | None = None) -> None:
+def read_or_refused(path: Path, among: list[Path] | None = None) -> None:
     """Read a recording; whatever happens, it is the recording or one sentence."""
     assert find_recordings([path.parent])
     for found in find_recordings([path.parent]) if among is None else among:
@@ -672,13 +672,13 @@ def test_damaged_archives(
         data[int(place * len(data))] ^= change
     folder = tmp_path_factory.mktemp("damaged")
     (folder / "r.zip").write_bytes(data)
-    read_or_told(folder / "r.zip")
+    read_or_refused(folder / "r.zip")
     shutil.rmtree(folder)
 
 
 @cache
 def texts() -> list[tuple[str, bytes]]:
-    """A file of each kind, each of which alone or with the others is read when one of them is damaged."""
+    """A file of each kind. Each is read, alone or with the others, when one of them is damaged."""
     return [
         ("Gyroscope.csv", sensor_logger_csv(turning()[:60])),
         ("TotalAcceleration.csv", sensor_logger_csv(acceleration()[:60])),
@@ -717,7 +717,7 @@ def test_damaged_headers_and_cells(
     for i, (name, data) in enumerate(texts()):
         start = int(at * (min(len(data), 200) if in_header else len(data)))
         (folder / name).write_bytes(data[:start] + put + data[start + taken :] if i == damaged else data)
-    read_or_told(folder / texts()[damaged][0], [folder / texts()[damaged][0]])
+    read_or_refused(folder / texts()[damaged][0], [folder / texts()[damaged][0]])
     shutil.rmtree(folder)
 
 
@@ -738,15 +738,15 @@ JSON = st.recursive(
 def test_any_json_is_a_log_or_one_sentence(tmp_path_factory: pytest.TempPathFactory, log: object) -> None:
     path = tmp_path_factory.mktemp("any") / "r.json"
     path.write_text(json.dumps({"Samples": log}), encoding="utf-8")
-    read_or_told(path)
+    read_or_refused(path)
 
 
 def test_what_a_file_says_stays_on_one_line(tmp_path: Path) -> None:
     channels = f'name\tcomponent\ttype\ttracked_point\tunits\na\tx\t"P\nO\x07S"\t{"Hip" * 99}\tm\n'
     in_folder(tmp_path, bids() | {f"{BIDS}_channels.tsv": channels.encode()})
-    with pytest.raises(RecordingForeign, match=r"\(there are P O S\): record") as told:
+    with pytest.raises(RecordingForeign, match=r"\(there are P O S\): record") as raised:
         read_recording(tmp_path / f"{BIDS}_motion.tsv")
-    assert str(told.value).isprintable()
+    assert str(raised.value).isprintable()
     folder = in_folder(tmp_path / "r", sensor_logger_android() | {"Metadata.csv": b"version,platform\n\n"})
     assert read_recording(folder).rows
 

@@ -301,7 +301,7 @@ def test_a_full_packet_fits_into_the_mtu(mtu, rate_hz):
     assert samples <= max(1, rate_hz / 10)
 
 
-def test_saturation_is_told_apart():
+def test_saturation_is_marked():
     counts = np.zeros((3, 6), np.int16)
     assert protocol.saturation(counts) == PacketFlags.NONE
     assert protocol.saturation(NO_COUNTS) == PacketFlags.NONE

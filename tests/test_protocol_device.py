@@ -129,7 +129,7 @@ class Sensor:
             samples -= batch
 
     def lose(self, samples: int) -> None:
-        """Let the chip measure what nobody reads."""
+        """Let the chip measure without being read."""
         self.measured += samples
 
     def sends(self) -> Iterator[tuple[str, bytes]]:
@@ -206,16 +206,17 @@ def test_packets_fit_the_mtu(streaming, mtu, samples):
     assert indices(packets) == list(range(60))
 
 
-def test_the_measured_rate_is_told_once_it_is_known(streaming):
-    told = []
+def test_the_measured_rate_is_sent_once_it_is_measured(streaming):
+    configs = []
     for _ in range(1000):
         streaming.measure(WATERMARK)
-        told += [protocol.decode_config(payload) for uuid, payload in streaming.sends() if uuid == protocol.CONFIG_UUID]
-    assert all(isinstance(config, Config) for config in told)
-    assert [config.measured_rate_hz for config in told] == [pytest.approx(TRUE_RATE_HZ, rel=1e-4)]
-    assert protocol.decode_config(streaming.read("config")) == told[-1]
-    assert told[-1].nominal_rate_hz == 104.0
-    assert told[-1].angular_velocity_scale_rad_s == pytest.approx(0.070 * np.pi / 180)
+        sent = [payload for uuid, payload in streaming.sends() if uuid == protocol.CONFIG_UUID]
+        configs += map(protocol.decode_config, sent)
+    assert all(isinstance(config, Config) for config in configs)
+    assert [config.measured_rate_hz for config in configs] == [pytest.approx(TRUE_RATE_HZ, rel=1e-4)]
+    assert protocol.decode_config(streaming.read("config")) == configs[-1]
+    assert configs[-1].nominal_rate_hz == 104.0
+    assert configs[-1].angular_velocity_scale_rad_s == pytest.approx(0.070 * np.pi / 180)
 
 
 def test_the_live_stream_begins_with_what_is_measured_after_the_subscription(sensor):
@@ -238,7 +239,7 @@ def test_the_rest_of_a_packet_comes_after_stop(streaming):
     assert streaming.packets() == []
 
 
-def test_low_battery_is_told(streaming):
+def test_low_battery_is_reported(streaming):
     streaming.do("battery 1")
     streaming.measure(10)
     (packet,) = streaming.packets()
@@ -468,8 +469,8 @@ def test_mark_time_identify_and_sleep(streaming):
     mark = streaming.ask(protocol.mark(2)).fields
     assert (mark.epoch, mark.first_index) == (FIRST_EPOCH + 1, 19)
     assert mark.device_time_us == pytest.approx(streaming.due_us(19), abs=5)
-    told = streaming.ask(protocol.set_time(1_790_000_000_000_000, 3)).fields
-    assert told == Fields(host_time_us=1_790_000_000_000_000, device_time_us=streaming.now_us)
+    fields = streaming.ask(protocol.set_time(1_790_000_000_000_000, 3)).fields
+    assert fields == Fields(host_time_us=1_790_000_000_000_000, device_time_us=streaming.now_us)
     streaming.ask(protocol.identify(4))
     assert streaming.said["blinks"] == 1
     assert not streaming.said["sleep_wanted"]
@@ -510,7 +511,7 @@ def test_a_second_resend_has_to_wait(streaming):
     assert streaming.ask(protocol.resend(50, 10)).status == AnswerStatus.OK
 
 
-def test_a_chip_that_does_not_answer_is_told(sensor):
+def test_a_chip_that_does_not_answer_is_reported(sensor):
     sensor.connect()
     sensor.do("broken 1")
     assert sensor.ask(protocol.start()).status == AnswerStatus.SENSOR_FAILED
@@ -604,7 +605,7 @@ class Host:
             for uuid, payload in self.sensor.sends():
                 self.hear(uuid, payload)
 
-    def told(self, kind: type) -> list[Any]:
+    def notices_of(self, kind: type) -> list[Any]:
         return [notice for notice in self.notices if isinstance(notice, kind)]
 
 
@@ -625,7 +626,7 @@ def test_the_drivers_samples_are_complete_and_in_order(sensor):
         host.hear(uuid, payload)
     host.blocks += host.driver.finish().blocks
     acceleration = (
-        np.concatenate([block.acceleration_m_s2 for block in host.blocks]) / host.told(Identified)[0].scales[0]
+        np.concatenate([block.acceleration_m_s2 for block in host.blocks]) / host.notices_of(Identified)[0].scales[0]
     )
     numbers = np.rint(acceleration[:, 0] + 30_000 * acceleration[:, 1]).astype(int).tolist()
     assert numbers == [*range(7000), *range(7200, 8205)]
@@ -633,8 +634,8 @@ def test_the_drivers_samples_are_complete_and_in_order(sensor):
     assert (np.diff(times_s) > 0).all()
     true_s = (np.array(numbers) - numbers[0]) / TRUE_RATE_HZ
     assert np.abs(times_s - true_s)[1000:].max() < 0.01  # before that the chip's rate is only nominal
-    assert [notice.samples for notice in host.told(SamplesLost)] == [200]
-    assert sum(notice.samples for notice in host.told(SamplesRecovered)) == 3000
+    assert [notice.samples for notice in host.notices_of(SamplesLost)] == [200]
+    assert sum(notice.samples for notice in host.notices_of(SamplesRecovered)) == 3000
     assert all(later.device_time_s[0] > earlier.device_time_s[-1] for earlier, later in pairwise(host.blocks))
 
 
@@ -664,7 +665,7 @@ def test_the_firmware_fits_the_portable_part(tmp_path, compiler, open_lab):
     assert done.returncode == 0, done.stderr
 
 
-def test_the_build_knows_every_source():
+def test_the_build_compiles_every_source():
     listed = re.findall(r"^ +(\S+\.c)$", (XIAO / "CMakeLists.txt").read_text(encoding="utf-8"), flags=re.MULTILINE)
     portable = {"${PORTABLE}/" + path.name for path in (FOLDER / "c").glob("*.c")}
     assert set(listed) == portable | {f"src/{path.name}" for path in (XIAO / "src").glob("*.c")}

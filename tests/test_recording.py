@@ -1,4 +1,4 @@
-"""Reading recordings: what is right passes unchanged, what is wrong is told in one sentence."""
+"""Reading recordings: correct files pass unchanged, wrong ones give one sentence."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_folder_gives_its_recordings_sorted_and_files_stay_as_given(tmp_path: Pa
     assert find_recordings([missing, folder, empty, index]) == [missing, *inside, empty, index]
 
 
-def test_missing_file_and_empty_folder_are_told_when_read(tmp_path: Path) -> None:
+def test_a_missing_file_and_an_empty_folder_are_reported_when_read(tmp_path: Path) -> None:
     with pytest.raises(RecordingDamaged, match="no such file or folder"):
         read_recording(tmp_path / "missing.csv")
     with pytest.raises(RecordingForeign, match="no recording in this folder"):
@@ -301,16 +301,16 @@ def test_a_bomb_in_our_own_format_is_read_up_to_the_limit(tmp_path: Path, monkey
 )
 def test_files_that_are_no_recordings(tmp_path: Path, data: bytes, error: type[ImuError], sentence: str) -> None:
     (tmp_path / "r.csv").write_bytes(data)
-    with pytest.raises(error, match=sentence) as told:
+    with pytest.raises(error, match=sentence) as raised:
         read_recording(tmp_path / "r.csv")
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(raised.value)
 
 
 def test_missing_columns_name_the_ones_that_look_like_them(tmp_path: Path, good: str) -> None:
     strange = good.replace(HEADER, "Timestamp,Accel X,acc_y,acc_z,gyr_x,wy,GyroZ")
-    with pytest.raises(RecordingForeign) as told:
+    with pytest.raises(RecordingForeign) as raised:
         read_recording(write(tmp_path / "r.csv", strange))
-    assert "'Timestamp' to time_s, 'Accel X' to acc_x, 'wy' to gyr_y, 'GyroZ' to gyr_z" in str(told.value)
+    assert "'Timestamp' to time_s, 'Accel X' to acc_x, 'wy' to gyr_y, 'GyroZ' to gyr_z" in str(raised.value)
 
 
 @pytest.mark.parametrize("cut", ["half", "checksum", "flipped"])
@@ -433,7 +433,7 @@ def test_units_given_are_converted(tmp_path: Path, rows: np.ndarray) -> None:
     np.testing.assert_allclose(block.angular_velocity_rad_s, rows[:, 4:7], atol=1e-12)
 
 
-def test_units_given_wrongly_are_told(tmp_path: Path, good: str) -> None:
+def test_wrong_units_are_refused(tmp_path: Path, good: str) -> None:
     path = write(tmp_path / "r.csv", good)
     with pytest.raises(RecordingForeign, match="m/s² already, not g: leave out --acc-unit g"):
         read_recording(path, acceleration_unit="g")
@@ -489,9 +489,9 @@ def test_units_of_real_recordings() -> None:
     for activity, rows in trials:
         right += not refused(rows, [1.0] * 7, "m/s2", "rad/s")
         in_g += refused(rows, [1.0] + [1 / 9.80665] * 3 + [1.0] * 3, "m/s2", "rad/s")
-        told = refused(rows, [1.0] * 4 + [180 / np.pi] * 3, "m/s2", "rad/s")
-        in_degrees += told
-        exercises_in_degrees += told and activity in ("squat", "hinge")
+        is_refused = refused(rows, [1.0] * 4 + [180 / np.pi] * 3, "m/s2", "rad/s")
+        in_degrees += is_refused
+        exercises_in_degrees += is_refused and activity in ("squat", "hinge")
     assert right == in_g == len(trials) == 1429
     assert exercises_in_degrees == exercises
     assert in_degrees >= 0.98 * len(trials)

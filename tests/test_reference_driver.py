@@ -109,7 +109,7 @@ class Conversation:
     def times(self) -> np.ndarray:
         return np.concatenate([block.device_time_s for block in self.blocks])
 
-    def told(self, kind: type[Notice]) -> list[Notice]:
+    def notices_of(self, kind: type[Notice]) -> list[Notice]:
         return [notice for notice in self.notices if isinstance(notice, kind)]
 
 
@@ -130,7 +130,7 @@ def test_samples_come_out_in_si_units_from_time_zero() -> None:
     assert talk.numbers == list(range(20))
     np.testing.assert_allclose(talk.times, np.arange(20) / RATE_HZ, atol=1e-9)
     np.testing.assert_allclose(talk.blocks[0].acceleration_m_s2[0], [0, 0, 9.80665], rtol=1e-6)
-    (who,) = talk.told(Identified)
+    (who,) = talk.notices_of(Identified)
     assert isinstance(who, Identified)
     assert (who.serial, who.sampling_rate_hz) == ("0042", RATE_HZ)
 
@@ -146,15 +146,15 @@ def test_packets_wait_for_the_config_of_their_epoch() -> None:
 
 
 def test_what_somebody_else_asked_for_is_passed_over() -> None:
-    """A client was killed, and the sensor streams on until it is configured anew."""
+    """A client was killed, and the sensor streams on until it is configured again."""
     talk = Conversation().take(LinkUp(0)).data(70, epoch=6).hear(protocol.INFO_UUID, INFO.encode())
     talk.data(80, epoch=6).hear(protocol.CONFIG_UUID, replace(CONFIG, epoch=6).encode()).data(90, epoch=6)
     talk.answer(Op.SET_CONFIG).answer(Op.START).hear(protocol.CONFIG_UUID, CONFIG.encode()).data(0)
     assert talk.numbers == list(range(10))
-    assert not talk.told(Restarted)
+    assert not talk.notices_of(Restarted)
 
 
-def test_a_connection_lost_before_it_was_configured_begins_anew() -> None:
+def test_a_connection_lost_before_the_configuration_is_configured_again() -> None:
     talk = Conversation().take(LinkUp(0)).hear(protocol.INFO_UUID, INFO.encode())
     talk.take(LinkDown(talk.now_ns)).take(LinkUp(talk.now_ns)).hear(protocol.INFO_UUID, INFO.encode())
     assert [r.op for r in talk.requests()] == [Op.SET_CONFIG]
@@ -170,14 +170,14 @@ def test_a_hole_is_asked_for_and_filled_in_order() -> None:
     assert talk.numbers == list(range(10))
     talk.answer(Op.RESEND, fields=Fields(first_index=10, count=20)).backfill(10).backfill(20)
     assert talk.numbers == list(range(50))
-    assert [n.samples for n in talk.told(SamplesRecovered)] == [10, 10]  # type: ignore[union-attr]
-    assert not talk.told(SamplesLost)
+    assert [n.samples for n in talk.notices_of(SamplesRecovered)] == [10, 10]  # type: ignore[union-attr]
+    assert not talk.notices_of(SamplesLost)
 
 
-def test_what_the_sensor_has_no_more_is_lost_and_told() -> None:
+def test_samples_that_the_sensor_has_overwritten_are_reported_lost() -> None:
     talk = Conversation().connect().data(0).data(100)
     talk.answer(Op.RESEND, fields=Fields(first_index=60, count=40))
-    assert talk.told(SamplesLost) == [SamplesLost(50)]
+    assert talk.notices_of(SamplesLost) == [SamplesLost(50)]
     for first in (60, 70, 80, 90):
         talk.backfill(first)
     assert talk.numbers == [*range(10), *range(60, 110)]
@@ -187,7 +187,7 @@ def test_what_the_sensor_has_no_more_is_lost_and_told() -> None:
 @pytest.mark.parametrize("status", [AnswerStatus.NOT_AVAILABLE, AnswerStatus.UNKNOWN_OP])
 def test_a_sensor_that_keeps_nothing_is_not_waited_for(status: AnswerStatus) -> None:
     talk = Conversation().connect().data(0).data(20).answer(Op.RESEND, status)
-    assert talk.told(SamplesLost) == [SamplesLost(10)]
+    assert talk.notices_of(SamplesLost) == [SamplesLost(10)]
     assert talk.numbers == [*range(10), *range(20, 30)]
 
 
@@ -196,13 +196,13 @@ def test_the_end_of_a_resend_gives_up_what_did_not_come() -> None:
     talk.answer(Op.RESEND, fields=Fields(first_index=10, count=30)).backfill(10)
     talk.backfill(40, 0)
     assert talk.numbers == [*range(20), *range(40, 50)]
-    assert talk.told(SamplesLost) == [SamplesLost(20)]
+    assert talk.notices_of(SamplesLost) == [SamplesLost(20)]
 
 
 def test_a_sensor_that_does_not_answer_is_asked_again_and_then_given_up() -> None:
     talk = Conversation().connect().data(0).data(20)
     asked, first = 1, 30
-    while not talk.told(SamplesLost):
+    while not talk.notices_of(SamplesLost):
         talk.hear(protocol.DATA_UUID, packet(first), after_s=0.5)
         asked += len(talk.requests())
         first += 10
@@ -218,7 +218,7 @@ def test_after_a_lost_connection_the_missing_samples_are_asked_for() -> None:
     assert [r.op for r in talk.requests()] == [Op.START], "no new configuration: it would begin a new epoch"
     talk.data(500)
     assert [(r.op, r.fields.first_index, r.fields.count) for r in talk.requests()] == [(Op.RESEND, 10, 490)]
-    assert not talk.told(Restarted)
+    assert not talk.notices_of(Restarted)
     for first in range(10, 500, 10):
         talk.backfill(first)
     assert talk.numbers == list(range(510))
@@ -240,14 +240,14 @@ def test_a_reboot_goes_on_after_a_gap_at_the_time_of_arrival() -> None:
     other_boot, other_config = replace(INFO, boot_id=2), replace(CONFIG, epoch=1)
     talk.connect(other_boot, other_config)
     talk.hear(protocol.DATA_UUID, packet(0, epoch=1, at_s=0.2))
-    assert talk.told(Restarted) == [Restarted()]
+    assert talk.notices_of(Restarted) == [Restarted()]
     assert talk.numbers == [*range(100), *range(10)]
     gap_s = talk.times[100] - talk.times[99]
     assert 5.0 < gap_s < 6.5
     assert np.all(np.diff(talk.times) > 0)
 
 
-def test_a_clock_that_jumps_ahead_in_one_packet_and_back_is_not_believed() -> None:
+def test_a_jump_of_the_clock_in_one_packet_is_ignored() -> None:
     talk = Conversation().connect()
     for first in range(0, 50, 10):
         talk.data(first)
@@ -267,26 +267,26 @@ def test_a_packet_stamped_a_little_early_does_not_turn_time_back() -> None:
 
 def test_another_version_is_refused_in_a_sentence() -> None:
     talk = Conversation().take(LinkUp(0)).hear(protocol.INFO_UUID, replace(INFO, major=2).encode())
-    (refused,) = talk.told(Refused)
+    (refused,) = talk.notices_of(Refused)
     assert isinstance(refused, Refused)
     assert refused.wrong_version
     assert "install a newer version of this program" in refused.sentence
     assert talk.data(0).actions == []
 
 
-def test_a_motion_chip_that_fails_is_told() -> None:
+def test_a_motion_chip_that_fails_is_refused() -> None:
     talk = Conversation().take(LinkUp(0)).hear(protocol.INFO_UUID, INFO.encode()).answer(Op.SET_CONFIG)
     talk.answer(Op.START, AnswerStatus.SENSOR_FAILED)
-    (refused,) = talk.told(Refused)
+    (refused,) = talk.notices_of(Refused)
     assert isinstance(refused, Refused)
     assert "switch the sensor off and on" in refused.sentence
 
 
-def test_the_battery_is_told_when_it_changes() -> None:
+def test_the_charge_is_reported_when_it_changes() -> None:
     talk = Conversation().connect()
     for payload in (b"\x50", b"\x50", b"\x4f", b"", b"\xff"):
         talk.hear(protocol.BATTERY_LEVEL_UUID, payload)
-    assert talk.told(Battery) == [Battery(80.0), Battery(79.0)]
+    assert talk.notices_of(Battery) == [Battery(80.0), Battery(79.0)]
 
 
 def test_it_is_recognised_by_its_service() -> None:
@@ -355,7 +355,7 @@ def test_lost_and_delivered_samples_add_up(data: st.DataObject) -> None:
         talk.backfill(i * N)
     talk.backfill(400, 0)
     talk.notices += talk.driver.finish().notices
-    lost = sum(n.samples for n in talk.told(SamplesLost))  # type: ignore[union-attr,misc]
+    lost = sum(n.samples for n in talk.notices_of(SamplesLost))  # type: ignore[union-attr,misc]
     assert talk.numbers == [i * N + k for i in range(40) if i not in never for k in range(N)]
     assert lost == N * len(never)
 

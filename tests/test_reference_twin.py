@@ -50,7 +50,7 @@ ONE_G = 2049
 
 
 def moving(duration_s: float = 30.0, rate_hz: float = 400.0) -> ImuBlock:
-    """A signal of which no two moments are alike."""
+    """A signal without two equal moments."""
     time = np.arange(round(duration_s * rate_hz)) / rate_hz
     swing = np.sin(2 * np.pi * 0.7 * time)
     acceleration = np.column_stack((swing, 0.3 * time / duration_s, STANDARD_GRAVITY_M_S2 + 2 * swing))
@@ -63,7 +63,7 @@ def still(duration_s: float = 1.0, up_m_s2: float = STANDARD_GRAVITY_M_S2) -> Im
 
 
 class Central:
-    """Whoever is connected to the twin, on a clock of its own making."""
+    """A central that is connected to the twin and has its own clock."""
 
     def __init__(self, twin: ReferenceTwin, *, mtu: int = 247, now_s: float = 100.0) -> None:
         self.twin, self.now_s = twin, now_s
@@ -213,7 +213,7 @@ def test_samples_are_the_signal_in_counts_at_the_chips_rate_and_then_standing_st
     assert norm == pytest.approx(STANDARD_GRAVITY_M_S2, abs=0.01)
 
 
-def test_the_signal_goes_on_while_nobody_is_connected() -> None:
+def test_the_signal_goes_on_without_a_connection() -> None:
     apart, together = ReferenceTwin(moving(), 1, EXACT), running()
     central = running(apart)
     central.twin.disconnected(central.now_s)
@@ -243,7 +243,7 @@ def test_scales_are_the_data_sheets_and_not_the_range_over_32768(
     assert (config.acceleration_scale_m_s2, config.angular_velocity_scale_rad_s) == pytest.approx(scales, rel=1e-6)
 
 
-def test_what_is_beyond_the_range_is_cut_and_told() -> None:
+def test_values_beyond_the_range_are_cut_and_marked() -> None:
     central = running(ReferenceTwin(still(5.0, up_m_s2=300.0), 1, EXACT))
     packet = packets(central.listen(0.2))[0]
     assert packet.flags == PacketFlags.ACCELERATION_SATURATED
@@ -274,8 +274,8 @@ def test_the_clock_drifts_and_the_measured_rate_is_the_one_by_that_clock() -> No
     assert found[0].device_time_us == 50_000_000
     honest_hz = 104 * 1.012 / 1.00015
     assert central.config().measured_rate_hz == pytest.approx(honest_hz, rel=1e-6)
-    told = [protocol.decode_config(said.payload) for said in heard if said.characteristic == protocol.CONFIG_UUID]
-    assert told == [replace(central.config(), measured_rate_hz=None), central.config()]
+    configs = [protocol.decode_config(said.payload) for said in heard if said.characteristic == protocol.CONFIG_UUID]
+    assert configs == [replace(central.config(), measured_rate_hz=None), central.config()]
 
 
 @settings(max_examples=15, deadline=None)
@@ -513,7 +513,7 @@ def test_status_comes_once_a_second() -> None:
     assert [protocol.decode_status(said.payload).uptime_s for said in times] == [1, 2, 3, 4, 5]  # type: ignore[union-attr]
 
 
-def test_a_low_battery_is_told_in_three_ways() -> None:
+def test_a_low_battery_is_reported_in_three_ways() -> None:
     central = running()
     assert not packets(central.listen(0.5))[0].flags
     central.twin.battery_percent = 7
@@ -539,7 +539,7 @@ def test_the_time_of_day_is_kept_beside_the_device_time() -> None:
     assert central.twin.firmware.host_time == (1_790_000_000_000_000, 1_000_000)
 
 
-def test_a_chip_that_does_not_answer_is_told() -> None:
+def test_a_chip_that_does_not_answer_is_reported() -> None:
     central = Central(ReferenceTwin(still(), 1))
     central.twin.firmware.chip_answers = False
     assert central.ask(protocol.start()).status is AnswerStatus.SENSOR_FAILED
@@ -582,7 +582,7 @@ def test_without_indications_there_are_no_requests_and_too_many_at_once_are_refu
     assert [answer.request_id for answer in answers] == list(range(len(answers)))  # type: ignore[union-attr]
 
 
-def test_what_nobody_subscribed_to_is_not_said() -> None:
+def test_without_a_subscription_nothing_is_sent() -> None:
     twin = ReferenceTwin(moving(), 1, EXACT)
     twin.connected(0.0, 247)
     twin.subscribed(protocol.CONTROL_UUID, True, 0.0)

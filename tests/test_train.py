@@ -16,7 +16,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from imu.app.cli import app
 from imu.report.replay import Replayed, ReplayOptions, replay
 from imu.store import SessionStore
 
@@ -33,6 +35,11 @@ def started(*arguments: str, home: Path, fast: bool = False, **options: object) 
     environment = os.environ | {"IMU_HOME": str(home), "OPENBLAS_NUM_THREADS": "1"}
     streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
     return subprocess.Popen([*(FAST_IMU if fast else IMU), "train", *arguments], env=environment, text=True, **streams)  # type: ignore[call-overload,no-any-return]
+
+
+def imu(*arguments: str, home: Path | None = None):
+    """Run a command in this process."""
+    return CliRunner().invoke(app, arguments, env={"IMU_HOME": str(home)} if home else None, catch_exceptions=False)
 
 
 def repetitions(replayed: Replayed) -> list[str]:
@@ -52,20 +59,19 @@ def replay_of(home: Path) -> Replayed:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, object], str]]:
-    """One training of half a minute: its folder, what it printed, and what it told."""
+    """One training of half a minute: its folder, its object, and its lines."""
     home = tmp_path_factory.mktemp("home")
     process = started("--sensor", "virtual", "--duration", "30", "--json", home=home, fast=True)
-    out, told = process.communicate(timeout=120)
-    assert process.returncode == 0, told
-    yield home, json.loads(out), told
+    out, lines = process.communicate(timeout=120)
+    assert process.returncode == 0, lines
+    yield home, json.loads(out), lines
 
 
 def test_a_training_equals_the_replay_of_its_recording(trained: tuple[Path, dict[str, object], str]) -> None:
     home, printed, _ = trained
     (recording,) = (home / "recordings").glob("*.mcap")
     assert printed["recording"] == str(recording)
-    again = subprocess.run([*IMU, "replay", str(recording), "--json"], capture_output=True, text=True, check=True)
-    assert json.loads(again.stdout) == printed
+    assert json.loads(imu("replay", str(recording), "--json").stdout) == printed
     assert printed["totals"] == {"squat": 5, "hinge": 0, "uncertain": 0}
 
 
@@ -74,7 +80,7 @@ def test_a_training_converts_to_a_table_that_replays_to_the_same(
 ) -> None:
     (recording,) = (trained[0] / "recordings").glob("*.mcap")
     table = tmp_path / "training.csv"
-    subprocess.run([*IMU, "convert", str(recording), str(table)], capture_output=True, check=True)
+    assert imu("convert", str(recording), str(table)).exit_code == 0
     converted = replay(str(table), ReplayOptions())
     assert isinstance(converted, Replayed)
     assert converted.summary == replay_of(trained[0]).summary
@@ -99,20 +105,19 @@ def test_a_damaged_recording_says_so_to_people_and_programs_and_keeps_its_day(
     (whole,) = (trained[0] / "recordings").glob("*.mcap")
     cut = tmp_path / "cut.mcap"
     cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 2 // 3])
-    environment = os.environ | {"IMU_HOME": str(tmp_path / "home")}
-    run = [*IMU, "replay", str(cut)]
-    told = subprocess.run([*run, "--save"], env=environment, text=True, capture_output=True, check=True).stdout
-    assert "breaks off after" in told
-    out = subprocess.run([*run, "--json"], env=environment, text=True, capture_output=True, check=True).stdout
-    assert "breaks off after" in json.loads(out)["damaged"]
+    assert "breaks off after" in imu("replay", str(cut), "--save", home=tmp_path / "home").stdout
+    printed = json.loads(imu("replay", str(cut), "--json", home=tmp_path / "home").stdout)
+    assert "breaks off after" in printed["damaged"]
     with SessionStore.open(tmp_path / "home" / "sessions.db") as store:
         started_at = store.load(1).started_at
     assert started_at is not None and abs(started_at.timestamp() - whole.stat().st_ctime) < 300
 
 
-def test_a_training_is_told_line_by_line_and_kept(trained: tuple[Path, dict[str, object], str]) -> None:
-    home, printed, told = trained
-    lines = told.splitlines()
+def test_a_training_prints_a_line_for_each_repetition_and_is_stored(
+    trained: tuple[Path, dict[str, object], str],
+) -> None:
+    home, printed, text = trained
+    lines = text.splitlines()
     assert any("is connected" in line for line in lines)
     assert sum(bool(REPETITION.match(line)) for line in lines) == 5
     with SessionStore.open(home / "sessions.db") as store:
@@ -124,7 +129,7 @@ def test_a_training_is_told_line_by_line_and_kept(trained: tuple[Path, dict[str,
     assert stored.summary == replay_of(home).summary
 
 
-def test_a_virtual_sensor_is_not_the_one_to_look_for_next_time(trained: tuple[Path, dict[str, object], str]) -> None:
+def test_a_virtual_sensor_is_not_remembered_for_the_next_training(trained: tuple[Path, dict[str, object], str]) -> None:
     assert not (trained[0] / "sensor.json").exists()
 
 
@@ -136,7 +141,7 @@ def test_killed_at_any_moment_the_recording_holds_what_was_confirmed_a_second_be
         home: started("--sensor", "virtual", home=home, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         for home in homes
     }
-    told: dict[Path, list[tuple[float, str]]] = {home: [] for home in homes}
+    printed: dict[Path, list[tuple[float, str]]] = {home: [] for home in homes}
     kill_at: dict[Path, float] = {}
     killed_at: dict[Path, float] = {}
     of_stream = {process.stdout: home for home, process in running.items()}
@@ -146,8 +151,8 @@ def test_killed_at_any_moment_the_recording_holds_what_was_confirmed_a_second_be
         for stream in select.select(waiting, [], [], 0.02)[0]:
             home, line = of_stream[stream], os.read(stream.fileno(), 65536).decode()
             now_s = time.monotonic()
-            told[home] += [(now_s, one) for one in line.splitlines()]
-            if home not in kill_at and any(REPETITION.match(one) for _, one in told[home]):
+            printed[home] += [(now_s, one) for one in line.splitlines()]
+            if home not in kill_at and any(REPETITION.match(one) for _, one in printed[home]):
                 kill_at[home] = now_s + moments.uniform(0.0, 13.0)
         for home, at_s in kill_at.items():
             if time.monotonic() >= at_s and home not in killed_at:
@@ -161,7 +166,7 @@ def test_killed_at_any_moment_the_recording_holds_what_was_confirmed_a_second_be
     for home in homes:
         patterns = [
             match.group(1)
-            for at_s, line in told[home]
+            for at_s, line in printed[home]
             if (match := REPETITION.match(line)) and at_s <= killed_at[home] - 1.0
         ]
         replayed = replay_of(home)
@@ -172,7 +177,7 @@ def test_killed_at_any_moment_the_recording_holds_what_was_confirmed_a_second_be
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_ends_a_training_in_good_order(tmp_path: Path, number: signal.Signals) -> None:
-    process = started("--sensor", "virtual", home=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    process = started("--sensor", "virtual", home=tmp_path, fast=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert process.stdout is not None
     for line in process.stdout:
         if REPETITION.match(line):
@@ -189,8 +194,8 @@ def test_ctrl_c_ends_a_training_in_good_order(tmp_path: Path, number: signal.Sig
 
 def test_without_saving_nothing_is_kept(tmp_path: Path) -> None:
     process = started("--sensor", "virtual", "--duration", "3", "--no-save", "--json", home=tmp_path, fast=True)
-    out, told = process.communicate(timeout=60)
-    assert process.returncode == 0, told
+    out, lines = process.communicate(timeout=60)
+    assert process.returncode == 0, lines
     assert json.loads(out)["recording"] == ""
     assert list(tmp_path.iterdir()) == []
 
@@ -199,26 +204,37 @@ def test_without_bluetooth_there_is_one_sentence_and_nothing_is_left(tmp_path: P
     if Path("/run/dbus/system_bus_socket").exists():
         pytest.skip("this machine has a D-Bus: what it says depends on its Bluetooth")
     process = started("--sensor", "any", home=tmp_path)
-    out, told = process.communicate(timeout=60)
+    out, errors = process.communicate(timeout=60)
     assert process.returncode == 1
     assert out in ("", "looking for the sensor\n")
-    (sentence,) = told.splitlines()
+    (sentence,) = errors.splitlines()
     assert "Bluetooth" in sentence
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_virtual_sensor_that_is_not_there(tmp_path: Path) -> None:
-    for name, words in (("virtual:toaster", "no virtual sensor 'toaster'"), ("virtual:127.0.0.1:1", "imu sensor")):
-        process = started("--sensor", name, home=tmp_path)
-        _, told = process.communicate(timeout=60)
-        assert process.returncode == 1
-        assert words in told and len(told.splitlines()) == 1
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("virtual:toaster", "no virtual sensor 'toaster'"),
+        ("virtual:127.0.0.1:1", "imu sensor"),
+        ("virtual:127.0.0.1:abc", "no port"),
+    ],
+)
+def test_a_virtual_sensor_that_is_not_there_is_one_sentence_for_people_and_programs(
+    tmp_path: Path, name: str, words: str
+) -> None:
+    for_people = imu("train", "--sensor", name, home=tmp_path)
+    for_programs = imu("train", "--sensor", name, "--json", home=tmp_path)
+    assert for_people.exit_code == for_programs.exit_code == 1
+    (sentence,) = for_people.stderr.splitlines()
+    assert words in sentence
+    assert json.loads(for_programs.stdout)["error"] in for_programs.stderr
 
 
 def test_keys_in_a_real_terminal(tmp_path: Path) -> None:
     """Undo the first repetition, pause, go on, quit: the terminal comes back, and the replay agrees."""
     ours, theirs = pty.openpty()
-    process = started("--sensor", "virtual", home=tmp_path, stdin=theirs, stdout=theirs, stderr=theirs)
+    process = started("--sensor", "virtual", home=tmp_path, fast=True, stdin=theirs, stdout=theirs, stderr=theirs)
     os.close(theirs)
     seen = ""
 
@@ -246,12 +262,13 @@ def test_keys_in_a_real_terminal(tmp_path: Path) -> None:
         assert store.load(store.list()[0].id).summary == replay_of(tmp_path).summary
 
 
-def test_a_full_disk_is_told_at_once_and_the_training_goes_on(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_at_once_and_the_training_goes_on(tmp_path: Path) -> None:
     """No file may grow beyond 32 kB: neither the recording, some 12 s later, nor the store."""
     resource = pytest.importorskip("resource", reason="there is no limit to the size of files on Windows")
     process = started(
         *("--sensor", "virtual", "--duration", "30"),
         home=tmp_path,
+        fast=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (32_768, 32_768)),
@@ -260,10 +277,10 @@ def test_a_full_disk_is_told_at_once_and_the_training_goes_on(tmp_path: Path) ->
     assert process.returncode == 1
     assert "Traceback" not in out
     lines = out.splitlines()
-    told = next(number for number, line in enumerate(lines) if "no longer recorded" in line)
+    reported = next(number for number, line in enumerate(lines) if "no longer recorded" in line)
     counted = [number for number, line in enumerate(lines) if REPETITION.match(line)]
     assert len(counted) == 5
-    assert told < counted[-1], "told while the training went on"
+    assert reported < counted[-1], "reported while the training went on"
     assert "5 squats" in out
     (recording,) = (tmp_path / "recordings").glob("*.mcap")
     assert recording.stat().st_size <= 32_768
@@ -281,7 +298,7 @@ def test_ctrl_c_before_a_sensor_is_there_is_one_sentence(tmp_path: Path) -> None
 
 
 def test_a_closed_pipe_does_not_end_the_training(tmp_path: Path) -> None:
-    process = started("--sensor", "virtual", "--duration", "8", home=tmp_path, stderr=subprocess.DEVNULL)
+    process = started("--sensor", "virtual", "--duration", "8", home=tmp_path, fast=True, stderr=subprocess.DEVNULL)
     assert process.stdout is not None
     process.stdout.readline()
     process.stdout.close()
@@ -289,12 +306,3 @@ def test_a_closed_pipe_does_not_end_the_training(tmp_path: Path) -> None:
     assert replay_of(tmp_path).damaged is None
     with SessionStore.open(tmp_path / "sessions.db") as store:
         assert len(store.list()) == 1
-
-
-def test_programs_are_told_why_in_json(tmp_path: Path) -> None:
-    for name in ("virtual:toaster", "virtual:127.0.0.1:abc", "virtual:127.0.0.1:1"):
-        process = started("--sensor", name, "--json", home=tmp_path)
-        out, told = process.communicate(timeout=60)
-        assert process.returncode == 1
-        assert json.loads(out)["error"] in told
-        assert "Traceback" not in told

@@ -221,7 +221,7 @@ def test_a_recording_is_never_written_over(tmp_path, short):
     assert (tmp_path / "short.mcap").read_bytes() == short
 
 
-def test_a_place_that_cannot_be_written_is_told_before_the_training(tmp_path):
+def test_a_place_that_cannot_be_written_is_reported_before_the_training(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(RecordingNotWritten, match=r"cannot be recorded in .*IMU_HOME"):
         TrainingRecorder.create(tmp_path / "file" / "a.mcap", HEADER)
@@ -253,7 +253,7 @@ def test_cut_anywhere_it_gives_what_came_before(tmp_path, short):
     assert readable == 0 and whole < len(short) / 2, "only the index may be missing without a word"
 
 
-def test_one_wrong_bit_anywhere_costs_one_chunk_at_most_and_is_told(tmp_path, short):
+def test_one_wrong_bit_anywhere_costs_one_chunk_at_most_and_is_reported(tmp_path, short):
     path, refused = tmp_path / "short.mcap", 0
     with path.open("r+b", buffering=0) as file:
         for position in range(len(short)):
@@ -383,7 +383,7 @@ def test_a_kind_of_sensor_without_a_driver_is_refused_when_samples_are_read(tmp_
 # --- other files ------------------------------------------------------------------------------------------------------
 
 
-def test_what_is_no_recording_is_told_apart(tmp_path, short):
+def test_other_files_are_refused_with_the_reason(tmp_path, short):
     with pytest.raises(RecordingDamaged, match="no such file"):
         read_training(tmp_path / "missing.mcap")
     with pytest.raises(RecordingDamaged):
@@ -469,15 +469,15 @@ if sys.argv[2] == "limit":
     import resource
     resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
 recorder = TrainingRecorder.create(Path(sys.argv[1]), RecordingHeader("reference", "x", "y", 0, "0", 104.0), gather_s=0)
-told = []
+errors = []
 for i in range(2000):
     try:
         recorder.write(Heard(i, "{STREAM}", bytes(235)))
     except RecordingNotWritten as error:
-        told.append(error)
+        errors.append(error)
     time.sleep(0.0002)
 recorder.close()
-(error,) = told
+(error,) = errors
 print(error, "|", error.__cause__.errno)
 """
 
@@ -501,24 +501,24 @@ def assert_sound_up_to_its_end(path: Path) -> None:
 
 @pytest.mark.process
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on the size of files")
-def test_a_file_that_may_not_grow_is_told_once_and_stays_sound(tmp_path):
-    told = fill(tmp_path / "full.mcap", "limit")
-    assert "no longer recorded (the disk takes no file as large as this)" in told
-    assert told.endswith(f"| {errno.EFBIG}\n")
+def test_a_file_that_may_not_grow_is_reported_once_and_stays_sound(tmp_path):
+    printed = fill(tmp_path / "full.mcap", "limit")
+    assert "no longer recorded (the disk takes no file as large as this)" in printed
+    assert printed.endswith(f"| {errno.EFBIG}\n")
     assert_sound_up_to_its_end(tmp_path / "full.mcap")
 
 
 @pytest.mark.process
-def test_a_full_disk_is_told_once_and_what_is_there_stays_sound(tmp_path):
+def test_a_full_disk_is_reported_once_and_the_recording_stays_sound(tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = sys.platform == "linux" and os.geteuid() == 0
     if not mounted or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=100k", "none", disk], check=False).returncode:
         pytest.skip("needs the right to mount a small disk")
     try:
-        told = fill(disk / "full.mcap", "disk")
-        assert "no longer recorded (the disk is full)" in told
-        assert told.endswith(f"| {errno.ENOSPC}\n")
+        printed = fill(disk / "full.mcap", "disk")
+        assert "no longer recorded (the disk is full)" in printed
+        assert printed.endswith(f"| {errno.ENOSPC}\n")
         assert_sound_up_to_its_end(disk / "full.mcap")
         with pytest.raises(RecordingNotWritten, match=r"cannot be recorded in .*\(the disk is full\)"):
             TrainingRecorder.create(disk / "next.mcap", HEADER)
@@ -527,7 +527,7 @@ def test_a_full_disk_is_told_once_and_what_is_there_stays_sound(tmp_path):
         subprocess.run(["umount", disk], check=True)
 
 
-def test_a_disk_that_fails_at_the_end_is_told_by_close(tmp_path, monkeypatch):
+def test_a_disk_that_fails_at_the_end_is_reported_by_close(tmp_path, monkeypatch):
     recorder = TrainingRecorder.create(tmp_path / "a.mcap", HEADER)
     recorder.write(SHORT_TRAINING[0])
 
@@ -540,7 +540,7 @@ def test_a_disk_that_fails_at_the_end_is_told_by_close(tmp_path, monkeypatch):
     recorder.close()
 
 
-def test_nobody_waits_for_a_slow_disk(tmp_path, monkeypatch):
+def test_a_slow_disk_delays_nothing(tmp_path, monkeypatch):
     working = threading.Event()
     recorder = TrainingRecorder.create(tmp_path / "a.mcap", HEADER)
     monkeypatch.setattr(training_recorder.os, "fsync", lambda descriptor: working.wait(20))

@@ -1,7 +1,7 @@
 """An adapter for the kernel, on a virtual radio: BlueZ of this Linux then hears the virtual sensors.
 
 The kernel makes an adapter of whatever speaks HCI at ``/dev/vhci``; here that is one of the controllers that the radio
-has for other processes. Only inside the virtual machine: it takes root, and nobody else's Bluetooth around.
+has for other processes. Only inside the virtual machine: it takes root and the whole Bluetooth of the computer.
 """
 
 from __future__ import annotations

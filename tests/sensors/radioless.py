@@ -51,7 +51,7 @@ class Carried:
     def notices(self) -> list[Notice]:
         return [notice for reply in self.replies for notice in reply.notices]
 
-    def told(self, kind: type) -> list[Notice]:
+    def notices_of(self, kind: type) -> list[Notice]:
         return [notice for notice in self.notices if isinstance(notice, kind)]
 
 

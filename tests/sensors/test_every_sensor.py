@@ -176,7 +176,7 @@ def test_nothing_is_lost_thrown_away_or_restarted(kind: SensorKind, conversation
     """Each twin's clock wraps in the first seconds."""
     carried = conversations.undisturbed(kind.name)
     for notice in (SamplesLost, Malformed, Restarted, Refused):
-        assert not carried.told(notice)
+        assert not carried.notices_of(notice)
     assert not carried.summary.gaps
 
 
@@ -184,10 +184,10 @@ def test_nothing_is_lost_thrown_away_or_restarted(kind: SensorKind, conversation
 def test_tells_who_it_is_before_the_first_samples(kind: SensorKind, conversations: Conversations) -> None:
     carried = conversations.undisturbed(kind.name)
     with_samples = next(i for i, reply in enumerate(carried.replies) if reply.blocks)
-    told = [i for i, reply in enumerate(carried.replies) if any(isinstance(n, Identified) for n in reply.notices)]
-    assert len(told) == 1
-    assert told[0] <= with_samples
-    (identified,) = carried.told(Identified)
+    introduced = [i for i, reply in enumerate(carried.replies) if any(isinstance(n, Identified) for n in reply.notices)]
+    assert len(introduced) == 1
+    assert introduced[0] <= with_samples
+    (identified,) = carried.notices_of(Identified)
     usual_step_s = np.median(np.diff(carried.block.device_time_s))
     assert isinstance(identified, Identified)
     assert identified.model
@@ -196,7 +196,7 @@ def test_tells_who_it_is_before_the_first_samples(kind: SensorKind, conversation
 
 @every_kind
 def test_what_cannot_be_proven_is_said_once(kind: SensorKind, conversations: Conversations) -> None:
-    cautions = conversations.undisturbed(kind.name).told(Caution)
+    cautions = conversations.undisturbed(kind.name).notices_of(Caution)
     assert len(cautions) == (1 if kind.name in UNTIMED else 0)
 
 
@@ -230,11 +230,11 @@ def test_every_version_of_the_sensor_and_every_usual_mtu(kind: SensorKind, conve
     for seed, mtu in ((1, 185), (2, 247), (3, 517), (4, 512)):
         carried = carry(make(kind), twin_of(kind, conversations.signal, seed), 6.0, mtu=mtu)
         assert len(carried.block) > 100
-        assert not carried.told(Malformed)
+        assert not carried.notices_of(Malformed)
 
 
 @every_kind
-def test_a_sensor_that_is_told_to_stop_is_silent(kind: SensorKind, conversations: Conversations) -> None:
+def test_a_stopped_sensor_is_silent(kind: SensorKind, conversations: Conversations) -> None:
     twin = twin_of(kind, conversations.signal)
     carry(make(kind), twin, 4.0)
     twin.step(4.1, 100)  # the answer
@@ -258,11 +258,11 @@ def test_a_lost_connection_leaves_a_hole_and_nothing_else(kind: SensorKind, conv
     else:
         (gap,) = carried.summary.gaps
         assert 4.0 < gap.end_s - gap.start_s < 8.5  # the samples that waited in the sensor are lost too
-        assert len(carried.told(Identified)) == 2
+        assert len(carried.notices_of(Identified)) == 2
         assert SamplesLost(None) in carried.notices
     assert after_s == pytest.approx(before_s, abs=0.15)
-    assert not carried.told(Restarted)
-    assert not [each for each in carried.told(Malformed) if "without the second" not in each.reason]  # type: ignore[attr-defined]
+    assert not carried.notices_of(Restarted)
+    assert not [each for each in carried.notices_of(Malformed) if "without the second" not in each.reason]  # type: ignore[attr-defined]
 
 
 @every_kind
@@ -275,7 +275,7 @@ def test_a_radio_without_room_leaves_a_hole_and_nothing_else(kind: SensorKind, c
     before_s = lag_s(block, conversations.signal, 4.0, 18.0, 2.0)
     after_s = lag_s(block, conversations.signal, 55.0, 72.0, 2.0)
     assert after_s == pytest.approx(before_s, abs=0.15)
-    lost = [notice.samples for notice in carried.told(SamplesLost)]  # type: ignore[attr-defined]
+    lost = [notice.samples for notice in carried.notices_of(SamplesLost)]  # type: ignore[attr-defined]
     if kind.name in UNTIMED:
         assert lost
         assert set(lost) == {None}
@@ -291,7 +291,7 @@ def test_lost_notifications_are_counted_by_the_sample(kind: SensorKind, conversa
     gone = frozenset(np.random.default_rng(2).choice(np.arange(60, said - 60), said // 50, replace=False).tolist())
     carried = conversations.disturbed(kind, lost=gone)
     missing = len(whole.block) - len(carried.block)
-    lost = sum(notice.samples for notice in carried.told(SamplesLost))  # type: ignore[attr-defined]
+    lost = sum(notice.samples for notice in carried.notices_of(SamplesLost))  # type: ignore[attr-defined]
     assert missing > 0
     assert lost == pytest.approx(missing, rel=0.05, abs=2)
     nearest = np.searchsorted(whole.block.device_time_s, carried.block.device_time_s)
@@ -422,7 +422,7 @@ def test_says_nothing_without_a_connection(kind: SensorKind, conversations: Conv
 
 
 @every_kind
-def test_the_battery_is_told(kind: SensorKind, conversations: Conversations) -> None:
-    batteries = conversations.undisturbed(kind.name).told(Battery)
+def test_the_charge_of_the_battery_is_reported(kind: SensorKind, conversations: Conversations) -> None:
+    batteries = conversations.undisturbed(kind.name).notices_of(Battery)
     assert all(0 < notice.percent <= 100 for notice in batteries)  # type: ignore[attr-defined]
     assert batteries or kind.name == "bluest"  # whose characteristic for it is not known to us

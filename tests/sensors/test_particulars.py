@@ -125,7 +125,7 @@ def imu6(stamp_ms: int, samples: int) -> bytes:
 
 
 def test_movesense_packets_that_a_cut_leaves_whole_by_chance() -> None:
-    """Two parts, the first of which has the length of a shorter packet: it must not be taken for one."""
+    """The first of two parts is as long as a shorter packet, and must not be decoded as one."""
     driver = make(MOVESENSE)
     connected(driver)
     header = bytes((movesense.DATA, movesense.IMU_REFERENCE))
@@ -193,7 +193,7 @@ class WithoutSdkMode(PolarTwin):
 
 def test_polar_without_sdk_mode_measures_at_52_hz(signal: ImuBlock) -> None:
     carried = carry(make(POLAR), WithoutSdkMode(signal, 0), 6.0)
-    (identified,) = carried.told(Identified)
+    (identified,) = carried.notices_of(Identified)
     assert identified.sampling_rate_hz == 52.0  # type: ignore[attr-defined]
     assert len(carried.block) > 100
 
@@ -222,8 +222,8 @@ def test_polar_that_stops_by_itself_is_started_again(signal: ImuBlock) -> None:
     assert written(reply.actions) == [bytes((Op.STOP, 2))]
 
 
-def test_polar_clock_that_is_set_anew_begins_after_what_was_before(signal: ImuBlock) -> None:
-    """Both streams are stamped by one clock: the hole is told once, and no half of a row comes from before it."""
+def test_polar_samples_after_a_clock_reset_follow_the_earlier_ones(signal: ImuBlock) -> None:
+    """Both streams are stamped by one clock: the hole is reported once, and no half of a row comes from before it."""
     before = carry(make(POLAR, 52.0), PolarTwin(signal, 0), 9.0)
     messages: list[Message] = []
     for message in before.messages:
@@ -284,7 +284,7 @@ class StaysSlow(MovellaDotTwin):
 
 def test_dot_that_stays_too_slow_is_refused(signal: ImuBlock) -> None:
     carried = carry(make(MOVELLA_DOT), StaysSlow(signal, 0), 2.0)
-    (refused,) = carried.told(Refused)
+    (refused,) = carried.notices_of(Refused)
     assert "4 Hz" in refused.sentence  # type: ignore[attr-defined]
     assert is_one_sentence(refused.sentence)  # type: ignore[attr-defined]
     assert not len(carried.block)
@@ -365,19 +365,19 @@ class KeepsItsRate(WitMotionTwin):
         return
 
 
-def test_witmotion_that_is_slower_than_asked_is_told(signal: ImuBlock) -> None:
+def test_witmotion_that_is_slower_than_requested_gives_a_caution(signal: ImuBlock) -> None:
     carried = carry(make(WITMOTION), KeepsItsRate(signal, 0), 8.0)
-    sentences = [caution.sentence for caution in carried.told(Caution)]  # type: ignore[attr-defined]
+    sentences = [caution.sentence for caution in carried.notices_of(Caution)]  # type: ignore[attr-defined]
     assert any("10 samples a second instead of 100" in sentence for sentence in sentences)
     assert all(is_one_sentence(sentence) for sentence in sentences)
     steps_s = np.diff(carried.block.device_time_s)
     assert np.median(steps_s) == pytest.approx(0.1, rel=0.05)
 
 
-def test_a_caution_is_not_told_again_at_the_next_connection(signal: ImuBlock) -> None:
+def test_a_caution_is_not_repeated_at_the_next_connection(signal: ImuBlock) -> None:
     carried = carry(make(WITMOTION), WitMotionTwin(signal, 0), 12.0, away=((4.0, 5.0),))
-    assert len(carried.told(Identified)) == 2
-    assert len(carried.told(Caution)) == 1
+    assert len(carried.notices_of(Identified)) == 2
+    assert len(carried.notices_of(Caution)) == 1
 
 
 # --- MetaMotion -------------------------------------------------------------------------------------------------------

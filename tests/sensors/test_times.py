@@ -93,16 +93,16 @@ def test_repeated_and_late_packets_are_dropped(stamps: StampFormat, samples: int
 
 @every_format
 @pytest.mark.parametrize("jump_s", [-100.0, -20.0, 90.0])
-def test_a_clock_set_anew_begins_a_new_line(stamps: StampFormat, samples: int, rate_hz: float, jump_s: float) -> None:
+def test_a_clock_reset_begins_a_new_line(stamps: StampFormat, samples: int, rate_hz: float, jump_s: float) -> None:
     clock = PacketClock(stamps, rate_hz)
     period_s = 1.0 / rate_hz
     times_s = [5000.0 + packet * samples * period_s for packet in range(4)]
     for first_s in times_s:
         clock.place(stamp(stamps, samples, first_s, period_s), samples)
-    anew = clock.place(stamp(stamps, samples, times_s[-1] + jump_s, period_s), samples)
-    assert anew.fate is Fate.RESTARTED
-    assert anew.lost == 0
-    assert len(anew.time_s) == samples
+    placed = clock.place(stamp(stamps, samples, times_s[-1] + jump_s, period_s), samples)
+    assert placed.fate is Fate.RESTARTED
+    assert placed.lost == 0
+    assert len(placed.time_s) == samples
 
 
 @given(
