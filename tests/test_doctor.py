@@ -388,7 +388,7 @@ def test_macos_ends_a_program_that_may_not_search(monkeypatch):
 
 @linux_only
 def test_the_real_search_says_why_it_does_not_start(monkeypatch, tmp_path, quick):
-    monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={tmp_path / 'no bus'}")
+    monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={tmp_path / 'no_bus'}")
     ((_, status, _, advice),) = found_by(searching)
     assert status is Status.ATTENTION
     assert "service" in advice

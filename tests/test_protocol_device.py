@@ -539,7 +539,7 @@ def test_a_sensor_in_company_goes_on(streaming):
     assert streaming.said["measuring"]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.binary(max_size=24) | st.binary(max_size=12).map(lambda b: b"\x04\x01\x05\x04" + b), max_size=30))
 def test_any_bytes_are_refused_or_answered(program, writes):
     with Sensor(program, capacity=50) as sensor:

@@ -131,7 +131,7 @@ def test_everything_comes_back_as_it_was_given(tmp_path):
     assert (recording.damage, recording.messages_lost) == (None, 0)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(messages=st.lists(training_messages, max_size=40))
 def test_any_messages_come_back_equal_and_in_order(tmp_path_factory, messages):
     recording = read_training(record(tmp_path_factory.mktemp("any") / "a.mcap", messages))
@@ -283,7 +283,7 @@ def damages(draw: st.DrawFn) -> list[tuple[str, float, bytes]]:
     return draw(st.lists(st.tuples(kinds, st.floats(0, 1), st.binary(min_size=1, max_size=200)), max_size=4))
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 @given(damage=damages())
 def test_any_damage_gives_no_wrong_message_and_no_other_error(tmp_path_factory, damage):
     folder = tmp_path_factory.getbasetemp() / "shared"

@@ -367,7 +367,7 @@ def damaged(messages: list[Message], damage: list[tuple[str, float, bytes]]) -> 
 
 @every_kind
 @given(damage=damages())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_no_bytes_raise_or_become_impossible_samples(
     kind: SensorKind, conversations: Conversations, damage: list[tuple[str, float, bytes]]
 ) -> None:
@@ -384,7 +384,7 @@ def test_no_bytes_raise_or_become_impossible_samples(
 
 @every_kind
 @given(pieces=st.lists(st.tuples(st.integers(0, 20), st.binary(max_size=300)), max_size=30))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_any_bytes_on_any_characteristic(
     kind: SensorKind, conversations: Conversations, pieces: list[tuple[int, bytes]]
 ) -> None:
