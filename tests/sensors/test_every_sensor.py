@@ -129,7 +129,6 @@ def test_the_table_of_sensors_has_it(kind: SensorKind) -> None:
     root = Path(__file__).parents[2]
     assert f"| {kind.title} | [{kind.name}.py]({kind.name}.py) |" in (root / "imu/sensors/README.md").read_text("utf-8")
     assert (root / f"imu/sensors/{kind.name}.py").is_file()
-    assert (root / f"imu/virtual/sensors/{kind.name}_twin.py").is_file()
 
 
 @every_kind

@@ -39,11 +39,8 @@ from imu.sensors.polar import CONTROL_POINT, DATA, POLAR, Measurement, Op, Setti
 from imu.sensors.thingy52 import THINGY52
 from imu.sensors.witmotion import WITMOTION
 from imu.virtual.person import SimulatedSession
-from imu.virtual.sensors.movella_dot_twin import MovellaDotTwin
-from imu.virtual.sensors.movesense_twin import MovesenseTwin
-from imu.virtual.sensors.polar_twin import PolarTwin
-from imu.virtual.sensors.thingy52_twin import FACTORY_CONFIGURATION, Thingy52Twin
-from imu.virtual.sensors.witmotion_twin import WitMotionTwin
+from imu.virtual.sensors.packet_twins import MovesenseTwin, PolarTwin, WitMotionTwin
+from imu.virtual.sensors.sample_twins import THINGY_FACTORY_CONFIGURATION, MovellaDotTwin, Thingy52Twin
 
 
 @pytest.fixture(scope="session")
@@ -415,9 +412,9 @@ def test_thingy_configuration_is_changed_in_its_rate_only(signal: ImuBlock) -> N
     twin = Thingy52Twin(signal, 0)
     carry(make(THINGY52), twin, 1.0)
     configuration = twin.values[thingy52.CONFIGURATION]
-    assert configuration == thingy52.with_rate(FACTORY_CONFIGURATION, thingy52.ASKED_RATE_HZ)
-    assert configuration[:6] == FACTORY_CONFIGURATION[:6]
-    assert configuration[8:] == FACTORY_CONFIGURATION[8:]
+    assert configuration == thingy52.with_rate(THINGY_FACTORY_CONFIGURATION, thingy52.ASKED_RATE_HZ)
+    assert configuration[:6] == THINGY_FACTORY_CONFIGURATION[:6]
+    assert configuration[8:] == THINGY_FACTORY_CONFIGURATION[8:]
 
 
 # --- what cannot serve, and what is not ours --------------------------------------------------------------------------

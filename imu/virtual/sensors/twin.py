@@ -201,6 +201,13 @@ class StreamingTwin:
         Number of notifications that fit into the sensor's queue.
     """
 
+    advertisement: Advertisement
+    """The advertised data."""
+    services: tuple[Service, ...]
+    """The GATT layout."""
+    motion: tuple[str, ...] = ()
+    """The sensor measures while there is a subscription to one of these characteristics; empty: by command."""
+
     def __init__(self, signal: ImuBlock, seed: int, clock_s: float = 0.0, queue: int = 24) -> None:
         self._rng = np.random.default_rng(seed)
         self._worn = WornSignal(signal)
@@ -223,16 +230,6 @@ class StreamingTwin:
 
     # --- for a central ----------------------------------------------------------------------------------------------
 
-    @property
-    def advertisement(self) -> Advertisement:
-        """The advertised data."""
-        raise NotImplementedError
-
-    @property
-    def services(self) -> tuple[Service, ...]:
-        """The GATT layout."""
-        raise NotImplementedError
-
     def connected(self, now_s: float, mtu: int) -> None:
         """Handle a new connection."""
         self._start_clock(now_s)
@@ -254,6 +251,8 @@ class StreamingTwin:
         """Start or end a subscription."""
         self._start_clock(now_s)
         (self._subscribed.add if on else self._subscribed.discard)(characteristic)
+        if characteristic in self.motion:
+            self._go_on(now_s)
 
     def read(self, characteristic: str, now_s: float) -> bytes:
         """Return the content of the characteristic."""
@@ -282,6 +281,17 @@ class StreamingTwin:
     def _packets(self, measured: Measured) -> list[Notification]:
         """Return the notifications that are complete with these samples; the rest waits."""
         raise NotImplementedError
+
+    def _wanted_rate_hz(self) -> float:
+        """Return the rate of a stream that a subscription starts."""
+        raise NotImplementedError
+
+    def _go_on(self, now_s: float) -> None:
+        """Start to measure at the wanted rate if there is a subscription, else stop."""
+        if self._subscribed.intersection(self.motion):
+            self._start_stream(now_s, self._wanted_rate_hz())
+        else:
+            self._stop_stream()
 
     def _answer(self, characteristic: str, payload: bytes) -> None:
         """Queue the answer to a command, if the central has subscribed."""
