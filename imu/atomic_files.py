@@ -23,7 +23,7 @@ _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.part(\.db)?")
 
 
 @contextmanager
-def new_file(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
+def new_file(path: Path, *, overwrite: bool = False, mode: int | None = None) -> Iterator[Path]:
     """Give a temporary path to write to; at the end it becomes `path`, and on an error it is removed.
 
     Parameters
@@ -32,6 +32,8 @@ def new_file(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
         The wanted file. Its folder is created if it does not exist.
     overwrite : bool
         Whether it may replace an existing file.
+    mode : int or None
+        Permissions from the first byte on, as 0o600 for its owner alone; None for the system's usual ones.
 
     Raises
     ------
@@ -49,6 +51,8 @@ def new_file(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
         raise _cannot(path, error) from error
     sweep(path.parent)
     try:
+        if mode is not None:
+            os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode))
         yield temporary
         _reach_disk(temporary)
         _put_in_place(temporary, path, overwrite=overwrite)
@@ -61,9 +65,9 @@ def new_file(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
             temporary.unlink()
 
 
-def write_bytes(path: Path, content: bytes, *, overwrite: bool = False) -> None:
+def write_bytes(path: Path, content: bytes, *, overwrite: bool = False, mode: int | None = None) -> None:
     """Write a small file in one step; it raises what `new_file` raises."""
-    with new_file(path, overwrite=overwrite) as temporary:
+    with new_file(path, overwrite=overwrite, mode=mode) as temporary:
         temporary.write_bytes(content)
 
 

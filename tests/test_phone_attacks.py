@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ import pytest_asyncio
 from virtual_phone import NEEDS_SHARE, batch, hello, socket_to, trusting
 
 from imu.bluetooth import HostClock
+from imu.errors import ExtraMissing
+from imu.phone.certificate import CertificateUnusable, certificate_in, server_context
 from imu.phone.link import LARGEST_MESSAGE, PhoneLink
 from imu.phone.server import (
     HANDSHAKE_S,
@@ -283,7 +286,26 @@ async def test_the_port_in_use_is_one_sentence(server: Served, tmp_path: Path) -
 
 
 async def test_key_and_files_are_kept_to_their_owner(server: Served, tmp_path: Path) -> None:
-    assert [path.stat().st_mode & 0o777 for path in sorted(tmp_path.glob("*.pem"))] == [0o600, 0o600]
+    assert [path.stat().st_mode & 0o777 for path in tmp_path.glob("*")] == [0o600]
     async with phone_server(PhoneLink(HostClock()), tmp_path, address="127.0.0.1", port=0) as again:
         assert again.fingerprint == server.address.fingerprint
         assert again.url.split("/")[3] != server.address.url.split("/")[3]
+
+
+def test_a_damaged_certificate_is_made_again_and_what_is_wrong_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = certificate_in(tmp_path, "127.0.0.1")
+    assert certificate_in(tmp_path, "127.0.0.1") == first
+    first.path.write_bytes(first.path.read_bytes()[150:])  # the key is no more
+    second = certificate_in(tmp_path, "127.0.0.1")
+    server_context(second)
+    assert second.fingerprint != first.fingerprint
+    assert certificate_in(tmp_path, "127.0.0.9").fingerprint != second.fingerprint  # another address
+    second.path.unlink()
+    second.path.mkdir()
+    with pytest.raises(CertificateUnusable, match="neither read nor written"):
+        certificate_in(tmp_path, "127.0.0.1")
+    monkeypatch.setitem(sys.modules, "cryptography", None)
+    with pytest.raises(ExtraMissing, match=r'"imu-training\[share\]"'):
+        certificate_in(tmp_path, "127.0.0.1")

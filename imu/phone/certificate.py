@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
-import os
 import socket
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
-from imu.errors import ExtraMissing, ImuError
+from imu.atomic_files import write_bytes
+from imu.errors import ExtraMissing, FileThere, ImuError, NotWritten
 
-CERTIFICATE, PRIVATE_KEY = "page_certificate.pem", "page_private_key.pem"
+CERTIFICATE = "page_certificate.pem"
+"""Private key and certificate in one file, so that they always belong together."""
 VALID_DAYS = 397
 """Safari accepts no certificate that is valid for longer than 398 days."""
 RENEW_DAYS = 30
@@ -29,10 +30,9 @@ class CertificateUnusable(ImuError):
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """Where certificate and private key are, and the SHA-256 fingerprint as browsers show it."""
+    """The file of certificate and private key, and the SHA-256 fingerprint as browsers show it."""
 
-    certificate: Path
-    private_key: Path
+    path: Path
     fingerprint: str
 
 
@@ -58,53 +58,49 @@ def certificate_in(folder: Path, address: str) -> Certificate:
     """
     try:
         from cryptography import x509  # noqa: PLC0415 - an extra
-    except ImportError as error:
-        raise ExtraMissing('a phone needs HTTPS: python -m pip install "imu-training[web,share]"') from error
-    paths = folder / CERTIFICATE, folder / PRIVATE_KEY
-    try:
-        if not _holds_for(paths[0], address) or not paths[1].exists():
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            for path, content in zip(paths, _made_for(address), strict=True):
-                part = path.with_suffix(".part")
-                with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-                    file.write(content)
-                part.replace(path)
         from cryptography.hazmat.primitives import hashes  # noqa: PLC0415 - an extra
-
-        digest = x509.load_pem_x509_certificate(paths[0].read_bytes()).fingerprint(hashes.SHA256())
-    except (OSError, ValueError) as error:
+    except ImportError as error:
+        raise ExtraMissing('a phone needs HTTPS: python -m pip install "imu-training[share]"') from error
+    path = folder / CERTIFICATE
+    try:
+        if not _holds_for(path, address):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            write_bytes(path, _made_for(address), overwrite=True, mode=0o600)
+        digest = x509.load_pem_x509_certificate(path.read_bytes()).fingerprint(hashes.SHA256())
+    except (OSError, ValueError, FileThere, NotWritten) as error:
         raise CertificateUnusable(
-            f"{folder / CERTIFICATE} can be neither read nor written ({error}): allow that, or remove the file"
+            f"{path} can be neither read nor written ({error}): allow that, or remove the file"
         ) from error
-    return Certificate(*paths, ":".join(f"{byte:02X}" for byte in digest))
+    return Certificate(path, ":".join(f"{byte:02X}" for byte in digest))
 
 
 def server_context(certificate: Certificate) -> ssl.SSLContext:
     """Return the TLS settings of a server with this certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(certificate.certificate, certificate.private_key)
+    context.load_cert_chain(certificate.path)
     return context
 
 
 def _holds_for(path: Path, address: str) -> bool:
-    """Return whether the certificate at `path` names the address and does not end soon."""
+    """Return whether key and certificate are at `path`, and it names the address and does not end soon."""
     from cryptography import x509  # noqa: PLC0415 - an extra
 
     if not path.exists():
         return False
     try:
+        server_context(Certificate(path, ""))
         certificate = x509.load_pem_x509_certificate(path.read_bytes())
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (ValueError, x509.ExtensionNotFound):
+    except (ssl.SSLError, ValueError, x509.ExtensionNotFound):
         return False
     soon = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=RENEW_DAYS)
     addresses = names.get_values_for_type(x509.IPAddress)
     return certificate.not_valid_after_utc > soon and ipaddress.ip_address(address) in addresses
 
 
-def _made_for(address: str) -> tuple[bytes, bytes]:
-    """Return a new certificate and its private key, PEM: ECDSA on P-256, for the address, this host and localhost."""
+def _made_for(address: str) -> bytes:
+    """Return a new private key and its certificate, PEM: ECDSA on P-256, for the address, this host and localhost."""
     from cryptography import x509  # noqa: PLC0415 - an extra
     from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415
     from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
@@ -132,4 +128,4 @@ def _made_for(address: str) -> tuple[bytes, bytes]:
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    return certificate.public_bytes(serialization.Encoding.PEM), private
+    return private + certificate.public_bytes(serialization.Encoding.PEM)
