@@ -351,11 +351,11 @@ def only(files: Files, *words: str) -> Files:
 REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
     "Sensor Logger without gravity": (
         lambda f: in_zip(f / "r.zip", without(sensor_logger_android(), "Total")),
-        "has no gravity .its Accelerometer.csv is without it.: switch on Gravity too",
+        "has no gravity .its accelerometer is without it.: switch on Gravity too",
     ),
     "Sensor Logger without gyroscope": (
         lambda f: in_folder(f / "r", without(sensor_logger_android(), "Gyroscope")),
-        "has no gyroscope .Gyroscope.csv.: switch on Gyroscope in the app",
+        "has no gyroscope: switch on Gyroscope in the app",
     ),
     "Sensor Logger without accelerometer": (
         lambda f: in_zip(f / "r.zip", only(sensor_logger_android(), "Gyroscope")),

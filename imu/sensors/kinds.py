@@ -17,6 +17,7 @@ from imu.sensors.movesense import MOVESENSE
 from imu.sensors.phone import PHONE
 from imu.sensors.polar import POLAR
 from imu.sensors.reference import REFERENCE
+from imu.sensors.sensor_logger_push import SENSOR_LOGGER
 from imu.sensors.thingy52 import THINGY52
 from imu.sensors.witmotion import WITMOTION
 
@@ -97,6 +98,7 @@ KINDS: tuple[SensorKind, ...] = (
     BLUEST,
     BLUEFRUIT,
     PHONE,
+    SENSOR_LOGGER,
     *UNSUITABLE,
 )
 """Order of recognition: kinds with unmistakable signs first, unsuitable ones last."""

@@ -160,7 +160,7 @@ def _decoded(rows: bytes) -> Array | None:
     return samples
 
 
-def _is_possible(samples: Array) -> NDArray[np.bool_]:
+def possible(samples: Array) -> NDArray[np.bool_]:
     """Return for each sample (n, 7) whether its values are within the range of sensors; NaN is not."""
     limits = np.array([MOST_ACCELERATION_M_S2] * 3 + [MOST_ANGULAR_VELOCITY_RAD_S] * 3)
     return np.asarray((np.abs(samples[:, 1:]) <= limits).all(axis=1))
@@ -200,10 +200,10 @@ class PhoneDriver:
             notices += (SamplesLost(first - self._next),)
         new = samples[max(0, self._next - first) :]
         self._next = max(self._next, first + len(samples))
-        possible = _is_possible(new)
-        if not possible.all():
+        is_usable = possible(new)
+        if not is_usable.all():
             notices += (Malformed(len(message.payload), "values that no sensor measures"),)
-            new = new[possible]
+            new = new[is_usable]
         reply = self._use(new, message.received_s) if len(new) else Reply()
         return Reply(reply.blocks, (self._have(page), *reply.actions), notices + reply.notices)
 

@@ -43,12 +43,13 @@ from imu.sensors.driver import (
 )
 from imu.sensors.kinds import KINDS, kind_named, recognise
 from imu.sensors.phone import PHONE
+from imu.sensors.sensor_logger_push import SENSOR_LOGGER
 from imu.session import SessionSummary
 from imu.virtual.person import SimulatedSession
 from imu.virtual.sensors import TWINS
 from imu.virtual.sensors.twin import Twin
 
-SUITABLE = [kind for kind in KINDS if kind.refusal is None and kind is not PHONE]
+SUITABLE = [kind for kind in KINDS if kind.refusal is None and kind not in (PHONE, SENSOR_LOGGER)]
 UNTIMED = {"witmotion", "thingy52", "bluefruit"}
 KEEPING = {"reference"}
 TIMED = [kind for kind in SUITABLE if kind.name not in UNTIMED | KEEPING]

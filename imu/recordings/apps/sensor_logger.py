@@ -8,7 +8,7 @@ CROSSPLATFORM.md, README.md). Files that the app wrote were looked at in github.
 - ``Accelerometer.csv`` is *without* gravity; ``TotalAcceleration.csv`` (Android) is with it, and elsewhere
   ``Accelerometer.csv`` and ``Gravity.csv`` make it up.
 - ``AccelerometerUncalibrated.csv`` is with gravity; on iOS it is in g, unless "Standardise Units & Frames" is on;
-  its size at rest decides. It comes last: the others are in m/s² on every phone.
+  its size at rest decides.
 - On iOS all three axes of acceleration have the other sign (gravity, not the force against it), unless standardised.
 - ``Metadata.csv`` names the platform, and from 1.29 on whether units and frames are standardised. Without it the sign
   is left as it is: that mirrors the person, and counts, angles and drops are the same.
@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import csv
 from functools import partial
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -34,9 +34,8 @@ from imu.recordings.apps.export_files import (
     summed,
 )
 from imu.recordings.table_files import Header
-from imu.samples import STANDARD_GRAVITY_M_S2, Array
-
-APP = "Sensor Logger"
+from imu.samples import Array
+from imu.sensors.sensor_logger_push import APP, lacking, uncalibrated_scale
 
 NAMES = (
     "TotalAcceleration",
@@ -57,9 +56,6 @@ Sensor = Literal[
 
 SINCE_1970_S = 1e8
 """A time above this counts from 1970: the export has no ``seconds_elapsed``."""
-
-IN_G = (0.3, 3.0)
-"""Median of |a| at which the unit is g: it is 1 in g and 9.8 in m/s²."""
 
 
 def find(export: Export, name: str) -> AppRecording | None:
@@ -103,30 +99,15 @@ def _refuse_other_name(name: str) -> Array:
 
 def _read(export: Export) -> Array:
     """Read the recording in an export."""
+    lack = lacking([name.lower() for name in get_args(Sensor) if export.named(f"{name}.csv")])
+    if lack is not None:
+        raise missing(APP, *lack)
     acceleration = _acceleration(export)
     angular_velocity = _stream(export, "Gyroscope") or _stream(export, "GyroscopeUncalibrated")
-    if acceleration is None and angular_velocity is None:
-        raise missing(
-            APP, "accelerometer and no gyroscope", "switch on Accelerometer, Gravity and Gyroscope in the app"
-        )
-    if acceleration is None:
-        raise _no_gravity() if export.named("Accelerometer.csv") else _no_acceleration()
-    if angular_velocity is None:
-        raise missing(APP, "gyroscope (Gyroscope.csv)", "switch on Gyroscope in the app")
+    if acceleration is None or angular_velocity is None:
+        raise RecordingForeign(f"this {APP} recording has files without a table: export it again")
     rows = joined(acceleration, angular_velocity)
     return from_zero(rows) if np.nanmax(rows[:, 0]) > SINCE_1970_S else rows
-
-
-def _no_gravity() -> RecordingForeign:
-    return missing(
-        APP,
-        "gravity (its Accelerometer.csv is without it)",
-        "switch on Gravity too in the app, or on Android Total Acceleration",
-    )
-
-
-def _no_acceleration() -> RecordingForeign:
-    return missing(APP, "accelerometer", "switch on Accelerometer and Gravity in the app")
 
 
 def _acceleration(export: Export) -> Stream | None:
@@ -141,11 +122,7 @@ def _acceleration(export: Export) -> Stream | None:
     raw = _stream(export, "AccelerometerUncalibrated")
     if raw is None:
         return None
-    low, high = IN_G
-    size = np.linalg.norm(raw.values, axis=1)
-    if low < np.median(size[np.isfinite(size)] if np.isfinite(size).any() else 0.0) < high:
-        return raw.scaled(-STANDARD_GRAVITY_M_S2)  # only an iPhone writes g
-    return raw.scaled(sign)
+    return raw.scaled(uncalibrated_scale(raw.values) or sign)
 
 
 def _is_inertial(export: Export) -> bool:
