@@ -13,7 +13,8 @@ from hypothesis import given
 from imu.bluetooth import LinkState
 from imu.live.event_channel import event_object
 from imu.live.live_training import LONE_OFFERED_S, MESSAGE_SHOWN_S, MESSAGES, NOT_COUNTED_SHOWN_S, LiveTraining, tally
-from imu.live.live_view import Gravity, Link, LiveView, Phase, Tally, TrainedBefore
+from imu.live.live_view import Gravity, Link, LiveView, Tally, TrainedBefore
+from imu.live.set_view import Phase
 from imu.live.signals import form_cue as cue
 from imu.live.signals import velocity_loss_of_set as velocity_loss
 from imu.motion.form import Posture

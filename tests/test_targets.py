@@ -17,8 +17,9 @@ from sensors.radioless import carry
 
 from imu.live.event_channel import plan_object, recorded_plan, recorded_targets, replay_signals, signal_object
 from imu.live.live_training import LiveTraining
-from imu.live.live_view import LastTime, Measure, PastExercise, Phase, TrainedBefore
+from imu.live.live_view import TrainedBefore
 from imu.live.memory import planned_of_recording
+from imu.live.set_view import LastTime, Measure, PastExercise, Phase
 from imu.live.signals import (
     ANGLE_ERROR_RAD,
     DROP_ERROR_M,
@@ -389,7 +390,7 @@ def test_the_card_of_a_set_says_what_went_well_and_what_to_try(live):
 
 
 def test_the_same_set_of_last_time_stands_beside_it():
-    past = PastExercise((LastTime(5, 100.0, 0.52, 3), LastTime(4, 100.0, 0.48, 3)), Best(0.5))
+    past = PastExercise((LastTime(5, "100 kg", 0.52, 3), LastTime(4, "100 kg", 0.48, 3)), Best(0.5))
     live = LiveTraining(TrainedBefore(exercises={"back squat": past}), plan=plan({**SQUAT, "depth": "best"}))
     assert live.view().last_time.text == "last time 5 × 100 kg, best 0.52 m/s"
     assert live.view().gauge.target == 0.5
@@ -435,7 +436,7 @@ def recorded(path: Path, followed: Coach) -> list[Signal]:
     """Record a training with a plan; return the signals that it gave while it ran, and leave the recording open."""
     messages = heard_training()
     header = RecordingHeader("reference", "Hip", "F0:00", messages[0].received_ns, "0.1.0", 100.0)
-    recorder = TrainingRecorder.create(path, header)
+    recorder = TrainingRecorder.create(path, header, gather_s=0.0)  # many chunks, however fast this runs
     recorder.write_event(header.started_ns, plan_object(followed))
     training = Training(read_training(path).driver(), SessionParameters())
     signals: list[Signal] = []

@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 
 from imu.app.terminal import can_draw
 from imu.app.terminal.app import LEAST_ROWS_WITH_KEYS, LiveApp, Panel
-from imu.app.terminal.drawing import ROWS, block_digits, repetition_bars, width_of
+from imu.app.terminal.drawing import ASCII, ROWS, UNICODE, bar, block_digits, repetition_bars, width_of
 from imu.app.terminal.plain_lines import plain_line
 from imu.app.terminal.screen import screen_lines
 from imu.bluetooth import LinkState
 from imu.commands import PersonCommand
 from imu.live.live_training import LiveTraining
-from imu.live.live_view import Bar, Bars, Link, LiveView, Measure, Tally, TrainedBefore
-from imu.live.screen_parts import ASCII, UNICODE, bar
+from imu.live.live_view import Link, LiveView, Tally, TrainedBefore
+from imu.live.set_view import Bar, Bars, Measure
 from imu.live.signals import SignalKind
 from imu.live.targets import Plan, Targets
 from imu.motion.form import Posture
@@ -69,7 +69,7 @@ def test_in_a_set_all_that_matters_is_there(live):
         " 33°",
         " 41 cm",
         "tempo 1.2-0.1-1.2 s",
-        "speed 0.40 m/s, +0 %",
+        "speed 0.40 m/s  +0 % over the set",
         "today  14 squats : 5 hinges",
         "124 : 61",
     ):

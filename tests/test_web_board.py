@@ -64,8 +64,8 @@ def test_a_board_is_json_and_says_the_pattern_in_a_word(live: LiveTraining) -> N
     live.tick(0.0, 12.4)
     live.take(RepetitionCounted(repetition(10.0)))
     told = json.loads(json.dumps(board(live.view())))
-    assert (told["count"], told["pattern"], told["confidence"], told["phase"]) == (1, "squat", 97, "set")
-    assert told["sensor"] == "Hip 7" and told["signal_strength"] == "good, -60 dBm"
+    assert (told["count"], told["pattern"], told["sureness"], told["phase"]) == (1, "squat", "97 % sure", "set")
+    assert told["sensor"] == "Hip 7" and told["signal_strength"] == "good -60 dBm"
 
 
 def test_the_last_repetition_stands_against_the_first(live: LiveTraining) -> None:
@@ -130,8 +130,8 @@ def test_a_rest_shows_at_once_and_the_set_can_still_be_ended(live: LiveTraining)
 def test_sets_carry_what_was_entered(live: LiveTraining) -> None:
     done = repetition(10.0), repetition(13.0)
     live.take(SetClosed(TrainingSet(done)))
-    (one,) = board(live.view(), [("Front squat", 60.0)])["sets"]
-    assert (one["text"], one["exercise"], one["load_kg"]) == ("2 squats", "Front squat", 60.0)
+    (one,) = board(live.view(), [Targets(exercise="Front squat", load_kg=60.0)])["sets"]
+    assert (one["text"], one["exercise"], one["load"]) == ("2 squats", "Front squat", "60 kg")
 
 
 def test_what_is_said_comes_in_parts_that_can_be_switched_off(live: LiveTraining) -> None:
@@ -163,10 +163,12 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=6,
 )
-DOINGS = st.sampled_from(["enter", "rest", "finish", "end set", "take back", "pause", "x", "", None, 3])
+DOINGS = st.sampled_from(["enter", "recount", "rest", "finish", "end set", "take back", "pause", "x", "", None, 3])
 
 
-ASKED = st.fixed_dictionaries({"do": DOINGS}, optional={"set": JSON, "rest_s": JSON, "exercise": JSON, "load_kg": JSON})
+ASKED = st.fixed_dictionaries(
+    {"do": DOINGS}, optional={"set": JSON, "rest_s": JSON, "exercise": JSON, "load": JSON, "more": JSON}
+)
 
 
 @settings(max_examples=75)

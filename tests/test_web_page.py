@@ -169,9 +169,9 @@ def test_the_whole_path_at_both_sizes(browser: Any, tmp_path: Path) -> None:
             one.get_by_label("Exercise of set 1").wait_for()
             assert_open_to_all(one)
         page.get_by_label("Exercise of set 1").fill("Goblet squat")
-        page.get_by_label("Load of set 1 in kilograms").fill("24")
-        page.get_by_label("Load of set 1 in kilograms").press("Tab")
-        beside.wait_for_function("document.querySelector('#sets-list input[type=number]').value === '24'")
+        page.get_by_label("Load of set 1").fill("24")
+        page.get_by_label("Load of set 1").press("Tab")
+        beside.wait_for_function("document.querySelector('#sets-list input[name=load]').value === '24 kg'")
         for one in (page, beside):
             one.get_by_role("button", name="Close").click()
         page.get_by_role("button", name="Finish").click()

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from imu.bluetooth import LinkState
-from imu.live.live_view import LiveView, Phase
-from imu.live.screen_parts import plural
+from imu.live.live_view import LiveView
+from imu.live.set_view import Phase, plural
 from imu.live.voice import Voice
 from imu.motion.pattern import Pattern
 

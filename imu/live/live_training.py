@@ -19,12 +19,11 @@ from imu.live.live_view import (
     LiveView,
     Message,
     NotCounted,
-    Phase,
     Tally,
     TrainedBefore,
 )
-from imu.live.signals import Coach, Signal, velocity_loss_of_set
-from imu.live.target_view import target_fields
+from imu.live.set_view import Phase, set_fields
+from imu.live.signals import Coach, Signal
 from imu.live.targets import Plan
 from imu.motion.form import Posture
 from imu.motion.pattern import Pattern
@@ -173,7 +172,6 @@ class LiveTraining:
         facts = replace(
             self._facts,
             posture=self._facts.posture if connected else None,
-            velocity_loss=None if shown is None else velocity_loss_of_set(shown),
             rest_target_s=self._rest_target_s,
         )
         return replace(
@@ -193,7 +191,7 @@ class LiveTraining:
             not_counted=self._latest_not_counted(now_s),
             link_s=0.0 if self._linked_s is None else now_s - self._linked_s,
             messages=self._messages(now_s),
-            **target_fields(self._coach, self._before, facts.posture, phase, shown),
+            **set_fields(self._coach, self._before.exercises, facts.posture, phase, shown),
         )
 
     # -- what happened

@@ -5,21 +5,38 @@ Terminal, page and voice draw from it, so that they agree. :mod:`imu.live.live_t
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from imu.bluetooth import LinkState
-from imu.live.signals import LOOKS, Best, Look, SignalKind
+from imu.live.set_view import (
+    NO_ANGLE,
+    NO_BARS,
+    NO_DEPTH,
+    Bars,
+    Figure,
+    Gauge,
+    LastTime,
+    Measure,
+    PastExercise,
+    Phase,
+    Progress,
+    SetCard,
+    in_words,
+    plural,
+)
+from imu.live.signals import LOOKS, Look, SignalKind
 from imu.live.targets import Targets
 from imu.motion.form import Posture
 from imu.motion.pattern import Pattern
 from imu.motion.repetitions import Repetition
-from imu.report.words import number_of
+from imu.report.words import clock, number_of
 from imu.sensors.conversation import Identified
 from imu.session import TrainingSet
 
+GOOD_SIGNAL_DBM, FAIR_SIGNAL_DBM = -67.0, -80.0
+"""Usual rules of thumb for 2.4 GHz; receivers lose packets from about -90 dBm on."""
 LOW_BATTERY_PERCENT = 15.0
 """From here down a battery is low: small sensors show it in coarse steps, and the last of them is soon gone."""
 
@@ -44,17 +61,6 @@ class Link:
     sensor: str | None = None
     attempt: int = 0
     rssi_dbm: float | None = None
-
-
-class Phase(StrEnum):
-    """What the person is doing."""
-
-    WAITING = "waiting"
-    """Nothing was counted yet."""
-    SET = "set"
-    """A set is going on."""
-    REST = "rest"
-    """The person rests: the last set is over, or it may still go on and the next repetition then comes."""
 
 
 class Gravity(StrEnum):
@@ -96,40 +102,6 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
-class LastTime:
-    """The same set of the last session with this exercise."""
-
-    repetitions: int
-    load_kg: float | None
-    best_speed_m_s: float | None
-    days_ago: int
-
-    @property
-    def text(self) -> str:
-        """In words: ``last time 5 × 100 kg, best 0.52 m/s``."""
-        load = "" if self.load_kg is None else f" × {self.load_kg:g} kg"
-        noun = "" if load else " reps"
-        best = "" if self.best_speed_m_s is None else f", best {self.best_speed_m_s:.2f} m/s"
-        return f"last time {self.repetitions}{noun}{load}{best}"
-
-
-@dataclass(frozen=True, slots=True)
-class PastExercise:
-    """What earlier sessions say of an exercise.
-
-    Attributes
-    ----------
-    sets : tuple of LastTime
-        Its sets in the last session that has any.
-    best : Best
-        How far its repetitions went in that session.
-    """
-
-    sets: tuple[LastTime, ...] = ()
-    best: Best = field(default_factory=Best)
-
-
-@dataclass(frozen=True, slots=True)
 class TrainedBefore:
     """What was trained before this session, from the store.
 
@@ -144,184 +116,6 @@ class TrainedBefore:
     today: Tally = Tally()
     last_28_days: Tally = Tally()
     exercises: Mapping[str, PastExercise] = field(default_factory=dict)
-
-
-class Measure(StrEnum):
-    """What a gauge or the bars of a set show."""
-
-    DEPTH = "depth"
-    """Hip drop, m."""
-    ANGLE = "angle"
-    """Trunk angle, rad."""
-    SPEED = "speed"
-    """Peak velocity of the way up, m/s: within a set it is the surer measure of speed lost."""
-
-
-FULL = {Measure.DEPTH: 0.6, Measure.ANGLE: math.radians(90), Measure.SPEED: 1.5}
-"""End of each scale: a deep squat of a tall person (a parallel squat drops the hip by 0.49 m at 1.75 m of height), a
-trunk parallel with the floor, a fast squat without load."""
-
-
-@dataclass(frozen=True, slots=True)
-class Gauge:
-    """A measure that moves with the hip, and what it should reach.
-
-    Attributes
-    ----------
-    measure : Measure
-        Depth or angle.
-    now : float or None
-        Its value now; ``None`` without a connected sensor.
-    target : float or None
-        Target of a repetition.
-    last : float or None
-        Value of the last repetition.
-    full : float
-        End of the scale.
-    """
-
-    measure: Measure
-    now: float | None
-    target: float | None
-    last: float | None
-    full: float
-
-    def share(self, value: float) -> float:
-        """Return where on the scale a value is, 0 to 1."""
-        return min(1.0, max(0.0, value / self.full))
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """One repetition of the set that is shown.
-
-    Attributes
-    ----------
-    value : float
-        In the measure of the bars.
-    signals : tuple of SignalKind
-        What it calls for, the most important first; empty without targets.
-    """
-
-    value: float
-    signals: tuple[SignalKind, ...] = ()
-
-    @property
-    def look(self) -> Look | None:
-        """The look of its most important signal."""
-        return LOOKS[self.signals[0]] if self.signals else None
-
-
-@dataclass(frozen=True, slots=True)
-class Bars:
-    """The repetitions of the set that is shown, one bar each.
-
-    Attributes
-    ----------
-    measure : Measure
-        Speed where the hip sinks far enough for it, else depth or angle.
-    bars : tuple of Bar
-        In the order of time.
-    full : float
-        End of the scale; at least the largest value.
-    target_low, target_high : float or None
-        The least depth or angle to reach, and the most.
-    loss_line : float or None
-        Speed at which the set should end.
-    planned : int or None
-        How many bars the set should have.
-    """
-
-    measure: Measure
-    bars: tuple[Bar, ...] = ()
-    full: float = 1.0
-    target_low: float | None = None
-    target_high: float | None = None
-    loss_line: float | None = None
-    planned: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Where in the plan the person is.
-
-    Attributes
-    ----------
-    title : str or None
-        Exercise and load, as ``back squat 100 kg``.
-    set_number : int
-        Which set of the exercise, from 1.
-    sets : int or None
-        How many it should have.
-    repetition : int
-        Repetitions done in it.
-    repetitions : int or None
-        How many it should have.
-    coming : bool
-        Whether the set is the next one.
-    done : bool
-        Whether the plan has no further set.
-    """
-
-    title: str | None
-    set_number: int
-    sets: int | None
-    repetition: int
-    repetitions: int | None
-    coming: bool = False
-    done: bool = False
-
-    @property
-    def text(self) -> str:
-        """In words: ``Back squat 100 kg, set 2 of 5, rep 3 of 5``."""
-        if self.done:
-            return "All sets of the plan are done"
-        title = "" if self.title is None else f"{self.title[0].upper()}{self.title[1:]}, "
-        of_sets = "" if self.sets is None else f" of {self.sets}"
-        start = f"{title}set {self.set_number}{of_sets}"
-        if self.coming:
-            reps = "" if self.repetitions is None else f", {number_of(self.repetitions, 'rep')}"
-            return f"Next: {start}{reps}"
-        of_reps = "" if self.repetitions is None else f" of {self.repetitions}"
-        return f"{start}, rep {self.repetition}{of_reps}"
-
-
-@dataclass(frozen=True, slots=True)
-class SetCard:
-    """What is to be said of a set that is done; SI units.
-
-    Attributes
-    ----------
-    title : str or None
-        Exercise and load.
-    pattern : Pattern
-        Of the set.
-    repetitions : int
-        How many.
-    best_speed_m_s, mean_speed_m_s, velocity_loss : float or None
-        ``None`` where the hip hardly sinks.
-    depth_m, trunk_angle_rad : float
-        Means.
-    tempo : str
-        Mean seconds down, paused and up.
-    good : int or None
-        Repetitions that met every target; ``None`` without targets.
-    well, try_next : str or None
-        One thing that went well, and one thing to try.
-    """
-
-    title: str | None
-    pattern: Pattern
-    repetitions: int
-    best_speed_m_s: float | None
-    mean_speed_m_s: float | None
-    velocity_loss: float | None
-    depth_m: float
-    trunk_angle_rad: float
-    tempo: str
-    good: int | None = None
-    well: str | None = None
-    try_next: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -367,6 +161,8 @@ class LiveView:
         The set before the one that is shown.
     last_time : LastTime or None
         The same set of the last session with this exercise.
+    figures : tuple of Figure
+        Depth, angle, tempo and speed: of the last repetition, in a certain rest of the set.
     posture : Posture or None
         Where the hip is now; ``None`` without a connected sensor.
     sets : tuple of TrainingSet
@@ -408,12 +204,13 @@ class LiveView:
     targets: Targets | None = None
     signals: tuple[SignalKind, ...] = ()
     progress: Progress | None = None
-    gauge: Gauge = Gauge(Measure.DEPTH, None, None, None, FULL[Measure.DEPTH])
-    other_gauge: Gauge = Gauge(Measure.ANGLE, None, None, None, FULL[Measure.ANGLE])
-    bars: Bars = Bars(Measure.SPEED)
+    gauge: Gauge = NO_DEPTH
+    other_gauge: Gauge = NO_ANGLE
+    bars: Bars = NO_BARS
     card: SetCard | None = None
     previous_set: SetCard | None = None
     last_time: LastTime | None = None
+    figures: tuple[Figure, ...] = ()
     posture: Posture | None = None
     sets: tuple[TrainingSet, ...] = ()
     session: Tally = Tally()
@@ -467,3 +264,87 @@ class LiveView:
         if self.phase is not Phase.REST or self.rest_s is None or self.rest_target_s is None:
             return False
         return self.rest_s >= self.rest_target_s
+
+    # -- in words, for terminal and page alike
+
+    @property
+    def link_text(self) -> str:
+        """How far the connection is."""
+        attempt = f", try {self.link.attempt}" if self.link.attempt > 1 else ""
+        if self.link.state is LinkState.LOST:
+            return f"LOST for {clock(self.link_s)}{attempt}"
+        return str(self.link.state) if self.link.state is LinkState.CONNECTED else f"{self.link.state}{attempt}"
+
+    @property
+    def to_do(self) -> str:
+        """What the person is to do before the first repetition."""
+        match self.link.state:
+            case LinkState.CONNECTED:
+                return "Stand still a second, then begin."
+            case LinkState.LOST:
+                return "Lost: go nearer to the computer."
+            case LinkState.CONNECTING:
+                return "Connecting to the sensor."
+            case LinkState.SEARCHING:
+                return "Looking for the sensor."
+
+    @property
+    def hint(self) -> str | None:
+        """What helps a sensor that is not heard yet."""
+        searching = self.link.state is LinkState.SEARCHING
+        return "Switch it on and keep it near, free of other programs." if searching else None
+
+    @property
+    def sureness(self) -> str | None:
+        """How sure the pattern of the last repetition is, 99 % at most: one sensor at the hip proves no pattern."""
+        return None if self.last is None or self.last.pattern is Pattern.UNCERTAIN else sureness(self.last)
+
+    @property
+    def signal_strength(self) -> str | None:
+        """How well the sensor is heard: ``good -60 dBm``."""
+        if self.link.rssi_dbm is None or self.link.state is LinkState.LOST:
+            return None
+        return f"{signal_word(self.link.rssi_dbm)} {self.link.rssi_dbm:.0f} dBm"
+
+    @property
+    def data_text(self) -> str | None:
+        """What was wrong with the samples so far; ``None`` if nothing was."""
+        counts = (
+            (self.samples_lost, "samples lost"),
+            (self.losses_of_unknown_size, "losses of unknown size"),
+            (self.samples_recovered, "samples came late"),
+            (self.malformed, "messages made no sense"),
+        )
+        losses = [f"{self.without_samples_s:.1f} s without samples"] if self.without_samples_s else []
+        losses += [f"{count} {what}" for count, what in counts if count]
+        return ", ".join(losses) or None
+
+    @property
+    def before_text(self) -> str | None:
+        """The same set of the last session, and the set before the one that is shown."""
+        said = []
+        if self.last_time is not None:
+            said.append(f"{self.last_time.text} ({number_of(self.last_time.days_ago, 'day')} ago)")
+        if self.previous_set is not None:
+            best = self.previous_set.best_speed_m_s
+            speed = "" if best is None else f", best {in_words(Measure.SPEED, best)}"
+            said.append(f"set before: {plural(self.previous_set.repetitions, self.previous_set.pattern)}{speed}")
+        text = " · ".join(said)
+        return text[:1].upper() + text[1:] or None
+
+
+def sureness(repetition: Repetition) -> str:
+    """Return the confidence of a pattern in words."""
+    return f"{min(99, round(100 * repetition.confidence))} % sure"
+
+
+def signal_word(rssi_dbm: float) -> str:
+    """Return how well a sensor is heard, in a word."""
+    if rssi_dbm >= GOOD_SIGNAL_DBM:
+        return "good"
+    return "fair" if rssi_dbm >= FAIR_SIGNAL_DBM else "weak"
+
+
+def balance(tally: Tally) -> str:
+    """Return squats against hinges in words."""
+    return f"{plural(tally.squats, Pattern.SQUAT)} : {plural(tally.hinges, Pattern.HINGE)}"

@@ -17,14 +17,17 @@ from typing import Any
 
 from imu.errors import ImuError
 from imu.live.event_channel import recorded_targets
-from imu.live.live_view import LastTime, PastExercise, Tally, TrainedBefore
+from imu.live.live_view import Tally, TrainedBefore
+from imu.live.set_view import LastTime, PastExercise
 from imu.live.signals import Best
-from imu.live.targets import Plan, Targets
+from imu.live.targets import KG_PER_LB, Plan, Targets
 from imu.live.training_run import Trained
 from imu.motion.personal import PersonalShift
 from imu.report.cues import sinks
+from imu.report.exercises import ExerciseHistory, exercise_histories
+from imu.report.words import weight
 from imu.session import TrainingSet
-from imu.store import CorrectedSet, PlannedSet, SessionStore, hash_of
+from imu.store import AddRepetition, CorrectedSet, Correction, DeleteRepetition, PlannedSet, SessionStore, hash_of
 from imu.store.home import home, remembered_sensor_path, store_path
 
 BALANCE_DAYS = 28
@@ -32,6 +35,8 @@ BUSY_S = 1.0
 """A training waits this long for a store that another program writes to, then it begins without."""
 SESSIONS_SEARCHED = 60
 """An exercise is looked for in this many of the latest sessions."""
+NEAR_S = 0.5
+"""A set begins at most this long after the time that was shown: its first repetition may be measured again."""
 SERIAL_DIGITS = 4
 """This many of the last characters of its serial number, in its name, distinguish a sensor from others of its kind."""
 
@@ -78,7 +83,73 @@ def _last_time(one: CorrectedSet, days: int) -> LastTime:
     measured = one.measured
     speeds = [part.mean_concentric_velocity_m_s for part in measured.repetitions] if measured is not None else []
     best = max(speeds) if measured is not None and sinks(measured) else None
-    return LastTime(len(one.repetitions), one.load_kg, best, days)
+    load = None if one.load_kg is None else weight(one.load_kg, in_lb=one.load_in_lb)
+    return LastTime(len(one.repetitions), load, best, days)
+
+
+def achieved(number: int) -> tuple[str, ...]:
+    """Return the volume of each exercise of a stored session, and what it exceeds all earlier ones by, in words."""
+    with SessionStore.open(store_path()) as store:
+        histories = exercise_histories(store)
+    words = []
+    for history in histories:
+        *earlier, now = history.sessions
+        if now.session_id != number or now.volume_kg is None:
+            continue
+        in_lb = any(one.load_in_lb for one in now.sets)
+        records = _records(history) if earlier else []
+        volume = f"{now.volume_kg / KG_PER_LB:.0f} lb" if in_lb else f"{now.volume_kg:.0f} kg"
+        words.append(", ".join([f"{history.name}: {volume} moved", *records]))
+    return tuple(words)
+
+
+def _records(history: ExerciseHistory) -> list[str]:
+    now, loads = history.sessions[-1], {round(one.load_kg or 0.0, 2) for one in history.sessions[-1].sets}
+    before = [one for session in history.sessions[:-1] for one in session.sets]
+    heaviest, records = history.heaviest, []
+    if heaviest in now.sets and all((heaviest.load_kg or 0.0) > (one.load_kg or 0.0) for one in before):
+        records.append("your heaviest")
+    if history.largest_session is now:
+        records.append("your largest volume")
+    known = {round(one.load_kg or 0.0, 2) for one in before}
+    records += [
+        f"your fastest at {weight(one.load_kg, in_lb=one.load_in_lb)}"
+        for one in history.at_loads
+        if one.load_kg in loads & known and one.fastest in now.sets
+    ]
+    return records
+
+
+# --- the count, corrected with one tap --------------------------------------------------------------------------------
+
+
+def correct_count(number: int, by: Mapping[float, int]) -> int:
+    """Correct the count of sets of a stored session; return its number of repetitions.
+
+    Parameters
+    ----------
+    number : int
+        The session.
+    by : mapping of float to int
+        How many repetitions more a set has than were counted, by the time at which it begins. Those that are missing
+        are added after its last repetition; of those too many the last ones are deleted.
+    """
+    with SessionStore.open(store_path()) as store:
+        for start_s, more in by.items():
+            session = store.load(number).corrected
+            wanted = next((one for one in session.sets if one.start_s - NEAR_S <= start_s < one.end_s), None)
+            if wanted is not None and (corrections := _recounted(wanted, more)):
+                store.correct_all(number, corrections, made_at=datetime.now(UTC))
+        return sum(len(one.repetitions) for one in store.load(number).corrected.sets)
+
+
+def _recounted(one: CorrectedSet, more: int) -> list[Correction]:
+    if more < 0:
+        return [DeleteRepetition(repetition.middle_s) for repetition in one.repetitions[more:]]
+    last = one.repetitions[-1]
+    each_s = last.end_s - last.start_s
+    starts_s = [one.end_s + number * each_s for number in range(more)]
+    return [AddRepetition(start_s, start_s + each_s, last.pattern) for start_s in starts_s]
 
 
 def personal_shift() -> PersonalShift:

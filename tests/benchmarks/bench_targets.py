@@ -19,7 +19,8 @@ import numpy as np
 
 from imu.bluetooth import LinkState
 from imu.live.live_training import LiveTraining
-from imu.live.live_view import Link, Phase
+from imu.live.live_view import Link
+from imu.live.set_view import Phase
 from imu.live.signals import ANGLE_ERROR_RAD, DROP_ERROR_M, TIME_ERROR_S, SignalKind, repetition_signals
 from imu.live.targets import Targets, Tempo
 from imu.motion.repetitions import Repetition

@@ -1,11 +1,226 @@
-"""Characters to draw with: digits to be read from across a room, a gauge, one bar for each repetition."""
+"""The lines of the live screen and the characters they are drawn with: digits, gauges, bars, words in colour.
+
+Each line is a pure function of the view, whose words the page has too. :mod:`imu.app.terminal.screen` places them.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from textwrap import wrap
+
 from rich.text import Text
 
-from imu.live.live_view import Bar, Bars
-from imu.live.screen_parts import SIGNAL_STYLE, Ink
+from imu.bluetooth import LinkState
+from imu.live.live_view import LOW_BATTERY_PERCENT, Gravity, LiveView, balance
+from imu.live.set_view import Bar, Bars, Gauge, Measure, Phase, in_words, plural
+from imu.motion.pattern import Pattern
+from imu.report.words import clock, printable
+
+STYLE = {
+    Pattern.SQUAT: "bold cyan",
+    Pattern.HINGE: "bold magenta",
+    Pattern.UNCERTAIN: "bold",
+    Pattern.MIXED: "bold yellow",
+}
+SIGNAL_STYLE = {"green": "green", "orange": "yellow", "red": "bold red", "blue": "blue"}
+"""Colours of signals in a terminal, which has no orange."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ink:
+    """The characters to draw with."""
+
+    full: str
+    empty: str
+    mark: str
+    rule: str
+    degree: str
+
+
+UNICODE = Ink(full="█", empty="·", mark="┃", rule="─", degree="°")
+ASCII = Ink(full="#", empty=".", mark="|", rule="-", degree=" deg")
+
+
+# --- the sensor ------------------------------------------------------------------------------------------------------
+
+
+def header_pieces(view: LiveView) -> list[tuple[int, Text]]:
+    """Return what is said of the sensor, from left to right, each with its importance (0 is the highest)."""
+    pieces = [(0, link_piece(view))]
+    if view.link.sensor:
+        pieces.insert(0, (3, Text(printable(view.link.sensor), "bold")))
+    if view.battery_percent is not None:
+        low = view.battery_percent <= LOW_BATTERY_PERCENT
+        text = f"battery {'LOW ' if low else ''}{view.battery_percent:.0f} %"
+        pieces.append((1, Text(text, "bold yellow" if low else "")))
+    if view.signal_strength is not None:
+        pieces.append((2, Text(f"signal {view.signal_strength}")))
+    return pieces
+
+
+def link_piece(view: LiveView) -> Text:
+    """Return how far the connection is."""
+    if view.link.state is LinkState.LOST:
+        return Text(f" {view.link_text} ", "bold reverse red")
+    return Text(view.link_text, "green" if view.link.state is LinkState.CONNECTED else "yellow")
+
+
+# --- the set that is shown -------------------------------------------------------------------------------------------
+
+
+def headline(view: LiveView) -> Text:
+    """Return the word that matters most: the pattern, or what the person is to do."""
+    if view.paused:
+        return Text.assemble((" PAUSED ", "bold reverse yellow"), " nothing is counted")
+    if view.shown is None or view.last is None:
+        return Text(view.to_do)
+    if view.phase is Phase.REST:
+        text = Text(plural(view.count, view.shown.pattern).upper(), STYLE[view.shown.pattern])
+        return text.append(f"  in set {view.set_number}", "not bold")
+    text = Text(view.last.pattern.upper(), STYLE[view.last.pattern])
+    return text if view.sureness is None else text.append(f"  {view.sureness}", "not bold dim")
+
+
+def clocks(view: LiveView) -> Text:
+    """Return how long the set or the rest has lasted."""
+    if view.set_s is None or view.rest_s is None:
+        return Text()
+    if view.phase is Phase.SET:
+        return Text(f"set {view.set_number}   {clock(view.set_s)}")
+    if view.rest_is_over:
+        return Text(" REST IS OVER ", "bold reverse green")
+    target = "" if view.rest_target_s is None else f" of {clock(view.rest_target_s)}"
+    return Text(f"rest {clock(view.rest_s)}{target}")
+
+
+def gauges(view: LiveView, width: int, ink: Ink) -> list[Text]:
+    """Return depth and angle now (without a sensor: of the last repetition), the one that matters first.
+
+    The mark is the target; without one, the first repetition of the set.
+    """
+    return [_gauge(view, gauge, width, ink) for gauge in (view.gauge, view.other_gauge)]
+
+
+def _gauge(view: LiveView, gauge: Gauge, width: int, ink: Ink) -> Text:
+    is_depth = gauge.measure is Measure.DEPTH
+    first = None
+    if view.first is not None:
+        first = view.first.hip_drop_m if is_depth else view.first.trunk_angle_rad
+    mark = gauge.target if gauge.target is not None else first
+    now = gauge.now if gauge.now is not None else gauge.last or 0.0
+    text = "" if gauge.last is None else in_words(gauge.measure, gauge.last).replace("°", ink.degree)
+    aim = "" if gauge.target is None else f" of {in_words(gauge.measure, gauge.target).replace('°', ink.degree)}"
+    name = "drop  " if is_depth else "trunk "
+    length = max(4, width - len(name) - len("  90 deg") - len(aim))
+    drawn = bar(gauge.share(now), None if mark is None else gauge.share(mark), length, ink)
+    return Text.assemble(name, drawn, " ", text, (aim, "dim"))
+
+
+def bar(share: float, mark: float | None, length: int, ink: Ink, style: str = "blue") -> Text:
+    """Return a bar of `length` characters filled to `share`, with a mark where `mark` is; both clipped to 0 to 1."""
+    filled = round(min(1.0, max(0.0, share)) * length)
+    drawn = Text.assemble((ink.full * filled, style), (ink.empty * (length - filled), "dim"))
+    if mark is None:
+        return drawn
+    at = min(length - 1, round(min(1.0, max(0.0, mark)) * length))
+    return Text.assemble(drawn[:at], (ink.mark, "bold yellow"), drawn[at + 1 :])
+
+
+def figures(view: LiveView, ink: Ink) -> list[Text]:
+    """Return tempo and speed of the last repetition, which no gauge shows; in a rest the figures of the set."""
+    if not view.figures:
+        return []
+    resting = view.phase is Phase.REST
+    depth, angle, pace, speed = view.figures
+    shown = [(f"tempo {pace.value} s", pace.note)]
+    if speed.value != "–":
+        shown.append((f"speed {speed.value}", speed.note))
+    lines = [Text.assemble(text, ("" if resting or not note else f"  {note}", "dim")) for text, note in shown]
+    if resting:
+        lines.insert(0, Text(f"trunk {angle.value}  drop {depth.value}".replace("°", ink.degree)))
+    return lines
+
+
+def progress_line(view: LiveView) -> Text | None:
+    """Return where in the plan the person is; ``None`` without a plan."""
+    return None if view.progress is None else Text(printable(view.progress.text), "bold")
+
+
+def rest_line(view: LiveView, width: int, ink: Ink) -> Text | None:
+    """Return how much of the planned rest is over, as a bar."""
+    if view.rest_share is None:
+        return None
+    return bar(view.rest_share, None, max(4, width), ink, "green" if view.rest_is_over else "blue")
+
+
+def signal_text(view: LiveView, ink: Ink) -> Text | None:
+    """Return the signal of the last repetition: symbol and word, in its colour."""
+    if view.look is None:
+        return None
+    symbol = f"{view.look.symbol} " if ink is UNICODE else ""
+    return Text(f" {symbol}{view.look.word.upper()} ", f"reverse {SIGNAL_STYLE[view.look.colour]}")
+
+
+def cue_line(view: LiveView, ink: Ink) -> Text | None:
+    """Return the signal of the last repetition and the cue; in a rest, what is to be said of the set."""
+    if view.phase is not Phase.REST and (signal := signal_text(view, ink)) is not None:
+        spoken = "" if view.cue is None or view.look is None or view.cue == view.look.spoken else f"  {view.cue}"
+        return signal.append(spoken, "not reverse")
+    said = view.cue
+    if view.phase is Phase.REST and view.card is not None:
+        said = view.card.try_next or view.card.well or view.cue
+    if said is None:
+        return None
+    text = said.replace("°", ink.degree)
+    return Text(f"set {view.set_number}  {text}" if view.phase is Phase.REST else text.capitalize(), "bold")
+
+
+# --- the session -----------------------------------------------------------------------------------------------------
+
+
+def sets_line(view: LiveView, width: int) -> Text | None:
+    """Return the sets that are over, the oldest left out where there is no room."""
+    if not view.sets:
+        return None
+    sets = [plural(len(one.repetitions), one.pattern) for one in view.sets]
+    line = f"sets   {', '.join(sets)}"
+    while len(line) > width and len(sets) > 1:
+        del sets[0]
+        line = f"sets   {len(view.sets) - len(sets)} more, {', '.join(sets)}"
+    return Text(line)
+
+
+def balance_line(view: LiveView, width: int) -> Text:
+    """Return squats against hinges of today, and where there is room of 28 days."""
+    today = f"today  {balance(view.today)}"
+    both = f"{today}   28 days  {view.last_28_days.squats} : {view.last_28_days.hinges}"
+    return Text(both if len(both) <= width else today)
+
+
+def lone_line(view: LiveView) -> Text | None:
+    """Return the offer to keep a lone movement."""
+    if view.lone is None:
+        return None
+    return Text.assemble((f"{plural(1, view.lone.pattern)} stood alone", "bold"), ": k keeps it as a set")
+
+
+def not_counted_line(view: LiveView) -> Text | None:
+    """Return why the latest movement was not counted."""
+    return None if view.not_counted is None else Text(f"not counted: {printable(view.not_counted.reason)}", "yellow")
+
+
+def message_lines(view: LiveView, width: int) -> list[tuple[Gravity, Text]]:
+    """Return the messages, the latest first, wrapped; a sign says how grave one is, for colours do not."""
+    sign = {Gravity.NOTE: "", Gravity.CAUTION: "! ", Gravity.PROBLEM: "!! "}
+    style = {Gravity.NOTE: "", Gravity.CAUTION: "yellow", Gravity.PROBLEM: "bold red"}
+    return [
+        (one.gravity, Text(line, style[one.gravity]))
+        for one in view.messages
+        for line in wrap(f"{sign[one.gravity]}{printable(one.sentence)}", width)
+    ]
+
+
+# --- digits and bars --------------------------------------------------------------------------------------------------
 
 ROWS = 5
 """Rows of a digit at scale 1."""

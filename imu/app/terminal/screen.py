@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from imu.app.terminal.drawing import ROWS, block_digits, repetition_bars, width_of
+from imu.app.terminal import drawing as parts
+from imu.app.terminal.drawing import ASCII, ROWS, UNICODE, Ink, block_digits, repetition_bars, width_of
 from imu.bluetooth import LinkState
-from imu.live import screen_parts as parts
-from imu.live.live_view import Gravity, LiveView, Phase
-from imu.live.screen_parts import ASCII, UNICODE, Ink
+from imu.live.live_view import Gravity, LiveView
+from imu.live.set_view import Phase, plural_of
 from imu.report.words import clock
 
 SIDE_BY_SIDE_COLUMNS = 60
@@ -135,7 +135,7 @@ def _word(view: LiveView) -> Text:
     style = parts.STYLE[view.shown.pattern]
     word = Text(view.shown.pattern.upper(), style)
     if view.phase is Phase.REST:
-        return Text.assemble((parts.plural_of(view.shown), style), " done")
+        return Text.assemble((plural_of(view.shown), style), " done")
     return word.append(f" set {view.set_number}", "not bold")
 
 
@@ -174,13 +174,14 @@ def _foot(view: LiveView, width: int, ink: Ink) -> list[tuple[int, Text]]:
     """Return what is said of the session, in order, each with its importance (0 is the highest)."""
     optional = [
         (2, parts.progress_line(view)),
+        (2, None if view.hint is None else Text(view.hint)),
         (1, parts.lone_line(view)),
         (2, parts.not_counted_line(view)),
         (2, parts.cue_line(view, ink) if view.phase is Phase.REST else None),
-        (3, parts.last_time_line(view)),
+        (3, None if view.before_text is None else Text(view.before_text, "dim")),
         (4, parts.sets_line(view, width)),
         (3, parts.balance_line(view, width)),
-        (6, parts.data_line(view)),
+        (6, None if view.data_text is None else Text(f"data   {view.data_text}", "dim")),
     ]
     said = [(importance, line) for importance, line in optional if line is not None]
     return said + [(_IMPORTANCE[gravity], line) for gravity, line in parts.message_lines(view, width)]

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,9 +25,18 @@ from imu.errors import ImuError
 from imu.live.announcements import Announcer
 from imu.live.live_training import LiveTraining
 from imu.live.live_view import LiveView
-from imu.live.memory import keep, last_sensor, personal_shift, remember_plan, remember_sensor_of, trained_before
+from imu.live.memory import (
+    achieved,
+    correct_count,
+    keep,
+    last_sensor,
+    personal_shift,
+    remember_plan,
+    remember_sensor_of,
+    trained_before,
+)
 from imu.live.radios import ANY, is_virtual, radio_for
-from imu.live.targets import Plan, PlanUnusable
+from imu.live.targets import Plan, PlanUnusable, Targets
 from imu.live.training_run import Happened, Trained, TrainingRun, TrainingSettings
 from imu.sensors.kinds import recognise
 from imu.session import TrainingSet
@@ -119,7 +129,10 @@ class TrainingDesk:
         self._announcer = Announcer(None, None)
         self._run: TrainingRun | None = None
         self._work: asyncio.Task[None] | None = None
-        self._entered: dict[float, tuple[str | None, float | None]] = {}
+        self._entered: dict[float, Targets] = {}  # exercise and load, by the middle of the set
+        self._achieved: tuple[str, ...] = ()
+        self._recounts: Counter[float] = Counter()  # how many more repetitions, by the start of the set
+        self._tasks: set[asyncio.Task[None]] = set()
         self._shown: dict[str, Any] = {}
 
     # -- pages
@@ -149,7 +162,7 @@ class TrainingDesk:
         if self.state is not DeskState.IDLE:
             raise TrainingUnderWay("a training is running already: finish it first")
         self.state, self.trouble, self.last_session = DeskState.TRAINING, None, None
-        self._live, self._entered = LiveTraining(None, wish.rest_s, wish.plan), {}
+        self._live, self._entered, self._recounts = LiveTraining(None, wish.rest_s, wish.plan), {}, Counter()
         self._announcer = Announcer(None, None)
         self._work = asyncio.get_running_loop().create_task(self._train(wish))
         self._look()
@@ -197,20 +210,51 @@ class TrainingDesk:
         else:
             self._live.rest_for(target_s)
 
-    def enter(self, set_number: int, exercise: str | None, load_kg: float | None) -> None:
+    def enter(self, set_number: int, entry: Targets) -> None:
         """Note the exercise and load of a set that is over; they are stored with the session.
 
         Raises
         ------
         ValueError
-            If there is no such set, or the name or load is not possible.
+            If there is no such set.
         """
         sets = self._live.view().sets
         if not 1 <= set_number <= len(sets):
             raise ValueError(f"there is no set {set_number}")
-        middle_s = _middle_s(sets[set_number - 1])
-        NameExercise(middle_s, exercise), EnterLoad(middle_s, load_kg)  # raises for impossible values
-        self._entered[middle_s] = exercise, load_kg
+        self._entered[_middle_s(sets[set_number - 1])] = entry
+
+    def recount(self, set_number: int | None, more: int) -> None:
+        """Correct the count of a set by one; it is stored with the session, at once if that is stored already.
+
+        Parameters
+        ----------
+        set_number : int or None
+            Which set; ``None`` for the one that is shown.
+        more : int
+            1 for a repetition that was missed, -1 for one that was none.
+
+        Raises
+        ------
+        ValueError
+            If there is no such set, or no repetition would be left.
+        """
+        view = self._live.view()
+        sets = [*view.sets, *([view.shown] if view.shown is not None and view.shown not in view.sets else [])]
+        number = len(sets) if set_number is None else set_number
+        if more not in (1, -1) or not 1 <= number <= len(sets):
+            raise ValueError(f"there is no set {number} to correct by one")
+        one = sets[number - 1]
+        if len(one.repetitions) + self._recounts[one.start_s] + more < 1:
+            raise ValueError("a set has at least one repetition: delete it on the page of the session")
+        if more < 0 and number == len(sets) and self._recounts[one.start_s] <= 0 and self._run is not None:
+            self.ask(PersonCommand.TAKE_BACK)  # recorded, so that a replay does it too
+            return
+        self._recounts[one.start_s] += more
+        if self.state is DeskState.IDLE and self.last_session is not None:
+            task = asyncio.get_running_loop().create_task(self._recount_stored(self.last_session, one.start_s, more))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        self._look()
 
     def finish(self) -> None:
         """End the training in good order; returns at once."""
@@ -222,8 +266,7 @@ class TrainingDesk:
     async def close(self) -> None:
         """End the training, if one runs, and wait until it is saved."""
         self.finish()
-        if self._work is not None:
-            await asyncio.gather(self._work, return_exceptions=True)
+        await asyncio.gather(*([self._work] if self._work is not None else []), *self._tasks, return_exceptions=True)
 
     # -- the training
 
@@ -271,10 +314,21 @@ class TrainingDesk:
             remember_sensor_of(trained)
         return trained
 
+    async def _recount_stored(self, number: int, start_s: float, more: int) -> None:
+        try:
+            await asyncio.to_thread(correct_count, number, {start_s: more})
+            self._achieved = await asyncio.to_thread(achieved, number)
+        except ImuError as error:
+            self.trouble = str(error)
+        self._look()
+
     async def _keep(self, trained: Trained) -> Trained:
         trained, number = await asyncio.to_thread(keep, trained, self.software_version)
         if number is not None and self._entered:
             await asyncio.to_thread(_enter, number, dict(self._entered))
+        if number is not None and any(self._recounts.values()):
+            await asyncio.to_thread(correct_count, number, dict(self._recounts))
+        self._achieved = () if number is None else await asyncio.to_thread(achieved, number)
         self.last_session = number
         return trained
 
@@ -296,19 +350,19 @@ class TrainingDesk:
             self._run.tick()
         self._show(self._live.view())
 
-    def _entry(self, index: int, one: TrainingSet) -> tuple[str | None, float | None] | None:
+    def _entry(self, index: int, one: TrainingSet) -> Targets | None:
         """Return the exercise and load of a set: as entered, else as planned."""
         place = self._live.coach.place_of(index)
-        planned = None if place is None else (place.targets.exercise, place.targets.load_kg)
-        return self._entered.get(_middle_s(one), planned)
+        return self._entered.get(_middle_s(one), None if place is None else place.targets)
 
     def _show(self, view: LiveView) -> None:
         """Pass on what has changed, for the screen and the voice at once."""
         entered = [self._entry(index, one) for index, one in enumerate(view.sets)]
-        shown = board(view, entered) | {
+        shown = board(view, entered, self._recounts) | {
             "state": str(self.state),
             "trouble": self.trouble,
             "session": self.last_session,
+            "achieved": self._achieved,
         }
         changed = {key: value for key, value in shown.items() if self._shown.get(key, self) != value}
         self._shown = shown
@@ -323,12 +377,12 @@ def _middle_s(one: TrainingSet) -> float:
     return one.repetitions[len(one.repetitions) // 2].bottom_s
 
 
-def _enter(number: int, entered: dict[float, tuple[str | None, float | None]]) -> None:
+def _enter(number: int, entered: Mapping[float, Targets]) -> None:
     """Store what was entered for sets while training, as corrections of the session."""
     now = datetime.now(UTC)
     with SessionStore.open(store_path()) as store:
-        for middle_s, (exercise, load_kg) in entered.items():
-            if exercise is not None:
-                store.correct(number, NameExercise(middle_s, exercise), made_at=now)
-            if load_kg is not None:
-                store.correct(number, EnterLoad(middle_s, load_kg), made_at=now)
+        for middle_s, one in entered.items():
+            if one.exercise is not None:
+                store.correct(number, NameExercise(middle_s, one.exercise), made_at=now)
+            if one.load_kg is not None:
+                store.correct(number, EnterLoad(middle_s, one.load_kg, load_in_lb=one.load_in_lb), made_at=now)

@@ -21,10 +21,10 @@ from imu.app.web.session import EXERCISES
 from imu.bluetooth.scan import scan
 from imu.commands import PersonCommand
 from imu.errors import ImuError
+from imu.live.live_view import signal_word
 from imu.live.memory import last_plan, last_sensor
 from imu.live.radios import ANY, VIRTUAL, radio_for
-from imu.live.screen_parts import signal_word
-from imu.live.targets import Plan, example_plans
+from imu.live.targets import Plan, Targets, example_plans
 from imu.sensors.kinds import recognise
 
 COMMANDS = {one.value: one for one in PersonCommand}
@@ -122,7 +122,11 @@ async def _do(desk: TrainingDesk, request: dict[str, Any]) -> dict[str, Any] | N
         desk.skip_exercise()
         return {"followed": True}
     elif action == "enter":
-        desk.enter(_whole(request.get("set")), _text(request.get("exercise")), _number(request.get("load_kg")))
+        entry = {"name": _text(request.get("exercise")), "load": _text(request.get("load"))}
+        desk.enter(_whole(request.get("set")), Targets.from_object(entry, "the set"))
+    elif action == "recount":
+        number = request.get("set")
+        desk.recount(None if number is None else _whole(number), _whole(request.get("more")))
     elif action == "scan":
         return {"heard": await heard_sensors()}
     else:

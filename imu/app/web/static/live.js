@@ -5,7 +5,7 @@ import { play, speak, unlockSound } from "./sound.js";
 import { fillPlan, planOf } from "./plan.js";
 
 const RECONNECT_MS = 800;
-const KEYS = { e: "end set", " ": "end set", u: "take back", p: "pause", k: "keep alone", q: "finish", s: "sets", t: "plan", f: "full" };
+const KEYS = { e: "end set", " ": "end set", u: "take back", "+": "missed", p: "pause", k: "keep alone", q: "finish", s: "sets", t: "plan", f: "full" };
 const SHAPES = { squat: "M12 2a10 10 0 1 0 .01 0Z", hinge: "M12 2L23 21H1Z", mixed: "M12 1L23 12 12 23 1 12Z", uncertain: "M3 3H21V21H3Z" };
 const SIGNAL_SHAPES = {
   circle: "M12 2a10 10 0 1 0 .01 0Z", octagon: "M8 2h8l6 6v8l-6 6H8l-6-6V8Z", star: "M12 1l3.2 7.2 7.8.7-5.9 5.2 1.8 7.7L12 17.7l-6.9 4.1 1.8-7.7L1 8.9l7.8-.7Z", diamond: "M12 1L23 12 12 23 1 12Z",
@@ -54,11 +54,12 @@ const DRAWINGS = [
   [["state", "trouble", "session"], drawState],
   [["link", "link_text", "sensor", "battery_percent", "battery_low", "signal_strength", "data", "today"], drawStatus],
   [["phase", "provisional", "count", "rest_clock", "rest_share", "rest_is_over", "pattern"], drawCount],
-  [["phase", "provisional", "paused", "progress", "card", "signal", "go", "pattern", "headline", "confidence", "cue", "set_clock", "rest_clock", "rest_target_s", "rest_is_over", "set_number"], drawWords],
+  [["phase", "provisional", "paused", "progress", "card", "signal", "go", "pattern", "to_do", "hint", "sureness", "cue", "set_clock", "rest_clock", "rest_target_s", "rest_is_over", "set_number"], drawWords],
   [["gauges"], drawGauges],
   [["now", "gauges"], drawNow],
   [["bars"], drawBars],
   [["figures"], drawFigures],
+  [["sets", "total", "achieved"], drawTrained],
   [["sets"], drawSets],
   [["before"], () => text("before", board.before)],
   [["lone", "not_counted", "messages"], drawAsides],
@@ -83,16 +84,30 @@ function drawState() {
   trained.hidden = !(idle && board.session);
   if (!trained.hidden) {
     $("h2", trained).textContent = `Session ${board.session} is saved`;
-    const [squats, hinges] = board.session_tally ?? [0, 0];
-    $("p", trained).textContent = `${many(squats, "squat")} : ${many(hinges, "hinge")}`;
+    drawTrained();
     $("#trained-link").href = `/session/${board.session}`;
-    $("ul", trained).replaceChildren(...board.sets.map((one) => {
-      const line = document.createElement("li");
-      line.append(Object.assign(document.createElement("strong"), { textContent: `Set ${one.number}: ${one.text}` }), Object.assign(document.createElement("span"), { className: "soft", textContent: one.detail }));
-      return line;
-    }));
     if (document.fullscreenElement) document.exitFullscreen();
   }
+}
+
+// The card of a training: a set with a wrong count is corrected with one tap.
+function drawTrained() {
+  const trained = $("#trained");
+  if (trained.hidden) return;
+  $("p", trained).textContent = [board.total, ...(board.achieved ?? [])].join(" · ");
+  $("ul", trained).replaceChildren(...board.sets.map((one) => {
+    const line = document.createElement("li");
+    line.append(Object.assign(document.createElement("strong"), { textContent: `Set ${one.number}: ${one.text}` }), ...recounting(one.number), Object.assign(document.createElement("span"), { className: "soft", textContent: one.detail }));
+    return line;
+  }));
+}
+
+function recounting(number) {
+  return [[-1, "−1", "One too many"], [1, "+1", "One was missed"]].map(([more, sign, words]) => {
+    const button = Object.assign(document.createElement("button"), { type: "button", className: "small", textContent: sign, title: words, ariaLabel: `${words} in set ${number}` });
+    button.addEventListener("click", () => send({ do: "recount", set: number, more }));
+    return button;
+  });
 }
 
 function many(count, noun) { return `${count} ${noun}${count === 1 ? "" : "s"}`; }
@@ -134,25 +149,26 @@ function fitCount() {
 
 function drawWords() {
   const resting = isResting(), waiting = board.phase === "waiting", rest = board.phase === "rest";
-  text("word", board.paused ? "PAUSED" : resting ? "REST" : waiting ? "" : (board.pattern ?? "").toUpperCase());
+  text("word", board.paused ? "PAUSED" : resting ? `REST${board.rest_target_s ? ` of ${minutes(board.rest_target_s)}` : ""}` : waiting ? "" : (board.pattern ?? "").toUpperCase());
   const path = $(".word path");
   if (board.pattern && !board.paused && !waiting && !resting) path.setAttribute("d", SHAPES[board.pattern]);
   else path.removeAttribute("d");
   if (board.paused) text("sub", "Nothing is counted.");
-  else if (waiting) text("sub", board.headline);
+  else if (waiting) text("sub", board.to_do);
   else if (resting) text("sub", board.card?.title ?? "");
-  else text("sub", board.confidence == null ? "squat or hinge, not clear" : `${board.confidence} % sure`);
+  else text("sub", board.sureness ?? "squat or hinge, not clear");
   const set = board.progress ?? (board.set_number ? `Set ${board.set_number}` : "");
   if (rest) {
     const of = board.rest_target_s ? ` of ${minutes(board.rest_target_s)}` : "";
-    text("clock", resting ? [board.progress, board.rest_target_s ? `rest${of}` : ""].filter(Boolean).join(" · ") : `${set} · rest ${board.rest_clock}${of}`);
+    text("clock", resting ? board.progress ?? `Set ${board.set_number} is done` : `${set} · rest ${board.rest_clock}${of}`);
   } else text("clock", [set, board.set_clock].filter(Boolean).join(" · "));
   const signal = resting ? (board.rest_is_over ? board.go : null) : waiting ? null : board.signal, box = $(".signal");
   text("signal", signal?.word);
   box.dataset.colour = signal?.colour ?? "";
   $("path", box).setAttribute("d", SIGNAL_SHAPES[signal?.shape] ?? "M0 0");
-  if (rest && board.card) text("cue", [board.card.well && `Good: ${board.card.well}.`, board.card.try_next && `Try: ${board.card.try_next}.`].filter(Boolean).join("\n"));
-  else text("cue", board.cue);
+  if (rest && board.card) text("cue", board.card.advice.join("\n"));
+  else if (waiting) text("cue", board.hint);
+  else text("cue", signal?.word && board.cue?.startsWith(`${signal.word},`) ? board.cue.slice(signal.word.length + 2) : board.cue);
 }
 
 function drawGauges() {
@@ -228,6 +244,7 @@ function drawAsides() {
 function drawControls() {
   const control = (name) => $(`.controls [data-do="${name}"]`);
   control("take back").disabled = !board.count && !board.sets.length;
+  control("missed").disabled = !board.set_number;
   control("end set").disabled = !board.set_may_go_on;
   control("pause").disabled = !board.sensor;
   control("pause").firstChild.textContent = board.paused ? "Go on " : "Pause ";
@@ -252,9 +269,9 @@ function setLine(number) {
   const item = document.createElement("li"), words = Object.assign(document.createElement("span"), { className: "set-text" });
   const name = Object.assign(document.createElement("input"), { name: "exercise", placeholder: "exercise", maxLength: 80, ariaLabel: `Exercise of set ${number}` });
   name.setAttribute("list", "exercises");
-  const load = Object.assign(document.createElement("input"), { name: "load_kg", type: "number", placeholder: "kg", min: 0, max: 1000, step: 0.5, ariaLabel: `Load of set ${number} in kilograms` });
-  item.append(words, name, load);
-  item.addEventListener("change", () => send({ do: "enter", set: number, exercise: name.value || null, load_kg: load.value === "" ? null : Number(load.value) }));
+  const load = Object.assign(document.createElement("input"), { name: "load", placeholder: "100 kg or 225 lb", maxLength: 20, ariaLabel: `Load of set ${number}` });
+  item.append(words, ...recounting(number), name, load);
+  item.addEventListener("change", () => send({ do: "enter", set: number, exercise: name.value || null, load: load.value || null }));
   return item;
 }
 
@@ -263,6 +280,7 @@ function setLine(number) {
 function ask(what) {
   $("#refused").hidden = true;
   if (what === "pause") send({ do: board.paused ? "resume" : "pause" });
+  else if (what === "missed") send({ do: "recount", set: null, more: 1 });
   else if (what === "finish") { if (board.state === "training") $("#finish-dialog").showModal(); }
   else if (what === "plan") send({ do: "plan" });
   else if (what === "sets") { $("#rest").value = board.rest_target_s || 0; $("#sets-dialog").showModal(); }
