@@ -16,11 +16,10 @@ from builders import CONNECTED, counted, rejected, set_of
 from builders import live_repetition as repetition
 
 from imu.bluetooth import LinkState
-from imu.live import voice as voice_module
-from imu.live.announcements import Announcement, Announcer, announcements
+from imu.live import speech as voice_module
 from imu.live.live_training import LiveTraining
 from imu.live.live_view import Link, LiveView
-from imu.live.voice import FRESH_S, Engine, Voice, find_engine, missing_engine
+from imu.live.speech import FRESH_S, Announcement, Announcer, Engine, Voice, announcements, find_engine, missing_engine
 from imu.motion.pattern import Pattern
 from imu.recordings.recording import read_recording
 from imu.session import RepetitionTakenBack, Session, SetClosed

@@ -17,9 +17,9 @@ from imu.app.web.charts import POINTS, small_curve, thinned
 from imu.app.web.desk import DeskState, TrainingDesk, Watcher
 from imu.app.web.live_socket import answer_to
 from imu.bluetooth import LinkState
-from imu.live.announcements import Announcement, Announcer
 from imu.live.live_training import LiveTraining
 from imu.live.live_view import Link, LiveView
+from imu.live.speech import Announcement, Announcer
 from imu.live.targets import Plan, Targets
 from imu.motion.pattern import Pattern
 from imu.motion.repetitions import Repetition

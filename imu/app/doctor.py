@@ -298,7 +298,7 @@ def clocks() -> Iterator[Finding]:
 
 def speech() -> Iterator[Finding]:
     """Check for a speech engine."""
-    from imu.live.voice import find_engine, missing_engine
+    from imu.live.speech import find_engine, missing_engine
 
     engine = find_engine()
     if engine is None:

@@ -15,7 +15,6 @@ from imu.app.terminal.plain_lines import plain_line
 from imu.bluetooth import HostClock
 from imu.commands import PersonCommand
 from imu.errors import NothingTrained
-from imu.live.announcements import Announcer
 from imu.live.live_training import LiveTraining
 from imu.live.live_view import Gravity, LiveView
 from imu.live.memory import (
@@ -29,9 +28,9 @@ from imu.live.memory import (
     trained_before,
 )
 from imu.live.radios import PHONE, is_virtual, link_for
+from imu.live.speech import Announcer, Voice, find_engine, missing_engine
 from imu.live.targets import Plan, PlanUnusable, Targets, example_plans, read_plan
 from imu.live.training_run import Happened, Trained, TrainingRun, TrainingSettings
-from imu.live.voice import Voice, find_engine, missing_engine
 from imu.phone.link import PhoneLink
 from imu.phone.server import PhoneAddress
 from imu.sensors.conversation import Caution, Refused

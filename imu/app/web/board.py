@@ -11,10 +11,10 @@ from statistics import fmean
 from types import MappingProxyType
 from typing import Any
 
-from imu.live.announcements import Announcement
 from imu.live.live_view import LOW_BATTERY_PERCENT, LiveView, Tally, balance
 from imu.live.set_view import UNITS, Figure, Gauge, Measure, Phase, SetCard, in_words, plural
 from imu.live.signals import LOOKS, Look, SignalKind
+from imu.live.speech import Announcement
 from imu.live.targets import Targets
 from imu.motion.pattern import Pattern
 from imu.report.cues import sinks

@@ -22,7 +22,6 @@ from imu.bluetooth import HostClock
 from imu.bluetooth.link import SensorLink
 from imu.commands import PersonCommand
 from imu.errors import ImuError
-from imu.live.announcements import Announcer
 from imu.live.live_training import LiveTraining
 from imu.live.live_view import LiveView
 from imu.live.memory import (
@@ -36,6 +35,7 @@ from imu.live.memory import (
     trained_before,
 )
 from imu.live.radios import ANY, is_virtual, radio_for
+from imu.live.speech import Announcer
 from imu.live.targets import Plan, PlanUnusable, Targets
 from imu.live.training_run import Happened, Trained, TrainingRun, TrainingSettings
 from imu.sensors.kinds import recognise
