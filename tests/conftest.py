@@ -19,8 +19,8 @@ settings.load_profile("any machine")
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Return how many processes run tests, for ``-n auto``: more than processors, as many tests wait for a radio."""
-    return max(2, round(1.5 * (os.cpu_count() or 1)))
+    """Return how many processes run tests, for ``-n auto``: two more than processors, as many tests wait."""
+    return (os.cpu_count() or 1) + 2
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -145,10 +145,11 @@ class Sensor:
         return found  # type: ignore[return-value]
 
 
-@pytest.fixture(scope="module", params=BUILDS)
-def program(request, tmp_path_factory):
-    build = tmp_path_factory.mktemp(request.param)
-    make(build, *BUILDS[request.param], needs={"gcc": "gcc libc6-dev"})
+@pytest.fixture(scope="module")
+def program(tmp_path_factory):
+    """The program of the device, built with sanitizers; test_protocol_c.py runs the same code without them too."""
+    build = tmp_path_factory.mktemp("sanitized")
+    make(build, *BUILDS["sanitized"], needs={"gcc": "gcc libc6-dev"})
     return build / "device_program"
 
 
