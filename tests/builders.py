@@ -225,7 +225,7 @@ def borderline(number: int, hinge_log_odds: float = 0.4) -> Repetition:
 
 
 def session_of(*sizes: int, rejected: tuple[RejectedMovement, ...] = ()) -> SessionSummary:
-    """A session with sets of so many borderline hinges."""
+    """A session whose sets have these numbers of borderline hinges."""
     numbers = iter(range(1000))
     sets = []
     for size in sizes:

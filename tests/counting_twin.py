@@ -1,4 +1,4 @@
-"""A small virtual sensor that sends numbers, so that whoever listens sees what is lost."""
+"""A small virtual sensor that sends numbers, so that a listener sees what is lost."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ QUICK = RadioConditions(interval_s=0.0075, supervision_timeout_s=0.3)
 
 
 class CountingTwin:
-    """Sends numbers at a rate to whoever has subscribed, echoes writes as indications; drops beyond its queue."""
+    """Sends numbers at a rate to its subscribers, echoes writes as indications; drops beyond its queue."""
 
     def __init__(self, name: str = "counter", rate_hz: float = 200.0, size: int = 20, queue: int = 50) -> None:
         self.advertisement = Advertisement(name, (SERVICE,), {0x1234: b"hip"})

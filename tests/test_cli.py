@@ -213,17 +213,17 @@ def test_min_reps_decides_what_is_a_set(folder):
     assert alone == counted != []
 
 
-def test_units_can_be_told(tmp_path, squats):
+def test_units_can_be_given(tmp_path, squats):
     other = squats / np.array([1] + [9.80665] * 3 + [np.pi / 180] * 3)
     path, si = write(tmp_path / "g_deg.csv", other), write(tmp_path / "si.csv", squats)
     (refused,) = objects(run("replay", "--json", path))
     assert "--acc-unit g" in refused["error"]
     (refused,) = objects(run("replay", "--json", "--acc-unit", "g", path))
     assert "--gyr-unit deg/s" in refused["error"]
-    (told,) = objects(run("replay", "--json", "--acc-unit", "g", "--gyr-unit", "deg/s", path))
+    (counted,) = objects(run("replay", "--json", "--acc-unit", "g", "--gyr-unit", "deg/s", path))
     (usual,) = objects(run("replay", "--json", si))
-    assert told["totals"] == usual["totals"]
-    assert sum(told["totals"].values()) > 1
+    assert counted["totals"] == usual["totals"]
+    assert sum(counted["totals"].values()) > 1
     assert run("replay", "--acc-unit", "mg", path).exit_code == 2
 
 
@@ -283,7 +283,7 @@ def test_a_line_fits_the_terminal_and_keeps_the_end_of_the_name():
 
 
 @pytest.mark.parametrize(
-    ("repetitions", "told"),
+    ("repetitions", "sentences"),
     [
         ([repetition()] * 5, []),
         ([repetition(angle_at_bottom_rad=0.3)] * 5, ["upright (17° at the bottom)"]),
@@ -310,8 +310,8 @@ def test_a_line_fits_the_terminal_and_keeps_the_end_of_the_name():
         ([repetition(Pattern.UNCERTAIN)] * 3, []),
     ],
 )
-def test_cues_stand_only_where_the_numbers_are_clear(repetitions, told):
-    assert cues(TrainingSet(tuple(repetitions))) == told
+def test_cues_stand_only_where_the_numbers_are_clear(repetitions, sentences):
+    assert cues(TrainingSet(tuple(repetitions))) == sentences
 
 
 def test_words():
@@ -321,8 +321,8 @@ def test_words():
     assert "posterior chain" in load(0, 3)
     assert "both" in load(3, 2)
     rejected = [RejectedMovement(0, 1, reason) for reason in ["alone", *"aaabbccdde"]]
-    told = "11: 1 alone (imu replay --min-reps 1 counts them), 3 a, 2 b, 2 c, 2 d, 1 for other reasons"
-    assert (reasons(rejected), reasons([])) == (told, "")
+    sentence = "11: 1 alone (imu replay --min-reps 1 counts them), 3 a, 2 b, 2 c, 2 d, 1 for other reasons"
+    assert (reasons(rejected), reasons([])) == (sentence, "")
 
 
 # --- the store -------------------------------------------------------------------------------------------------------
@@ -393,7 +393,7 @@ def test_review_changes_nothing_in_a_folder_that_may_not_be_written(folder, home
     assert [path.name for path in home.iterdir()] == ["sessions.db"]
 
 
-def test_a_store_that_cannot_be_opened_is_told_before_any_work(folder, home):
+def test_a_store_that_cannot_be_opened_is_reported_before_any_work(folder, home):
     home.write_text("a file where the folder should be")
     result = imu("replay", "--save", "--json", folder)
     assert (result.returncode, result.stdout) == (1, b"")
@@ -488,7 +488,7 @@ def test_a_reader_who_has_seen_enough_gets_no_traceback(folder, more):
 
 
 def _listen_to_ctrl_c():
-    """A background job of a shell, as a CI run may be, starts deaf to it."""
+    """A background job of a shell, as a CI run may be, starts with the signal ignored."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
@@ -618,7 +618,7 @@ def test_wrong_usage_is_exit_code_2(wrong):
     assert run(*wrong).exit_code == 2
 
 
-def test_version_is_told():
+def test_the_version_is_printed():
     result = imu("--version")
     assert result.returncode == 0
     assert re.match(rb"imu \S+", result.stdout)

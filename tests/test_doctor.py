@@ -330,19 +330,10 @@ def test_which_folder_and_who_named_it(tmp_path, monkeypatch):
 # --- clocks, speech, terminal ----------------------------------------------------------------------------------------
 
 
-def test_clocks(monkeypatch):
-    assert status_of(doctor.clocks) == {Status.OK}
-    info = namedtuple("info", "resolution")
-    monkeypatch.setattr(time, "get_clock_info", lambda name: info(0.1))
-    assert status_of(doctor.clocks) == {Status.ATTENTION}
-    readings = iter(range(doctor.CLOCK_READINGS, 0, -1))
-    monkeypatch.setattr(time, "monotonic", lambda: next(readings))
-    assert status_of(doctor.clocks) == {Status.PROBLEM}
-
-
 def test_a_computer_without_a_date(monkeypatch):
+    assert status_of(doctor.clock) == {Status.OK}
     monkeypatch.setattr(time, "gmtime", lambda: time.struct_time((1970, 1, 1, 0, 0, 0, 3, 1, 0)))
-    assert [one[:2] for one in found_by(doctor.clocks)][1:] == [("date", Status.ATTENTION)]
+    assert status_of(doctor.clock) == {Status.ATTENTION}
 
 
 def test_no_voice_is_no_problem(tmp_path, monkeypatch):

@@ -289,9 +289,9 @@ def test_a_sample_says_in_its_readme_what_is_in_it(recording: Path) -> None:
     row = next(row for row in rows if row.startswith(f"| `{name}` |"))
     reps = truth_of(recording).reps
     patterns = {pattern: sum(one.pattern == pattern for one in reps) for pattern in ("squat", "hinge")}
-    told = ", ".join(f"{count} {pattern}s" for pattern, count in patterns.items() if count) or "none"
+    content = ", ".join(f"{count} {pattern}s" for pattern, count in patterns.items() if count) or "none"
     rate = json.loads(imu("replay", str(recording), "--json"))["sampling_rate_hz"]
-    assert row.split("|")[3].strip() == told
+    assert row.split("|")[3].strip() == content
     assert f"{rate:.0f} Hz" in row
 
 

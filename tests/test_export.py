@@ -185,10 +185,10 @@ def test_json_is_one_array_of_the_objects_of_review(stored, store, tmp_path):
     assert not {"corrections", "deleted", "started_at"} & set(found[1])
 
 
-def test_a_correction_that_is_not_applied_is_told(stored, store):
+def test_a_correction_that_is_not_applied_is_exported_with_the_reason(stored, store):
     again = store.save(summary(), "x", content_hash(1), saved_at=NOW, software_version="2")
-    told = stored_object(store.load(again))["corrections"]
-    assert [one.get("not_applied") for one in told][:2] == ["no set is counted at 1.0 s"] * 2
+    corrections = stored_object(store.load(again))["corrections"]
+    assert [one.get("not_applied") for one in corrections][:2] == ["no set is counted at 1.0 s"] * 2
 
 
 # --- FIT -------------------------------------------------------------------------------------------------------------
@@ -263,7 +263,7 @@ def test_fit_of_a_clock_that_was_never_set_and_of_long_names(store):
         ("Grandmother's favourite", HINGE, ("deadlift", None)),
     ],
 )
-def test_fit_knows_exercises_by_their_names(store, name, pattern, expected):
+def test_fit_names_exercises(store, name, pattern, expected):
     number = keep(store, summary([pattern] * 3))
     store.correct(number, NameExercise(1.0, name), made_at=NOW)
     (one,) = read_fit(fit_file(store.load(number)), "set")
@@ -380,7 +380,7 @@ def test_charts_have_words_and_shapes_and_not_only_colours(stored):
     marks = [(name, found["class"]) for name, found in page.elements if found.get("class", "").startswith("mark ")]
     shapes = {pattern.split()[1]: name for name, pattern in marks}
     assert shapes == {"squat": "circle", "hinge": "polygon", "uncertain": "rect"}
-    assert {name for name, told in marks if told == "mark squat"} == {"circle"}
+    assert {name for name, mark in marks if mark == "mark squat"} == {"circle"}
     assert "prefers-color-scheme: dark" in page.text
     assert "@media print" in page.text
 
@@ -531,7 +531,7 @@ def test_a_backup_is_not_overwritten_and_of_nothing_there_is_none(home, zipped, 
     assert names_in(tmp_path) == ["backup.zip", "home"]
 
 
-def test_a_restore_overwrites_nothing_unless_told_and_loses_nothing_then(home, zipped):
+def test_a_restore_overwrites_only_when_asked_and_then_loses_nothing(home, zipped):
     with SessionStore.open(home / "sessions.db") as store:
         store.delete(2)
         keep(store, summary([HINGE]), 3)
@@ -609,7 +609,7 @@ def test_a_restore_that_is_killed_leaves_a_whole_store_and_loses_nothing(home, z
 
 
 def rewrite(path, change):
-    """Write a zip anew after `change` has changed a dict of its files."""
+    """Write a zip again after `change` has changed a dict of its files."""
     with zipfile.ZipFile(path) as archive:
         files = {name: archive.read(name) for name in archive.namelist()}
     change(files)

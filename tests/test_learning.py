@@ -162,7 +162,7 @@ def test_a_threshold_of_counting_moves_both_ways() -> None:
 
 
 @pytest.mark.parametrize(("lifter", "leaning"), [(0, True), (1, False)])
-def test_it_harms_nobody_on_sessions_left_out(lifter: int, leaning: bool) -> None:
+def test_it_harms_no_one_on_sessions_left_out(lifter: int, leaning: bool) -> None:
     """A lifter whom no fit has seen: each session is judged with what the other sessions taught."""
     before = after = 0
     sessions = sessions_of(lifter, 3, leaning=leaning)
@@ -288,9 +288,9 @@ def test_it_is_shown_with_its_bounds_and_reset(taught_home: Path) -> None:
     assert "(0.50 for others; 0.27 to 0.73 can be learnt)" in shown
     assert "Of 20 that you looked at 20 were wrong; with what the rest of them teaches, 0" in shown
     assert "0.11 to 0.48 can be learnt" in shown
-    told = json.loads(run(taught_home, "learning", "--json"))
-    assert -told["largest_shift"] <= told["hinge"]["shift"] < 0.0
-    assert 0.5 < told["hinge"]["least_probability"] <= 0.732
+    learnt = json.loads(run(taught_home, "learning", "--json"))
+    assert -learnt["largest_shift"] <= learnt["hinge"]["shift"] < 0.0
+    assert 0.5 < learnt["hinge"]["least_probability"] <= 0.732
     assert "no, it is switched off" in run(taught_home, "learning", "--off")
     assert "in every training" in run(taught_home, "learning", "--on")
     assert "nothing yet" in run(taught_home, "learning", "--reset", "--yes")
@@ -303,7 +303,7 @@ def test_it_is_shown_with_its_bounds_and_reset(taught_home: Path) -> None:
 
 
 def test_another_persons_recordings_are_counted_as_before(taught_home: Path, tmp_path: Path) -> None:
-    """Replay learns from nobody unless it is asked to; another person has a folder of their own."""
+    """Replay uses what was learnt only when asked to; another person has a folder of their own."""
     plain = run(tmp_path / "empty", "replay", str(RECORDINGS), "--json")
     assert run(taught_home, "replay", str(RECORDINGS), "--json") == plain
     other = json.loads(

@@ -197,7 +197,7 @@ def test_a_set_kept_late_stands_where_it_was(live):
     assert live.view().count == 2
 
 
-def test_why_a_movement_was_not_counted_is_told_for_a_while(live):
+def test_the_reason_why_a_movement_was_not_counted_is_shown_for_a_while(live):
     live.take(rejected("sat down"))
     live.tick(2.0, 0.0)
     assert (live.view().not_counted.reason, live.view().not_counted.age_s) == ("sat down", 2.0)
@@ -208,7 +208,7 @@ def test_why_a_movement_was_not_counted_is_told_for_a_while(live):
 # --- the sensor ------------------------------------------------------------------------------------------------------
 
 
-def test_the_sensor_is_told_of(live):
+def test_name_battery_and_trouble_of_the_sensor_are_shown(live):
     identified = Identified("7", "Hip", "1.2", 100.0, (1.0, 1.0))
     for notice in (identified, Battery(80.0), SamplesLost(20), SamplesLost(5), SamplesLost(None)):
         live.take(notice)
@@ -288,7 +288,7 @@ def test_the_same_sentence_does_not_stand_twice_and_few_stand(live):
     assert len(live.view().messages) == MESSAGES
 
 
-def test_a_low_battery_is_told_once_each_time_it_becomes_low(live):
+def test_a_low_battery_is_announced_once_each_time_it_becomes_low(live):
     for percent in (16.0, 15.0, 14.0):
         live.take(Battery(percent))
     assert len(live.view().messages) == 1
@@ -298,7 +298,7 @@ def test_a_low_battery_is_told_once_each_time_it_becomes_low(live):
     assert "9 %" in live.view().messages[0].sentence
 
 
-def test_only_gaps_that_can_hide_something_are_told(live):
+def test_only_gaps_that_can_hide_a_repetition_are_shown(live):
     live.take(GapFound(Gap(1.0, 1.3)))
     assert live.view().messages == ()
     live.take(GapFound(Gap(2.0, 4.5)))

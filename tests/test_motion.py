@@ -37,7 +37,7 @@ def training(exercise: str, place: Place = "back", seed: int = 1, repetitions: i
 
 
 def candidates_in(block: ImuBlock) -> list[Candidate]:
-    """Return what may have been a repetition; the tracker is told that each of them counts."""
+    """Return what may have been a repetition; the tracker hears that each of them counts."""
     tracker, found = MotionTracker(shipped_weights().network), []
     for item in (*tracker.push(block), *tracker.finish()):
         if not isinstance(item.item, Gap) and not item.item[0].moved_only:
@@ -159,7 +159,7 @@ def test_the_lean_in_the_descent_is_forward_and_hinges_outweigh_squats() -> None
     assert plane.forward(backward, up) @ forward == pytest.approx(1.0)
 
 
-def test_a_descent_that_leans_the_other_way_is_believed() -> None:
+def test_a_descent_that_leans_the_other_way_is_measured_so() -> None:
     forward, up = np.array([0.0, 1.0, 0.0]), np.array([0.0, 0.0, 1.0])
     plane = SagittalPlane()
     for _ in range(5):

@@ -38,21 +38,21 @@ def worn() -> ImuBlock:
 class Training:
     run: TrainingRun
     address: PhoneAddress
-    told: list[Any]
+    events: list[Any]
     running: asyncio.Task[Trained]
 
 
 @asynccontextmanager
 async def training(folder: Path, speed: float = SPEED) -> AsyncIterator[Training]:
-    told: list[Any] = []
+    events: list[Any] = []
     clock = FastClock(speed)
     link = PhoneLink(clock)
     settings = TrainingSettings(100.0, "test", folder)
     async with phone_server(link, folder, address="127.0.0.1", port=0) as address:
-        run = TrainingRun(link, clock, settings, LiveTraining(), lambda happened, _view: told.append(happened))
+        run = TrainingRun(link, clock, settings, LiveTraining(), lambda happened, _view: events.append(happened))
         running = asyncio.create_task(run.run())
         try:
-            yield Training(run, address, told, running)
+            yield Training(run, address, events, running)
         finally:
             run.stop()
             await asyncio.gather(running, return_exceptions=True)
@@ -64,7 +64,7 @@ async def trained(folder: Path, **how: Any) -> tuple[Trained, list[Any], Virtual
         async with asyncio.timeout(60):
             await phone.play()
         one.run.stop()
-        return await one.running, one.told, phone
+        return await one.running, one.events, phone
 
 
 def counts(summary: SessionSummary) -> list[tuple[str, int]]:
@@ -79,14 +79,14 @@ def replayed(path: Path) -> SessionSummary:
     return replay.finish()[1]
 
 
-def lost(told: list[Any]) -> int:
-    return sum(one.samples or 0 for one in told if isinstance(one, SamplesLost))
+def lost(events: list[Any]) -> int:
+    return sum(one.samples or 0 for one in events if isinstance(one, SamplesLost))
 
 
 @pytest.mark.realtime
 async def test_a_training_with_a_phone_counts_as_the_plain_signal_and_replays_to_the_same(tmp_path: Path) -> None:
-    done, told, phone = await trained(tmp_path, drops=((40.0, 5.0), (70.0, 1.0)), repeats=True)
-    assert done.trouble is None and lost(told) == 0
+    done, events, phone = await trained(tmp_path, drops=((40.0, 5.0), (70.0, 1.0)), repeats=True)
+    assert done.trouble is None and lost(events) == 0
     assert counts(done.summary) == counts(imu.count(worn()).summary)
     assert done.summary.samples == len(phone.samples)
     assert done.recording is not None and replayed(done.recording) == done.summary
@@ -94,7 +94,7 @@ async def test_a_training_with_a_phone_counts_as_the_plain_signal_and_replays_to
 
 @pytest.mark.realtime
 async def test_a_page_that_is_loaded_again_goes_on_where_it_was(tmp_path: Path) -> None:
-    done, told, _phone = await trained(tmp_path, drops=((30.0, 5.0),), reloads=(42.0,), sleeps=((41.5, 1.5),))
-    assert lost(told) == 0 and Restarted() in told
+    done, events, _phone = await trained(tmp_path, drops=((30.0, 5.0),), reloads=(42.0,), sleeps=((41.5, 1.5),))
+    assert lost(events) == 0 and Restarted() in events
     assert counts(done.summary) == counts(imu.count(worn()).summary)
     assert done.recording is not None and replayed(done.recording) == done.summary

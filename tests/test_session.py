@@ -368,7 +368,7 @@ TEMPO_SQUATS = Exercise("tempo_squat", 3, eccentric_s=4.0, pause_s=1.0, concentr
     ],
     ids=lambda value: getattr(value, "name", ""),
 )
-def test_simple_sets_are_counted_and_told_apart(exercise: Exercise, pattern: str, seed: int) -> None:
+def test_simple_sets_are_counted_with_their_pattern(exercise: Exercise, pattern: str, seed: int) -> None:
     session = simulate([Rest(3), exercise, Rest(3)], Lifter(), Sensor.ideal(ALL_PLACES[seed % 4]), seed)
     events, summary = run([session.block])
     assert sets_of(summary) == [(pattern, exercise.repetitions)]
@@ -664,7 +664,7 @@ def test_repeated_swapped_and_unreadable_rows_change_no_count(seed: int, session
         "acceleration",
         "angular velocity",
         pytest.param(
-            "time", marks=pytest.mark.xfail(strict=True, reason="a live clock that jumps ahead and back is believed")
+            "time", marks=pytest.mark.xfail(strict=True, reason="a live clock that jumps ahead and back is followed")
         ),
     ],
 )

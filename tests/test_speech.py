@@ -133,7 +133,7 @@ def test_the_engine_gets_the_text_as_its_last_argument(engines, voice):
 def test_the_newest_count_interrupts_and_wins(engines, voice):
     voice.say("1", urgent=True)
     engines.wait_for("1")
-    for number in range(2, 30):  # nobody waits: the engine never ends by itself here
+    for number in range(2, 30):  # nothing waits: the engine never ends by itself here
         voice.say(str(number), urgent=True)
     engines.wait_for("29")
     engines.go()
@@ -227,7 +227,7 @@ def test_ctrl_c_and_ctrl_z_are_not_for_the_engine(engines, voice):
         ),
     ],
 )
-def test_an_engine_that_cannot_speak_is_told_of_once(engines, script, reason):
+def test_an_engine_that_cannot_speak_is_reported_once(engines, script, reason):
     engines.install("espeak-ng", script)
     voice = Voice(find_engine("linux"))
     voice.say("5", urgent=True)
@@ -243,7 +243,7 @@ def test_an_engine_that_warns_speaks_all_the_same(engines):
     assert voice.trouble is None
 
 
-def test_an_engine_that_is_gone_is_told_of(engines):
+def test_an_engine_that_is_gone_is_reported(engines):
     engines.install("espeak-ng")
     voice = Voice(find_engine("linux"))
     (engines.bin / "espeak-ng").unlink()
@@ -258,7 +258,7 @@ echo "$$ ends all" >> "{folder}/log"
 """
 
 
-def test_an_engine_that_listens_is_started_once_and_told_what_interrupts(engines):
+def test_an_engine_that_listens_is_started_once_and_is_sent_what_interrupts(engines):
     engines.install("powershell", LISTENING)
     voice = Voice(find_engine("win32"))
     for count in ("1", "2"):
@@ -273,7 +273,7 @@ def test_an_engine_that_listens_is_started_once_and_told_what_interrupts(engines
     assert voice.trouble is None
 
 
-def test_an_engine_that_listens_no_more_is_told_of(engines):
+def test_an_engine_that_listens_no_more_is_reported(engines):
     engines.install("powershell", "#!/bin/sh\necho 'Add-Type : cannot find System.Speech' >&2\nexit 1\n")
     voice = Voice(find_engine("win32"))
     deadline = time.monotonic() + 15

@@ -109,7 +109,7 @@ def test_places_are_found(typed, expected):
         ("", "'' is not a time"),
     ],
 )
-def test_places_that_are_none_are_told(typed, sentence):
+def test_impossible_places_are_refused_in_a_sentence(typed, sentence):
     with pytest.raises(CorrectionRefused, match=sentence):
         correcting.place_in(COUNTED, typed)
 
@@ -155,7 +155,7 @@ def test_what_is_typed_becomes_a_correction(made, expected):
         (lambda: correcting.named(COUNTED, "1", "x" * 100), "impossible: a text has 1 to 80 letters"),
     ],
 )
-def test_what_cannot_be_is_told_in_a_sentence(made, sentence):
+def test_impossible_corrections_are_refused_in_a_sentence(made, sentence):
     with pytest.raises(CorrectionRefused, match=sentence):
         made()
 
@@ -188,7 +188,7 @@ def test_of_several_corrections_all_are_made_or_none():
     assert log() == []
 
 
-def test_a_set_of_which_all_is_deleted_is_no_place_for_a_note_any_more():
+def test_a_set_whose_repetitions_are_all_deleted_takes_no_note():
     run("correct", 2, "--delete-rep", "1/1", "--note", 1, "belt", code=1)
     assert load(2).corrected.log == ()
 
@@ -239,7 +239,7 @@ def test_review_shows_what_was_measured_beside_what_was_corrected():
     assert overview.splitlines()[0].split()[-2:] == ["corrected", "recording"]
 
 
-def test_a_page_with_a_repetition_of_which_nothing_was_measured():
+def test_a_page_with_a_repetition_without_measurements():
     run("correct", 2, "--add-rep", 200, 202, "squat")
     page = run("review", 2, "-v").stdout
     cells = next(line.split()[:6] for line in page.splitlines() if "added" in line)
@@ -361,7 +361,7 @@ def test_wrong_usage_of_export(wrong, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["home"]
 
 
-def test_sessions_that_are_not_there_are_told(tmp_path):
+def test_absent_sessions_are_refused_in_a_sentence(tmp_path):
     assert "there is no session 9" in run("export", 1, 9, "--out", "a.csv", code=1).stderr
     assert "there is no session 9" in run("correct", 9, "--undo", code=1).stderr
     assert [path.name for path in tmp_path.iterdir()] == ["home"]

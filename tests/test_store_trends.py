@@ -106,7 +106,7 @@ def test_what_is_not_plain_is_not_noted(store, first_h, known):
 
 
 @pytest.mark.parametrize(
-    ("weeks", "told"),
+    ("weeks", "is_noted"),
     [
         ([(8, 4), (8, 2)], True),
         ([(8, 0), (8, 0), (8, 0), (8, 0)], True),
@@ -116,7 +116,7 @@ def test_what_is_not_plain_is_not_noted(store, first_h, known):
         ([(0, 4), (80, 4)], False),
     ],
 )
-def test_a_balance_that_stays_squat_heavy_is_noted(store, weeks, told):
+def test_a_balance_that_stays_squat_heavy_is_noted(store, weeks, is_noted):
     for back, (squats, hinges) in enumerate(weeks):
         train(store, NOW - timedelta(days=7 * back + 3), [SQUAT] * squats + [HINGE] * hinges)
     said = notes(stored_totals(store, NOW), NOW)
@@ -124,7 +124,7 @@ def test_a_balance_that_stays_squat_heavy_is_noted(store, weeks, told):
     sentence = (
         f"{squats} squats to {hinges} hinges in 28 days, and in each week that was trained two squats or more to a"
     )
-    assert [one.startswith(sentence) for one in said] == [True] * told
+    assert [one.startswith(sentence) for one in said] == [True] * is_noted
 
 
 def test_a_page_of_trends_fits_80_columns(store):

@@ -257,7 +257,7 @@ def test_a_repetition_is_never_good_and_bad(drop_m, eccentric_s, speed_m_s, angl
     assert len(said) == len(set(said))
 
 
-def test_each_signal_has_its_own_word_symbol_shape_and_none_is_told_by_colour_alone():
+def test_each_signal_has_its_own_word_symbol_and_shape_besides_its_colour():
     for part in ("word", "symbol", "shape"):
         assert len({getattr(look, part) for look in LOOKS.values()}) == len(SignalKind) == len(LOOKS)
     assert all(len(look.symbol) == 1 and look.sound and look.colour for look in LOOKS.values())

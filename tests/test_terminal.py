@@ -63,9 +63,9 @@ def test_in_a_set_all_that_matters_is_there(live):
     counted(live, *squats(4, trunk_angle_rad=math.radians(33), hip_drop_m=0.41))
     live.tick(5.0, 22.0, Posture(math.radians(45), 0.3))
     text = shown(live.view())
-    for told in ("Hip 7", "connected", "battery 87 %", "signal good -61 dBm", "SQUAT  97 % sure", "set 1   0:12"):
-        assert told in text
-    for told in (
+    for words in ("Hip 7", "connected", "battery 87 %", "signal good -61 dBm", "SQUAT  97 % sure", "set 1   0:12"):
+        assert words in text
+    for words in (
         " 33°",
         " 41 cm",
         "tempo 1.2-0.1-1.2 s",
@@ -73,7 +73,7 @@ def test_in_a_set_all_that_matters_is_there(live):
         "today  14 squats : 5 hinges",
         "124 : 61",
     ):
-        assert told in text
+        assert words in text
     rows = text.splitlines()
     drawn = block_digits("4", 3)
     assert [row[25:43].rstrip() for row in rows if "██" in row[:43]] == [row.rstrip() for row in drawn]
@@ -85,13 +85,13 @@ def test_nothing_is_quite_sure(live):
     assert "99 % sure" in plain_line(RepetitionCounted(repetition(confidence=1.0)), live.view())
 
 
-def test_in_a_rest_the_clock_is_large_and_the_set_is_told(live):
+def test_in_a_rest_the_clock_is_large_and_the_set_is_summed_up(live):
     done = counted(live, *squats(4))
     live.take(SetClosed(set_of(*done)))
     live.tick(40.0, 52.0)
     text = shown(live.view())
-    for told in ("4 SQUATS  in set 1", "rest 0:30 of 1:00", "trunk 30°  drop 45 cm", "sets   4 squats", "upright"):
-        assert told in text
+    for words in ("4 SQUATS  in set 1", "rest 0:30 of 1:00", "trunk 30°  drop 45 cm", "sets   4 squats", "upright"):
+        assert words in text
     assert "e end" not in text
     live.tick(70.0, 82.0)
     assert "REST IS OVER" in shown(live.view())
@@ -99,7 +99,7 @@ def test_in_a_rest_the_clock_is_large_and_the_set_is_told(live):
 
 
 @pytest.mark.parametrize(
-    ("link", "told"),
+    ("link", "words"),
     [
         (Link(LinkState.SEARCHING), "Looking for the sensor."),
         (Link(LinkState.CONNECTING, "Hip 7", 2), "connecting, try 2"),
@@ -107,14 +107,14 @@ def test_in_a_rest_the_clock_is_large_and_the_set_is_told(live):
         (Link(LinkState.LOST, "Hip 7", 3), "LOST for 0:07, try 3"),
     ],
 )
-def test_every_state_of_the_link_is_told_in_words(link, told):
+def test_every_state_of_the_link_is_shown_in_words(link, words):
     live = LiveTraining()
     live.take(link)
     live.tick(7.0, 0.0)
-    assert told in shown(live.view())
+    assert words in shown(live.view())
 
 
-def test_what_went_wrong_is_told(live):
+def test_what_went_wrong_is_shown(live):
     (lone,) = counted(live, repetition())
     live.take(rejected("alone", lone))
     live.take(rejected("sat down"))
@@ -124,14 +124,14 @@ def test_what_went_wrong_is_told(live):
     live.take(Battery(9.0))
     live.pause(True)
     text = shown(live.view(), 80, 30)
-    for told in (
+    for words in (
         "1 squat stood alone: k keeps it as a set",
         "not counted: sat down",
         "2.0 s without samples, 40 samples lost",
     ):
-        assert told in text
-    for told in ("!! the firmware is too old", "battery LOW 9 %", "PAUSED"):
-        assert told in text
+        assert words in text
+    for words in ("!! the firmware is too old", "battery LOW 9 %", "PAUSED"):
+        assert words in text
 
 
 def test_a_pattern_never_is_a_colour_only(live):
@@ -204,10 +204,10 @@ def test_nothing_jumps_when_there_is_more_to_say(live):
         live.tell(sentence)
     live.take(rejected("sat down"))
     live.take(SamplesLost(40))
-    told = shown(live.view()).splitlines()
+    lines = shown(live.view()).splitlines()
     digits = [row for row, line in enumerate(quiet) if "██" in line]
     assert digits == list(range(digits[0], digits[0] + 3 * ROWS))
-    assert told[: digits[-1] + 1] == quiet[: digits[-1] + 1]
+    assert lines[: digits[-1] + 1] == quiet[: digits[-1] + 1]
     counted(live, repetition(40.0), repetition(43.0))  # the count has the same place
     assert [row for row, line in enumerate(shown(live.view()).splitlines()) if "██" in line] == digits
 
@@ -432,12 +432,12 @@ def test_bars_fit_their_place(values, width, rows, ascii_only):
 # --- one line each ---------------------------------------------------------------------------------------------------
 
 
-def test_what_happens_is_told_in_a_line_each(live):
-    told = []
+def test_each_event_is_a_line(live):
+    lines = []
 
     def take(happened):
         live.take(happened)
-        told.append(plain_line(happened, live.view()))
+        lines.append(plain_line(happened, live.view()))
 
     one, two = repetition(10.0), repetition(13.0, angle_at_bottom_rad=math.radians(60))
     take(RepetitionCounted(one))
@@ -447,7 +447,7 @@ def test_what_happens_is_told_in_a_line_each(live):
     take(SetClosed(set_of(one)))
     take(rejected("alone", repetition(20.0, Pattern.HINGE)))
     take(GapFound(Gap(61.0, 63.5)))
-    assert told == [
+    assert lines == [
         "   0:12    1  squat       30°  0.45 m  1.2-0.1-1.2 s  0.40 m/s  97 % sure",
         "   0:16    2  squat       30°  0.45 m  1.2-0.1-1.2 s  0.40 m/s  97 % sure  chest up",
         "   0:16       taken back: squat; 1 left in the set",
@@ -477,5 +477,5 @@ def test_what_happens_is_told_in_a_line_each(live):
         (Refused("too old"), "too old"),
     ],
 )
-def test_what_the_sensor_does_is_told_in_a_line(happened, line):
+def test_each_notice_of_the_sensor_is_a_line(happened, line):
     assert plain_line(happened, LiveView()) == line

@@ -63,9 +63,9 @@ def live() -> LiveTraining:
 def test_a_board_is_json_and_says_the_pattern_in_a_word(live: LiveTraining) -> None:
     live.tick(0.0, 12.4)
     live.take(RepetitionCounted(repetition(10.0)))
-    told = json.loads(json.dumps(board(live.view())))
-    assert (told["count"], told["pattern"], told["sureness"], told["phase"]) == (1, "squat", "97 % sure", "set")
-    assert told["sensor"] == "Hip 7" and told["signal_strength"] == "good -60 dBm"
+    shown = json.loads(json.dumps(board(live.view())))
+    assert (shown["count"], shown["pattern"], shown["sureness"], shown["phase"]) == (1, "squat", "97 % sure", "set")
+    assert shown["sensor"] == "Hip 7" and shown["signal_strength"] == "good -60 dBm"
 
 
 def test_the_last_repetition_stands_against_the_first(live: LiveTraining) -> None:
@@ -78,7 +78,7 @@ def test_the_last_repetition_stands_against_the_first(live: LiveTraining) -> Non
     assert figures["Tempo, s"]["change"] == "first 1.2-0.1-0.9"
 
 
-def test_of_velocity_loss_the_sign_is_told(live: LiveTraining) -> None:
+def test_velocity_loss_has_its_sign(live: LiveTraining) -> None:
     for i, speed in enumerate((0.5, 0.5, 0.4, 0.4)):
         live.take(RepetitionCounted(repetition(10.0 + 3 * i, mean_concentric_velocity_m_s=speed)))
     assert board(live.view())["figures"][-1]["change"] == "-20 % over the set"
@@ -113,8 +113,8 @@ def test_a_rest_that_may_be_taken_back_leaves_the_count(live: LiveTraining) -> N
 
 
 def test_an_empty_board_is_a_board() -> None:
-    told = board(LiveView())
-    assert (told["count"], told["pattern"], told["figures"], told["sets"]) == (0, None, [], [])
+    shown = board(LiveView())
+    assert (shown["count"], shown["pattern"], shown["figures"], shown["sets"]) == (0, None, [], [])
 
 
 def test_a_rest_shows_at_once_and_the_set_can_still_be_ended(live: LiveTraining) -> None:

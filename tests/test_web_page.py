@@ -108,7 +108,7 @@ def start_virtual(page: Any) -> None:
 
 
 def assert_open_to_all(page: Any) -> None:
-    """No serious fault that axe-core knows, once everything has faded in."""
+    """No serious fault that axe-core finds, once everything has faded in."""
     page.wait_for_function(STILL)
     found = axe.Axe().run(page).response["violations"]
     serious = [(one["id"], [node["html"][:200] for node in one["nodes"]]) for one in found

@@ -122,7 +122,7 @@ def test_other_methods_mean_nothing(page: Served, method: str) -> None:
     assert page.ask("/", method, Cookie=page.cookie, Origin=page.root)[0] == 403
 
 
-def test_the_browser_is_told_to_load_nothing_from_elsewhere(page: Served) -> None:
+def test_the_page_forbids_the_browser_to_load_anything_from_elsewhere(page: Served) -> None:
     _, headers, body = page.ask("/train", Cookie=page.cookie)
     assert "default-src 'self'" in headers["content-security-policy"]
     assert "frame-ancestors 'none'" in headers["content-security-policy"]
@@ -163,7 +163,7 @@ def test_what_comes_from_outside_is_escaped(page: Served) -> None:
     assert b"<script>alert" not in body and b"&lt;script&gt;" in body
 
 
-def test_a_port_in_use_is_told_in_one_sentence(page: Served) -> None:
+def test_a_port_in_use_is_one_sentence(page: Served) -> None:
     command = [*IMU, "web", "--no-browser", "--port", str(page.port)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1

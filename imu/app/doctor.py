@@ -24,7 +24,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from importlib import metadata
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +33,8 @@ DISTRIBUTION = "imu-training"
 OLDEST_PYTHON = (3, 11)
 LEAST_FREE_MB, ENOUGH_FREE_MB = 50, 1000
 """An hour of training makes a recording of about 10 MB at 100 Hz; SQLite needs room to work too."""
-COARSEST_CLOCK_S = 0.02
-"""The clock of Windows ticks every 0.016 s, which is good enough for the age of a message."""
 EARLIEST_YEAR = 2026
 """This program is from 2026: a clock that shows an earlier year was never set."""
-CLOCK_READINGS = 1000
 PROBE_S, SEARCH_S = 60.0, 30.0
 """Longest wait for a process, and for one that searches for sensors. The first import of NumPy from a slow disk takes
 30 s."""
@@ -114,7 +110,7 @@ def checks(home: Path) -> list[Check]:
         Check("folder", lambda: folder(home)),
         Check("disk", lambda: disk(home)),
         Check("sessions", lambda: sessions(home / "sessions.db")),
-        Check("clock", clocks),
+        Check("clock", clock),
         Check("speech", speech, Status.ATTENTION),
         Check("terminal", terminal, Status.ATTENTION),
         Check("Bluetooth", bluetooth, Status.ATTENTION),
@@ -234,7 +230,7 @@ def counting() -> Iterator[Finding]:
     yield Finding("counting", Status.PROBLEM, wrong, advice)
 
 
-# --- storage, clocks, speech, terminal -------------------------------------------------------------------------------
+# --- storage, clock, speech, terminal --------------------------------------------------------------------------------
 
 
 def folder(home: Path) -> Iterator[Finding]:
@@ -281,19 +277,13 @@ def sessions(path: Path) -> Iterator[Finding]:
         yield Finding("sessions", Status.OK, f"{reply['sessions']} session{plural}, schema {reply['schema']}")
 
 
-def clocks() -> Iterator[Finding]:
-    """Check the clock that times messages, and the one that dates sessions."""
-    readings = [time.monotonic() for _ in range(CLOCK_READINGS)]
-    resolution_s = time.get_clock_info("monotonic").resolution
-    if any(later < earlier for earlier, later in pairwise(readings)):
-        yield Finding("clock", Status.PROBLEM, "runs backwards", "restart this computer, or the virtual machine's host")
-    elif resolution_s > COARSEST_CLOCK_S:
-        yield Finding("clock", Status.ATTENTION, f"steps of {resolution_s:g} s", "times will be coarse")
-    else:
-        yield Finding("clock", Status.OK, f"only runs forward, in steps of {resolution_s:g} s")
+def clock() -> Iterator[Finding]:
+    """Check the clock that dates sessions."""
+    shown = f"shows {time.strftime('%Y-%m-%d')}"
     if time.gmtime().tm_year < EARLIEST_YEAR:
-        advice = "set the date: it becomes the date of each session"
-        yield Finding("date", Status.ATTENTION, f"shows {time.strftime('%Y-%m-%d')}", advice)
+        yield Finding("clock", Status.ATTENTION, shown, "set the date: it becomes the date of each session")
+    else:
+        yield Finding("clock", Status.OK, shown)
 
 
 def speech() -> Iterator[Finding]:

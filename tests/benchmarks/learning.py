@@ -1,7 +1,7 @@
 """What learning from corrections is worth: to the same person in sessions to come, and what it does to others.
 
 Simulated lifters whom no fit has seen train session after session with exercises and habits of their own, and put
-right whatever was counted or told wrongly. Each session is judged with what was learnt from those before it, and
+right whatever was counted or named wrongly. Each session is judged with what was learnt from those before it, and
 without; and, as if people shared one folder, with what was learnt from the lifter before.
 
 Run: ``python tests/benchmarks/learning.py [--lifters 40] [--sessions 6]``.
@@ -44,7 +44,7 @@ def career(
     return found, learn(lessons)
 
 
-def _told(name: str, wrong: Iterable[Mistakes]) -> str:
+def _sentence(name: str, wrong: Iterable[Mistakes]) -> str:
     all_of_them = list(wrong)
     total = sum(one.repetitions for one in all_of_them)
     figures = (sum(getattr(one, what) for one in all_of_them) for what in ("patterns", "missed", "ghosts"))
@@ -72,10 +72,10 @@ def main() -> None:
             f"hinge {learnt.hinge.shift:+.2f}"
         )
     later = [wrong for found, _ in own for wrong in found[1:]]
-    print(_told("without learning", (plain for plain, _, _ in later)))
-    print(_told("with what the person taught before", (taught for _, taught, _ in later)))
+    print(_sentence("without learning", (plain for plain, _, _ in later)))
+    print(_sentence("with what the person taught before", (taught for _, taught, _ in later)))
     strangers = [wrong for found, _ in foreign for wrong in found[1:]]
-    print(_told("with what another person taught", (strange for _, _, strange in strangers)))
+    print(_sentence("with what another person taught", (strange for _, _, strange in strangers)))
 
 
 if __name__ == "__main__":

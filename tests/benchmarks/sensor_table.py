@@ -1,4 +1,4 @@
-"""Every sensor that this program knows, over the virtual radio: three sets and a lost connection.
+"""Every supported sensor, over the virtual radio: three sets and a lost connection.
 
 Run: ``python tests/benchmarks/sensor_table.py`` (2 minutes of real time); it prints the table of imu/sensors/README.md.
 Each sensor's virtual twin measures the same simulated person with its own rate, range and quantisation; bleak's client
@@ -70,11 +70,11 @@ async def train(
         await asyncio.sleep(AWAY_S)
         sensor.in_range()
 
-    async for told in link.messages():
-        if isinstance(told, LinkNotice):
-            result.drops += told.state is LinkState.LOST
+    async for message in link.messages():
+        if isinstance(message, LinkNotice):
+            result.drops += message.state is LinkState.LOST
             continue
-        taken = driver.take(told)
+        taken = driver.take(message)
         link.ask(taken.actions)
         for notice in taken.notices:
             match notice:
