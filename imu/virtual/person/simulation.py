@@ -146,7 +146,7 @@ def _truth(happened: Sequence[_Performed], signals: TruthSignals, device_per_bod
                 (device_per_body * start, device_per_body * end) for start, end in entry.performed.repetition_spans_s
             ]
             if entry.item.manner is None:
-                reps = tuple(measure_repetition(signals, *span, pattern, name) for span in spans)
+                reps = tuple(measure_repetition(signals, span, span, pattern, name) for span in spans)
             else:
                 reps = measure_continuous_set(signals, spans, pattern, name)
             sets.append(SetTruth(name, pattern, reps))

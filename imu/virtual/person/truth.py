@@ -14,13 +14,19 @@ from numpy.typing import NDArray
 
 from imu.samples import Array, read_only
 from imu.virtual.person.exercises import Pattern
+from imu.virtual.person.lifter import Span
 
-START_SHARE = 0.05
-"""A repetition lasts while the excursion is beyond this share of its peak."""
-TURN_SHARE = 0.98
-"""The pause lasts while drop or tilt is beyond this share of its peak."""
+STILL_SHARE = 0.08
+"""Hip and trunk are still below this share of the peak speed of the way down, or up."""
+NEAR_SHARE = 0.15
+"""A way begins and ends within this share of the excursion from the top and from the turning point: a halt halfway is
+part of the way."""
+OVER_S = 0.2
+"""Speeds are means over this time, s, so that a tremor of 10 Hz is none."""
+LEVER_M = 0.3
+"""How tilting and sinking make one speed, m/rad."""
 JOIN_S = 0.5
-"""Repetitions with a shorter pause at the top between them touch, s."""
+"""Repetitions with a shorter pause at the top between them follow each other without a rest, s."""
 ANGLES = ("trunk_angle", "start_trunk_angle")
 """Fields of a repetition that are in degrees in JSON."""
 RAD_PER_M = 2.0
@@ -31,10 +37,11 @@ RAD_PER_M = 2.0
 class RepetitionTruth:
     """One repetition, measured on the exact motion.
 
-    A repetition is an excursion in the plane of hip drop and pelvis tilt. ``[start_s, end_s)`` is where its size
-    is beyond 5 % of its peak, with 0.5 m counted like 1 rad. The turning point is the lowest hip of a squat and the
-    largest tilt of a hinge; the pause is where that one is beyond 98 % of its peak. Repetitions that follow each other
-    without a rest touch: one ends and the next starts at the top between them.
+    The way down begins where hip or trunk leaves the top and ends where it comes to rest at the turning point; the way
+    up begins and ends likewise; the pause lies between them. Rest is a speed below 8 % of the peak of the way, as
+    velocity-based training takes a phase from rest to rest (González-Badillo and Sánchez-Medina 2010, doi
+    10.1055/s-0030-1248333). At the tops, sinking and tilting make one speed; at the turning point of a squat sinking
+    alone counts. What lies at the top between two repetitions belongs to neither.
     """
 
     start_s: float
@@ -116,76 +123,56 @@ class TruthSignals:
 
 
 def measure_continuous_set(
-    signals: TruthSignals, spans_s: Sequence[tuple[float, float]], pattern: Pattern, variant: str
+    signals: TruthSignals, spans_s: Sequence[Span], pattern: Pattern, variant: str
 ) -> tuple[RepetitionTruth, ...]:
     """Measure repetitions that may follow each other without a rest, commanded in `spans_s`, device time.
 
-    Where less than `JOIN_S` lies between two of them, the earlier ends and the later starts at one time, that of the
-    top between them: the highest hip of a squat, the smallest tilt of a hinge.
+    Where less than `JOIN_S` lies between two of them, the end of one and the start of the other are looked for between
+    their turning points: a pelvis that turns round early at the top belongs to the way down.
     """
-
-    def rows(start_s: float, end_s: float) -> slice:
-        first, last = np.searchsorted(signals.time_s, [start_s, end_s])
-        return slice(int(first), max(int(last), int(first) + 1))
-
-    main = -signals.hip_height_m if pattern == "squat" else signals.pelvis_pitch_rad
-    bottoms_s = [float(signals.time_s[rows(*span)][np.argmax(main[rows(*span)])]) for span in spans_s]
-    starts_s, ends_s = [span[0] for span in spans_s], [span[1] for span in spans_s]
-    joined = [False] * (len(spans_s) + 1)
+    turns_s = [float(signals.time_s[_turn(signals, span_s, pattern)]) for span_s in spans_s]
+    searched_s = list(spans_s)
     for index in range(1, len(spans_s)):
-        if starts_s[index] - ends_s[index - 1] < JOIN_S:
-            between = rows(bottoms_s[index - 1], bottoms_s[index])
-            top_s = float(signals.time_s[between][np.argmin(main[between])])
-            starts_s[index] = ends_s[index - 1] = top_s
-            joined[index] = True
+        if spans_s[index][0] - spans_s[index - 1][1] < JOIN_S:
+            searched_s[index - 1] = searched_s[index - 1][0], turns_s[index]
+            searched_s[index] = turns_s[index - 1], spans_s[index][1]
     return tuple(
-        measure_repetition(
-            signals, starts_s[index], ends_s[index], pattern, variant, joined=(joined[index], joined[index + 1])
-        )
-        for index in range(len(spans_s))
+        measure_repetition(signals, *spans, pattern, variant) for spans in zip(spans_s, searched_s, strict=True)
     )
 
 
 def measure_repetition(
-    signals: TruthSignals,
-    start_s: float,
-    end_s: float,
-    pattern: Pattern,
-    variant: str,
-    *,
-    joined: tuple[bool, bool] = (False, False),
+    signals: TruthSignals, span_s: Span, searched_s: Span, pattern: Pattern, variant: str
 ) -> RepetitionTruth:
-    """Measure the repetition that was commanded in ``[start_s, end_s)``, device time, on finely sampled signals.
+    """Measure the repetition that was commanded in `span_s`, device time, on finely sampled signals.
 
-    The size of an excursion counts from the posture at the start on the way down and from that at the end on the way
-    up. A side that is `joined` to a neighbour is bounded by the given time itself.
+    Its start and end are looked for in `searched_s`.
     """
-    first, last = np.searchsorted(signals.time_s, [start_s, end_s])
-    last = min(int(last), len(signals.time_s) - 1)
-    window = slice(int(first), last + 1)
-    time, pitch = signals.time_s[window], signals.pelvis_pitch_rad[window]
-    hip, sensor = signals.hip_height_m[window], signals.sensor_height_m[window]
-    main = -hip if pattern == "squat" else pitch
-    turn = int(np.argmax(main))
-    down = np.hypot(RAD_PER_M * (hip[: turn + 1] - hip[0]), pitch[: turn + 1] - pitch[0])
-    up = np.hypot(RAD_PER_M * (hip[turn:] - hip[-1]), pitch[turn:] - pitch[-1])
-    start = 0 if joined[0] else int(np.flatnonzero(down < START_SHARE * down.max())[-1])
-    end = len(time) - 1 if joined[1] else turn + int(np.flatnonzero(up < START_SHARE * up.max())[0])
-    arrive = int(np.flatnonzero(main[: turn + 1] >= main[0] + TURN_SHARE * (main[turn] - main[0]))[0])
-    leave = turn + int(np.flatnonzero(main[turn:] >= main[-1] + TURN_SHARE * (main[turn] - main[-1]))[-1])
-    leave = min(leave, end - 1)  # the tops of a set with much lean may lie as deep as a shallow repetition
-    arrive = min(arrive, leave)
-    rise_s = float(time[end] - time[leave])
+    turn, (first, last) = _turn(signals, span_s, pattern), _rows(signals, searched_s)
+    turn = min(max(turn, first + 2), last - 2)
+    searched, split = slice(first, last + 1), turn - first
+    time, pitch = signals.time_s[searched], signals.pelvis_pitch_rad[searched]
+    hip, sensor = signals.hip_height_m[searched], signals.sensor_height_m[searched]
     step_s = float(time[1] - time[0])
+    sinking = np.abs(_rate(signals.hip_height_m, searched, step_s))
+    speed = np.hypot(sinking, LEVER_M * _rate(signals.pelvis_pitch_rad, searched, step_s))
+    upright = hip - LEVER_M * pitch
+    start = _last_at_rest(speed[: split + 1], _below_top(upright[: split + 1]))
+    end = len(time) - 1 - _last_at_rest(speed[split:][::-1], _below_top(upright[split:])[::-1])
+    main, at_bottom = (-hip, sinking) if pattern == "squat" else (pitch, speed)
+    down, up = slice(start, split + 1), slice(split, end + 1)
+    arrive = split - _last_at_rest(at_bottom[down][::-1], np.abs(main[split] - main[down])[::-1])
+    leave = split + _last_at_rest(at_bottom[up], np.abs(main[split] - main[up]))
+    rise_s, whole = float(time[end] - time[leave]), slice(start, end + 1)
     return RepetitionTruth(
         start_s=float(time[start]),
-        bottom_s=float(time[turn]),
+        bottom_s=float(time[split]),
         end_s=float(time[end]),
         pattern=pattern,
         variant=variant,
-        trunk_angle_rad=float(pitch.max()),
-        hip_drop_m=float(hip[start] - hip[start : end + 1].min()),
-        sensor_drop_m=float(sensor[start] - sensor[start : end + 1].min()),
+        trunk_angle_rad=float(pitch[whole].max()),
+        hip_drop_m=float(hip[start] - hip[whole].min()),
+        sensor_drop_m=float(sensor[start] - sensor[whole].min()),
         eccentric_s=float(time[arrive] - time[start]),
         pause_s=float(time[leave] - time[arrive]),
         concentric_s=rise_s,
@@ -195,6 +182,45 @@ def measure_repetition(
         hip_peak_concentric_velocity_m_s=float(np.gradient(hip[leave : end + 1], step_s).max()),
         start_trunk_angle_rad=float(pitch[start]),
     )
+
+
+def _rows(signals: TruthSignals, span_s: Span) -> tuple[int, int]:
+    """Return the first and the last row of a span."""
+    first, last = (int(row) for row in np.searchsorted(signals.time_s, span_s))
+    return first, min(max(last, first + 4), len(signals.time_s) - 1)
+
+
+def _turn(signals: TruthSignals, span_s: Span, pattern: Pattern) -> int:
+    """Return the row of the lowest hip of a squat, of the largest tilt of a hinge."""
+    first, last = _rows(signals, span_s)
+    main = -signals.hip_height_m if pattern == "squat" else signals.pelvis_pitch_rad
+    return first + int(np.argmax(main[first : last + 1]))
+
+
+def _rate(values: Array, rows: slice, step_s: float) -> Array:
+    """Return the rate of change per second on some rows, as the mean over `OVER_S`."""
+    half = max(1, round(OVER_S / step_s / 2))
+    steps = np.arange(rows.start, rows.stop)
+    before, after = np.maximum(steps - half, 0), np.minimum(steps + half, len(values) - 1)
+    return np.asarray((values[after] - values[before]) / ((after - before) * step_s))
+
+
+def _below_top(upright: Array) -> Array:
+    """Return how far hip and trunk are below the top of a way."""
+    return np.asarray(upright.max() - upright)
+
+
+def _last_at_rest(speed: Array, away: Array) -> int:
+    """Return the last row at rest near where a way begins; without any, the slowest one near there.
+
+    Parameters
+    ----------
+    speed, away : (n,) array
+        Speed up to the other end of the way, and distance from where the way begins.
+    """
+    near = np.flatnonzero(away <= NEAR_SHARE * away[-1])
+    still = near[speed[near] <= STILL_SHARE * speed[near[-1] :].max()]
+    return int(still[-1] if len(still) else near[np.argmin(speed[near])])
 
 
 def truth_to_dict(truth: SessionTruth) -> dict[str, Any]:
