@@ -414,6 +414,7 @@ def figures_of(peak_rad: float, drop_m: float) -> MovementFigures:
         -drop_m * shape,
         zero,
         Lean(np.zeros((41, 3)), np.zeros(3)),
+        np.array([1.0, 0.0, 0.0]),
         1,
         19,
         21,

@@ -21,7 +21,7 @@ from imu.motion.height import (
     VerticalMotion,
     VerticalParameters,
 )
-from imu.motion.signals import SAME_TIME_S, STEP_S, MotionSignals, chord
+from imu.motion.signals import SAME_TIME_S, STEP_S, MotionSignals, chord, steps_in
 from imu.samples import Array
 
 TRUNK_LEVER_M = 0.3
@@ -127,6 +127,8 @@ class MovementFigures:
         vertical velocity of the hip joint.
     lean : Lean
         Which way it leaned.
+    forward : (3,) array
+        The direction in which `up` moves when the person bends forward, sensor frame.
     start, bottom, resume, end : int
         Steps at which standing was left, the turning point reached, left again, and standing reached.
     turn_rad : float
@@ -143,6 +145,7 @@ class MovementFigures:
     height_m: Array
     velocity_m_s: Array
     lean: Lean
+    forward: Array
     start: int
     bottom: int
     resume: int
@@ -194,26 +197,29 @@ class MovementFigures:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Trace:
+class Trace:
     """Angles and the hip's motion over the steps of a movement."""
 
-    angle: Array
-    left: Array  # (3,), sensor frame
+    angle_rad: Array
+    sideways_rad: Array
     height_m: Array
     velocity_m_s: Array
     speed: Array
     lean: Lean
+    forward: Array  # (3,), sensor frame
 
 
-def _trace(
-    signals: MotionSignals, standing: Standing, motion: VerticalMotion, from_rest: bool, sagittal_plane: SagittalPlane
-) -> _Trace:
+def trace_movement(
+    signals: MotionSignals, standing: Standing, motion: VerticalMotion, forward: SagittalPlane | Array, from_rest: bool
+) -> Trace:
+    """Return angles and the hip's motion, with the forward direction given or that of the sagittal plane."""
     home, up = standing.up, signals.up
     along_home = up @ home
     path = up - along_home[:, None] * home
     sensor_velocity = motion.velocity_m_s
     lean = Lean(path, path[int(np.argmin(sensor_velocity))], from_rest)
-    forward = sagittal_plane.forward(lean, home)
+    if isinstance(forward, SagittalPlane):
+        forward = forward.forward(lean, home)
     (fx, fy, fz), (hx, hy, hz) = forward.tolist(), home.tolist()
     left = np.array([fy * hz - fz * hy, fz * hx - fx * hz, fx * hy - fy * hx])  # forward x home
     angle = np.arctan2(path @ forward, along_home)
@@ -222,7 +228,8 @@ def _trace(
     height = motion.height_m + SENSOR_ABOVE_HIP_M * (first - np.cos(angle))
     velocity = sensor_velocity + SENSOR_ABOVE_HIP_M * np.sin(angle) * angle_rate
     speed = np.hypot(velocity, TRUNK_LEVER_M * angle_rate)
-    return _Trace(angle, left, height, velocity, speed, lean)
+    sideways = -np.arcsin(np.clip(path @ left, -1.0, 1.0))
+    return Trace(angle, sideways, height, velocity, speed, lean, forward)
 
 
 COARSE_VELOCITY_SD_M_S, COARSE_HEIGHT_SD_M = 0.3, 0.06
@@ -249,6 +256,9 @@ LEAST_HOLD_STEPS, HELD_VELOCITY_SD_M_S = 10, 0.08
 """A calm of 0.5 s is a hold, in which the hip hardly moves. Not zero: a tempo squat that sinks by 0.4 m in 5 s is calm
 too. Without holds the drop of a squat that is held for 5 s was 1.0 m instead of 0.5 m."""
 
+APPROACH_S = 20.0
+"""How far before the end of a repetition its start may lie: a tempo repetition of 15 s, and a breath before it."""
+
 LOOSE_RETURN_SD_M = 0.3
 """Movement that is no repetition may end at another height; without any bound its height would drift by metres."""
 
@@ -265,13 +275,15 @@ class Candidate:
         From at most 0.5 s before its start, or from the end of the repetition before, to the step in which the end
         was seen.
     before : MotionSignals
-        Up to 1 s before these.
+        Up to `APPROACH_S` before these, from the end of the repetition before at the earliest.
     standing : Standing
         Posture and level of standing, as far as known.
     started_at_rest : bool
         Whether the person stood still before it.
     touches : bool
         Whether it begins where the repetition before it ended.
+    follows : bool
+        Whether `before` begins where the repetition before it ended.
     errors : SensorErrors or None
         What earlier repetitions have shown of the sensor.
     moved_only : bool
@@ -286,6 +298,7 @@ class Candidate:
     standing: Standing
     started_at_rest: bool
     touches: bool
+    follows: bool
     errors: SensorErrors | None
     moved_only: bool = False
     cut_short: bool = False
@@ -314,10 +327,10 @@ class Candidate:
         start = max(0, min(int(np.searchsorted(signals.time_s, self.ending.start_s - SAME_TIME_S)), end - 4))
         still = self.started_at_rest or self.touches
         self._estimator = VerticalEstimator(
-            self.standing, 0.05 if still else MOVING_START_SD_M_S, STEP_S, _longest_s(n), errors=self.errors
+            self.standing, 0.05 if still else MOVING_START_SD_M_S, STEP_S, longest_s(n), errors=self.errors
         )
         self._estimator.extend(signals.up, signals.vertical_m_s2)
-        for step in _holds(signals.resting_steps[start:end]):
+        for step in holds(signals.resting_steps[start:end]):
             self._estimator.rest(start + step + 1, HELD_VELOCITY_SD_M_S)
         motion = self._estimator.solve(
             n,
@@ -326,11 +339,11 @@ class Candidate:
             end=end + 1,
             return_sd_m=LOOSE_RETURN_SD_M if self.moved_only else COARSE_HEIGHT_SD_M,
         )
-        trace = _trace(signals, self.standing, motion, self.started_at_rest, sagittal_plane)
+        trace = trace_movement(signals, self.standing, motion, sagittal_plane, self.started_at_rest)
         if not self.moved_only:
             end = _snapped_end(trace.speed, _turn(trace, start, end), end)
             motion = self._estimator.solve(n, end_velocity_sd_m_s=END_VELOCITY_SD_M_S, returns=True, end=end + 1)
-            trace = _trace(signals, self.standing, motion, self.started_at_rest, sagittal_plane)
+            trace = trace_movement(signals, self.standing, motion, sagittal_plane, self.started_at_rest)
             start = _snapped_start(trace.speed, start, _turn(trace, start, end), touches=self.touches)
             if self.touches and start < end - 4:
                 start += _left_top(_excursion(trace, start, end))
@@ -344,15 +357,17 @@ class Candidate:
             resume += 1
         free = self._estimator.solve(end + 1, end_velocity_sd_m_s=END_VELOCITY_SD_M_S)
         self._free_height_m, self._free_height_sd_m = free.last_height_m, free.height_sd_m
-        bias = median(self.before.turn_rate_rad_s) if self.started_at_rest and len(self.before) else 0.0
+        just_before = self.before.turn_rate_rad_s[-steps_in(1.0) :]
+        bias = median(just_before) if self.started_at_rest and len(just_before) else 0.0
         inside = slice(0, end + 1)
         return MovementFigures(
             time_s=signals.time_s[inside],
-            trunk_angle_rad=trace.angle[inside],
-            sideways_rad=-np.arcsin(np.clip(trace.lean.path[inside] @ trace.left, -1.0, 1.0)),
+            trunk_angle_rad=trace.angle_rad[inside],
+            sideways_rad=trace.sideways_rad[inside],
             height_m=trace.height_m[inside] - trace.height_m[start],
             velocity_m_s=trace.velocity_m_s[inside],
             lean=Lean(trace.lean.path[inside], trace.lean.sinking, trace.lean.from_rest),
+            forward=trace.forward,
             start=start,
             bottom=bottom,
             resume=resume,
@@ -395,31 +410,31 @@ def posture_of(signals: MotionSignals, standing: Standing, errors: SensorErrors 
     if not moving:
         return Posture(tilt_rad, 0.0)
     n = len(signals)
-    estimator = VerticalEstimator(standing, MOVING_START_SD_M_S, STEP_S, _longest_s(n), errors=errors)
+    estimator = VerticalEstimator(standing, MOVING_START_SD_M_S, STEP_S, longest_s(n), errors=errors)
     estimator.extend(signals.up, signals.vertical_m_s2)
     return Posture(tilt_rad, max(0.0, -estimator.solve(n).last_height_m))
 
 
-def _holds(resting_steps: NDArray[np.int64]) -> list[int]:
+def holds(resting_steps: NDArray[np.int64]) -> list[int]:
     """Return the middle step of each rest of `LEAST_HOLD_STEPS` and more."""
     last_of_run = np.flatnonzero(np.append(resting_steps[1:] < resting_steps[:-1], True))
     runs = [(int(step), int(resting_steps[step])) for step in last_of_run if resting_steps[step] >= LEAST_HOLD_STEPS]
     return [max(0, step - run // 2) for step, run in runs]
 
 
-def _longest_s(steps: int) -> float:
+def longest_s(steps: int) -> float:
     """Return a length of the estimator that holds `steps`: a multiple of 4 s, as each length is prepared once."""
     return 4.0 * math.ceil((steps + 1) * STEP_S / 4.0)
 
 
-def _excursion(trace: _Trace, start: int, end: int) -> Array:
+def _excursion(trace: Trace, start: int, end: int) -> Array:
     """Return the excursion (end - start + 1,), m, from the line between the two tops."""
-    angle = trace.angle[start : end + 1]
+    angle = trace.angle_rad[start : end + 1]
     top = np.linspace(angle[0], angle[-1], len(angle))
     return np.hypot(np.minimum(trace.height_m[start : end + 1], 0.0), TRUNK_LEVER_M * (angle - top))
 
 
-def _turn(trace: _Trace, start: int, end: int) -> int:
+def _turn(trace: Trace, start: int, end: int) -> int:
     """Return the step of the largest excursion."""
     return start + int(np.argmax(_excursion(trace, start, end)))
 

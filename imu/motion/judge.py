@@ -6,6 +6,7 @@ import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -14,8 +15,9 @@ from imu.motion.fitted import CounterWeights, shipped_weights
 from imu.motion.form import Candidate, MovementFigures, SagittalPlane
 from imu.motion.pattern import Pattern, classify_pattern
 from imu.motion.personal import PersonalShift
+from imu.motion.phases import measure_between_tops, repetition_of
 from imu.motion.repetitions import RejectedMovement, Repetition, resemble
-from imu.motion.signals import STEP_S, chord
+from imu.motion.signals import chord
 from imu.samples import STANDARD_GRAVITY_M_S2, Array
 
 CLEARLY_BETTER = 0.3
@@ -106,7 +108,7 @@ class Doubtful:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Decision:
-    """What was decided of the likeliest candidate, and the figures and curves by which it was measured."""
+    """What was decided of the likeliest candidate, and its figures and curves: of a repetition those from top to top."""
 
     candidate: Candidate
     figures: MovementFigures
@@ -139,12 +141,17 @@ class PatternClassifier:
         return replace(repetition, pattern=pattern, confidence=confidence)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)  # without slots: its property keeps its value
 class _Weighed:
     candidate: Candidate
     figures: MovementFigures
     evidence: Array
     log_odds: float
+
+    @cached_property
+    def measured(self) -> MovementFigures:
+        """The figures from top to top."""
+        return measure_between_tops(self.candidate, self.figures)
 
 
 class Judge:
@@ -167,7 +174,9 @@ class Judge:
         chosen = max(weighed, key=lambda one: one.log_odds)
         if chosen.log_odds < weighed[0].log_odds + CLEARLY_BETTER:
             chosen = weighed[0]
-        return Decision(chosen.candidate, chosen.figures, self._verdict(chosen))
+        verdict = self._verdict(chosen)
+        figures = chosen.measured if isinstance(verdict, Repetition | Doubtful) else chosen.figures
+        return Decision(chosen.candidate, figures, verdict)
 
     def _weigh(self, candidate: Candidate) -> _Weighed:
         figures = candidate.measure(self._sagittal_plane)
@@ -192,7 +201,8 @@ class Judge:
             figures.peak_angle_rad, figures.hip_drop_m, candidate.ending.hinge_log_odds
         )
         repetition = replace(
-            _repetition(figures, candidate.ending.seen_s, log_odds),
+            repetition_of(weighed.measured, candidate.ending.seen_s),
+            counting_log_odds=log_odds,
             hinge_log_odds=hinge_log_odds,
             drop_from_standing=candidate.started_at_rest and figures.tilt_at_start_rad < UPRIGHT_RAD,
         )
@@ -229,38 +239,3 @@ def impossible(candidate: Candidate, figures: MovementFigures) -> str | None:
         ),
     }
     return next((reason for reason, holds in reasons.items() if holds), None)
-
-
-def _repetition(figures: MovementFigures, confirmed_s: float, counting_log_odds: float) -> Repetition:
-    """Return the repetition that the figures describe, without a pattern yet."""
-    time, angle, velocity = figures.time_s, figures.trunk_angle_rad, figures.velocity_m_s
-    start, bottom, resume, end = figures.start, figures.bottom, figures.resume, figures.end
-    concentric_s = (end - resume) * STEP_S
-    sideways = figures.sideways_rad[start : end + 1]
-    return Repetition(
-        start_s=float(time[start]),
-        bottom_s=float(time[bottom]),
-        end_s=float(time[end]),
-        confirmed_s=confirmed_s,
-        pattern=Pattern.UNCERTAIN,
-        confidence=0.5,
-        trunk_angle_rad=figures.peak_angle_rad,
-        hip_drop_m=figures.hip_drop_m,
-        eccentric_s=(bottom - start) * STEP_S,
-        pause_s=(resume - bottom) * STEP_S,
-        concentric_s=concentric_s,
-        mean_concentric_velocity_m_s=float(figures.height_m[end] - figures.height_m[resume]) / concentric_s,
-        peak_concentric_velocity_m_s=float(velocity[resume : end + 1].max()),
-        angle_at_bottom_rad=figures.angle_at_bottom_rad,
-        sideways_tilt_rad=float(sideways[int(np.argmax(np.abs(sideways)))]),
-        turn_rad=figures.turn_rad,
-        trunk_lead_s=_trunk_lead_s(angle[start : bottom + 1], -figures.height_m[start : bottom + 1]),
-        counting_log_odds=counting_log_odds,
-    )
-
-
-def _trunk_lead_s(angle: Array, drop: Array) -> float:
-    """Return by how much the trunk reached a quarter of its peak before the hip reached a quarter of its drop."""
-    trunk = int(np.argmax(angle >= 0.25 * angle.max()))
-    hip = int(np.argmax(drop >= 0.25 * drop.max()))
-    return (hip - trunk) * STEP_S

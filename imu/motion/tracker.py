@@ -27,7 +27,7 @@ from imu.motion.decoder import (
     Stir,
 )
 from imu.motion.features import FEATURES, FeatureBuilder
-from imu.motion.form import Candidate, Posture, posture_of
+from imu.motion.form import APPROACH_S, Candidate, Posture, posture_of
 from imu.motion.height import SensorErrors, Standing
 from imu.motion.network import Network, NetworkStream
 from imu.motion.resampling import Resampler, is_bridged
@@ -335,13 +335,15 @@ class MotionTracker:
         first = int(np.searchsorted(kept.time_s, begin_s + SAME_TIME_S))
         last = int(np.searchsorted(kept.time_s, (ending.end_s if moved_only else ending.seen_s) + SAME_TIME_S))
         at_start = int(np.searchsorted(kept.time_s, ending.start_s + SAME_TIME_S))
+        earliest = int(np.searchsorted(kept.time_s, max(self._last_end_s, ending.end_s - APPROACH_S) + SAME_TIME_S))
         return Candidate(
             ending=ending,
             signals=kept[first:last],
-            before=kept[max(0, first - steps_in(1.0)) : first],
+            before=kept[min(earliest, first) : first],
             standing=self._standing_at(kept, at_start, ending.start_s),
             started_at_rest=not touches and bool((kept.resting_steps[first : at_start + 1] >= steps_in(REST_S)).any()),
             touches=touches,
+            follows=self._last_end_s > ending.end_s - APPROACH_S,
             errors=self._errors,
             moved_only=moved_only,
             cut_short=cut_short,

@@ -1,0 +1,229 @@
+"""A repetition that counts -> where its ways down and up begin and end, and what is measured between them.
+
+The judge measures a movement from where the network sees its start, which is late by a second and more in slow
+repetitions. A movement that counts is measured again, from the top before it.
+
+A way goes from rest to rest, as in velocity-based training (González-Badillo and Sánchez-Medina 2010, International
+Journal of Sports Medicine 31:347, doi 10.1055/s-0030-1248333): the eccentric phase from where hip or trunk leaves the
+top to where it comes to rest at the turning point, the concentric one from there to rest at the top, the pause
+between. At the turning point only what the movement consists of counts: the hip's height or, where the tilt makes the
+larger part, both. What lies at the top between two repetitions belongs to neither, and nothing here depends on what
+comes after the repetition.
+
+Rest is a speed below `MOVING_OF_PEAK` of the peak of the way, near where the way begins or ends; a halt halfway is part
+of it. Velocity and height are integrated between the tops, where the hip is at rest at about the same height. The
+longer the time between, the more they drift; so the window is narrowed: it first begins where the repetition before
+ended, or in the rest before the movement, and then shortly before the start that this gives.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imu.motion.form import (
+    HELD_VELOCITY_SD_M_S,
+    MOVING_OF_PEAK,
+    MOVING_START_SD_M_S,
+    TRUNK_LEVER_M,
+    Candidate,
+    MovementFigures,
+    Trace,
+    holds,
+    longest_s,
+    median,
+    trace_movement,
+)
+from imu.motion.height import END_VELOCITY_SD_M_S, VerticalEstimator
+from imu.motion.pattern import Pattern
+from imu.motion.repetitions import Repetition
+from imu.motion.signals import STEP_S, MotionSignals, steps_in
+from imu.samples import Array
+
+NEAR_SHARE = 0.15
+"""A way begins and ends within this share of the excursion from the top and from the turning point."""
+
+OVER_STEPS = 4
+"""Speeds are means over 0.2 s: a tremor of 10 Hz is none."""
+
+WIDE, NARROW = (0.4, 0.3), (NEAR_SHARE, MOVING_OF_PEAK)
+"""Shares of excursion and peak speed below which the hip is at the top, while height and velocity still drift, and once
+they do not."""
+
+LEAD_S, LEAD_SHARE = 0.4, 0.3
+"""The narrowed window begins before the start by this time and this share of the way down: the first estimate of the
+start is late by as much."""
+
+REST_S, REST_SEARCH_S, LONGEST_REST_S = 0.3, 5.0, 1.0
+"""A first repetition is measured from a rest of 0.3 s in the 5 s before it, of which the last second is used."""
+
+
+def measure_between_tops(candidate: Candidate, figures: MovementFigures) -> MovementFigures:
+    """Return the figures of a repetition from the top before it to the top after it.
+
+    Parameters
+    ----------
+    candidate : Candidate
+        What was judged to be a repetition.
+    figures : MovementFigures
+        By which it was judged: they say about where it starts and ends, and which way is forward.
+    """
+    signals = MotionSignals.joined([candidate.before, candidate.signals])
+    offset = len(candidate.before)
+    seen, end = offset + figures.start, offset + figures.end
+    first, start_sd_m_s = _begin_of_window(candidate, signals.resting_steps[:offset], seen)
+    for near, still in (WIDE, WIDE, NARROW):
+        window = signals[first:]
+        estimator = VerticalEstimator(
+            candidate.standing, start_sd_m_s, STEP_S, longest_s(len(window)), errors=candidate.errors
+        )
+        estimator.extend(window.up, window.vertical_m_s2)
+        for step in holds(window.resting_steps[: end - first]):
+            estimator.rest(step + 1, HELD_VELOCITY_SD_M_S)
+        motion = estimator.solve(
+            len(window), end_velocity_sd_m_s=END_VELOCITY_SD_M_S, returns=True, end=end - first + 1
+        )
+        trace = trace_movement(window, candidate.standing, motion, figures.forward, candidate.started_at_rest)
+        phases = find_phases(trace, seen - first, end - first, near, still)
+        end = first + phases.end
+        narrowed = first + phases.start - steps_in(LEAD_S) - int(LEAD_SHARE * (phases.bottom - phases.start))
+        if near != NEAR_SHARE and narrowed > first:
+            first, start_sd_m_s = narrowed, MOVING_START_SD_M_S
+    inside = slice(phases.start, phases.end + 1)
+    bias = median(candidate.before.turn_rate_rad_s[-20:]) if candidate.started_at_rest and offset else 0.0
+    return MovementFigures(
+        time_s=window.time_s[inside],
+        trunk_angle_rad=trace.angle_rad[inside],
+        sideways_rad=trace.sideways_rad[inside],
+        height_m=trace.height_m[inside] - trace.height_m[phases.start],
+        velocity_m_s=trace.velocity_m_s[inside],
+        lean=figures.lean,
+        forward=figures.forward,
+        start=0,
+        bottom=phases.bottom - phases.start,
+        resume=phases.resume - phases.start,
+        end=phases.end - phases.start,
+        turn_rad=float((window.turn_rate_rad_s[inside] - bias).sum() * STEP_S),
+        height_error_m=figures.height_error_m,
+        height_sd_m=motion.height_sd_at_m(phases.start + int(np.argmin(trace.height_m[inside]))),
+    )
+
+
+def _begin_of_window(candidate: Candidate, resting_steps: NDArray[np.int64], seen: int) -> tuple[int, float]:
+    """Return the first step to measure from, and how still the hip is there: a top or a rest, if one is known."""
+    if candidate.follows:
+        return 0, END_VELOCITY_SD_M_S
+    earliest = max(0, seen - steps_in(REST_SEARCH_S))
+    rests = np.flatnonzero(resting_steps[earliest : seen + 1] >= steps_in(REST_S))
+    if not len(rests):
+        return max(0, seen - 2 * steps_in(LEAD_S)), MOVING_START_SD_M_S
+    last = earliest + int(rests[-1])
+    return max(0, last + 1 - min(int(resting_steps[last]), steps_in(LONGEST_REST_S))), END_VELOCITY_SD_M_S
+
+
+class Phases(NamedTuple):
+    """Steps at which the top is left, the turning point is reached and left, and the top is reached."""
+
+    start: int
+    bottom: int
+    resume: int
+    end: int
+
+
+def find_phases(trace: Trace, seen: int, end: int, near: float, still: float) -> Phases:
+    """Return the phases of the last repetition of a trace.
+
+    Parameters
+    ----------
+    trace : Trace
+        From a top before the repetition, or a rest, to some steps after its end.
+    seen, end : int
+        Steps of the start and of the end as far as known; the start may really be earlier.
+    near, still : float
+        Shares of the excursion and of the peak speed below which the hip is at the top.
+    """
+    angle, height, n = trace.angle_rad, trace.height_m, len(trace.angle_rad)
+    rising = _rate(height)
+    speed = np.hypot(rising, TRUNK_LEVER_M * _rate(angle))
+    seen = min(max(seen, 1), max(end - 3, 1))
+    whole = slice(seen, end + 1)
+    tilts = TRUNK_LEVER_M * float(np.ptp(angle[whole])) > float(np.ptp(height[whole]))
+    depth, at_bottom = (angle, speed) if tilts else (-height, np.abs(rising))
+    turn = seen + int(np.argmax(depth[whole]))
+    while turn > 1:  # the start that the network sees may lie on the way up
+        before = max(turn - 3, 0)
+        deeper = before + int(np.argmax(depth[before:turn]))
+        if depth[deeper] <= depth[turn]:
+            break
+        turn = deeper
+    turn = min(max(turn, 2), n - 3)
+    upright = height - TRUNK_LEVER_M * angle
+    last_top = turn + int(np.argmax(upright[turn:]))
+    below = upright[last_top] - upright[turn:]
+    at_top = np.flatnonzero(below <= NEAR_SHARE * below[0])
+    at_rest = at_top[speed[turn + at_top] <= MOVING_OF_PEAK * speed[turn : last_top + 1].max()]
+    end = turn + int(at_rest[0] if len(at_rest) else at_top[np.argmin(speed[turn + at_top])])
+    end = min(max(end, turn + 2), n - 1)
+    down = upright[: turn + 1]
+    below = down.max() - down
+    at_top = np.flatnonzero((below <= near * below[-1]) | (np.abs(down - upright[end]) <= near * (upright[end] - down[-1])))
+    start = min(_last_at_rest(at_top, speed[: turn + 1], still), turn - 1)
+    turn = min(max(start + int(np.argmax(depth[start : end + 1])), start + 1), end - 1)
+    ways = slice(start, turn + 1), slice(turn, end + 1)
+    to_turn = [np.abs(depth[turn] - depth[way]) for way in ways]
+    near_turn = [np.flatnonzero(to_turn[0][::-1] <= NEAR_SHARE * to_turn[0][0])]
+    near_turn.append(np.flatnonzero(to_turn[1] <= NEAR_SHARE * to_turn[1][-1]))
+    bottom = turn - _last_at_rest(near_turn[0], at_bottom[ways[0]][::-1], MOVING_OF_PEAK)
+    resume = turn + _last_at_rest(near_turn[1], at_bottom[ways[1]], MOVING_OF_PEAK)
+    bottom = max(bottom, start + 1)
+    return Phases(start, bottom, min(max(resume, bottom), end - 1), end)
+
+
+def _last_at_rest(near: NDArray[np.int64], speed: Array, still: float) -> int:
+    """Return the last of the steps `near` where a way begins that is at rest; without any, the slowest one."""
+    at_rest = near[speed[near] <= still * speed[near[-1] :].max()]
+    return int(at_rest[-1] if len(at_rest) else near[np.argmin(speed[near])])
+
+
+def _rate(values: Array) -> Array:
+    """Return the rate of change per second as the mean over `OVER_STEPS`, over fewer at both ends."""
+    steps = np.arange(len(values))
+    before, after = np.maximum(steps - OVER_STEPS // 2, 0), np.minimum(steps + OVER_STEPS // 2, len(values) - 1)
+    rate: Array = (values[after] - values[before]) / ((after - before) * STEP_S)
+    return rate
+
+
+def repetition_of(figures: MovementFigures, confirmed_s: float) -> Repetition:
+    """Return the repetition that the figures describe, without a pattern yet."""
+    time, angle, velocity = figures.time_s, figures.trunk_angle_rad, figures.velocity_m_s
+    start, bottom, resume, end = figures.start, figures.bottom, figures.resume, figures.end
+    concentric_s = (end - resume) * STEP_S
+    sideways = figures.sideways_rad[start : end + 1]
+    return Repetition(
+        start_s=float(time[start]),
+        bottom_s=float(time[bottom]),
+        end_s=float(time[end]),
+        confirmed_s=confirmed_s,
+        pattern=Pattern.UNCERTAIN,
+        confidence=0.5,
+        trunk_angle_rad=figures.peak_angle_rad,
+        hip_drop_m=figures.hip_drop_m,
+        eccentric_s=(bottom - start) * STEP_S,
+        pause_s=(resume - bottom) * STEP_S,
+        concentric_s=concentric_s,
+        mean_concentric_velocity_m_s=float(figures.height_m[end] - figures.height_m[resume]) / concentric_s,
+        peak_concentric_velocity_m_s=float(velocity[resume : end + 1].max()),
+        angle_at_bottom_rad=figures.angle_at_bottom_rad,
+        sideways_tilt_rad=float(sideways[int(np.argmax(np.abs(sideways)))]),
+        turn_rad=figures.turn_rad,
+        trunk_lead_s=_trunk_lead_s(angle[start : bottom + 1], -figures.height_m[start : bottom + 1]),
+    )
+
+
+def _trunk_lead_s(angle: Array, drop: Array) -> float:
+    """Return by how much the trunk reached a quarter of its peak before the hip reached a quarter of its drop."""
+    trunk = int(np.argmax(angle >= 0.25 * angle.max()))
+    hip = int(np.argmax(drop >= 0.25 * drop.max()))
+    return (hip - trunk) * STEP_S
