@@ -65,8 +65,9 @@ def true_repetition(start_s: float, end_s: float, variant: str = "air_squat") ->
         trunk_angle_rad=math.radians(30),
         hip_drop_m=0.40,
         sensor_drop_m=0.45,
-        mean_concentric_velocity_m_s=0.4,
-        peak_concentric_velocity_m_s=0.8,
+        eccentric_s=1.0,
+        hip_mean_concentric_velocity_m_s=0.4,
+        hip_peak_concentric_velocity_m_s=0.8,
     )
 
 
@@ -277,6 +278,7 @@ def test_errors_are_counted_minus_true() -> None:
     measured: dict[str, Any] = {
         "trunk_angle_rad": math.radians(33),
         "hip_drop_m": 0.43,
+        "eccentric_s": 0.8,
         "mean_concentric_velocity_m_s": 0.5,
         "peak_concentric_velocity_m_s": 0.7,
     }
@@ -290,6 +292,8 @@ def test_errors_are_counted_minus_true() -> None:
     assert figures.errors["peak_angle_deg"].p95 == pytest.approx(1 + 0.95 * 2)
     assert errors["hip_drop_cm"] == pytest.approx((3.0, 3.0))
     assert errors["sensor_drop_cm"] == pytest.approx((-2.0, 2.0))
+    assert errors["eccentric_s"] == pytest.approx((-0.2, 0.2))
+    assert errors["pause_s"] == (None, None)
     assert errors["mean_velocity_m_s"] == pytest.approx((0.1, 0.1))
     assert errors["peak_velocity_m_s"] == pytest.approx((-0.1, 0.1))
     assert figures.delay_median_s == pytest.approx(0.35)

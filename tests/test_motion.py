@@ -17,12 +17,14 @@ from imu.motion.fitted import shipped_weights
 from imu.motion.form import Candidate, Lean, MovementFigures, SagittalPlane
 from imu.motion.height import Standing, VerticalEstimator, VerticalParameters
 from imu.motion.pattern import LEAST_CONFIDENCE, Pattern, PatternWeights, classify_pattern
+from imu.motion.repetitions import Repetition
 from imu.motion.resampling import EvenBlock, Resampler
 from imu.motion.signals import STEP_S, MotionSignals, SignalBuilder, chord, run_lengths
 from imu.motion.tracker import MotionTracker
 from imu.report.curves import _angle as curve_of
 from imu.samples import STANDARD_GRAVITY_M_S2, Array, Gap, ImuBlock
-from imu.virtual.person import Daily, Exercise, Lifter, Rest, Sensor, SimulatedSession, random_session, simulate
+from imu.session import RepetitionCounted, Session
+from imu.virtual.person import Daily, Exercise, Lifter, Manner, Rest, Sensor, SimulatedSession, random_session, simulate
 from imu.virtual.person.worn_sensor import PLACES, Place
 
 COUNTING, PATTERN = shipped_weights().counting, shipped_weights().pattern
@@ -363,6 +365,45 @@ def test_phases_are_in_order_and_meet_the_truth() -> None:
         assert figures.time_s[figures.start] == pytest.approx(truth.start_s, abs=0.4)
         assert figures.time_s[figures.end] == pytest.approx(truth.end_s, abs=0.3)
         assert truth.start_s < figures.time_s[figures.bottom] <= figures.time_s[figures.resume] < truth.end_s
+
+
+TOUCH_AND_GO = Manner(residual_lean_rad=0.2, top_pause_s=(0.2, 0.6))
+
+
+@pytest.mark.parametrize(
+    "exercise",
+    [
+        Exercise("air_squat", 4, manner=TOUCH_AND_GO),
+        Exercise("tempo_squat", 4, eccentric_s=4.0, pause_s=1.0, concentric_s=2.0, manner=TOUCH_AND_GO),
+        Exercise("romanian_deadlift", 4, eccentric_s=2.5, manner=TOUCH_AND_GO),
+        Exercise("paused_squat", 4, pause_s=2.0, manner=replace(TOUCH_AND_GO, breath_probability=1.0)),
+    ],
+    ids=lambda exercise: exercise.name,
+)
+def test_ways_last_from_rest_to_rest(exercise: Exercise) -> None:
+    for seed in range(2):
+        session = simulate([Rest(4), exercise, Rest(4)], Lifter(), Sensor.ideal(), seed)
+        found = counted_in(session.block)
+        assert len(found) == 4
+        for one, truth in zip(found, session.truth.reps, strict=True):
+            assert one.start_s == pytest.approx(truth.start_s, abs=0.25)
+            assert one.end_s == pytest.approx(truth.end_s, abs=0.25)
+            assert one.eccentric_s == pytest.approx(truth.eccentric_s, abs=0.3)
+            assert one.concentric_s == pytest.approx(truth.concentric_s, abs=0.3)
+            assert one.mean_concentric_velocity_m_s == pytest.approx(truth.hip_mean_concentric_velocity_m_s, abs=0.1)
+
+
+def test_an_end_at_the_turning_point_is_none() -> None:
+    """A swing that the network takes for ended at its bottom; eight were done."""
+    session = simulate([Rest(3), Exercise("kettlebell_swing", 8), Rest(3)], Lifter(), Sensor.ideal("back"), 4)
+    assert len(counted_in(session.block)) == 8
+
+
+def counted_in(block: ImuBlock) -> list[Repetition]:
+    """Return the repetitions that a session announces."""
+    session = Session(check_units=False)
+    events = [*session.push(block), *session.finish()[0]]
+    return [event.repetition for event in events if isinstance(event, RepetitionCounted)]
 
 
 # -- signals

@@ -29,7 +29,9 @@ class Counted:
         Probability that the pattern is right.
     confirmed_s : float or None
         When it was announced; None for a counter that needs the whole recording.
-    trunk_angle_rad, hip_drop_m, mean_concentric_velocity_m_s, peak_concentric_velocity_m_s : float or None
+    trunk_angle_rad, hip_drop_m, eccentric_s, pause_s, concentric_s : float or None
+        As in :class:`imu.motion.repetitions.Repetition`.
+    mean_concentric_velocity_m_s, peak_concentric_velocity_m_s : float or None
         As in :class:`imu.motion.repetitions.Repetition`.
     """
 
@@ -42,6 +44,9 @@ class Counted:
     confirmed_s: float | None = None
     trunk_angle_rad: float | None = None
     hip_drop_m: float | None = None
+    eccentric_s: float | None = None
+    pause_s: float | None = None
+    concentric_s: float | None = None
     mean_concentric_velocity_m_s: float | None = None
     peak_concentric_velocity_m_s: float | None = None
 
@@ -94,6 +99,9 @@ def _counted(repetition: Repetition, *, in_set: bool = True) -> Counted:
         confirmed_s=repetition.confirmed_s,
         trunk_angle_rad=repetition.trunk_angle_rad,
         hip_drop_m=repetition.hip_drop_m,
+        eccentric_s=repetition.eccentric_s,
+        pause_s=repetition.pause_s,
+        concentric_s=repetition.concentric_s,
         mean_concentric_velocity_m_s=repetition.mean_concentric_velocity_m_s,
         peak_concentric_velocity_m_s=repetition.peak_concentric_velocity_m_s,
     )

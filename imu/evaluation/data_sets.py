@@ -40,8 +40,11 @@ class TrueRepetition:
     trunk_angle_rad: float | None = None
     hip_drop_m: float | None = None
     sensor_drop_m: float | None = None
-    mean_concentric_velocity_m_s: float | None = None
-    peak_concentric_velocity_m_s: float | None = None
+    eccentric_s: float | None = None
+    pause_s: float | None = None
+    concentric_s: float | None = None
+    hip_mean_concentric_velocity_m_s: float | None = None
+    hip_peak_concentric_velocity_m_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

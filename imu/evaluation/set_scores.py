@@ -181,12 +181,15 @@ ERRORS: dict[str, tuple[str, str, float]] = {
     "peak_angle_deg": ("trunk_angle_rad", "trunk_angle_rad", math.degrees(1)),
     "hip_drop_cm": ("hip_drop_m", "hip_drop_m", 100),
     "sensor_drop_cm": ("hip_drop_m", "sensor_drop_m", 100),
-    "mean_velocity_m_s": ("mean_concentric_velocity_m_s", "mean_concentric_velocity_m_s", 1),
-    "peak_velocity_m_s": ("peak_concentric_velocity_m_s", "peak_concentric_velocity_m_s", 1),
+    "eccentric_s": ("eccentric_s", "eccentric_s", 1),
+    "pause_s": ("pause_s", "pause_s", 1),
+    "concentric_s": ("concentric_s", "concentric_s", 1),
+    "mean_velocity_m_s": ("mean_concentric_velocity_m_s", "hip_mean_concentric_velocity_m_s", 1),
+    "peak_velocity_m_s": ("peak_concentric_velocity_m_s", "hip_peak_concentric_velocity_m_s", 1),
 }
 """What is compared: the field that is counted, the true one, and the factor to the unit in the name.
 
-The drop is compared with that of the hip joint and with that of the sensor, the velocities with those of the sensor.
+The drop is compared with that of the hip joint and with that of the sensor, the velocities with those of the hip joint.
 """
 
 

@@ -13,9 +13,9 @@ import numpy as np
 from imu.motion.evidence import evidence
 from imu.motion.fitted import CounterWeights, shipped_weights
 from imu.motion.form import Candidate, MovementFigures, SagittalPlane
-from imu.motion.pattern import Pattern, classify_pattern
+from imu.motion.pattern import classify_pattern
 from imu.motion.personal import PersonalShift
-from imu.motion.phases import measure_between_tops, repetition_of
+from imu.motion.phases import measure_between_tops, repetition_of, share_of_return
 from imu.motion.repetitions import RejectedMovement, Repetition, resemble
 from imu.motion.signals import chord
 from imu.samples import STANDARD_GRAVITY_M_S2, Array
@@ -80,6 +80,11 @@ UPRIGHT_RAD = math.radians(10)
 """A repetition that begins at rest within 10° of quiet standing begins in standing: between touch-and-go repetitions
 people stay 14-25° forward (`squat_sets`)."""
 
+NOT_BACK = "did not come back to standing"
+LEAST_RETURN = 0.2
+"""A repetition comes back at least this far from its turning point; what the network takes for an end at the turning
+point does not."""
+
 OTHER_POSTURE_RAD = math.radians(25)
 """A movement that ends in a posture further than this from the one in which it began did not come back to standing."""
 
@@ -108,11 +113,24 @@ class Doubtful:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Decision:
-    """What was decided of the likeliest candidate, and its figures and curves: of a repetition those from top to top."""
+    """What was decided of the likeliest candidate, with figures and curves.
+
+    Attributes
+    ----------
+    candidate : Candidate
+        The likeliest one.
+    figures : MovementFigures
+        Of a repetition those from top to top, else those by which it was judged.
+    verdict : Repetition, Doubtful, RejectedMovement or None
+        What it is; ``None`` for a movement of no size.
+    judged_end_s : float
+        Where it ended by the figures by which it was judged.
+    """
 
     candidate: Candidate
     figures: MovementFigures
     verdict: Repetition | Doubtful | RejectedMovement | None
+    judged_end_s: float
 
 
 RECENT = 6
@@ -176,7 +194,7 @@ class Judge:
             chosen = weighed[0]
         verdict = self._verdict(chosen)
         figures = chosen.measured if isinstance(verdict, Repetition | Doubtful) else chosen.figures
-        return Decision(chosen.candidate, figures, verdict)
+        return Decision(chosen.candidate, figures, verdict, float(chosen.figures.time_s[chosen.figures.end]))
 
     def _weigh(self, candidate: Candidate) -> _Weighed:
         figures = candidate.measure(self._sagittal_plane)
@@ -200,6 +218,8 @@ class Judge:
         hinge_log_odds = self._weights.pattern.hinge_log_odds(
             figures.peak_angle_rad, figures.hip_drop_m, candidate.ending.hinge_log_odds
         )
+        if share_of_return(weighed.measured) < LEAST_RETURN:
+            return RejectedMovement(start_s, end_s, NOT_BACK, None, log_odds)
         repetition = replace(
             repetition_of(weighed.measured, candidate.ending.seen_s),
             counting_log_odds=log_odds,
@@ -218,7 +238,7 @@ class Judge:
     def _reason(self, candidate: Candidate, values: Array) -> str:
         up = candidate.signals.up
         if float(chord(up[-1:], up[0])[0]) > OTHER_POSTURE_RAD:
-            return "did not come back to standing"
+            return NOT_BACK
         return self._weights.counting.reason_against(values)
 
 

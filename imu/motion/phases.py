@@ -168,7 +168,9 @@ def find_phases(trace: Trace, seen: int, end: int, near: float, still: float) ->
     end = min(max(end, turn + 2), n - 1)
     down = upright[: turn + 1]
     below = down.max() - down
-    at_top = np.flatnonzero((below <= near * below[-1]) | (np.abs(down - upright[end]) <= near * (upright[end] - down[-1])))
+    at_top = np.flatnonzero(
+        (below <= near * below[-1]) | (np.abs(down - upright[end]) <= near * (upright[end] - down[-1]))
+    )
     start = min(_last_at_rest(at_top, speed[: turn + 1], still), turn - 1)
     turn = min(max(start + int(np.argmax(depth[start : end + 1])), start + 1), end - 1)
     ways = slice(start, turn + 1), slice(turn, end + 1)
@@ -193,6 +195,13 @@ def _rate(values: Array) -> Array:
     before, after = np.maximum(steps - OVER_STEPS // 2, 0), np.minimum(steps + OVER_STEPS // 2, len(values) - 1)
     rate: Array = (values[after] - values[before]) / ((after - before) * STEP_S)
     return rate
+
+
+def share_of_return(figures: MovementFigures) -> float:
+    """Return how far hip and trunk come back from the turning point, as a share of how far they went."""
+    upright = figures.height_m - TRUNK_LEVER_M * figures.trunk_angle_rad
+    lowest = float(upright[figures.bottom : figures.resume + 1].min())
+    return float(upright[figures.end] - lowest) / max(float(upright[figures.start]) - lowest, 1e-3)
 
 
 def repetition_of(figures: MovementFigures, confirmed_s: float) -> Repetition:

@@ -30,7 +30,7 @@ class Repetition:
     Attributes
     ----------
     start_s, bottom_s, end_s : float
-        Leaving standing; the turning point; standing again.
+        Leaving the top; arriving at the turning point; at rest at the top again.
     confirmed_s : float
         When it was announced: no sample after this one was used, and nothing is revised.
     pattern : Pattern
@@ -44,7 +44,7 @@ class Repetition:
         How far the hip joint sank below its height at the start, by the sensor's drop less what tilting explains
         (:data:`~imu.motion.form.SENSOR_ABOVE_HIP_M`). See `drop_from_standing`.
     eccentric_s, pause_s, concentric_s : float
-        Way down, rest at the turning point, way up.
+        Way down, rest at the turning point, way up; each way lasts from rest to rest (:mod:`imu.motion.phases`).
     mean_concentric_velocity_m_s, peak_concentric_velocity_m_s : float
         Upward velocity of the hip on the way up.
     angle_at_bottom_rad : float
