@@ -20,6 +20,7 @@ from imu.motion.pattern import LEAST_CONFIDENCE, Pattern, PatternWeights, classi
 from imu.motion.repetitions import Repetition
 from imu.motion.resampling import EvenBlock, Resampler
 from imu.motion.signals import STEP_S, MotionSignals, SignalBuilder, chord, run_lengths
+from imu.motion.standing import RestingPostures
 from imu.motion.tracker import MotionTracker
 from imu.report.curves import _angle as curve_of
 from imu.samples import STANDARD_GRAVITY_M_S2, Array, Gap, ImuBlock
@@ -550,3 +551,36 @@ def test_weights_fit_the_evidence_and_clip_what_was_never_seen() -> None:
     assert (COUNTING.lower < COUNTING.upper).all()
     assert COUNTING.log_odds(COUNTING.upper) == COUNTING.log_odds(COUNTING.upper + 1e6)
     assert COUNTING.log_odds(COUNTING.centre) == pytest.approx(COUNTING.bias)
+
+
+# -- how a person stands
+
+
+def test_a_braced_start_is_measured_from_how_the_person_stood_between_the_sets() -> None:
+    """Before the second set the person walks for 40 s and begins bent by 17°."""
+    braced = Manner(residual_lean_rad=0.3, braced_start=True)
+    walking = [Daily("walking") for _ in range(7)]
+    plan = [Rest(8), Exercise("air_squat", 3), Rest(8), *walking, Exercise("air_squat", 4, manner=braced), Rest(3)]
+    session = simulate(plan, Lifter(), Sensor.ideal("front"), 5)
+    found = counted_in(session.block)
+    assert len(found) == 7
+    for one, truth in zip(found, session.truth.reps, strict=True):
+        assert one.trunk_angle_rad == pytest.approx(truth.trunk_angle_rad, abs=np.radians(5))
+
+
+def test_standing_is_where_a_person_rests_most_on_both_feet() -> None:
+    steps, step_s = 2000, STEP_S
+    bent = np.zeros(steps)
+    bent[600:800], bent[1500:1560] = np.radians(-20), np.radians(15)  # on a bench for 10 s, braced for 3 s
+    up = np.column_stack((np.sin(bent), np.zeros(steps), np.cos(bent)))
+    resting = run_lengths(np.append([True], np.diff(bent) == 0), 0)
+    zero = np.zeros(steps)
+    signals = MotionSignals(step_s * np.arange(1, steps + 1), up, up, zero, zero, zero, zero, resting)
+    for cut in (1, 7, steps):
+        postures = RestingPostures()
+        for last in range(cut, steps + 1, cut):
+            postures.push(signals[:last], cut)
+        assert postures.standing(up[1550], 78.5) == pytest.approx(up[0])
+        assert postures.standing(up[1550], 20.0) is None  # no rest was over by then
+        lying = np.array([1.0, 0.0, 0.0])
+        assert postures.standing(lying, 78.5) is None

@@ -278,6 +278,8 @@ class Candidate:
         Up to `APPROACH_S` before these, from the end of the repetition before at the earliest.
     standing : Standing
         Posture and level of standing, as far as known.
+    reference : (3,) array or None
+        Posture of standing by all rests outside of sets; ``None`` where there was none.
     started_at_rest : bool
         Whether the person stood still before it.
     touches : bool
@@ -296,6 +298,7 @@ class Candidate:
     signals: MotionSignals
     before: MotionSignals
     standing: Standing
+    reference: Array | None
     started_at_rest: bool
     touches: bool
     follows: bool

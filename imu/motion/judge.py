@@ -224,7 +224,7 @@ class Judge:
             repetition_of(weighed.measured, candidate.ending.seen_s),
             counting_log_odds=log_odds,
             hinge_log_odds=hinge_log_odds,
-            drop_from_standing=candidate.started_at_rest and figures.tilt_at_start_rad < UPRIGHT_RAD,
+            drop_from_standing=candidate.started_at_rest and weighed.measured.tilt_at_start_rad < UPRIGHT_RAD,
         )
         if short > 0:
             return Doubtful(repetition, self._reason(candidate, weighed.evidence))

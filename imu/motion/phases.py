@@ -18,6 +18,7 @@ ended, or in the rest before the movement, and then shortly before the start tha
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +26,7 @@ from numpy.typing import NDArray
 
 from imu.motion.form import (
     HELD_VELOCITY_SD_M_S,
+    LEANING_BACK_RAD,
     MOVING_OF_PEAK,
     MOVING_START_SD_M_S,
     TRUNK_LEVER_M,
@@ -36,7 +38,7 @@ from imu.motion.form import (
     median,
     trace_movement,
 )
-from imu.motion.height import END_VELOCITY_SD_M_S, VerticalEstimator
+from imu.motion.height import END_VELOCITY_SD_M_S, Standing, VerticalEstimator
 from imu.motion.pattern import Pattern
 from imu.motion.repetitions import Repetition
 from imu.motion.signals import STEP_S, MotionSignals, steps_in
@@ -73,6 +75,7 @@ def measure_between_tops(candidate: Candidate, figures: MovementFigures) -> Move
     signals = MotionSignals.joined([candidate.before, candidate.signals])
     offset = len(candidate.before)
     seen, end = offset + figures.start, offset + figures.end
+    standing, forward = _standing(candidate, figures, signals.up[[seen, end]])
     first, start_sd_m_s = _begin_of_window(candidate, signals.resting_steps[:offset], seen)
     for near, still in (WIDE, WIDE, NARROW):
         window = signals[first:]
@@ -85,7 +88,7 @@ def measure_between_tops(candidate: Candidate, figures: MovementFigures) -> Move
         motion = estimator.solve(
             len(window), end_velocity_sd_m_s=END_VELOCITY_SD_M_S, returns=True, end=end - first + 1
         )
-        trace = trace_movement(window, candidate.standing, motion, figures.forward, candidate.started_at_rest)
+        trace = trace_movement(window, standing, motion, forward, candidate.started_at_rest)
         phases = find_phases(trace, seen - first, end - first, near, still)
         end = first + phases.end
         narrowed = first + phases.start - steps_in(LEAD_S) - int(LEAD_SHARE * (phases.bottom - phases.start))
@@ -100,7 +103,7 @@ def measure_between_tops(candidate: Candidate, figures: MovementFigures) -> Move
         height_m=trace.height_m[inside] - trace.height_m[phases.start],
         velocity_m_s=trace.velocity_m_s[inside],
         lean=figures.lean,
-        forward=figures.forward,
+        forward=forward,
         start=0,
         bottom=phases.bottom - phases.start,
         resume=phases.resume - phases.start,
@@ -109,6 +112,22 @@ def measure_between_tops(candidate: Candidate, figures: MovementFigures) -> Move
         height_error_m=figures.height_error_m,
         height_sd_m=motion.height_sd_at_m(phases.start + int(np.argmin(trace.height_m[inside]))),
     )
+
+
+def _standing(candidate: Candidate, figures: MovementFigures, at_ends: Array) -> tuple[Standing, Array]:
+    """Return how the person stands, and which way is forward from there.
+
+    That is the posture of the rests outside of sets, unless the person would lean back at both ends; then it is that by
+    which the movement was judged.
+    """
+    known, reference = candidate.standing, candidate.reference
+    if reference is None:
+        return known, figures.forward
+    forward = figures.forward - float(figures.forward @ reference) * reference
+    forward /= math.sqrt(forward @ forward)
+    if float(np.arctan2(at_ends @ forward, at_ends @ reference).max()) < -LEANING_BACK_RAD:
+        return known, figures.forward
+    return Standing(reference, known.vertical_m_s2, known.level_sd_m_s2), forward
 
 
 def _begin_of_window(candidate: Candidate, resting_steps: NDArray[np.int64], seen: int) -> tuple[int, float]:

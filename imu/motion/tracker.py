@@ -32,6 +32,7 @@ from imu.motion.height import SensorErrors, Standing
 from imu.motion.network import Network, NetworkStream
 from imu.motion.resampling import Resampler, is_bridged
 from imu.motion.signals import SAME_TIME_S, MotionSignals, SignalBuilder, chord, steps_in
+from imu.motion.standing import REST_S, STANDING_SEARCH_S, RestingPostures, standing_before
 from imu.samples import Array, Gap, ImuBlock, RowFaults
 
 CHUNK_ROWS = 8192
@@ -49,17 +50,12 @@ TOUCHING_S = 0.62
 OTHER_START_S = 0.62
 """Where the start of movement and the duration that the network gives disagree by more, both are measured."""
 
+ONE_SET_S = 12.0
+"""Rests between repetitions that are nearer than this show a braced posture; so does `imu.session` divide sets."""
+
 SAME_SET_S = 6.0
 """Within this time after a repetition the next one is measured from the same standing posture: between repetitions
 people stay 14-25° forward, braced (`squat_sets`), and a pause there is no standing."""
-
-STANDING_SEARCH_S, LONG_REST_S = 40.0, 1.5
-"""How far back a rest is looked for that shows how the person stands, and which rest is as good as a longer one. In 30
-simulated touch-and-go sessions the posture is wrong by more than 8° before 8 % of the sets; the latest rest of 20 s is
-before 16 %."""
-
-SAME_STANDING_RAD = math.radians(30)
-"""A rest in a posture further than this from that at the start was no standing, but sitting, say."""
 
 NO_STANDING_RAD = math.radians(60)
 """Within a set standing stays what it was, unless a repetition begins in a posture further than this from it."""
@@ -67,12 +63,6 @@ NO_STANDING_RAD = math.radians(60)
 KNOWN_S, CHANGED_POSTURE_RAD = 60.0, math.radians(45)
 """After a gap the posture of the last repetition is standing for this long, where the stream goes on in another one: a
 gap at the bottom of a hinge must not make standing of it."""
-
-REST_S, SETTLED_S = 0.3, 1.0
-"""Calm for 0.3 s shows posture and level; at most the last second of it is used."""
-
-RESTING_LEVEL_SD_M_S2 = 0.015
-"""Error of a level that was measured in rest: what sway and breathing leave in the mean."""
 
 FAR_TILT = 2.0 * 0.35
 """Beyond this value of the feature `tilt_from_quiet`, 20° from the usual posture, the hip is active."""
@@ -152,6 +142,7 @@ class MotionTracker:
         self._network = network
         self._signals = SignalTracker()
         self._errors: SensorErrors | None = None
+        self._postures = RestingPostures()
         self._upright: tuple[float, Array] | None = None  # when a repetition last counted, and how the person stood
         self._begin_segment()
 
@@ -192,6 +183,8 @@ class MotionTracker:
 
     def place(self, candidate: Candidate, end_s: float) -> None:
         """Take where a repetition really ended: the next one may begin there."""
+        if candidate.ending.start_s - self._last_end_s < ONE_SET_S:
+            self._postures.forget(self._last_end_s, candidate.ending.start_s)
         self._last_end_s = end_s
         self._standing = candidate.standing
         self._upright = (end_s, candidate.standing.up)
@@ -249,6 +242,7 @@ class MotionTracker:
         if not parts:
             return
         self._kept = MotionSignals.joined(parts if self._kept is None else [self._kept, *parts])
+        self._postures.push(self._kept, sum(len(part) for part in parts))
         seen: list[Ending | Stir | Calm | Activity] = []
         for part in parts:
             time_s, features = self._features.push(part)
@@ -336,11 +330,14 @@ class MotionTracker:
         last = int(np.searchsorted(kept.time_s, (ending.end_s if moved_only else ending.seen_s) + SAME_TIME_S))
         at_start = int(np.searchsorted(kept.time_s, ending.start_s + SAME_TIME_S))
         earliest = int(np.searchsorted(kept.time_s, max(self._last_end_s, ending.end_s - APPROACH_S) + SAME_TIME_S))
+        standing = self._standing_at(kept, at_start, ending.start_s)
+        in_set = ending.start_s - self._last_end_s < ONE_SET_S
         return Candidate(
             ending=ending,
             signals=kept[first:last],
             before=kept[min(earliest, first) : first],
-            standing=self._standing_at(kept, at_start, ending.start_s),
+            standing=standing,
+            reference=self._postures.standing(standing.up, self._last_end_s if in_set else ending.start_s + 0.2),
             started_at_rest=not touches and bool((kept.resting_steps[first : at_start + 1] >= steps_in(REST_S)).any()),
             touches=touches,
             follows=self._last_end_s > ending.end_s - APPROACH_S,
@@ -362,28 +359,3 @@ class MotionTracker:
             if start_s - last_s < KNOWN_S and float(chord(upright[None], standing.up)[0]) > CHANGED_POSTURE_RAD:
                 return Standing.without_level(upright)
         return standing
-
-
-def standing_before(signals: MotionSignals, at_start: int) -> Standing:
-    """Return posture and level of standing before the step `at_start`: those of the longest rest in the last 40 s.
-
-    Of rests of `LONG_REST_S` and more it is the latest. A longer rest counts for more because a short one may be the
-    braced posture in which a set is begun, 8-17° forward. Without any rest in a posture like the one at the start it
-    is the posture there, with standard gravity as the level.
-    """
-    at_start = min(max(at_start, 1), len(signals))
-    here = signals.up[max(0, at_start - 4) : at_start].sum(axis=0)
-    here /= math.sqrt(here @ here)
-    earliest = max(0, at_start - steps_in(STANDING_SEARCH_S))
-    searched = slice(earliest, at_start + steps_in(0.2))
-    runs = np.minimum(signals.resting_steps[searched], steps_in(LONG_REST_S))
-    runs[chord(signals.up[searched], here) > SAME_STANDING_RAD] = 0
-    longest = int(runs.max(initial=0))
-    if longest < steps_in(REST_S):
-        return Standing.without_level(here)
-    last = earliest + int(np.flatnonzero(runs == longest)[-1])
-    used = slice(max(0, last + 1 - min(longest, steps_in(SETTLED_S))), last + 1)
-    up = signals.up[used].sum(axis=0)
-    up /= math.sqrt(up @ up)
-    level = float(signals.vertical_m_s2[used].sum()) / (used.stop - used.start)
-    return Standing(up, level, RESTING_LEVEL_SD_M_S2)

@@ -14,7 +14,8 @@ import numpy as np
 from imu.motion.form import Lean, SagittalPlane
 from imu.motion.repetitions import Repetition
 from imu.motion.signals import MotionSignals
-from imu.motion.tracker import SAME_SET_S, standing_before, stretches
+from imu.motion.standing import RestingPostures, standing_before
+from imu.motion.tracker import ONE_SET_S, stretches
 from imu.samples import Array, ImuBlock
 from imu.session import SessionSummary
 
@@ -53,7 +54,8 @@ def angle_curve(blocks: Iterable[ImuBlock], summary: SessionSummary) -> AngleCur
     lone = [one.repetition for one in summary.rejected if one.repetition is not None]
     counted = sorted([one for one_set in summary.sets for one in one_set.repetitions] + lone, key=lambda r: r.start_s)
     movements = sorted([(r.start_s, r.end_s) for r in counted] + [(m.start_s, m.end_s) for m in summary.rejected])
-    segments = [(signals, _postures(signals, movements)) for signals in stretches(blocks)]
+    rests = RestingPostures()
+    segments = [(signals, _postures(signals, movements, rests)) for signals in stretches(blocks)]
     standing = next((postures[0][1] for _, postures in segments if postures), None)
     if standing is None:
         return None
@@ -71,16 +73,23 @@ def angle_curve(blocks: Iterable[ImuBlock], summary: SessionSummary) -> AngleCur
     return AngleCurve(np.concatenate(times), np.concatenate(angles))
 
 
-def _postures(signals: MotionSignals, movements: Sequence[tuple[float, float]]) -> list[tuple[int, Array]]:
+def _postures(
+    signals: MotionSignals, movements: Sequence[tuple[float, float]], rests: RestingPostures
+) -> list[tuple[int, Array]]:
     """Return the step at which each movement begins, and `up` in the standing posture from which it is measured."""
     postures: list[tuple[int, Array]] = []
     last_end_s = -np.inf
+    rests.push(signals, len(signals))
     for start_s, end_s in movements:
         if not (len(signals) and signals.time_s[0] <= end_s and start_s <= signals.time_s[-1]):
             continue
         step = int(np.searchsorted(signals.time_s, start_s))
-        if start_s - last_end_s >= SAME_SET_S:
-            postures.append((step, standing_before(signals, step + 1).up))
+        if start_s - last_end_s >= ONE_SET_S:
+            before = standing_before(signals, step + 1).up
+            standing = rests.standing(before, start_s + 0.2)
+            postures.append((step, before if standing is None else standing))
+        else:
+            rests.forget(last_end_s, start_s)
         last_end_s = end_s
     return postures
 
