@@ -394,7 +394,7 @@ def test_ways_last_from_rest_to_rest(exercise: Exercise) -> None:
             assert one.mean_concentric_velocity_m_s == pytest.approx(truth.hip_mean_concentric_velocity_m_s, abs=0.1)
 
 
-def test_an_end_at_the_turning_point_is_none() -> None:
+def test_an_end_at_the_turning_point_does_not_count() -> None:
     """A swing that the network takes for ended at its bottom; eight were done."""
     session = simulate([Rest(3), Exercise("kettlebell_swing", 8), Rest(3)], Lifter(), Sensor.ideal("back"), 4)
     assert len(counted_in(session.block)) == 8

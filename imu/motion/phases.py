@@ -48,7 +48,7 @@ NEAR_SHARE = 0.15
 """A way begins and ends within this share of the excursion from the top and from the turning point."""
 
 OVER_STEPS = 4
-"""Speeds are means over 0.2 s: a tremor of 10 Hz is none."""
+"""Speeds are means over 0.2 s: a tremor of 10 Hz adds nothing."""
 
 WIDE, NARROW = (0.4, 0.3), (NEAR_SHARE, MOVING_OF_PEAK)
 """Shares of excursion and peak speed below which the hip is at the top, while height and velocity still drift, and once

@@ -22,7 +22,7 @@ NEAR_SHARE = 0.15
 """A way begins and ends within this share of the excursion from the top and from the turning point: a halt halfway is
 part of the way."""
 OVER_S = 0.2
-"""Speeds are means over this time, s, so that a tremor of 10 Hz is none."""
+"""Speeds are means over this time, s, so that a tremor of 10 Hz adds nothing."""
 LEVER_M = 0.3
 """How tilting and sinking make one speed, m/rad."""
 JOIN_S = 0.5
