@@ -59,7 +59,7 @@ LEAD_S, LEAD_SHARE = 0.4, 0.3
 start is late by as much."""
 
 REST_S, REST_SEARCH_S, LONGEST_REST_S = 0.3, 5.0, 1.0
-"""A first repetition is measured from a rest of 0.3 s in the 5 s before it, of which the last second is used."""
+"""A first repetition is measured from a rest of 0.3 s in the 5 s before it; its last second is used."""
 
 
 def measure_between_tops(candidate: Candidate, figures: MovementFigures) -> MovementFigures:
