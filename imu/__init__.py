@@ -46,6 +46,10 @@ Samples may be missing or broken; that is counted in `Gap` and `RowFaults`:
 >>> isinstance(summary.gaps[0], imu.Gap), summary.faults == imu.RowFaults()
 (True, True)
 
+A live sensor, or a simulated one, gives its samples block by block with `record`; `evaluate` scores the counting
+against labelled recordings; `from_gait_frame` converts the frames of gaitmap and mobgap. `imu.__version__` is what to
+cite.
+
 Importing `imu` loads none of this: each name is loaded when it is first used.
 """
 
@@ -56,7 +60,9 @@ import importlib
 TYPE_CHECKING = False  # type checkers take it as true; importing typing would double the time of this import
 if TYPE_CHECKING:
     from imu.errors import ImuError
-    from imu.library import CountSummary, count
+    from imu.library import CountSummary, count, evaluate, from_gait_frame, record
+
+    __version__: str
     from imu.motion.pattern import Pattern
     from imu.motion.repetitions import RejectedMovement, Repetition
     from imu.recordings.recording import read_recording
@@ -76,7 +82,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "errors": ("ImuError",),
-    "library": ("CountSummary", "count"),
+    "library": ("CountSummary", "count", "evaluate", "from_gait_frame", "record"),
     "motion.pattern": ("Pattern",),
     "motion.repetitions": ("RejectedMovement", "Repetition"),
     "recordings.recording": ("read_recording",),
@@ -108,7 +114,10 @@ __all__ = [
     "SetClosed",
     "TrainingSet",
     "count",
+    "evaluate",
+    "from_gait_frame",
     "read_recording",
+    "record",
 ]
 
 
@@ -119,9 +128,20 @@ def __getattr__(name: str) -> object:
             value: object = getattr(importlib.import_module(f"imu.{module}"), name)
             globals()[name] = value
             return value
+    if name == "__version__":
+        return _version()
     raise AttributeError(f"module 'imu' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
     """Return the public names, loaded or not."""
     return __all__
+
+
+def _version() -> str:
+    """Return the version of this program; ``unknown`` where it runs from its source and is not installed."""
+    metadata = importlib.import_module("importlib.metadata")
+    try:
+        return str(metadata.version("imu-training"))
+    except metadata.PackageNotFoundError:
+        return "unknown"

@@ -10,6 +10,7 @@ import os
 import re
 import secrets
 import shutil
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -90,6 +91,22 @@ def sweep(folder: Path, unpacked: str | None = None) -> None:
                     shutil.rmtree(entry.path, ignore_errors=True)
                 else:
                     Path(entry.path).unlink()
+
+
+def make_private(home: Path) -> None:
+    """Keep a folder and all that is in it to its owner: folders 0700, files 0600; nothing is made.
+
+    Earlier versions left them readable by everyone. Links are not followed, so that nothing outside changes.
+    """
+    with suppress(OSError):  # of another owner, or a file system without rights
+        for folder, _, files in os.walk(home):
+            if stat.S_IMODE(os.lstat(folder).st_mode) & 0o077:
+                Path(folder).chmod(0o700)
+            for name in files:
+                path = Path(folder, name)
+                mode = path.lstat().st_mode
+                if stat.S_ISREG(mode) and mode & 0o077:
+                    path.chmod(0o600)
 
 
 def _reach_disk(path: Path) -> None:

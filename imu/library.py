@@ -1,15 +1,15 @@
-"""`imu.count`: a recording, a table or samples in; repetitions, sets, curves, JSON and a plot out.
+"""The library: `count` a recording, a table or samples; `record` a sensor; `evaluate` labelled recordings.
 
 For programs and notebooks. It counts with the same code as a live training and `imu replay`, and returns tables of
 pandas, with the unit at the end of each column's name.
 """
-# ruff: noqa: PLC0415  pandas is slow to import
+# ruff: noqa: PLC0415  pandas, Bluetooth and the evaluation are slow to import
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from imu.errors import ImuError, RecordingForeign
+import imu
+from imu.errors import ImuError, RecordingForeign, SensorUnsuitable
 from imu.recordings.checks import (
     ACCELERATION_UNITS,
     ANGULAR_VELOCITY_UNITS,
@@ -363,3 +364,221 @@ def _named_arguments() -> Iterator[None]:
         if sentence == str(error):
             raise
         raise (RecordingForeign if isinstance(error, RecordingForeign) else type(error))(sentence) from error
+
+
+# --- other sources of samples ----------------------------------------------------------------------------------------
+
+
+GAIT_FRAMES = (("x", "y", "z"), ("is", "ml", "pa"))
+"""Ends of the names of columns in a gait frame: of the sensor frame, and of mobgap's body frame, right-handed both."""
+
+
+def from_gait_frame(data: pd.DataFrame, sampling_rate_hz: float | None = None) -> ImuBlock:
+    """Convert a frame of gaitmap or mobgap to samples, which `count` takes.
+
+    Parameters
+    ----------
+    data : DataFrame
+        One sensor at the hip or the lower back: ``acc_x, acc_y, acc_z`` in m/s² and ``gyr_x, gyr_y, gyr_z`` in deg/s,
+        or mobgap's body frame ``acc_is, acc_ml, acc_pa`` and ``gyr_is, gyr_ml, gyr_pa``. Other columns are left out.
+    sampling_rate_hz : float, optional
+        Sampling rate of a frame whose index counts samples. Without it the index is the time, in seconds or timestamps.
+
+    Returns
+    -------
+    ImuBlock
+        Samples in m/s² and rad/s, in the axes of the frame.
+
+    Raises
+    ------
+    ImuError
+        If the frame holds several sensors, other columns or other units.
+    ValueError
+        If the sampling rate is not a positive number.
+
+    Examples
+    --------
+    >>> import imu, pandas as pd
+    >>> table = pd.read_csv("recordings/simulated_deadlifts.csv.gz")
+    >>> frame = table[["acc_x", "acc_y", "acc_z"]].join(table[["gyr_x", "gyr_y", "gyr_z"]] * 57.29578)  # as of mobgap
+    >>> imu.count(imu.from_gait_frame(frame, sampling_rate_hz=52)).sets[["pattern", "repetitions"]]
+      pattern  repetitions
+    0   hinge            6
+    """
+    import pandas as pd
+
+    if sampling_rate_hz is not None and not (np.isfinite(sampling_rate_hz) and sampling_rate_hz > 0):
+        raise ValueError(f"the sampling rate must be a positive number, got {sampling_rate_hz}")
+    if not isinstance(data, pd.DataFrame) or data.columns.nlevels > 1:
+        raise RecordingForeign("the data hold several sensors: choose the one at the hip, as in data['LowerBack']")
+    if "acc_si" in data.columns:
+        raise RecordingForeign(
+            "gaitmap's body frame is that of a foot: give the frame as it was before, in acc_x to gyr_z"
+        )
+    axes = GAIT_FRAMES["acc_is" in data.columns]
+    names = [f"{sensor}_{axis}" for sensor in ("acc", "gyr") for axis in axes]
+    columns: dict[str, str] = dict(zip(COLUMNS[1:], names, strict=True))
+    if sampling_rate_hz is not None:
+        data = data.set_axis(np.arange(len(data)) / sampling_rate_hz, axis="index").drop(
+            columns="time_s", errors="ignore"
+        )
+    elif isinstance(data.index, pd.RangeIndex) and "time_s" not in data.columns:
+        raise RecordingForeign("the frame counts samples: give its sampling_rate_hz")
+    with _named_arguments():
+        return _block_of_table(data, "m/s2", "deg/s", columns)
+
+
+async def record(
+    sensor: str | None = None,
+    *,
+    duration_s: float | None = None,
+    rate_hz: float = 100.0,
+    save_as: str | os.PathLike[str] | None = None,
+) -> AsyncGenerator[ImuBlock, None]:
+    """Iterate over the samples of a live sensor, as they come.
+
+    Push each block into an `imu.Session`, which counts while the person trains. Samples that were lost are a gap in the
+    time of the blocks. To leave the loop early, iterate inside ``contextlib.aclosing(imu.record(...))``, which
+    disconnects.
+
+    Parameters
+    ----------
+    sensor : str, optional
+        Name, address or serial number; ``virtual`` or ``virtual:KIND`` for a simulated person with a sensor. Without
+        it, the nearest sensor.
+    duration_s : float, optional
+        Stop after this time of the sensor's clock. Without it, the loop goes on until the sensor is lost.
+    rate_hz : float
+        Wished sampling rate.
+    save_as : path, optional
+        Also write the raw messages, before they are decoded, to this new ``.mcap`` file. It counts to the same result.
+
+    Yields
+    ------
+    ImuBlock
+        The next samples, in the order of time: m/s² and rad/s in the sensor frame, time in s from near 0.
+
+    Raises
+    ------
+    ImuError
+        If there is no Bluetooth or no such sensor, if it is lost and does not come back within two minutes, or if the
+        file cannot be written.
+
+    Examples
+    --------
+    >>> import asyncio, imu
+    >>> async def count_live():
+    ...     session = imu.Session()
+    ...     async for block in imu.record("virtual", duration_s=2):
+    ...         for event in session.push(block):
+    ...             print(event)
+    ...     return session.finish()[1].duration_s
+    >>> asyncio.run(count_live()) >= 1.9
+    True
+    """
+    import asyncio
+
+    from imu.bluetooth import HostClock, LinkState
+    from imu.bluetooth.link import LinkNotice, SensorLink
+    from imu.live.radios import PHONE, radio_for
+    from imu.recordings.training_format import RecordingHeader
+    from imu.recordings.training_recorder import TrainingRecorder
+    from imu.sensors.conversation import Driver, Refused, Reply
+    from imu.sensors.kinds import recognise
+
+    if sensor == PHONE:
+        raise SensorUnsuitable("a phone is recorded with: imu train --sensor phone")
+    clock = HostClock()
+    driver: Driver | None = None
+    recorder: TrainingRecorder | None = None
+    closing: asyncio.Task[None] | None = None
+
+    def samples_of(reply: Reply) -> tuple[ImuBlock, ...]:
+        refused = next((one for one in reply.notices if isinstance(one, Refused)), None)
+        if refused is not None:
+            raise SensorUnsuitable(refused.sentence)
+        return reply.blocks
+
+    async with radio_for(sensor, duration_s and duration_s + 10) as (radio, choice):
+        link = SensorLink(radio, choice, recognise, clock)
+        try:
+            async for message in link.messages():
+                if isinstance(message, LinkNotice):
+                    found = message.sensor
+                    if message.state is LinkState.CONNECTED and driver is None and found and found.kind:
+                        driver = found.kind.driver(rate_hz)
+                        name, about = found.kind.name, (found.name or "", found.address, clock.now_ns())
+                        header = RecordingHeader(name, *about, imu.__version__, rate_hz)
+                        recorder = None if save_as is None else TrainingRecorder.create(Path(save_as), header)
+                    continue
+                if driver is None:  # the link names the sensor before its first message
+                    continue
+                if recorder is not None:
+                    recorder.write(message)
+                reply = driver.take(message)
+                link.ask(reply.actions)
+                for block in samples_of(reply):
+                    yield block
+                    if closing is None and duration_s is not None and block.device_time_s[-1] >= duration_s:
+                        closing = asyncio.create_task(link.close(driver.stop()))
+            if driver is not None:
+                for block in samples_of(driver.finish()):
+                    yield block
+        finally:
+            await (closing or link.close(() if driver is None else driver.stop()))
+            if recorder is not None:
+                recorder.close()
+
+
+def evaluate(
+    folder: str | os.PathLike[str],
+    *,
+    people: Sequence[str] = (),
+    held_out: bool = False,
+    baseline: bool = False,
+    jobs: int = 1,
+) -> pd.DataFrame:
+    """Score the counting against labelled recordings, as ``imu evaluate`` does.
+
+    Parameters
+    ----------
+    folder : path
+        Recordings with labels: ``NAME.truth.json`` beside each, or ``index.csv``; or a folder of such data sets.
+    people : sequence of str
+        Score only these people.
+    held_out : bool
+        Count with weights fitted without the person, and without the data set.
+    baseline : bool
+        Also score two naive counters.
+    jobs : int
+        Number of processes.
+
+    Returns
+    -------
+    DataFrame
+        One row for each data set and figure: ``data_set``, ``figure``, ``aim``, then a column for each method.
+        ``.attrs["failed"]`` has path and reason of each recording that could not be scored.
+
+    Raises
+    ------
+    ImuError
+        If there is nothing to score.
+
+    Examples
+    --------
+    >>> import imu
+    >>> scores = imu.evaluate("recordings").set_index("figure")
+    >>> float(scores.loc["recall", "ours"])
+    1.0
+    """
+    import pandas as pd
+
+    from imu.evaluation.data_sets import find_data_sets
+    from imu.evaluation.report import rows
+    from imu.evaluation.sections import evaluate_data_set, methods
+
+    chosen = methods(held_out=held_out, baseline=baseline)
+    sections = [evaluate_data_set(one, chosen, jobs) for one in find_data_sets(Path(folder), list(people))]
+    table = pd.DataFrame([row for section in sections for row in rows(section)]).drop(columns="met")
+    table.attrs["failed"] = [(one.recording, one.reason) for section in sections for one in section.failures]
+    return table.rename(columns={"section": "data_set"})

@@ -274,6 +274,21 @@ def test_the_store_is_looked_at_and_left_as_it_is(store, quick):
     assert list(store.parent.iterdir()) == [store]
 
 
+@pytest.mark.parametrize("stored", [True, False])
+def test_a_training_that_was_cut_off_is_named_with_what_stores_it(store, quick, stored):
+    if not stored:
+        store.unlink()
+    recordings = store.parent / "recordings"
+    recordings.mkdir()
+    for name in ("cut_off.mcap", "still_runs.mcap"):
+        (recordings / name).touch()
+    long_ago = time.time() - 60
+    os.utime(recordings / "cut_off.mcap", (long_ago, long_ago))
+    found = [one for one in found_by(doctor.sessions, store) if one[0] == "recordings"]
+    sentence, advice = "a training was cut off: cut_off.mcap is not stored", "store it: imu replay --save "
+    assert found == [("recordings", Status.ATTENTION, sentence, f"{advice}'{recordings / 'cut_off.mcap'}'")]
+
+
 def test_a_store_of_another_version_is_a_problem(store, quick):
     execute(store, f"PRAGMA user_version = {SCHEMA_VERSION - 1}")
     before = store.read_bytes()

@@ -1,20 +1,27 @@
 """`import imu`: what it offers, how fast it is, and what `imu.count` makes of files, tables and samples."""
 
+import ast
+import asyncio
 import doctest
 import json
+import re
 import subprocess
 import sys
 import time
+import tomllib
+from contextlib import aclosing
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from typer.testing import CliRunner
 
 import imu
 import imu.library
 from imu.app.cli import app
+from imu.recordings.table_files import COLUMNS
 
 ROOT = Path(__file__).parents[1]
 SQUATS = ROOT / "recordings" / "simulated_air_squats.csv.gz"
@@ -54,7 +61,6 @@ def test_every_name_that_it_offers_is_there_documented_and_in_an_example():
         _ = imu.fly
 
 
-@pytest.mark.process
 @pytest.mark.process
 def test_importing_it_loads_nothing_and_takes_next_to_no_time():
     code = "import sys, imu; print([name for name in ('numpy', 'pandas', 'imu.session') if name in sys.modules])"
@@ -196,3 +202,119 @@ def test_a_plot_marks_what_was_counted(counted):
     assert len(overlay.axes[1].lines) == 5
     with pytest.raises(imu.ImuError, match="no set 3"):
         counted.plot(3)
+
+
+# --- gait frames, live sensors, scores -------------------------------------------------------------------------------
+
+
+def gait_frame(table, axes=("x", "y", "z")):
+    names = [f"{sensor}_{axis}" for sensor in ("acc", "gyr") for axis in axes]
+    columns = table[list(COLUMNS[1:])].to_numpy()
+    return pd.DataFrame(columns * ([1.0] * 3 + [180 / np.pi] * 3), columns=names)
+
+
+@pytest.mark.parametrize("axes", [("x", "y", "z"), ("is", "ml", "pa")], ids=["sensor frame", "mobgap's body frame"])
+def test_gait_frames_count_as_the_table_does(table, counted, axes):
+    frame = gait_frame(table, axes)
+    by_rate = imu.count(imu.from_gait_frame(frame, sampling_rate_hz=100))
+    by_index = imu.count(imu.from_gait_frame(frame.set_index(pd.Index(table.time_s, name="time"))))
+    assert list(by_rate.repetitions.pattern) == list(counted.repetitions.pattern)
+    assert list(by_index.repetitions.pattern) == list(counted.repetitions.pattern)
+    assert np.allclose(by_index.repetitions.trunk_angle_deg, counted.repetitions.trunk_angle_deg, atol=0.1)
+
+
+def test_what_is_no_gait_frame_is_one_sentence(table):
+    frame = gait_frame(table)
+    feet = pd.concat({"left_sensor": frame, "right_sensor": frame}, axis="columns")
+    cases = [
+        (feet, "several sensors: choose the one at the hip"),
+        ({"LowerBack": frame}, "several sensors"),
+        (frame, "counts samples: give its sampling_rate_hz"),
+        (frame.rename(columns=lambda name: name.replace("_z", "_si")), "body frame is that of a foot"),
+    ]
+    for given, sentence in cases:
+        with pytest.raises(imu.ImuError, match=sentence):
+            imu.from_gait_frame(given)
+    with pytest.raises(ValueError, match="positive number, got 0"):
+        imu.from_gait_frame(frame, sampling_rate_hz=0)
+
+
+@pytest.mark.clock("fast")
+async def test_a_live_sensor_counts_as_its_recording_does(tmp_path):
+    session, blocks = imu.Session(), []
+    async for block in imu.record("virtual", duration_s=9, save_as=tmp_path / "live.mcap"):
+        blocks.append(block)
+        session.push(block)
+    _, summary = session.finish()
+    assert 9 <= summary.duration_s < 11
+    assert summary.count(imu.Pattern.SQUAT) + summary.count(imu.Pattern.HINGE) >= 2
+    assert imu.count(tmp_path / "live.mcap").summary.sets == summary.sets
+    with pytest.raises(imu.ImuError, match="exists already"):
+        async for _ in imu.record("virtual", duration_s=1, save_as=tmp_path / "live.mcap"):
+            pass
+
+
+@pytest.mark.clock("fast")
+async def test_a_loop_over_a_live_sensor_can_be_left(tmp_path):
+    async with aclosing(imu.record("virtual", duration_s=9, save_as=tmp_path / "live.mcap")) as blocks:
+        async for block in blocks:
+            first = block
+            break
+    assert len(first) > 0
+    assert imu.read_recording(tmp_path / "live.mcap").rows >= len(first)
+    assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
+
+
+@pytest.mark.clock("fast")
+@pytest.mark.parametrize("name", ["phone", "virtual:nothing"])
+async def test_a_sensor_that_cannot_be_recorded_is_one_sentence(name):
+    with pytest.raises(imu.ImuError, match=r"^[^\n]*$"):
+        await anext(imu.record(name))
+
+
+def test_scores_are_a_table_and_name_what_failed(tmp_path):
+    for name in ("simulated_deadlifts.csv.gz", "simulated_deadlifts.truth.json"):
+        (tmp_path / name).write_bytes((SQUATS.parent / name).read_bytes())
+    (tmp_path / "broken.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "broken.truth.json").write_bytes((tmp_path / "simulated_deadlifts.truth.json").read_bytes())
+    scores = imu.evaluate(tmp_path, baseline=True)
+    assert list(scores.columns[:3]) == ["data_set", "figure", "aim"]
+    figures = scores.set_index("figure")
+    assert figures.loc["recall", "ours"] == 1.0
+    assert {"ours", "naive tilt", "naive vertical"} <= set(scores.columns)
+    assert [path for path, _ in scores.attrs["failed"]] == [str(tmp_path / "broken.csv")]
+    with pytest.raises(imu.ImuError):
+        imu.evaluate(tmp_path / "nowhere")
+
+
+# --- citing, and the notebook ----------------------------------------------------------------------------------------
+
+
+def test_the_citation_names_this_version():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    citation = dict(line.split(": ", 1) for line in (ROOT / "CITATION.cff").read_text().splitlines() if ": " in line)
+    assert (citation["version"], citation["license"]) == (project["version"], project["license"])
+
+
+def test_the_notebook_runs_and_shows_what_it_says(monkeypatch):
+    """Each cell runs; a last expression prints the same words, and the same numbers within a tenth."""
+    notebook = json.loads((ROOT / "recordings" / "example.ipynb").read_text())
+    monkeypatch.chdir(ROOT / "recordings")
+    names: dict[str, object] = {}
+    shown = 0
+    for cell in notebook["cells"]:
+        if cell["cell_type"] != "code":
+            continue
+        tree = ast.parse("".join(line for line in cell["source"] if not line.startswith("%")))
+        last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
+        exec(compile(tree, "notebook", "exec"), names)
+        value = None if last is None else eval(compile(ast.Expression(last.value), "notebook", "eval"), names)
+        for output in cell["outputs"]:
+            texts = ["".join(output.get("data", {}).get("text/plain", "")), repr(value)]
+            if texts[0] and not isinstance(value, Figure):
+                words = [re.sub(r"[-0-9.\s]+", " ", text) for text in texts]
+                assert words[0] == words[1]
+                numbers = [[float(one) for one in re.findall(r"-?\d+\.?\d*", text)] for text in texts]
+                assert numbers[0] == pytest.approx(numbers[1], rel=0.1, abs=0.05)
+                shown += 1
+    assert shown >= 3

@@ -211,6 +211,47 @@ def test_a_sensor_that_does_not_answer_is_asked_again_and_then_given_up() -> Non
     assert talk.numbers == [*range(10), *range(20, first)]
 
 
+@pytest.mark.parametrize("loss", [0.05, 0.33, 0.6])
+def test_under_lasting_loss_nothing_waits_longer_than_12_s_and_all_is_accounted_for(loss: float) -> None:
+    """A radio that loses packets, resent ones and the ends of resends alike, for four minutes."""
+    random = np.random.default_rng(3)
+    talk = Conversation().connect().data(0)
+    resending: list[tuple[int, int]] = []
+    first, most_behind, asked = N, 0, 0
+    for _ in range(2400):  # of 0.1 s
+        asked += len(talk.requests())
+        resending += [(r.fields.first_index or 0, r.fields.count or 0) for r in talk.requests()]
+        talk.now_ns += 100_000_000
+        if random.random() >= loss:
+            talk.hear(protocol.DATA_UUID, packet(first), after_s=0.0)
+        first += N
+        for _ in range(3):  # resent packets come between live ones
+            if not resending:
+                break
+            start, count = resending[0]
+            resending[0] = (start + N, count - N)
+            n = N if count > 0 else 0
+            if count <= 0:
+                resending.pop(0)
+            if random.random() >= loss:
+                talk.hear(protocol.BACKFILL_UUID, packet(start, n, kind=PacketKind.BACKFILL), after_s=0.0)
+        delivered = sum(len(block) for block in talk.blocks)
+        lost = sum(one.samples or 0 for one in talk.told(SamplesLost))  # type: ignore[union-attr]
+        most_behind = max(most_behind, first - delivered - lost)
+    assert most_behind <= 12.5 * RATE_HZ + 20 * N
+    assert asked < 400, "one request for all holes"
+    talk.driver.finish()
+    assert (np.diff(talk.times) > 0).all()
+
+
+def test_a_rate_that_no_chip_has_is_not_believed() -> None:
+    config = Config(7, RATE_HZ, 1.9e21, 16, 2000, 16 * 9.80665 / 32768, math.radians(0.07))
+    talk = Conversation().connect(config=config).data(0)
+    assert talk.times[-1] - talk.times[0] == pytest.approx(0.09, abs=0.001)
+    (identified,) = talk.told(Identified)
+    assert identified.sampling_rate_hz == RATE_HZ  # type: ignore[union-attr]
+
+
 def test_after_a_lost_connection_the_missing_samples_are_asked_for() -> None:
     talk = Conversation().connect().data(0)
     talk.take(LinkDown(talk.now_ns)).take(LinkUp(talk.now_ns))

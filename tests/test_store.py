@@ -373,6 +373,31 @@ def test_leftovers_of_killed_writes_are_swept_when_a_store_is_opened(path):
     assert sorted(home.iterdir()) == sorted([path, young, *others])
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other rights")
+def test_what_earlier_versions_left_readable_by_everyone_is_made_private(path):
+    with SessionStore.open(path) as store:
+        keep(store)
+    recording = path.parent / "recordings" / "a.mcap"
+    recording.parent.mkdir()
+    outside = path.parent.parent / "outside.csv"
+    for one in (recording, outside):
+        one.touch()
+    (path.parent / "link").symlink_to(outside)
+    for one in (path.parent, recording.parent):
+        one.chmod(0o755)
+    for one in (path, recording, outside):
+        one.chmod(0o644)
+    SessionStore.open(path).close()
+    rights = {one.name: one.stat().st_mode & 0o777 for one in (path.parent, path, recording.parent, recording, outside)}
+    assert rights == {
+        path.parent.name: 0o700,
+        path.name: 0o600,
+        "recordings": 0o700,
+        "a.mcap": 0o600,
+        outside.name: 0o644,
+    }
+
+
 # --- Damaged, foreign, full, locked
 
 

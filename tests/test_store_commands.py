@@ -2,6 +2,8 @@
 
 import csv
 import json
+import os
+import shutil
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html import unescape
@@ -13,6 +15,9 @@ from typer.testing import CliRunner
 
 from imu.app import correcting
 from imu.app.cli import app
+from imu.errors import SensorLost
+from imu.live import memory
+from imu.live.training_run import Trained
 from imu.motion.repetitions import RejectedMovement
 from imu.report.session_view import set_view, view_of_stored
 from imu.report.terminal_pages import session_page
@@ -283,6 +288,32 @@ def test_trends_as_a_page_and_for_programs():
 def test_wrong_usage_of_review(wrong):
     run("review", *wrong, code=2)
     assert load().summary == TRAINED
+
+
+def test_a_training_that_was_cut_off_is_named_with_what_stores_it(home, tmp_path, monkeypatch):
+    recordings_folder().mkdir()
+    cut_off = recordings_folder() / "cut off.mcap"
+    cut_off.touch()
+    os.utime(cut_off, (1.0, 1.0))
+    sentence = f"A training was cut off and is not stored: imu replay --save '{cut_off}' stores it."
+    assert run("review").stdout.splitlines()[-1] == sentence
+    monkeypatch.setenv("IMU_HOME", str(tmp_path / "new"))
+    recordings_folder().mkdir(parents=True)
+    assert "cut off" not in run("review").stdout
+    shutil.copy2(cut_off, recordings_folder())
+    assert "A training was cut off and is not stored" in run("review").stdout
+
+
+def test_a_session_that_cannot_be_stored_is_named_beside_an_earlier_trouble(home):
+    recording = home / "a.mcap"
+    recording.write_bytes(b"abc")
+    store_path().write_bytes(b"no store at all, " * 100)
+    lost = SensorLost("the sensor was lost")
+    trained = Trained(TRAINED, NOW, None, None, recording, lost)
+    kept, number = memory.keep(trained, "1")
+    assert number is None
+    assert str(kept.trouble).startswith("the sensor was lost; the session is not stored (")
+    assert str(kept.trouble).endswith(f"imu replay --save '{recording}' stores it")
 
 
 def test_deleting_asks_first(home):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from builders import IMU, Served, served
+from websockets.sync.client import connect
 
 from imu.app.web.server import key_in
 
@@ -115,6 +117,15 @@ def test_another_site_can_read_nothing(page: Served, site: str) -> None:
 def test_our_own_page_may_open_the_websocket_with_the_key_only(page: Served) -> None:
     assert open_websocket(page) == 101
     assert open_websocket(page, Cookie="") == 403
+
+
+def test_a_binary_message_is_refused_and_the_socket_goes_on(page: Served) -> None:
+    headers = {"Cookie": page.cookie, "Origin": page.root}
+    with connect(f"{page.root.replace('http', 'ws')}/live", additional_headers=headers) as opened:
+        for message in (b"\xff\x00", "not json"):
+            opened.send(message)
+            answers = (json.loads(opened.recv(timeout=20)) for _ in range(20))
+            assert "that cannot be" in next(one["refused"] for one in answers if "refused" in one)
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])

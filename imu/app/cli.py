@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from typer.core import TyperGroup
 
+import imu
 from imu.app import live_commands, session_commands
-from imu.app.output import complain, console_for_people, print_object, print_parts, software_version, spell_out
+from imu.app.output import complain, console_for_people, print_object, print_parts, spell_out
 from imu.errors import ImuError
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ AngularVelocityUnit = Annotated[
 
 def main() -> None:
     """Run the program; the entry point of the script `imu`."""
+    os.umask(0o077)  # sessions, recordings, backups and exports are the person's own
     codecs.register_error("imu.plain", spell_out)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -84,7 +86,7 @@ def main() -> None:
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"imu {software_version()}")
+        typer.echo(f"imu {imu.__version__}")
         raise typer.Exit
 
 
@@ -484,7 +486,7 @@ def _keep(replayed: "Replayed", store: "SessionStore | None") -> int | None:
     from imu.live.memory import planned_of_recording
     from imu.report.replay import keep_replayed
 
-    return keep_replayed(replayed, store, software_version(), planned_of_recording(replayed.name))
+    return keep_replayed(replayed, store, imu.__version__, planned_of_recording(replayed.name))
 
 
 session_commands.add_commands(app)

@@ -265,16 +265,22 @@ def _nearest_existing(path: Path) -> Path:
 
 
 def sessions(path: Path) -> Iterator[Finding]:
-    """Check the session store; this check neither creates nor changes it."""
-    if not path.exists() or not path.stat().st_size:
+    """Check the session store and what is not in it; this check neither creates nor changes it."""
+    is_empty = not path.exists() or not path.stat().st_size
+    if is_empty:
         yield Finding("sessions", Status.OK, "no sessions yet")
-        return
-    reply, failure = probe("sessions", str(path))
+        if not any(path.with_name("recordings").glob("*.mcap")):
+            return
+    reply, failure = probe("sessions", "" if is_empty else str(path), str(path.with_name("recordings")))
     if reply is None or "sentence" in reply:
         yield Finding("sessions", Status.PROBLEM, reply["sentence"] if reply else f"cannot be read: {failure}")
-    else:
+        return
+    if not is_empty:
         plural = "" if reply["sessions"] == 1 else "s"
         yield Finding("sessions", Status.OK, f"{reply['sessions']} session{plural}, schema {reply['schema']}")
+    for recording in reply["cut_off"]:
+        found = f"a training was cut off: {Path(recording).name} is not stored"
+        yield Finding("recordings", Status.ATTENTION, found, f"store it: imu replay --save '{recording}'")
 
 
 def clock() -> Iterator[Finding]:
@@ -431,17 +437,22 @@ def probe_counting() -> dict[str, Any]:
     return {"counted": sum(len(training_set.repetitions) for training_set in summary.sets)}
 
 
-def probe_sessions(path: str) -> dict[str, Any]:
-    """Open a session store and count its sessions."""
+def probe_sessions(path: str, recordings: str) -> dict[str, Any]:
+    """Open a session store, unless `path` is empty; count its sessions, and find recordings without one."""
     from imu.errors import StoreDamaged
     from imu.store import SessionStore
     from imu.store.database import SCHEMA_VERSION
+    from imu.store.recording_files import cut_off_recordings
 
+    sources: list[str] = []
     try:
-        with SessionStore.open(Path(path), busy_timeout_s=1.0) as store:
-            return {"sessions": len(store.list()), "schema": SCHEMA_VERSION}
+        if path:
+            with SessionStore.open(Path(path), busy_timeout_s=1.0) as store:
+                sources = [one.source for one in store.list()]
     except StoreDamaged as damaged:
         return {"sentence": str(damaged)}
+    cut_off = [str(one) for one in cut_off_recordings(Path(recordings), sources)]
+    return {"sessions": len(sources), "schema": SCHEMA_VERSION, "cut_off": cut_off}
 
 
 def probe_search() -> dict[str, Any]:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imu.app.output import console_for_people, print_object, print_parts, software_version
+import imu
+from imu.app.output import console_for_people, print_object, print_parts
 
 if TYPE_CHECKING:
     from imu.app.web.desk import Wish
@@ -137,7 +138,7 @@ def train(
         bell=bell,
         plan=chosen_plan(plan, targets),
         as_json=as_json,
-        software_version=software_version(),
+        software_version=imu.__version__,
     )
     try:
         trained = run_training(options)
@@ -172,7 +173,7 @@ def web(
 def _serve(port: int | None, *, browse: bool, wish: "Wish | None") -> None:
     from imu.app.web.server import WebOptions, serve
 
-    serve(WebOptions(port, browse, software_version(), wish), typer.echo)
+    serve(WebOptions(port, browse, imu.__version__, wish), typer.echo)
 
 
 def sensor(

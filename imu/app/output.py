@@ -57,13 +57,3 @@ def spell_out(error: UnicodeError) -> tuple[str | bytes, int]:
     spelled |= dict(zip("▁▂▃▄▅▆▇█", "12345678", strict=True))  # the blocks of sparklines
     missing = error.object[error.start : error.end]
     return "".join(spelled.get(c, "?") for c in missing), error.end
-
-
-def software_version() -> str:
-    """Return the version of this program."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("imu-training")
-    except PackageNotFoundError:  # runs from source, not installed
-        return "unknown"

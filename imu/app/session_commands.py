@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from typer.core import TyperCommand
 
-from imu.app.output import console_for_people, print_object, print_parts, software_version
+import imu
+from imu.app.output import console_for_people, print_object, print_parts
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
     from imu.store import CorrectedSession, Correction, SessionStore
@@ -293,7 +295,7 @@ def backup(
     targets = {file / f"{name}.zip": folder for name, folder in owners.items()} if everyone else {}
     for target, folder in (targets or {file: home()}).items():
         sessions, recordings = write_backup(
-            folder, target, made_at=datetime.now(UTC), software_version=software_version(), overwrite=force
+            folder, target, made_at=datetime.now(UTC), software_version=imu.__version__, overwrite=force
         )
         typer.echo(f"{target}: {number_of(sessions, 'session')} and {number_of(recordings, 'recording file')}")
     if not everyone and person() is None and (others := people()):
@@ -392,7 +394,17 @@ def _print_overview(store: SessionStore) -> None:
         "",
         *([labelled([("Note", note) for note in said])] if said else []),
         balance_lines(balances, store.days_since_trained(now)),
+        *_cut_off(one.source for one in store.list()),
     )
+
+
+def _cut_off(sources: Iterable[str]) -> list[str]:
+    """Return a sentence for each training whose program was killed."""
+    from imu.store.home import recordings_folder
+    from imu.store.recording_files import cut_off_recordings
+
+    found = cut_off_recordings(recordings_folder(), sources)
+    return [f"A training was cut off and is not stored: imu replay --save '{path}' stores it." for path in found]
 
 
 def _print_stored(store: SessionStore, number: int, *, verbose: bool) -> None:
@@ -472,3 +484,5 @@ def _nothing_kept(session: int | None, *, as_json: bool) -> None:
     others = [name for name in people() if name != person()]
     hint = f" There may be some of {', '.join(others)}: imu --person {others[0]} review." if others else ""
     typer.echo(f"No sessions{whose} yet: imu replay --save RECORDING stores one.{hint}", err=as_json)
+    for sentence in [] if as_json else _cut_off(()):
+        typer.echo(sentence)

@@ -14,11 +14,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import imu
 from imu.errors import ExtraMissing, ImuError
 
 if TYPE_CHECKING:
@@ -92,12 +92,8 @@ class Counted:
 @cache
 def _program() -> str:
     """Return the version of the program and the start of the hash of its weights."""
-    try:
-        number = version("imu-training")
-    except PackageNotFoundError:  # run from its source
-        number = "unknown"
     weights = files("imu.motion").joinpath("weights.npz").read_bytes()
-    return f"imu {number}, weights {hashlib.sha256(weights).hexdigest()[:8]}"
+    return f"imu {imu.__version__}, weights {hashlib.sha256(weights).hexdigest()[:8]}"
 
 
 # --- the list --------------------------------------------------------------------------------------------------------

@@ -191,7 +191,9 @@ def keep(trained: Trained, software_version: str) -> tuple[Trained, int | None]:
                 planned=planned_sets(zip(trained.summary.sets, trained.targets, strict=False)),
             )
     except ImuError as error:
-        return replace(trained, trouble=trained.trouble or error), None
+        earlier = "" if trained.trouble is None else f"{trained.trouble}; "
+        sentence = f"{earlier}the session is not stored ({error}): imu replay --save '{trained.recording}' stores it"
+        return replace(trained, trouble=type(error)(sentence)), None
     return trained, number
 
 

@@ -42,6 +42,8 @@ PATIENCE_S = 4.0
 """Time without a sample of the hole before the next request: some seconds of radio queue."""
 TRIES = 3
 """Requests for a hole before it is given up."""
+LONGEST_HELD_S = 12.0
+"""Samples wait this long at most for those before them, however much is lost: what is missing then is lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,7 @@ class InOrder(Generic[T]):
         self._report_lost = lost
         self._next: int | None = None  # number of the next sample to go out
         self._held: dict[int, T] = {}  # by first index
+        self._held_since_s: dict[int, float] = {}  # of the same
         self._requested: Range | None = None
         self._last_progress_s = 0.0
         self._tries = 0
@@ -100,6 +103,7 @@ class InOrder(Generic[T]):
         held = self._held.get(samples.first_index)
         if held is None or len(held) < len(samples):
             self._held[samples.first_index] = samples
+            self._held_since_s.setdefault(samples.first_index, received_s)
         if self._requested is not None and samples.first_index < self._requested.end:
             self._last_progress_s = received_s
         return self._ready()
@@ -107,7 +111,8 @@ class InOrder(Generic[T]):
     def wish(self, received_s: float) -> Range | None:
         """Return the range to request from the sensor now, or ``None``.
 
-        A hole is requested `TRIES` times, each time after `PATIENCE_S` without progress.
+        One request reaches from the first hole to the end of the last. A hole is requested `TRIES` times, each time
+        after `PATIENCE_S` without progress.
         """
         hole = self.hole
         if hole is None:
@@ -119,12 +124,25 @@ class InOrder(Generic[T]):
                 return None
         else:
             self._tries = 0
-        self._requested, self._last_progress_s = hole, received_s
+        self._requested = Range(hole.first_index, self._end_of_holes() - hole.first_index)
+        self._last_progress_s = received_s
         self._tries += 1
-        return hole
+        return self._requested
+
+    def _end_of_holes(self) -> int:
+        """Return the number of the first sample behind the last hole."""
+        end = expected = self._next or 0
+        for first in sorted(self._held):
+            if first > expected:
+                end = first
+            expected = max(expected, first + len(self._held[first]))
+        return end
 
     def overdue(self, received_s: float) -> list[T]:
-        """Give up a hole after its last request timed out; return the samples behind it."""
+        """Give up holes that samples have waited for too long, or whose last request timed out; return the samples."""
+        late = [first for first, since_s in self._held_since_s.items() if received_s - since_s >= LONGEST_HELD_S]
+        if late:
+            return self.give_up(max(late))
         exhausted = self._requested is not None and self._tries >= TRIES
         if not exhausted or received_s - self._last_progress_s < PATIENCE_S:
             return []
@@ -157,6 +175,7 @@ class InOrder(Generic[T]):
         ready: list[T] = []
         while self._held and self._next is not None and (first := min(self._held)) <= self._next:
             samples = self._held.pop(first)
+            self._held_since_s.pop(first, None)
             surplus = self._next - first
             if surplus >= len(samples):
                 continue

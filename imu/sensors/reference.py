@@ -229,7 +229,7 @@ class ReferenceDriver:
     def _identify(self, config: Config) -> None:
         self._identified = True
         model, serial, firmware = (self._identity.get(uuid, "unknown") for uuid in _IDENTITY)
-        rate_hz = config.measured_rate_hz or config.nominal_rate_hz
+        rate_hz = _rate_hz(config)
         scales = config.acceleration_scale_m_s2, config.angular_velocity_scale_rad_s
         self._notices.append(Identified(serial, model, firmware, rate_hz, scales))
 
@@ -440,7 +440,9 @@ class ReferenceSamples:
 
 
 def _rate_hz(config: Config) -> float:
-    return config.measured_rate_hz or config.nominal_rate_hz
+    """Return the measured rate; the nominal one if that is unknown, or is no rate that such a chip can have."""
+    measured_hz, nominal_hz = config.measured_rate_hz, config.nominal_rate_hz
+    return nominal_hz if measured_hz is None or not 0.5 <= measured_hz / nominal_hz <= 2 else measured_hz
 
 
 def _run(packet: SamplePacket, config: Config, received_s: float, asked_for: bool) -> _Run:

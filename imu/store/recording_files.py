@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from imu.errors import ImuError, RecordingDamaged
@@ -11,6 +13,25 @@ from imu.errors import ImuError, RecordingDamaged
 
 class RecordingNotDeleted(ImuError):
     """A recording cannot be deleted; the sentence says what to do."""
+
+
+GROWING_S = 5.0
+"""A recording that was written to within this time may be that of a training that still runs."""
+
+
+def cut_off_recordings(recordings: Path, sources: Iterable[str]) -> list[Path]:
+    """Return the recordings of trainings without a session, the oldest first: their program was killed.
+
+    Parameters
+    ----------
+    recordings : Path
+        Our folder of recordings; need not exist.
+    sources : iterable of str
+        The recordings of the stored sessions, as stored.
+    """
+    known = {source.replace("\\", "/").rsplit("/", 1)[-1] for source in sources}
+    unknown = [path for path in sorted(recordings.glob("*.mcap")) if path.name not in known]
+    return [path for path in unknown if time.time() - path.stat().st_mtime > GROWING_S]
 
 
 def hash_of(recording: Path) -> str:

@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Self
 
-from imu.atomic_files import sweep
+from imu.atomic_files import make_private, sweep
 from imu.errors import SessionNotFound, StoreDamaged
 from imu.motion.pattern import Pattern
 from imu.session import SessionSummary
@@ -123,6 +123,8 @@ class SessionStore:
         except OSError as error:
             raise StoreDamaged(NOT_WRITABLE.format(path=path)) from error
         sweep(path.parent, UNPACKED)
+        if path.exists() and path.stat().st_mode & 0o077:
+            make_private(path.parent)
         with explained(path):
             connection = connect(path, busy_timeout_s)
         return cls(path, connection)

@@ -11,7 +11,6 @@ import asyncio
 import re
 import shutil
 import tempfile
-import time
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,8 +23,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
+import imu
 from imu.app.export import Format, export_sessions
-from imu.app.output import software_version
 from imu.app.web.page import ask_store, done, now, refused, whole_number
 from imu.errors import ImuError, SessionNotFound
 from imu.recordings.recording import find_recordings
@@ -34,10 +33,8 @@ from imu.report.words import number_of
 from imu.store import SessionStore, StoredSession
 from imu.store.backup import write_backup
 from imu.store.home import home, recordings_folder, store_path
-from imu.store.recording_files import delete_recording, find_recording
+from imu.store.recording_files import cut_off_recordings, delete_recording, find_recording
 
-GROWING_S = 5.0
-"""A recording that grew this recently may still be growing: a training writes every second at least."""
 LARGEST_ARCHIVE = 2 * 1024**3
 """Unpacked size of an imported zip archive, bytes: a year of daily hours at 100 Hz."""
 
@@ -199,7 +196,7 @@ def _import(recording: Path, recorded_at: datetime | None) -> int:
         replayed = replace(replayed, started_at=replayed.started_at or recorded_at)
         with SessionStore.open(store_path()) as store:
             sources = {one.id: one.source for one in store.list()}
-            number = keep_replayed(replayed, store, software_version())
+            number = keep_replayed(replayed, store, imu.__version__)
         if number is None or replayed.content_hash is None:
             raise NotCounted(f"{recording.name} cannot be read")
         earlier = find_recording(sources.get(number, ""), replayed.content_hash, folder)
@@ -261,16 +258,11 @@ async def interrupted_recordings() -> tuple[str, ...]:
 
 
 def _interrupted() -> list[Path]:
-    folder = recordings_folder()
-    if not folder.is_dir():
-        return []
-    known: set[str] = set()
+    sources: list[str] = []
     if store_path().exists():
         with SessionStore.open(store_path()) as store:
-            known = {one.source.replace("\\", "/").rsplit("/", 1)[-1] for one in store.list()}
-    now_s = time.time()
-    recordings = sorted(folder.glob("*.mcap"))
-    return [path for path in recordings if path.name not in known and now_s - path.stat().st_mtime > GROWING_S]
+            sources = [one.source for one in store.list()]
+    return cut_off_recordings(recordings_folder(), sources)
 
 
 def _recover(name: str) -> int:
@@ -281,7 +273,7 @@ def _recover(name: str) -> int:
     if isinstance(replayed, Failed):
         raise NotCounted(replayed.reason)
     with SessionStore.open(store_path()) as store:
-        number = keep_replayed(replayed, store, software_version())
+        number = keep_replayed(replayed, store, imu.__version__)
     if number is None:
         raise NotCounted(f"{name} cannot be read")
     return number

@@ -79,7 +79,10 @@ async def live(websocket: WebSocket, desk: TrainingDesk) -> None:
         sending = asyncio.create_task(send_changes())
         try:
             while True:
-                answer = await answer_to(desk, await websocket.receive_text())
+                message = await websocket.receive()
+                if message["type"] == "websocket.disconnect":
+                    break
+                answer = await answer_to(desk, message.get("text") or "")  # a binary message is refused as no JSON
                 if answer is not None:
                     await websocket.send_text(json.dumps(answer))
         except WebSocketDisconnect:
