@@ -429,6 +429,21 @@ def test_a_recording_and_a_session_are_drawn(folder, home, tmp_path, monkeypatch
     assert (tmp_path / "one.html").read_text().startswith("<!doctype html>")
 
 
+def test_trends_and_an_exercise_are_drawn(folder, home, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "no sessions are stored yet" in run("plot", "trends").stderr
+    run("replay", "--save", folder / "a_squats.csv")
+    run("correct", 1, "--exercise", 1, "Back squat", "--load", 1, "100")
+    assert run("plot", "trends", "--out", "trends.svg").stdout == "trends.svg: 1 week\n"
+    assert run("plot", "back SQUAT").stdout == "back SQUAT.png: 1 session\n"
+    assert (tmp_path / "back SQUAT.png").read_bytes().startswith(b"\x89PNG")
+    drawn = (tmp_path / "trends.svg").read_text()
+    assert "<!-- 3 × squat -->" in drawn
+    assert "<!-- speed up, m/s -->" in drawn
+    assert "no such file" in run("plot", "front squat").stderr
+    assert run("plot", "trends", "--set", 1, "--out", "t.png").exit_code == 2
+
+
 def test_what_cannot_be_drawn_is_one_sentence(folder, home, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for arguments, sentence in (

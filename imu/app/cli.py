@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    from matplotlib.figure import Figure
+
     from imu.batch.sources import Settings
     from imu.motion.personal import PersonalShift
     from imu.report.replay import Failed, Replayed, ReplayOptions
@@ -192,7 +194,11 @@ def replay(
 @app.command()
 def plot(
     source: Annotated[
-        str, typer.Argument(metavar="RECORDING|SESSION", help="A recording, or the number of a session of imu review.")
+        str,
+        typer.Argument(
+            metavar="RECORDING|SESSION|EXERCISE|trends",
+            help="A recording; the number of a session or the name of an exercise of imu review; or trends.",
+        ),
     ],
     *,
     out: Annotated[
@@ -204,10 +210,11 @@ def plot(
     acc_unit: AccelerationUnit = "m/s2",
     gyr_unit: AngularVelocityUnit = "rad/s",
 ) -> None:
-    """Draw a recording or a session.
+    """Draw a recording, a session, an exercise over its sessions, or the trends of all training.
 
-    The drawing shows trunk angle, hip height and hip velocity over time, with repetitions and uncounted movements.
-    --set draws the repetitions of one set over each other. A session is drawn with its corrections.
+    The drawing of a recording or session shows trunk angle, hip height and hip velocity over time, with repetitions
+    and uncounted movements. --set draws the repetitions of one set over each other. A session is drawn with its
+    corrections. An exercise has repetitions, load and volume; trends have repetitions, angle and speed of each week.
     """
     from pathlib import Path
 
@@ -215,20 +222,27 @@ def plot(
     from imu.report.session_plot import draw_session, draw_set, recording_curves, save_figure
     from imu.report.session_view import view_of_replayed, view_of_stored
 
+    is_file = Path(source).exists()
+    long_term = None if is_file or source.isdecimal() else _long_term_drawing(source)
+    target = Path(out or (f"session_{source}.png" if not is_file and source.isdecimal() else _png_name(source)))
+    if target.exists() and not force:
+        raise ImuError(f"{target} exists already: name another file with --out, or replace it with --force")
+    if long_term is not None:
+        if only_set is not None:
+            raise typer.BadParameter("goes with a recording or a session", param_hint="--set")
+        save_figure(long_term[0], target)
+        typer.echo(f"{target}: {long_term[1]}")
+        return
     options = ReplayOptions(acceleration_unit=acc_unit, angular_velocity_unit=gyr_unit)
-    if source.isdecimal() and not Path(source).exists():
+    if source.isdecimal() and not is_file:
         with _open_store() as store:
             stored = store.load(int(source))
         recording, view, summary = _recording_of(stored), view_of_stored(stored), stored.summary
-        target = Path(out or f"session_{source}.png")
     else:
         replayed = replay(source, options)
         if isinstance(replayed, Failed):
             raise ImuError(f"{source}: {replayed.reason}")
         recording, view, summary = Path(source), view_of_replayed(replayed, None), replayed.summary
-        target = Path(out or _png_name(source))
-    if target.exists() and not force:
-        raise ImuError(f"{target} exists already: name another file with --out, or replace it with --force")
     curves = recording_curves(recording, summary, options)
     save_figure(draw_session(curves, view) if only_set is None else draw_set(curves, view, only_set), target)
     typer.echo(f"{target}: {view.counted}")
@@ -430,6 +444,30 @@ def _plotted(
             curves = recording_curves(Path(result.name), result.summary, options)
             save_figure(draw_session(curves, view_of_replayed(result, None)), target)
         yield result
+
+
+def _long_term_drawing(name: str) -> "tuple[Figure, str] | None":
+    """Return the drawing of the trends or of an exercise, and what it shows in words; None for any other name."""
+    from datetime import UTC, datetime
+
+    from imu.report.exercises import exercise_histories
+    from imu.report.session_plot import draw_exercise, draw_trends
+    from imu.report.trends import Period, stored_totals, trends
+    from imu.report.words import number_of
+    from imu.store.home import store_path
+
+    if not store_path().exists():
+        if name == "trends":
+            raise ImuError("no sessions are stored yet, so no trend can be drawn")
+        return None
+    now = datetime.now(UTC)
+    with _open_store() as store:
+        totals, histories = stored_totals(store, now), exercise_histories(store)
+    if name == "trends":
+        weeks = trends(totals, Period.WEEK, None, now.astimezone().date())
+        return draw_trends(weeks), number_of(len(weeks), "week")
+    history = next((one for one in histories if one.name.casefold() == name.strip().casefold()), None)
+    return None if history is None else (draw_exercise(history), number_of(len(history.sessions), "session"))
 
 
 def _png_name(recording: str) -> str:

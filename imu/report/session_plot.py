@@ -1,4 +1,4 @@
-"""A recording and what was counted in it -> curves at 20 Hz, and a drawing of them.
+"""A recording and what was counted in it -> curves at 20 Hz; drawings of them, of trends and of an exercise.
 
 The curves are those from which the figures of each movement were measured: where a repetition is marked, its peak angle
 is `trunk_angle_rad` and its lowest height is `hip_drop_m`. Height and velocity come from the height model
@@ -22,8 +22,10 @@ from imu.motion.judge import Decision
 from imu.motion.pattern import Pattern
 from imu.recordings.recording import open_recording
 from imu.report.curves import angle_curve
+from imu.report.exercises import ExerciseHistory
 from imu.report.replay import ReplayOptions
 from imu.report.session_view import SessionView
+from imu.report.trends import Trend
 from imu.report.words import number_of, printable
 from imu.samples import Array, ImuBlock
 from imu.session import Session, SessionSummary
@@ -41,6 +43,8 @@ MOST_REASONS = 20
 SUFFIXES = (".png", ".svg", ".html")
 """Files that a drawing can be saved as."""
 _PANELS = ("trunk angle, °", "hip height, m", "hip velocity, m/s")
+_TREND_PANELS = ("repetitions", "peak angle, °", "speed up, m/s")
+_EXERCISE_PANELS = ("repetitions", "load, kg", "volume, kg")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -187,6 +191,65 @@ def draw_set(curves: MotionCurves, view: SessionView, number: int) -> Figure:
     return figure
 
 
+def draw_trends(periods: Sequence[Trend]) -> Figure:
+    """Draw training over weeks or days: repetitions, mean peak angle and mean speed of each pattern.
+
+    Raises
+    ------
+    ImuError
+        If nothing was trained.
+    ExtraMissing
+        If Matplotlib is not installed.
+    """
+    if not periods:
+        raise ImuError("there is no training yet, so no trend can be drawn")
+    days = periods[0].days
+    figure, panels = _figure(f"training of each {'week' if days > 1 else 'day'}", 9.0, _TREND_PANELS)
+    starts: Any = [period.start for period in periods]
+    bases = np.zeros(len(periods))
+    for pattern, parts in ((Pattern.SQUAT, [p.squat for p in periods]), (Pattern.HINGE, [p.hinge for p in periods])):
+        hatch = "///" if pattern is Pattern.HINGE else None
+        counts = np.array([part.repetitions for part in parts], dtype=float)
+        style: dict[str, Any] = {"color": COLOURS[pattern], "edgecolor": "white", "hatch": hatch}
+        panels[0].bar(starts, counts, 0.7 * days, bases, label=f"{counts.sum():.0f} × {pattern}", **style)
+        bases += counts
+        angles = [None if part.trunk_angle_rad is None else float(np.degrees(part.trunk_angle_rad)) for part in parts]
+        for panel, values in ((panels[1], angles), (panels[2], [part.speed_m_s for part in parts])):
+            _line(panel, starts, values, pattern)
+    _add_legend(panels[0])
+    figure.autofmt_xdate()
+    return figure
+
+
+def draw_exercise(history: ExerciseHistory) -> Figure:
+    """Draw an exercise over its sessions: repetitions, heaviest load with the estimated maximum, and volume.
+
+    Raises
+    ------
+    ExtraMissing
+        If Matplotlib is not installed.
+    """
+    figure, panels = _figure(history.name, 9.0, _EXERCISE_PANELS)
+    times: Any = [one.trained_at for one in history.sessions]
+    heaviest = [max((s.load_kg for s in one.sets if s.load_kg is not None), default=None) for one in history.sessions]
+    _line(panels[0], times, [one.repetitions for one in history.sessions], history.pattern)
+    _line(panels[1], times, heaviest, history.pattern, label="heaviest set")
+    maxima = [one.maximum.load_kg for one in history.sessions]
+    if any(one is not None for one in maxima):
+        _line(panels[1], times, maxima, Pattern.UNCERTAIN, label="one-repetition maximum, estimated (Epley)")
+    if any(one is not None for one in heaviest):
+        _add_legend(panels[1])
+    _line(panels[2], times, [one.volume_kg for one in history.sessions], history.pattern)
+    figure.autofmt_xdate()
+    return figure
+
+
+def _line(panel: Axes, x: Any, values: Sequence[float | None], pattern: Pattern, label: str | None = None) -> None:
+    """Draw a line that breaks where a value is missing."""
+    known = [np.nan if value is None else value for value in values]
+    panel.plot(x, known, MARKERS[pattern] + "-", color=COLOURS[pattern], markersize=5, linewidth=1.2, label=label)
+
+
 def save_figure(figure: Figure, path: Path) -> None:
     """Save a drawing as PNG, SVG, or a page with the SVG in it, by the end of the file's name.
 
@@ -213,7 +276,7 @@ def save_figure(figure: Figure, path: Path) -> None:
         raise ImuError(f"{path} cannot be written ({error.strerror or error})") from error
 
 
-def _figure(title: str, width: float) -> tuple[Figure, Sequence[Axes]]:
+def _figure(title: str, width: float, labels: Sequence[str] = _PANELS) -> tuple[Figure, Sequence[Axes]]:
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
@@ -221,7 +284,7 @@ def _figure(title: str, width: float) -> tuple[Figure, Sequence[Axes]]:
     figure = Figure(figsize=(width, 6.0), layout="constrained")
     panels: Sequence[Axes] = figure.subplots(3, 1, sharex=True)
     panels[0].set_title(printable(title), fontsize="small", loc="left", parse_math=False)
-    for panel, label in zip(panels, _PANELS, strict=True):
+    for panel, label in zip(panels, labels, strict=True):
         panel.set_ylabel(label)
         panel.grid(visible=True, linewidth=0.4, alpha=0.6)
         panel.margins(x=0.01)
