@@ -59,6 +59,7 @@ from imu.store import (
     DeleteRepetition,
     EnterLoad,
     MergeSets,
+    MoveRepetition,
     NameExercise,
     Scope,
     SessionStore,
@@ -196,6 +197,12 @@ def added_repetitions(draw):
     return AddRepetition(start_s, start_s + draw(st.floats(0.3, 6)), draw(any_pattern))
 
 
+@st.composite
+def moved_repetitions(draw):
+    start_s = draw(st.floats(-5, 120))
+    return MoveRepetition(draw(correction_times), start_s, start_s + draw(st.floats(0.3, 6)))
+
+
 def any_entries(time_s=correction_times, scope=any_scope):
     return (
         st.builds(ChangePattern, time_s, any_pattern, scope)
@@ -208,6 +215,7 @@ def any_entries(time_s=correction_times, scope=any_scope):
 any_corrections = (
     st.builds(DeleteRepetition, correction_times)
     | added_repetitions()
+    | moved_repetitions()
     | st.builds(SplitSet, correction_times)
     | st.tuples(correction_times, correction_times)
     .filter(lambda ends: ends[0] < ends[1])

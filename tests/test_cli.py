@@ -352,6 +352,8 @@ def test_review_prints_the_objects_of_replay(folder):
     assert [one["session"] for one in listed] == [2, 1]
     saved = [datetime.fromisoformat(one.pop("saved_at")) for one in listed]
     assert all(abs((datetime.now(UTC) - moment).total_seconds()) < 100 for moment in saved)
+    for one in (*listed, *replayed):  # what is stored is the copy in our folder
+        one["recording"] = Path(one["recording"]).name
     assert listed == replayed[::-1]
     (one,) = objects(run("review", 1, "--json"))
     assert set(one) == KEYS | {"faults", "session", "saved_at"}
@@ -359,7 +361,8 @@ def test_review_prints_the_objects_of_replay(folder):
 
 def test_review_of_one_session_shows_what_replay_showed(folder):
     path = folder / "a_squats.csv"
-    assert run("replay", "-v", "--save", path).stdout == run("review", "-v", 1).stdout
+    shown = run("replay", "-v", "--save", path).stdout
+    assert shown.split("  ", 1)[1] == run("review", "-v", 1).stdout.split("  ", 1)[1]
 
 
 def test_review_without_sessions_makes_no_store(home):
@@ -390,7 +393,20 @@ def test_review_changes_nothing_in_a_folder_that_may_not_be_written(folder, home
     finally:
         home.chmod(0o700)
     assert (home / "sessions.db").read_bytes() == before
-    assert [path.name for path in home.iterdir()] == ["sessions.db"]
+    assert sorted(path.name for path in home.iterdir()) == ["recordings", "sessions.db"]
+
+
+def test_what_is_saved_is_copied_once_and_dated(folder, home):
+    path = folder / "a_squats.csv"
+    for _ in range(2):
+        run("replay", "--save", path, "--date", "2026-03-01 18:30")
+    assert [one.read_bytes() for one in (home / "recordings").iterdir()] == [path.read_bytes()]
+    (one,) = objects(run("review", "--json"))
+    assert Path(one["recording"]).parent == home / "recordings"
+    assert datetime.fromisoformat(one["started_at"]).astimezone().isoformat()[:16] == "2026-03-01T18:30"
+    assert "2026-03-01 18:30" in run("review").stdout
+    for wrong in (["--date", "2026-03-01"], ["--save", "--date", "2099-01-01"], ["--save", "--date", "x"]):
+        assert run("replay", path, *wrong).exit_code == 2
 
 
 def test_a_store_that_cannot_be_opened_is_reported_before_any_work(folder, home):

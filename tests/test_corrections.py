@@ -44,6 +44,7 @@ from imu.store import (
     DeleteRepetition,
     EnterLoad,
     MergeSets,
+    MoveRepetition,
     NameExercise,
     PlannedSet,
     Scope,
@@ -137,6 +138,20 @@ def test_adding_what_was_deleted_brings_it_back():
 def test_adding_what_is_counted_says_at_most_its_pattern():
     assert refused(AddRepetition(3.2, 5.2, SQUAT)) == "a squat is counted there already"
     assert counts(applied(AddRepetition(3.2, 5.2, HINGE))) == [["s", "h", "s", "s"], ["h"] * 3]
+
+
+def test_a_moved_repetition_keeps_its_figures_while_its_turning_point_is_inside():
+    first, other = TRAINED.sets[0].repetitions[1:3]
+    inside = applied(MoveRepetition(first.bottom_s, first.start_s + 0.3, first.end_s - 0.3))
+    assert inside.sets[0].repetitions[1].measured == first
+    assert (inside.log[0].at, inside.log[0].not_applied) == (("1/2",), None)
+    away = applied(MoveRepetition(first.bottom_s, 900.0, 902.0))
+    assert away.sets[-1].repetitions[0].measured is None
+    assert away.deleted[0].measured == first
+    onto = MoveRepetition(first.bottom_s, other.start_s, other.end_s)
+    assert "another repetition is counted between" in apply_corrections(TRAINED, [onto]).log[0].not_applied
+    gone = MoveRepetition(999.0, 1.0, 2.0)
+    assert "no repetition is counted" in apply_corrections(TRAINED, [gone]).log[0].not_applied
 
 
 def test_a_pattern_is_changed_for_one_or_all():
@@ -239,7 +254,7 @@ def test_no_movement_is_lost_or_invented(measured, log):
     assert all(one in rejected for one in found_again)
     assert len(found_again) == len(set(map(id, found_again)))
     invented = sum(one.measured is None for one in (*standing, *session.deleted))
-    assert invented <= sum(isinstance(one, AddRepetition) for one in log)
+    assert invented <= sum(isinstance(one, AddRepetition | MoveRepetition) for one in log)
 
 
 @settings(max_examples=100, deadline=None)

@@ -330,7 +330,7 @@ def test_a_store_of_another_version_is_refused_and_left_alone(path, version, sen
         ("CREATE TRIGGER t AFTER INSERT ON repetition BEGIN DELETE FROM repetition WHERE number > 1; END", "trigger t"),
         ("DROP TRIGGER gap_is_measured", "trigger gap_is_measured"),
         ("CREATE TABLE extra (text)", "table extra"),
-        ("ALTER TABLE learning ADD COLUMN more TEXT", "table learning"),
+        ("ALTER TABLE person ADD COLUMN more TEXT", "table person"),
         ("CREATE VIEW extra AS SELECT 1", "view extra"),
     ],
 )

@@ -31,6 +31,7 @@ from imu.store import (
     EnterLoad,
     LoggedCorrection,
     MergeSets,
+    MoveRepetition,
     NameExercise,
     Scope,
     SessionStore,
@@ -170,13 +171,13 @@ def test_impossible_corrections_are_refused_in_a_sentence(made, sentence):
 
 def test_corrections_are_made_shown_and_undone():
     shown = run("correct", 1, "--name", 1, "Back squat", "--load", 1, "82.5", "--delete-rep", "1/4").stdout
-    assert "repetition at 0:10 deleted\n" in shown
+    assert "repetition 4 of set 1 deleted\n" in shown
     assert "imu correct 1 --undo takes the last one back." in shown
     assert "Back squat, 82.5 kg" in shown
     assert "3 squats : 3 hinges" in shown
     assert load().corrected.count(SQUAT) == 3
-    assert "undone: set at 0:07 with 82.5 kg" in run("correct", 1, "--undo").stdout
-    assert "restored: set at 0:07 with 82.5 kg" in run("correct", 1, "--redo").stdout
+    assert "undone: set 1 with 82.5 kg" in run("correct", 1, "--undo").stdout
+    assert "restored: set 1 with 82.5 kg" in run("correct", 1, "--redo").stdout
     for _ in range(3):
         run("correct", 1, "--undo")
     assert log() == []
@@ -210,7 +211,7 @@ def test_every_correction_has_a_sentence():
         (AddRepetition(1.0, 3.0, HINGE), "hinge added from 0:01 to 0:03"),
         (ChangePattern(1.0, HINGE), "repetition at 0:01 is a hinge"),
         (ChangePattern(1.0, HINGE, Scope.SET), "set at 0:01 is hinge"),
-        (SplitSet(1.0), "set split at 0:01"),
+        (SplitSet(1.0), "a new set begins at 0:01"),
         (MergeSets(1.0, 2.0), "sets from 0:01 to 0:02 merged"),
         (NameExercise(1.0, "Swing"), "set at 0:01 is Swing"),
         (NameExercise(1.0, None), "set at 0:01 without a name"),
@@ -220,7 +221,10 @@ def test_every_correction_has_a_sentence():
         (WriteNote(1.0, None), "set at 0:01 without a note"),
     ]
     assert [sentence_of(correction) for correction, _ in made] == [sentence for _, sentence in made]
-    assert log_line(LoggedCorrection(SplitSet(1.0), "why")) == "not applied: set split at 0:01 (why)"
+    assert sentence_of(ChangePattern(1.0, HINGE), ("2/3",)) == "repetition 3 of set 2 is a hinge"
+    assert sentence_of(MergeSets(1.0, 2.0), ("1", "2")) == "sets 1 and 2 merged"
+    assert sentence_of(MoveRepetition(1.0, 2.0, 4.5), ("1/2",)) == "repetition 2 of set 1 moved to 0:02, 2.5 s long"
+    assert log_line(LoggedCorrection(SplitSet(1.0), "why")) == "not applied: a new set begins at 0:01 (why)"
 
 
 # --- imu review ------------------------------------------------------------------------------------------------------
@@ -341,8 +345,9 @@ def test_all_faces_of_a_session_show_the_figures_of_its_view():
     assert (first.exercise, written["exercise"], len(written["reps"])) == ("Back squat", "Back squat", 4)
     run("export", 1, "--out", "a.html")
     terminal, report = run("review", 1, "--reps").stdout, Path("a.html").read_text(encoding="utf-8")
-    for text in (view.counted, view.load, first.angle, first.drop, first.tempo, first.entered, *view.corrections):
+    for text in (view.counted, view.load, first.angle, first.drop, first.tempo, first.entered):
         assert (text in terminal, text in unescape(report) or text == first.entered) == (True, True), text
+    assert all(text in terminal for text in view.corrections)
 
 
 def test_speed_that_is_not_lost_is_not_a_negative_zero():
@@ -473,3 +478,35 @@ def test_an_option_that_is_given_twice_is_refused_rather_than_passed_over():
     assert "--pattern" in result.output and "once" in result.output
     with SessionStore.open(store_path()) as store:
         assert store.load(1).corrected.log == ()
+
+
+# --- comparisons and units -------------------------------------------------------------------------------------------
+
+
+def test_two_sessions_and_two_periods_are_compared():
+    run("correct", 1, "--exercise", 1, "back squat", "--load", 1, "100 kg")
+    run("correct", 2, "--delete-rep", "1/1") if load(2).corrected.sets else None
+    shown = run("review", "--compare", 2, 1).stdout
+    assert "Session 2" in shown and "Squats" in shown
+    rows = [json.loads(line) for line in run("review", "--compare", "2026-03", "4-weeks", "--json").stdout.splitlines()]
+    assert {"group", "name", "unit", "before", "after", "change"} == set(rows[0])
+    assert "no session and no period" in run("review", "--compare", "x", 1, code=1).stderr
+    assert "there is no session 9" in run("review", "--compare", 9, 1, code=1).stderr
+    run("review", 1, "--compare", 1, 2, code=2)
+
+
+def test_the_unit_of_loads_is_remembered_and_follows_the_last_load_until_then():
+    run("correct", 1, "--exercise", 1, "back squat", "--load", 1, "100 lb")
+    assert "lb" in run("exercises").stdout
+    assert "400" in run("exercises").stdout
+    assert "181" in run("exercises", "--unit", "kg").stdout
+    assert "181" in run("exercises").stdout
+
+
+def test_a_repetition_is_moved_and_sets_get_what_another_session_had():
+    before = load().corrected.sets[0].repetitions[1]
+    said = run("correct", 1, "--move", "1/2", before.start_s + 0.2, before.end_s).stdout
+    assert "repetition 2 of set 1 moved to" in said
+    after = load().corrected.sets[0].repetitions[1]
+    assert (after.start_s, after.measured) == (before.start_s + 0.2, before.measured)
+    assert "repetition 2 of set 1 moved to" in run("correct", 1, "--undo").stdout

@@ -1,17 +1,21 @@
 """Trends: days and weeks of the person's calendar, means of what was measured, and notes that say no more than that."""
 
 import math
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from time import process_time
 
 import pytest
-from builders import HINGE, NOW, SQUAT, UNCERTAIN, content_hash, in_memory, repetition, summary
+from builders import HINGE, NOW, SQUAT, UNCERTAIN, content_hash, in_memory, keep, repetition, summary
 from rich.console import Console
 
+from imu.app.correcting import copied
+from imu.report.comparison import NotComparable, Row, compare, period, sides
 from imu.report.terminal_pages import trend_page
 from imu.report.trends import Period, notes, stored_totals, trends
 from imu.report.words import sparkline
-from imu.store import AddRepetition, DeleteRepetition
+from imu.session import TrainingSet
+from imu.store import AddRepetition, DeleteRepetition, PlannedSet
 
 
 @pytest.fixture
@@ -164,3 +168,52 @@ def test_trends_of_a_thousand_sessions_are_quick(store):
     assert sum(one.squat.repetitions for one in found) == 100_000
     assert len(said) == 2
     assert datetime(2026, 3, 9).date() == found[-1].start
+
+
+# --- Comparisons -----------------------------------------------------------------------------------------------------
+
+
+def lifted(store, number, load_kg, day, *, angle_rad=0.5):
+    reps = tuple(replace(repetition(SQUAT, 3.0 * i), trunk_angle_rad=angle_rad, hip_drop_m=0.4) for i in range(4))
+    planned = [PlannedSet(1.2, "back squat", load_kg)]
+    when = NOW + timedelta(days=day)
+    return keep(store, replace(summary(), sets=(TrainingSet(reps),)), number, when, started_at=when, planned=planned)
+
+
+def test_a_comparison_says_what_is_more_and_what_lies_within_the_error(store):
+    one, other = lifted(store, 1, 80.0, -40), lifted(store, 2, 100.0, -1, angle_rad=0.5 + math.radians(2.0))
+    rows = {(row.group, row.name): row for row in compare(*sides(store, str(one), str(other), NOW), in_lb=False)}
+    assert rows["Squats", "Volume"].change == "+80"
+    assert rows["Squats", "Trunk angle"].change == "within the error"
+    assert rows["back squat", "Heaviest"] == Row("back squat", "Heaviest", "kg", "80.0", "100.0", "+20.0")
+    assert rows["back squat", "1RM by Epley"].change == "+23"
+    periods = compare(*sides(store, "4-weeks-before", "4-weeks", NOW), in_lb=True)
+    assert next(row for row in periods if row.name == "Volume").change == "+176"
+
+
+@pytest.mark.parametrize(
+    ("typed", "first", "last"),
+    [
+        ("2026-02", "2026-02-01", "2026-02-28"),
+        ("2026-03-01..2026-03-14", "2026-03-01", "2026-03-14"),
+        ("last-week", "2026-03-02", "2026-03-08"),
+        ("4-weeks", "2026-02-11", "2026-03-10"),
+    ],
+)
+def test_periods_are_read(typed, first, last):
+    assert [day.isoformat() for day in period(typed, NOW.date())] == [first, last]
+
+
+@pytest.mark.parametrize("typed", ["", "x", "2026-13", "2026-03-14..2026-03-01", "..", "1e9"])
+def test_what_is_no_period_is_refused_in_a_sentence(typed):
+    with pytest.raises(NotComparable):
+        period(typed, NOW.date())
+
+
+def test_sets_without_a_name_get_what_those_of_another_session_had(store):
+    lifted(store, 1, 80.0, -7)
+    number = keep(store, number=2)
+    made = copied(store.load(number).corrected, store.load(1).corrected)
+    session = store.correct_all(number, made, made_at=NOW).corrected
+    assert [(one.exercise, one.load_kg) for one in session.sets][:2] == [("back squat", 80.0), (None, None)]
+    assert copied(session, store.load(1).corrected) == []

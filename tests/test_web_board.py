@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imu.app.web.board import board, spoken
-from imu.app.web.charts import POINTS, small_curve, thinned
+from imu.app.web.charts import MEASURES, POINTS, small_curve, thinned
 from imu.app.web.desk import DeskState, TrainingDesk, Watcher
 from imu.app.web.live_socket import answer_to
 from imu.bluetooth import LinkState
@@ -23,8 +23,7 @@ from imu.live.speech import Announcement, Announcer
 from imu.live.targets import Plan, Targets
 from imu.motion.pattern import Pattern
 from imu.motion.repetitions import Repetition
-from imu.recordings.recording import open_recording
-from imu.report.curves import AngleCurve, angle_curve
+from imu.report.curves import recording_curves
 from imu.report.replay import Replayed, ReplayOptions, replay
 from imu.session import RepetitionCounted, RestBegan, SetClosed, TrainingSet
 from imu.store import apply_corrections
@@ -193,25 +192,25 @@ async def test_an_impossible_rest_is_refused(rest_s: object) -> None:
 def test_a_curve_peaks_where_the_repetition_was_measured_to(recording: Path) -> None:
     replayed = replay(str(recording), ReplayOptions())
     assert isinstance(replayed, Replayed)
-    curve = angle_curve(open_recording(recording).blocks(), replayed.summary)
-    assert curve is not None
+    curves = recording_curves(recording, replayed.summary, ReplayOptions())
     for one_set in replayed.summary.sets:
         for one in one_set.repetitions:
-            _, angle_rad = curve.between(one.start_s, one.end_s)
+            angle_rad = curves.between(one.start_s, one.end_s).trunk_angle_rad
             assert math.degrees(float(np.nanmax(angle_rad)) - one.trunk_angle_rad) == pytest.approx(0.0, abs=1.0)
 
 
-def test_each_repetition_has_a_small_curve_of_its_angle() -> None:
+@pytest.mark.parametrize(("measure", "error"), [("angle", 1.5), ("depth", 2.0), ("speed", 0.05)])
+def test_each_repetition_has_a_small_curve(measure: str, error: float) -> None:
     replayed = replay(str(RECORDINGS[0]), ReplayOptions())
     assert isinstance(replayed, Replayed)
-    curve = angle_curve(open_recording(RECORDINGS[0]).blocks(), replayed.summary)
+    curves = recording_curves(RECORDINGS[0], replayed.summary, ReplayOptions())
     (one_set,) = apply_corrections(replayed.summary).sets
-    assert curve is not None
-    drawn = [small_curve(curve, one) for one in one_set.repetitions]
+    _, _, curve_of, figure_of = MEASURES[measure]
+    drawn = [small_curve(curves.time_s, curve_of(curves), one) for one in one_set.repetitions]
     assert len(drawn) == 8
-    for angles, one in zip(drawn, one_set.repetitions, strict=True):
-        assert angles is not None and len(angles) == POINTS and one.measured is not None
-        assert max(angles) == pytest.approx(math.degrees(one.measured.trunk_angle_rad), abs=1.5)
+    for values, one in zip(drawn, one_set.repetitions, strict=True):
+        assert values is not None and len(values) == POINTS and one.measured is not None
+        assert max(values) == pytest.approx(figure_of(one.measured), abs=error)
 
 
 def test_thinning_loses_no_peak_and_no_gap() -> None:
@@ -226,8 +225,3 @@ def test_thinning_loses_no_peak_and_no_gap() -> None:
     assert (np.diff(thin_s) >= 0).all()
     same_s, same = thinned(time_s[:3000], angle[:3000], 4000)
     assert (same_s == time_s[:3000]).all() and (same == angle[:3000]).all()
-
-
-def test_a_curve_gives_what_is_between_two_times() -> None:
-    curve = AngleCurve(np.arange(10.0), np.arange(10.0))
-    assert curve.between(2.5, 5.0)[0].tolist() == [3.0, 4.0, 5.0]

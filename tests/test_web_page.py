@@ -286,7 +286,7 @@ def looking_back(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 @pytest.mark.parametrize("options", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_every_page_fits_and_is_open_to_all(browser: Any, looking_back: Served, options: Any) -> None:
     with opened(browser, looking_back, "/", options) as page:
-        for path in ("/", "/sessions", "/session/6", "/trends", "/learning", "/train", "/session/99"):
+        for path in ("/", "/sessions", "/session/6", "/exercises", "/trends", "/compare", "/learning", "/train", "/no"):
             page.goto(f"{looking_back.root}{path}")
             page.locator("h1").first.wait_for()
             if path in ("/session/6", "/trends"):
@@ -431,23 +431,118 @@ def test_a_first_visit_imports_files_that_are_dropped(browser: Any, tmp_path: Pa
         page.get_by_role("button", name="Finish").click()
         page.get_by_role("button", name="Finish and save").click()
         page.locator("#begin").wait_for()
+        SessionStore.open(server.home / "sessions.db").close()
+        for one in stored(server.home):  # where the first samples came before the click
+            page.request.post(f"{server.root}/session/{one.id}/delete", headers={"Origin": server.root})
         page.goto(server.root)
         page.get_by_role("link", name="Try a demo").wait_for()
         assert_open_to_all(page)
         page.locator("input[type=file]").set_input_files(tmp_path / "notes.csv")
         page.locator(".progress.error", has_text="notes.csv").wait_for()
         page.locator("input[type=file]").set_input_files(samples[2])
-        page.wait_for_url("**/session/1")
+        page.get_by_role("button", name="Do not import it").click()
+        page.locator(".progress.error", has_text="was not imported").wait_for()
+        page.locator("input[type=file]").set_input_files(samples[2])
+        assert_open_to_all(page)
+        page.get_by_label("Recorded", exact=True).fill("2026-03-01T18:30")
+        page.get_by_role("button", name="Import", exact=True).click()
+        page.wait_for_url(re.compile(r"/session/\d$"))
+        imported = page.url
         page.locator(".rep").first.wait_for()
         page.locator("[data-charts=drawn]").wait_for()
         page.goto(f"{server.root}/sessions")
         page.locator("input[type=file]").set_input_files(archive)
+        page.get_by_role("button", name="Import", exact=True).click()
         page.wait_for_function("document.querySelectorAll('.rows .row').length === 3")
         page.locator("input[type=file]").set_input_files(samples[2])
-        page.wait_for_url("**/session/1")
+        page.wait_for_url(imported)
+    assert stored(tmp_path / "home")[-1].started_at.astimezone().isoformat()[:16] == "2026-03-01T18:30"
     kept = sorted(path.name for path in (tmp_path / "home" / "recordings").iterdir())
     assert len(kept) == 3 and not (tmp_path / "outside.csv").exists()
     assert all(Path(one.source).is_relative_to(tmp_path / "home") for one in stored(tmp_path / "home"))
+
+
+@pytest.mark.parametrize("options", [DESKTOP, PHONE], ids=["desktop light", "phone dark"])
+def test_import_name_correct_on_the_chart_compare_and_report(browser: Any, tmp_path: Path, options: Any) -> None:
+    with served(tmp_path) as server, opened(browser, server, "/", options) as page:
+        for number, name in enumerate(("air_squats", "mixed_session"), 1):
+            page.goto(f"{server.root}/")
+            page.locator("input[type=file]").set_input_files(RECORDINGS / f"simulated_{name}.csv.gz")
+            page.get_by_label("Recorded", exact=True).fill(f"2026-0{number + 1}-01T18:30")
+            page.get_by_role("button", name="Import", exact=True).click()
+            page.wait_for_url(f"**/session/{number}")
+            page.locator("[data-charts=drawn]").wait_for()
+            if number == 1:
+                _name_all_sets(page, "back squat", "100")
+        page.get_by_role("button", name="Copy exercises of").click()  # the squats of the second get those of the first
+        page.locator(".set h3", has_text="Set 1 · back squat · 100 kg").wait_for()
+        page.get_by_label("Loads in").select_option("lb")
+        page.locator(".set h3", has_text="220.46 lb").wait_for()
+        page.get_by_label("Loads in").select_option("kg")
+        page.locator(".set h3", has_text="100 kg").wait_for()
+        before = _repetition(server.home, 2, 0)
+        page.locator("[data-charts=drawn]").wait_for()
+        _drag_first_mark(page, -12)
+        page.locator("#said", has_text="Repetition 1 of set 1 moved to").wait_for()
+        page.locator("[data-charts=drawn]").wait_for()
+        assert _repetition(server.home, 2, 0).start_s < before.start_s
+        page.locator("#recording").focus()
+        for key in (*["ArrowRight"] * 5, "Shift+ArrowRight", "Shift+ArrowRight", "Enter"):
+            page.keyboard.press(key)
+        page.locator("#said", has_text="Repetition 5 of set 1 moved to").wait_for()
+        page.locator("[data-charts=drawn]").wait_for()
+        page.locator("[data-rep='1/3']").click()
+        page.get_by_role("dialog").get_by_label("Load, kg").fill("heavy")
+        page.get_by_role("button", name="Save").click()
+        page.get_by_role("dialog").get_by_text("is not a load").wait_for()  # the dialog stays and says why
+        page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
+        for metric in ("Depth", "Speed"):
+            page.get_by_label(metric, exact=True).check()
+            page.locator("#recording-title", has_text=metric).wait_for()
+        assert fits(page)
+        assert_open_to_all(page)
+        page.get_by_role("link", name="Compare").click()
+        page.locator(".compare", has_text="back squat").wait_for()
+        assert "Session 1, 1 Feb 2026" in page.locator(".compare caption").inner_text()
+        assert fits(page)
+        assert_open_to_all(page)
+        page.get_by_role("link", name="Exercises").click()
+        page.get_by_role("link", name="back squat").click()
+        page.locator("[data-charts=drawn]").wait_for()
+        assert "100 kg × 8" in page.locator(".facts").inner_text()
+        assert fits(page)
+        assert_open_to_all(page)
+        with page.expect_download() as waiting:
+            page.get_by_role("link", name="Report").click()
+        report = Path(waiting.value.path()).read_text(encoding="utf-8")
+        assert "back squat" in report and "simulated_" not in report
+        page.set_content(report)
+        assert fits(page)
+        assert_open_to_all(page)
+
+
+def _repetition(home: Path, session: int, number: int) -> Any:
+    with SessionStore.open(home / "sessions.db") as store:
+        return store.load(session).corrected.sets[0].repetitions[number]
+
+
+def _name_all_sets(page: Any, exercise: str, load: str) -> None:
+    page.get_by_role("button", name="Change all sets").click()
+    page.get_by_role("dialog").get_by_label("Exercise").fill(exercise)
+    page.get_by_role("dialog").get_by_label("Load, kg").fill(load)
+    page.get_by_role("button", name="Save").click()
+    page.locator(".set h3", has_text=f"Set 1 · {exercise} · {load} kg").wait_for()
+
+
+def _drag_first_mark(page: Any, by_px: int) -> None:
+    """Press on the mark of the first repetition and drag it sideways."""
+    page.locator("#recording .u-over").scroll_into_view_if_needed()
+    place = page.evaluate("window.imuChart.markOf('1/1')")
+    page.mouse.move(*place)
+    page.mouse.down()
+    page.mouse.move(place[0] + by_px / 2, place[1], steps=3)
+    page.mouse.move(place[0] + by_px, place[1], steps=3)
+    page.mouse.up()
 
 
 if sys.platform == "win32":

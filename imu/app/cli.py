@@ -10,6 +10,7 @@ import codecs
 import io
 import os
 import sys
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 IN_FULL = 3
 """Up to this many recordings get a page each; more would scroll away, and get a line each."""
 
+DATES = ["%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%d"]
+"""How a moment is written, in this computer's time zone."""
 
 SHOWN_ERRORS = 10
 """A batch prints this many errors; all stand in its table of recordings."""
@@ -137,7 +140,15 @@ def replay(
         int, typer.Option("--min-reps", min=1, metavar="N", help="Least number of repetitions of a set.")
     ] = 2,
     jobs: Jobs = 1,
-    save: Annotated[bool, typer.Option("--save", help="Store the sessions, for imu review.")] = False,
+    save: Annotated[
+        bool, typer.Option("--save", help="Store the sessions, and copies of the recordings, for imu review.")
+    ] = False,
+    date: Annotated[
+        datetime | None,
+        typer.Option(
+            "--date", formats=DATES, help="With --save: when recordings that do not say it themselves were made."
+        ),
+    ] = None,
     learned: Annotated[
         bool, typer.Option("--learned", help="Use what imu learning learned from your corrections.")
     ] = False,
@@ -165,6 +176,8 @@ def replay(
 
     Sessions are stored in the folder that the variable IMU_HOME names, or else in the data folder of this system.
     """
+    if date is not None and (not save or date > datetime.now()):
+        raise typer.BadParameter("goes with --save, and is not in the future", param_hint="--date")
     if cluster is not None and out is None:
         raise typer.BadParameter("needs --out FOLDER, where the results go", param_hint="--cluster")
     if out is not None:
@@ -182,6 +195,7 @@ def replay(
     options = ReplayOptions(min_reps, acc_unit, gyr_unit, _personal_shift(learned=learned), hashed=save)
     with _open_store() if save else nullcontext() as store, closing(replay_all(names, options, jobs)) as replays:
         results = replays if plot_folder is None else _plotted(replays, plot_folder, options)
+        results = _dated(results, date, ask=save and not as_json and len(names) <= IN_FULL)
         if as_json:
             failed = _print_json(results, store)
         elif verbose or len(names) <= IN_FULL:
@@ -218,8 +232,9 @@ def plot(
     """
     from pathlib import Path
 
+    from imu.report.curves import recording_curves
     from imu.report.replay import Failed, ReplayOptions, replay
-    from imu.report.session_plot import draw_session, draw_set, recording_curves, save_figure
+    from imu.report.session_plot import draw_session, draw_set, save_figure
     from imu.report.session_view import view_of_replayed, view_of_stored
 
     is_file = Path(source).exists()
@@ -424,8 +439,9 @@ def _plotted(
     """Draw each recording, then pass its result on."""
     from pathlib import Path
 
+    from imu.report.curves import recording_curves
     from imu.report.replay import Failed
-    from imu.report.session_plot import draw_session, recording_curves, save_figure
+    from imu.report.session_plot import draw_session, save_figure
     from imu.report.session_view import view_of_replayed
 
     try:
@@ -515,6 +531,35 @@ def _personal_shift(*, learned: bool) -> "PersonalShift":
         return PersonalShift()
     with _open_store() as store:
         return store.known_of_person().shift
+
+
+def _dated(
+    results: "Iterable[Replayed | Failed]", date: datetime | None, *, ask: bool
+) -> "Iterator[Replayed | Failed]":
+    """Give recordings that do not say when they were made the date of the command line, or ask for it."""
+    from dataclasses import replace
+
+    from imu.report.replay import Failed
+
+    for result in results:
+        if isinstance(result, Failed) or result.started_at is not None:
+            yield result
+            continue
+        made = date
+        while made is None and ask and sys.stdin.isatty():
+            typed = typer.prompt(f"When was {result.name} recorded?", default=f"{datetime.now():{DATES[0]}}")
+            made = _moment(typed)
+        yield result if made is None else replace(result, started_at=made.astimezone())
+
+
+def _moment(typed: str) -> datetime | None:
+    """Return a moment as the person wrote it; ``None`` if it is not one."""
+    for form in DATES:
+        try:
+            return datetime.strptime(typed.strip(), form)
+        except ValueError:
+            continue
+    return None
 
 
 def _keep(replayed: "Replayed", store: "SessionStore | None") -> int | None:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from imu.motion.pattern import Pattern
-from imu.report.words import clock, number_of
+from imu.report.words import clock, log_line, number_of
 from imu.store import (
     AddRepetition,
     ChangePattern,
@@ -23,8 +23,10 @@ from imu.store import (
     DeleteRepetition,
     EnterLoad,
     MergeSets,
+    MoveRepetition,
     NameExercise,
     Scope,
+    SessionStore,
     SplitSet,
     WriteNote,
 )
@@ -135,6 +137,41 @@ def loaded(session: CorrectedSession, typed: str, load: str) -> Correction:
     in_lb = (number[2] or "").lower().startswith("lb")
     load_kg = float(number[1].replace(",", ".")) * (KG_PER_LB if in_lb else 1.0)
     return _valid(lambda: EnterLoad(place.time_s, load_kg, place.scope, load_in_lb=in_lb))
+
+
+def moved(session: CorrectedSession, typed: str, start: str, end: str) -> Correction:
+    """Return the correction that lets a repetition begin and end at other times."""
+    place = _repetition_at(session, typed)
+    return _valid(lambda: MoveRepetition(place.middle_s, time_in_s(start), time_in_s(end)))
+
+
+def copied(session: CorrectedSession, source: CorrectedSession) -> list[Correction]:
+    """Return the corrections that give sets without an exercise or a load those of another session.
+
+    The first squats get what the first squats there have, and so on; further sets get what the last one has.
+    """
+    made: list[Correction] = []
+    for pattern in {one.pattern for one in session.sets}:
+        there = [one for one in source.sets if one.pattern is pattern]
+        own = [one for one in session.sets if one.pattern is pattern]
+        for number, one_set in enumerate(own):
+            if not there:
+                continue
+            other = there[min(number, len(there) - 1)]
+            if one_set.exercise is None and other.exercise is not None:
+                made.append(NameExercise(one_set.middle_s, other.exercise))
+            if one_set.load_kg is None and other.load_kg is not None:
+                made.append(EnterLoad(one_set.middle_s, other.load_kg, load_in_lb=other.load_in_lb))
+    return sorted(made, key=lambda one: getattr(one, "time_s", 0.0))
+
+
+def turn_back(store: SessionStore, number: int, *, redo: bool) -> str | None:
+    """Undo the last correction or restore the one undone last; return it in words, or ``None`` without one."""
+    before = store.load(number).corrected.log
+    turned = store.redo(number) if redo else store.undo(number)
+    if turned is None:
+        return None
+    return log_line(store.load(number).corrected.log[-1] if redo else before[-1])
 
 
 def noted(session: CorrectedSession, typed: str, note: str) -> Correction:

@@ -6,6 +6,7 @@ Imports stand inside the functions, so that `imu --help` does not wait for them.
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -17,7 +18,6 @@ from imu.app.output import console_for_people, print_object, print_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import datetime
 
     from imu.store import CorrectedSession, Correction, SessionStore
 
@@ -83,6 +83,14 @@ def review(
         typer.Option("--exercise", metavar="NAME", help="Show one exercise.", autocompletion=_complete_exercise),
     ] = None,
     days: Annotated[bool, typer.Option("--days", help="With --trends: day by day.")] = False,
+    compared: Annotated[
+        tuple[str, str] | None,
+        typer.Option(
+            "--compare",
+            metavar="BEFORE AFTER",
+            help="Compare two sessions (7) or periods (2026-03, 2026-03-01..2026-03-14, 4-weeks-before, 4-weeks).",
+        ),
+    ] = None,
     delete: Annotated[bool, typer.Option("--delete", help="Delete the session and our copy of its recording.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="With --delete: do not ask.")] = False,
 ) -> None:
@@ -93,14 +101,18 @@ def review(
         raise typer.BadParameter("--delete takes one session, --yes goes with --delete, --days with --trends")
     if session is not None and trends:
         raise typer.BadParameter("--trends is about all sessions; leave the number out")
-    if exercise is not None and (session is not None or trends):
-        raise typer.BadParameter("--exercise is about all sessions; leave the number and --trends out")
+    if (exercise is not None or compared is not None) and (
+        session is not None or trends or None not in (exercise, compared)
+    ):
+        raise typer.BadParameter("--exercise and --compare stand alone, without a number or --trends")
     if not store_path().exists():  # looking back must not create a store
         _nothing_kept(session, as_json=as_json)
         return
     with _open_store() as store:
         if delete and session is not None:
             _delete(store, session, yes=yes)
+        elif compared is not None:
+            _print_comparison(store, *compared, as_json=as_json)
         elif exercise is not None:
             _print_exercise(store, exercise, as_json=as_json)
         elif trends:
@@ -114,7 +126,14 @@ def review(
             _print_stored(store, session, verbose=verbose)
 
 
-def exercises(*, as_json: AsJson = False) -> None:
+def exercises(
+    *,
+    as_json: AsJson = False,
+    unit: Annotated[
+        Literal["kg", "lb"] | None,
+        typer.Option("--unit", help="Show loads in this unit from now on, also on the page."),
+    ] = None,
+) -> None:
     """List your exercises: how often, how much, the heaviest set and the load that you could lift once (1RM).
 
     imu review --exercise NAME shows the history, the records and the estimates of one.
@@ -128,12 +147,14 @@ def exercises(*, as_json: AsJson = False) -> None:
         _nothing_kept(None, as_json=as_json)
         return
     with _open_store() as store:
-        histories = exercise_histories(store)
+        if unit is not None:
+            store.show_loads_in_lb(in_lb=unit == "lb")
+        histories, in_lb = exercise_histories(store), store.loads_in_lb()
     if as_json:
         for one in histories:
             print_object(exercise_object(one))
     elif histories:
-        print_parts(console_for_people(), exercises_table(histories))
+        print_parts(console_for_people(), exercises_table(histories, in_lb=in_lb))
     else:
         typer.echo('No set has an exercise yet: imu correct SESSION --exercise 1 "back squat" names that of set 1.')
 
@@ -147,6 +168,10 @@ def correct(
     add_rep: Annotated[
         tuple[str, str, str] | None,
         typer.Option("--add-rep", metavar="START END PATTERN", help="Add a repetition that was not counted."),
+    ] = None,
+    move: Annotated[
+        tuple[str, str, str] | None,
+        typer.Option("--move", metavar="REP START END", help="Let a repetition begin and end at other times."),
     ] = None,
     keep: Annotated[
         str | None, typer.Option("--keep", metavar="TIME", help="Count a movement that was not counted.")
@@ -185,6 +210,7 @@ def correct(
         wanted: list[Correction] = []
         wanted += [correcting.deleted(counted, delete_rep)] if delete_rep is not None else []
         wanted += [correcting.added(*add_rep)] if add_rep else []
+        wanted += [correcting.moved(counted, *move)] if move else []
         wanted += [correcting.kept(counted, keep)] if keep is not None else []
         wanted += [correcting.changed(counted, *pattern)] if pattern else []
         wanted += [correcting.split(counted, split)] if split is not None else []
@@ -243,6 +269,22 @@ def export(
     ] = None,
     *,
     everything: Annotated[bool, typer.Option("--all", help="All sessions.")] = False,
+    first: Annotated[
+        datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="Sessions from this day.")
+    ] = None,
+    last: Annotated[
+        datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Sessions up to this day.")
+    ] = None,
+    exercise: Annotated[
+        str | None,
+        typer.Option(
+            "--exercise",
+            metavar="NAME",
+            help="Sessions with it; a report shows it alone.",
+            autocompletion=_complete_exercise,
+        ),
+    ] = None,
+    name: Annotated[str, typer.Option("--name", help="Whose report it is.")] = "",
     form: Annotated[
         Literal["csv", "parquet", "json", "fit", "html"] | None,
         typer.Option("--format", help="The format; without it, the ending of PATH."),
@@ -253,25 +295,31 @@ def export(
     """Write sessions, with their corrections, for other programs or as a report.
 
     csv and parquet have a row for each repetition, json has what imu review --json prints,
-    fit is a strength training for sports sites, html is a report with charts.
+    fit is a strength training for sports sites, html is a report to hand over: one session in full, many as a summary.
     """
-    from datetime import datetime
-
-    from imu.app.export import Format, export_sessions
+    from imu.app.export import Format, export_sessions, write_report
+    from imu.report.html_report import Selection, chosen_sessions
 
     wanted = form or out.suffix.removeprefix(".").lower()
     if wanted not in list(Format):
         raise typer.BadParameter("give --format csv, parquet, json, fit or html", param_hint="--format")
-    if bool(sessions) == everything:
-        raise typer.BadParameter("give the numbers of sessions, or --all", param_hint="SESSION")
+    some = first is not None or last is not None or exercise is not None
+    if bool(sessions) == (everything or some):
+        raise typer.BadParameter(
+            "give the numbers of sessions, or --all, --from, --to, --exercise", param_hint="SESSION"
+        )
     _refuse_without_store(sessions[0] if sessions else None)
+    selection = Selection(tuple(sessions or ()), first and first.date(), last and last.date(), exercise, name)
     with _open_store() as store:
-        numbers = dict.fromkeys(sessions or [one.id for one in store.list()])
-        loaded = [store.load(number) for number in numbers]
-    if not loaded:
-        _nothing_kept(None, as_json=True)
-        raise typer.Exit(1)
-    files = export_sessions(loaded, Format(wanted), out, made_at=datetime.now().astimezone(), overwrite=force)
+        if not store.list():
+            _nothing_kept(None, as_json=True)
+            raise typer.Exit(1)
+        if Format(wanted) is Format.HTML:
+            write_report(store, selection, out, made_at=_now(), overwrite=force)
+            typer.echo(out)
+            return
+        loaded = [store.load(number) for number in chosen_sessions(store, selection, _now())]
+    files = export_sessions(loaded, Format(wanted), out, overwrite=force)
     for file in files:
         typer.echo(file)
 
@@ -283,7 +331,7 @@ def backup(
     force: Force = False,
 ) -> None:
     """Write all sessions and recordings to one file."""
-    from datetime import UTC, datetime
+    from datetime import UTC
 
     from imu.report.words import number_of
     from imu.store.backup import write_backup
@@ -310,8 +358,6 @@ def restore(
     Nothing changes unless the whole file is sound. With --force, your present sessions
     and recordings are moved into a folder beside, never deleted.
     """
-    from datetime import datetime
-
     from imu.report.words import number_of
     from imu.store.backup import restore_backup
     from imu.store.home import home
@@ -326,23 +372,23 @@ def restore(
 
 def _make(store: SessionStore, session: int, wanted: list[Correction]) -> None:
     """Make all corrections, or none."""
-    from imu.report.words import sentence_of
+    from imu.report.words import log_line
 
-    store.correct_all(session, wanted, made_at=_now())
-    for correction in wanted:
-        typer.echo(sentence_of(correction))
+    made = store.correct_all(session, wanted, made_at=_now()).corrected.log[-len(wanted) :]
+    for one in made:
+        typer.echo(log_line(one))
     typer.echo(f"imu correct {session} --undo takes {'the last one' if len(wanted) > 1 else 'it'} back.\n")
 
 
 def _turn_back(store: SessionStore, session: int, *, redo: bool) -> None:
-    from imu.report.words import sentence_of
+    from imu.app.correcting import turn_back
     from imu.store import CorrectionRefused
 
-    turned = store.redo(session) if redo else store.undo(session)
-    if turned is None:
+    sentence = turn_back(store, session, redo=redo)
+    if sentence is None:
         what = "was undone" if redo else "was made"
         raise CorrectionRefused(f"no correction of session {session} {what}, so there is nothing to do")
-    typer.echo(f"{'restored' if redo else 'undone'}: {sentence_of(turned)}\n")
+    typer.echo(f"{'restored' if redo else 'undone'}: {sentence}\n")
 
 
 # --- deletion --------------------------------------------------------------------------------------------------------
@@ -430,7 +476,20 @@ def _print_exercise(store: SessionStore, name: str, *, as_json: bool) -> None:
     if as_json:
         print_object(exercise_object(history))
     else:
-        print_parts(console_for_people(), exercise_page(history, SESSIONS_SHOWN))
+        print_parts(console_for_people(), exercise_page(history, SESSIONS_SHOWN, in_lb=store.loads_in_lb()))
+
+
+def _print_comparison(store: SessionStore, before: str, after: str, *, as_json: bool) -> None:
+    from imu.report.comparison import compare, sides
+    from imu.report.terminal_pages import comparison_table
+
+    pair = sides(store, before, after, _now())
+    rows = compare(*pair, in_lb=store.loads_in_lb())
+    if as_json:
+        for row in rows:
+            print_object({name: getattr(row, name) for name in ("group", "name", "unit", "before", "after", "change")})
+    else:
+        print_parts(console_for_people(), comparison_table(pair[0].title, pair[1].title, rows))
 
 
 def _print_trends(store: SessionStore, *, by_days: bool, as_json: bool) -> None:
@@ -453,8 +512,6 @@ def _print_trends(store: SessionStore, *, by_days: bool, as_json: bool) -> None:
 
 
 def _now() -> datetime:
-    from datetime import datetime
-
     return datetime.now().astimezone()
 
 

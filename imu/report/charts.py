@@ -9,11 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from imu.motion.pattern import Pattern
 
 WIDTH, HEIGHT = 720.0, 220.0
 LEFT, RIGHT, TOP, BOTTOM = 44.0, 12.0, 22.0, 34.0
+DAY_S = 86400.0
 _STEPS = (1.0, 2.0, 5.0)
 
 
@@ -52,13 +54,14 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """One chart of `WIDTH` by `HEIGHT`: horizontal grid lines at the heights `grid`, then bars, marks and labels."""
+    """One chart of `WIDTH` by `HEIGHT`: grid lines at the heights `grid`, then bars, a line, marks and labels."""
 
     title: str
     grid: tuple[float, ...]
     bars: tuple[Bar, ...]
     marks: tuple[Mark, ...]
     labels: tuple[Label, ...]
+    line: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +106,10 @@ def over_time(marks: Sequence[Mark], sets: Sequence[tuple[float, float]], title:
     return Chart(title, grid, tuple(bars), placed, (*grid_labels, *labels))
 
 
-def columns(labels: Sequence[str], squats: Sequence[int], hinges: Sequence[int], title: str) -> Chart:
+def columns(labels: Sequence[str], squats: Sequence[int], hinges: Sequence[int], title: str, unit: str) -> Chart:
     """Return a column for each label: squats below, hinges hatched above, each with its number."""
     axes = _Axes(0.0, float(len(labels)), _round_up(max(map(sum, zip(squats, hinges, strict=True)), default=1)))
-    grid, grid_labels = _grid(axes, "repetitions")
+    grid, grid_labels = _grid(axes, unit)
     step = math.ceil(len(labels) / 12)  # more than twelve labels would overlap
     width = round(min(48.0, 0.7 * (axes.x(1) - axes.x(0))), 2)
     bars, below = [], []
@@ -116,12 +119,40 @@ def columns(labels: Sequence[str], squats: Sequence[int], hinges: Sequence[int],
             if count:
                 top = axes.y(base + count)
                 height = round(axes.y(base) - top, 2)
-                inside = str(count) if height >= 13 and width >= 18 else ""
-                title_of_bar = f"{label}: {count} {style}s"
+                inside = str(count) if height >= 13 and width >= 8 * len(str(count)) + 4 else ""
+                title_of_bar = f"{label}: {count} {unit}, {style}s"
                 bars.append(Bar(round(middle - width / 2, 2), top, width, height, f"bar {style}", title_of_bar, inside))
         if i % step == 0:
             below.append(Label(middle, HEIGHT - BOTTOM + 16, label, "middle"))
     return Chart(title, grid, tuple(bars), (), (*grid_labels, *below))
+
+
+def lines(points: Sequence[tuple[float, float]], pattern: Pattern, title: str, unit: str) -> Chart:
+    """Return marks joined by a line over days.
+
+    Parameters
+    ----------
+    points : sequence of (float, float)
+        Seconds since 1970, and the figure in `unit`.
+    pattern : Pattern
+        Of the exercise.
+    title, unit : str
+        What the chart shows, and the unit of the upright axis.
+    """
+    first_s, last_s = points[0][0], max(points[-1][0], points[0][0] + DAY_S)
+    margin_s = 0.03 * (last_s - first_s)
+    axes = _Axes(first_s - margin_s, last_s + margin_s, _round_up(max(value for _, value in points)))
+    grid, grid_labels = _grid(axes, unit)
+    marks = tuple(Mark(axes.x(x), axes.y(y), pattern, f"{_day_of(x)}: {y:g} {unit}") for x, y in points)
+    ends = [(first_s, "start"), ((first_s + last_s) / 2, "middle"), (last_s, "end")]
+    days = [Label(axes.x(x), HEIGHT - BOTTOM + 18, _day_of(x), anchor) for x, anchor in ends]
+    joined = " ".join(f"{mark.x},{mark.y}" for mark in marks)
+    return Chart(title, grid, (), marks, (*grid_labels, *days), joined)
+
+
+def _day_of(seconds: float) -> str:
+    day = datetime.fromtimestamp(seconds, UTC)
+    return f"{day.day} {day:%b %Y}"
 
 
 def legend() -> tuple[tuple[Mark, ...], tuple[Label, ...]]:

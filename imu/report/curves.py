@@ -1,4 +1,8 @@
-"""A recording -> the trunk angle over time, for drawing.
+"""A recording and what was counted in it -> trunk angle, hip height and hip velocity at 20 Hz, for drawing.
+
+The curves are those from which the figures of each movement were measured: where a repetition is marked, its peak angle
+is `trunk_angle_rad` and its lowest height is `hip_drop_m`. Height and velocity come from the height model
+(`imu.motion.height`), which needs the start and the end of a movement; between movements they are not known, and NaN.
 
 The angle is the one in the repetitions' figures: tilt away from the standing posture, in the sagittal plane of the
 counted repetitions. The plane is slightly more accurate here than it was live, because all repetitions contribute.
@@ -6,18 +10,99 @@ counted repetitions. The plane is slightly more accurate here than it was live, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from imu.motion.form import Lean, SagittalPlane
+from imu.motion.judge import Decision
 from imu.motion.repetitions import Repetition
 from imu.motion.signals import MotionSignals
 from imu.motion.standing import RestingPostures, standing_before
 from imu.motion.tracker import ONE_SET_S, stretches
+from imu.recordings.recording import open_recording
+from imu.report.replay import ReplayOptions
 from imu.samples import Array, ImuBlock
-from imu.session import SessionSummary
+from imu.session import Session, SessionSummary
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MotionCurves:
+    """The motion of the hip throughout a recording, at 20 Hz.
+
+    Attributes
+    ----------
+    time_s : (n,) array
+        Device clock.
+    trunk_angle_rad : (n,) array
+        Tilt of the pelvis away from quiet standing in the sagittal plane, forward positive; NaN at gaps.
+    hip_height_m : (n,) array
+        Height of the hip joint above its height at the start of the movement; NaN between movements.
+    hip_velocity_m_s : (n,) array
+        Vertical velocity of the hip joint, up positive; NaN between movements.
+    """
+
+    time_s: Array
+    trunk_angle_rad: Array
+    hip_height_m: Array
+    hip_velocity_m_s: Array
+
+    def between(self, start_s: float, end_s: float) -> MotionCurves:
+        """Return the part within ``[start_s, end_s]``."""
+        first, end = np.searchsorted(self.time_s, (start_s - 1e-3, end_s + 1e-3))
+        curves = (self.time_s, self.trunk_angle_rad, self.hip_height_m, self.hip_velocity_m_s)
+        return MotionCurves(*(curve[first:end] for curve in curves))
+
+
+def recording_curves(path: Path, summary: SessionSummary, options: ReplayOptions) -> MotionCurves:
+    """Return the curves of a recording that was counted with these options.
+
+    Raises
+    ------
+    ImuError
+        If it cannot be read.
+    """
+    acceleration, angular_velocity = options.acceleration_unit, options.angular_velocity_unit
+    recording = open_recording(path, acceleration_unit=acceleration, angular_velocity_unit=angular_velocity)
+    return motion_curves(recording.blocks, summary)
+
+
+def motion_curves(blocks: Callable[[], Iterable[ImuBlock]], summary: SessionSummary) -> MotionCurves:
+    """Return the curves of a recording.
+
+    Parameters
+    ----------
+    blocks : callable
+        Returns the samples of the recording from its start; called twice.
+    summary : SessionSummary
+        What was counted in it.
+    """
+    overall = angle_curve(blocks(), summary)
+    if overall is None:
+        return MotionCurves(*(np.empty(0) for _ in range(4)))
+    decisions: list[Decision] = []
+    session = Session(check_units=False, observe=decisions.append)
+    for block in blocks():
+        session.push(block)
+    session.finish()
+    angle_rad = overall.angle_rad.copy()
+    height_m, velocity_m_s = (np.full(len(angle_rad), np.nan) for _ in range(2))
+    for decision in decisions:
+        if decision.verdict is None:  # too small to be mentioned
+            continue
+        figures = decision.figures
+        steps = slice(figures.start, figures.end + 1)
+        first = int(np.searchsorted(overall.time_s, figures.time_s[figures.start] - 1e-3))
+        place = slice(first, first + figures.end + 1 - figures.start)
+        angle_rad[place] = figures.trunk_angle_rad[steps]
+        height_m[place] = figures.height_m[steps]
+        velocity_m_s[place] = figures.velocity_m_s[steps]
+    return MotionCurves(overall.time_s, angle_rad, height_m, velocity_m_s)
+
+
+# --- the trunk angle -----------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,11 +119,6 @@ class AngleCurve:
 
     time_s: Array
     angle_rad: Array
-
-    def between(self, start_s: float, end_s: float) -> tuple[Array, Array]:
-        """Return the times and angles within ``[start_s, end_s]``."""
-        first, last = np.searchsorted(self.time_s, (start_s, end_s))
-        return self.time_s[first : last + 1], self.angle_rad[first : last + 1]
 
 
 def angle_curve(blocks: Iterable[ImuBlock], summary: SessionSummary) -> AngleCurve | None:

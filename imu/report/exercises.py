@@ -17,6 +17,7 @@ Two ways lead to the one-repetition maximum (1RM), and they stay apart:
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -26,6 +27,7 @@ import numpy as np
 
 from imu.motion.pattern import Pattern
 from imu.report.cues import SPEED_DROP_M
+from imu.report.trends import sum_if_any
 from imu.store import ExerciseSet, SessionStore
 from imu.store.exercises import key_of, known_exercise, usual_name
 
@@ -105,6 +107,16 @@ class Trained:
         """The largest estimate of the 1RM by Epley's formula."""
         return maximum_from_repetitions(self.sets)
 
+    @property
+    def heaviest(self) -> ExerciseSet | None:
+        """The set with the heaviest load, the first of several with most repetitions."""
+        return _heaviest(self.sets)
+
+    def best_speed_m_s(self, load_kg: float | None = None) -> float | None:
+        """Return the fastest mean concentric velocity of a repetition, of all loads or at one."""
+        sets = [one for one in self.sets if load_kg is None or _rounded_load(one) == load_kg]
+        return max((one.best_speed_m_s for one in sets if one.best_speed_m_s is not None), default=None)
+
 
 @dataclass(frozen=True, slots=True)
 class AtLoad:
@@ -155,10 +167,25 @@ class ExerciseHistory:
         return tuple(one for session in self.sessions for one in session.sets)
 
     @property
+    def volume_kg(self) -> float | None:
+        """Sum of repetitions x load; ``None`` if no set has a load."""
+        return volume_kg(self.sets)
+
+    @property
+    def repetitions(self) -> int:
+        """Repetitions in all sets."""
+        return sum(one.repetitions for one in self.sets)
+
+    @property
     def heaviest(self) -> ExerciseSet | None:
         """The set with the heaviest load, the first of several with most repetitions."""
-        loaded = [one for one in self.sets if one.load_kg is not None]
-        return max(loaded, key=lambda one: (one.load_kg, one.repetitions), default=None)
+        return _heaviest(self.sets)
+
+    @property
+    def usual_load_kg(self) -> float | None:
+        """The load that was lifted in most sessions, the heavier of two: speeds at it can be compared."""
+        loads = Counter(load for one in self.sessions for load in {_rounded_load(s) for s in one.sets if s.load_kg})
+        return max(loads, key=lambda load: (loads[load], load), default=None)
 
     @property
     def largest_session(self) -> Trained | None:
@@ -201,6 +228,11 @@ class ExerciseHistory:
         )
 
 
+def _heaviest(sets: Iterable[ExerciseSet]) -> ExerciseSet | None:
+    loaded = [one for one in sets if one.load_kg is not None]
+    return max(loaded, key=lambda one: (one.load_kg, one.repetitions), default=None)
+
+
 def _rounded_load(one: ExerciseSet) -> float:
     return round(one.load_kg or 0.0, 2)
 
@@ -240,8 +272,7 @@ def _history(sets: Sequence[ExerciseSet]) -> ExerciseHistory:
 
 def volume_kg(sets: Iterable[ExerciseSet]) -> float | None:
     """Return the sum of repetitions x load; ``None`` if no set has a load."""
-    loaded = [one.repetitions * one.load_kg for one in sets if one.load_kg is not None]
-    return math.fsum(loaded) if loaded else None
+    return sum_if_any(None if one.load_kg is None else one.repetitions * one.load_kg for one in sets)
 
 
 # --- the one-repetition maximum --------------------------------------------------------------------------------------

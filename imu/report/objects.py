@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 from imu.motion.repetitions import RejectedMovement, Repetition
-from imu.report.exercises import ExerciseHistory, Maximum, Trained, volume_kg
+from imu.report.exercises import ExerciseHistory, Maximum, Trained
 from imu.report.session_view import (
     Figures,
     RejectedView,
@@ -109,7 +109,7 @@ def exercise_object(history: ExerciseHistory) -> Object:
         "known": history.known,
         "sets": len(history.sets),
         "reps": sum(one.repetitions for one in history.sets),
-        "volume_kg": _rounded_if_present(volume_kg(history.sets), 1),
+        "volume_kg": _rounded_if_present(history.volume_kg, 1),
         "first_trained_at": history.sessions[0].trained_at.isoformat(),
         "last_trained_at": history.sessions[-1].trained_at.isoformat(),
         "records": {
@@ -172,6 +172,7 @@ def _pattern_trend(trend: PatternTrend) -> Object:
         "trunk_angle_deg": _rounded_if_present(angle_deg, 1),
         "hip_drop_m": _rounded_if_present(trend.hip_drop_m, 3),
         "mean_concentric_velocity_m_s": _rounded_if_present(trend.speed_m_s, 3),
+        "volume_kg": _rounded_if_present(trend.volume_kg, 1),
     }
 
 

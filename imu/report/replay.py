@@ -25,6 +25,8 @@ from imu.motion.personal import PersonalShift
 from imu.recordings.recording import find_recordings, open_recording
 from imu.session import Session, SessionParameters, SessionSummary
 from imu.store import PlannedSet, SessionStore, hash_of
+from imu.store.home import recordings_folder
+from imu.store.recording_files import copy_recording, find_recording
 from imu.training import obey
 
 
@@ -149,18 +151,24 @@ def _replay(name: str, path: Path, options: ReplayOptions) -> Replayed:
 def keep_replayed(
     replayed: Replayed, store: SessionStore, software_version: str, planned: Sequence[PlannedSet] | None = None
 ) -> int | None:
-    """Keep a session in the store; return its number, or ``None`` if it was replayed without being hashed.
+    """Keep a session in the store and a copy of its recording in our folder; return the session's number.
+
+    Return ``None`` if it was replayed without being hashed.
 
     Raises
     ------
     StoreDamaged
         If the store cannot be written.
+    RecordingNotCopied
+        If the recording cannot be copied; then the session is not stored.
     """
     if replayed.content_hash is None:
         return None
+    earlier = store.source_of(replayed.content_hash)
+    copy = None if earlier is None else find_recording(earlier, replayed.content_hash, recordings_folder())
     return store.save(
         replayed.summary,
-        replayed.name,
+        copy or copy_recording(Path(replayed.name), recordings_folder()),
         replayed.content_hash,
         saved_at=datetime.now(UTC),
         software_version=software_version,

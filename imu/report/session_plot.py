@@ -1,34 +1,24 @@
-"""A recording and what was counted in it -> curves at 20 Hz; drawings of them, of trends and of an exercise.
+"""Draw the curves of a recording with what was counted in it, trends, and an exercise.
 
-The curves are those from which the figures of each movement were measured: where a repetition is marked, its peak angle
-is `trunk_angle_rad` and its lowest height is `hip_drop_m`. Height and velocity come from the height model
-(`imu.motion.height`), which needs the start and the end of a movement; between movements they are not known, and NaN.
-
-Drawing uses Matplotlib (extra ``plots``), which is imported when something is drawn.
+Matplotlib (extra ``plots``) is imported when something is drawn.
 """
 # ruff: noqa: PLC0415  Matplotlib is slow to import, and an extra
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from imu.errors import ExtraMissing, ImuError
-from imu.motion.judge import Decision
 from imu.motion.pattern import Pattern
-from imu.recordings.recording import open_recording
-from imu.report.curves import angle_curve
+from imu.report.curves import MotionCurves
 from imu.report.exercises import ExerciseHistory
-from imu.report.replay import ReplayOptions
 from imu.report.session_view import SessionView
 from imu.report.trends import Trend
 from imu.report.words import number_of, printable
-from imu.samples import Array, ImuBlock
-from imu.session import Session, SessionSummary
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,80 +35,6 @@ SUFFIXES = (".png", ".svg", ".html")
 _PANELS = ("trunk angle, °", "hip height, m", "hip velocity, m/s")
 _TREND_PANELS = ("repetitions", "peak angle, °", "speed up, m/s")
 _EXERCISE_PANELS = ("repetitions", "load, kg", "volume, kg")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class MotionCurves:
-    """The motion of the hip throughout a recording, at 20 Hz.
-
-    Attributes
-    ----------
-    time_s : (n,) array
-        Device clock.
-    trunk_angle_rad : (n,) array
-        Tilt of the pelvis away from quiet standing in the sagittal plane, forward positive; NaN at gaps.
-    hip_height_m : (n,) array
-        Height of the hip joint above its height at the start of the movement; NaN between movements.
-    hip_velocity_m_s : (n,) array
-        Vertical velocity of the hip joint, up positive; NaN between movements.
-    """
-
-    time_s: Array
-    trunk_angle_rad: Array
-    hip_height_m: Array
-    hip_velocity_m_s: Array
-
-    def between(self, start_s: float, end_s: float) -> MotionCurves:
-        """Return the part within ``[start_s, end_s]``."""
-        first, end = np.searchsorted(self.time_s, (start_s - 1e-3, end_s + 1e-3))
-        curves = (self.time_s, self.trunk_angle_rad, self.hip_height_m, self.hip_velocity_m_s)
-        return MotionCurves(*(curve[first:end] for curve in curves))
-
-
-def recording_curves(path: Path, summary: SessionSummary, options: ReplayOptions) -> MotionCurves:
-    """Return the curves of a recording that was counted with these options.
-
-    Raises
-    ------
-    ImuError
-        If it cannot be read.
-    """
-    acceleration, angular_velocity = options.acceleration_unit, options.angular_velocity_unit
-    recording = open_recording(path, acceleration_unit=acceleration, angular_velocity_unit=angular_velocity)
-    return motion_curves(recording.blocks, summary)
-
-
-def motion_curves(blocks: Callable[[], Iterable[ImuBlock]], summary: SessionSummary) -> MotionCurves:
-    """Return the curves of a recording.
-
-    Parameters
-    ----------
-    blocks : callable
-        Returns the samples of the recording from its start; called twice.
-    summary : SessionSummary
-        What was counted in it.
-    """
-    overall = angle_curve(blocks(), summary)
-    if overall is None:
-        return MotionCurves(*(np.empty(0) for _ in range(4)))
-    decisions: list[Decision] = []
-    session = Session(check_units=False, observe=decisions.append)
-    for block in blocks():
-        session.push(block)
-    session.finish()
-    angle_rad = overall.angle_rad.copy()
-    height_m, velocity_m_s = (np.full(len(angle_rad), np.nan) for _ in range(2))
-    for decision in decisions:
-        if decision.verdict is None:  # too small to be mentioned
-            continue
-        figures = decision.figures
-        steps = slice(figures.start, figures.end + 1)
-        first = int(np.searchsorted(overall.time_s, figures.time_s[figures.start] - 1e-3))
-        place = slice(first, first + figures.end + 1 - figures.start)
-        angle_rad[place] = figures.trunk_angle_rad[steps]
-        height_m[place] = figures.height_m[steps]
-        velocity_m_s[place] = figures.velocity_m_s[steps]
-    return MotionCurves(overall.time_s, angle_rad, height_m, velocity_m_s)
 
 
 # --- drawing ---------------------------------------------------------------------------------------------------------

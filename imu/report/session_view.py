@@ -17,6 +17,7 @@ from imu.motion.pattern import Pattern
 from imu.motion.repetitions import RejectedMovement, Repetition
 from imu.report.cues import SPEED_DROP_M, cues, share_of_speed_lost, sinks, speed
 from imu.report.replay import Replayed
+from imu.report.trends import sum_if_any
 from imu.report.words import clock, counted, entered, flaws, load, log_line, reasons, sparkline, tempo, weight
 from imu.session import SessionSummary
 from imu.store import (
@@ -183,6 +184,8 @@ class SetView:
         All loads of the set as the person writes them, ``135 lb / 155 lb``.
     entered : str
         Exercise, load and note as one text.
+    volume_kg : float or None
+        Sum of the loads of all repetitions; ``None`` without a load.
     """
 
     number: int
@@ -207,6 +210,7 @@ class SetView:
     loads: str
     weights: str
     entered: str
+    volume_kg: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,14 +305,30 @@ class SessionView:
     corrections: tuple[str, ...]
 
     @property
+    def volume_kg(self) -> float | None:
+        """Sum of the loads of all repetitions; ``None`` without a load."""
+        return sum_if_any(one.volume_kg for one in self.sets)
+
+    @property
     def repetitions(self) -> tuple[RepetitionView, ...]:
         """All repetitions that count, in the order of time."""
         return tuple(one for one_set in self.sets for one in one_set.repetitions)
 
 
-def view_of_stored(stored: StoredSession, zone: tzinfo | None = None) -> SessionView:
-    """Return the view of a session of the store; `zone` is the reader's time zone, by default this computer's."""
-    view = _view(stored.corrected, stored.source, flaws(stored.summary), stored.id)
+def view_of_stored(stored: StoredSession, zone: tzinfo | None = None, *, in_lb: bool | None = None) -> SessionView:
+    """Return the view of a session of the store.
+
+    Parameters
+    ----------
+    stored : StoredSession
+        The session.
+    zone : tzinfo or None
+        The reader's time zone; ``None`` is that of this computer.
+    in_lb : bool or None
+        Whether loads are shown in pounds; ``None`` shows each as it was written.
+    """
+    session = stored.corrected if in_lb is None else _in_unit(stored.corrected, in_lb=in_lb)
+    view = _view(session, stored.source, flaws(stored.summary), stored.id)
     return replace(
         view,
         moment=stored.trained_at.astimezone(zone),
@@ -332,6 +352,19 @@ def view_of_replayed(replayed: Replayed, session_id: int | None = None) -> Sessi
 def view_of_summary(recording: str, summary: SessionSummary) -> SessionView:
     """Return the view of a summary that is not kept, such as that of a training which has just ended."""
     return _view(apply_corrections(summary), recording, flaws(summary), None)
+
+
+def _in_unit(session: CorrectedSession, *, in_lb: bool) -> CorrectedSession:
+    """Return a session in which all loads are written in one unit."""
+    sets = tuple(
+        replace(
+            one_set,
+            load_in_lb=in_lb,
+            repetitions=tuple(replace(one, load_in_lb=in_lb) for one in one_set.repetitions),
+        )
+        for one_set in session.sets
+    )
+    return replace(session, sets=sets)
 
 
 def _view(session: CorrectedSession, recording: str, found: Sequence[str], session_id: int | None) -> SessionView:
@@ -392,6 +425,7 @@ def set_view(number: int, one_set: CorrectedSet) -> SetView:
         loads=" / ".join(f"{round(load_kg, 2):g}" for load_kg, _ in loads if load_kg is not None),
         weights=" / ".join(weight(load_kg, in_lb=in_lb) for load_kg, in_lb in loads if load_kg is not None),
         entered=entered(one_set.exercise, one_set.load_kg, one_set.note, load_in_lb=one_set.load_in_lb),
+        volume_kg=sum_if_any(one_set.load_kg_of(one) for one in one_set.repetitions),
     )
 
 

@@ -9,6 +9,7 @@ import math
 import os
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from itertools import groupby
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
@@ -18,11 +19,24 @@ from rich.text import Text
 
 from imu.motion.pattern import Pattern
 from imu.motion.repetitions import RejectedMovement
-from imu.report.exercises import ExerciseHistory, Trained, volume_kg
+from imu.report.comparison import Row
+from imu.report.exercises import ExerciseHistory, Trained
 from imu.report.replay import Replayed
 from imu.report.session_view import RejectedView, RepetitionView, SessionView, SetView, view_of_replayed
 from imu.report.trends import PatternTrend, Trend
-from imu.report.words import clock, counted, days_ago, load, number_of, printable, reasons, sparkline, weight
+from imu.report.words import (
+    clock,
+    counted,
+    days_ago,
+    in_unit,
+    load,
+    number_of,
+    printable,
+    reasons,
+    sparkline,
+    unit_of_load,
+    weight,
+)
 from imu.store import Balance, ExerciseSet, SessionOverview
 
 COLOUR = {Pattern.SQUAT: "cyan", Pattern.HINGE: "magenta", Pattern.UNCERTAIN: "dim", Pattern.MIXED: "yellow"}
@@ -231,65 +245,67 @@ def balance_lines(balances: Iterable[Balance], days_since: dict[Pattern, int | N
 # --- exercises -------------------------------------------------------------------------------------------------------
 
 
-def exercises_table(histories: Iterable[ExerciseHistory]) -> Table:
+def exercises_table(histories: Iterable[ExerciseHistory], *, in_lb: bool = False) -> Table:
     """Return a row for each exercise, the one that was trained last first."""
-    table = plain_table("exercise", "pattern", "last", "sessions", "sets", "reps", "volume\nkg", "heaviest", "1RM\nkg")
+    unit = unit_of_load(in_lb=in_lb)
+    counts = ("sessions", "sets", "reps")
+    table = plain_table("exercise", "pattern", "last", *counts, f"volume\n{unit}", "heaviest", f"1RM\n{unit}")
     table.columns[0].justify = "left"
     for one in histories:
-        volume, heaviest, maximum = volume_kg(one.sets), one.heaviest, one.maximum
+        heaviest, maximum = one.heaviest, one.maximum
         table.add_row(
             printable(one.name),
             Text(one.pattern, style=COLOUR[one.pattern]),
             _day(one.sessions[-1].trained_at),
             str(len(one.sessions)),
             str(len(one.sets)),
-            str(sum(part.repetitions for part in one.sets)),
-            "." if volume is None else f"{volume:.0f}",
-            "." if heaviest is None else _load_of(heaviest),
-            "." if maximum.load_kg is None else f"{maximum.load_kg:.0f}",
+            str(one.repetitions),
+            _whole(one.volume_kg, in_lb),
+            "." if heaviest is None else _load_of(heaviest, in_lb),
+            _whole(maximum.load_kg, in_lb),
         )
     return table
 
 
-def exercise_page(history: ExerciseHistory, most: int) -> Group:
+def exercise_page(history: ExerciseHistory, most: int, *, in_lb: bool = False) -> Group:
     """Return the page of one exercise, with at most `most` of its last sessions."""
-    sessions = history.sessions[-most:]
-    table = plain_table("session", "trained", "sets", "reps", "heaviest", "volume\nkg", "fastest\nm/s", "1RM\nkg")
+    sessions, unit = history.sessions[-most:], unit_of_load(in_lb=in_lb)
+    headings = ("session", "trained", "sets", "reps", "heaviest")
+    table = plain_table(*headings, f"volume\n{unit}", "fastest\nm/s", f"1RM\n{unit}")
     for one in sessions:
-        heaviest = max((part for part in one.sets if part.load_kg), key=lambda part: part.load_kg or 0.0, default=None)
-        speeds = [part.best_speed_m_s for part in one.sets if part.best_speed_m_s is not None]
+        heaviest, speed_m_s = one.heaviest, one.best_speed_m_s()
         table.add_row(
             str(one.session_id),
             _day(one.trained_at),
             str(len(one.sets)),
             str(one.repetitions),
-            "." if heaviest is None else _load_of(heaviest),
-            "." if one.volume_kg is None else f"{one.volume_kg:.0f}",
-            f"{max(speeds):.2f}" if speeds and history.pattern is Pattern.SQUAT else ".",
-            "." if one.maximum.load_kg is None else f"{one.maximum.load_kg:.0f}",
+            "." if heaviest is None else _load_of(heaviest, in_lb),
+            _whole(one.volume_kg, in_lb),
+            f"{speed_m_s:.2f}" if speed_m_s is not None and history.pattern is Pattern.SQUAT else ".",
+            _whole(one.maximum.load_kg, in_lb),
         )
     loads = plain_table("load", "most\nreps", "on", "fastest\nm/s", "on")
     for best in history.at_loads:
         fastest = best.fastest
         loads.add_row(
-            weight(best.load_kg, in_lb=best.load_in_lb),
+            weight(best.load_kg, in_lb=in_lb or best.load_in_lb),
             *(str(best.most.repetitions), _day(best.most.trained_at)),
             *((".", ".") if fastest is None else (f"{fastest.best_speed_m_s:.2f}", _day(fastest.trained_at))),
         )
     title = Text.assemble((printable(history.name), "bold"), f"  {history.pattern}")
     best_sets: list[RenderableType] = ["", loads] if history.at_loads else []
-    return Group(title, table, *best_sets, "", labelled(_exercise_lines(history, sessions)))
+    return Group(title, table, *best_sets, "", labelled(_exercise_lines(history, sessions, in_lb)))
 
 
-def _exercise_lines(history: ExerciseHistory, sessions: Sequence[Trained]) -> list[tuple[str, str]]:
+def _exercise_lines(history: ExerciseHistory, sessions: Sequence[Trained], in_lb: bool) -> list[tuple[str, str]]:
     """Return records, estimates of the 1RM, and lines of block characters over the sessions."""
-    lines = []
+    lines, unit = [], unit_of_load(in_lb=in_lb)
     heaviest, largest = history.heaviest, history.largest_session
     if heaviest is not None:
         done = number_of(heaviest.repetitions, "repetition")
-        lines.append(("Heaviest", f"{_load_of(heaviest)} for {done}, {_day(heaviest.trained_at)}"))
+        lines.append(("Heaviest", f"{_load_of(heaviest, in_lb)} for {done}, {_day(heaviest.trained_at)}"))
     if largest is not None:
-        lines.append(("Most volume", f"{largest.volume_kg:.0f} kg, {_day(largest.trained_at)}"))
+        lines.append(("Most volume", f"{_whole(largest.volume_kg, in_lb)} {unit}, {_day(largest.trained_at)}"))
     epley, profile = history.maximum, history.profile
     best = epley.from_set
     lines.append(
@@ -297,7 +313,8 @@ def _exercise_lines(history: ExerciseHistory, sessions: Sequence[Trained]) -> li
             "1RM by Epley",
             epley.refused or ""
             if best is None
-            else f"{epley.load_kg:.0f} kg, from {_load_of(best)} x {best.repetitions} on {_day(best.trained_at)}; "
+            else f"{_whole(epley.load_kg, in_lb)} {unit}, from {_load_of(best, in_lb)} x {best.repetitions} "
+            f"on {_day(best.trained_at)}; "
             "too low if the set ended before failure",
         )
     )
@@ -305,7 +322,8 @@ def _exercise_lines(history: ExerciseHistory, sessions: Sequence[Trained]) -> li
         (
             "1RM by speed",
             profile.refused
-            or f"{profile.load_kg:.0f} +- {profile.error_kg:.0f} kg, from {profile.loads} loads (Banyard 2017)",
+            or f"{_whole(profile.load_kg, in_lb)} +- {_whole(profile.error_kg, in_lb)} {unit}, "
+            f"from {profile.loads} loads (Banyard 2017)",
         )
     )
     if len(sessions) > 1:
@@ -315,8 +333,25 @@ def _exercise_lines(history: ExerciseHistory, sessions: Sequence[Trained]) -> li
     return lines
 
 
-def _load_of(one: ExerciseSet) -> str:
-    return "" if one.load_kg is None else weight(one.load_kg, in_lb=one.load_in_lb)
+def _load_of(one: ExerciseSet, in_lb: bool) -> str:
+    """Return the load as the person writes it, or in pounds where all loads are shown so."""
+    return "" if one.load_kg is None else weight(one.load_kg, in_lb=in_lb or one.load_in_lb)
+
+
+def _whole(load_kg: float | None, in_lb: bool) -> str:
+    return "." if load_kg is None else f"{in_unit(load_kg, in_lb=in_lb, decimals=0):.0f}"
+
+
+def comparison_table(before: str, after: str, rows: Iterable[Row]) -> Table:
+    """Return the figures of both sides of a comparison."""
+    table = plain_table("", before, after, "change")
+    table.columns[0].justify = "left"
+    for group, figures in groupby(rows, key=lambda row: row.group):
+        table.add_section()
+        table.add_row(Text(printable(group), style="bold"))
+        for row in figures:
+            table.add_row(f"  {row.name}{f', {row.unit}' if row.unit else ''}", row.before, row.after, row.change)
+    return table
 
 
 def _day(moment: datetime) -> str:

@@ -9,6 +9,7 @@ study of joint moments (see :func:`imu.report.words.load`).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
@@ -52,6 +53,8 @@ class PatternTrend:
         Mean peak trunk angle and hip drop.
     speed_m_s : float or None
         Mean concentric velocity of repetitions with a drop of at least :data:`imu.report.cues.SPEED_DROP_M`.
+    volume_kg : float or None
+        Sum of repetitions x load; ``None`` without loads.
     """
 
     sets: int = 0
@@ -59,6 +62,7 @@ class PatternTrend:
     trunk_angle_rad: float | None = None
     hip_drop_m: float | None = None
     speed_m_s: float | None = None
+    volume_kg: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,13 +157,14 @@ def _trend(start: date, period: Period, totals: Sequence[PatternTotals]) -> Tren
         start=start,
         days=int(period),
         sessions=len({one.session_id for one in totals}),
-        squat=_pattern_trend([one for one in totals if one.pattern is Pattern.SQUAT]),
-        hinge=_pattern_trend([one for one in totals if one.pattern is Pattern.HINGE]),
+        squat=pattern_trend([one for one in totals if one.pattern is Pattern.SQUAT]),
+        hinge=pattern_trend([one for one in totals if one.pattern is Pattern.HINGE]),
         uncertain=sum(one.repetitions for one in totals if one.pattern is Pattern.UNCERTAIN),
     )
 
 
-def _pattern_trend(totals: Sequence[PatternTotals]) -> PatternTrend:
+def pattern_trend(totals: Sequence[PatternTotals]) -> PatternTrend:
+    """Return what sessions have of one pattern, added up."""
     measured = sum(one.measured for one in totals)
     with_speed = sum(one.with_speed for one in totals)
     return PatternTrend(
@@ -168,7 +173,14 @@ def _pattern_trend(totals: Sequence[PatternTotals]) -> PatternTrend:
         trunk_angle_rad=sum(one.trunk_angle_sum_rad for one in totals) / measured if measured else None,
         hip_drop_m=sum(one.hip_drop_sum_m for one in totals) / measured if measured else None,
         speed_m_s=sum(one.speed_sum_m_s for one in totals) / with_speed if with_speed else None,
+        volume_kg=sum_if_any(one.volume_kg for one in totals),
     )
+
+
+def sum_if_any(values: Iterable[float | None]) -> float | None:
+    """Return the sum of the known values; ``None`` if none is known."""
+    known = [value for value in values if value is not None]
+    return math.fsum(known) if known else None
 
 
 def _hours_between_the_last_two(totals: Sequence[PatternTotals], pattern: Pattern, now: datetime) -> float | None:

@@ -21,6 +21,7 @@ from imu.store import (
     EnterLoad,
     LoggedCorrection,
     MergeSets,
+    MoveRepetition,
     NameExercise,
     Scope,
     SplitSet,
@@ -97,30 +98,41 @@ def flaws(
 
 def log_line(logged: LoggedCorrection) -> str:
     """Return what a correction did, or why it was not applied."""
-    sentence = sentence_of(logged.correction)
+    sentence = sentence_of(logged.correction, logged.at)
     return sentence if logged.not_applied is None else f"not applied: {sentence} ({logged.not_applied})"
 
 
-def sentence_of(correction: Correction) -> str:
-    """Return a correction in words."""
+def sentence_of(correction: Correction, at: Sequence[str] = ()) -> str:
+    """Return a correction in words, by the numbers of set and repetition where they are known, else by the time."""
     match correction:
-        case DeleteRepetition(time_s=time_s):
-            return f"repetition at {clock(time_s)} deleted"
         case AddRepetition(start_s=start_s, end_s=end_s, pattern=pattern):
             return f"{pattern} added from {clock(start_s)} to {clock(end_s)}"
-        case SplitSet(time_s=time_s):
-            return f"set split at {clock(time_s)}"
         case MergeSets(time_s=time_s, later_s=later_s):
-            return f"sets from {clock(time_s)} to {clock(later_s)} merged"
-        case ChangePattern(time_s=time_s, pattern=pattern, scope=scope):
-            return f"{scope} at {clock(time_s)} is {'a ' if scope is Scope.REPETITION else ''}{pattern}"
-        case NameExercise(time_s=time_s, exercise=exercise, scope=scope):
+            ends = at if len(at) == 2 else (f"from {clock(time_s)}", f"to {clock(later_s)}")
+            return f"sets {ends[0]} {'and ' if len(at) == 2 else ''}{ends[1]} merged"
+        case SplitSet(time_s=time_s):
+            return f"a new set begins at {place_in_words(at[0]) if at else clock(time_s)}"
+    scope = getattr(correction, "scope", Scope.REPETITION)
+    match correction:
+        case DeleteRepetition():
+            done = "deleted"
+        case MoveRepetition(start_s=start_s, end_s=end_s):
+            done = f"moved to {clock(start_s)}, {end_s - start_s:.1f} s long"
+        case ChangePattern(pattern=pattern):
+            done = f"is {'a ' if scope is Scope.REPETITION else ''}{pattern}"
+        case NameExercise(exercise=exercise):
             done = "without a name" if exercise is None else f"is {entered(exercise, None, None)}"
-        case EnterLoad(time_s=time_s, load_kg=load_kg, scope=scope, load_in_lb=load_in_lb):
-            done = "without a load" if load_kg is None else f"with {weight(load_kg, in_lb=load_in_lb)}"
-        case WriteNote(time_s=time_s, note=note, scope=scope):
+        case EnterLoad(load_kg=load_kg, load_in_lb=in_lb):
+            done = "without a load" if load_kg is None else f"with {weight(load_kg, in_lb=in_lb)}"
+        case WriteNote(note=note):
             done = "without a note" if note is None else f"noted {entered(None, None, note)}"
-    return f"{scope} at {clock(time_s)} {done}"
+    return f"{place_in_words(at[0]) if at else f'{scope} at {clock(correction.time_s)}'} {done}"
+
+
+def place_in_words(place: str) -> str:
+    """Return ``2`` as "set 2", and ``2/3`` as "repetition 3 of set 2"."""
+    one_set, _, repetition = place.partition("/")
+    return f"repetition {repetition} of set {one_set}" if repetition else f"set {one_set}"
 
 
 def entered(exercise: str | None, load_kg: float | None, note: str | None, *, load_in_lb: bool = False) -> str:
@@ -133,7 +145,24 @@ def entered(exercise: str | None, load_kg: float | None, note: str | None, *, lo
 
 def weight(load_kg: float, *, in_lb: bool = False) -> str:
     """Return a load with its unit, in the unit in which the person writes it."""
-    return f"{round(load_kg / KG_PER_LB, 2):g} lb" if in_lb else f"{round(load_kg, 2):g} kg"
+    return f"{in_unit(load_kg, in_lb=in_lb):g} {unit_of_load(in_lb=in_lb)}"
+
+
+def in_unit(load_kg: float, *, in_lb: bool, decimals: int = 2) -> float:
+    """Return a load in kilograms or pounds."""
+    return round(load_kg / KG_PER_LB if in_lb else load_kg, decimals)
+
+
+def unit_of_load(*, in_lb: bool) -> str:
+    """Return the name of the unit."""
+    return "lb" if in_lb else "kg"
+
+
+def volume(volume_kg: float | None, *, in_lb: bool = False) -> str:
+    """Return a volume (repetitions x load) in whole units, thousands apart; empty if nothing was lifted."""
+    if volume_kg is None:
+        return ""
+    return f"{in_unit(volume_kg, in_lb=in_lb, decimals=0):,.0f} {unit_of_load(in_lb=in_lb)}".replace(",", "\u202f")
 
 
 # --- figures ---------------------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from imu.store.corrections import (
     DeleteRepetition,
     EnterLoad,
     MergeSets,
+    MoveRepetition,
     NameExercise,
     Scope,
     SplitSet,
@@ -191,10 +192,13 @@ class LoggedCorrection:
         The correction.
     not_applied : str or None
         Why it changes nothing; ``None`` if it was applied.
+    at : tuple of str
+        The sets (``2``) or the repetition (``2/3``) that it was made at, by their numbers at that moment.
     """
 
     correction: Correction
     not_applied: str | None = None
+    at: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,8 +238,11 @@ def apply_corrections(
 ) -> CorrectedSession:
     """Return `summary` with the plan and then the corrections applied in their order. Never raises."""
     draft = _Draft(sets=[_as_planned(one_set, planned) for one_set in summary.sets], rejected=list(summary.rejected))
-    log = tuple(LoggedCorrection(correction, draft.apply(correction)) for correction in corrections)
-    return CorrectedSession(summary, tuple(draft.sets), tuple(draft.rejected), tuple(draft.deleted), log)
+    log = []
+    for correction in corrections:
+        at = draft.places_of(correction)
+        log.append(LoggedCorrection(correction, draft.apply(correction), at))
+    return CorrectedSession(summary, tuple(draft.sets), tuple(draft.rejected), tuple(draft.deleted), tuple(log))
 
 
 def _as_planned(measured: TrainingSet, planned: Sequence[PlannedSet]) -> CorrectedSet:
@@ -259,6 +266,8 @@ class _Draft:
         match correction:
             case AddRepetition():
                 return self._add(correction)
+            case MoveRepetition():
+                return self._move(correction)
             case MergeSets():
                 return self._merge(correction)
             case SplitSet(time_s=time_s):
@@ -267,6 +276,24 @@ class _Draft:
                 return self._delete(time_s)
             case ChangePattern() | NameExercise() | EnterLoad() | WriteNote():
                 return self._enter(correction)
+
+    def places_of(self, correction: Correction) -> tuple[str, ...]:
+        """Return the numbers of the sets, or of the repetition, that a correction is about."""
+        match correction:
+            case AddRepetition():
+                return ()
+            case MergeSets(time_s=time_s, later_s=later_s):
+                ends = [self._set_at(time_s), self._set_at(later_s)]
+                return tuple(str(i + 1) for i in ends if i is not None)
+            case SplitSet(time_s=time_s):
+                i = self._set_at(time_s)
+                later = [] if i is None else [j for j, r in enumerate(self.sets[i].repetitions) if r.middle_s >= time_s]
+                return () if i is None or not later else (f"{i + 1}/{later[0] + 1}",)
+            case ChangePattern() | NameExercise() | EnterLoad() | WriteNote() if correction.scope is Scope.SET:
+                i = self._set_at(correction.time_s)
+                return () if i is None else (str(i + 1),)
+        place = self._repetition_at(correction.time_s)
+        return () if place is None else (f"{place[0] + 1}/{place[1] + 1}",)
 
     def _set_at(self, time_s: float) -> int | None:
         return next((i for i, one in enumerate(self.sets) if one.start_s <= time_s < one.end_s), None)
@@ -292,6 +319,27 @@ class _Draft:
         i, j = place
         self.deleted.append(self.sets[i].repetitions[j])
         self._put(i, j)
+        return None
+
+    def _move(self, correction: MoveRepetition) -> str | None:
+        place = self._repetition_at(correction.time_s)
+        if place is None:
+            return _nothing_at(correction.time_s, Scope.REPETITION)
+        i, j = place
+        whole, one = self.sets[i], self.sets[i].repetitions[j]
+        others = (other for one_set in self.sets for other in one_set.repetitions if other is not one)
+        if any(other.start_s < correction.end_s and correction.start_s < other.end_s for other in others):
+            return f"another repetition is counted between {correction.start_s:.1f} and {correction.end_s:.1f} s"
+        moved = replace(one, start_s=correction.start_s, end_s=correction.end_s)
+        if one.measured is not None and not correction.start_s <= one.measured.bottom_s < correction.end_s:
+            self.deleted.append(one)
+            moved = replace(moved, measured=None, added=True)
+        if len(whole.repetitions) > 1:
+            self._put(i, j)
+            self._insert(moved)
+        else:
+            self.sets[i] = replace(whole, repetitions=(moved,))
+            self.sets.sort(key=lambda one_set: one_set.start_s)
         return None
 
     def _enter(self, correction: ChangePattern | NameExercise | EnterLoad | WriteNote) -> str | None:

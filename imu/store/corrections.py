@@ -71,11 +71,30 @@ class AddRepetition:
         """
         _check_times(self.start_s, self.end_s)
         _check_pattern(self.pattern)
-        if not 0 < self.end_s - self.start_s <= LONGEST_REPETITION_S:
-            raise ValueError(
-                f"a repetition lasts more than 0 and up to {LONGEST_REPETITION_S:.0f} s, "
-                f"not from {self.start_s} to {self.end_s}"
-            )
+        _check_length(self.start_s, self.end_s)
+
+
+@dataclass(frozen=True, slots=True)
+class MoveRepetition:
+    """Let the repetition at `time_s` begin at `start_s` and end at `end_s`.
+
+    Its figures stay while its turning point lies between the two; elsewhere it is a repetition that was not measured.
+    """
+
+    time_s: float
+    start_s: float
+    end_s: float
+
+    def __post_init__(self) -> None:
+        """Check the times.
+
+        Raises
+        ------
+        ValueError
+            If a repetition cannot have these times.
+        """
+        _check_times(self.time_s, self.start_s, self.end_s)
+        _check_length(self.start_s, self.end_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,12 +196,21 @@ class WriteNote:
 
 
 Correction = (
-    DeleteRepetition | AddRepetition | ChangePattern | SplitSet | MergeSets | NameExercise | EnterLoad | WriteNote
+    DeleteRepetition
+    | AddRepetition
+    | MoveRepetition
+    | ChangePattern
+    | SplitSet
+    | MergeSets
+    | NameExercise
+    | EnterLoad
+    | WriteNote
 )
 
 KINDS: Mapping[str, type[Correction]] = {
     "delete repetition": DeleteRepetition,
     "add repetition": AddRepetition,
+    "move repetition": MoveRepetition,
     "change pattern": ChangePattern,
     "split set": SplitSet,
     "merge sets": MergeSets,
@@ -266,6 +294,13 @@ def check_load(load_kg: float | None, load_in_lb: object) -> None:
 def _check_times(*times_s: float) -> None:
     if not all(math.isfinite(time_s) for time_s in times_s):
         raise ValueError(f"times in a recording are finite, got {times_s}")
+
+
+def _check_length(start_s: float, end_s: float) -> None:
+    if not 0 < end_s - start_s <= LONGEST_REPETITION_S:
+        raise ValueError(
+            f"a repetition lasts more than 0 and up to {LONGEST_REPETITION_S:.0f} s, not from {start_s} to {end_s}"
+        )
 
 
 def _check_pattern(pattern: Pattern) -> None:

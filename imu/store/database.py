@@ -19,7 +19,7 @@ from imu.errors import StoreDamaged
 
 APPLICATION_ID = 0x494D5531
 """Marks a SQLite file as a session store ("IMU1"), so that the file of another program is never changed."""
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 """Version of `schema.sql`. Versions 1 to 5 were those of development."""
 UNPACKED = ".restoring-"
 """Beginning of the name of the folder beside the store in which a backup is unpacked."""

@@ -147,19 +147,19 @@ _ANSWERING = tuple(kind_of(kind) for kind in (AddRepetition, ChangePattern, Dele
 
 def known_of_person(connection: sqlite3.Connection) -> KnownOfPerson:
     """Return the learnt shifts of the person, and whether they are used."""
-    switched_on, since = connection.execute("SELECT switched_on, since FROM learning").fetchone()
+    switched_on, since = connection.execute("SELECT switched_on, since FROM person").fetchone()
     lessons = [_lesson(connection, number) for number in _corrected_sessions(connection, since or "")]
     return KnownOfPerson(learn(lessons), bool(switched_on), None if since is None else from_text(since))
 
 
 def forget(connection: sqlite3.Connection, until: str) -> None:
     """Leave out all corrections made until a moment."""
-    connection.execute("UPDATE learning SET since = ?", (until,))
+    connection.execute("UPDATE person SET since = ?", (until,))
 
 
 def switch(connection: sqlite3.Connection, *, on: bool) -> None:
     """Switch the use of the shifts on or off."""
-    connection.execute("UPDATE learning SET switched_on = ?", (on,))
+    connection.execute("UPDATE person SET switched_on = ?", (on,))
 
 
 def _corrected_sessions(connection: sqlite3.Connection, since: str) -> list[int]:

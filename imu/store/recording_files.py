@@ -1,4 +1,4 @@
-"""The recording files of stored sessions: identify one by its content, find it, delete it."""
+"""The recording files of stored sessions: identify one by its content, copy it into our folder, find it, delete it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from imu.errors import ImuError, RecordingDamaged
+
+
+class RecordingNotCopied(ImuError):
+    """A recording cannot be copied into our folder."""
 
 
 class RecordingNotDeleted(ImuError):
@@ -83,6 +87,45 @@ def find_recording(source: str, content_hash: str, recordings: Path) -> Path | N
         if ours and _hash_or_none(place) == content_hash:
             return place
     return None
+
+
+def copy_recording(recording: Path, recordings: Path) -> Path:
+    """Copy a recording into our own folder, unless it lies there; return where it is then.
+
+    A backup holds this folder only. The copy gets its name once it is complete.
+
+    Raises
+    ------
+    RecordingNotCopied
+        If it cannot be copied; nothing is left of it.
+    """
+    if recording.resolve().is_relative_to(recordings.resolve()):
+        return recording.resolve()
+    stem, dot, suffix = recording.resolve().name.partition(".")
+    names = (f"{stem}{number}{dot}{suffix}" for number in ("", *(f"_{i}" for i in range(2, 10000))))
+    partial = recordings / f".{stem}.copying"
+    try:
+        recordings.mkdir(parents=True, exist_ok=True)
+        target = next(recordings / name for name in names if not (recordings / name).exists())
+        _forget(partial)
+        if recording.is_dir():
+            shutil.copytree(recording, partial)
+        else:
+            shutil.copyfile(recording, partial)
+        partial.rename(target)
+    except (OSError, shutil.Error) as error:
+        _forget(partial)
+        raise RecordingNotCopied(
+            f"{recording} cannot be copied to {recordings} ({getattr(error, 'strerror', None) or error})"
+        ) from error
+    return target.resolve()
+
+
+def _forget(partial: Path) -> None:
+    if partial.is_dir():
+        shutil.rmtree(partial, ignore_errors=True)
+    else:
+        partial.unlink(missing_ok=True)
 
 
 def delete_recording(recording: Path) -> None:

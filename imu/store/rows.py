@@ -24,6 +24,27 @@ from imu.store.corrections import Correction, from_object, to_object
 
 _REPETITION_COLUMNS = tuple(field.name for field in fields(Repetition))
 
+# --- sessions --------------------------------------------------------------------------------------------------------
+
+
+def upsert_session(connection: sqlite3.Connection, session: dict[str, object]) -> int:
+    """Insert or update a session and return its number; INSERT ... ON CONFLICT would use up a number each time."""
+    known = connection.execute("SELECT id FROM session WHERE content_hash = :content_hash", session).fetchone()
+    if known is None:
+        names = ", ".join(session)
+        values = ", ".join(f":{name}" for name in session)
+        sql = f"INSERT INTO session ({names}) VALUES ({values}) RETURNING id"
+    else:
+        kept = {"content_hash", "saved_at", "started_at"}
+        replaced = ", ".join(f"{name} = :{name}" for name in session if name not in kept)
+        sql = (
+            f"UPDATE session SET {replaced}, started_at = coalesce(:started_at, started_at) "
+            "WHERE content_hash = :content_hash RETURNING id"
+        )
+    (session_id,) = connection.execute(sql, session).fetchone()
+    return int(session_id)
+
+
 # --- measured --------------------------------------------------------------------------------------------------------
 
 

@@ -171,14 +171,15 @@ CREATE TABLE corrected_repetition (
     CHECK (measured_set_number IS NULL OR measured_rejected_number IS NULL)
 ) STRICT;
 
--- Whether the program learns from corrections, and the moment from which on (NULL: from all). What it learns follows from the
--- corrections and is not stored: see imu/store/learning.py.
-CREATE TABLE learning (
+-- What the person chose: whether the program learns from corrections, and the moment from which on (NULL: from all); whether
+-- loads are shown in pounds. What is learned follows from the corrections and is not stored: see imu/store/learning.py.
+CREATE TABLE person (
     only        INTEGER PRIMARY KEY CHECK (only = 1),
     switched_on INTEGER NOT NULL CHECK (switched_on IN (0, 1)),
-    since       TEXT
+    since       TEXT,
+    load_in_lb  INTEGER CHECK (load_in_lb IN (0, 1))  -- NULL: not chosen
 ) STRICT;
-INSERT INTO learning VALUES (1, 1, NULL);
+INSERT INTO person VALUES (1, 1, NULL, NULL);
 
 -- What counts, for all sessions. Figures are NULL for a repetition that the person added and that was not measured.
 CREATE VIEW counted_set AS

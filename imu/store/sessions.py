@@ -7,7 +7,7 @@ transaction that waits for its turn and is kept whole or not at all. Times come 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -45,6 +45,7 @@ from imu.store.rows import (
     replace_measured,
     replace_planned,
     undo,
+    upsert_session,
 )
 from imu.store.totals import Balance, ExerciseSet, PatternTotals, SessionOverview
 
@@ -94,7 +95,12 @@ class StoredSession:
 
 
 class SessionStore:
-    """The sessions in one SQLite file. Use it as a context manager and in the thread that opened it."""
+    """The sessions in one SQLite file. Use it as a context manager and in the thread that opened it.
+
+    Every method raises :class:`~imu.errors.StoreDamaged` if the file cannot be read or written, and leaves it as it
+    was; one that takes the number of a session raises :class:`~imu.errors.SessionNotFound` if there is no such session;
+    one that takes a moment raises ValueError if the moment has no time zone.
+    """
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         """Take over a connection that `open` has checked."""
@@ -177,8 +183,6 @@ class SessionStore:
         ValueError
             If a time has no time zone, the hash is not one, or the summary holds a value that cannot be kept, such as
             NaN.
-        StoreDamaged
-            If the file cannot be written; it is left as it was.
         """
         if len(content_hash) != 64 or not set(content_hash) <= set("0123456789abcdef"):
             raise ValueError(f"content_hash must be 64 lower-case hexadecimal digits, got {content_hash!r}")
@@ -200,7 +204,7 @@ class SessionStore:
         finite(tuple(session.values()))
         try:
             with self._writing():
-                session_id = self._upsert_session(session)
+                session_id = upsert_session(self._connection, session)
                 replace_measured(self._connection, session_id, summary)
                 if planned is not None:
                     replace_planned(self._connection, session_id, planned)
@@ -211,34 +215,22 @@ class SessionStore:
         return session_id
 
     def list(self) -> tuple[SessionOverview, ...]:
-        """Return one line for each session, the last trained one first.
-
-        Raises
-        ------
-        StoreDamaged
-            If the file cannot be read.
-        """
+        """Return one line for each session, the last trained one first."""
         with self._reading():
             return totals.overviews(self._connection)
 
-    def load(self, session_id: int) -> StoredSession:
-        """Return a session as it was measured and as it was corrected.
-
-        Raises
-        ------
-        SessionNotFound
-            If there is no session with this number.
-        StoreDamaged
-            If the file cannot be read.
-        """
+    def source_of(self, content_hash: str) -> str | None:
+        """Return where the recording with this hash was when it was last saved; ``None`` if it never was."""
         with self._reading():
             row = self._connection.execute(
-                "SELECT content_hash, source, saved_at, started_at, software_version FROM session WHERE id = ?",
-                (_checked_id(session_id),),
+                "SELECT source FROM session WHERE content_hash = ?", (content_hash,)
             ).fetchone()
-            if row is None:
-                raise _not_found(session_id)
-            recording_hash, source, saved_at, started_at, software_version = row
+        return None if row is None else str(row[0])
+
+    def load(self, session_id: int) -> StoredSession:
+        """Return a session as it was measured and as it was corrected."""
+        with self._reading():
+            recording_hash, source, saved_at, started_at, software_version = self._row_of(session_id)
             summary = load_summary(self._connection, session_id)
             return StoredSession(
                 id=session_id,
@@ -267,12 +259,6 @@ class SessionStore:
         ------
         CorrectionRefused
             If one changes nothing because its target does not exist; then none is stored.
-        ValueError
-            If `made_at` has no time zone.
-        SessionNotFound
-            If there is no session with this number.
-        StoreDamaged
-            If the file cannot be written; it is left as it was.
         """
         made_at_text = to_text(made_at)
         with self._writing(), self._trusting():
@@ -289,36 +275,19 @@ class SessionStore:
         return self.load(session_id)
 
     def undo(self, session_id: int) -> Correction | None:
-        """Undo the last correction; return it, or ``None`` without one.
-
-        Raises
-        ------
-        SessionNotFound
-            If there is no session with this number.
-        StoreDamaged
-            If the file cannot be written; it is left as it was.
-        """
-        with self._writing(), self._trusting():
-            summary = self._measured(session_id)
-            undone = undo(self._connection, session_id)
-            replace_corrected(self._connection, session_id, summary)
-        return undone
+        """Undo the last correction; return it, or ``None`` without one."""
+        return self._turn(session_id, undo)
 
     def redo(self, session_id: int) -> Correction | None:
-        """Restore the correction that was undone last; return it, or ``None`` without one.
+        """Restore the correction that was undone last; return it, or ``None`` without one."""
+        return self._turn(session_id, redo)
 
-        Raises
-        ------
-        SessionNotFound
-            If there is no session with this number.
-        StoreDamaged
-            If the file cannot be written; it is left as it was.
-        """
+    def _turn(self, session_id: int, turn: Callable[[sqlite3.Connection, int], Correction | None]) -> Correction | None:
         with self._writing(), self._trusting():
             summary = self._measured(session_id)
-            redone = redo(self._connection, session_id)
+            turned = turn(self._connection, session_id)
             replace_corrected(self._connection, session_id, summary)
-        return redone
+        return turned
 
     def delete(self, session_id: int, recordings: Path | None = None) -> Path | None:
         """Delete a session, and its recording if that lies in our own folder.
@@ -338,15 +307,12 @@ class SessionStore:
 
         Raises
         ------
-        SessionNotFound
-            If there is no session with this number.
         RecordingNotDeleted
             If the recording cannot be deleted; then the session stays too.
-        StoreDamaged
-            If the file cannot be written; it is left as it was.
         """
-        stored = self._source_of(session_id)
-        recording = None if recordings is None else find_recording(*stored, recordings)
+        with self._reading():
+            content_hash, source, *_ = self._row_of(session_id)
+        recording = None if recordings is None else find_recording(source, content_hash, recordings)
         with self._writing():
             deleted = self._connection.execute("DELETE FROM session WHERE id = ?", (session_id,))
             if deleted.rowcount == 0:
@@ -356,65 +322,40 @@ class SessionStore:
         return recording
 
     def known_of_person(self) -> KnownOfPerson:
-        """Return what the corrections taught, and whether it is used.
-
-        Raises
-        ------
-        StoreDamaged
-            If the file cannot be read.
-        """
+        """Return what the corrections taught, and whether it is used."""
         with self._reading():
             return learning.known_of_person(self._connection)
 
     def forget_person(self, until: datetime) -> None:
-        """Leave corrections made until a moment out of the learning; the corrections themselves stay.
-
-        Raises
-        ------
-        ValueError
-            If `until` has no time zone.
-        StoreDamaged
-            If the file cannot be written.
-        """
+        """Leave corrections made until a moment out of the learning; the corrections themselves stay."""
         moment = to_text(until)
         with self._writing():
             learning.forget(self._connection, moment)
 
     def switch_learning(self, *, on: bool) -> None:
-        """Switch the use of what was learnt on or off.
-
-        Raises
-        ------
-        StoreDamaged
-            If the file cannot be written.
-        """
+        """Switch the use of what was learnt on or off."""
         with self._writing():
             learning.switch(self._connection, on=on)
 
-    def balance(self, days: int, now: datetime) -> Balance:
-        """Return the squats and hinges of the `days` times 24 hours before `now`.
+    def loads_in_lb(self) -> bool:
+        """Return whether loads are shown in pounds: as the person chose, else as the last load was written."""
+        with self._reading():
+            (chosen,) = self._connection.execute("SELECT load_in_lb FROM person").fetchone()
+            return totals.last_load_in_lb(self._connection) if chosen is None else bool(chosen)
 
-        Raises
-        ------
-        ValueError
-            If `now` has no time zone.
-        StoreDamaged
-            If the file cannot be read.
-        """
+    def show_loads_in_lb(self, *, in_lb: bool) -> None:
+        """Show loads in pounds, or in kilograms, from now on."""
+        with self._writing():
+            self._connection.execute("UPDATE person SET load_in_lb = ?", (in_lb,))
+
+    def balance(self, days: int, now: datetime) -> Balance:
+        """Return the squats and hinges of the `days` times 24 hours before `now`."""
         to_text(now)
         with self._reading():
             return totals.balance(self._connection, days, now)
 
     def counted_between(self, since: datetime, until: datetime) -> tuple[int, int]:
-        """Return the squats and hinges of sessions trained after `since`, up to and including `until`.
-
-        Raises
-        ------
-        ValueError
-            If a moment has no time zone.
-        StoreDamaged
-            If the file cannot be read.
-        """
+        """Return the squats and hinges of sessions trained after `since`, up to and including `until`."""
         to_text(since), to_text(until)
         with self._reading():
             return totals.counted_between(self._connection, since, until)
@@ -423,13 +364,6 @@ class SessionStore:
         """Return for squat and hinge the days since the last repetition in a set; ``None`` means never.
 
         Days are those of the calendar in the time zone of `now`: after training last night it is 1 this morning.
-
-        Raises
-        ------
-        ValueError
-            If `now` has no time zone.
-        StoreDamaged
-            If the file cannot be read.
         """
         to_text(now)
         with self._reading():
@@ -444,13 +378,6 @@ class SessionStore:
             With a time zone.
         least_drop_for_speed_m : float
             Repetitions with a smaller drop have no meaningful speed and are left out of its sum.
-
-        Raises
-        ------
-        ValueError
-            If `until` has no time zone.
-        StoreDamaged
-            If the file cannot be read.
         """
         to_text(until)
         with self._reading():
@@ -463,11 +390,6 @@ class SessionStore:
         ----------
         least_drop_for_speed_m : float
             Repetitions with a smaller drop have no meaningful speed.
-
-        Raises
-        ------
-        StoreDamaged
-            If the file cannot be read.
         """
         with self._reading():
             return totals.exercise_sets(self._connection, least_drop_for_speed_m)
@@ -484,13 +406,7 @@ class SessionStore:
             check_schema(self._connection, self._path)
 
     def copy_to(self, path: Path) -> None:
-        """Write a consistent copy of the store to a new file, even while other programs write.
-
-        Raises
-        ------
-        StoreDamaged
-            If the file cannot be read, or the copy not be written.
-        """
+        """Write a consistent copy of the store to a new file, even while other programs write."""
         with explained(self._path):
             copy = sqlite3.connect(path.absolute())
             try:
@@ -500,20 +416,20 @@ class SessionStore:
 
     def _measured(self, session_id: int) -> SessionSummary:
         """Return what was measured, inside a transaction."""
-        found = self._connection.execute("SELECT 1 FROM session WHERE id = ?", (_checked_id(session_id),)).fetchone()
-        if found is None:
-            raise _not_found(session_id)
+        self._row_of(session_id)
         return load_summary(self._connection, session_id)
 
-    def _source_of(self, session_id: int) -> tuple[str, str]:
-        """Return where the recording of a session was, and its hash."""
-        with self._reading():
+    def _row_of(self, session_id: int) -> tuple[str, str, str, str | None, str]:
+        """Return hash, source, both times and the version of a session, inside a transaction."""
+        row: tuple[str, str, str, str | None, str] | None = None
+        if abs(session_id) <= _LARGEST_ID:  # more than SQLite's integers hold
             row = self._connection.execute(
-                "SELECT source, content_hash FROM session WHERE id = ?", (_checked_id(session_id),)
+                "SELECT content_hash, source, saved_at, started_at, software_version FROM session WHERE id = ?",
+                (session_id,),
             ).fetchone()
         if row is None:
             raise _not_found(session_id)
-        return row[0], row[1]
+        return row
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -534,31 +450,6 @@ class SessionStore:
             yield
         except (ValueError, TypeError) as error:
             raise StoreDamaged(DAMAGED.format(path=self._path)) from error
-
-    def _upsert_session(self, session: dict[str, object]) -> int:
-        """Insert or update a session and return its number; INSERT ... ON CONFLICT would use up a number each time."""
-        known = self._connection.execute(
-            "SELECT id FROM session WHERE content_hash = :content_hash", session
-        ).fetchone()
-        if known is None:
-            names = ", ".join(session)
-            values = ", ".join(f":{name}" for name in session)
-            sql = f"INSERT INTO session ({names}) VALUES ({values}) RETURNING id"
-        else:
-            kept = {"content_hash", "saved_at", "started_at"}
-            replaced = ", ".join(f"{name} = :{name}" for name in session if name not in kept)
-            sql = (
-                f"UPDATE session SET {replaced}, started_at = coalesce(:started_at, started_at) "
-                "WHERE content_hash = :content_hash RETURNING id"
-            )
-        (session_id,) = self._connection.execute(sql, session).fetchone()
-        return int(session_id)
-
-
-def _checked_id(session_id: int) -> int:
-    if abs(session_id) > _LARGEST_ID:  # more than SQLite's integers hold
-        raise _not_found(session_id)
-    return session_id
 
 
 def _not_found(session_id: int) -> SessionNotFound:

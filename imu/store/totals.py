@@ -28,6 +28,10 @@ class SessionOverview:
         Sets, and their repetitions by pattern, as corrected.
     corrections : int
         Number of corrections that were not undone.
+    volume_kg : float or None
+        Sum of the loads of all repetitions; ``None`` if none has a load.
+    exercises : tuple of str
+        Names of the exercises, in the order of time.
     """
 
     id: int
@@ -40,6 +44,8 @@ class SessionOverview:
     hinges: int
     uncertain: int
     corrections: int
+    volume_kg: float | None = None
+    exercises: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +93,8 @@ class PatternTotals:
         Number of measured repetitions with a drop that is large enough for a meaningful speed.
     speed_sum_m_s : float
         Sum of their mean concentric velocities.
+    volume_kg : float or None
+        Sum of the loads of all repetitions; ``None`` if none has a load.
     """
 
     session_id: int
@@ -101,6 +109,7 @@ class PatternTotals:
     hip_drop_sum_m: float
     with_speed: int
     speed_sum_m_s: float
+    volume_kg: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,22 +166,35 @@ def exercise_sets(connection: sqlite3.Connection, least_drop_for_speed_m: float)
     )
 
 
+def last_load_in_lb(connection: sqlite3.Connection) -> bool:
+    """Return whether the last load was written in pounds."""
+    row = connection.execute(
+        """
+        SELECT load_in_lb FROM corrected_repetition JOIN session ON session.id = session_id
+        WHERE load_kg IS NOT NULL ORDER BY trained_at DESC, session_id DESC LIMIT 1
+        """
+    ).fetchone()
+    return row is not None and bool(row[0])
+
+
 def overviews(connection: sqlite3.Connection) -> tuple[SessionOverview, ...]:
     """Return one line for each session, the last trained one first."""
     rows = connection.execute(
         """
         WITH sets AS (
-            SELECT session_id, count(*) AS sets FROM counted_set GROUP BY session_id
+            SELECT session_id, count(*) AS sets, group_concat(exercise, char(10)) AS exercises
+            FROM (SELECT * FROM counted_set ORDER BY session_id, number) GROUP BY session_id
         ), repetitions AS (
             SELECT session_id,
                    count(*) FILTER (WHERE pattern = 'squat') AS squats,
                    count(*) FILTER (WHERE pattern = 'hinge') AS hinges,
-                   count(*) FILTER (WHERE pattern = 'uncertain') AS uncertain
+                   count(*) FILTER (WHERE pattern = 'uncertain') AS uncertain, sum(load_kg) AS volume_kg
             FROM counted_repetition GROUP BY session_id
         )
         SELECT id, saved_at, trained_at, source, duration_s,
                coalesce(sets, 0), coalesce(squats, 0), coalesce(hinges, 0), coalesce(uncertain, 0),
-               (SELECT count(*) FROM correction WHERE correction.session_id = session.id AND undone = 0)
+               (SELECT count(*) FROM correction WHERE correction.session_id = session.id AND undone = 0),
+               volume_kg, exercises
         FROM session
         LEFT JOIN sets ON sets.session_id = session.id
         LEFT JOIN repetitions ON repetitions.session_id = session.id
@@ -181,8 +203,13 @@ def overviews(connection: sqlite3.Connection) -> tuple[SessionOverview, ...]:
     )
     return tuple(
         SessionOverview(session_id, from_text(saved_at), from_text(trained_at), *rest)
-        for session_id, saved_at, trained_at, *rest in rows
+        for session_id, saved_at, trained_at, *rest in ((*row[:-1], _names(row[-1])) for row in rows)
     )
+
+
+def _names(joined: str | None) -> tuple[str, ...]:
+    """Return each name once."""
+    return tuple(dict.fromkeys((joined or "").split("\n"))) if joined else ()
 
 
 def balance(connection: sqlite3.Connection, days: int, now: datetime) -> Balance:
@@ -233,11 +260,12 @@ def pattern_totals(
             SELECT session_id, pattern, count(*) AS repetitions, count(trunk_angle_rad) AS measured,
                    total(trunk_angle_rad) AS angle, total(hip_drop_m) AS hip_drop,
                    count(*) FILTER (WHERE hip_drop_m >= :least_drop_m) AS with_speed,
-                   total(mean_concentric_velocity_m_s) FILTER (WHERE hip_drop_m >= :least_drop_m) AS speed
+                   total(mean_concentric_velocity_m_s) FILTER (WHERE hip_drop_m >= :least_drop_m) AS speed,
+                   sum(load_kg) AS volume_kg
             FROM counted_repetition GROUP BY session_id, pattern
         )
         SELECT id, trained_at, started_at IS NOT NULL, duration_s, repetitions.pattern, coalesce(sets, 0),
-               repetitions, measured, angle, hip_drop, with_speed, speed
+               repetitions, measured, angle, hip_drop, with_speed, speed, volume_kg
         FROM repetitions
         JOIN session ON session.id = repetitions.session_id
         LEFT JOIN sets ON sets.session_id = repetitions.session_id AND sets.pattern = repetitions.pattern

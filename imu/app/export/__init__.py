@@ -13,7 +13,8 @@ from pathlib import Path
 from imu.app.export.tables import write_csv, write_json, write_parquet
 from imu.atomic_files import new_file, write_bytes
 from imu.errors import ExtraMissing, FileThere, NotWritten
-from imu.store import StoredSession
+from imu.report.html_report import Selection, html_report
+from imu.store import SessionStore, StoredSession
 
 
 class Format(StrEnum):
@@ -32,7 +33,7 @@ class Format(StrEnum):
 
 
 def export_sessions(
-    sessions: Sequence[StoredSession], form: Format, out: Path, *, made_at: datetime, overwrite: bool = False
+    sessions: Sequence[StoredSession], form: Format, out: Path, *, overwrite: bool = False
 ) -> tuple[Path, ...]:
     """Write sessions to a file; return the files that were written.
 
@@ -41,18 +42,16 @@ def export_sessions(
     sessions : sequence of StoredSession
         At least one.
     form : Format
-        The format.
+        The format; a report is written by `write_report`.
     out : Path
         The file. Several sessions as FIT need a folder, in which each file is named after its session.
-    made_at : datetime
-        Now, in the reader's time zone.
     overwrite : bool
         Whether existing files may be replaced.
 
     Raises
     ------
     ValueError
-        If there are no sessions.
+        If there are no sessions, or the format is that of a report.
     FileThere
         If a file exists and must not be overwritten.
     NotWritten
@@ -60,8 +59,8 @@ def export_sessions(
     ExtraMissing
         If the format needs a library that is not installed: pyarrow for Parquet, fit-tool for FIT.
     """
-    if not sessions:
-        raise ValueError("there is no session to export")
+    if not sessions or form is Format.HTML:
+        raise ValueError(f"there is no session to export as {form}")
     if form is Format.FIT:
         return _export_fit(sessions, out, overwrite=overwrite)
     with new_file(out, overwrite=overwrite) as temporary:
@@ -72,11 +71,26 @@ def export_sessions(
                 write_parquet(sessions, temporary)
             case Format.JSON:
                 write_json(sessions, temporary)
-            case Format.HTML:
-                from imu.report.html_report import html_report  # noqa: PLC0415  only where it is wanted
-
-                temporary.write_text(html_report(sessions, made_at), encoding="utf-8", newline="\n")
     return (out,)
+
+
+def write_report(
+    store: SessionStore, selection: Selection, out: Path, *, made_at: datetime, overwrite: bool = False
+) -> None:
+    """Write the report on sessions of the store as an HTML file.
+
+    Raises
+    ------
+    SessionNotFound
+        If no session fits.
+    FileThere
+        If the file exists and must not be overwritten.
+    NotWritten
+        If it cannot be written.
+    """
+    text = html_report(store, selection, made_at)
+    with new_file(out, overwrite=overwrite) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
 def _export_fit(sessions: Sequence[StoredSession], out: Path, *, overwrite: bool) -> tuple[Path, ...]:

@@ -1,21 +1,25 @@
-"""Weeks and recordings -> the numbers that ``charts.js`` draws with uPlot, and the curve of a stored session."""
+"""Weeks, exercises and recordings -> the numbers that ``charts.js`` draws, and the curves of a stored session."""
 
 from __future__ import annotations
 
 import asyncio
 import math
 from collections import OrderedDict
-from collections.abc import Sequence
-from datetime import UTC, datetime, time
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from imu.errors import ImuError
-from imu.recordings.recording import open_recording
-from imu.report.curves import AngleCurve, angle_curve
+from imu.motion.pattern import Pattern
+from imu.motion.repetitions import Repetition
+from imu.report.curves import MotionCurves, recording_curves
+from imu.report.exercises import ExerciseHistory
+from imu.report.replay import ReplayOptions
 from imu.report.trends import PatternTrend, Trend
+from imu.report.words import in_unit, unit_of_load, weight
 from imu.samples import Array
 from imu.store import CorrectedRepetition, StoredSession, hash_of
 from imu.store.home import recordings_folder
@@ -37,53 +41,117 @@ NOT_THERE = "The recording is no longer there, so there are no curves."
 NOT_FITTING = "The recording does not show what was measured, so there are no curves."
 
 
-# --- weeks -----------------------------------------------------------------------------------------------------------
+# --- weeks and sessions ----------------------------------------------------------------------------------------------
 
 
-def trend_charts(periods: Sequence[Trend]) -> list[Chart]:
+def trend_charts(periods: Sequence[Trend], *, in_lb: bool) -> list[Chart]:
     """Return the charts of the trends page: columns stand on each other, lines skip what is unknown."""
     if not periods:
         return []
-    days = [int(datetime.combine(one.start, time(), UTC).timestamp()) for one in periods]
-
-    def chart(
-        title: str, unit: str, kind: str, squats: Sequence[float | None], hinges: Sequence[float | None]
-    ) -> Chart:
-        return {"title": title, "unit": unit, "kind": kind, "x": days, "squat": list(squats), "hinge": list(hinges)}
-
+    days = [one.start for one in periods]
+    unit = unit_of_load(in_lb=in_lb)
     squat, hinge = [one.squat for one in periods], [one.hinge for one in periods]
     shares = [None if one.squat_share is None else round(100 * one.squat_share) for one in periods]
-    return [
-        chart("Repetitions", "", "columns", [one.repetitions for one in squat], [one.repetitions for one in hinge]),
-        chart("Sets", "", "columns", [one.sets for one in squat], [one.sets for one in hinge]),
-        {"title": "Share of squats", "unit": "%", "kind": "share", "x": days, "share": shares},
-        chart("Depth of the hip", "cm", "lines", _scaled(squat, "hip_drop_m", 100), _scaled(hinge, "hip_drop_m", 100)),
-        chart(
-            "Trunk angle",
-            "°",
-            "lines",
-            _scaled(squat, "trunk_angle_rad", 57.29578),
-            _scaled(hinge, "trunk_angle_rad", 57.29578),
-        ),
-        chart("Speed upward", "m/s", "lines", _scaled(squat, "speed_m_s", 1), _scaled(hinge, "speed_m_s", 1)),
+
+    def both(title: str, unit: str, kind: str, value: Callable[[PatternTrend], float | None]) -> Chart:
+        series = [("hinge", "hinges", list(map(value, hinge))), ("squat", "squats", list(map(value, squat)))]
+        return chart(title, unit, kind, days, series)
+
+    charts = [
+        both("Repetitions", "", "columns", lambda one: one.repetitions),
+        both("Volume", unit, "columns", lambda one: _load(one.volume_kg or 0.0, in_lb, 0)),
+        both("Sets", "", "columns", lambda one: one.sets),
+        chart("Share of squats", "%", "lines", days, [("soft", "squats", shares)], most=100),
+        both("Depth of the hip", "cm", "lines", lambda one: _scaled(one.hip_drop_m, 100)),
+        both("Trunk angle", "°", "lines", lambda one: _scaled(one.trunk_angle_rad, 57.29578)),
+        both("Speed upward", "m/s", "lines", lambda one: _scaled(one.speed_m_s, 1)),
     ]
+    return [one for one in charts if any(value for part in one["series"] for value in part["values"])]
 
 
-def _scaled(trends: Sequence[PatternTrend], field: str, factor: float) -> list[float | None]:
-    values = [getattr(one, field) for one in trends]
-    return [None if value is None else round(factor * value, 2) for value in values]
+def exercise_charts(history: ExerciseHistory, *, in_lb: bool) -> list[Chart]:
+    """Return the charts of an exercise over its sessions: load and 1RM, volume, and speed at its usual load."""
+    look, unit = str(history.pattern), unit_of_load(in_lb=in_lb)
+    days = [one.trained_at.astimezone().date() for one in history.sessions]
+    heaviest = [_load(one.heaviest.load_kg if one.heaviest else None, in_lb, 1) for one in history.sessions]
+    maxima = [_load(one.maximum.load_kg, in_lb, 1) for one in history.sessions]
+    volumes = [_load(one.volume_kg, in_lb, 0) for one in history.sessions]
+    charts = [
+        chart("Heaviest set and 1RM", unit, "lines", days, [("soft", "1RM", maxima), (look, "heaviest", heaviest)]),
+        chart("Volume", unit, "columns", days, [(look, "", volumes)]),
+        chart("Repetitions", "", "columns", days, [(look, "", [one.repetitions for one in history.sessions])]),
+    ]
+    usual_kg = history.usual_load_kg
+    if usual_kg is not None and history.pattern is Pattern.SQUAT:
+        speeds = [_scaled(one.best_speed_m_s(usual_kg), 1) for one in history.sessions]
+        title = f"Fastest repetition at {weight(usual_kg, in_lb=in_lb)}"
+        charts.append(chart(title, "m/s", "lines", days, [(look, "", speeds)]))
+    return [one for one in charts if any(value for part in one["series"] for value in part["values"])]
+
+
+def chart(
+    title: str,
+    unit: str,
+    kind: str,
+    days: Sequence[date],
+    series: Sequence[tuple[str, str, Sequence[float | None]]],
+    *,
+    most: float | None = None,
+) -> Chart:
+    """Return a chart of columns or lines over days; a series has a colour of ``style.css``, a name and its values."""
+    return {
+        "title": title,
+        "unit": unit,
+        "kind": kind,
+        "most": most,
+        "x": [int(datetime.combine(day, time(), UTC).timestamp()) for day in days],
+        "series": [{"look": look, "name": name, "values": list(values)} for look, name, values in series],
+    }
+
+
+def _scaled(value: float | None, factor: float) -> float | None:
+    return None if value is None else round(factor * value, 2)
+
+
+def _load(load_kg: float | None, in_lb: bool, decimals: int) -> float | None:
+    return None if load_kg is None else in_unit(load_kg, in_lb=in_lb, decimals=decimals)
 
 
 # --- recordings ------------------------------------------------------------------------------------------------------
 
+MEASURES: dict[str, tuple[str, str, Callable[[MotionCurves], Array], Callable[[Repetition], float]]] = {
+    "angle": (
+        "Trunk angle",
+        "°",
+        lambda curves: np.degrees(curves.trunk_angle_rad),
+        lambda one: math.degrees(one.trunk_angle_rad),
+    ),
+    "depth": (
+        "Depth of the hip",
+        "cm",
+        lambda curves: -100 * np.nan_to_num(curves.hip_height_m),
+        lambda one: 100 * one.hip_drop_m,
+    ),
+    "speed": (
+        "Speed of the hip, up positive",
+        "m/s",
+        lambda curves: np.nan_to_num(curves.hip_velocity_m_s),
+        lambda one: one.peak_concentric_velocity_m_s,
+    ),
+}
+"""Title, unit, curve, and the figure at which a repetition is marked. Height and speed are 0 between movements."""
 
-def recording_chart(curve: AngleCurve, stored: StoredSession) -> Chart:
-    """Return the trunk angle throughout a recording, with its sets, repetitions and movements that do not count."""
-    time_s, angle_rad = thinned(curve.time_s, curve.angle_rad)
-    session = stored.corrected
+
+def recording_chart(curves: MotionCurves, stored: StoredSession, measure: str) -> Chart:
+    """Return one measure throughout a recording, with its sets, repetitions and movements that do not count."""
+    title, unit, curve_of, figure_of = MEASURES[measure]
+    time_s, values = thinned(curves.time_s, curve_of(curves))
+    session, decimals = stored.corrected, 2 if measure == "speed" else 1
     return {
+        "title": title,
+        "unit": unit,
         "x": np.round(time_s, 2).tolist(),
-        "angle": [None if math.isnan(one) else one for one in np.round(np.degrees(angle_rad), 1).tolist()],
+        "values": [None if math.isnan(one) else one for one in np.round(values, decimals).tolist()],
         "sets": [[round(one.start_s, 2), round(one.end_s, 2)] for one in session.sets],
         "repetitions": [
             {
@@ -92,8 +160,8 @@ def recording_chart(curve: AngleCurve, stored: StoredSession) -> Chart:
                 "start": round(one.start_s, 2),
                 "end": round(one.end_s, 2),
                 "middle": round(one.middle_s, 2),
-                "angle": 0 if one.measured is None else round(math.degrees(one.measured.trunk_angle_rad), 1),
-                "curve": small_curve(curve, one),
+                "value": 0 if one.measured is None else round(figure_of(one.measured), decimals),
+                "curve": small_curve(curves.time_s, curve_of(curves), one),
             }
             for set_number, one_set in enumerate(session.sets, 1)
             for number, one in enumerate(one_set.repetitions, 1)
@@ -105,38 +173,39 @@ def recording_chart(curve: AngleCurve, stored: StoredSession) -> Chart:
     }
 
 
-def small_curve(curve: AngleCurve, one: CorrectedRepetition) -> list[float] | None:
-    """Return the angle of a repetition, degrees, at evenly spaced times from start to end; ``None`` if unknown."""
-    time_s, angle_rad = curve.between(one.start_s, one.end_s)
-    known = ~np.isnan(angle_rad)
+def small_curve(time_s: Array, values: Array, one: CorrectedRepetition) -> list[float] | None:
+    """Return the curve of a repetition at evenly spaced times from start to end; ``None`` if unknown."""
+    first, last = np.searchsorted(time_s, (one.start_s, one.end_s))
+    time_s, values = time_s[first : last + 1], values[first : last + 1]
+    known = ~np.isnan(values)
     if known.sum() < 3:
         return None
-    even = np.interp(np.linspace(one.start_s, one.end_s, POINTS), time_s[known], angle_rad[known])
-    return [float(value) for value in np.round(np.degrees(even), 1)]
+    even = np.interp(np.linspace(one.start_s, one.end_s, POINTS), time_s[known], values[known])
+    return [float(value) for value in np.round(even, 2)]
 
 
-def thinned(time_s: Array, angle_rad: Array, most: int = DRAWN) -> tuple[Array, Array]:
+def thinned(time_s: Array, values: Array, most: int = DRAWN) -> tuple[Array, Array]:
     """Return at most `most` points; the least and the largest of each stretch stay, so that no peak is lost."""
     every = math.ceil(2 * len(time_s) / most)
     if every <= 2:
-        return time_s, angle_rad
+        return time_s, values
     whole = len(time_s) // every * every
-    rows, known = angle_rad[:whole].reshape(-1, every), np.nan_to_num(angle_rad[:whole].reshape(-1, every))
+    rows, known = values[:whole].reshape(-1, every), np.nan_to_num(values[:whole].reshape(-1, every))
     first = np.arange(len(rows)) * every
     picked = np.sort(np.column_stack((first + known.argmin(axis=1), first + known.argmax(axis=1))), axis=1).ravel()
     broken = np.flatnonzero(np.isnan(rows).any(axis=1))
-    angle = angle_rad[picked].copy()
-    angle[2 * broken] = np.nan
-    return time_s[picked], angle
+    thin = values[picked].copy()
+    thin[2 * broken] = np.nan
+    return time_s[picked], thin
 
 
 class CurveCache:
     """The curves of sessions, computed once, in a thread; pages that ask at the same time share one computation."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[str, asyncio.Task[AngleCurve | str]] = OrderedDict()
+        self._known: OrderedDict[str, asyncio.Task[MotionCurves | str]] = OrderedDict()
 
-    async def curve_of(self, stored: StoredSession) -> AngleCurve | str:
+    async def curve_of(self, stored: StoredSession) -> MotionCurves | str:
         """Return the curve, or in one sentence why it is missing."""
         key = f"{stored.content_hash} {stored.software_version}"
         if key not in self._known:
@@ -150,15 +219,15 @@ class CurveCache:
         return curve
 
 
-def _compute(stored: StoredSession) -> AngleCurve | str:
+def _compute(stored: StoredSession) -> MotionCurves | str:
     try:
         recording = _recording_of(stored)
         if recording is None:
             return NOT_THERE
-        curve = angle_curve(open_recording(recording).blocks(), stored.summary)
+        curves = recording_curves(recording, stored.summary, ReplayOptions())
     except ImuError as error:
         return f"The recording cannot be drawn: {error}."
-    return curve if curve is not None and _fits(curve, stored) else NOT_FITTING
+    return curves if _fits(curves, stored) else NOT_FITTING
 
 
 def _recording_of(stored: StoredSession) -> Path | None:
@@ -173,11 +242,11 @@ def _recording_of(stored: StoredSession) -> Path | None:
         return None
 
 
-def _fits(curve: AngleCurve, stored: StoredSession) -> bool:
+def _fits(curves: MotionCurves, stored: StoredSession) -> bool:
     apart = []
     for one_set in stored.summary.sets:
         for one in one_set.repetitions:
-            _, angle_rad = curve.between(one.start_s, one.end_s)
+            angle_rad = curves.between(one.start_s, one.end_s).trunk_angle_rad
             if len(angle_rad) and not np.isnan(angle_rad).all():
                 apart.append(abs(float(np.nanmax(angle_rad)) - one.trunk_angle_rad))
     return not stored.summary.sets or (bool(apart) and float(np.median(apart)) < FITS_RAD)

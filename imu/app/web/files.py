@@ -1,8 +1,8 @@
 """Files out and in: exports, the backup, recordings that are imported, trainings that were interrupted.
 
 A request names a format from a list and the number of a session, never a path. An exported file is made in a folder of
-its own that is deleted once it is sent. An imported file is copied into the recordings' folder before it is counted, so
-that a backup holds it; a file that cannot be counted is removed again.
+its own that is deleted once it is sent. An imported file is copied into the recordings' folder once it is counted, so
+that a backup holds it.
 """
 
 from __future__ import annotations
@@ -14,33 +14,42 @@ import tempfile
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from starlette.background import BackgroundTask
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response
 
 import imu
-from imu.app.export import Format, export_sessions
+from imu.app.export import Format, export_sessions, write_report
 from imu.app.web.page import ask_store, done, now, refused, whole_number
 from imu.errors import ImuError, SessionNotFound
+from imu.live.memory import planned_of_recording
 from imu.recordings.recording import find_recordings
-from imu.report.replay import Failed, ReplayOptions, keep_replayed, replay
+from imu.report.html_report import Selection
+from imu.report.replay import Failed, Replayed, ReplayOptions, keep_replayed, replay
 from imu.report.words import number_of
 from imu.store import SessionStore, StoredSession
 from imu.store.backup import write_backup
 from imu.store.home import home, recordings_folder, store_path
-from imu.store.recording_files import cut_off_recordings, delete_recording, find_recording
+from imu.store.recording_files import cut_off_recordings
 
 LARGEST_ARCHIVE = 2 * 1024**3
 """Unpacked size of an imported zip archive, bytes: a year of daily hours at 100 Hz."""
 
 
+NOTHING_TO_EXPORT = "There are no sessions to export yet."
+
+
 class NotCounted(ImuError):
     """A recording cannot be counted."""
+
+
+class Undated(ImuError):
+    """A recording does not say when it was made, and no date came with it."""
 
 
 class Files:
@@ -63,6 +72,8 @@ class Files:
         if name not in set(Format):
             raise HTTPException(404, f"“{name[:20]}” is not a format; choose one of {', '.join(Format)}.")
         form, number = Format(name), whole_number(request, "session", 0, "a session")
+        if form is Format.HTML:
+            return await self._report(request, number)
         sessions = await _sessions(number)
         several = not number and form is Format.FIT
         stem = f"session_{number}" if number else "sessions"
@@ -72,10 +83,30 @@ class Files:
             out = folder / (stem if several else file_name)
             if several:
                 out.mkdir()
-            export_sessions(sessions, form, out, made_at=now())
+            export_sessions(sessions, form, out)
             return Path(shutil.make_archive(str(out), "zip", out)) if several else out
 
         return await _file(make, file_name)
+
+    async def _report(self, request: Request, number: int) -> Response:
+        """Send the report on a session, an exercise, or the days of the address."""
+        asked = request.query_params
+        try:
+            first, last = (date.fromisoformat(asked[one]) if asked.get(one) else None for one in ("from", "to"))
+        except ValueError:
+            raise HTTPException(404, "A day is written as 2026-03-01.") from None
+        exercise, name = asked.get("exercise") or None, asked.get("name", "")[:80]
+        selection = Selection((number,) if number else (), first, last, exercise, name)
+        stem = f"session_{number}" if number else re.sub(r"\W+", "_", exercise or "training")
+
+        def make(folder: Path) -> Path:
+            with SessionStore.open(store_path()) as store:
+                write_report(store, selection, folder / "report.html", made_at=now())
+            return folder / "report.html"
+
+        if not store_path().exists():
+            raise HTTPException(404, NOTHING_TO_EXPORT)
+        return await _file(make, f"report_{stem}.html")
 
     async def backup(self, _: Request) -> Response:
         """Send everything in one file."""
@@ -91,7 +122,10 @@ class Files:
     # -- in
 
     async def receive(self, request: Request) -> Response:
-        """Import a file that was dropped on the page; its date is the recording's, else the one that came with it."""
+        """Import a file that was dropped on the page; its date is the recording's, else the one that came with it.
+
+        Without either the answer is ``undated``: the page asks the person and sends the file again.
+        """
         async with request.form() as form:
             given = form.get("file")
             if not isinstance(given, UploadFile) or not given.filename:
@@ -102,6 +136,8 @@ class Files:
                 await asyncio.to_thread(_copy, given, path)
                 try:
                     numbers = await asyncio.to_thread(import_recordings, path, recorded_at)
+                except Undated:
+                    return JSONResponse({"undated": given.filename})
                 except ImuError as error:
                     return refused(f"{given.filename}: {_without_folder(str(error), folder)}")
         if len(numbers) == 1:
@@ -123,7 +159,7 @@ async def _sessions(number: int) -> list[StoredSession]:
 
     found = await ask_store(question)
     if not found:
-        raise HTTPException(404, "There are no sessions to export yet.")
+        raise HTTPException(404, NOTHING_TO_EXPORT)
     return found
 
 
@@ -160,6 +196,8 @@ def import_recordings(file: Path, recorded_at: datetime | None) -> list[int]:
     ------
     NotCounted
         If the file holds no recording that can be counted.
+    Undated
+        If a recording does not say when it was made, and `recorded_at` is not given.
     """
     try:
         return [_import(file, recorded_at)]
@@ -181,30 +219,27 @@ def import_recordings(file: Path, recorded_at: datetime | None) -> list[int]:
 
 
 def _import(recording: Path, recorded_at: datetime | None) -> int:
-    """Copy one recording, count the copy and store the session; remove the copy if that fails."""
-    folder = recordings_folder()
-    folder.mkdir(parents=True, exist_ok=True)
-    copy = _unused(folder / recording.name)
-    try:
-        if recording.is_dir():
-            shutil.copytree(recording, copy)
-        else:
-            shutil.copyfile(recording, copy)
-        replayed = replay(str(copy), ReplayOptions(hashed=True))
-        if isinstance(replayed, Failed):
-            raise NotCounted(replayed.reason.replace(str(copy), recording.name))
-        replayed = replace(replayed, started_at=replayed.started_at or recorded_at)
-        with SessionStore.open(store_path()) as store:
-            sources = {one.id: one.source for one in store.list()}
-            number = keep_replayed(replayed, store, imu.__version__)
-        if number is None or replayed.content_hash is None:
-            raise NotCounted(f"{recording.name} cannot be read")
-        earlier = find_recording(sources.get(number, ""), replayed.content_hash, folder)
-        if earlier is not None and earlier != copy.resolve():  # the same recording was imported before
-            delete_recording(earlier)
-    except BaseException:
-        shutil.rmtree(copy) if copy.is_dir() else copy.unlink(missing_ok=True)
-        raise
+    """Count one recording, and keep the session and a copy of the recording."""
+    replayed = replay(str(recording), ReplayOptions(hashed=True))
+    if isinstance(replayed, Failed):
+        raise NotCounted(replayed.reason.replace(str(recording), recording.name))
+    if replayed.started_at is None and not _is_stored(replayed):  # one that is stored keeps its date
+        if recorded_at is None:
+            raise Undated(f"{recording.name} does not say when it was recorded")
+        replayed = replace(replayed, started_at=recorded_at)
+    return _keep(replayed)
+
+
+def _is_stored(replayed: Replayed) -> bool:
+    with SessionStore.open(store_path()) as store:
+        return replayed.content_hash is not None and store.source_of(replayed.content_hash) is not None
+
+
+def _keep(replayed: Replayed) -> int:
+    with SessionStore.open(store_path()) as store:
+        number = keep_replayed(replayed, store, imu.__version__, planned_of_recording(replayed.name))
+    if number is None:
+        raise NotCounted(f"{Path(replayed.name).name} cannot be read")
     return number
 
 
@@ -228,12 +263,6 @@ def _plain_name(name: str) -> str:
     """Return a file's name without folders and without characters that some system refuses."""
     plain = re.sub(r"[^\w.+-]+", "_", name.replace("\\", "/").rsplit("/", 1)[-1]).lstrip(".")
     return plain[-100:] or "recording"
-
-
-def _unused(path: Path) -> Path:
-    stem, dot, suffix = path.name.partition(".")
-    names = (path.with_name(f"{stem}_{number}{dot}{suffix}") for number in range(2, 1000))
-    return next((one for one in (path, *names) if not one.exists()), path)
 
 
 def _moment(given: object) -> datetime | None:
@@ -272,8 +301,4 @@ def _recover(name: str) -> int:
     replayed = replay(str(path), ReplayOptions(hashed=True))
     if isinstance(replayed, Failed):
         raise NotCounted(replayed.reason)
-    with SessionStore.open(store_path()) as store:
-        number = keep_replayed(replayed, store, imu.__version__)
-    if number is None:
-        raise NotCounted(f"{name} cannot be read")
-    return number
+    return _keep(replayed)

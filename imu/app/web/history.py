@@ -1,4 +1,4 @@
-"""Looking back over many sessions: the home page, the list of sessions, trends, and what corrections taught."""
+"""Looking back over many sessions: home, sessions, exercises, trends, comparisons, and what corrections taught."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from itertools import groupby
 from statistics import fmean
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -17,13 +19,22 @@ from imu.app.web.files import interrupted_recordings
 from imu.app.web.page import ask_store, done, now, refused, render, whole_number
 from imu.live.memory import last_plan
 from imu.motion.pattern import Pattern
+from imu.report.comparison import Side, compare, sides
+from imu.report.exercises import ExerciseHistory, exercise_histories
 from imu.report.learning import learnt_facts
 from imu.report.trends import Period, Trend, notes, stored_totals, trends
-from imu.report.words import number_of
+from imu.report.words import in_unit, number_of, unit_of_load, weight
 from imu.store import Balance, PatternTotals, SessionOverview, SessionStore, StoredSession
+from imu.store.exercises import key_of, usual_name
 
 RECENT = 6
 """Sessions listed on the home page."""
+RECORDS = 5
+"""Records on the home page."""
+LISTED = 60
+"""Sessions that are offered for a comparison."""
+COMPARED = ("4-weeks-before", "4-weeks")
+"""What is compared where nothing was chosen."""
 ON_A_PAGE = 50
 """Sessions on one page of the list."""
 USUAL_WEEKS = 4
@@ -67,8 +78,9 @@ class Figure:
     """One figure of this week beside that of a usual one."""
 
     name: str
-    value: int
+    value: float
     usual: float | None
+    unit: str = ""
 
     @property
     def share(self) -> float:
@@ -94,6 +106,23 @@ class HomeView:
     calendar: tuple[tuple[Day, ...], ...]
     weeks_in_a_row: int
     notes: tuple[str, ...]
+    records: tuple[Record, ...]
+    in_lb: bool
+
+    @property
+    def last_volume_kg(self) -> float | None:
+        """Volume of the last session."""
+        return self.overviews[0].volume_kg
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The heaviest set of an exercise that was done again since; `when` is its day."""
+
+    exercise: str
+    pattern: Pattern
+    text: str
+    when: datetime
 
 
 class History:
@@ -118,6 +147,7 @@ class History:
             request,
             "home.html",
             view=view,
+            in_lb=None if view is None else view.in_lb,
             training=training,
             interrupted=interrupted,
             moment=now(),
@@ -128,11 +158,65 @@ class History:
 
     async def sessions(self, request: Request) -> Response:
         """Show one page of the list of sessions; pages are numbered from 1."""
-        overviews = await ask_store(SessionStore.list) or ()
+        overviews, in_lb, names = await ask_store(_sessions_and_names) or ((), None, ())
         pages = max(1, -(-len(overviews) // ON_A_PAGE))
         page = min(max(whole_number(request, "page", 1, "a page"), 1), pages)
         shown = overviews[(page - 1) * ON_A_PAGE : page * ON_A_PAGE]
-        return render(request, "sessions.html", sessions=shown, page=page, pages=pages, total=len(overviews))
+        return render(
+            request,
+            "sessions.html",
+            sessions=shown,
+            page=page,
+            pages=pages,
+            total=len(overviews),
+            in_lb=in_lb,
+            names=names,
+            first_day=min((one.trained_at for one in overviews), default=now()).astimezone().date(),
+        )
+
+    async def exercises(self, request: Request) -> Response:
+        """List the exercises."""
+        histories, in_lb = await ask_store(_histories) or ((), None)
+        return render(request, "exercises.html", histories=histories, in_lb=in_lb, lines=_lines)
+
+    async def exercise(self, request: Request) -> Response:
+        """Show one exercise: records, estimates, charts, and its sessions."""
+        name = request.query_params.get("name", "")
+        histories, in_lb = await ask_store(_histories) or ((), False)
+        key = key_of(usual_name(name))
+        history = next((one for one in histories if key_of(one.name) == key), None)
+        if history is None:
+            raise HTTPException(404, f"No set is of “{name[:40]}”.")
+        shown = charts.exercise_charts(history, in_lb=in_lb)
+        return render(request, "exercise.html", one=history, charts=shown, in_lb=in_lb)
+
+    async def compare(self, request: Request) -> Response:
+        """Compare two sessions, or two periods."""
+        asked = [request.query_params.get(name, otherwise) for name, otherwise in zip("ab", COMPARED, strict=True)]
+        moment = now()
+
+        def question(store: SessionStore) -> tuple[tuple[Side, Side], tuple[SessionOverview, ...], bool]:
+            return sides(store, asked[0], asked[1], moment), store.list()[:LISTED], store.loads_in_lb()
+
+        answer = await ask_store(question)
+        if answer is None:
+            return render(request, "compare.html", pair=None, groups=(), sessions=(), months=(), in_lb=None)
+        pair, overviews, in_lb = answer
+        months = dict.fromkeys(one.trained_at.astimezone().strftime("%Y-%m") for one in overviews)
+        rows = compare(*pair, in_lb=in_lb)
+        groups = [(name, list(group)) for name, group in groupby(rows, key=lambda row: row.group)]
+        return render(
+            request, "compare.html", pair=pair, groups=groups, sessions=overviews, months=tuple(months), in_lb=in_lb
+        )
+
+    async def choose_unit(self, request: Request) -> Response:
+        """Show loads in kilograms or in pounds from now on."""
+        async with request.form() as form:
+            unit = form.get("unit")
+        if unit not in ("kg", "lb"):
+            return refused("choose kg or lb")
+        await ask_store(lambda store: store.show_loads_in_lb(in_lb=unit == "lb"))
+        return done(f"loads are shown in {unit}")
 
     async def trends(self, request: Request) -> Response:
         """Show weeks of training."""
@@ -140,16 +224,17 @@ class History:
         weeks = min((span for span, _ in SPANS), key=lambda span: abs(span - asked))
         moment = now()
 
-        def question(store: SessionStore) -> tuple[tuple[PatternTotals, ...], dict[Pattern, int | None]]:
-            return stored_totals(store, moment), store.days_since_trained(moment)
+        def question(store: SessionStore) -> tuple[tuple[PatternTotals, ...], dict[Pattern, int | None], bool]:
+            return stored_totals(store, moment), store.days_since_trained(moment), store.loads_in_lb()
 
-        totals, days_since = await ask_store(question) or ((), {})
+        totals, days_since, in_lb = await ask_store(question) or ((), {}, None)
         periods = trends(totals, Period.WEEK, moment.tzinfo, moment.date(), most=weeks)
         return render(
             request,
             "trends.html",
             periods=periods[::-1],
-            charts=charts.trend_charts(periods),
+            charts=charts.trend_charts(periods, in_lb=bool(in_lb)),
+            in_lb=in_lb,
             days_since=days_since,
             notes=notes(totals, moment),
             spans=SPANS,
@@ -179,42 +264,85 @@ class History:
         return refused("choose on, off or forget")
 
 
+def _sessions_and_names(store: SessionStore) -> tuple[tuple[SessionOverview, ...], bool, tuple[str, ...]]:
+    return store.list(), store.loads_in_lb(), tuple(one.name for one in exercise_histories(store))
+
+
+def _histories(store: SessionStore) -> tuple[tuple[ExerciseHistory, ...], bool]:
+    return exercise_histories(store), store.loads_in_lb()
+
+
+def _lines(history: ExerciseHistory) -> str:
+    """Return the points of a small line: the 1RM of each session, else its repetitions, on 100 x 24."""
+    values = [one.maximum.load_kg for one in history.sessions]
+    known = [value for value in values if value is not None]
+    if len(known) < len(values):
+        known = [float(one.repetitions) for one in history.sessions]
+    if len(known) < 2:
+        return ""
+    low, span = min(known), max(max(known) - min(known), 0.1 * max(known), 1e-9)
+    return " ".join(f"{100 * i / (len(known) - 1):.1f},{22 - 20 * (v - low) / span:.1f}" for i, v in enumerate(known))
+
+
 def _home_view(store: SessionStore) -> HomeView | None:
     overviews = store.list()
     if not overviews:
         return None
     moment = now()
-    totals = stored_totals(store, moment)
+    totals, in_lb = stored_totals(store, moment), store.loads_in_lb()
     weeks = trends(totals, Period.WEEK, moment.tzinfo, moment.date(), most=520)
     days = trends(totals, Period.DAY, moment.tzinfo, moment.date(), most=7 * CALENDAR_WEEKS)
     return HomeView(
         overviews=overviews[:RECENT],
         last=store.load(overviews[0].id),
         changes=_changes(totals, overviews),
-        figures=_figures(weeks),
+        figures=_figures(weeks, in_lb=in_lb),
         balances=tuple(store.balance(days, moment) for days in (7, 28)),
         days_since=store.days_since_trained(moment),
         calendar=_calendar(days, moment.date()),
         weeks_in_a_row=_weeks_in_a_row(weeks),
         notes=notes(totals, moment),
+        records=_records(exercise_histories(store), in_lb=in_lb),
+        in_lb=in_lb,
     )
 
 
-def _figures(weeks: Sequence[Trend]) -> tuple[Figure, ...]:
+def _records(histories: Sequence[ExerciseHistory], *, in_lb: bool) -> tuple[Record, ...]:
+    """Return the heaviest set of each exercise, the latest first."""
+    heaviest = [(one, one.heaviest) for one in histories]
+    found = [
+        Record(
+            one.name,
+            one.pattern,
+            f"{weight(best.load_kg or 0.0, in_lb=in_lb)} × {best.repetitions}",
+            best.trained_at,
+        )
+        for one, best in heaviest
+        if best is not None and best.load_kg
+    ]
+    return tuple(sorted(found, key=lambda one: one.when, reverse=True)[:RECORDS])
+
+
+def _figures(weeks: Sequence[Trend], *, in_lb: bool) -> tuple[Figure, ...]:
     """Return this week beside the mean of the weeks before it."""
     if not weeks:
         return ()
     this, before = weeks[-1], weeks[-1 - USUAL_WEEKS : -1]
 
-    def figure(name: str, values: Sequence[int]) -> Figure:
-        return Figure(name, values[-1], fmean(values[:-1]) if len(values) > 1 else None)
+    def figure(name: str, values: Sequence[float], unit: str = "") -> Figure:
+        return Figure(name, values[-1], fmean(values[:-1]) if len(values) > 1 else None, unit)
+
+    def volumes(pattern: str) -> list[float]:
+        return [in_unit(getattr(one, pattern).volume_kg or 0.0, in_lb=in_lb, decimals=0) for one in shown]
 
     shown = [*before, this]
-    return (
+    found = [
         figure("Sets", [one.squat.sets + one.hinge.sets for one in shown]),
         figure("Squats", [one.squat.repetitions for one in shown]),
         figure("Hinges", [one.hinge.repetitions for one in shown]),
-    )
+    ]
+    loaded = [figure(f"{name} volume", volumes(name.lower()), unit_of_load(in_lb=in_lb)) for name in ("Squat", "Hinge")]
+    return (*found, *(one for one in loaded if one.value or one.usual))
 
 
 def _weeks_in_a_row(weeks: Sequence[Trend]) -> int:

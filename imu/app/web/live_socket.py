@@ -17,7 +17,6 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from imu.app.web.desk import TrainingDesk, Wish
 from imu.app.web.page import render
-from imu.app.web.session import EXERCISES
 from imu.bluetooth.scan import scan
 from imu.commands import PersonCommand
 from imu.errors import ImuError
@@ -26,6 +25,7 @@ from imu.live.memory import last_plan, last_sensor
 from imu.live.radios import ANY, VIRTUAL, radio_for
 from imu.live.targets import Plan, Targets, example_plans
 from imu.sensors.kinds import recognise
+from imu.store.exercises import completions
 
 COMMANDS = {one.value: one for one in PersonCommand}
 LONGEST_REST_S = 3600.0
@@ -44,7 +44,7 @@ def live_page(request: Request) -> Response:
         "train.html",
         sensors=known_sensors(),
         demo="demo" in request.query_params,
-        exercises=EXERCISES,
+        exercises=completions(""),
         rests=RESTS_S,
         last=None if (last := last_plan()) is None else last.as_object(),
         plans={name: plan.as_object() for name, plan in example_plans().items()},

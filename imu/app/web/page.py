@@ -20,14 +20,16 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from imu.errors import SessionNotFound
 from imu.motion.pattern import Pattern
 from imu.report.html_report import templates_of
-from imu.report.words import clock, counted, days_ago, number_of
+from imu.report.words import clock, counted, days_ago, in_unit, number_of, volume, weight
 from imu.store import SessionStore
 from imu.store.home import person, store_path
 
 T = TypeVar("T")
 
 TITLE = "Squats and hinges"
-PAGES = (("/", "Home"), ("/train", "Train"), ("/sessions", "Sessions"), ("/trends", "Trends"))
+PAGES = (
+    ("/", "Home"), ("/train", "Train"), ("/sessions", "Sessions"), ("/exercises", "Exercises"), ("/trends", "Trends"),
+)  # fmt: skip
 THEMES = (("system", "as the system"), ("light", "light"), ("dark", "dark"))
 """The choices that ``theme.js`` understands."""
 SHAPES = {
@@ -41,6 +43,7 @@ ICONS = {
     "/": "M3 11l9-8 9 8v10h-6v-6H9v6H3z",
     "/train": "M2 10v4M5 7v10M8 12h8M19 7v10M22 10v4",
     "/sessions": "M4 5h16M4 12h16M4 19h16",
+    "/exercises": "M4 6v12M20 6v12M1 9v6M23 9v6M4 12h16",
     "/trends": "M3 20V4M3 20h18M7 15l4-5 4 3 5-7",
 }
 NO_PAGE = "There is no page at this address."
@@ -77,7 +80,9 @@ async def ask_store(question: Callable[[SessionStore], T]) -> T | None:
 def render(request: Request, template: str, *, status: int = 200, **values: object) -> HTMLResponse:
     """Return a page made from a template."""
     theme = request.cookies.get("imu_theme", "system")
-    common: dict[str, object] = {"here": request.url.path, "theme": theme, "person": person(), "today": now().date()}
+    common: dict[str, object] = {
+        "here": request.url.path, "theme": theme, "person": person(), "today": now().date(), "in_lb": None,
+    }  # fmt: skip
     text = _TEMPLATES.get_template(template).render(common | values)
     return HTMLResponse(text, status, headers={"Cache-Control": "no-store"})
 
@@ -129,6 +134,9 @@ def _environment() -> Environment:
         "clock": clock,
         "days_ago": days_ago,
         "number_of": number_of,
+        "volume": lambda kg, in_lb: volume(kg, in_lb=bool(in_lb)),
+        "weight": lambda kg, in_lb: weight(kg, in_lb=bool(in_lb)),
+        "in_unit": lambda kg, in_lb: in_unit(kg, in_lb=bool(in_lb)),
         "day": lambda when: f"{_local(when):%a} {_local(when).day} {_local(when):%b}",
         "day_with_year": lambda when: f"{_local(when):%a} {_local(when).day} {_local(when):%b %Y}",
         "time": lambda when: f"{when.astimezone():%H:%M}",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -16,8 +17,9 @@ from imu.app.web import charts
 from imu.app.web.page import NO_PAGE, ask_store, done, now, refused, render
 from imu.errors import ImuError, SessionNotFound
 from imu.motion.pattern import Pattern
+from imu.report.exercises import exercise_histories
 from imu.report.session_view import Figures, RepetitionView, SetView, view_of_stored
-from imu.report.words import sentence_of
+from imu.report.words import log_line
 from imu.store import (
     AddRepetition,
     CorrectedSession,
@@ -25,16 +27,13 @@ from imu.store import (
     SessionStore,
     StoredSession,
 )
+from imu.store.exercises import completions
 from imu.store.home import recordings_folder
 
 Fields = Mapping[str, str]
+T = TypeVar("T")
 
-FORMATS = {Format.CSV: "CSV", Format.PARQUET: "Parquet", Format.JSON: "JSON", Format.FIT: "FIT", Format.HTML: "Report"}
-EXERCISES = (
-    "Back squat", "Front squat", "Goblet squat", "Box squat", "Overhead squat", "Air squat", "Split squat",
-    "Deadlift", "Romanian deadlift", "Sumo deadlift", "Kettlebell swing", "Good morning", "Hip hinge",
-)  # fmt: skip
-"""Names that are offered while the person types."""
+FORMATS = {Format.CSV: "CSV", Format.PARQUET: "Parquet", Format.JSON: "JSON", Format.FIT: "FIT"}
 CHANGED_MEANWHILE = "the session was changed in another window; this page shows it as it is now, so try again"
 
 
@@ -46,27 +45,39 @@ class SessionPages:
 
     async def show(self, request: Request) -> Response:
         """Show a session."""
-        stored = await _load(request)
-        view = view_of_stored(stored)
+        number = request.path_params["number"]
+
+        def question(store: SessionStore) -> tuple[StoredSession, bool, StoredSession | None, tuple[str, ...]]:
+            stored = store.load(number)
+            own = tuple(one.name for one in exercise_histories(store))
+            return stored, store.loads_in_lb(), session_before(store, stored), completions("", own)
+
+        stored, in_lb, before, exercises = await _answer(number, question)
+        view = view_of_stored(stored, in_lb=in_lb)
         return render(
             request,
             "session.html",
             stored=stored,
             view=view,
+            in_lb=in_lb,
+            before=before,
             metrics=[metrics_of(one) for one in view.sets],
             state=_state(stored),
-            exercises=EXERCISES,
+            exercises=exercises,
             formats=FORMATS,
             deletion=f"{view.counted}. The recording is deleted too. This cannot be undone.",
         )
 
     async def curve(self, request: Request) -> Response:
         """Send the curve of a session's recording, or in one sentence why it is missing."""
-        stored = await _load(request)
-        curve = await self._curves.curve_of(stored)
-        if isinstance(curve, str):
-            return JSONResponse({"refused": curve})
-        return JSONResponse(charts.recording_chart(curve, stored))
+        number, measure = request.path_params["number"], request.query_params.get("measure", "angle")
+        if measure not in charts.MEASURES:
+            raise HTTPException(404, f"“{measure[:20]}” is not measured; choose one of {', '.join(charts.MEASURES)}.")
+        stored = await _answer(number, lambda store: store.load(number))
+        curves = await self._curves.curve_of(stored)
+        if isinstance(curves, str):
+            return JSONResponse({"refused": curves})
+        return JSONResponse(charts.recording_chart(curves, stored, measure))
 
     async def change(self, request: Request) -> Response:
         """Make a correction, take the last one back, or delete the session."""
@@ -77,24 +88,22 @@ class SessionPages:
             await ask_store(lambda store: store.delete(number, recordings_folder()))
             return done(f"session {number} is deleted", go="/sessions")
         if change in ("undo", "redo"):
-            turn = SessionStore.undo if change == "undo" else SessionStore.redo
-            turned = await ask_store(lambda store: turn(store, number))
-            return done() if turned is None else done(f"{change}: {sentence_of(turned)}")
-        if change not in CHANGES:
+            turned = await ask_store(lambda store: correcting.turn_back(store, number, redo=change == "redo"))
+            return done() if turned is None else done(f"{change}: {turned}")
+        if change not in CHANGES and change != "copy":
             raise HTTPException(404, NO_PAGE)
         try:
-            made = await ask_store(lambda store: _correct(store, number, CHANGES[change], fields))
+            made = await ask_store(lambda store: _correct(store, number, change, fields))
         except (ImuError, ValueError) as error:
             return refused(str(error))
-        return done(*(sentence_of(one) for one in made or ()))
+        return done(*(made or ()))
 
 
-async def _load(request: Request) -> StoredSession:
-    number = request.path_params["number"]
-    stored = await ask_store(lambda store: store.load(number))
-    if stored is None:
+async def _answer(number: int, question: Callable[[SessionStore], T]) -> T:
+    answer = await ask_store(question)
+    if answer is None:
         raise SessionNotFound(f"there is no session {number}: no sessions are stored yet")
-    return stored
+    return answer
 
 
 def _state(stored: StoredSession) -> int:
@@ -149,31 +158,62 @@ def _metric(name: str, one: RepetitionView, largest: float) -> Metric:
 # --- corrections -----------------------------------------------------------------------------------------------------
 
 
-def _correct(
-    store: SessionStore, number: int, wanted: Callable[[CorrectedSession, Fields], list[Correction]], fields: Fields
-) -> Sequence[Correction]:
+def _correct(store: SessionStore, number: int, change: str, fields: Fields) -> list[str]:
+    """Make corrections, all or none; return what they did, in words."""
     stored = store.load(number)
     if fields.get("state") != str(_state(stored)):
         raise ImuError(CHANGED_MEANWHILE)
-    corrections = wanted(stored.corrected, fields)
-    if corrections:
-        store.correct_all(number, corrections, made_at=now())
-    return corrections
+    fields = {**fields, "unit": "lb" if store.loads_in_lb() else "kg"}
+    if change == "copy":
+        before = session_before(store, stored)
+        corrections = [] if before is None else correcting.copied(stored.corrected, before.corrected)
+    else:
+        corrections = CHANGES[change](stored.corrected, fields)
+    if not corrections:
+        return []
+    made = store.correct_all(number, corrections, made_at=now()).corrected.log[-len(corrections) :]
+    return [log_line(one) for one in made]
+
+
+def session_before(store: SessionStore, stored: StoredSession) -> StoredSession | None:
+    """Return the last session before this one in which a set has an exercise; ``None`` without one."""
+    earlier = (one for one in store.list() if one.trained_at < stored.trained_at and one.exercises)
+    found = next(earlier, None)
+    return None if found is None else store.load(found.id)
 
 
 def _entries(session: CorrectedSession, place: str, fields: Fields) -> list[Correction]:
     """Return corrections of the exercise, load and note that differ from what the page showed."""
-    make = {"exercise": correcting.named, "load": correcting.loaded, "note": correcting.noted}
-    typed = {name: fields.get(name, "").strip() for name in make}
+    typed = {name: fields.get(name, "").strip() for name in MAKE}
     return [
-        make[name](session, place, value) for name, value in typed.items() if value != fields.get(f"{name}_before", "")
+        _entry(session, place, name, value, fields)
+        for name, value in typed.items()
+        if value != fields.get(f"{name}_before", "")
     ]
+
+
+def _entry(session: CorrectedSession, place: str, name: str, value: str, fields: Fields) -> Correction:
+    """Return one entry; a load without a unit is in that of the page."""
+    if name == "load" and value and value[-1].isdigit():
+        value = f"{value} {fields['unit']}"
+    return MAKE[name](session, place, value)
+
+
+MAKE = {"exercise": correcting.named, "load": correcting.loaded, "note": correcting.noted}
+"""What can be entered for a set or a repetition."""
 
 
 def _repetition(session: CorrectedSession, fields: Fields) -> list[Correction]:
     place, pattern = fields.get("place", ""), fields.get("pattern", "")
     changed = [correcting.changed(session, place, pattern)] if pattern != fields.get("pattern_before") else []
-    return changed + _entries(session, place, fields)
+    times = [fields.get(name, "").strip() for name in ("start", "end")]
+    moved = times != [fields.get(f"{name}_before", "") for name in ("start", "end")]
+    # Last, because the others find the repetition by a time within it.
+    return [*changed, *_entries(session, place, fields), *([correcting.moved(session, place, *times)] if moved else [])]
+
+
+def _move(session: CorrectedSession, fields: Fields) -> list[Correction]:
+    return [correcting.moved(session, fields.get("place", ""), fields.get("start", ""), fields.get("end", ""))]
 
 
 def _set(session: CorrectedSession, fields: Fields) -> list[Correction]:
@@ -182,12 +222,13 @@ def _set(session: CorrectedSession, fields: Fields) -> list[Correction]:
 
 
 def _all_sets(session: CorrectedSession, fields: Fields) -> list[Correction]:
-    """Return the exercise and load of every set; fields that were left empty change nothing."""
+    """Return the pattern, exercise, load and note of every set; fields that were left empty change nothing."""
     places = [str(number) for number in range(1, len(session.sets) + 1)]
-    make = {"exercise": correcting.named, "load": correcting.loaded}
-    return [
-        make[name](session, place, value)
-        for name in make
+    pattern = fields.get("pattern", "")
+    changed = [correcting.changed(session, place, pattern) for place in places] if pattern else []
+    return changed + [
+        _entry(session, place, name, value, fields)
+        for name in MAKE
         if (value := fields.get(name, "").strip())
         for place in places
     ]
@@ -222,6 +263,7 @@ CHANGES: Mapping[str, Callable[[CorrectedSession, Fields], list[Correction]]] = 
     "repetition": _repetition,
     "set": _set,
     "sets": _all_sets,
+    "move": _move,
     "count": _rejected,
     "remove": _delete,
     "split": _split,

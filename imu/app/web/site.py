@@ -32,7 +32,11 @@ def site(desk: TrainingDesk, key: str, port: int) -> Guard:
     routes = [
         Route("/", history.home),
         Route("/sessions", history.sessions),
+        Route("/exercises", history.exercises),
+        Route("/exercise", history.exercise),
         Route("/trends", history.trends),
+        Route("/compare", history.compare),
+        Route("/unit", history.choose_unit, methods=["POST"]),
         Route("/learning", history.learning),
         Route("/learning", history.change_learning, methods=["POST"]),
         Route("/session/{number:int}", corrections.show),

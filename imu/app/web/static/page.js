@@ -33,6 +33,15 @@ async function refresh() {
   document.dispatchEvent(new Event("refreshed"));
 }
 
+// Send a change; return whether it was made.
+export async function send(path, fields) {
+  const answer = await answerTo(fetch(path, { method: "POST", body: new URLSearchParams(fields) }));
+  if (answer.refused) { tell(answer.refused, true); await refresh(); return false; }
+  await refresh();
+  for (const one of answer.said) tell(one);
+  return true;
+}
+
 // --- forms
 
 document.addEventListener("submit", async (event) => {
@@ -66,7 +75,7 @@ export function openDialog(id, values) {
     if (field.type === "radio") field.checked = field.value === value;
     else field.value = value;
   }
-  for (const name of ["pattern", "exercise", "load", "note"]) remember(form, `${name}_before`, values[name] ?? "");
+  for (const name of ["pattern", "exercise", "load", "note", "start", "end"]) remember(form, `${name}_before`, values[name] ?? "");
   if (!form.querySelector("[name=pattern]:checked")) form.querySelector("[name=pattern]")?.click();
   for (const one of dialog.querySelectorAll("[data-text]")) if (values[one.dataset.text] !== undefined) one.textContent = values[one.dataset.text];
   for (const one of dialog.querySelectorAll("[data-if]")) one.hidden = !values[one.dataset.if];
@@ -99,7 +108,8 @@ function recallMetric() {
 }
 
 document.addEventListener("change", (event) => {
-  if (event.target.closest("[data-metrics]")) { localStorage.setItem("imu-metric", event.target.value); chooseMetric(event.target.value); }
+  if (event.target.dataset.submit !== undefined) event.target.form.requestSubmit();
+  if (event.target.closest("[data-metrics]")) { localStorage.setItem("imu-metric", event.target.value); chooseMetric(event.target.value); document.dispatchEvent(new Event("metric")); }
   if (event.target.type === "file" && event.target.closest("[data-import]")) importAll(event.target.closest("[data-import]"), event.target.files);
 });
 document.addEventListener("refreshed", recallMetric);
@@ -108,22 +118,51 @@ recallMetric();
 // --- files
 
 async function importAll(form, files) {
-  const progress = form.querySelector(".progress"), refusals = [];
+  const progress = form.querySelector(".progress"), bar = form.querySelector("progress"), refusals = [];
   let last = null;
   for (const [number, file] of [...files].entries()) {
     progress.textContent = `Counting ${file.name}${files.length > 1 ? ` (${number + 1} of ${files.length})` : ""}…`;
-    const body = new FormData();
-    body.append("file", file);
-    body.append("date", new Date(file.lastModified).toISOString());
-    const answer = await answerTo(fetch(form.action, { method: "POST", body }));
+    let answer = await upload(form.action, file, null, (share) => { bar.hidden = false; if (share < 1) bar.value = share; else bar.removeAttribute("value"); });
+    if (answer.undated) {
+      const date = await askDate(file);
+      if (date === null) { refusals.push(`${file.name} was not imported.`); continue; }
+      answer = await upload(form.action, file, date, () => {});
+    }
     if (answer.refused) refusals.push(answer.refused);
     else last = answer;
   }
   form.reset();
+  bar.hidden = true;
   progress.textContent = refusals.join(" ");
   progress.classList.toggle("error", refusals.length > 0);
   if (last && !refusals.length) location.assign(files.length > 1 ? "/sessions" : last.go);
   else if (last) { tell("The other files are imported."); }
+}
+
+// Sent with its progress, which fetch does not report; once it is sent, the program counts.
+function upload(path, file, date, progress) {
+  const body = new FormData(), request = new XMLHttpRequest();
+  body.append("file", file);
+  if (date) body.append("date", date);
+  request.upload.onprogress = (event) => progress(event.loaded / event.total);
+  return answerTo(new Promise((resolve, reject) => {
+    request.onload = () => resolve({ json: async () => JSON.parse(request.responseText) });
+    request.onerror = reject;
+    request.open("POST", path);
+    request.send(body);
+  }));
+}
+
+// When was a file without a date recorded? By default, when it was last changed.
+function askDate(file) {
+  const dialog = document.getElementById("ask-date"), field = dialog.querySelector("input");
+  const local = new Date(file.lastModified - new Date(file.lastModified).getTimezoneOffset() * 60000);
+  dialog.querySelector("[data-file]").textContent = file.name;
+  field.value = local.toISOString().slice(0, 16);
+  field.max = new Date(Date.now() - new Date().getTimezoneOffset() * 60000).toISOString().slice(0, 16);
+  dialog.returnValue = "";
+  dialog.showModal();
+  return new Promise((resolve) => dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes" && field.value ? new Date(field.value).toISOString() : null), { once: true }));
 }
 
 for (const kind of ["dragover", "dragleave", "drop"]) {
