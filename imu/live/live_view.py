@@ -31,7 +31,7 @@ from imu.live.targets import Targets
 from imu.motion.form import Posture
 from imu.motion.pattern import Pattern
 from imu.motion.repetitions import Repetition
-from imu.report.words import clock, number_of
+from imu.report.words import clock, days_ago
 from imu.sensors.conversation import Identified
 from imu.session import TrainingSet
 
@@ -324,7 +324,7 @@ class LiveView:
         """The same set of the last session, and the set before the one that is shown."""
         said = []
         if self.last_time is not None:
-            said.append(f"{self.last_time.text} ({number_of(self.last_time.days_ago, 'day')} ago)")
+            said.append(f"{self.last_time.text} ({days_ago(self.last_time.days_ago)})")
         if self.previous_set is not None:
             best = self.previous_set.best_speed_m_s
             speed = "" if best is None else f", best {in_words(Measure.SPEED, best)}"

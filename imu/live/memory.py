@@ -99,7 +99,7 @@ def achieved(number: int) -> tuple[str, ...]:
         in_lb = any(one.load_in_lb for one in now.sets)
         records = _records(history) if earlier else []
         volume = f"{now.volume_kg / KG_PER_LB:.0f} lb" if in_lb else f"{now.volume_kg:.0f} kg"
-        words.append(", ".join([f"{history.name}: {volume} moved", *records]))
+        words.append(", ".join([f"{history.name[:1].upper()}{history.name[1:]}: {volume} moved", *records]))
     return tuple(words)
 
 

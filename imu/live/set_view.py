@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import lru_cache
 from statistics import fmean
 from typing import Any
 
@@ -39,6 +40,8 @@ ROOM = 1.15
 """The scale of the bars ends this much above the largest value or target."""
 PRAISE = ("upright", "well bent")
 """How the report begins a cue that is praise."""
+_cues_of = lru_cache(maxsize=8)(cues)
+"""The cues of a set: the screens ask 30 times a second, and the figures behind them take longest."""
 HARDLY_SINKS = "the hip hardly sinks"
 """Why a repetition has no speed to speak of."""
 
@@ -371,7 +374,7 @@ def set_fields(
 def _cue(shown: TrainingSet, signals: Sequence[SignalKind], *, resting: bool) -> str | None:
     """Return the one cue: what the targets call for, else what the form of the repetition calls for."""
     if resting:
-        return next(iter(cues(shown)), None)
+        return next(iter(_cues_of(shown)), None)
     spoken = LOOKS[signals[0]].spoken if signals else ""
     return spoken or form_cue(shown)
 
@@ -571,7 +574,7 @@ def card(done: TrainingSet, coach: Coach, index: int) -> SetCard:
     faults = Counter(kind for kinds in signals for kind in kinds if kind in FAULTS)
     good = sum(not FAULTS & set(kinds) for kinds in signals) if targets.judge_repetitions else None
     speeds = [one.mean_concentric_velocity_m_s for one in repetitions] if sinks(done) else []
-    said = cues(done)
+    said = _cues_of(done)
     praise = next((one for one in said if one.startswith(PRAISE)), None)
     advice = next((one for one in said if not one.startswith(PRAISE)), None)
     well = praise

@@ -222,7 +222,7 @@ class Targets:
     def _written_load(self) -> str | float | None:
         if self.load_kg is None or not self.load_in_lb:
             return self.load_kg
-        return f"{round(self.load_kg / KG_PER_LB, 9)!r} lb"
+        return f"{round(self.load_kg / KG_PER_LB, 9):.12g} lb"
 
     def _written_angle(self) -> str | float | None:
         if self.trunk_angle_rad is None or self.trunk_angle_rad == BEST:
