@@ -5,20 +5,24 @@ from __future__ import annotations
 import json
 import math
 import tomllib
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 
 import pytest
-from builders import CONNECTED, counted, set_of
+from builders import CONNECTED, NOW, counted, keep, set_of, summary
+from builders import SQUAT as SQUATTED
 from builders import live_repetition as repetition
 from hypothesis import given
 from hypothesis import strategies as st
 from sensors.radioless import carry
 
+from imu.errors import SensorNotFound
+from imu.live import radios
 from imu.live.event_channel import plan_object, recorded_plan, recorded_targets, replay_signals, signal_object
 from imu.live.live_training import LiveTraining
 from imu.live.live_view import TrainedBefore
-from imu.live.memory import planned_of_recording
+from imu.live.memory import achieved, correct_count, planned_of_recording
 from imu.live.set_view import LastTime, Measure, PastExercise, Phase
 from imu.live.signals import (
     ANGLE_ERROR_RAD,
@@ -43,6 +47,8 @@ from imu.recordings.training_recorder import TrainingRecorder
 from imu.sensors.conversation import Message
 from imu.sensors.kinds import KINDS
 from imu.session import RepetitionCounted, RepetitionTakenBack, RestBegan, SessionParameters, SetClosed
+from imu.store import PlannedSet, SessionStore
+from imu.store.home import store_path
 from imu.training import Training
 from imu.virtual.person import Exercise, Lifter, Rest, Sensor, simulate
 from imu.virtual.sensors import TWINS
@@ -483,3 +489,27 @@ def test_a_recording_without_a_plan_has_no_signals(tmp_path):
     path = tmp_path / "whole.mcap"
     assert recorded(path, Coach()) == replay_signals(path) == []
     assert recorded_plan(read_training(path)) is None
+
+
+# --- after a training -------------------------------------------------------------------------------------------------
+
+
+def test_a_session_is_told_by_volume_and_records_and_its_count_corrected(tmp_path, monkeypatch):
+    monkeypatch.setenv("IMU_HOME", str(tmp_path))
+    trained = summary([SQUATTED] * 4)  # from 0 s on
+    told = {1: "Back squat: 320 kg moved", 2: "Back squat: 400 kg moved, your heaviest, your largest volume"}
+    for number, load_kg in ((1, 80.0), (2, 100.0)):
+        planned = PlannedSet(trained.sets[0].repetitions[2].bottom_s, "back squat", load_kg)
+        with SessionStore.open(store_path()) as store:
+            keep(store, trained, number, NOW + timedelta(days=number), planned=(planned,))
+        assert achieved(number) == (told[number],)
+    assert correct_count(2, {0.0: 2}) == 6
+    assert achieved(2)[0].startswith("Back squat: 600 kg")
+    assert correct_count(2, {0.0: -3}) == 3
+    assert correct_count(2, {500.0: -1}) == 3  # no set begins there
+
+
+def test_a_virtual_sensor_that_cannot_be_simulated_is_refused_with_the_reason(monkeypatch):
+    monkeypatch.setattr(radios, "_SIMULATION", "raise SystemExit('no memory is left')")
+    with pytest.raises(SensorNotFound, match="no memory is left"):
+        radios._simulated_signal(5.0)
