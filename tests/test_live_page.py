@@ -266,6 +266,11 @@ def test_a_training_with_targets(browser: Any, gym: Gym, width: int, height: int
         assert (page.locator(".bars li").count(), page.locator(".bars li.planned").count()) == (8, 5)
         assert page.locator(".gauge.main .target b").inner_text() == "40 cm"
         at.look("third")
+        page.keyboard.press("+")
+        page.locator(".count span", has_text="4").wait_for(state="attached")
+        page.locator("[data-b=clock]", has_text="rep 4 of 8").wait_for()
+        page.get_by_role("button", name="Undo").click()
+        page.locator(".count span", has_text="3").wait_for(state="attached")
         link.go_on(ends_s[0][5] + 0.9)
         at.count(6)
         page.locator(".signal[data-colour=red]", has_text="stop").wait_for()

@@ -169,6 +169,8 @@ class LiveView:
         Those that are over, in the order of time.
     session, today, last_28_days : Tally
         Squats against hinges of this session, and with it of today and of 28 days.
+    recount : int
+        Repetitions of the set that is shown by the person's count, less those that were measured.
     counted, taken_back : int
         Repetitions announced and taken back so far, whatever became of them since.
     lone : Repetition or None
@@ -216,6 +218,7 @@ class LiveView:
     session: Tally = Tally()
     today: Tally = Tally()
     last_28_days: Tally = Tally()
+    recount: int = 0
     counted: int = 0
     taken_back: int = 0
     lone: Repetition | None = None
@@ -233,8 +236,8 @@ class LiveView:
 
     @property
     def count(self) -> int:
-        """Repetitions in the set that is shown."""
-        return len(self.shown.repetitions) if self.shown else 0
+        """Repetitions in the set that is shown, as the person counts them."""
+        return len(self.shown.repetitions) + self.recount if self.shown else 0
 
     @property
     def first(self) -> Repetition | None:

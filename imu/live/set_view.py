@@ -230,6 +230,10 @@ class Progress:
     coming: bool = False
     done: bool = False
 
+    def recounted(self, more: int) -> Progress:
+        """Return it with more repetitions, by the person's count."""
+        return self if self.coming or self.done else replace(self, repetition=self.repetition + more)
+
     @property
     def text(self) -> str:
         """In words: ``Back squat 100 kg, set 2 of 5, rep 3 of 5``."""

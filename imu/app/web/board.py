@@ -39,18 +39,17 @@ def board(
     recounts : mapping of float to int
         How many repetitions more the person counted in a set, by the start of the set.
     """
-    more = 0 if view.shown is None else recounts.get(view.shown.start_s, 0)
     return {
-        **_set_part(view, more),
+        **_set_part(view),
         **_sensor_part(view),
         "now": _now(view),
         "gauges": [_gauge(view.gauge), _gauge(view.other_gauge)],
         "bars": _bars(view),
         "signal": None if view.look is None else _look(view.look),
         "go": _look(LOOKS[SignalKind.REST_OVER]),
-        "progress": None if view.progress is None else view.progress.text,
+        "progress": None if view.progress is None else view.progress.recounted(view.recount).text,
         "figures": [_figure(one) for one in view.figures],
-        "card": None if view.card is None else _card(view.card, more),
+        "card": None if view.card is None else _card(view.card, view.recount),
         "sets": _sets(view, entered, recounts),
         "before": view.before_text,
         "today": [view.today.squats, view.today.hinges],
@@ -66,13 +65,13 @@ def spoken(one: Announcement) -> dict[str, Any]:
     return {"text": one.bare, "pattern": one.pattern, "cue": one.cue, "urgent": one.urgent}
 
 
-def _set_part(view: LiveView, more: int) -> dict[str, Any]:
+def _set_part(view: LiveView) -> dict[str, Any]:
     """Return what is read from three metres, and the clocks."""
     return {
         "phase": str(view.phase),
         "provisional": view.rest_is_provisional,
         "paused": view.paused,
-        "count": view.count + more,
+        "count": view.count,
         "counted": view.counted,
         "set_number": view.set_number,
         "set_may_go_on": view.set_may_go_on,

@@ -11,7 +11,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from itertools import accumulate
@@ -172,6 +172,14 @@ class TrainingDesk:
         if self._run is not None:
             self._run.ask(command)
 
+    def undo(self) -> None:
+        """Take back the last repetition, also one that the person added to the count."""
+        shown = self._live.view().shown
+        if shown is not None and self._recounts[shown.start_s] > 0:
+            self.recount(None, -1)
+        else:
+            self.ask(PersonCommand.TAKE_BACK)
+
     @property
     def plan(self) -> Plan | None:
         """The plan of the training."""
@@ -244,11 +252,11 @@ class TrainingDesk:
         if more not in (1, -1) or not 1 <= number <= len(sets):
             raise ValueError(f"there is no set {number} to correct by one")
         one = sets[number - 1]
-        if len(one.repetitions) + self._recounts[one.start_s] + more < 1:
-            raise ValueError("a set has at least one repetition: delete it on the page of the session")
         if more < 0 and number == len(sets) and self._recounts[one.start_s] <= 0 and self._run is not None:
             self.ask(PersonCommand.TAKE_BACK)  # recorded, so that a replay does it too
             return
+        if len(one.repetitions) + self._recounts[one.start_s] + more < 1:
+            raise ValueError("a set has at least one repetition: delete it on the page of the session")
         self._recounts[one.start_s] += more
         if self.state is DeskState.IDLE and self.last_session is not None:
             task = asyncio.get_running_loop().create_task(self._recount_stored(self.last_session, one.start_s, more))
@@ -357,6 +365,8 @@ class TrainingDesk:
 
     def _show(self, view: LiveView) -> None:
         """Pass on what has changed, for the screen and the voice at once."""
+        if view.shown is not None and (more := self._recounts[view.shown.start_s]):
+            view = replace(view, recount=more)
         entered = [self._entry(index, one) for index, one in enumerate(view.sets)]
         shown = board(view, entered, self._recounts) | {
             "state": str(self.state),

@@ -108,7 +108,9 @@ async def answer_to(desk: TrainingDesk, text: str) -> dict[str, Any] | None:
 
 async def _do(desk: TrainingDesk, request: dict[str, Any]) -> dict[str, Any] | None:
     action = request.get("do")
-    if action in COMMANDS:
+    if action == PersonCommand.TAKE_BACK.value:
+        desk.undo()
+    elif action in COMMANDS:
         desk.ask(COMMANDS[action])
     elif action == "begin":
         desk.begin(Wish(_text(request.get("sensor")), _seconds(request.get("rest_s")), plan=_plan(request.get("plan"))))
