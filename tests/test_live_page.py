@@ -22,12 +22,13 @@ import pytest
 from sensors.radioless import carry
 
 from imu.app.web import desk as desk_module
-from imu.app.web.desk import TrainingDesk
-from imu.app.web.guard import KEY
-from imu.app.web.server import _listen, _server, key_in
+from imu.app.web.desk import Desks
+from imu.app.web.guard import KEY, OwnersDoor
+from imu.app.web.server import key_in, serving
 from imu.bluetooth import LinkState
 from imu.bluetooth.link import LinkNotice
 from imu.bluetooth.scan import SeenSensor
+from imu.phone.gate import listen
 from imu.sensors.conversation import Action, Advertisement, Message
 from imu.sensors.reference import REFERENCE
 from imu.virtual.person import Exercise, Lifter, Manner, Rest, Sensor, SetTruth, simulate
@@ -119,31 +120,24 @@ def gym_at(home: Path, patch: pytest.MonkeyPatch) -> Iterator[Gym]:
     from imu.app.web.site import site
 
     patch.setenv("IMU_HOME", str(home))
-    listening = _listen(0, any_other=False)
+    listening = listen("127.0.0.1", 0)
     port, key = listening.getsockname()[1], key_in(home)
     gym = Gym(port, key)
 
     @asynccontextmanager
-    async def radio_for(*_: object) -> AsyncIterator[tuple[None, None]]:
-        yield None, None
-
-    def link_of(*_: object) -> HeldLink:
+    async def link_for(*_: object) -> AsyncIterator[HeldLink]:
         gym.link = HeldLink(tired()[0])
-        return gym.link
+        yield gym.link
 
-    patch.setattr(desk_module, "radio_for", radio_for)
-    patch.setattr(desk_module, "SensorLink", link_of)
+    patch.setattr(desk_module, "link_for", link_for)
     stop = threading.Event()
 
     async def serve() -> None:
-        desk = TrainingDesk("test")
-        server = _server(site(desk, key, port))
-        serving = asyncio.create_task(server.serve([listening]))
-        while not stop.is_set():
-            await asyncio.sleep(0.02)
-        await desk.close()
-        server.should_exit = True
-        await serving
+        desks = Desks("test")
+        async with serving(site(desks, OwnersDoor(key, port)), listening):
+            while not stop.is_set():
+                await asyncio.sleep(0.02)
+            await desks.close()
 
     thread = threading.Thread(target=asyncio.run, args=(serve(),))
     thread.start()

@@ -15,23 +15,14 @@ from typing import Any
 import numpy as np
 import pytest
 import pytest_asyncio
-from virtual_phone import NEEDS_SHARE, batch, hello, socket_to, trusting
+from virtual_phone import NEEDS_SHARE, UPGRADE, ask_as_guest, batch, get, hello, socket_to, trusting
 
 from imu.bluetooth import HostClock
 from imu.errors import ExtraMissing
 from imu.phone.certificate import CertificateUnusable, certificate_in, server_context
+from imu.phone.gate import HANDSHAKE_S, HEADER_S, MOST_STRANGERS, PortTaken
 from imu.phone.link import LARGEST_MESSAGE, PhoneLink
-from imu.phone.server import (
-    HANDSHAKE_S,
-    HEADER_S,
-    MOST_CONNECTIONS,
-    MOST_PER_ADDRESS,
-    SECOND_PHONE,
-    TAKEN,
-    PhoneAddress,
-    PhonePortTaken,
-    phone_server,
-)
+from imu.phone.server import SECOND_PHONE, TAKEN, PhoneAddress, phone_server
 from imu.sensors.conversation import Heard, Write
 from imu.sensors.phone import BATCH, HAVE, HEAD
 
@@ -82,20 +73,7 @@ async def server(tmp_path: Path) -> AsyncIterator[Served]:
 
 
 async def ask(server: Served, request: str, source: str = GUEST) -> bytes:
-    """Send bytes over TLS; return all that comes back."""
-    reader, writer = await asyncio.open_connection(*server.host_and_port, ssl=trusting(), local_addr=(source, 0))
-    try:
-        writer.write(request.encode("latin-1"))
-        async with asyncio.timeout(20):
-            return await reader.read()
-    except OSError:
-        return b""
-    finally:
-        writer.transport.abort()
-
-
-def get(path: str, host: str, *more: str) -> str:
-    return "\r\n".join((f"GET {path} HTTP/1.1", f"Host: {host}", *more, "", ""))
+    return await ask_as_guest(server.place, request, source)
 
 
 SAMPLES = np.column_stack((np.arange(8) / 60.0, np.tile([0, 0, 9.81, 0, 0, 0], (8, 1))))
@@ -138,12 +116,6 @@ async def test_another_host_gets_nothing(server: Served, host: str) -> None:
 async def test_two_hosts_and_no_host_get_nothing(server: Served) -> None:
     assert (await ask(server, get(server.path, server.place, "Host: evil.example"))).startswith(b"HTTP/1.1 404")
     assert (await ask(server, f"GET {server.path} HTTP/1.1\r\n\r\n")).startswith(b"HTTP/1.1 404")
-
-
-UPGRADE = (
-    "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
-    "Sec-WebSocket-Version: 13",
-)  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -248,12 +220,23 @@ async def test_two_thousand_connections_leave_the_phone_training(server: Served)
             one.close()
 
 
-async def test_one_address_has_few_connections(server: Served) -> None:
-    writers = [(await asyncio.open_connection(*server.host_and_port, local_addr=(GUEST, 0))) for _ in range(12)]
-    await asyncio.sleep(0.3)
-    closed = [reader.at_eof() for reader, _ in writers]
-    assert closed.count(False) == MOST_PER_ADDRESS < MOST_CONNECTIONS
-    for _, writer in writers:
+async def test_strangers_give_way_to_a_phone_that_comes_first_while_they_fill_all_places(server: Served) -> None:
+    """Nobody had the key before; a guest with 20 addresses holds every place, and takes each that becomes free."""
+    held = []
+
+    async def fill() -> None:
+        for number in range(4 * MOST_STRANGERS):
+            source = f"127.0.0.{20 + number % 20}", 0
+            held.append(await asyncio.open_connection(*server.host_and_port, local_addr=source))
+
+    await fill()
+    refilling = asyncio.create_task(fill())
+    async with phone_of(server) as phone:
+        await refilling
+        await assert_phone_trains(server, phone, 0)
+    await asyncio.sleep(0.1)
+    assert [reader.at_eof() for reader, _ in held].count(False) <= MOST_STRANGERS
+    for _, writer in held:
         writer.transport.abort()
 
 
@@ -280,7 +263,7 @@ async def test_half_a_handshake_and_slow_headers_are_closed(server: Served) -> N
 
 
 async def test_the_port_in_use_is_one_sentence(server: Served, tmp_path: Path) -> None:
-    with pytest.raises(PhonePortTaken, match="already in use"):
+    with pytest.raises(PortTaken, match="already in use"):
         async with phone_server(PhoneLink(HostClock()), tmp_path, address="127.0.0.1", port=server.host_and_port[1]):
             pass
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from builders import IMU, Served, served
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
+from imu.app.web.guard import WRONG_KIND
 from imu.app.web.server import key_in
+from imu.phone.gate import HEADER_S
 
 pytestmark = pytest.mark.process
 
@@ -119,13 +124,17 @@ def test_our_own_page_may_open_the_websocket_with_the_key_only(page: Served) -> 
     assert open_websocket(page, Cookie="") == 403
 
 
-def test_a_binary_message_is_refused_and_the_socket_goes_on(page: Served) -> None:
+def test_a_malformed_message_is_refused_and_a_binary_one_ends_the_socket(page: Served) -> None:
     headers = {"Cookie": page.cookie, "Origin": page.root}
     with connect(f"{page.root.replace('http', 'ws')}/live", additional_headers=headers) as opened:
-        for message in (b"\xff\x00", "not json"):
-            opened.send(message)
-            answers = (json.loads(opened.recv(timeout=20)) for _ in range(20))
-            assert "that cannot be" in next(one["refused"] for one in answers if "refused" in one)
+        opened.send("not json")
+        answers = (json.loads(opened.recv(timeout=20)) for _ in range(20))
+        assert "that cannot be" in next(one["refused"] for one in answers if "refused" in one)
+        opened.send(b"\xff\x00")
+        with pytest.raises(ConnectionClosed) as closed:
+            for _ in range(50):
+                opened.recv(timeout=20)
+        assert closed.value.rcvd is not None and closed.value.rcvd.code == WRONG_KIND
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])
@@ -179,6 +188,34 @@ def test_a_port_in_use_is_one_sentence(page: Served) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "already in use" in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+def test_two_thousand_half_open_requests_do_not_stop_the_server(page: Served) -> None:
+    """Each says a part of its headers and waits: the oldest give way, and the person's page is answered at once."""
+    held = []
+    for number in range(2000):
+        held.append(socket.create_connection(("127.0.0.1", page.port), timeout=30))
+        with contextlib.suppress(OSError):  # it gave way already
+            held[-1].sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n")
+        if number % 250 == 249:
+            began_s = time.monotonic()
+            assert page.ask("/train", Cookie=page.cookie)[0] == 200
+            assert time.monotonic() - began_s < 5
+            while len(held) > 300:
+                held.pop(0).close()
+    for one in held:
+        one.close()
+
+
+@pytest.mark.realtime
+def test_slow_headers_are_ended(page: Served) -> None:
+    began_s = time.monotonic()
+    with socket.create_connection(("127.0.0.1", page.port), timeout=HEADER_S + 5) as slow:
+        with contextlib.suppress(OSError):
+            while time.monotonic() - began_s < HEADER_S + 5:
+                slow.sendall(b"a")
+                time.sleep(0.2)
+        assert time.monotonic() - began_s < HEADER_S + 3
 
 
 def test_the_key_is_the_owners_alone_and_stays(tmp_path: Path) -> None:

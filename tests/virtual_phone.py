@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.util import find_spec
 from typing import Any
 
@@ -17,6 +18,7 @@ import pytest
 from scipy.spatial.transform import Rotation, Slerp
 
 from imu.bluetooth import HostClock
+from imu.phone.link import PhoneLink
 from imu.phone.server import PhoneAddress
 from imu.samples import Array, ImuBlock
 from imu.sensors.phone import HEAD, SAMPLE, assignments
@@ -97,9 +99,10 @@ def batch(page: int, first: int, samples: Array) -> bytes:
     return b"\1" + HEAD.pack(page, first) + rows.tobytes()
 
 
+@cache
 def trusting() -> ssl.SSLContext:
     """Return TLS settings of a person who accepts the browser's warning."""
-    context = ssl.create_default_context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context
@@ -209,6 +212,40 @@ class VirtualPhone:
 
 def _within(time_s: float, spans: tuple[tuple[float, float], ...]) -> bool:
     return any(start_s <= time_s < start_s + duration_s for start_s, duration_s in spans)
+
+
+def fill(link: PhoneLink, samples: Array, phone: bytes = b"\1" * 8) -> None:
+    """Give a link all samples of a phone at once, without a network; they begin with its hello."""
+    said: list[bytes] = []
+    link.connect(said.append, hello(1, 0, phone))
+    for first in range(0, len(samples), 500):
+        link.hear(said.append, batch(1, first, samples[first : first + 500]))
+
+
+async def ask_as_guest(place: str, request: str, source: str) -> bytes:
+    """Send bytes over TLS from one of this computer's addresses; return all that comes back."""
+    host, port = place.split(":")
+    reader, writer = await asyncio.open_connection(host, int(port), ssl=trusting(), local_addr=(source, 0))
+    try:
+        writer.write(request.encode("latin-1"))
+        async with asyncio.timeout(20):
+            return await reader.read()
+    except OSError:
+        return b""
+    finally:
+        writer.transport.abort()
+
+
+def get(path: str, host: str, *more: str) -> str:
+    """Return a request, after whose answer the server closes the connection."""
+    closing = () if any(one.startswith("Connection:") for one in more) else ("Connection: close",)
+    return "\r\n".join((f"GET {path} HTTP/1.1", f"Host: {host}", *more, *closing, "", ""))
+
+
+UPGRADE = (
+    "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
+    "Sec-WebSocket-Version: 13",
+)  # fmt: skip
 
 
 @asynccontextmanager

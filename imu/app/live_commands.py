@@ -6,6 +6,7 @@ Each imports what it needs in its body, so that `imu --help` does not wait for i
 # Annotations are evaluated where they stand: as strings, typer would compile each of them for --help.
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,6 +20,15 @@ if TYPE_CHECKING:
 from imu.errors import ImuError
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+SensorNames = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--sensor",
+        metavar="SENSOR",
+        help="Name, address or serial number; any for the nearest; phone; virtual, virtual:KIND or virtual:HOST:PORT. "
+        "Several people: --sensor SENSOR=PERSON for each.",
+    ),
+]
 SensorName = Annotated[
     str | None,
     typer.Option(
@@ -55,7 +65,7 @@ def scan(
 
 def train(
     *,
-    sensor: SensorName = None,
+    sensor: SensorNames = None,
     duration: Annotated[
         float | None, typer.Option("--duration", min=1.0, metavar="S", help="End after this many seconds.")
     ] = None,
@@ -94,17 +104,19 @@ def train(
     speak: Annotated[bool, typer.Option("--speak", help="Say each count, and changes of set and connection.")] = False,
     bell: Annotated[bool, typer.Option("--bell/--no-bell", help="Ring the bell of the terminal at each count.")] = True,
     on_page: Annotated[bool, typer.Option("--web", help="Train on the page in the browser, as imu web.")] = False,
+    share: Annotated[bool, typer.Option("--share", help="With --web: show it on the local network.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Train with a sensor: count, measure, show and store each repetition.
 
     Without --sensor it uses the sensor of the last training, or else the nearest.
+    Several people train at once with --sensor SENSOR=PERSON for each.
     Keys: e end set, u undo, p pause, k keep a lone repetition, q quit. Ctrl-C ends too, and nothing is lost.
     """
     if sys.stdout.isatty() and not as_json:
         typer.echo("Starting the training.")  # the imports that follow take a second
 
-    from imu.app.train import TrainOptions, chosen_plan
+    from imu.app.train import TrainOptions, chosen_plan, sensors_of_people, train_together
     from imu.app.train import train as run_training
     from imu.report.objects import session_object
     from imu.report.session_view import view_of_summary
@@ -122,15 +134,26 @@ def train(
         "velocity": velocity,
         "stop-loss": stop_loss,
     }
-    if on_page:
-        if as_json:
-            raise typer.BadParameter("the page prints no JSON: use one of the two options", param_hint="--web --json")
+    if share and not on_page:
+        raise typer.BadParameter("the page is what is shared: add --web", param_hint="--share")
+    if on_page and as_json:
+        raise typer.BadParameter("the page prints no JSON: use one of the two options", param_hint="--web --json")
+    together = sensors_of_people(sensor or [])
+    if on_page or together:
         from imu.app.web.desk import Wish
+        from imu.store.home import add_person, person
 
-        _serve(None, browse=True, wish=Wish(sensor, rest, duration, rate, save, chosen_plan(plan, targets)))
+        chosen = chosen_plan(plan, targets)
+        who: list[tuple[str, str | None]] = [(add_person(name), one) for name, one in together]
+        who = who or [(person() or "", sensor[0] if sensor else None)]
+        wishes = [(whose, Wish(one, rest, duration, rate, save, chosen)) for whose, one in who]
+        if on_page:
+            _serve(None, browse=True, wishes=wishes, share=share)
+        else:
+            train_together(wishes, imu.__version__, as_json=as_json)
         return
     options = TrainOptions(
-        sensor=sensor,
+        sensor=sensor[0] if sensor else None,
         duration_s=duration,
         rate_hz=rate,
         save=save,
@@ -162,18 +185,21 @@ def web(
         int, typer.Option("--port", min=0, max=65535, metavar="PORT", help="Port to listen on; 0: any free port.")
     ] = 8765,
     browse: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the browser.")] = True,
+    share: Annotated[
+        bool, typer.Option("--share", help="Show trainings on the local network: phone, tablet, television.")
+    ] = False,
 ) -> None:
     """Open the page in the browser: train, review, compare, correct, export.
 
     Only this computer can open it, with the key in the address. Ctrl-C ends it.
     """
-    _serve(port, browse=browse, wish=None)
+    _serve(port, browse=browse, wishes=(), share=share)
 
 
-def _serve(port: int | None, *, browse: bool, wish: "Wish | None") -> None:
+def _serve(port: int | None, *, browse: bool, wishes: "Sequence[tuple[str, Wish]]", share: bool) -> None:
     from imu.app.web.server import WebOptions, serve
 
-    serve(WebOptions(port, browse, imu.__version__, wish), typer.echo)
+    serve(WebOptions(port, browse, imu.__version__, wishes, share), typer.echo)
 
 
 def sensor(

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from imu.app.ending import ended_by_signals
+from imu.app.output import console_for_people, print_object, print_parts
 from imu.app.terminal import can_draw
 from imu.app.terminal.plain_lines import plain_line
+from imu.app.web.desk import Desks, Heard, TrainingDesk, Wish
 from imu.bluetooth import HostClock
 from imu.commands import PersonCommand
-from imu.errors import NothingTrained
+from imu.errors import NothingTrained, SensorUnsuitable
 from imu.live.live_training import LiveTraining
 from imu.live.live_view import Gravity, LiveView
 from imu.live.memory import (
@@ -33,8 +37,11 @@ from imu.live.targets import Plan, PlanUnusable, Targets, example_plans, read_pl
 from imu.live.training_run import Happened, Trained, TrainingRun, TrainingSettings
 from imu.phone.link import PhoneLink
 from imu.phone.server import PhoneAddress
+from imu.report.objects import session_object
+from imu.report.session_view import view_of_summary
+from imu.report.terminal_pages import session_page
 from imu.sensors.conversation import Caution, Refused
-from imu.store.home import recordings_folder
+from imu.store.home import folder_name, recordings_folder
 
 if TYPE_CHECKING:
     from imu.app.terminal.app import LiveApp
@@ -125,6 +132,87 @@ def _with_targets(plan: Plan, given: Mapping[str, Any]) -> Plan:
         raise PlanUnusable(f"the plan has {len(plan.exercises)} exercises, so --{option} belongs into its file")
     exercises = [Targets.from_object({**one.as_object(), **given}, "the command line") for one in plan.exercises]
     return Plan(tuple(exercises), plan.name)
+
+
+def sensors_of_people(sensors: Sequence[str]) -> list[tuple[str, str]]:
+    """Return person and sensor of each ``SENSOR=PERSON``; empty for a single sensor without a person.
+
+    Raises
+    ------
+    SensorUnsuitable
+        If there are several sensors and one of them has no person, or two of them have the same.
+    """
+    parts = [one.rpartition("=") for one in sensors]
+    if len(sensors) < 2 and not (parts and parts[0][1]):
+        return []
+    for sensor, _, whose in parts:
+        if not sensor.strip() or not whose.strip():
+            raise SensorUnsuitable(
+                f"{sensor or whose}: several people train with --sensor SENSOR=PERSON for each, as "
+                "--sensor 'Hip 1=anna' --sensor 'Hip 2=ben'"
+            )
+    names = [folder_name(whose) for *_, whose in parts]
+    for number, (sensor, _, whose) in enumerate(parts):
+        if names[number] in names[:number]:
+            raise SensorUnsuitable(f"{whose} has two sensors: give each person one")
+        if not (is_virtual(sensor) or sensor == PHONE) and sensor in [other for other, *_ in parts[:number]]:
+            raise SensorUnsuitable(f"{sensor} has two people: give each person a sensor of their own")
+    return [(whose, sensor) for sensor, _, whose in parts]
+
+
+def train_together(wishes: Sequence[tuple[str, Wish]], software_version: str, *, as_json: bool) -> None:
+    """Train with several people in one process, each line headed by the person's name; store each session apart.
+
+    Parameters
+    ----------
+    wishes : sequence of (str, Wish)
+        For each person the name of the folder, and the training.
+    software_version : str
+        Stands in the recordings and the store.
+    as_json : bool
+        Whether to print each person's object at the end; lines then go to standard error.
+
+    Raises
+    ------
+    NothingTrained
+        If a training did not end as it should.
+    """
+    lines = sys.stderr if as_json else sys.stdout
+
+    def hear(desk: TrainingDesk, happened: Heard, view: LiveView) -> None:
+        if isinstance(happened, PhoneAddress):
+            line: str | None = happened.invitation(with_qr_code=lines.isatty())
+        else:
+            line = plain_line(happened, view)
+        if line is not None:
+            with contextlib.suppress(OSError):  # after a closed pipe or window the trainings go on unseen
+                print(f"{desk.name}: {line}", file=lines, flush=True)
+
+    async def run() -> list[TrainingDesk]:
+        desks = Desks(software_version)
+        with ended_by_signals(desks.finish):
+            for whose, wish in wishes:
+                desk = desks.of(whose)
+                desk.hear = partial(hear, desk)
+                desks.begin(whose, wish)
+            await desks.until_idle()
+        return list(desks)
+
+    troubles = []
+    for desk in asyncio.run(run()):
+        trained = desk.trained
+        if desk.trouble is not None:
+            troubles.append(f"{desk.name}: {desk.trouble}")
+        recording = "" if trained is None or trained.recording is None else str(trained.recording)
+        if as_json and trained is not None:
+            print_object({"person": desk.name, **session_object(recording, trained.summary)})
+        elif as_json:
+            print_object({"person": desk.name, "recording": "", "error": desk.trouble or "nothing was trained"})
+        elif trained is not None:
+            page = session_page(view_of_summary(recording or "not recorded", trained.summary), verbose=False)
+            print_parts(console_for_people(), "", desk.name, page)
+    if troubles:
+        raise NothingTrained("; ".join(troubles))
 
 
 def train(options: TrainOptions) -> Trained:

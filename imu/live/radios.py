@@ -17,7 +17,7 @@ from imu.phone.link import PhoneLink
 from imu.phone.server import PhoneAddress, phone_server
 from imu.samples import ImuBlock
 from imu.sensors.kinds import recognise
-from imu.store.home import home
+from imu.store.home import common_home
 from imu.virtual.radio import VirtualRadio
 from imu.virtual.sensors import TWINS
 
@@ -61,12 +61,12 @@ async def link_for(
     ------
     ExtraMissing, SensorNotFound
         As in `radio_for`; or if what a phone needs is not installed.
-    CertificateUnusable, PhonePortTaken
+    CertificateUnusable, PortTaken
         If the page for a phone cannot be served.
     """
     if name == PHONE:
         link = PhoneLink(clock)
-        async with phone_server(link, home()) as address:
+        async with phone_server(link, common_home()) as address:
             invite(address)
             yield link
         return

@@ -1,7 +1,8 @@
 """The folder of everything that is kept: ``IMU_HOME``, or this system's folder for a person's data.
 
 A computer can serve several people (``imu --person NAME``, or ``IMU_PERSON``). Each of them has a folder inside, with
-their own sessions, totals, recordings and learnt shifts.
+their own sessions, totals, recordings and learnt shifts. A program that serves several people at once says for each of
+its tasks whom it works for (:func:`as_person`).
 """
 
 from __future__ import annotations
@@ -9,30 +10,67 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from imu.errors import ImuError
 
 LONGEST_NAME = 60
+NAME_FILE = "name.txt"
+"""Holds a person's name as it is written."""
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10))}
 """Names that are devices on Windows."""
 
 
 class PersonUnnamed(ImuError):
-    """A person's name cannot be the name of a folder."""
+    """A person's name cannot be the name of a folder, or belongs to another person."""
+
+
+_AS: ContextVar[str | None] = ContextVar("person", default=None)
+"""Name of the person for whom this task works; ``None`` for the one of the whole program."""
+
+
+@contextmanager
+def as_person(name: str) -> Iterator[None]:
+    """Work for a person: every path of this module is theirs, also in tasks and threads that begin meanwhile.
+
+    Parameters
+    ----------
+    name : str
+        Name of the person's folder; empty for the owner of the computer.
+    """
+    token = _AS.set(name)
+    try:
+        yield
+    finally:
+        _AS.reset(token)
 
 
 def person() -> str | None:
-    """Return the name of the person in lower case; ``None`` for the owner of the computer.
+    """Return the name of the person's folder, in lower case; ``None`` for the owner of the computer.
 
     Raises
     ------
     PersonUnnamed
         If ``IMU_PERSON`` cannot be the name of a folder on every system.
     """
-    name = unicodedata.normalize("NFC", os.environ.get("IMU_PERSON", "")).strip().casefold()
+    name = _AS.get()
+    return folder_name(os.environ.get("IMU_PERSON", "") if name is None else name) or None
+
+
+def folder_name(name: str) -> str:
+    """Return the name of the folder of a person whose name is written so; empty for an empty name.
+
+    Raises
+    ------
+    PersonUnnamed
+        If it cannot be the name of a folder on every system.
+    """
+    name = unicodedata.normalize("NFC", name).strip().casefold().rstrip(". ")  # as Windows ends names
     if not name:
-        return None
+        return ""
     if len(name) > LONGEST_NAME or not re.fullmatch(r"\w(?:[\w .-]*\w)?", name) or name.split(".")[0] in _RESERVED:
         raise PersonUnnamed(
             f"a person's name has up to {LONGEST_NAME} letters, digits, blanks, dots and hyphens, and begins and ends "
@@ -43,7 +81,7 @@ def person() -> str | None:
 
 def people() -> list[str]:
     """Return the names of all people with a folder, sorted."""
-    folder = _common_home() / "people"
+    folder = common_home() / "people"
     return sorted(one.name for one in folder.iterdir() if one.is_dir()) if folder.is_dir() else []
 
 
@@ -52,8 +90,8 @@ def homes() -> dict[str, Path]:
 
     The name ``me`` is free: if a person is called so, the owner's is ``me-owner``.
     """
-    named = {name: _common_home() / "people" / name for name in people()}
-    return {"me-owner" if "me" in named else "me": _common_home(), **named}
+    named = {name: common_home() / "people" / name for name in people()}
+    return {"me-owner" if "me" in named else "me": common_home(), **named}
 
 
 def home() -> Path:
@@ -65,7 +103,81 @@ def home() -> Path:
         If the person's name cannot be the name of a folder.
     """
     name = person()
-    return _common_home() if name is None else _common_home() / "people" / name
+    return common_home() if name is None else common_home() / "people" / name
+
+
+def written_name() -> str:
+    """Return the person's name as it was written; that of the folder, or "Me", where it was not kept."""
+    try:
+        return (home() / NAME_FILE).read_text(encoding="utf-8").strip()[:LONGEST_NAME] or _unwritten()
+    except (OSError, UnicodeDecodeError):
+        return _unwritten()
+
+
+def add_person(written: str) -> str:
+    """Make a person's folder, if it is missing, and keep the name as it is written; return the folder's name.
+
+    Raises
+    ------
+    PersonUnnamed
+        If the name is empty, or cannot be the name of a folder.
+    """
+    name = folder_name(written)
+    if not name:
+        raise PersonUnnamed("the name is empty: write one")
+    if name not in people():
+        with as_person(name):
+            _write_name(written)
+    return name
+
+
+def rename_person(name: str, written: str) -> str:
+    """Give a person another name, and the folder too; return the folder's name.
+
+    Parameters
+    ----------
+    name : str
+        Name of the folder; empty for the owner of the computer, whose folder stays where it is.
+    written : str
+        The new name.
+
+    Raises
+    ------
+    PersonUnnamed
+        If there is no such person, another one has the name, or it cannot be the name of a folder.
+    """
+    renamed = folder_name(written)
+    if not renamed:
+        raise PersonUnnamed("the name is empty: write one")
+    if name and name not in people():
+        raise PersonUnnamed(f"there is no person {name}")
+    if name and renamed != name:
+        if renamed in people():
+            raise PersonUnnamed(f"there is a person {written.strip()} already")
+        try:
+            (common_home() / "people" / name).rename(common_home() / "people" / renamed)
+        except OSError as error:
+            raise PersonUnnamed(
+                f"the folder of {name} cannot be renamed ({error.strerror}): nothing has changed"
+            ) from error
+    with as_person(renamed if name else ""):
+        _write_name(written)
+    return renamed if name else ""
+
+
+def _unwritten() -> str:
+    name, given = person(), os.environ.get("IMU_PERSON", "").strip()
+    if name is None:
+        return "Me"
+    return given if folder_name(given) == name else name
+
+
+def _write_name(written: str) -> None:
+    try:
+        home().mkdir(parents=True, exist_ok=True)
+        (home() / NAME_FILE).write_text(unicodedata.normalize("NFC", written).strip() + "\n", encoding="utf-8")
+    except OSError as error:
+        raise PersonUnnamed(f"the name cannot be kept in {home()} ({error.strerror}): allow that") from error
 
 
 def store_path() -> Path:
@@ -83,7 +195,8 @@ def remembered_sensor_path() -> Path:
     return home() / "sensor.json"
 
 
-def _common_home() -> Path:
+def common_home() -> Path:
+    """Return the folder of the owner of the computer, in which those of all others are."""
     named = os.environ.get("IMU_HOME")
     if named:
         return Path(named).expanduser()

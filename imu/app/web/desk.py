@@ -1,6 +1,8 @@
-"""The training that runs in this server, and the pages that watch it.
+"""The trainings that run in this program, one for each person at most, and the pages that watch them.
 
-There is one training at most, and it belongs to the server: pages come and go, and all show the same.
+A :class:`TrainingDesk` belongs to one person: its training runs in a task of its own that works for this person
+(:func:`imu.store.home.as_person`), so that sensor, recording, store and learning are theirs. :class:`Desks` has the
+desk of each person. A training belongs to the program: pages come and go, and all show the same.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ import contextlib
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -18,8 +20,7 @@ from itertools import accumulate
 from typing import Any
 
 from imu.app.web.board import board, spoken
-from imu.bluetooth import HostClock
-from imu.bluetooth.link import SensorLink
+from imu.bluetooth import HostClock, LinkState
 from imu.commands import PersonCommand
 from imu.errors import ImuError
 from imu.live.live_training import LiveTraining
@@ -34,17 +35,32 @@ from imu.live.memory import (
     remember_sensor_of,
     trained_before,
 )
-from imu.live.radios import ANY, is_virtual, radio_for
+from imu.live.radios import ANY, PHONE, is_virtual, link_for
 from imu.live.speech import Announcer
 from imu.live.targets import Plan, PlanUnusable, Targets
 from imu.live.training_run import Happened, Trained, TrainingRun, TrainingSettings
-from imu.sensors.kinds import recognise
+from imu.phone.server import PhoneAddress
 from imu.session import TrainingSet
 from imu.store import EnterLoad, NameExercise, SessionStore
-from imu.store.home import recordings_folder, store_path
+from imu.store.home import PersonUnnamed, as_person, people, person, recordings_folder, store_path, written_name
 
 LOOK_S = 1 / 30
-"""Pages get what has changed this often."""
+"""Pages of one training get what has changed this often."""
+WALL_LOOK_S = 0.08
+"""Pages of all trainings likewise, 12 times a second."""
+UNSEEN_LOOK_S = 0.5
+"""Without a page, a training is looked at this often."""
+CARD = (
+    "name", "state", "trouble", "phase", "provisional", "paused", "count", "pattern", "headline", "rest_clock",
+    "rest_share", "rest_target_s", "rest_is_over", "signal", "go", "progress", "set_number", "cue", "bars", "now",
+    "link", "link_text", "battery_low", "session_tally",
+)  # fmt: skip
+"""What the page of all trainings shows of each."""
+MOST_SAID = 20
+"""A page that does not fetch what was said gets the latest of it."""
+
+Heard = Happened | PhoneAddress
+"""What a desk passes on as it happens."""
 
 
 class DeskState(StrEnum):
@@ -66,7 +82,7 @@ class Wish:
     Attributes
     ----------
     sensor : str or None
-        As in :func:`imu.live.radios.radio_for`; ``None`` for the one of the last training.
+        As in :func:`imu.live.radios.link_for`; ``None`` for the one of the last training.
     rest_s : float or None
         How long the person means to rest.
     duration_s : float or None
@@ -88,17 +104,28 @@ class Wish:
 
 
 class Watcher:
-    """One page: gathers changes until they are fetched, of each value the newest, so that a slow page keeps up."""
+    """One page: gathers changes until they are fetched, of each value the newest, so that a slow page keeps up.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    of_all : bool
+        Whether it watches all trainings: then a value's name is the person's, a slash, and the name.
+    """
+
+    def __init__(self, *, of_all: bool = False) -> None:
+        self.of_all = of_all
         self._changed: dict[str, Any] = {}
         self._said: list[dict[str, Any]] = []
         self._news = asyncio.Event()
 
-    def take(self, changed: Mapping[str, Any], said: Sequence[dict[str, Any]]) -> None:
+    def take(self, changed: Mapping[str, Any], said: Sequence[dict[str, Any]], whose: str = "") -> None:
         """Take what has changed."""
+        if self.of_all:
+            changed, said = {f"{whose}/{name}": changed[name] for name in CARD if name in changed}, ()
+        if not changed and not said:
+            return
         self._changed.update(changed)
-        self._said += said
+        self._said = [*self._said, *said][-MOST_SAID:]
         self._news.set()
 
     async def news(self) -> dict[str, Any]:
@@ -111,20 +138,28 @@ class Watcher:
 
 
 class TrainingDesk:
-    """Begin, steer and end trainings, and pass on what changes. Everything happens in one event loop.
+    """Begin, steer and end the trainings of one person, and pass on what changes; all in one event loop.
 
     Parameters
     ----------
     software_version : str
         Version that is written into recordings and the store.
+    whose : str or None
+        Name of the person's folder, empty for the owner of the computer; ``None`` for the person of this program.
     """
 
-    def __init__(self, software_version: str) -> None:
+    def __init__(self, software_version: str, whose: str | None = None) -> None:
         self.software_version = software_version
+        self.whose = (person() or "") if whose is None else whose
+        with as_person(self.whose):
+            self.name = written_name()
         self.state = DeskState.IDLE
+        self.sensor: str | None = None
         self.last_session: int | None = None
+        self.trained: Trained | None = None
         self.trouble: str | None = None
-        self._watchers: set[Watcher] = set()
+        self.hear: Callable[[Heard, LiveView], None] = lambda *_: None
+        self.watchers: set[Watcher] = set()
         self._live = LiveTraining()
         self._announcer = Announcer(None, None)
         self._run: TrainingRun | None = None
@@ -133,6 +168,7 @@ class TrainingDesk:
         self._achieved: tuple[str, ...] = ()
         self._recounts: Counter[float] = Counter()  # how many more repetitions, by the start of the set
         self._tasks: set[asyncio.Task[None]] = set()
+        self._invitation: dict[str, str] | None = None
         self._shown: dict[str, Any] = {}
 
     # -- pages
@@ -141,13 +177,24 @@ class TrainingDesk:
     def watching(self) -> Iterator[Watcher]:
         """Give a watcher, which gets everything that is shown now and from then on what changes."""
         watcher = Watcher()
-        self._look()
-        watcher.take(self._shown, [])
-        self._watchers.add(watcher)
+        self.show_to(watcher)
         try:
             yield watcher
         finally:
-            self._watchers.discard(watcher)
+            self.watchers.discard(watcher)
+
+    def show_to(self, watcher: Watcher) -> None:
+        """Show everything to a watcher, and from now on what changes."""
+        self._look()
+        watcher.take(self._shown, [], self.whose)
+        self.watchers.add(watcher)
+
+    def rename(self, whose: str) -> None:
+        """Belong to the person under another name."""
+        self.whose = whose
+        with as_person(whose):
+            self.name = written_name()
+        self._look()
 
     # -- what the person asks for
 
@@ -161,10 +208,11 @@ class TrainingDesk:
         """
         if self.state is not DeskState.IDLE:
             raise TrainingUnderWay("a training is running already: finish it first")
-        self.state, self.trouble, self.last_session = DeskState.TRAINING, None, None
+        self.state, self.trouble, self.last_session, self.trained = DeskState.TRAINING, None, None, None
         self._live, self._entered, self._recounts = LiveTraining(None, wish.rest_s, wish.plan), {}, Counter()
         self._announcer = Announcer(None, None)
-        self._work = asyncio.get_running_loop().create_task(self._train(wish))
+        with as_person(self.whose):  # a task keeps the context in which it was made
+            self._work = asyncio.get_running_loop().create_task(self._train(wish))
         self._look()
 
     def ask(self, command: PersonCommand) -> None:
@@ -192,7 +240,8 @@ class TrainingDesk:
         else:
             self._live.coach.follow(plan)
         if plan is not None:
-            remember_plan(plan)
+            with as_person(self.whose):
+                remember_plan(plan)
 
     def skip_exercise(self) -> None:
         """Go on with the first set of the next exercise of the plan.
@@ -259,7 +308,9 @@ class TrainingDesk:
             raise ValueError("a set has at least one repetition: delete it on the page of the session")
         self._recounts[one.start_s] += more
         if self.state is DeskState.IDLE and self.last_session is not None:
-            task = asyncio.get_running_loop().create_task(self._recount_stored(self.last_session, one.start_s, more))
+            with as_person(self.whose):
+                work = self._recount_stored(self.last_session, one.start_s, more)
+                task = asyncio.get_running_loop().create_task(work)
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         self._look()
@@ -271,10 +322,14 @@ class TrainingDesk:
         elif self._work is not None:
             self._work.cancel()
 
+    async def until_idle(self) -> None:
+        """Wait until the training, if one runs, is over and saved."""
+        await asyncio.gather(*([self._work] if self._work is not None else []), *self._tasks, return_exceptions=True)
+
     async def close(self) -> None:
         """End the training, if one runs, and wait until it is saved."""
         self.finish()
-        await asyncio.gather(*([self._work] if self._work is not None else []), *self._tasks, return_exceptions=True)
+        await self.until_idle()
 
     # -- the training
 
@@ -283,7 +338,7 @@ class TrainingDesk:
         try:
             trained = await self._run_training(wish)
             self.state = DeskState.SAVING
-            trained = await self._keep(trained)
+            trained = self.trained = await self._keep(trained)
             self.trouble = None if trained.trouble is None else str(trained.trouble)
         except ImuError as error:
             self.trouble = str(error)
@@ -293,7 +348,7 @@ class TrainingDesk:
             logging.getLogger(__name__).exception("while training")
             self.trouble = f"this program failed ({type(error).__name__}: {error}); the recording is kept"
         finally:
-            self._run, self._work, self.state = None, None, DeskState.IDLE
+            self._run, self._work, self.state, self.sensor, self._invitation = None, None, DeskState.IDLE, None, None
             looking.cancel()
             self._look()
 
@@ -313,10 +368,11 @@ class TrainingDesk:
         self._live = LiveTraining(before, wish.rest_s, self.plan)
         if self.plan is not None:
             remember_plan(self.plan)
+        self.sensor = name
         self._look()
-        async with radio_for(name, wish.duration_s) as (radio, choice):
-            clock = HostClock()
-            self._run = TrainingRun(SensorLink(radio, choice, recognise, clock), clock, plan, self._live, self._tell)
+        clock = HostClock()
+        async with link_for(name, clock, wish.duration_s, self._invite) as link:
+            self._run = TrainingRun(link, clock, plan, self._live, self._tell)
             trained = await self._run.run()
         if not is_virtual(name):
             remember_sensor_of(trained)
@@ -342,15 +398,31 @@ class TrainingDesk:
 
     # -- what is shown
 
-    def _tell(self, _: Happened, view: LiveView) -> None:
+    def _tell(self, happened: Happened, view: LiveView) -> None:
+        if view.link.state is LinkState.CONNECTED:
+            self._invitation = None
+        self.hear(happened, view)
+        self._show(view)
+
+    def _invite(self, address: PhoneAddress) -> None:
+        """Show where the phone finds its page, until it is connected."""
+        self._invitation = {"url": address.url, "fingerprint": address.fingerprint, "picture": address.picture()}
+        view = self._live.view()
+        self.hear(address, view)
         self._show(view)
 
     async def _look_on(self) -> None:
         due_s = time.monotonic()
         while True:
             self._look()
-            due_s = max(due_s + LOOK_S, time.monotonic())
+            due_s = max(due_s + self._look_s, time.monotonic())
             await asyncio.sleep(due_s - time.monotonic())
+
+    @property
+    def _look_s(self) -> float:
+        if any(not one.of_all for one in self.watchers):
+            return LOOK_S
+        return WALL_LOOK_S if self.watchers else UNSEEN_LOOK_S
 
     def _look(self) -> None:
         """Show the view at this moment."""
@@ -373,13 +445,104 @@ class TrainingDesk:
             "trouble": self.trouble,
             "session": self.last_session,
             "achieved": self._achieved,
+            "name": self.name,
+            "invite": self._invitation,
         }
         changed = {key: value for key, value in shown.items() if self._shown.get(key, self) != value}
         self._shown = shown
         said = [spoken(one) for one in self._announcer.changes(view)]
-        if changed or said:
-            for watcher in self._watchers:
-                watcher.take(changed, said)
+        for watcher in self.watchers if changed or said else ():
+            watcher.take(changed, said, self.whose)
+
+
+class Desks:
+    """The desk of each person.
+
+    Parameters
+    ----------
+    software_version : str
+        Version that is written into recordings and the store.
+    """
+
+    def __init__(self, software_version: str) -> None:
+        self.software_version = software_version
+        self._desks: dict[str, TrainingDesk] = {}
+        self._walls: set[Watcher] = set()
+
+    def of(self, whose: str) -> TrainingDesk:
+        """Return the desk of a person; empty for the owner of the computer.
+
+        Raises
+        ------
+        PersonUnnamed
+            If there is no such person.
+        """
+        desk = self._desks.get(whose)
+        if desk is None:
+            if whose and whose != person() and whose not in people():
+                raise PersonUnnamed(f"there is no person {whose}")
+            desk = self._desks[whose] = TrainingDesk(self.software_version, whose)
+            for wall in self._walls:
+                desk.show_to(wall)
+        return desk
+
+    def begin(self, whose: str, wish: Wish) -> None:
+        """Begin a training of a person.
+
+        Raises
+        ------
+        TrainingUnderWay
+            If the person trains already, or another one with this sensor.
+        """
+        if wish.sensor not in (None, ANY, PHONE) and not is_virtual(wish.sensor):
+            for other in self.busy:
+                if other.whose != whose and other.sensor == wish.sensor:
+                    raise TrainingUnderWay(f"{other.name} trains with {wish.sensor}: choose another sensor")
+        self.of(whose).begin(wish)
+
+    def rename(self, before: str, after: str) -> None:
+        """Take that a person has another name; see :func:`imu.store.home.rename_person`."""
+        desk = self._desks.pop(before, None)
+        if desk is not None:
+            self._desks[after] = desk
+            desk.rename(after)
+
+    def __iter__(self) -> Iterator[TrainingDesk]:
+        """Iterate over the desks that were used, in the order of first use."""
+        return iter(tuple(self._desks.values()))
+
+    @property
+    def busy(self) -> list[TrainingDesk]:
+        """The desks at which somebody trains."""
+        return [one for one in self if one.state is not DeskState.IDLE]
+
+    @contextlib.contextmanager
+    def watching(self) -> Iterator[Watcher]:
+        """Give a watcher of all trainings."""
+        watcher = Watcher(of_all=True)
+        self._walls.add(watcher)
+        for desk in self._desks.values():
+            desk.show_to(watcher)
+        try:
+            yield watcher
+        finally:
+            self._walls.discard(watcher)
+            for desk in self._desks.values():
+                desk.watchers.discard(watcher)
+
+    def finish(self) -> None:
+        """End all trainings in good order; returns at once."""
+        for desk in self._desks.values():
+            desk.finish()
+
+    async def until_idle(self) -> None:
+        """Wait until all trainings are over."""
+        await asyncio.gather(*(desk.until_idle() for desk in self))
+
+    async def close(self) -> None:
+        """End all trainings, and wait until they are saved."""
+        self.finish()
+        await self.until_idle()
 
 
 def _middle_s(one: TrainingSet) -> float:

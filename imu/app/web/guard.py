@@ -1,18 +1,30 @@
-"""Who may use this server: the browser of this computer, on the server's own pages, with the key.
+"""Who may use this server, and for what: the owner on this computer, and guests while the owner shares.
 
-Every page of the internet can make a browser ask ``127.0.0.1``, and every program on a computer can open its ports. So
-the guard checks each request and each websocket before anything else runs:
+Every page of the internet can make a browser ask ``127.0.0.1``, every program on a computer can open its ports, and
+everyone on the network can ask the address that is shared. So the guard checks each request and each websocket before
+anything else runs:
 
-- ``Host`` is a name of this computer, so that a foreign name that points here (DNS rebinding) reads nothing.
+- ``Host`` is an address of this server, so that a foreign name that points here (DNS rebinding) reads nothing.
 - ``Origin``, which browsers send with websockets and with every change, is the server's own.
 - ``Sec-Fetch-Site``, where a browser sends it, says that no other site asks.
-- The key, which other users of this computer cannot read, comes once in the address and then as a cookie.
+- A key comes once in the address and then as a cookie.
+
+The owner's key is kept in the owner's folder, and opens everything. A guest's key is new at each start of sharing; it
+opens the trainings that run, to watch or also to steer them, and nothing that is stored. It is exchanged for a pass
+of the guest's own, so that each guest can be named and thrown out. THREATS.md has all of it in one table.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import hmac
+import re
+import secrets
 from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from importlib.resources import files
 from typing import Any
 from urllib.parse import parse_qs, quote
 
@@ -28,97 +40,319 @@ KEY = "key"
 """Name of the key in an address."""
 COOKIE_S = 365 * 24 * 3600
 """A bookmark without the key works for a year."""
-POLICY = "; ".join(
-    (
-        "default-src 'self'",
-        "img-src 'self' data:",
-        "connect-src 'self' ws://127.0.0.1:* ws://localhost:*",
-        "frame-ancestors 'none'",
-        "form-action 'self'",
-        "base-uri 'none'",
-        "object-src 'none'",
-    )
-)
-"""Nothing is loaded from elsewhere, and no script or style stands in a page: injected text cannot run."""
+GUESTS = 40
+"""This many guests at most hold a pass; each has `SOCKETS` websockets at most."""
+SOCKETS = 6
+BURST, A_SECOND = 40, 10
+"""Messages that a websocket may send at once, and per second: faster than a person presses buttons."""
+WRONG_KIND, TOO_MANY, THROWN_OUT = 1003, 1008, 4003
+"""Codes with which a websocket is closed: a binary message, too many messages, the guest was thrown out."""
+GUEST_PATHS = re.compile(r"/(|wall|train|live|manifest\.json|static/[\w.-]+)")
+"""What guests may ask for."""
+BROWSERS = ("iPhone", "iPad", "Android", "Windows", "Macintosh", "CrOS", "Linux")
+"""Words of a ``User-Agent`` by which a guest is named."""
+REFUSAL_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
 HEADERS = (
-    (b"content-security-policy", POLICY.encode()),
     (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"cross-origin-opener-policy", b"same-origin"),
 )
 
 
-class Guard:
-    """An ASGI application around another one that lets only its owner in.
+class Role(StrEnum):
+    """What somebody may do."""
+
+    OWNER = "owner"
+    CONTROL = "control"
+    VIEW = "view"
+
+
+@dataclass(eq=False, slots=True)
+class Guest:
+    """Somebody whose browser has a pass.
+
+    Attributes
+    ----------
+    role : Role
+        What they may do.
+    number : int
+        Names them on the owner's page.
+    name : str
+        Kind of the device and network address.
+    secret : str
+        The pass: the value of the cookie.
+    sockets : int
+        Open websockets.
+    gone : asyncio.Event
+        Set when they are thrown out.
+    """
+
+    role: Role
+    number: int = 0
+    name: str = ""
+    secret: str = ""
+    sockets: int = 0
+    gone: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class OwnersDoor:
+    """The door on this computer: one key, one person.
 
     Parameters
     ----------
-    app : App
-        What is guarded.
     key : str
         The key; letters and digits.
     port : int
         Part of the cookie's name, because browsers send a cookie to every port of a host.
     """
 
-    def __init__(self, app: App, key: str, port: int) -> None:
+    scheme = "http"
+    attributes = f"Max-Age={COOKIE_S}; HttpOnly; SameSite=Strict"
+    referrers = b"same-origin"
+
+    def __init__(self, key: str, port: int) -> None:
+        self.cookie = f"imu_{port}"
+        self._owner = Guest(Role.OWNER, secret=key)
+
+    def is_own(self, host: str) -> bool:
+        """Return whether a ``Host`` is an address of this server."""
+        return host.rpartition(":")[0] in OWN_NAMES
+
+    def enter(self, key: str, scope: Scope) -> Guest | None:  # noqa: ARG002 - as of the other door
+        """Return who comes with a key."""
+        return self.guest(key)
+
+    def guest(self, secret: str) -> Guest | None:
+        """Return who has a cookie."""
+        return self._owner if _same(secret, self._owner.secret) else None
+
+    def refusal(self, reason: str) -> tuple[int, bytes, bytes]:
+        """Return status, media type and body for a request that is refused."""
+        return 403, b"text/plain; charset=utf-8", f"Not shown: {reason}.\n".encode()
+
+
+class GuestsDoor:
+    """The door on the network: a key for watching and one for steering, and the guests who came with them.
+
+    Parameters
+    ----------
+    place : str
+        Address and port, as printed.
+    """
+
+    scheme = "https"
+    attributes = "Secure; HttpOnly; SameSite=Strict"
+    referrers = b"no-referrer"
+
+    def __init__(self, place: str) -> None:
+        self.place = place
+        self.cookie = f"imu_{place.rpartition(':')[2]}"
+        self.keys = {role: secrets.token_urlsafe(16) for role in (Role.VIEW, Role.CONTROL)}
+        self.guests: list[Guest] = []
+        self.came: Callable[[Guest], None] = lambda _: None
+        self._numbers = 0
+
+    def address(self, role: Role) -> str:
+        """Return the address that opens the page in a role."""
+        return f"https://{self.place}/?{KEY}={self.keys[role]}"
+
+    def is_own(self, host: str) -> bool:
+        """Return whether a ``Host`` is an address of this server."""
+        return host == self.place
+
+    def enter(self, key: str, scope: Scope) -> Guest | None:
+        """Return who comes with a key: a new guest, or the one with this pass."""
+        role = next((role for role, own in self.keys.items() if _same(key, own)), None)
+        if role is None:
+            return self.guest(key)
+        away = [one for one in self.guests if not one.sockets]
+        if len(self.guests) >= GUESTS and away:
+            self.guests.remove(away[0])
+        if len(self.guests) >= GUESTS:
+            return None
+        self._numbers += 1
+        browser = " ".join(_headers(scope, b"user-agent"))
+        device = next((one for one in BROWSERS if one in browser), "Browser")
+        guest = Guest(role, self._numbers, f"{device} at {scope['client'][0]}", secrets.token_urlsafe(16))
+        self.guests.append(guest)
+        self.came(guest)
+        return guest
+
+    def guest(self, secret: str) -> Guest | None:
+        """Return who has a pass."""
+        return next((one for one in self.guests if _same(secret, one.secret)), None)
+
+    def throw_out(self, number: int) -> None:
+        """End a guest's pass and websockets, and change the key that the guest came with; other guests stay."""
+        for guest in [one for one in self.guests if one.number == number]:
+            self.guests.remove(guest)
+            self.keys[guest.role] = secrets.token_urlsafe(16)
+            guest.gone.set()
+
+    def refusal(self, reason: str) -> tuple[int, bytes, bytes]:  # noqa: ARG002 - guests get no reason
+        """Return status, media type and body for a request that is refused; always the same."""
+        page = files("imu.phone").joinpath("no_key.html").read_bytes()
+        return 404, b"text/html; charset=utf-8", page
+
+
+class Guard:
+    """An ASGI application around another one: lets in who has a key, and says who it is (``scope["guest"]``).
+
+    Parameters
+    ----------
+    app : App
+        What is guarded.
+    door : OwnersDoor or GuestsDoor
+        Has the keys.
+    """
+
+    def __init__(self, app: App, door: OwnersDoor | GuestsDoor) -> None:
+        self.admit: Callable[[object], None] = lambda _: None
         self._app = app
-        self._key = key
-        self._cookie = f"imu_{port}"
+        self._door = door
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
-        reason = refusal(scope)
-        if reason is None and scope["type"] == "http" and self._key_in_address(scope):
-            await self._welcome(scope, send)
+        reason = self._refusal(scope)
+        entered = self._key_in_address(scope) if reason is None and scope["type"] == "http" else None
+        if entered is not None:
+            self.admit(scope["client"])
+            await self._welcome(scope, send, entered)
             return
-        if reason is None and not self._key_in_cookie(scope):
-            reason = "open the address that imu web printed; it holds the key to this page"
-        if reason is not None:
-            await _refuse(scope, send, reason)
+        guest = self._guest(scope) if reason is None else None
+        if guest is None:
+            await self._refuse(
+                scope, send, reason or "open the address that imu web printed; it holds the key to this page"
+            )
             return
+        self.admit(scope["client"])
+        scope["guest"] = guest
+        if guest.role is not Role.OWNER and (not GUEST_PATHS.fullmatch(scope["path"]) or scope.get("method") == "POST"):
+            await self._refuse(scope, send, "guests see the trainings that run")
+        elif scope["type"] == "websocket":
+            await self._serve_socket(scope, receive, send, guest)
+        else:
+            await self._app(scope, receive, self._with_headers(send))
 
-        async def with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), *HEADERS]
-            await send(message)
+    async def _serve_socket(self, scope: Scope, receive: Receive, send: Send, guest: Guest) -> None:
+        """Serve a websocket until it is over, its guest is thrown out, or it sends what no page of ours sends."""
+        if guest.role is not Role.OWNER and guest.sockets >= SOCKETS:
+            await self._refuse(scope, send, "too many pages")
+            return
+        guest.sockets += 1
+        closed = asyncio.get_running_loop().create_future()
+        allowance, heard_s = float(BURST), asyncio.get_running_loop().time()
 
-        await self._app(scope, receive, with_headers if scope["type"] == "http" else send)
+        async def hear() -> Message:
+            nonlocal allowance, heard_s
+            message = await receive()
+            now_s = asyncio.get_running_loop().time()
+            allowance, heard_s = min(BURST, allowance + (now_s - heard_s) * A_SECOND), now_s
+            if message["type"] != "websocket.receive":
+                return message
+            allowance -= 1
+            if message.get("text") is None or allowance < 0:
+                if not closed.done():
+                    closed.set_result(TOO_MANY if allowance < 0 else WRONG_KIND)
+                await asyncio.Event().wait()  # until this task is cancelled
+            return message
 
-    def _key_in_address(self, scope: Scope) -> bool:
+        async def serve() -> None:
+            await self._app(scope, hear, send)
+
+        serving = asyncio.create_task(serve())
+        leaving = asyncio.create_task(guest.gone.wait())
+        try:
+            await asyncio.wait({serving, leaving, closed}, return_when=asyncio.FIRST_COMPLETED)
+            if not serving.done():
+                serving.cancel()
+                await asyncio.gather(serving, return_exceptions=True)
+                with contextlib.suppress(RuntimeError, OSError):  # it may be over already
+                    await send({"type": "websocket.close", "code": closed.result() if closed.done() else THROWN_OUT})
+            else:
+                serving.result()
+        finally:
+            guest.sockets -= 1
+            for task in (serving, leaving):
+                task.cancel()
+            closed.cancel()
+
+    def _refusal(self, scope: Scope) -> str | None:
+        """Return why a request is refused even with the key; ``None`` if it is not."""
+        hosts, origins = _headers(scope, b"host"), _headers(scope, b"origin")
+        if len(hosts) != 1 or not self._door.is_own(hosts[0]):
+            return "this page has the address 127.0.0.1 and no other name"
+        websocket = scope["type"] == "websocket"
+        if not websocket and scope["method"] not in METHODS:
+            return f"the method {scope['method']} is not supported"
+        changes = websocket or scope["method"] == "POST"
+        if (changes or origins) and origins != [f"{self._door.scheme}://{hosts[0]}"]:
+            return "the request comes from another site"
+        if any(site not in ("same-origin", "none") for site in _headers(scope, b"sec-fetch-site")):
+            return "the request comes from another site"
+        return None
+
+    def _key_in_address(self, scope: Scope) -> Guest | None:
         given = parse_qs(scope.get("query_string", b"").decode("latin-1")).get(KEY, [])
-        return scope["method"] == "GET" and len(given) == 1 and _same(given[0], self._key)
+        return self._door.enter(given[0], scope) if scope["method"] == "GET" and len(given) == 1 else None
 
-    def _key_in_cookie(self, scope: Scope) -> bool:
+    def _guest(self, scope: Scope) -> Guest | None:
         # http.cookies gives up at the first malformed cookie of another program on 127.0.0.1.
         given = [one.strip().partition("=") for one in "; ".join(_headers(scope, b"cookie")).split(";")]
-        return any(name == self._cookie and _same(value, self._key) for name, _, value in given)
+        guests = (self._door.guest(value) for name, _, value in given if name == self._door.cookie)
+        return next((guest for guest in guests if guest is not None), None)
 
-    async def _welcome(self, scope: Scope, send: Send) -> None:
+    async def _welcome(self, scope: Scope, send: Send, guest: Guest) -> None:
         """Set the cookie and redirect to the address without the key, which keeps it out of the browser's history."""
-        cookie = f"{self._cookie}={self._key}; Path=/; Max-Age={COOKIE_S}; HttpOnly; SameSite=Strict"
+        cookie = f"{self._door.cookie}={guest.secret}; Path=/; {self._door.attributes}"
         # One slash: two would be the address of another computer.
         location = "/" + quote(scope["path"].lstrip("/"))
         headers = [(b"location", location.encode()), (b"set-cookie", cookie.encode()), (b"cache-control", b"no-store")]
-        await send({"type": "http.response.start", "status": 303, "headers": [*headers, *HEADERS]})
+        send = self._with_headers(send)
+        await send({"type": "http.response.start", "status": 303, "headers": headers})
         await send({"type": "http.response.body", "body": b""})
 
+    async def _refuse(self, scope: Scope, send: Send, reason: str) -> None:
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": TOO_MANY, "reason": ""})  # before it is accepted: 403
+            return
+        status, media_type, body = self._door.refusal(reason)
+        headers = [(b"content-type", media_type), (b"cache-control", b"no-store"), (b"connection", b"close")]
+        send = self._with_headers(send, REFUSAL_POLICY)
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
 
-def refusal(scope: Scope) -> str | None:
-    """Return why a request is refused even with the key; ``None`` if it is not."""
-    hosts, origins = _headers(scope, b"host"), _headers(scope, b"origin")
-    if len(hosts) != 1 or hosts[0].rpartition(":")[0] not in OWN_NAMES:
-        return "this page has the address 127.0.0.1 and no other name"
-    websocket = scope["type"] == "websocket"
-    if not websocket and scope["method"] not in METHODS:
-        return f"the method {scope['method']} is not supported"
-    changes = websocket or scope["method"] == "POST"
-    if (changes or origins) and origins != [f"http://{hosts[0]}"]:
-        return "the request comes from another site"
-    if any(site not in ("same-origin", "none") for site in _headers(scope, b"sec-fetch-site")):
-        return "the request comes from another site"
-    return None
+    def _with_headers(self, send: Send, policy: str | None = None) -> Send:
+        """Return a `send` that adds the headers of every answer.
+
+        Nothing is loaded from elsewhere, and no script or style stands in a page: injected text cannot run.
+        """
+        policy = policy or "; ".join(
+            (
+                "default-src 'self'",
+                "img-src 'self' data:",
+                f"connect-src 'self' {self._sockets}",
+                "frame-ancestors 'none'",
+                "form-action 'self'",
+                "base-uri 'none'",
+                "object-src 'none'",
+            )
+        )
+        more = [*HEADERS, (b"content-security-policy", policy.encode()), (b"referrer-policy", self._door.referrers)]
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), *more]
+            await send(message)
+
+        return send_with_headers
+
+    @property
+    def _sockets(self) -> str:
+        """The addresses of our websockets: some browsers do not count them as 'self'."""
+        if isinstance(self._door, GuestsDoor):
+            return f"wss://{self._door.place}"
+        return " ".join(f"ws://{name}:*" for name in OWN_NAMES)
 
 
 def _headers(scope: Scope, name: bytes) -> list[str]:
@@ -127,12 +361,3 @@ def _headers(scope: Scope, name: bytes) -> list[str]:
 
 def _same(given: str, key: str) -> bool:
     return hmac.compare_digest(given.encode(), key.encode())
-
-
-async def _refuse(scope: Scope, send: Send, reason: str) -> None:
-    if scope["type"] == "websocket":
-        await send({"type": "websocket.close", "code": 1008, "reason": ""})  # before it is accepted: 403
-        return
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store")]
-    await send({"type": "http.response.start", "status": 403, "headers": [*headers, *HEADERS]})
-    await send({"type": "http.response.body", "body": f"Not shown: {reason}.\n".encode()})

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from imu.app.web import charts
-from imu.app.web.desk import DeskState, TrainingDesk
+from imu.app.web.desk import Desks
 from imu.app.web.files import interrupted_recordings
 from imu.app.web.page import ask_store, done, now, refused, render, whole_number
 from imu.live.memory import last_plan
@@ -26,6 +26,7 @@ from imu.report.trends import Period, Trend, notes, stored_totals, trends
 from imu.report.words import in_unit, number_of, unit_of_load, weight
 from imu.store import Balance, PatternTotals, SessionOverview, SessionStore, StoredSession
 from imu.store.exercises import key_of, usual_name
+from imu.store.home import person
 
 RECENT = 6
 """Sessions listed on the home page."""
@@ -130,16 +131,16 @@ class History:
 
     Parameters
     ----------
-    desk : TrainingDesk
-        Says whether a training is running.
+    desks : Desks
+        Say whether the person trains.
     """
 
-    def __init__(self, desk: TrainingDesk) -> None:
-        self._desk = desk
+    def __init__(self, desks: Desks) -> None:
+        self._desks = desks
 
     async def home(self, request: Request) -> Response:
         """Show the home page, or a welcome where nothing is stored yet."""
-        training = self._desk.state is not DeskState.IDLE
+        training = any(one.whose == (person() or "") for one in self._desks.busy)
         interrupted = () if training else await interrupted_recordings()
         view = await ask_store(_home_view)
         plan = await asyncio.to_thread(last_plan)

@@ -9,28 +9,33 @@ import asyncio
 import contextlib
 import json
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from imu.app.web.desk import TrainingDesk, Wish
+from imu.app.web.desk import Desks, TrainingDesk, Wish
+from imu.app.web.guard import Role
 from imu.app.web.page import render
 from imu.bluetooth.scan import scan
 from imu.commands import PersonCommand
 from imu.errors import ImuError
 from imu.live.live_view import signal_word
 from imu.live.memory import last_plan, last_sensor
-from imu.live.radios import ANY, VIRTUAL, radio_for
+from imu.live.radios import ANY, PHONE, VIRTUAL, radio_for
 from imu.live.targets import Plan, Targets, example_plans
 from imu.sensors.kinds import recognise
 from imu.store.exercises import completions
+from imu.store.home import person
 
 COMMANDS = {one.value: one for one in PersonCommand}
 LONGEST_REST_S = 3600.0
 LONGEST_NAME = 200
 LISTEN_S = 6.0
+ONLY_WATCHES = {"refused": "this page only watches: open the address for steering"}
 RESTS_S = (0, 30, 60, 90, 120, 180, 240, 300)
 
 
@@ -55,11 +60,16 @@ def known_sensors() -> list[dict[str, str]]:
     """Return the sensors that can be chosen without looking for any."""
     last = last_sensor()
     known = (
-        [] if last is None else [{"wanted": last.wanted, "title": last.name or last.kind, "signal": "used last time"}]
+        []
+        if last is None or last.wanted == PHONE
+        else [{"wanted": last.wanted, "title": last.name or last.kind, "signal": "used last time"}]
     )
+    phone = {"wanted": PHONE, "title": "Your phone", "signal": "in the waistband; it opens a page by QR code"}
+    known = [phone] if last is not None and last.wanted == PHONE else known
     return [
         *known,
         {"wanted": ANY, "title": "The nearest sensor", "signal": "by Bluetooth"},
+        *([] if phone in known else [phone]),
         {"wanted": VIRTUAL, "title": "A virtual sensor", "signal": "a simulated person trains"},
     ]
 
@@ -67,22 +77,25 @@ def known_sensors() -> list[dict[str, str]]:
 # --- the websocket ------------------------------------------------------------------------------------------------
 
 
-async def live(websocket: WebSocket, desk: TrainingDesk) -> None:
-    """Serve one page until it goes away."""
+async def live(websocket: WebSocket, desks: Desks) -> None:
+    """Serve one page until it goes away: the training of one person, or all of them (``?all``)."""
     await websocket.accept()
-    with desk.watching() as watcher:
+    role = websocket.scope["guest"].role
+    everyone, desk = "all" in websocket.query_params, desks.of(person() or "")
+    with desks.watching() if everyone else desk.watching() as watcher:
 
         async def send_changes() -> None:
             while True:
-                await websocket.send_text(json.dumps(await watcher.news(), separators=(",", ":")))
+                news = await watcher.news()
+                if role is Role.VIEW:
+                    news.get("board", {}).pop("invite", None)  # it holds the key of a sensor
+                await websocket.send_text(json.dumps(news, separators=(",", ":")))
 
         sending = asyncio.create_task(send_changes())
         try:
             while True:
-                message = await websocket.receive()
-                if message["type"] == "websocket.disconnect":
-                    break
-                answer = await answer_to(desk, message.get("text") or "")  # a binary message is refused as no JSON
+                text = await websocket.receive_text()
+                answer = ONLY_WATCHES if role is Role.VIEW or everyone else await answer_to(desk, text, desks)
                 if answer is not None:
                     await websocket.send_text(json.dumps(answer))
         except WebSocketDisconnect:
@@ -93,27 +106,30 @@ async def live(websocket: WebSocket, desk: TrainingDesk) -> None:
                 await asyncio.gather(sending, return_exceptions=True)
 
 
-async def answer_to(desk: TrainingDesk, text: str) -> dict[str, Any] | None:
-    """Do what a page asks for; return what is answered to this page alone."""
+async def answer_to(desk: TrainingDesk, text: str, desks: Desks | None = None) -> dict[str, Any] | None:
+    """Do what a page asks for; return what is answered to this page alone.
+
+    With `desks`, a training is refused that would use the sensor of another person.
+    """
     try:
         request = json.loads(text)
         if not isinstance(request, dict):
             raise ValueError("an object is expected")
-        return await _do(desk, request)
+        return await _do(desk, request, desk.begin if desks is None else partial(desks.begin, desk.whose))
     except ImuError as error:
         return {"refused": str(error)}
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
         return {"refused": f"that cannot be: {error}"}
 
 
-async def _do(desk: TrainingDesk, request: dict[str, Any]) -> dict[str, Any] | None:
+async def _do(desk: TrainingDesk, request: dict[str, Any], begin: Callable[[Wish], None]) -> dict[str, Any] | None:
     action = request.get("do")
     if action == PersonCommand.TAKE_BACK.value:
         desk.undo()
     elif action in COMMANDS:
         desk.ask(COMMANDS[action])
     elif action == "begin":
-        desk.begin(Wish(_text(request.get("sensor")), _seconds(request.get("rest_s")), plan=_plan(request.get("plan"))))
+        begin(Wish(_text(request.get("sensor")), _seconds(request.get("rest_s")), plan=_plan(request.get("plan"))))
     elif action == "finish":
         desk.finish()
     elif action == "rest":

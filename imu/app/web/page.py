@@ -17,12 +17,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
+from imu.app.web.guard import Guest
 from imu.errors import SessionNotFound
 from imu.motion.pattern import Pattern
 from imu.report.html_report import templates_of
 from imu.report.words import clock, counted, days_ago, in_unit, number_of, volume, weight
 from imu.store import SessionStore
-from imu.store.home import person, store_path
+from imu.store.home import person, store_path, written_name
 
 T = TypeVar("T")
 
@@ -30,6 +31,7 @@ TITLE = "Squats and hinges"
 PAGES = (
     ("/", "Home"), ("/train", "Train"), ("/sessions", "Sessions"), ("/exercises", "Exercises"), ("/trends", "Trends"),
 )  # fmt: skip
+GUEST_PAGES = (("/wall", "Wall"), ("/train", "Training"))
 THEMES = (("system", "as the system"), ("light", "light"), ("dark", "dark"))
 """The choices that ``theme.js`` understands."""
 SHAPES = {
@@ -42,6 +44,7 @@ SHAPES = {
 ICONS = {
     "/": "M3 11l9-8 9 8v10h-6v-6H9v6H3z",
     "/train": "M2 10v4M5 7v10M8 12h8M19 7v10M22 10v4",
+    "/wall": "M3 4h8v7H3zM13 4h8v7h-8zM3 13h8v7H3zM13 13h8v7h-8z",
     "/sessions": "M4 5h16M4 12h16M4 19h16",
     "/exercises": "M4 6v12M20 6v12M1 9v6M23 9v6M4 12h16",
     "/trends": "M3 20V4M3 20h18M7 15l4-5 4 3 5-7",
@@ -80,9 +83,16 @@ async def ask_store(question: Callable[[SessionStore], T]) -> T | None:
 def render(request: Request, template: str, *, status: int = 200, **values: object) -> HTMLResponse:
     """Return a page made from a template."""
     theme = request.cookies.get("imu_theme", "system")
+    guest: Guest = request.scope["guest"]
     common: dict[str, object] = {
-        "here": request.url.path, "theme": theme, "person": person(), "today": now().date(), "in_lb": None,
-    }  # fmt: skip
+        "here": request.url.path,
+        "theme": theme,
+        "role": str(guest.role),
+        "person": None if person() is None else written_name(),
+        "whose": person() or "",
+        "today": now().date(),
+        "in_lb": None,
+    }
     text = _TEMPLATES.get_template(template).render(common | values)
     return HTMLResponse(text, status, headers={"Cache-Control": "no-store"})
 
@@ -144,7 +154,7 @@ def _environment() -> Environment:
     }
     environment.globals |= {
         "TITLE": TITLE, "PAGES": PAGES, "THEMES": THEMES, "SHAPES": SHAPES, "ICONS": ICONS, "counted": counted,
-        "Pattern": Pattern,
+        "Pattern": Pattern, "GUEST_PAGES": GUEST_PAGES,
     }  # fmt: skip
     return environment
 

@@ -11,31 +11,28 @@ import os
 import re
 import secrets
 import socket
+import ssl
+import sys
 import webbrowser
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from imu.app.ending import ended_by_signals
-from imu.app.web.desk import TrainingDesk, Wish
-from imu.app.web.guard import KEY
+from imu.app.web.desk import Desks, Wish
+from imu.app.web.guard import KEY, Guard, OwnersDoor
+from imu.app.web.share import Sharing
 from imu.errors import ExtraMissing, ImuError
+from imu.phone.gate import Gate, listen
 from imu.store.home import home
-
-if TYPE_CHECKING:
-    import uvicorn
 
 ADDRESS = "127.0.0.1"
 """The loopback address: other computers cannot connect."""
 PORT = 8765
 KEY_FILE = "web.key"
-CLOSING_S = 2
-"""How long the server waits for open requests when it ends."""
-
-
-class PortTaken(ImuError):
-    """The port is in use; choose another one."""
+LARGEST_MESSAGE = 64 << 10
+"""Bytes of a message to a websocket: a plan has a few kilobytes."""
 
 
 class KeyNotKept(ImuError):
@@ -54,14 +51,17 @@ class WebOptions:
         Whether to open the browser.
     software_version : str
         Version that is written into recordings and the store.
-    wish : Wish or None
-        A training to begin with.
+    wishes : sequence of (str, Wish)
+        Trainings to begin with, each with the name of the person's folder.
+    share : bool
+        Whether to share the trainings on the local network.
     """
 
     port: int | None
     browse: bool
     software_version: str
-    wish: Wish | None = None
+    wishes: Sequence[tuple[str, Wish]] = ()
+    share: bool = False
 
 
 def serve(options: WebOptions, say: Callable[[str], None]) -> None:
@@ -79,27 +79,8 @@ def serve(options: WebOptions, say: Callable[[str], None]) -> None:
         import uvicorn  # noqa: F401, PLC0415
     except ImportError as error:
         raise ExtraMissing('the page needs an extra: python -m pip install "imu-training[web]"') from error
-    listening = _listen(PORT if options.port is None else options.port, any_other=options.port is None)
-    with listening:
+    with listen(ADDRESS, PORT if options.port is None else options.port, or_other=options.port is None) as listening:
         asyncio.run(_serve(options, listening, say))
-
-
-def _listen(port: int, *, any_other: bool) -> socket.socket:
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        if hasattr(socket, "SO_EXCLUSIVEADDRUSE"):  # without it, Windows gives out a port that is in use
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
-        else:
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((ADDRESS, port))
-    except OSError as error:
-        listening.close()
-        if any_other:
-            return _listen(0, any_other=False)
-        raise PortTaken(
-            f"port {port} is already in use ({error.strerror}); is imu web running? --port 0 takes a free one"
-        ) from error
-    return listening
 
 
 async def _serve(options: WebOptions, listening: socket.socket, say: Callable[[str], None]) -> None:
@@ -107,62 +88,85 @@ async def _serve(options: WebOptions, listening: socket.socket, say: Callable[[s
 
     port = listening.getsockname()[1]
     key = key_in(home())
-    desk = TrainingDesk(options.software_version)
-    server = _server(site(desk, key, port))
-    path = "train" if options.wish is not None else ""
+    desks = Desks(options.software_version)
+    sharing = Sharing(lambda door: site(desks, door), serving, say)
+    path = "" if not options.wishes else "train" if len(options.wishes) == 1 else "wall"
     address = f"http://{ADDRESS}:{port}/{path}?{KEY}={key}"
-    ending: list[asyncio.Task[None]] = []
-
-    async def end() -> None:
-        with contextlib.suppress(OSError):  # the terminal may be closed, which is why the server ends
-            say("ending")
-        try:
-            await desk.close()
-        finally:
-            server.should_exit = True
-
-    def stop() -> None:
-        ending.append(asyncio.get_running_loop().create_task(end()))
-
-    with ended_by_signals(stop):
-        serving = asyncio.create_task(server.serve([listening]))
-        while not server.started and not serving.done():
-            await asyncio.sleep(0.01)
-        if options.wish is not None:
-            desk.begin(options.wish)
-        say(f"The page is at {address}")
-        say("Ctrl-C ends it and saves a training that is running.")
-        if options.browse:
-            await asyncio.to_thread(webbrowser.open, address)
-        await serving
-        await desk.close()
-    if desk.last_session is not None:
-        with contextlib.suppress(OSError):
-            say(f"Session {desk.last_session} is saved; imu review {desk.last_session} shows it.")
+    ending = asyncio.Event()
+    async with serving(site(desks, OwnersDoor(key, port), sharing), listening):
+        with ended_by_signals(ending.set):
+            for whose, wish in options.wishes:
+                desks.begin(whose, wish)
+            say(f"The page is at {address}")
+            if options.share:
+                await sharing.start()
+                say(sharing.invitation(with_qr_code=sys.stdout.isatty()))
+            say("Ctrl-C ends it and saves a training that is running.")
+            if options.browse:
+                await asyncio.to_thread(webbrowser.open, address)
+            await ending.wait()
+            with contextlib.suppress(OSError):  # the terminal may be closed, which is why the server ends
+                say("ending")
+            await desks.close()
+            await sharing.stop()
+    for desk in desks:
+        if desk.last_session is not None:
+            whose = "" if len(list(desks)) == 1 else f" of {desk.name}"
+            with contextlib.suppress(OSError):
+                say(f"Session {desk.last_session}{whose} is saved; imu review {desk.last_session} shows it.")
 
 
-def _server(app: object) -> uvicorn.Server:
+@asynccontextmanager
+async def serving(
+    guard: Guard, listening: socket.socket, context: ssl.SSLContext | None = None, rate: tuple[int, int] | None = None
+) -> AsyncIterator[None]:
+    """Serve an application behind a gate while the context is open.
+
+    uvicorn turns bytes into requests; the gate accepts its connections, because uvicorn waits for headers for as long
+    as it takes, on as many connections as there are file descriptors.
+
+    Parameters
+    ----------
+    guard : Guard
+        The application; it admits connections that have shown the key.
+    listening : socket
+        Where to accept connections.
+    context : SSLContext or None
+        For TLS.
+    rate : tuple of int or None
+        Bytes that a connection may send at once, and per second.
+    """
     import uvicorn  # noqa: PLC0415  slow
-
-    class Server(uvicorn.Server):
-        """A server without signal handlers: the training ends before the server does."""
-
-        @contextlib.contextmanager
-        def capture_signals(self) -> Iterator[None]:
-            yield
+    from uvicorn.protocols.http.h11_impl import H11Protocol  # noqa: PLC0415
+    from uvicorn.server import ServerState  # noqa: PLC0415
 
     config = uvicorn.Config(
-        app,  # type: ignore[arg-type]
-        access_log=False,
-        log_level="warning",
-        ws_per_message_deflate=False,  # compression gains nothing within one computer
+        guard,
+        access_log=False,  # an address may hold a key
+        log_level="critical",
+        http="h11",
+        ws="websockets-sansio",
+        ws_max_size=LARGEST_MESSAGE,
+        ws_per_message_deflate=False,
         ws_ping_interval=None,  # a page on a busy computer may answer late; a page that is gone closes its socket
-        timeout_graceful_shutdown=CLOSING_S,
         server_header=False,
-        loop="none",
-        lifespan="off",
     )
-    return Server(config)
+    config.load()
+    state = ServerState()
+    gate = Gate(lambda _: H11Protocol(config, state, {}), context, rate)
+    guard.admit = gate.admit
+    accepting = asyncio.create_task(gate.accept(listening), name="page")
+    try:
+        yield
+    finally:
+        accepting.cancel()
+        await asyncio.gather(accepting, return_exceptions=True)
+        for protocol in tuple(state.connections):
+            protocol.shutdown()
+        await gate.close()
+        for task in tuple(state.tasks):
+            task.cancel()
+        await asyncio.gather(*state.tasks, return_exceptions=True)
 
 
 def key_in(folder: Path) -> str:

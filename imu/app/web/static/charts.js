@@ -87,7 +87,7 @@ let held = null;
 async function recordingChart(box) {
   const metric = document.getElementById("sets")?.dataset.metric ?? "main";
   const measure = metric === "main" ? (box.dataset.hinges ? "angle" : "depth") : metric;
-  const answer = await fetch(`/session/${box.dataset.session}/curve?measure=${measure}`), data = await answer.json();
+  const answer = await fetch(`/session/${box.dataset.session}/curve?measure=${measure}&person=${encodeURIComponent(document.body.dataset.person)}`), data = await answer.json();
   box.replaceChildren();
   held = null;
   if (data.refused) { box.append(Object.assign(document.createElement("p"), { className: "banner", textContent: data.refused })); return null; }

@@ -22,7 +22,7 @@ let socket = null, awake = false, updates = 0;
 // --- the connection
 
 function connect() {
-  socket = new WebSocket(`ws://${location.host}/live`);
+  socket = new WebSocket(`${location.origin.replace("http", "ws")}/live?person=${encodeURIComponent(document.body.dataset.person)}`);
   socket.onopen = () => { $("#unconnected").hidden = true; };
   socket.onmessage = (event) => take(JSON.parse(event.data));
   socket.onclose = () => { $("#unconnected").hidden = false; setTimeout(connect, RECONNECT_MS); };
@@ -52,6 +52,7 @@ function take(news) {
 
 const DRAWINGS = [
   [["state", "trouble", "session"], drawState],
+  [["state", "invite"], drawInvitation],
   [["link", "link_text", "sensor", "battery_percent", "battery_low", "signal_strength", "data", "today"], drawStatus],
   [["phase", "provisional", "count", "rest_clock", "rest_share", "rest_is_over", "pattern"], drawCount],
   [["phase", "provisional", "paused", "progress", "card", "signal", "go", "pattern", "to_do", "hint", "sureness", "cue", "set_clock", "rest_clock", "rest_target_s", "rest_is_over", "set_number"], drawWords],
@@ -61,6 +62,7 @@ const DRAWINGS = [
   [["figures"], drawFigures],
   [["sets", "total", "achieved"], drawTrained],
   [["sets"], drawSets],
+  [["name"], () => { text("name", board.name); $(".to-wall").hidden = !new URLSearchParams(location.search).has("person"); }],
   [["before"], () => text("before", board.before)],
   [["lone", "not_counted", "messages"], drawAsides],
   [["count", "sets", "set_may_go_on", "paused", "sensor", "state"], drawControls],
@@ -108,6 +110,16 @@ function recounting(number) {
     button.addEventListener("click", () => send({ do: "recount", set: number, more }));
     return button;
   });
+}
+
+// Until the phone that is the sensor is connected, its address stands over everything.
+function drawInvitation() {
+  const { invite } = board, box = $("#invite");
+  box.hidden = !invite || board.state === "idle";
+  if (box.hidden) return;
+  $("img", box).src = invite.picture;
+  $("a", box).textContent = $("a", box).href = invite.url;
+  $("code", box).textContent = invite.fingerprint;
 }
 
 function many(count, noun) { return `${count} ${noun}${count === 1 ? "" : "s"}`; }
@@ -302,6 +314,7 @@ addEventListener("keydown", (event) => {
   ask(what);
 });
 $("#finish").addEventListener("click", () => { $("#finish-dialog").close(); send({ do: "finish" }); });
+$("#no-phone").addEventListener("click", () => send({ do: "finish" }));
 $("#rest").addEventListener("change", (event) => send({ do: "rest", rest_s: Number(event.target.value) || null }));
 
 begin.addEventListener("submit", (event) => {

@@ -10,6 +10,13 @@ export function tell(text, refused = false) {
   setTimeout(() => line.remove(), refused ? 9000 : 5000);
 }
 
+// A page changes the data of the person whose it is, also after another tab chose another person.
+function address(url) {
+  const whole = new URL(url, location.href);
+  whole.searchParams.set("person", document.body.dataset.person);
+  return whole;
+}
+
 async function answerTo(request) {
   try {
     const answer = await request;
@@ -21,7 +28,7 @@ async function answerTo(request) {
 
 // A page that was changed is fetched again, and its main part takes the place of the old one.
 async function refresh() {
-  const answer = await fetch(location.href);
+  const answer = await fetch(address(location.href));
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("main");
   const open = [...document.querySelectorAll("#main > details[open] > summary")].map((one) => one.textContent.replace(/\d+/g, ""));
   const focused = document.activeElement?.closest("[data-place]")?.dataset.place;
@@ -35,11 +42,18 @@ async function refresh() {
 
 // Send a change; return whether it was made.
 export async function send(path, fields) {
-  const answer = await answerTo(fetch(path, { method: "POST", body: new URLSearchParams(fields) }));
+  const answer = await answerTo(fetch(address(path), { method: "POST", body: new URLSearchParams(fields) }));
   if (answer.refused) { tell(answer.refused, true); await refresh(); return false; }
   await refresh();
   for (const one of answer.said) tell(one);
   return true;
+}
+
+// A page that tells who is connected looks again now and then, unless somebody is using it.
+if (document.querySelector("[data-refresh]")) {
+  setInterval(() => {
+    if (document.visibilityState === "visible" && !document.activeElement?.closest("#main button, #main input")) refresh();
+  }, 2000);
 }
 
 // --- forms
@@ -51,7 +65,7 @@ document.addEventListener("submit", async (event) => {
   const button = event.submitter, dialog = form.closest("dialog"), error = form.querySelector(".error");
   const body = new URLSearchParams(new FormData(form));
   if (button) button.disabled = true;
-  const answer = await answerTo(fetch(button?.getAttribute("formaction") || form.action, { method: "POST", body }));
+  const answer = await answerTo(fetch(address(button?.getAttribute("formaction") || form.action), { method: "POST", body }));
   if (button) button.disabled = false;
   if (answer.refused) {
     if (error) error.textContent = answer.refused;
@@ -148,7 +162,7 @@ function upload(path, file, date, progress) {
   return answerTo(new Promise((resolve, reject) => {
     request.onload = () => resolve({ json: async () => JSON.parse(request.responseText) });
     request.onerror = reject;
-    request.open("POST", path);
+    request.open("POST", address(path));
     request.send(body);
   }));
 }

@@ -1,0 +1,289 @@
+"""The gate of a server: one port, and which connections may stay.
+
+Anyone on the network, or any program on this computer, can open connections to a port and say nothing, or very little.
+The gate keeps a server reachable for those who have its key:
+
+- A connection is a stranger's until the server admits it, because a request on it held the key. A stranger is dropped
+  after a few seconds and a few kilobytes.
+- There are few places for strangers. When they are full, the oldest stranger gives way to the next: one of an address
+  that never had the key, and of the address with the most strangers. A person with the key needs a place for the time
+  of one handshake and one request only.
+- Admitted connections are counted and, if the server wishes, limited in bytes per second.
+
+The gate stands between a transport and the server's protocol, which sees the connection as its transport.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from typing import Any, cast
+
+from imu.errors import ImuError
+
+HANDSHAKE_S = 5.0
+"""Longest TLS handshake; on a local network it takes 0.1 s."""
+HEADER_S = 8.0
+"""From the handshake to a request with the key. Then the connection is dropped."""
+CLOSE_S = 2.0
+"""From the last byte written to the end of the connection, whether the other side reads it or not."""
+MOST_STRANGERS, MOST_ADMITTED = 64, 128
+"""Connections at a time. A browser opens about six for a page."""
+STRANGER_BYTES = 64 << 10
+"""A stranger may send this much: one request with its headers has a few kilobytes."""
+MOST_KNOWN = 64
+"""This many addresses are remembered as ones that had the key."""
+
+
+class PortTaken(ImuError):
+    """The port is in use; choose another one."""
+
+
+def listen(address: str, port: int, *, or_other: bool = False) -> socket.socket:
+    """Return a socket that listens, without blocking, for this program alone.
+
+    Parameters
+    ----------
+    address : str
+        One of this computer's addresses.
+    port : int
+        0 for any that is free.
+    or_other : bool
+        Whether to take any free port if that one is in use.
+
+    Raises
+    ------
+    PortTaken
+        If the port is in use.
+    """
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        if hasattr(socket, "SO_EXCLUSIVEADDRUSE"):  # without it, Windows gives out a port that is in use
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+        else:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((address, port))
+        listening.listen(128)
+        listening.setblocking(False)
+    except OSError as error:
+        listening.close()
+        if or_other:
+            return listen(address, 0)
+        raise PortTaken(
+            f"port {port} is already in use ({error.strerror}): end the program that uses it, perhaps another imu; "
+            "where there is --port, 0 takes a free one"
+        ) from error
+    return listening
+
+
+class Gate:
+    """Accept connections, drop strangers, and hand the others to a server.
+
+    Parameters
+    ----------
+    make : callable
+        Makes the server's protocol for a connection, which it gets as its transport.
+    context : SSLContext or None
+        For TLS.
+    rate : tuple of int or None
+        Bytes that an admitted connection may send at once, and per second.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[Connection], asyncio.Protocol],
+        context: ssl.SSLContext | None = None,
+        rate: tuple[int, int] | None = None,
+    ) -> None:
+        self.make = make
+        self.rate = rate
+        self._context = context
+        self._strangers: list[Connection] = []  # the oldest first
+        self._admitted: dict[Any, Connection] = {}  # by address and port
+        self._known: dict[str, None] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def accept(self, listening: socket.socket) -> None:
+        """Accept connections until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                accepted, peer = await loop.sock_accept(listening)
+            except OSError:  # no file descriptors left, or the connection is gone already
+                await asyncio.sleep(0.2)
+                continue
+            while len(self._strangers) >= MOST_STRANGERS:
+                self._next_to_go().drop()
+            connection = Connection(self, peer)
+            self._strangers.append(connection)
+            connection.handshake = task = asyncio.create_task(self._shake_hands(connection, accepted))
+            self._tasks.add(task)
+            task.add_done_callback(partial(self._end_handshake, connection, accepted))
+
+    def admit(self, peer: Any) -> None:
+        """Let the connection from an address and port stay: it has shown the key."""
+        connection = next((one for one in self._strangers if one.peer == peer), None)
+        if connection is None:
+            return
+        if len(self._admitted) >= MOST_ADMITTED:
+            connection.drop()
+            return
+        self._strangers.remove(connection)
+        self._admitted[peer] = connection
+        connection.stay()
+        self._known.pop(connection.address, None)
+        self._known[connection.address] = None
+        if len(self._known) > MOST_KNOWN:
+            del self._known[next(iter(self._known))]
+
+    def leave(self, connection: Connection) -> None:
+        """Take that a connection has ended."""
+        if connection in self._strangers:
+            self._strangers.remove(connection)
+        if self._admitted.get(connection.peer) is connection:
+            del self._admitted[connection.peer]
+
+    async def close(self) -> None:
+        """Close all connections: strangers at once, the others once they have what was written."""
+        for connection in tuple(self._strangers):
+            connection.drop()
+        for connection in tuple(self._admitted.values()):
+            connection.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_S):
+                while self._admitted:
+                    await asyncio.sleep(0.01)
+        for connection in tuple(self._admitted.values()):
+            connection.drop()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.sleep(0)  # for the transports' callbacks
+
+    def _next_to_go(self) -> Connection:
+        """Return the stranger that gives way."""
+        of_address = Counter(one.address for one in self._strangers)
+        return min(self._strangers, key=lambda one: (one.address in self._known, -of_address[one.address]))
+
+    async def _shake_hands(self, connection: Connection, accepted: socket.socket) -> None:
+        limits: dict[str, Any] = {}
+        if self._context is not None:
+            limits = {
+                "ssl": self._context,
+                "ssl_handshake_timeout": HANDSHAKE_S,
+                "ssl_shutdown_timeout": CLOSE_S,
+            }
+        with contextlib.suppress(OSError):  # includes ssl.SSLError and time-outs
+            await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, accepted, **limits)
+
+    def _end_handshake(self, connection: Connection, accepted: socket.socket, task: asyncio.Task[None]) -> None:
+        """Close a connection that came to nothing; the task may have been cancelled before it began."""
+        self._tasks.discard(task)
+        if not connection.is_made:  # else `connection_lost` follows
+            self.leave(connection)
+            accepted.close()
+
+
+class Connection(asyncio.Protocol):
+    """One connection: the protocol of the true transport, and the transport of the server's protocol.
+
+    Parameters
+    ----------
+    gate : Gate
+        Decides whether it stays.
+    peer : tuple
+        Address and port of the other side.
+    """
+
+    def __init__(self, gate: Gate, peer: Any) -> None:
+        self.peer = peer
+        self.address = str(peer[0])
+        self.is_made = False
+        self.handshake: asyncio.Task[None] | None = None
+        self._gate = gate
+        self._end: asyncio.TimerHandle | None = None
+        self._allowance = float(STRANGER_BYTES)
+        self._rate = 0.0
+        self._burst = float(STRANGER_BYTES)
+
+    def stay(self) -> None:
+        """Stay beyond the time and the bytes of a stranger."""
+        if self._end is not None:
+            self._end.cancel()
+        burst, rate = self._gate.rate or (float("inf"), float("inf"))
+        self._allowance = self._burst = float(burst)
+        self._rate = float(rate)
+
+    def drop(self) -> None:
+        """End the connection at once."""
+        self._gate.leave(self)
+        if self.is_made:
+            self._transport.abort()
+        elif self.handshake is not None:
+            self.handshake.cancel()
+
+    def admit(self) -> None:
+        """Let it stay: a request on it held the key."""
+        self._gate.admit(self.peer)
+
+    # --- the true transport calls ------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin after the TLS handshake."""
+        self._transport = cast("asyncio.Transport", transport)
+        self.is_made = True
+        self._loop = asyncio.get_running_loop()
+        self._heard_s = self._loop.time()
+        self._end = self._loop.call_later(HEADER_S, self.drop)
+        self._server = self._gate.make(self)
+        self._server.connection_made(cast("asyncio.Transport", self))
+
+    def data_received(self, data: bytes) -> None:
+        """Pass bytes on, if the rate is kept."""
+        now_s = self._loop.time()
+        if self._rate:
+            self._allowance = min(self._burst, self._allowance + (now_s - self._heard_s) * self._rate)
+        self._allowance -= len(data)
+        self._heard_s = now_s
+        if self._allowance < 0:
+            self.drop()
+        else:
+            self._server.data_received(data)
+
+    def eof_received(self) -> bool | None:
+        """Pass the other side's end on."""
+        return self._server.eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End."""
+        if self._end is not None:
+            self._end.cancel()
+        self._gate.leave(self)
+        self._server.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Pass on that the other side reads too slowly."""
+        self._server.pause_writing()
+
+    def resume_writing(self) -> None:
+        """Pass on that it reads again."""
+        self._server.resume_writing()
+
+    # --- the server's protocol calls ---------------------------------------------------------------------------------
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        """Pass what comes from now on to another protocol, as for a websocket."""
+        self._server = cast("asyncio.Protocol", protocol)
+
+    def get_protocol(self) -> asyncio.BaseProtocol:
+        """Return the server's protocol."""
+        return self._server
+
+    def __getattr__(self, name: str) -> Any:
+        """Give whatever else the true transport has."""
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self._transport, name)
