@@ -24,11 +24,21 @@ from typing import Any
 import numpy as np
 
 from imu.evaluation.held_out import WEIGHTS
-from imu.evaluation.judge_fit import ExampleTask, examples_of, fit_counting, fit_pattern, simulated_session
+from imu.evaluation.judge_fit import (
+    EndExample,
+    ExampleTask,
+    ends_in,
+    examples_of,
+    fit_belonging,
+    fit_counting,
+    fit_pattern,
+    simulated_session,
+)
 from imu.evaluation.labels import LabelledRepetition, located_repetitions
 from imu.evaluation.streams import STREAM_ROWS, Material, Stretch, compose, features_of, labels_of, stretch_of
 from imu.motion.features import FEATURES
 from imu.motion.fitted import CounterWeights, arrays_of, network_from, save_weights
+from imu.motion.sets import BelongingWeights
 from imu.motion.signals import STEP_S
 from imu.motion.tracker import stretches
 from imu.recordings.recording import read_recording
@@ -37,6 +47,8 @@ WEIGHTS_FILE = Path(__file__).parents[1] / "motion" / "weights.npz"
 STREAMS, PIECES = 9000, 24
 SIMULATED, UNSEEN = 480, 90
 """Simulated sessions for the networks, and more for what judges; two thirds of them touch-and-go."""
+ENDS_FROM, ENDS = 1000, 280
+"""Seeds of the simulated sessions whose sets show which first and last repetitions belong to them."""
 FOLDS = 5
 CHILDREN = {
     "OMP_NUM_THREADS": "1",
@@ -218,7 +230,7 @@ def networks(work: Work, pool: ProcessPoolExecutor, seeds: int, largest: str, sa
         say(f"{name} is trained")
 
 
-def judges(work: Work, pool: ProcessPoolExecutor, shipped: Path, held_out: Path) -> None:
+def judges(work: Work, pool: ProcessPoolExecutor, shipped: Path, held_out: Path, say: Callable[[str], None]) -> None:
     """Fit what judges the candidates of the networks, and write all weights.
 
     Evidence is collected with networks that have not seen the person, as it will be of new people.
@@ -235,12 +247,28 @@ def judges(work: Work, pool: ProcessPoolExecutor, shipped: Path, held_out: Path)
     work.file("examples.pickle").write_bytes(pickle.dumps(examples))
     targets: list[tuple[Path, str, tuple[str, ...]]] = [(shipped, "seed_0", ())]
     targets += [(held_out / f"{name}.npz", name, without) for name, without in work.left_out.items()]
-    for target, name, without in targets:
+    weights: list[CounterWeights] = []
+    for _, name, without in targets:
         others = [one for one in examples if not involves(frozenset({one.person}), without)]
         with np.load(network[name]) as kept:
-            weights = CounterWeights(network_from(dict(kept)), fit_counting(others), fit_pattern(others))
+            trained = network_from(dict(kept))
+        everything_belongs = BelongingWeights.none_strange()
+        weights.append(CounterWeights(trained, fit_counting(others), fit_pattern(others), everything_belongs))
+    say("judges are fitted")
+    work.file("judges.pickle").write_bytes(pickle.dumps(weights))
+    sessions = [(work.file("judges.pickle"), ENDS_FROM + k) for k in range(ENDS)]
+    found = list(pool.map(_ends_by_all, sessions, chunksize=4))
+    for k, (target, _, _) in enumerate(targets):
+        ends = [one for by_all in found for one in by_all[k]]
         with target.open("wb") as file:
-            save_weights(file, weights)
+            save_weights(file, replace(weights[k], belonging=fit_belonging(ends)))
+
+
+def _ends_by_all(task: tuple[Path, int]) -> list[list[EndExample]]:
+    """Return the ends of the sets that each of the weights in a file counts in the simulated session of a seed."""
+    file, seed = task
+    session = simulated_session(seed)
+    return [ends_in(session, weights) for weights in pickle.loads(file.read_bytes())]
 
 
 def main() -> None:
@@ -270,7 +298,7 @@ def main() -> None:
     with ProcessPoolExecutor(arguments.jobs, get_context("spawn")) as pool:
         largest = max(data_sets, key=lambda name: sum(folder.name == name for folder, _ in rows))
         networks(work, pool, arguments.seeds, largest, say)
-        judges(work, pool, WEIGHTS_FILE, WEIGHTS)
+        judges(work, pool, WEIGHTS_FILE, WEIGHTS, say)
     of_person = {person: fold for fold, members in folds.items() for person in members}
     manifest = {
         "people": {name: {person: of_person[f"{name}/{person}"] for person in people[name]} for name in data_sets},

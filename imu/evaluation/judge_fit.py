@@ -9,24 +9,30 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import mode
 
 import numpy as np
 
+from imu.evaluation.data_sets import truth_of_session
 from imu.evaluation.labels import located_repetitions
+from imu.evaluation.set_scores import match
 from imu.motion.evidence import CountingWeights, evidence
-from imu.motion.fitted import network_from
+from imu.motion.fitted import CounterWeights, network_from
 from imu.motion.form import SagittalPlane
-from imu.motion.judge import impossible
+from imu.motion.judge import JudgeParameters, impossible
 from imu.motion.network import Network
 from imu.motion.pattern import LARGEST_NETWORK_LOG_ODDS, PatternWeights, drop_to_tilt
+from imu.motion.sets import TELLING, BelongingWeights, ends_of
 from imu.motion.signals import STEP_S, MotionSignals
 from imu.motion.tracker import MotionTracker, SignalTracker
 from imu.recordings.recording import read_recording
 from imu.samples import Array, Gap, ImuBlock
+from imu.session import Session, SessionParameters
 from imu.virtual.person import SimulatedSession, random_continuous_session, random_session, simulate
 
 COUNTING_RIDGE, PATTERN_RIDGE = 200.0, 40.0
 """Chosen with people left out. With a ridge of 10 for the pattern the network's log-odds crowd out the physics."""
+BELONGING_RIDGE = 5.0
 TOTAL_WEIGHT = 4000.0
 SIMULATED_SHARE = 0.5
 """Share of simulated repetitions in the weight for the pattern: they show twenty ways to squat and to hinge."""
@@ -215,3 +221,47 @@ def fit_pattern(examples: Sequence[Example]) -> PatternWeights:
     scale = values.std(axis=0)
     bias, coefficients = fit_logistic(values / scale, label, weight, PATTERN_RIDGE)
     return PatternWeights(bias, *(float(value) for value in coefficients / scale))
+
+
+# -- the ends of sets
+
+
+@dataclass(frozen=True, slots=True)
+class EndExample:
+    """The first (`end` 0) or last (1) repetition of a counted set, and whether it belongs to the true one."""
+
+    end: int
+    belongs: bool
+    evidence: tuple[float, ...]
+
+
+def ends_in(session: SimulatedSession, weights: CounterWeights) -> list[EndExample]:
+    """Return the ends of the sets of five and more that these weights count in a session."""
+    true = [(one, k) for k, one_set in enumerate(truth_of_session(session.truth).sets) for one in one_set.repetitions]
+    counted = Session(SessionParameters(judge=JudgeParameters(weights=weights)), check_units=False)
+    counted.push(session.block)
+    examples = []
+    for one_set in counted.finish()[1].sets:
+        found = one_set.repetitions
+        of_set = {j: true[i][1] for i, j in match([one for one, _ in true], found).items()}
+        inner = [of_set[j] for j in range(1, len(found) - 1) if j in of_set]
+        if len(found) <= TELLING or not inner:
+            continue
+        own = mode(inner)
+        for end, (j, shown) in enumerate(zip((0, len(found) - 1), ends_of(found), strict=True)):
+            examples.append(EndExample(end, of_set.get(j) == own, tuple(shown.tolist())))
+    return examples
+
+
+def fit_belonging(examples: Sequence[EndExample]) -> BelongingWeights:
+    """Return the weights that tell the first and last repetition of a set from what happened before and after it."""
+    linear, bias = [], []
+    for end in (0, 1):
+        chosen = [one for one in examples if one.end == end]
+        values = np.array([one.evidence for one in chosen])
+        centre, scale = values.mean(axis=0), values.std(axis=0) + 1e-9
+        label = np.array([one.belongs for one in chosen])
+        fitted = fit_logistic((values - centre) / scale, label, np.ones(len(chosen)), BELONGING_RIDGE)
+        linear.append(fitted[1] / scale)
+        bias.append(fitted[0] - float(linear[-1] @ centre))
+    return BelongingWeights(np.array(linear), np.array(bias))

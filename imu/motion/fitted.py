@@ -13,6 +13,7 @@ import numpy as np
 from imu.motion.evidence import CountingWeights
 from imu.motion.network import Block, Network
 from imu.motion.pattern import PatternWeights
+from imu.motion.sets import BelongingWeights
 
 COUNTING_ARRAYS = ("lower", "upper", "centre", "scale", "linear")
 BLOCK_ARRAYS = ("convolution", "convolution_bias", "mix", "mix_bias")
@@ -31,11 +32,14 @@ class CounterWeights:
         Weighs the evidence that a movement was a repetition.
     pattern : PatternWeights
         The line between squat and hinge.
+    belonging : BelongingWeights
+        Weighs whether the ends of a set belong to it.
     """
 
     network: Network
     counting: CountingWeights
     pattern: PatternWeights
+    belonging: BelongingWeights
 
 
 def network_from(arrays: Mapping[str, Any]) -> Network:
@@ -63,14 +67,17 @@ def load_weights(file: Any) -> CounterWeights:
     with np.load(file) as kept:
         arrays = {name: kept[name] for name in kept.files}
     counting = CountingWeights(**{name: arrays[name] for name in COUNTING_ARRAYS}, bias=float(arrays["bias"]))
-    return CounterWeights(network_from(arrays), counting, PatternWeights(*arrays["pattern"].tolist()))
+    pattern = PatternWeights(*arrays["pattern"].tolist())
+    belonging = BelongingWeights(arrays["belonging"], arrays["belonging_bias"])
+    return CounterWeights(network_from(arrays), counting, pattern, belonging)
 
 
 def save_weights(file: IO[bytes], weights: CounterWeights) -> None:
     """Write weights."""
-    counting, pattern = weights.counting, weights.pattern
+    counting, pattern, belonging = weights.counting, weights.pattern, weights.belonging
     numbers = (pattern.bias, pattern.per_log_ratio, pattern.per_network_log_odds)
     everything: dict[str, Any] = {name: getattr(counting, name) for name in COUNTING_ARRAYS}
+    everything |= {"belonging": belonging.linear, "belonging_bias": belonging.bias}
     everything |= {"pattern": np.array(numbers), "bias": np.array(counting.bias), **arrays_of(weights.network)}
     np.savez_compressed(file, **everything)
 

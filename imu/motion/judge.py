@@ -12,7 +12,7 @@ import numpy as np
 
 from imu.motion.evidence import evidence
 from imu.motion.fitted import CounterWeights, shipped_weights
-from imu.motion.form import Candidate, MovementFigures, SagittalPlane
+from imu.motion.form import Candidate, MovementFigures, SagittalPlane, median
 from imu.motion.pattern import classify_pattern
 from imu.motion.personal import PersonalShift
 from imu.motion.phases import measure_between_tops, repetition_of, share_of_return
@@ -222,6 +222,7 @@ class Judge:
             return RejectedMovement(start_s, end_s, NOT_BACK, None, log_odds)
         repetition = replace(
             repetition_of(weighed.measured, candidate.ending.seen_s),
+            shake_m_s2=median(candidate.signals.shake_m_s2[figures.resume : figures.end + 1]),
             counting_log_odds=log_odds,
             hinge_log_odds=hinge_log_odds,
             drop_from_standing=candidate.started_at_rest and weighed.measured.tilt_at_start_rad < UPRIGHT_RAD,

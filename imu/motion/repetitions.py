@@ -63,6 +63,8 @@ class Repetition:
     drop_from_standing : bool or None
         Whether the person stood still and upright before: `hip_drop_m` is then the drop from standing. Otherwise it
         is the drop from the top of a touch-and-go repetition, which may lie below standing. ``None`` likewise.
+    shake_m_s2 : float or None
+        Median of the fast acceleration on the way up (see :mod:`imu.motion.signals`). ``None`` likewise.
     """
 
     start_s: float
@@ -85,6 +87,7 @@ class Repetition:
     counting_log_odds: float | None = None
     hinge_log_odds: float | None = None
     drop_from_standing: bool | None = None
+    shake_m_s2: float | None = None
 
     def __post_init__(self) -> None:
         """Check the order of times and the range of the confidence.

@@ -8,11 +8,15 @@ same holds where one exercise follows another without a rest.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
+import numpy as np
+
 from imu.motion.repetitions import MOST_APART, Repetition, difference
+from imu.samples import Array
 
 SEEN_BESIDE = 3
 """Where neighbours differ, the middles of up to three repetitions before and after are compared as well: a single drop
@@ -24,20 +28,51 @@ CLOSE_S = 5.0
 TELLING = 4
 """From this many repetitions on a set shows what its repetitions look like, and whether another one belongs to it."""
 
-OWN_ANGLE_RAD, OWN_DROP_M, OWN_LOG_DURATION, OWN_PAUSE_S = math.radians(5), 0.03, 0.4, 0.3
-"""How much repetitions of one set vary before anything is known of the set; `OWN_PAUSE_S` is the pause at the turning
-point."""
+FAR = 8.0
+"""Further than this many deviations is no stranger."""
 
-OWN_WEIGHT = 3.0
-"""The above counts like this many repetitions of the set itself."""
+_LOOKED_AT: dict[str, tuple[Callable[[Repetition], float], float]] = {
+    # quantity: (how it is taken from a repetition, its deviation where nothing is known of the set)
+    "angle": (lambda one: one.trunk_angle_rad, math.radians(3)),
+    "drop": (lambda one: one.hip_drop_m, 0.03),
+    "eccentric": (lambda one: math.log(one.eccentric_s + 0.1), 0.1),
+    "hold": (lambda one: math.log(one.pause_s + 0.3), 0.1),
+    "concentric": (lambda one: math.log(one.concentric_s + 0.1), 0.1),
+    "peak_velocity": (lambda one: math.log(max(one.peak_concentric_velocity_m_s, 0.0) + 0.1), 0.1),
+    "shake": (lambda one: math.log((one.shake_m_s2 or 0.0) + 0.02), 0.1),
+}
+BELONGING = ("log_odds", "pause", *(f"{name}_{side}" for name in _LOOKED_AT for side in ("less", "more")))
+"""Names of the entries of `belonging_evidence`, in order."""
 
-BELONGING, BY_LOG_ODDS, BY_STRANGENESS, BY_PAUSE, BY_BEING_FIRST = 3.5, 1.2, -0.42, -1.16, 1.5
-"""Log-odds that the first or last repetition belongs to the set. A logistic regression on the ends of 240 simulated
-sessions (seeds 10000-10059 and 20000-20059 of both kinds; half fitted, half judged: 129 errors of 3,824, where a bound
-on the strangeness alone made 167)."""
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BelongingWeights:
+    """Log-odds that the first, or the last, repetition belongs to the set of the others: ``bias + linear · evidence``.
+
+    Logistic regressions on simulated sets, fitted by :mod:`imu.evaluation.judge_fit`: putting the weight down, letting
+    it go and a repetition that fails look much like one more repetition, but less like the others.
+
+    Attributes
+    ----------
+    linear : (2, len(BELONGING)) array
+        For the first, and for the last.
+    bias : (2,) array
+    """
+
+    linear: Array
+    bias: Array
+
+    @classmethod
+    def none_strange(cls) -> BelongingWeights:
+        """Return weights by which every repetition belongs to its set."""
+        return cls(np.zeros((2, len(BELONGING))), np.ones(2))
+
+    def log_odds(self, end: int, evidence: Array) -> float:
+        """Return the log-odds for the first (`end` 0) or the last (1)."""
+        return float(self.bias[end] + (self.linear[end] * evidence).sum())
 
 
-def split_into_sets(repetitions: Sequence[Repetition]) -> list[tuple[Repetition, ...]]:
+def split_into_sets(repetitions: Sequence[Repetition], weights: BelongingWeights) -> list[tuple[Repetition, ...]]:
     """Return the repetitions as sets, in order.
 
     Neighbours that differ belong to different sets. A lone repetition is left out only beside a set that is long
@@ -65,7 +100,7 @@ def split_into_sets(repetitions: Sequence[Repetition]) -> list[tuple[Repetition,
             merged[-1].extend(part)
         else:
             merged.append(list(part))
-    return [part for whole in merged for part in _without_strange_ends(tuple(whole))]
+    return [part for whole in merged for part in _without_strange_ends(tuple(whole), weights)]
 
 
 def _differ(before: Sequence[Repetition], after: Sequence[Repetition]) -> bool:
@@ -73,16 +108,23 @@ def _differ(before: Sequence[Repetition], after: Sequence[Repetition]) -> bool:
     return min(difference(before[-1:], after[:1]), difference(before, after)) > MOST_APART
 
 
-def _without_strange_ends(part: tuple[Repetition, ...]) -> list[tuple[Repetition, ...]]:
+def ends_of(part: Sequence[Repetition]) -> tuple[Array, Array]:
+    """Return the evidence (len(BELONGING),) that the first, and that the last, of at least three belongs to them."""
+    pauses_s = [max(0.0, later.start_s - one.end_s) for one, later in pairwise(part)]
+    usual_pause_s = median(pauses_s[1:-1] or pauses_s)
+    return (
+        _belonging_evidence(part[0], part[1:], pauses_s[0], usual_pause_s),
+        _belonging_evidence(part[-1], part[:-1], pauses_s[-1], usual_pause_s),
+    )
+
+
+def _without_strange_ends(part: tuple[Repetition, ...], weights: BelongingWeights) -> list[tuple[Repetition, ...]]:
     """Return a set and, apart from it, at most two repetitions at its ends that do not belong to it."""
     first, last = 0, len(part)
-    pauses_s = [max(0.0, later.start_s - one.end_s) for one, later in pairwise(part)]
     for _ in range(2):
         if last - first <= TELLING:
             break
-        usual_pause_s = median(pauses_s[first + 1 : last - 2])
-        at_start = BY_BEING_FIRST + _belonging(part[first], part[first + 1 : last], pauses_s[first], usual_pause_s)
-        at_end = _belonging(part[last - 1], part[first : last - 1], pauses_s[last - 2], usual_pause_s)
+        at_start, at_end = (weights.log_odds(end, x) for end, x in enumerate(ends_of(part[first:last])))
         if min(at_start, at_end) >= 0.0:
             break
         if at_start <= at_end:
@@ -93,32 +135,17 @@ def _without_strange_ends(part: tuple[Repetition, ...]) -> list[tuple[Repetition
     return [*alone[:first], part[first:last], *alone[last:]]
 
 
-def _belonging(one: Repetition, others: Sequence[Repetition], pause_s: float, usual_pause_s: float) -> float:
-    """Return the log-odds that a last repetition belongs to the set of the others."""
-    return (
-        BELONGING
-        + BY_LOG_ODDS * (one.counting_log_odds or 0.0)
-        + BY_STRANGENESS * _strangeness(one, others)
-        + BY_PAUSE * math.log((pause_s + 0.5) / (usual_pause_s + 0.5))
-    )
+def _belonging_evidence(one: Repetition, others: Sequence[Repetition], pause_s: float, usual_pause_s: float) -> Array:
+    """Return how a repetition at an end of a set stands to the others, ``(len(BELONGING),)``.
 
-
-def _strangeness(one: Repetition, others: Sequence[Repetition]) -> float:
-    """Return how far a repetition is from the middle of the others, in standard deviations of these.
-
-    Their variance is shrunk towards the usual one, as by an inverse gamma prior worth `OWN_WEIGHT` repetitions (Gelman
-    et al., Bayesian Data Analysis, 3rd ed., section 2.6).
+    For each quantity the logarithm of how far it is below, and above, the middle of the others, in deviations of these
+    (1.48 median absolute deviations, as in Leys et al. 2013, doi 10.1016/j.jesp.2013.03.013).
     """
-    usual = (OWN_ANGLE_RAD, OWN_DROP_M, OWN_LOG_DURATION, OWN_PAUSE_S)
-    figures = zip(_figures(one), *(_figures(other) for other in others), strict=True)
-    squares = 0.0
-    for (value, *known), usual_sd in zip(figures, usual, strict=True):
+    evidence = [one.counting_log_odds or 0.0, math.log((pause_s + 0.5) / (usual_pause_s + 0.5))]
+    for figure, usual_deviation in _LOOKED_AT.values():
+        known = [figure(other) for other in others]
         middle = median(known)
-        scatter = math.fsum((other - middle) ** 2 for other in known)
-        variance = (OWN_WEIGHT * usual_sd**2 + scatter) / (OWN_WEIGHT + len(known))
-        squares += (value - middle) ** 2 / variance
-    return math.sqrt(squares)
-
-
-def _figures(one: Repetition) -> tuple[float, float, float, float]:
-    return one.trunk_angle_rad, one.hip_drop_m, math.log(one.end_s - one.start_s), one.pause_s
+        deviation = 1.48 * median(abs(value - middle) for value in known) + usual_deviation
+        distance = (figure(one) - middle) / deviation
+        evidence += [math.log1p(min(max(way * distance, 0.0), FAR)) for way in (-1, 1)]
+    return np.array(evidence)

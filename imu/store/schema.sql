@@ -93,6 +93,7 @@ CREATE TABLE repetition (
     counting_log_odds            REAL,
     hinge_log_odds               REAL,
     drop_from_standing           INTEGER,           -- 0 or 1
+    shake_m_s2                   REAL,
     FOREIGN KEY (session_id, set_number) REFERENCES training_set (session_id, number) ON DELETE CASCADE,
     FOREIGN KEY (session_id, rejected_number) REFERENCES rejected (session_id, number) ON DELETE CASCADE,
     UNIQUE (session_id, set_number, number),
