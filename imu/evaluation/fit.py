@@ -44,7 +44,7 @@ from imu.motion.tracker import stretches
 from imu.recordings.recording import read_recording
 
 WEIGHTS_FILE = Path(__file__).parents[1] / "motion" / "weights.npz"
-STREAMS, PIECES = 9000, 24
+STREAMS, PIECES = 18_000, 24
 SIMULATED, UNSEEN = 480, 90
 """Simulated sessions for the networks, and more for what judges; two thirds of them touch-and-go."""
 ENDS_FROM, ENDS = 1000, 280
@@ -197,17 +197,39 @@ def _compose_piece(task: tuple[Path, tuple[str, ...], int, int]) -> tuple[Any, A
     return make_streams(material_of(chosen), count, seed)
 
 
-def _train(task: tuple[Path, tuple[str, ...], int, Path]) -> str:
-    """Train one network on the streams without the people left out; keep its weights."""
-    from imu.evaluation.network_fit import network_of, train  # noqa: PLC0415 - the extra `train`, and slow to import
+@dataclass(frozen=True, slots=True)
+class _Training:
+    """One network to be trained: on which streams, without whom, from which weights on (None: from random ones)."""
 
-    streams, without, seed, out = task
-    people = pickle.loads(streams.with_suffix(".people").read_bytes())
-    used = [i for i, those in enumerate(people) if not involves(those, without)]
-    with np.load(streams) as kept:
-        x, y = kept["x"][used].astype(np.float32), kept["y"][used].astype(np.float32)
-    np.savez(out, **arrays_of(network_of(train(x, y, seed))))
-    return out.stem
+    streams: Path
+    without: tuple[str, ...]
+    seed: int
+    out: Path
+    start: Path | None = None
+
+
+def _train(task: _Training) -> str:
+    """Train one network, keep its weights, and return its name; without a start, on simulated people only."""
+    from imu.evaluation.network_fit import (  # noqa: PLC0415 - the extra `train`, and slow to import
+        ON_EVERYTHING,
+        ON_SIMULATED,
+        network_of,
+        train,
+    )
+
+    people = pickle.loads(task.streams.with_suffix(".people").read_bytes())
+    with np.load(task.streams) as kept:
+        x, y = kept["x"], kept["y"]
+    if task.start is None:
+        used = [i for i, those in enumerate(people) if not those]
+        start: dict[str, Any] = train(x[used], y[used], task.seed, ON_SIMULATED)
+        np.savez(task.out, **start)
+        return task.out.stem
+    used = [i for i, those in enumerate(people) if not involves(those, task.without)]
+    with np.load(task.start) as kept:
+        trained = train(x[used], y[used], task.seed, ON_EVERYTHING, dict(kept))
+    np.savez(task.out, **arrays_of(network_of(trained)))
+    return task.out.stem
 
 
 def networks(work: Work, pool: ProcessPoolExecutor, seeds: int, largest: str, say: Callable[[str], None]) -> None:
@@ -219,15 +241,17 @@ def networks(work: Work, pool: ProcessPoolExecutor, seeds: int, largest: str, sa
         if not work.file(f"{name}.people").exists():
             _compose(work, pool, name, without, count)
             say(f"{name} are composed")
-    jobs: list[tuple[str, tuple[str, ...], int, str]]
-    jobs = [("streams", (), seed, f"seed_{seed}") for seed in range(seeds)]
-    jobs += [("streams", without, 0, name) for name, without in work.left_out.items() if name != f"without_{largest}"]
-    jobs += [("streams_without", (largest,), 0, f"without_{largest}")]
-    tasks: list[tuple[Path, tuple[str, ...], int, Path]] = [
-        (work.file(f"{streams}.npz"), without, seed, work.file(f"{name}.npz")) for streams, without, seed, name in jobs
-    ]
-    for name in pool.map(_train, [task for task in tasks if not task[-1].exists()]):
-        say(f"{name} is trained")
+    first = [_Training(work.file("streams.npz"), (), seed, work.file(f"start_{seed}.npz")) for seed in range(seeds)]
+
+    def following(name: str, without: tuple[str, ...], seed: int = 0, streams: str = "streams") -> _Training:
+        return _Training(work.file(f"{streams}.npz"), without, seed, work.file(f"{name}.npz"), first[seed].out)
+
+    then = [following(f"seed_{seed}", (), seed) for seed in range(seeds)]
+    for name, those in work.left_out.items():
+        then.append(following(name, those, streams="streams_without" if those == (largest,) else "streams"))
+    for trainings in (first, then):
+        for name in pool.map(_train, [one for one in trainings if not one.out.exists()]):
+            say(f"{name} is trained")
 
 
 def judges(work: Work, pool: ProcessPoolExecutor, shipped: Path, held_out: Path, say: Callable[[str], None]) -> None:

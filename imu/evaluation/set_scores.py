@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
 
@@ -23,6 +24,18 @@ ON_TIME_S = 0.3
 CONFIDENCE_EDGES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
 Chosen = Callable[[TrueRepetition], bool]
+
+
+class Timed(Protocol):
+    """Anything with a start and an end."""
+
+    @property
+    def start_s(self) -> float:
+        """When it began, s."""
+
+    @property
+    def end_s(self) -> float:
+        """When it ended, s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +132,7 @@ def score_session(counted_sets: CountedSets, truth: Truth) -> SessionScore:
     )
 
 
-def match(true: Sequence[TrueRepetition], counted: Sequence[Counted]) -> dict[int, int]:
+def match(true: Sequence[Timed], counted: Sequence[Timed]) -> dict[int, int]:
     """Return which true repetition (index) is which counted one, largest overlap first."""
     overlaps = []
     for i, one in enumerate(true):
