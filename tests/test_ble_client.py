@@ -944,3 +944,11 @@ def test_the_clock_only_goes_forward(monkeypatch):
     monkeypatch.setattr(time, "time_ns", lambda: 0)
     times = [clock.now_ns() for _ in range(1000)]
     assert times == sorted(times) and times[0] > 1_600_000_000 * 10**9
+
+
+def test_a_clock_that_is_set_back_stamps_nothing_earlier(monkeypatch):
+    clock = HostClock()
+    before = clock.now_ns()
+    monkeypatch.setattr("time.time_ns", lambda: before - 3_600_000_000_000)
+    assert clock.now_ns() >= before
+    assert clock.now_ns() - before < 60_000_000_000

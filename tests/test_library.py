@@ -4,7 +4,9 @@ import ast
 import asyncio
 import doctest
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -294,6 +296,34 @@ def test_the_citation_names_this_version():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     citation = dict(line.split(": ", 1) for line in (ROOT / "CITATION.cff").read_text().splitlines() if ": " in line)
     assert (citation["version"], citation["license"]) == (project["version"], project["license"])
+
+
+@pytest.mark.process
+def test_what_is_built_is_complete_and_runs_from_the_wheel(tmp_path):
+    source, target = tmp_path / "source", tmp_path / "installed"
+    source.mkdir()
+    for name in ("imu", "firmware_protocol"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+
+    def run(*arguments, **options):
+        command = [sys.executable, "-m", *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False, **options)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    run("build", "--no-isolation", "--outdir", tmp_path / "dist", source)
+    built = sorted((tmp_path / "dist").iterdir())
+    assert [path.suffix for path in built] == [".whl", ".gz"]
+    assert run("twine", "check", "--strict", *built).count("PASSED") == 2
+    run("pip", "install", "--no-deps", "--no-compile", "--target", target, built[0])
+    wanted = {path.relative_to(source) for path in (source / "imu").rglob("*") if path.is_file()}
+    missing = {str(path) for path in wanted if path.suffix != ".md" and not (target / path).exists()}
+    assert missing == set()
+    environment = os.environ | {"PYTHONPATH": str(target)}
+    assert run("imu.app.cli", "--version", env=environment) == f"imu {imu.__version__}\n"
+    assert json.loads(run("imu.app.cli", "replay", SQUATS, "--json", env=environment))["totals"]["squat"] == 8
 
 
 def test_the_notebook_runs_and_shows_what_it_says(monkeypatch):
