@@ -36,10 +36,9 @@ EVIDENCE = tuple(_AGAINST)
 
 def evidence(candidate: Candidate, figures: MovementFigures) -> Array:
     """Return the evidence of one movement, ``(len(EVIDENCE),)``, in the order of `EVIDENCE`."""
-    signals = candidate.signals[: len(figures.time_s)]
-    angle = figures.trunk_angle_rad
-    active = slice(figures.start, figures.end + 1)
-    excursion = np.hypot(figures.height_m, TRUNK_LEVER_M * angle)[active]
+    signals, active = candidate.signals, slice(figures.start, figures.end + 1)
+    angle = figures.trunk_angle_rad[active]
+    excursion = np.hypot(figures.height_m[active], TRUNK_LEVER_M * angle)
     held = excursion > 0.7 * excursion.max()
     calm_part = max(1, int(np.count_nonzero(held)) // 3)
     shake, peak = signals.shake_m_s2[active], figures.peak_angle_rad
@@ -52,9 +51,9 @@ def evidence(candidate: Candidate, figures: MovementFigures) -> Array:
             math.log(float(shake.max()) + 0.03),
             math.log(median(shake) + 0.01),
             math.log(float(rotation_held[:calm_part].sum()) / calm_part + 0.005),
-            float(angle[active][held].min()),
+            float(angle[held].min()),
             figures.height_error_m,
-            float(angle[-1]),
+            float(figures.trunk_angle_rad[-1]),
             max(candidate.ending.log_odds, LEAST_NETWORK_LOG_ODDS),
         ]
     )
@@ -84,7 +83,9 @@ class CountingWeights:
     bias: float
 
     def _standardised(self, values: Array) -> Array:
-        return (np.clip(values, self.lower, self.upper) - self.centre) / self.scale
+        limited = np.minimum(np.maximum(values, self.lower), self.upper)  # twice as fast as clip
+        standardised: Array = (limited - self.centre) / self.scale
+        return standardised
 
     def log_odds(self, values: Array) -> float:
         """Return the log-odds that evidence ``(n,)`` is that of a repetition."""

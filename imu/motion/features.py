@@ -8,8 +8,13 @@ order, so that any cutting of the stream gives the same rows, bit for bit.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import cache
+from importlib.machinery import PathFinder
+from importlib.util import module_from_spec
 
 import numpy as np
+import scipy
 
 from imu.motion.signals import STEP_S, MotionSignals
 from imu.samples import STANDARD_GRAVITY_M_S2, Array
@@ -58,37 +63,51 @@ QUIET_ACTIVITY = 0.25
 """Half the vertical acceleration in m/s² plus the tilt rate in rad/s, at which a moment is no longer quiet."""
 
 
+@cache
+def _lfilter() -> Callable[..., tuple[Array, Array]]:
+    """Return :func:`scipy.signal.lfilter`, or the C function in it where that can be loaded alone.
+
+    Importing `scipy.signal` takes five times as long as NumPy and VQF together.
+    """
+    spec = PathFinder.find_spec("_sigtools", [f"{folder}/signal" for folder in scipy.__path__])
+    if spec is not None and spec.loader is not None:
+        module = module_from_spec(spec)
+        spec.loader.exec_module(module)
+        if hasattr(module, "_linear_filter"):
+            return module._linear_filter  # type: ignore[no-any-return]
+    from scipy.signal import lfilter  # noqa: PLC0415 - slow to import
+
+    return lfilter  # type: ignore[no-any-return]
+
+
 class _Means:
     """Exponential means with the time constant `time_s` of signals (k, n), continued from call to call."""
 
     def __init__(self, time_s: float) -> None:
-        self._gain = 1.0 - math.exp(-ROW_S / time_s)
+        gain = 1.0 - math.exp(-ROW_S / time_s)
+        self._kept = 1.0 - gain
+        self._coefficients = np.array([gain]), np.array([1.0, -self._kept])
         self._state: Array | None = None
 
     def push(self, values: Array) -> Array:
         """Return the mean at each of the next values (k, n); it begins with the first value."""
-        from scipy.signal import lfilter  # noqa: PLC0415 - slow to import
-
-        kept = 1.0 - self._gain
-        state = kept * values[:, :1] if self._state is None else self._state
-        means, self._state = lfilter([self._gain], [1.0, -kept], values, axis=1, zi=state)
-        return np.asarray(means)
+        state = self._kept * values[:, :1] if self._state is None else self._state
+        means, self._state = _lfilter()(*self._coefficients, values, 1, state)
+        return means
 
 
 class _LeakyIntegral:
     """The running integral of signals (k, n); each leaks away with its own time constant."""
 
     def __init__(self, leaks_s: tuple[float, ...]) -> None:
-        self._kept = [math.exp(-ROW_S / leak) for leak in leaks_s]
+        self._coefficients = [(np.array([ROW_S]), np.array([1.0, -math.exp(-ROW_S / leak)])) for leak in leaks_s]
         self._state = np.zeros((len(leaks_s), 1))
 
     def push(self, values: Array) -> Array:
         """Return the integral (k, n) at each of the next values (k, n)."""
-        from scipy.signal import lfilter  # noqa: PLC0415 - slow to import
-
         integrals = np.empty_like(values)
-        for i, kept in enumerate(self._kept):
-            integrals[i], self._state[i] = lfilter([ROW_S], [1.0, -kept], values[i], zi=self._state[i])
+        for i, coefficients in enumerate(self._coefficients):
+            integrals[i], self._state[i] = _lfilter()(*coefficients, values[i], 0, self._state[i])
         return integrals
 
 

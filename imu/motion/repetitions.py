@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median
 
 from imu.motion.pattern import Pattern
 
@@ -128,14 +127,8 @@ class RejectedMovement:
 
 def difference(before: Sequence[Repetition], after: Sequence[Repetition]) -> float:
     """Return how far the middles of two stretches of repetitions are apart, in usual differences of neighbours."""
-    (angle, drop, duration), (later_angle, later_drop, later_duration) = (
-        (
-            median(one.trunk_angle_rad for one in some),
-            median(one.hip_drop_m for one in some),
-            median(one.end_s - one.start_s for one in some),
-        )
-        for some in (before, after)
-    )
+    angle, drop, duration = _middle(before)
+    later_angle, later_drop, later_duration = _middle(after)
     pause_s = after[0].start_s - before[-1].end_s
     return math.sqrt(
         ((later_angle - angle) / ANGLE_RAD) ** 2
@@ -143,6 +136,15 @@ def difference(before: Sequence[Repetition], after: Sequence[Repetition]) -> flo
         + (math.log(later_duration / duration) / LOG_DURATION) ** 2
         + (max(0.0, pause_s - FREE_PAUSE_S) / PAUSE_S) ** 2
     )
+
+
+def _middle(some: Sequence[Repetition]) -> Sequence[float]:
+    """Return the medians of trunk angle, hip drop and duration."""
+    if len(some) == 1:  # mostly
+        return some[0].trunk_angle_rad, some[0].hip_drop_m, some[0].end_s - some[0].start_s
+    figures = zip(*((one.trunk_angle_rad, one.hip_drop_m, one.end_s - one.start_s) for one in some), strict=True)
+    ordered, middle = [sorted(values) for values in figures], len(some) // 2
+    return [values[middle] if len(some) % 2 else (values[middle - 1] + values[middle]) / 2 for values in ordered]
 
 
 def resemble(one: Repetition, later: Repetition) -> bool:

@@ -99,7 +99,16 @@ class MotionSignals:
 
     def __getitem__(self, steps: slice) -> MotionSignals:
         """Return the sliced steps."""
-        return MotionSignals(*(getattr(self, field.name)[steps] for field in fields(self)))
+        return MotionSignals(
+            self.time_s[steps],
+            self.up[steps],
+            self.acceleration_m_s2[steps],
+            self.vertical_m_s2[steps],
+            self.tilt_rate_rad_s[steps],
+            self.turn_rate_rad_s[steps],
+            self.shake_m_s2[steps],
+            self.resting_steps[steps],
+        )
 
     @classmethod
     def joined(cls, parts: Sequence[MotionSignals]) -> MotionSignals:

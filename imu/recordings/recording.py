@@ -11,9 +11,10 @@ one, time in milliseconds, acceleration in g) is refused with a sentence that sa
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import numpy as np
 
@@ -32,10 +33,11 @@ from imu.recordings.checks import (
     sampling_rate_hz,
 )
 from imu.recordings.table_files import Table, one_sentence_errors, read_tables, table_of
-from imu.recordings.training_reader import TrainingLog, read_training
 from imu.samples import Array, ImuBlock
-from imu.sensors.conversation import Refused
 from imu.units import JUDGED_S
+
+if TYPE_CHECKING:
+    from imu.recordings.training_reader import TrainingLog
 
 TABLE_SUFFIXES = (".csv", ".csv.gz", ".parquet")
 """Ends of the names of tables in our own format."""
@@ -188,6 +190,8 @@ def open_recording(
             f"angular_velocity_unit must be one of {list(ANGULAR_VELOCITY_UNITS)}, got {angular_velocity_unit!r}"
         )
     if path.suffix.lower() == TRAINING_SUFFIX:
+        from imu.recordings.training_reader import read_training  # noqa: PLC0415  slow to import, and the sensors with it
+
         training = read_training(path)
         return Recording(path, training, lambda: _TrainingReading(training))
     app = app_recording(path)
@@ -276,6 +280,8 @@ class _TrainingReading(_Reading):
 
     def items(self) -> Iterator[Item]:
         """Decode the messages as they were decoded live."""
+        from imu.sensors.conversation import Refused  # noqa: PLC0415  slow to import
+
         driver = self._training.driver()
         refusal: str | None = None
         for message in self._training.messages():
@@ -308,7 +314,7 @@ class _TableReading(_Reading):
     def items(self) -> Iterator[ImuBlock]:
         """Yield the rows as blocks; the first rows only after their units are judged."""
         judged: list[Array] | None = []
-        for table, is_last in _with_last(read_tables(self._path) if self._app is None else _app_tables(self._app)):
+        for table, is_last in _with_last(self._tables()):
             rows = self._checked(table, is_last=is_last)
             if judged is not None:
                 judged.append(rows)
@@ -320,6 +326,9 @@ class _TableReading(_Reading):
             yield from _blocks(rows)
         if not self.rows:
             self._check_readable()
+
+    def _tables(self) -> Iterator[Table]:
+        return _read_ahead(read_tables(self._path)) if self._app is None else _app_tables(self._app)
 
     def _checked(self, table: Table, *, is_last: bool) -> Array:
         """Return the next rows in the order of time and in SI units."""
@@ -344,6 +353,15 @@ class _TableReading(_Reading):
         if self.rows < 2:
             count = ("no row", "only one row")[self.rows]
             raise RecordingDamaged(f"there is {count} of data: record or copy it again")
+
+
+def _read_ahead(tables: Iterator[Table]) -> Iterator[Table]:
+    """Yield the tables; a thread parses the next one meanwhile, which pandas does on another core."""
+    with ThreadPoolExecutor(1) as reader:
+        table = reader.submit(next, tables, None)
+        while (current := table.result()) is not None:
+            table = reader.submit(next, tables, None)
+            yield current
 
 
 def _app_tables(app: AppRecording) -> Iterator[Table]:

@@ -16,7 +16,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from imu.commands import PersonAsked
 from imu.errors import ImuError
@@ -24,10 +24,9 @@ from imu.motion.judge import JudgeParameters
 from imu.motion.personal import PersonalShift
 from imu.recordings.recording import find_recordings, open_recording
 from imu.session import Session, SessionParameters, SessionSummary
-from imu.store import PlannedSet, SessionStore, hash_of
-from imu.store.home import recordings_folder
-from imu.store.recording_files import copy_recording, find_recording
-from imu.training import obey
+
+if TYPE_CHECKING:
+    from imu.store import PlannedSet, SessionStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +113,18 @@ def replay(name: str, options: ReplayOptions) -> Replayed | Failed:
     path = Path(name)
     try:
         replayed = _replay(name, path, options)
-        return replace(replayed, content_hash=hash_of(path)) if options.hashed else replayed
+        return replace(replayed, content_hash=_hash_of(path)) if options.hashed else replayed
     except ImuError as error:
         return Failed(name, str(error))
     except Exception as error:  # our own mistake: hundreds of other recordings must not wait for it to be put right
         logging.getLogger(__name__).exception("while replaying %s", name)
         return Failed(name, f"this program failed on it ({type(error).__name__}: {error}); please report that")
+
+
+def _hash_of(path: Path) -> str:
+    from imu.store import hash_of  # noqa: PLC0415  slow to import
+
+    return hash_of(path)
 
 
 def _replay(name: str, path: Path, options: ReplayOptions) -> Replayed:
@@ -134,6 +139,8 @@ def _replay(name: str, path: Path, options: ReplayOptions) -> Replayed:
     session = Session(parameters, check_units=False)  # reading and drivers have judged the units
     for item in recording.stream():
         if isinstance(item, PersonAsked):
+            from imu.training import obey  # noqa: PLC0415  only trainings hold commands; the sensors are slow to import
+
             obey(session, item.command)
         else:
             session.push(item)
@@ -162,6 +169,9 @@ def keep_replayed(
     RecordingNotCopied
         If the recording cannot be copied; then the session is not stored.
     """
+    from imu.store.home import recordings_folder  # noqa: PLC0415  slow to import
+    from imu.store.recording_files import copy_recording, find_recording  # noqa: PLC0415
+
     if replayed.content_hash is None:
         return None
     earlier = store.source_of(replayed.content_hash)
