@@ -542,6 +542,30 @@ def test_parquet_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.process
-def test_importing_does_not_import_pandas() -> None:
-    code = "import sys, imu.recordings.recording; sys.exit('pandas' in sys.modules or 'pyarrow' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+def test_a_short_recording_is_replayed_without_slow_imports(tmp_path: Path, good: str) -> None:
+    code = (
+        "import sys; from imu.report.replay import Replayed, ReplayOptions, replay; "
+        "assert isinstance(replay(sys.argv[1], ReplayOptions()), Replayed); "
+        "print([m for m in ('pandas', 'pyarrow', 'scipy.signal', 'sqlite3', 'mcap') if m in sys.modules])"
+    )
+    command = [sys.executable, "-c", code, str(write(tmp_path / "r.csv", good))]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("form", "is_plain"),
+    [("%.4f", True), ("%.6g", True), ("%.13f", True), ("%.3e", True), ("%.16f", False), ("%.15e", False)],
+)
+def test_numpy_and_pandas_read_the_same_numbers(
+    form: str, is_plain: bool, tmp_path: Path, rows: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = rows * np.random.default_rng(3).uniform(0.7, 1.0, rows.shape)  # digits up to the last
+    numbers[:, 0], numbers[:, 1:] = rows[:, 0], numbers[:, 1:] % (9 if form == "%.13f" else 99)
+    lines = [",".join([f"{row[0]:.2f}", *(form % value for value in row[1:])]) for row in numbers]
+    path = write(tmp_path / "r.csv", "\n".join([HEADER, *lines]) + "\n")
+    header = table_files.Header(COLUMNS, ",", ".", 0)
+    assert (table_files._plain_numbers(path.read_bytes(), header, range(7)) is not None) == is_plain
+    by_numpy = [table.rows for table in table_files.read_tables(path)]
+    monkeypatch.setattr(table_files, "_plain_numbers", lambda *_: None)
+    by_pandas = [table.rows for table in table_files.read_tables(path)]
+    np.testing.assert_array_equal(np.concatenate(by_numpy), np.concatenate(by_pandas))

@@ -305,7 +305,7 @@ def _csv_rows(path: Path) -> Iterator[tuple[Array, CellAt]]:
         start = BoundedFile(raw, "the file", LARGEST_BYTES).read(SMALL_BYTES)
     header = _own_header(start[:HEAD_BYTES])
     columns = _own_columns(header.names)
-    if len(start) < SMALL_BYTES:
+    if len(start) < min(SMALL_BYTES, PIECE_BYTES):
         _check_lines(start, "the file")
         rows = _plain_numbers(start, header, columns)
         if rows is not None:
@@ -316,16 +316,17 @@ def _csv_rows(path: Path) -> Iterator[tuple[Array, CellAt]]:
             yield numbers_in(frame, header, columns), partial(_cell, frame, columns)
 
 
-_MANY_DIGITS = re.compile(rb"[0-9.]{17}")
+_MANY_DIGITS = re.compile(rb"[0-9.]{17}|[0-9.]{16}e|e[+-]?[1-9]")
 
 
 def _plain_numbers(text: bytes, header: Header, columns: Sequence[int]) -> Array | None:
     """Return the rows of a table in which every cell is a plain number of at most 15 digits; ``None`` of any other.
 
-    Of such numbers NumPy and pandas make the same, the nearest float; with more digits pandas is off by a bit.
+    Of such numbers NumPy and pandas make the same, the nearest float. With more digits, or powers of ten beyond 10^22,
+    pandas may be off by one bit.
     """
     text, _ = _without_lines(text, header.line + 1)
-    unusual = text.translate(None, b"+-.0123456789\r\n" + header.separator.encode())
+    unusual = text.translate(None, b"+-.0123456789e\r\n" + header.separator.encode())
     if unusual or not text.strip() or _MANY_DIGITS.search(text):
         return None
     try:

@@ -1,43 +1,47 @@
-"""Start of the command line: ``imu --help`` as a whole process against ``python -c "import typer"``.
+"""Start of the command line, whole processes: ``imu --help`` and a replay of 10 s against the imports they need.
 
-Run: ``python tests/benchmarks/bench_help.py``.
+Processor time, as the clock on the wall depends on what else the machine does. Run: ``python
+tests/benchmarks/bench_help.py``.
 """
 
 from __future__ import annotations
 
-import shutil
+import resource
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from statistics import median
-from time import perf_counter
 
-RUNS = 15
+from simulated_hour import dense_hour, write_csv
 
-
-def seconds_of(command: list[str]) -> float:
-    """Return how long a process takes."""
-    start = perf_counter()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return perf_counter() - start
+RUNS = 9
+IMU = "from imu.app.cli import main; main()"
 
 
-def main() -> int:
-    """Print the ratio; return 1 if there is nothing to measure."""
-    imu = shutil.which("imu", path=str(Path(sys.executable).parent)) or shutil.which("imu")
-    if imu is None:
-        print("imu is not installed: pip install -e .")
-        return 1
-    ours, theirs = [imu, "--help"], [sys.executable, "-c", "import typer"]
-    seconds_of(ours), seconds_of(theirs)  # the first start compiles and fills the disk cache
-    pairs = [(seconds_of(ours), seconds_of(theirs)) for _ in range(RUNS)]
-    ratio = median(a / b for a, b in pairs)
-    print(
-        f"imu --help {median(a for a, _ in pairs):.3f} s, import typer {median(b for _, b in pairs):.3f} s, "
-        f"ratio {ratio:.2f}"
-    )
-    return 0
+def seconds_of(*arguments: str) -> float:
+    """Return the processor time of a Python process."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, "-c", *arguments], check=True, stdout=subprocess.DEVNULL)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def main() -> None:
+    """Print the ratios."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "short.csv"
+        write_csv(dense_hour()[:1000], path)
+        pairs = {
+            "imu --help, import typer": ((IMU, "--help"), ("import typer",)),
+            "replay of 10 s, import numpy, vqf": ((IMU, "replay", "--json", str(path)), ("import numpy, vqf",)),
+        }
+        for name, (ours, theirs) in pairs.items():
+            seconds_of(*ours), seconds_of(*theirs)  # the first start compiles and fills the disk cache
+            times = [(seconds_of(*ours), seconds_of(*theirs)) for _ in range(RUNS)]
+            a, b = (median(column) for column in zip(*times, strict=True))
+            print(f"{name}: {a:.3f} s, {b:.3f} s, ratio {median(one / other for one, other in times):.2f}")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
