@@ -77,7 +77,7 @@ def _lfilter() -> Callable[..., tuple[Array, Array]]:
             return module._linear_filter  # type: ignore[no-any-return]
     from scipy.signal import lfilter  # noqa: PLC0415 - slow to import
 
-    return lfilter  # type: ignore[no-any-return]
+    return lfilter
 
 
 class _Means:
