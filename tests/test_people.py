@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 import pytest
 from typer.testing import CliRunner
-from virtual_phone import NEEDS_SHARE, fill, phone_samples
+from virtual_phone import NEEDS_SHARE, fill
 
 import imu
 from imu.app.cli import app
@@ -43,6 +43,7 @@ from imu.store.home import (
     written_name,
 )
 from imu.virtual.person import virtual_signal
+from imu.virtual.sensors.phones import phone_samples
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import pytest_asyncio
-from virtual_phone import NEEDS_SHARE, UPGRADE, ask_as_guest, batch, get, hello, socket_to, trusting
+from virtual_phone import NEEDS_SHARE, UPGRADE, ask_as_guest, get
 
 from imu.bluetooth import HostClock
 from imu.errors import ExtraMissing
@@ -25,6 +25,7 @@ from imu.phone.link import LARGEST_MESSAGE, PhoneLink
 from imu.phone.server import SECOND_PHONE, TAKEN, PhoneAddress, phone_server
 from imu.sensors.conversation import Heard, Write
 from imu.sensors.phone import BATCH, HAVE, HEAD
+from imu.virtual.sensors.phones import batch, hello, socket_to, trusting
 
 pytestmark = NEEDS_SHARE
 GUEST, PHONE = "127.0.0.3", "127.0.0.2"
@@ -90,7 +91,7 @@ async def assert_phone_trains(server: Served, phone: Any, first: int) -> None:
 
 @contextlib.asynccontextmanager
 async def phone_of(server: Served) -> AsyncIterator[Any]:
-    async with socket_to(server.address, source=PHONE) as phone:
+    async with socket_to(server.address.url, source=PHONE) as phone:
         await phone.send(hello(7))
         assert (await phone.recv())[0] == 0
         yield phone
@@ -149,7 +150,7 @@ async def test_what_is_no_request_ends_the_connection(server: Served, request_: 
 
 async def test_a_second_phone_with_the_key_is_turned_away(server: Served) -> None:
     async with phone_of(server) as phone:
-        async with socket_to(server.address, source=GUEST) as second:
+        async with socket_to(server.address.url, source=GUEST) as second:
             await second.send(hello(9, phone=b"\2" * 8))
             assert await second.recv() == b"\2" + SECOND_PHONE.encode()
             await second.wait_closed()
@@ -160,7 +161,7 @@ async def test_a_second_phone_with_the_key_is_turned_away(server: Served) -> Non
 async def test_a_second_phone_is_turned_away_while_the_first_is_away_too(server: Served) -> None:
     async with phone_of(server):
         pass
-    async with socket_to(server.address, source=GUEST) as second:
+    async with socket_to(server.address.url, source=GUEST) as second:
         await second.send(hello(9, phone=b"\2" * 8))
         assert (await second.recv())[0] == 2
 
@@ -174,7 +175,7 @@ async def test_the_same_phone_replaces_its_dead_connection(server: Served) -> No
 @pytest.mark.parametrize("message", ["text", b"", b"\0", b"\1" + bytes(40), b"\xff" * 100, hello(1)[:16]])
 async def test_a_socket_that_does_not_say_hello_is_closed(server: Served, message: str | bytes) -> None:
     async with phone_of(server) as phone:
-        async with socket_to(server.address, source=GUEST) as other:
+        async with socket_to(server.address.url, source=GUEST) as other:
             await other.send(message)
             await other.wait_closed()
         await assert_phone_trains(server, phone, 0)

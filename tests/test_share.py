@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from virtual_phone import NEEDS_SHARE, UPGRADE, ask_as_guest, batch, fill, get, phone_samples, trusting
+from virtual_phone import NEEDS_SHARE, UPGRADE, ask_as_guest, fill, get
 
 from imu.app.web import desk as desk_module
 from imu.app.web.desk import Desks, DeskState, Wish
@@ -28,8 +28,10 @@ from imu.bluetooth import HostClock
 from imu.phone.gate import HEADER_S
 from imu.phone.link import PhoneLink
 from imu.phone.server import PhoneAddress
+from imu.sensors.phone import BATCH
 from imu.store.home import add_person
 from imu.virtual.person import virtual_signal
+from imu.virtual.sensors.phones import batch, phone_samples, trusting
 
 pytest.importorskip("starlette", reason='needs Starlette: python -m pip install "imu-training[web]"')
 pytestmark = NEEDS_SHARE
@@ -66,7 +68,7 @@ class Shared:
         rows = SAMPLES[-60:].copy()
         rows[:, 0] += self.sent + 1.0
         self.sent += 1
-        self.link.hear(self.link._send, batch(1, first, rows))  # type: ignore[arg-type]
+        self.link.hear(self.link._send, BATCH, batch(1, first, rows)[1:])  # type: ignore[arg-type]
         async with asyncio.timeout(30):
             while self.now_s() < before_s + 0.9:
                 await asyncio.sleep(0.02)

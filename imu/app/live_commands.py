@@ -34,7 +34,8 @@ SensorName = Annotated[
     typer.Option(
         "--sensor",
         metavar="SENSOR",
-        help="Name, address or serial number; any for the nearest; phone; virtual, virtual:KIND or virtual:HOST:PORT.",
+        help="Name, address or serial number; any for the nearest; phone or sensorlogger; virtual, virtual:KIND or "
+        "virtual:HOST:PORT.",
     ),
 ]
 
@@ -205,6 +206,9 @@ def _serve(port: int | None, *, browse: bool, wishes: "Sequence[tuple[str, Wish]
 def sensor(
     *,
     kind: Annotated[str, typer.Option("--kind", metavar="KIND", help="Sensor to imitate.")] = "reference",
+    url: Annotated[
+        str | None, typer.Option("--url", metavar="URL", help="Address that the training shows; for a phone.")
+    ] = None,
     recording: Annotated[
         Path | None,
         typer.Option("--recording", metavar="PATH", help="Movement of the person; default: sets of both patterns."),
@@ -223,6 +227,12 @@ def sensor(
         float | None, typer.Option("--drop-every", metavar="S", help="Interval of losses of range, s.")
     ] = None,
     drop_for: Annotated[float, typer.Option("--drop-for", metavar="S", help="Time out of range, s.")] = 3.0,
+    sleep_every: Annotated[
+        float | None, typer.Option("--sleep-every", metavar="S", help="Interval of a phone's screen asleep, s.")
+    ] = None,
+    disorder: Annotated[
+        bool, typer.Option("--disorder", help="Send a phone's messages twice and out of order.")
+    ] = False,
     interval_ms: Annotated[
         float | None, typer.Option("--interval-ms", metavar="MS", help="Connection interval, ms.")
     ] = None,
@@ -233,12 +243,14 @@ def sensor(
 ) -> None:
     """Run a virtual sensor for another process.
 
-    Connect to it with imu train --sensor virtual:HOST:PORT in another window.
+    Connect to it with imu train --sensor virtual:HOST:PORT in another window. The kinds phone and sensorlogger go to
+    the address that imu train --sensor phone or sensorlogger shows.
     """
     from imu.app.sensor_commands import SensorOptions, run_sensor
 
     options = SensorOptions(
         kind=kind,
+        url=url,
         recording=recording,
         seed=seed,
         host=host,
@@ -248,6 +260,8 @@ def sensor(
         battery_percent=battery,
         drop_every_s=drop_every,
         drop_for_s=drop_for,
+        sleep_every_s=sleep_every,
+        is_disordered=disorder,
         interval_s=None if interval_ms is None else interval_ms / 1000,
         missed_events=missed,
     )

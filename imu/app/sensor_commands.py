@@ -1,7 +1,8 @@
-"""``imu scan`` and ``imu sensor``: the sensors around, and a virtual one for ``imu train`` in another window.
+"""``imu scan`` and ``imu sensor``: the sensors around, and a virtual one for a training in another window.
 
-`imu scan` shows what is heard while it listens. `imu sensor` prints a line for each connection, stream and loss; what
-the sensor measures and sends is in `imu.virtual`.
+`imu scan` shows what is heard while it listens. `imu sensor` prints a line for each connection, stream and loss: a
+Bluetooth sensor waits for ``imu train --sensor virtual:HOST:PORT``; a phone goes to the address that ``imu train
+--sensor phone`` or ``sensorlogger`` shows. What the sensor measures and sends is in `imu.virtual`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -24,9 +26,18 @@ from imu.live.radios import radio_for
 from imu.recordings.recording import read_recording
 from imu.report.terminal_pages import plain_table
 from imu.report.words import printable
+from imu.samples import ImuBlock
 from imu.sensors.kinds import recognise
 from imu.virtual.radio import LinkChange, LinkEvent, RadioConditions, VirtualRadio, VirtualSensor
 from imu.virtual.sensors import TWINS
+from imu.virtual.sensors.phones import (
+    HANDLED_S,
+    PhoneFaults,
+    VirtualPhone,
+    VirtualSensorLogger,
+    phone_samples,
+    pushed_messages,
+)
 from imu.virtual.sensors.reference_firmware import ReferenceParameters
 from imu.virtual.sensors.reference_twin import ReferenceTwin
 from imu.virtual.sensors.twin import Twin
@@ -117,6 +128,8 @@ STREAMING_MESSAGES = 3
 """Messages in that interval from which the sensor streams; replies and readings come one by one."""
 TRAINING_S = 900.0
 """Duration of the built-in training, after which the person stands still."""
+PHONES = {"phone": ("https://", 60.0), "sensorlogger": ("http://", 100.0)}
+"""How the address of a training begins for each kind of phone, and how many samples the phone gives in a second."""
 
 
 class SensorNotStarted(ImuError):
@@ -130,7 +143,9 @@ class SensorOptions:
     Attributes
     ----------
     kind : str
-        A name in :data:`imu.virtual.sensors.TWINS`.
+        A name in :data:`imu.virtual.sensors.TWINS`, or in :data:`PHONES`.
+    url : str or None
+        Address that the training shows; for a phone.
     recording : Path or None
         Movement of the person; None: the built-in training.
     seed : int
@@ -138,13 +153,17 @@ class SensorOptions:
     host, port : str and int
         Address on which it listens; port 0: any free port.
     rate_hz : float or None
-        Its only sampling rate, Hz; None: the rates of its chip. Kind ``reference`` only, as the next two.
+        Its only sampling rate, Hz; None: the rates of its chip. Kind ``reference`` and phones only.
     drift_ppm : float or None
-        Error of its clock, positive if it is fast.
+        Error of its clock, positive if it is fast. Kind ``reference`` only, as the next one.
     battery_percent : int or None
         Charge of its battery.
     drop_every_s, drop_for_s : float or None
-        Interval and duration of losses of range; None: it stays in range.
+        Interval and duration of losses of range, or of a phone's network; None: it stays in range.
+    sleep_every_s : float or None
+        Interval in which a phone's screen goes to sleep for `drop_for_s`.
+    is_disordered : bool
+        Whether a phone's messages come twice and out of order.
     interval_s : float or None
         Connection interval.
     missed_events : float
@@ -152,6 +171,7 @@ class SensorOptions:
     """
 
     kind: str = "reference"
+    url: str | None = None
     recording: Path | None = None
     seed: int = 1
     host: str = "127.0.0.1"
@@ -161,6 +181,8 @@ class SensorOptions:
     battery_percent: int | None = None
     drop_every_s: float | None = None
     drop_for_s: float = 3.0
+    sleep_every_s: float | None = None
+    is_disordered: bool = False
     interval_s: float | None = None
     missed_events: float = 0.0
 
@@ -172,13 +194,22 @@ class SensorOptions:
         SensorNotStarted
             If they do not fit together.
         """
-        if self.kind not in TWINS:
-            raise SensorNotStarted(f"There is no virtual sensor {self.kind!r}; there are: {', '.join(sorted(TWINS))}.")
-        particular = (self.rate_hz, self.drift_ppm, self.battery_percent)
-        if self.kind != "reference" and any(value is not None for value in particular):
+        kinds = sorted({*TWINS, *PHONES})
+        if self.kind not in kinds:
+            raise SensorNotStarted(f"There is no virtual sensor {self.kind!r}; there are: {', '.join(kinds)}.")
+        if self.kind in PHONES and not (self.url or "").startswith(PHONES[self.kind][0]):
+            raise SensorNotStarted(
+                f"A virtual {self.kind} needs the address that imu train --sensor {self.kind} shows: --url "
+                f"{PHONES[self.kind][0]}HOST:PORT/KEY."
+            )
+        if self.kind not in PHONES and (self.url is not None or self.sleep_every_s or self.is_disordered):
+            raise SensorNotStarted("An address, sleep and disorder can be set for the kinds of phones only.")
+        of_the_chip = (self.drift_ppm, self.battery_percent, None if self.kind in PHONES else self.rate_hz)
+        if self.kind != "reference" and any(value is not None for value in of_the_chip):
             raise SensorNotStarted("Rate, drift and battery can be set for the kind 'reference' only.")
-        if self.drop_every_s is not None and not (self.drop_every_s > 0 and self.drop_for_s > 0):
-            raise SensorNotStarted("The sensor can only go out of range for more than 0 s, every more than 0 s.")
+        for every_s in (self.drop_every_s, self.sleep_every_s):
+            if every_s is not None and not (every_s > 0 and self.drop_for_s > 0):
+                raise SensorNotStarted("The sensor can only go out of range for more than 0 s, every more than 0 s.")
 
 
 def run_sensor(options: SensorOptions, say: Callable[[str], None]) -> None:
@@ -207,6 +238,11 @@ def run_sensor(options: SensorOptions, say: Callable[[str], None]) -> None:
         worn = virtual_signal(options.seed, TRAINING_S)
     else:
         worn = read_recording(options.recording).block
+    if options.kind in PHONES:
+        with contextlib.suppress(KeyboardInterrupt):
+            asyncio.run(run_phone(options, worn, say))
+        say("stopped")
+        return
     if options.kind == "reference":
         twin: Twin = ReferenceTwin(worn, options.seed, parameters)
     else:
@@ -273,6 +309,39 @@ async def _run(options: SensorOptions, twin: Twin, conditions: RadioConditions, 
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def run_phone(options: SensorOptions, worn: ImuBlock, say: Callable[[str], None]) -> None:
+    """Play the signal as a phone does, until it ends, the training ends, or the person stops it."""
+    url, end_s = options.url or "", float(worn.device_time_s[-1]) + HANDLED_S
+    faults = PhoneFaults(
+        drops=_spans(options.drop_every_s, options.drop_for_s, end_s),
+        sleeps=_spans(options.sleep_every_s, options.drop_for_s, end_s),
+        is_disordered=options.is_disordered,
+    )
+    rate_hz = options.rate_hz or PHONES[options.kind][1]
+    say(f"virtual phone ({options.kind}) goes to {url}")
+    if options.kind == "phone":
+        samples = phone_samples(worn, options.seed, rate_hz=rate_hz, assignment=options.seed % 48)
+        phone: VirtualPhone | VirtualSensorLogger = VirtualPhone(url, samples, faults=faults, say=say)
+    else:
+        phone = VirtualSensorLogger(url, pushed_messages(worn, options.seed, rate_hz=rate_hz), faults=faults, say=say)
+    tasks = {asyncio.ensure_future(phone.play()), asyncio.ensure_future(_until_stopped())}
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for each in done:
+            each.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _spans(every_s: float | None, for_s: float, end_s: float) -> tuple[tuple[float, float], ...]:
+    """Return start and duration of what happens at an interval."""
+    if every_s is None:
+        return ()
+    return tuple((float(start_s), for_s) for start_s in np.arange(every_s, end_s, every_s + for_s))
 
 
 def _line(event: LinkEvent) -> str | None:

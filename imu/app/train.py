@@ -31,7 +31,7 @@ from imu.live.memory import (
     remembered_targets,
     trained_before,
 )
-from imu.live.radios import PHONE, is_virtual, link_for
+from imu.live.radios import PHONES, is_virtual, link_for
 from imu.live.speech import Announcer, Voice, find_engine, missing_engine
 from imu.live.targets import Plan, PlanUnusable, Targets, example_plans, read_plan
 from imu.live.training_run import Happened, Trained, TrainingRun, TrainingSettings
@@ -155,7 +155,7 @@ def sensors_of_people(sensors: Sequence[str]) -> list[tuple[str, str]]:
     for number, (sensor, _, whose) in enumerate(parts):
         if names[number] in names[:number]:
             raise SensorUnsuitable(f"{whose} has two sensors: give each person one")
-        if not (is_virtual(sensor) or sensor == PHONE) and sensor in [other for other, *_ in parts[:number]]:
+        if not (is_virtual(sensor) or sensor in PHONES) and sensor in [other for other, *_ in parts[:number]]:
             raise SensorUnsuitable(f"{sensor} has two people: give each person a sensor of their own")
     return [(whose, sensor) for sensor, _, whose in parts]
 
@@ -241,7 +241,7 @@ async def _train(options: TrainOptions) -> Trained:
     )
     live = LiveTraining(trained_before(options.plan), plan=options.plan)
     asyncio.get_running_loop().set_exception_handler(_pass_over_late_answers)
-    async with _Audience(options, live, waits=name == PHONE) as audience:
+    async with _Audience(options, live, waits=name in PHONES) as audience:
         trained = await audience.train(name, settings)
     if not is_virtual(name):
         remember_sensor_of(trained)

@@ -14,9 +14,11 @@ from imu.bluetooth.link import SensorLink, TrainingLink
 from imu.bluetooth.scan import Radio, SensorChoice
 from imu.errors import SensorNotFound
 from imu.phone.link import PhoneLink
+from imu.phone.push import push_server
 from imu.phone.server import PhoneAddress, phone_server
 from imu.samples import ImuBlock
 from imu.sensors.kinds import recognise
+from imu.sensors.sensor_logger_push import SENSOR_LOGGER
 from imu.store.home import common_home
 from imu.virtual.radio import VirtualRadio
 from imu.virtual.sensors import TWINS
@@ -25,6 +27,8 @@ VIRTUAL = "virtual"
 ANY = "any"
 PHONE = "phone"
 """Names that mean no particular sensor."""
+PHONES = (PHONE, SENSOR_LOGGER.name)
+"""Names for a phone, which connects to this computer: in its browser, or in the app Sensor Logger."""
 
 VIRTUAL_TRAINING_S = 1200.0
 """How long the built-in person trains by default; then it stands still."""
@@ -49,13 +53,13 @@ async def link_for(
     Parameters
     ----------
     name : str or None
-        ``phone`` for a phone, which opens a page of this computer; else as in `radio_for`.
+        One of `PHONES`; else as in `radio_for`.
     clock : HostClock
         Clock for the times of arrival.
     duration_s : float or None
         How long the built-in person trains.
     invite : callable
-        Shows the address of the page; called at once if a phone is meant.
+        Shows the address that the phone needs; called at once if a phone is meant.
 
     Raises
     ------
@@ -64,9 +68,9 @@ async def link_for(
     CertificateUnusable, PortTaken
         If the page for a phone cannot be served.
     """
-    if name == PHONE:
-        link = PhoneLink(clock)
-        async with phone_server(link, common_home()) as address:
+    if name in PHONES:
+        link = PhoneLink(clock) if name == PHONE else PhoneLink(clock, SENSOR_LOGGER)
+        async with phone_server(link, common_home()) if name == PHONE else push_server(link) as address:
             invite(address)
             yield link
         return

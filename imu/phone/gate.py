@@ -242,16 +242,15 @@ class Connection(asyncio.Protocol):
         self._server.connection_made(cast("asyncio.Transport", self))
 
     def data_received(self, data: bytes) -> None:
-        """Pass bytes on, if the rate is kept."""
+        """Pass bytes on, and end the connection if there are too many of them."""
         now_s = self._loop.time()
         if self._rate:
             self._allowance = min(self._burst, self._allowance + (now_s - self._heard_s) * self._rate)
         self._allowance -= len(data)
         self._heard_s = now_s
+        self._server.data_received(data)  # the first bytes may hold the key and a long message behind it
         if self._allowance < 0:
             self.drop()
-        else:
-            self._server.data_received(data)
 
     def eof_received(self) -> bool | None:
         """Pass the other side's end on."""

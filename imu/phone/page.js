@@ -221,7 +221,7 @@
     running = true;
     start.hidden = true;
     window.addEventListener("devicemotion", onMotion);
-    setTimeout(() => { flushing = setInterval(watch, FLUSH_MS); }, NO_MOTION_MS);
+    setTimeout(() => { if (running) flushing = setInterval(watch, FLUSH_MS); }, NO_MOTION_MS);
     say("Connecting …");
     connect();
     await keepAwake();

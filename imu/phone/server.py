@@ -28,12 +28,14 @@ from imu.errors import ExtraMissing
 from imu.phone.certificate import certificate_in, local_address, server_context
 from imu.phone.gate import CLOSE_S, HEADER_S, Connection, Gate, listen
 from imu.phone.link import LARGEST_MESSAGE, NUMBERS, PhoneLink
-from imu.sensors.phone import REFUSED
+from imu.sensors.phone import BATCH, HEAD, HELLO, NAME_BYTES, REFUSED
 
 if TYPE_CHECKING:
     from websockets.http11 import Request, Response
 
 PORT = 8766
+KINDS = {0: HELLO, 1: BATCH}
+"""First byte of a message of the page, and what follows it."""
 SILENT_S = 15.0
 """A connected page sends several times a second. After this silence the connection counts as lost."""
 BURST_BYTES, BYTES_PER_S = 4 << 20, 512 << 10
@@ -73,10 +75,13 @@ class PhoneAddress:
         With the key.
     fingerprint : str
         SHA-256 of the certificate, as browsers show it.
+    words : str
+        What the invitation says, with places for code, url and fingerprint.
     """
 
     url: str
     fingerprint: str
+    words: str = INVITATION
 
     def qr_code(self) -> str:
         """Return the URL as a QR code of half blocks, for a terminal."""
@@ -93,7 +98,7 @@ class PhoneAddress:
     def invitation(self, *, with_qr_code: bool) -> str:
         """Return what to show in a terminal while the phone is not connected yet."""
         code = f"{self.qr_code()}\n" if with_qr_code else ""
-        return INVITATION.format(code=code, url=self.url, fingerprint=self.fingerprint)
+        return self.words.format(code=code, url=self.url, fingerprint=self.fingerprint)
 
 
 @lru_cache(maxsize=8)
@@ -298,16 +303,17 @@ class _Phone(asyncio.Protocol):
                 self._take_message(message)
 
     def _take_message(self, message: bytes) -> None:
-        link = self._site.link
-        if self._site.phone is self:
-            link.hear(self.send, message)
-        elif link.accepts(message):
+        link, what = self._site.link, KINDS.get(message[0]) if message else None
+        if self._site.phone is not self:
+            name = message[1 + HEAD.size : 1 + HEAD.size + NAME_BYTES]
+            if what != HELLO or len(name) < NAME_BYTES or not link.accepts(name):
+                self._http.send_binary(bytes([NUMBERS[REFUSED]]) + SECOND_PHONE.encode())
+                self._http.send_close(TAKEN)
+                return
             self._site.take_phone(self)
-            link.connect(self.send, message)
-        else:
-            self._http.send_binary(bytes([NUMBERS[REFUSED]]) + SECOND_PHONE.encode())
-            self._http.send_close(TAKEN)
-            return
+            link.connect(self.send, name)
+        if what is not None:
+            link.hear(self.send, what, message[1:])
         self._end.cancel()
         self._end = self._loop.call_later(SILENT_S, self.abort)
 

@@ -11,7 +11,7 @@ Format: PUSHING.md, UNITS.md and COORDINATES.md of https://github.com/tszheichoi
   cannot: the sign is left as it comes, except for g, which only an iPhone sends. A wrong sign mirrors left and right;
   counts, angles and drops stay as they are.
 
-The export of the same recording is read by :mod:`imu.recordings.apps.sensor_logger`, with the same choice of sensors.
+The export of the same recording is read by :mod:`imu.recordings.apps.phone_apps`, with the same choice of sensors.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from imu.sensors.conversation import (
     SensorKind,
     Write,
 )
-from imu.sensors.ordering import TwoStreams
+from imu.sensors.ordering import Joined, TwoStreams
 from imu.sensors.phone import REFUSED, SETTLED, SLOWEST_HZ, possible
 
 APP = "Sensor Logger"
@@ -65,6 +65,9 @@ DECIDED_S = 1.0
 """Duration of the readings from which the sensors are chosen: all have begun by then."""
 MISSING_S = 3.0
 """A sensor that is not there after this time is not switched on."""
+
+FED_S = 5.0
+"""Two sensors are joined in pieces of this duration: one does not wait for the other for long (`LONGEST_WAIT_S`)."""
 
 TOO_SLOW = (
     "Sensor Logger sends fewer than 20 samples a second, which is too slow: set its sampling frequency to 100 Hz."
@@ -107,8 +110,8 @@ class Push:
         ``messageId``.
     session, device : str
         The recording and the phone that it belongs to.
-    readings : mapping of str to array
-        Of each sensor that is used, (n, 4): ns since 1970 and x, y, z.
+    readings : mapping of str to (list of int, (n, 3) array)
+        Of each sensor that is used: ns since 1970, and x, y, z.
     """
 
     number: int
@@ -279,9 +282,19 @@ def _joined(both: TwoStreams | None, first: tuple[Array, Array], second: tuple[A
     """Return rows of time and both quantities, (n, 7), at the times of the first, and how many are lost."""
     if both is None:
         raise ValueError("the sensors are not chosen")
-    joined = both.push_acceleration(*first), both.push_angular_velocity(*second)
+    times_s = np.concatenate((first[0], second[0]))
+    ends_s = np.arange(times_s.min(), times_s.max(), FED_S)[1:] if len(times_s) else times_s
+    joined: list[Joined] = []
+    for one, other in zip(_pieces(first, ends_s), _pieces(second, ends_s), strict=True):
+        joined += both.push_acceleration(*one), both.push_angular_velocity(*other)
     rows = [np.column_stack((one.time_s, one.acceleration, one.angular_velocity)) for one in joined]
     return np.concatenate(rows), sum(one.lost for one in joined)
+
+
+def _pieces(stream: tuple[Array, Array], ends_s: Array) -> list[tuple[Array, Array]]:
+    """Cut a stream at these times."""
+    cuts = np.searchsorted(stream[0], ends_s)
+    return list(zip(np.split(stream[0], cuts), np.split(stream[1], cuts), strict=True))
 
 
 class SensorLoggerDriver:

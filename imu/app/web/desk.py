@@ -35,7 +35,7 @@ from imu.live.memory import (
     remember_sensor_of,
     trained_before,
 )
-from imu.live.radios import ANY, PHONE, is_virtual, link_for
+from imu.live.radios import ANY, PHONES, is_virtual, link_for
 from imu.live.speech import Announcer
 from imu.live.targets import Plan, PlanUnusable, Targets
 from imu.live.training_run import Happened, Trained, TrainingRun, TrainingSettings
@@ -494,7 +494,7 @@ class Desks:
         TrainingUnderWay
             If the person trains already, or another one with this sensor.
         """
-        if wish.sensor not in (None, ANY, PHONE) and not is_virtual(wish.sensor):
+        if wish.sensor not in (None, ANY, *PHONES) and not is_virtual(wish.sensor):
             for other in self.busy:
                 if other.whose != whose and other.sensor == wish.sensor:
                     raise TrainingUnderWay(f"{other.name} trains with {wish.sensor}: choose another sensor")
