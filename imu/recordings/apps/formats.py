@@ -12,13 +12,13 @@ from functools import partial
 from pathlib import Path
 
 from imu.errors import ImuError, RecordingForeign
-from imu.recordings.apps import bids_motion, phyphox, sensor_apps, sensor_logger
+from imu.recordings.apps import bids_motion, phone_apps, sensor_apps
 from imu.recordings.apps.export_files import AppRecording, Export, folder_export, zip_exports
 from imu.recordings.table_files import COLUMNS, one_sentence_errors
 
 FINDERS: tuple[Callable[[Export, str], AppRecording | None], ...] = (
-    sensor_logger.find,
-    phyphox.find,
+    phone_apps.find_sensor_logger,
+    phone_apps.find_phyphox,
     sensor_apps.find_movella_dot,
     sensor_apps.find_metabase,
     sensor_apps.find_movesense,
