@@ -120,6 +120,7 @@ function drawInvitation() {
   $("img", box).src = invite.picture;
   $("a", box).textContent = $("a", box).href = invite.url;
   $("code", box).textContent = invite.fingerprint;
+  $("code", box).closest("p").hidden = !invite.fingerprint; // Sensor Logger is no browser, and warns of nothing
 }
 
 function many(count, noun) { return `${count} ${noun}${count === 1 ? "" : "s"}`; }
