@@ -51,9 +51,9 @@ WALL_LOOK_S = 0.08
 UNSEEN_LOOK_S = 0.5
 """Without a page, a training is looked at this often."""
 CARD = (
-    "name", "state", "trouble", "phase", "provisional", "paused", "count", "pattern", "headline", "rest_clock",
+    "name", "state", "trouble", "phase", "provisional", "paused", "count", "pattern", "to_do", "hint", "rest_clock",
     "rest_share", "rest_target_s", "rest_is_over", "signal", "go", "progress", "set_number", "cue", "bars", "now",
-    "link", "link_text", "battery_low", "session_tally",
+    "link", "link_text", "battery_low", "total",
 )  # fmt: skip
 """What the page of all trainings shows of each."""
 MOST_SAID = 20

@@ -61,9 +61,8 @@ function draw(person, board, changed) {
   $(".word", card).dataset.colour = waiting ? "" : signal;
   const path = $(".word path", card);
   if (board.pattern && !waiting && !resting && !board.paused) path.setAttribute("d", SHAPES[board.pattern]); else path.removeAttribute("d");
-  const [squats, hinges] = board.session_tally ?? [0, 0];
-  put(card, "set", board.progress ?? (board.set_number ? `Set ${board.set_number} · ${squats} : ${hinges}` : ""));
-  put(card, "cue", board.state === "idle" ? board.trouble : waiting ? board.headline : resting ? "" : board.cue);
+  put(card, "set", board.progress ?? (board.set_number ? `Set ${board.set_number} · ${board.total}` : ""));
+  put(card, "cue", board.state === "idle" ? board.trouble : waiting ? [board.to_do, board.hint].filter(Boolean).join(" ") : resting ? "" : board.cue);
   $(".ring .run", card).style.strokeDasharray = `${resting ? 100 * (board.rest_share ?? 0) : 0} 100`;
 }
 
