@@ -87,19 +87,18 @@ class RestingPostures:
         array or None
             ``None`` if no rest within 30° of the posture `here` is known.
         """
-        rests = [
-            rest
-            for rest in self._rests
-            if before_s - REMEMBERED_S < rest.end_s <= before_s
-            and float(chord(rest.up[None], here)[0]) < SAME_STANDING_RAD
-        ]
-        if not rests:
+        recent = [rest for rest in self._rests if before_s - REMEMBERED_S < rest.end_s <= before_s]
+        if not recent:
             return None
-        ups, counted_s = np.array([rest.up for rest in rests]), [rest.counted_s for rest in rests]
-        alike = [[i for i, far in enumerate(chord(ups, up)) if far < SAME_POSTURE_RAD] for up in ups]
-        support_s = [math.fsum(counted_s[i] for i in like) for like in alike]
-        best = max(range(len(rests)), key=lambda i: (support_s[i], i))
-        up = np.array([math.fsum(counted_s[i] * ups[i, axis] for i in alike[best]) for axis in range(3)])
+        ups, counted_s = np.array([rest.up for rest in recent]), np.array([rest.counted_s for rest in recent])
+        near = chord(ups, here) < SAME_STANDING_RAD
+        if not near.any():
+            return None
+        ups, counted_s = ups[near], counted_s[near]
+        alike = ups @ ups.T > math.cos(SAME_POSTURE_RAD)
+        support_s = (alike * counted_s).sum(axis=1)
+        best = len(ups) - 1 - int(np.argmax(support_s[::-1]))  # of equal ones the latest
+        up = (ups * (alike[best] * counted_s)[:, None]).sum(axis=0)
         found: Array = up / math.sqrt(up @ up)
         return found
 
