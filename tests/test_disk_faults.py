@@ -109,7 +109,7 @@ def restore(place):
 def export(place):
     with SessionStore.open(place / "home" / "sessions.db") as store:
         sessions = [store.load(one.id) for one in store.list()]
-    export_sessions(sessions, Format.CSV, place / "new.csv", made_at=NOW)
+    export_sessions(sessions, Format.CSV, place / "new.csv")
 
 
 COMMANDS = {one.__name__: one for one in (save, correct, backup, restore, export)}
@@ -209,13 +209,13 @@ def main(folder):
                 ended = carry_out(command, place, mode, operation, arm)
                 said = trouble(place, name, before, after)
                 shutil.rmtree(place)
-                told = mode == FULL and os.WIFEXITED(ended) and os.WEXITSTATUS(ended) == 3
+                refused = mode == FULL and os.WIFEXITED(ended) and os.WEXITSTATUS(ended) == 3
                 killed = mode == KILL and os.WIFSIGNALED(ended) and os.WTERMSIG(ended) == signal.SIGKILL
                 if said is not None:
                     troubles.append(f"at operation {operation}: {said}")
-                if not (told or killed) and ended != 0:
+                if not (refused or killed) and ended != 0:
                     troubles.append(f"at operation {operation}: it ended with {ended}")
-                if not (told or killed):
+                if not (refused or killed):
                     break
                 faults += 1
             results.append({"command": name, "mode": mode, "faults": faults, "troubles": troubles})

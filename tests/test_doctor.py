@@ -193,7 +193,9 @@ def test_our_own_requirements_and_extras_are_read(monkeypatch):
     project = tomllib.loads((SOURCE / "pyproject.toml").read_text())["project"]
     lines = list(project["dependencies"])
     lines += [
-        f'{line}; extra == "{extra}"' for extra, more in project["optional-dependencies"].items() for line in more
+        f'{line}{" and" if ";" in line else ";"} extra == "{extra}"'
+        for extra, more in project["optional-dependencies"].items()
+        for line in more
     ]
     monkeypatch.setattr(metadata, "requires", lambda name: lines)
     monkeypatch.setattr(metadata, "version", lambda name: "0")

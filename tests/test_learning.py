@@ -337,7 +337,7 @@ def test_replay_learned_uses_it(taught_home: Path, tmp_path: Path) -> None:
     assert sum(learned.values()) == sum(plain.values())
 
 
-@pytest.mark.parametrize("name", ["../anna", "a/b", ".", "", "x" * 61, "a\nb", "anna.", "con"])
+@pytest.mark.parametrize("name", ["../anna", "a/b", ".", "", "x" * 61, "a\nb", "con"])
 def test_a_name_that_can_be_no_folders_is_refused(tmp_path: Path, name: str) -> None:
     result = CliRunner().invoke(app, ["--person", name, "review"], env={"IMU_HOME": str(tmp_path / "home")})
     assert result.exit_code == 2 and "--person" in result.stderr and "Traceback" not in result.stderr

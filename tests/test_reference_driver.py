@@ -236,7 +236,7 @@ def test_under_lasting_loss_nothing_waits_longer_than_12_s_and_all_is_accounted_
             if random.random() >= loss:
                 talk.hear(protocol.BACKFILL_UUID, packet(start, n, kind=PacketKind.BACKFILL), after_s=0.0)
         delivered = sum(len(block) for block in talk.blocks)
-        lost = sum(one.samples or 0 for one in talk.told(SamplesLost))  # type: ignore[union-attr]
+        lost = sum(one.samples or 0 for one in talk.notices_of(SamplesLost))  # type: ignore[union-attr]
         most_behind = max(most_behind, first - delivered - lost)
     assert most_behind <= 12.5 * RATE_HZ + 20 * N
     assert asked < 400, "one request for all holes"
@@ -248,7 +248,7 @@ def test_a_rate_that_no_chip_has_is_not_believed() -> None:
     config = Config(7, RATE_HZ, 1.9e21, 16, 2000, 16 * 9.80665 / 32768, math.radians(0.07))
     talk = Conversation().connect(config=config).data(0)
     assert talk.times[-1] - talk.times[0] == pytest.approx(0.09, abs=0.001)
-    (identified,) = talk.told(Identified)
+    (identified,) = talk.notices_of(Identified)
     assert identified.sampling_rate_hz == RATE_HZ  # type: ignore[union-attr]
 
 

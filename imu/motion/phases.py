@@ -58,9 +58,6 @@ LEAD_S, LEAD_SHARE = 0.4, 0.3
 """The narrowed window begins before the start by this time and this share of the way down: the first estimate of the
 start is late by as much."""
 
-CLOSE_S = 0.5
-"""A window that begins as near to the start as this is not narrowed."""
-
 REST_S, REST_SEARCH_S, LONGEST_REST_S = 0.3, 5.0, 1.0
 """A first repetition is measured from a rest of 0.3 s in the 5 s before it; its last second is used."""
 
@@ -80,7 +77,7 @@ def measure_between_tops(candidate: Candidate, figures: MovementFigures) -> Move
     seen, end = offset + figures.start, offset + figures.end
     standing, forward = _standing(candidate, figures, signals.up[[seen, end]])
     first, start_sd_m_s = _begin_of_window(candidate, signals.resting_steps[:offset], seen)
-    for near, still in (WIDE, WIDE, NARROW) if seen - first > steps_in(CLOSE_S) else (NARROW,):
+    for near, still in (WIDE, WIDE, NARROW):
         window = signals[first:]
         estimator = VerticalEstimator(
             candidate.standing, start_sd_m_s, STEP_S, longest_s(len(window)), errors=candidate.errors

@@ -68,13 +68,14 @@ def folder_name(name: str) -> str:
     PersonUnnamed
         If it cannot be the name of a folder on every system.
     """
-    name = unicodedata.normalize("NFC", name).strip().casefold().rstrip(". ")  # as Windows ends names
-    if not name:
+    written = unicodedata.normalize("NFC", name).strip().casefold()
+    name = written.rstrip(". ")  # as Windows ends names
+    if not written:
         return ""
     if len(name) > LONGEST_NAME or not re.fullmatch(r"\w(?:[\w .-]*\w)?", name) or name.split(".")[0] in _RESERVED:
         raise PersonUnnamed(
             f"a person's name has up to {LONGEST_NAME} letters, digits, blanks, dots and hyphens, and begins and ends "
-            f"with a letter or digit, not {name[: LONGEST_NAME + 1]!r}"
+            f"with a letter or digit, not {written[: LONGEST_NAME + 1]!r}"
         )
     return name
 
