@@ -44,7 +44,7 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: sudo apt-get install chromium"),
 ]
-LONG_MS = 30_000
+LONG_MS = 120_000
 SHOTS = os.environ.get("LIVE_PAGE_PICTURES")
 """A folder for pictures of each step, to look at."""
 
