@@ -414,7 +414,7 @@ def test_a_report_is_of_days_or_of_one_exercise(store):
     with pytest.raises(SessionNotFound, match="no session with curl is in this period"):
         page_of(store, exercise="curl")
     store.show_loads_in_lb(in_lb=True)
-    assert "152.12 lb × 4" in page_of(store, exercise="back squat").text
+    assert "152.1 lb × 4" in page_of(store, exercise="back squat").text
 
 
 def test_a_report_of_nothing_much(store):

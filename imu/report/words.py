@@ -148,9 +148,10 @@ def weight(load_kg: float, *, in_lb: bool = False) -> str:
     return f"{in_unit(load_kg, in_lb=in_lb):g} {unit_of_load(in_lb=in_lb)}"
 
 
-def in_unit(load_kg: float, *, in_lb: bool, decimals: int = 2) -> float:
-    """Return a load in kilograms or pounds."""
-    return round(load_kg / KG_PER_LB if in_lb else load_kg, decimals)
+def in_unit(load_kg: float, *, in_lb: bool, decimals: int | None = None) -> float:
+    """Return a load in kilograms or pounds: to 0.01 kg or 0.1 lb, which plates need, or to `decimals`."""
+    usual = 1 if in_lb else 2
+    return round(load_kg / KG_PER_LB if in_lb else load_kg, usual if decimals is None else decimals)
 
 
 def unit_of_load(*, in_lb: bool) -> str:

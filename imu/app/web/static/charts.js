@@ -47,15 +47,16 @@ function dayChart(box, chart) {
   const drawnSeries = series.map((one) => {
     const colour = () => ink(one.look);
     if (stacked) {
-      return { stroke: colour, width: 1, points: { show: false }, paths: uPlot.paths.bars({ size: [0.7, 40] }),
+      return { stroke: colour, width: 1, points: { show: false }, paths: uPlot.paths.bars({ size: [0.7, 40, 6] }),
         fill: (u) => (one.look === "hinge" ? hatched(u.ctx, colour()) : colour()) };
     }
     return { stroke: colour, width: 2, spanGaps: true, dash: one.look === "squat" ? undefined : [6, 4], points: { show: false } };
   });
   const range = chart.most ? [0, chart.most] : (_, low, high) => stacked || low > 0.6 * high ? [stacked ? 0 : low - 0.1 * (high - low) - 0.02 * high, high > 0 ? high * 1.05 : 1] : [0, high > 0 ? high * 1.08 : 1];
+  const days = (low, high) => [low - 4 * 86400, high + 4 * 86400], oneMoment = chart.x[0] === chart.x.at(-1); // which uPlot widens to years
   const options = {
     width: box.clientWidth, height: 200, legend: { show: false }, cursor: { y: false, points: { show: false } }, padding: [8, 14, 0, 0],
-    scales: { x: { time: true, range: (_, low, high) => [low - 4 * 86400, high + 4 * 86400] }, y: { range } },
+    scales: { x: { time: true, range: (_, low, high) => (oneMoment ? days(chart.x[0], chart.x[0]) : days(low, high)) }, y: { range } },
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1e3), "UTC"),
     axes: axes(true), series: [{}, ...drawnSeries],
     hooks: { draw: [(u) => { if (!stacked) series.forEach((one, i) => markPoints(u, i + 1, one.look)); }], setCursor: [(u) => {
