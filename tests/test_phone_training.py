@@ -293,6 +293,25 @@ async def test_chromium_trains_over_tls_through_a_lost_network_and_a_reload(tmp_
 # --- Sensor Logger ----------------------------------------------------------------------------------------------------
 
 
+async def test_requests_whose_answers_are_not_read_and_those_for_the_head_alone_harm_nothing(tmp_path: Path) -> None:
+    async with training(tmp_path, pushes=True) as one:
+        place = one.address.url.split("/")[2]
+        host, port = place.split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(f"HEAD /x HTTP/1.1\r\nHost: {place}\r\n\r\n".encode())
+        answer = await asyncio.wait_for(reader.read(), 20)
+        assert answer.startswith(b"HTTP/1.1 404") and answer.endswith(b"\r\n\r\n")
+        writer.close()
+        path = "/" + one.address.url.split("/", 3)[3]
+        _reader, writer = await asyncio.open_connection(host, int(port), limit=1)
+        asked = f"GET {path} HTTP/1.1\r\nHost: {place}\r\n\r\n".encode() * 500
+        with pytest.raises(OSError):
+            for _ in range(400):
+                writer.write(asked)
+                await asyncio.wait_for(writer.drain(), 20)
+        writer.transport.abort()
+
+
 @pytest.mark.realtime
 @pytest.mark.parametrize("seed", [0, 1], ids=["iPhone", "Android"])
 async def test_a_training_with_sensor_logger_counts_as_the_plain_signal(seed: int, tmp_path: Path) -> None:

@@ -25,11 +25,13 @@ from imu.app.web.server import LARGEST_MESSAGE, serving
 from imu.app.web.share import Sharing
 from imu.app.web.site import site
 from imu.bluetooth import HostClock
+from imu.live.memory import remember_plan
+from imu.live.targets import Plan, Targets
 from imu.phone.gate import HEADER_S
 from imu.phone.link import PhoneLink
 from imu.phone.server import PhoneAddress
 from imu.sensors.phone import BATCH
-from imu.store.home import add_person
+from imu.store.home import add_person, as_person
 from imu.virtual.person import virtual_signal
 from imu.virtual.sensors.phones import batch, phone_samples, trusting
 
@@ -157,6 +159,33 @@ async def test_a_guest_with_the_key_for_steering_pauses_and_ends_the_training(sh
         while json.loads(await page.recv()).get("board", {}).get("state") != "idle":
             pass
     assert shared.desks.of("anna").last_session == 1
+
+
+async def test_a_guest_who_steers_gives_no_address_and_changes_nothing_where_no_training_runs(shared: Shared) -> None:
+    add_person("Ben")
+    cookie = await shared.enter(Role.CONTROL)
+    plan = {"name": "P", "exercise": [{"name": "squat", "sets": 3, "reps": 5}]}
+    asked = [
+        {"do": "begin", "sensor": "virtual:127.0.0.1:9"},
+        {"do": "follow", "plan": plan},
+        {"do": "rest", "rest_s": 9},
+    ]
+    for request, reason in zip(asked, ("no address", "no training runs", "no training runs"), strict=True):
+        async with shared.socket(cookie, path="/live?person=ben") as page:
+            await page.send(json.dumps(request))
+            while "refused" not in (news := json.loads(await page.recv())):
+                pass
+            assert reason in news["refused"]
+    assert shared.desks.of("ben").plan is None
+    await shared.assert_training_goes_on()
+
+
+async def test_a_guest_does_not_see_the_plan_of_the_last_training(shared: Shared) -> None:
+    with as_person("anna"):
+        remember_plan(Plan((Targets.from_object({"name": "secret squats"}, "the set"),)))
+    cookie = await shared.enter(Role.CONTROL)
+    page = await ask_as_guest(shared.place, get("/train?person=anna", shared.place, f"Cookie: {cookie}"), TABLET)
+    assert page.startswith(b"HTTP/1.1 200") and b"secret squats" not in page
 
 
 async def test_the_key_of_a_sensor_is_not_shown_to_those_who_only_watch(shared: Shared) -> None:

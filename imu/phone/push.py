@@ -28,6 +28,8 @@ from imu.sensors.sensor_logger_push import PUSH, decode_push
 PORT = 8767
 KEY_LETTERS, KEY_LENGTH = "abcdefghjkmnpqrstuvwxyz23456789", 10
 """49 bits that a person can type; the gate lets too few strangers in to try them."""
+MOST_UNREAD_BYTES = 256 * 1024
+"""Answers that may wait for a client to read them."""
 SILENT_S = 15.0
 """The app sends once per batch period, several times a second. After this silence the phone counts as lost."""
 NOT_UNDERSTOOD = "This is no message of Sensor Logger that imu understands: update the app."
@@ -185,6 +187,7 @@ class _Poster(asyncio.Protocol):
         self._line = line
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=8192)
         self._method = b""
+        self._with_body = True  # of the answer
         self._body = bytearray()
 
     def connection_made(self, transport: Any) -> None:
@@ -205,6 +208,9 @@ class _Poster(asyncio.Protocol):
         try:
             self._http.receive_data(data)
             while not self._transport.is_closing():
+                if self._transport.get_write_buffer_size() > MOST_UNREAD_BYTES:
+                    self._transport.abort()  # it asks and does not read the answers
+                    return
                 event = self._http.next_event()
                 if event in (h11.NEED_DATA, h11.PAUSED):
                     return
@@ -218,6 +224,7 @@ class _Poster(asyncio.Protocol):
         if isinstance(event, h11.Request):
             hosts = [value for name, value in event.headers if name == b"host"]
             self._method = event.method if self._site.is_asked(event.target, hosts) else b""
+            self._with_body = event.method != b"HEAD"
             if self._method:
                 self._line.admit()
         elif isinstance(event, h11.Data):
@@ -257,10 +264,8 @@ class _Poster(asyncio.Protocol):
             ("X-Content-Type-Options", "nosniff"),
             ("Cache-Control", "no-store"),
         ]
-        answer: list[Any] = [
-            h11.Response(status_code=status, headers=headers),
-            h11.Data(data=content),
-            h11.EndOfMessage(),
-        ]
+        answer: list[Any] = [h11.Response(status_code=status, headers=headers)]
+        answer += [h11.Data(data=content)] if self._with_body else []
+        answer.append(h11.EndOfMessage())
         for event in answer:
             self._transport.write(self._http.send(event) or b"")

@@ -257,6 +257,8 @@ class _Phone(asyncio.Protocol):
             return
         self._http.receive_data(data)
         for event in self._http.events_received():
+            if self._http.close_expected():
+                break  # what follows a refusal is not answered
             if isinstance(event, Request):
                 self._answer(event)
             else:

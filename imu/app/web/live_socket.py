@@ -17,14 +17,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from imu.app.web.desk import Desks, TrainingDesk, Wish
+from imu.app.web.desk import Desks, DeskState, TrainingDesk, Wish
 from imu.app.web.guard import Role
 from imu.app.web.page import render
 from imu.bluetooth.scan import scan
 from imu.commands import PersonCommand
 from imu.errors import ImuError
 from imu.live.live_view import signal_word
-from imu.live.memory import last_plan, last_sensor
+from imu.live.memory import RememberedSensor, last_plan, last_sensor
 from imu.live.radios import ANY, PHONE, VIRTUAL, radio_for
 from imu.live.targets import Plan, Targets, example_plans
 from imu.sensors.kinds import recognise
@@ -44,21 +44,22 @@ RESTS_S = (0, 30, 60, 90, 120, 180, 240, 300)
 
 def live_page(request: Request) -> Response:
     """Show the page to train with; what changes on it comes over the websocket."""
+    owner = request.scope["guest"].role is Role.OWNER
+    last = last_plan() if owner else None  # what is stored is not for guests
     return render(
         request,
         "train.html",
-        sensors=known_sensors(),
+        sensors=known_sensors(None if not owner else last_sensor()),
         demo="demo" in request.query_params,
         exercises=completions(""),
         rests=RESTS_S,
-        last=None if (last := last_plan()) is None else last.as_object(),
+        last=None if last is None else last.as_object(),
         plans={name: plan.as_object() for name, plan in example_plans().items()},
     )
 
 
-def known_sensors() -> list[dict[str, str]]:
-    """Return the sensors that can be chosen without looking for any."""
-    last = last_sensor()
+def known_sensors(last: RememberedSensor | None) -> list[dict[str, str]]:
+    """Return the sensors that can be chosen without looking for any; first the one used last, if it is given."""
     known = (
         []
         if last is None or last.wanted == PHONE
@@ -95,7 +96,7 @@ async def live(websocket: WebSocket, desks: Desks) -> None:
         try:
             while True:
                 text = await websocket.receive_text()
-                answer = ONLY_WATCHES if role is Role.VIEW or everyone else await answer_to(desk, text, desks)
+                answer = ONLY_WATCHES if role is Role.VIEW or everyone else await answer_to(desk, text, desks, role)
                 if answer is not None:
                     await websocket.send_text(json.dumps(answer))
         except WebSocketDisconnect:
@@ -106,20 +107,33 @@ async def live(websocket: WebSocket, desks: Desks) -> None:
                 await asyncio.gather(sending, return_exceptions=True)
 
 
-async def answer_to(desk: TrainingDesk, text: str, desks: Desks | None = None) -> dict[str, Any] | None:
+async def answer_to(
+    desk: TrainingDesk, text: str, desks: Desks | None = None, role: Role = Role.OWNER
+) -> dict[str, Any] | None:
     """Do what a page asks for; return what is answered to this page alone.
 
-    With `desks`, a training is refused that would use the sensor of another person.
+    With `desks`, a training is refused that would use the sensor of another person. A guest changes a training only
+    while one runs, and begins none with an address to which this computer would connect.
     """
     try:
         request = json.loads(text)
         if not isinstance(request, dict):
             raise ValueError("an object is expected")
+        if role is not Role.OWNER:
+            _check_guest(desk, request)
         return await _do(desk, request, desk.begin if desks is None else partial(desks.begin, desk.whose))
     except ImuError as error:
         return {"refused": str(error)}
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
         return {"refused": f"that cannot be: {error}"}
+
+
+def _check_guest(desk: TrainingDesk, request: dict[str, Any]) -> None:
+    if request.get("do") == "begin":
+        if str(request.get("sensor")).startswith(f"{VIRTUAL}:"):
+            raise ValueError("a guest gives no address of a virtual sensor")
+    elif request.get("do") not in ("scan", "plan") and desk.state is DeskState.IDLE:
+        raise ValueError("no training runs")
 
 
 async def _do(desk: TrainingDesk, request: dict[str, Any], begin: Callable[[Wish], None]) -> dict[str, Any] | None:
