@@ -20,7 +20,7 @@ import contextlib
 import socket
 import ssl
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import Any, cast
 
@@ -108,7 +108,18 @@ class Gate:
         self._known: dict[str, None] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def accept(self, listening: socket.socket) -> None:
+    @contextlib.asynccontextmanager
+    async def open(self, listening: socket.socket) -> AsyncIterator[None]:
+        """Accept connections at a socket for a while; then close all of them."""
+        accepting = asyncio.create_task(self._accept(listening))
+        try:
+            yield
+        finally:
+            accepting.cancel()
+            await asyncio.gather(accepting, return_exceptions=True)
+            await self._close()
+
+    async def _accept(self, listening: socket.socket) -> None:
         """Accept connections until cancelled."""
         loop = asyncio.get_running_loop()
         while True:
@@ -148,7 +159,7 @@ class Gate:
         if self._admitted.get(connection.peer) is connection:
             del self._admitted[connection.peer]
 
-    async def close(self) -> None:
+    async def _close(self) -> None:
         """Close all connections: strangers at once, the others once they have what was written."""
         for connection in tuple(self._strangers):
             connection.drop()

@@ -107,14 +107,11 @@ async def push_server(
         place = f"{here}:{listening.getsockname()[1]}"
         site = _Site(link, "".join(secrets.choice(KEY_LETTERS) for _ in range(KEY_LENGTH)), place)
         gate = Gate(lambda line: _Poster(site, line), None, (BURST_BYTES, BYTES_PER_S))
-        accepting = asyncio.create_task(gate.accept(listening), name="sensor logger")
-        try:
-            yield PhoneAddress(site.url, "", INVITATION)
-        finally:
-            accepting.cancel()
-            await asyncio.gather(accepting, return_exceptions=True)
-            site.close()
-            await gate.close()
+        async with gate.open(listening):
+            try:
+                yield PhoneAddress(site.url, "", INVITATION)
+            finally:
+                site.close()
 
 
 class _Site:

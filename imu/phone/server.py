@@ -145,13 +145,8 @@ async def phone_server(
         place = f"{here}:{listening.getsockname()[1]}"
         site = _Site(link, secrets.token_urlsafe(16), place)
         gate = Gate(lambda line: _Phone(site, line), server_context(certificate), (BURST_BYTES, BYTES_PER_S))
-        accepting = asyncio.create_task(gate.accept(listening), name="phone page")
-        try:
+        async with gate.open(listening):
             yield PhoneAddress(f"https://{place}/{site.key}/", certificate.fingerprint)
-        finally:
-            accepting.cancel()
-            await asyncio.gather(accepting, return_exceptions=True)
-            await gate.close()
 
 
 class _Site:

@@ -155,15 +155,14 @@ async def serving(
     state = ServerState()
     gate = Gate(lambda _: H11Protocol(config, state, {}), context, rate)
     guard.admit = gate.admit
-    accepting = asyncio.create_task(gate.accept(listening), name="page")
     try:
-        yield
+        async with gate.open(listening):
+            try:
+                yield
+            finally:
+                for protocol in tuple(state.connections):
+                    protocol.shutdown()
     finally:
-        accepting.cancel()
-        await asyncio.gather(accepting, return_exceptions=True)
-        for protocol in tuple(state.connections):
-            protocol.shutdown()
-        await gate.close()
         for task in tuple(state.tasks):
             task.cancel()
         await asyncio.gather(*state.tasks, return_exceptions=True)
