@@ -134,6 +134,30 @@ def test_a_steady_squat_sinks_at_constant_speed() -> None:
     assert down.max() < 0.5 * down.min() < 0.0
 
 
+def test_a_pelvis_that_moves_with_the_legs_leans_furthest_at_the_bottom() -> None:
+    before_bottom_s = []
+    for together in (False, True):
+        session = one_set("air_squat", Manner(together=together))
+        signals, rep = session.truth_signals, session.truth.reps[2]
+        inside = (signals.time_s >= rep.start_s) & (signals.time_s < rep.end_s)
+        low, lean = (int(np.argmax(one[inside])) for one in (-signals.hip_height_m, signals.pelvis_pitch_rad))
+        before_bottom_s.append(float(signals.time_s[inside][low] - signals.time_s[inside][lean]))
+    assert before_bottom_s[0] > 0.1
+    assert abs(before_bottom_s[1]) < 0.1
+
+
+def test_a_shifted_weight_keeps_the_depth_and_moves_the_hip() -> None:
+    forward, back = (one_set("air_squat", Manner(shift_m=shift)) for shift in (0.08, -0.08))
+    assert forward.truth.reps[2].hip_drop_m == pytest.approx(back.truth.reps[2].hip_drop_m, abs=0.03)
+    assert np.ptp(forward.block.acceleration_m_s2[:, 0]) != pytest.approx(np.ptp(back.block.acceleration_m_s2[:, 0]))
+
+
+def test_a_bottom_pause_holds_the_bottom() -> None:
+    plain, paused = (one_set("air_squat", Manner(bottom_pause_s=pause)) for pause in (0.0, 1.5))
+    lengths = [session.truth.reps[2].end_s - session.truth.reps[2].start_s for session in (plain, paused)]
+    assert lengths[1] > lengths[0] + 1.2
+
+
 def test_a_breath_parts_two_repetitions() -> None:
     repetitions = one_set("air_squat", Manner(residual_lean_rad=0.2, breath_probability=1.0)).truth.reps
     pauses = [two.start_s - one.end_s for one, two in pairwise(repetitions)]

@@ -9,7 +9,7 @@ measured afterwards, in `truth`.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal, Self, get_args
+from typing import Literal, Self, TypedDict, get_args
 
 import numpy as np
 
@@ -35,6 +35,8 @@ LARGEST_LEAN_RAD = float(np.radians(25.0))
 """Lean that stays between repetitions: people in `squat_sets` stay 14-25° forward of their first posture."""
 LARGEST_BEND = 0.1
 """Share of the drop that is cut off at the top."""
+LARGEST_SHIFT_M = 0.08
+"""The centre of mass stays over the feet, of which some 0.1 m lie to either side of its usual place."""
 DEEP_SQUAT_M = 0.25
 """Variants of squats at least this deep stay squats when the trunk leans far."""
 SHARES = (
@@ -96,6 +98,12 @@ class Manner:
     """The weight stands on the floor before and after the set: a deadlift, or a bell to swing."""
     failure: Failure | None = None
     """How one more repetition fails after the last."""
+    together: bool = False
+    """Pelvis and legs move over the same time and alike, and the pelvis does not roll back at the bottom."""
+    shift_m: float = 0.0
+    """Shift of the centre of mass at the bottom, m, forward positive; the hips go with it."""
+    bottom_pause_s: float = 0.0
+    """Least pause at the bottom, s."""
 
     def __post_init__(self) -> None:
         """Check the values that would break the movement."""
@@ -141,7 +149,25 @@ class Manner:
             grinding=float(rng.uniform(0.2, 1.0)) if tires and rng.random() < 0.7 else 0.0,
             from_floor=bool(variant.lifts_from_floor and rng.random() < 0.6),
             failure=get_args(Failure)[int(rng.integers(3 if squat else 2))] if fails else None,
+            **_random_style(rng.spawn(1)[0], variant),
         )
+
+
+class _Style(TypedDict):
+    together: bool
+    shift_m: float
+    bottom_pause_s: float
+
+
+def _random_style(rng: np.random.Generator, variant: Variant) -> _Style:
+    """Draw how the hip travels. It varies more than people do, so that no counter can learn one course by heart."""
+    if variant.ballistic:
+        return {"together": False, "shift_m": 0.0, "bottom_pause_s": 0.0}
+    return {
+        "together": bool(rng.random() < (0.4 if variant.pattern == "squat" else 0.2)),
+        "shift_m": _mostly(rng, 0.5, (-LARGEST_SHIFT_M, LARGEST_SHIFT_M), (0, 0)),
+        "bottom_pause_s": _mostly(rng, 0.2, (0.2, 2.0), (0, 0)),
+    }
 
 
 def _mostly(rng: np.random.Generator, probability: float, usual: Span, other: Span) -> float:
@@ -272,19 +298,21 @@ def _in_manner(performer: Performer, variant: Variant, usual: Repetition, manner
     lean, tilt = manner.residual_lean_rad, usual.tilt_rad * manner.tilt
     if variant.pattern == "hinge":
         tilt = max(tilt, LEAST_HINGE_RAD)
-    pause = usual.pause_s
+    pause = max(usual.pause_s, manner.bottom_pause_s)
     if variant.floor_contact and variant.pattern == "squat":
         pause = max(pause, performer.uniform((0.3, 1.2)))
     return replace(
         usual,
         tilt_rad=max(tilt + performer.uniform((0.0, 0.7)) * lean, lean + FURTHER_TILT * tilt),
         hip_drop_m=usual.hip_drop_m * manner.depth,
-        wink_rad=usual.wink_rad * min(manner.depth, 1.0),
+        wink_rad=0.0 if manner.together else usual.wink_rad * min(manner.depth, 1.0),
         eccentric_s=usual.eccentric_s * manner.tempo,
-        pause_s=pause * min(manner.tempo, 1.0),
+        pause_s=max(pause * min(manner.tempo, 1.0), manner.bottom_pause_s),
         concentric_s=usual.concentric_s * manner.tempo,
         steady=manner.steady,
-        rebound=0.0 if manner.steady else usual.rebound,
+        rebound=0.0 if manner.steady or pause > usual.pause_s else usual.rebound,
+        together=manner.together,
+        shift_m=manner.shift_m,
     )
 
 

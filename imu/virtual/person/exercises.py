@@ -200,6 +200,10 @@ class Repetition:
     """Share of the descent by which the pelvis tilts before the repetition starts, out of the ascent before it."""
     pelvis_late: float = 0.0
     """Share of the ascent by which the pelvis still comes up when the legs are done."""
+    together: bool = False
+    """The pelvis moves over the same time as the legs, and alike."""
+    shift_m: float = 0.0
+    """Shift of the centre of mass at the bottom, m, forward positive."""
 
 
 def usual_repetition(performer: Performer, variant: Variant) -> Repetition:
@@ -239,6 +243,8 @@ def varied_repetition(performer: Performer, usual: Repetition, progress: float) 
         legs_wait=usual.legs_wait,
         effort=min(1.0, usual.effort * (0.8 + 0.3 * progress)),
         rebound=usual.rebound if usual.pause_s == 0.0 else 0.0,
+        together=usual.together,
+        shift_m=usual.shift_m,
     )
 
 
@@ -272,12 +278,16 @@ def descend(performer: Performer, variant: Variant, repetition: Repetition, star
     """Write the way down: pelvis forward, legs bend, and in a squat the pelvis rolls back near the bottom."""
     script, down = performer.script, repetition.eccentric_s
     lead = performer.lifter.hips_first + 0.03 * performer.rng.standard_normal()
+    lead = 0.0 if repetition.together else lead
     legs_start = max(lead, 0.0) + repetition.legs_wait
     pelvis_start = max(-lead, 0.0) - repetition.pelvis_early
     profile = STEADY if repetition.steady else performer.profile()
     trunk = repetition.tilt_rad + repetition.spine_rad
+    if repetition.shift_m:
+        script.move("balance", start_s, down, repetition.shift_m)
     thigh = performer.thigh(repetition.hip_drop_m, trunk)
     peak_at = performer.uniform((0.65, 0.92)) if variant.pattern == "squat" else performer.uniform((0.92, 1.0))
+    peak_at = 1.0 if repetition.together else peak_at
     script.move_to("thigh", start_s + legs_start * down, (1 - legs_start) * down, thigh, profile)
     script.move_to("trunk", start_s + pelvis_start * down, (1 - pelvis_start) * down, trunk, profile)
     pelvis_s = start_s + pelvis_start * down
@@ -313,6 +323,8 @@ def _ascend(performer: Performer, repetition: Repetition, turn_s: float) -> None
         delay = performer.uniform((0.05, 0.35))
     pelvis_s = (1 - delay + repetition.pelvis_late) * up
     script.move_to("pelvis", turn_s + delay * up, pelvis_s, pelvis_top, profile)
+    if repetition.shift_m:
+        script.move("balance", turn_s, up, -repetition.shift_m)
 
 
 def perform_swings(
