@@ -36,7 +36,7 @@ LARGEST_LEAN_RAD = float(np.radians(25.0))
 LARGEST_BEND = 0.1
 """Share of the drop that is cut off at the top."""
 LARGEST_SHIFT_M = 0.08
-"""The centre of mass stays over the feet, of which some 0.1 m lie to either side of its usual place."""
+"""The centre of mass stays over the feet, which reach about 0.1 m to either side of its usual place."""
 DEEP_SQUAT_M = 0.25
 """Variants of squats at least this deep stay squats when the trunk leans far."""
 SHARES = (
