@@ -223,7 +223,7 @@ def test_a_set_is_complete_with_its_last_planned_repetition_only():
 def test_the_velocity_loss_stops_the_set_at_the_line_of_the_bars():
     aim = targets(stop_loss=20)
     speeds = (0.5, 0.52, 0.47, 0.42, 0.41)
-    done = [repetition(10 + 3 * i, peak_concentric_velocity_m_s=speed) for i, speed in enumerate(speeds)]
+    done = [repetition(10 + 3 * i, mean_concentric_velocity_m_s=speed) for i, speed in enumerate(speeds)]
     stops = [SignalKind.STOP in kinds(aim, *done[:count]) for count in range(1, 6)]
     assert stops == [False, False, False, False, True]  # 0.8 x 0.52 = 0.416 m/s
 
@@ -319,12 +319,12 @@ def test_the_gauge_that_matters_is_depth_in_a_squat_and_angle_in_a_hinge(live):
 
 
 def test_each_repetition_has_a_bar_and_the_loss_line_moves_with_the_fastest(live):
-    counted(live, deep(10, peak_concentric_velocity_m_s=0.5), deep(15, peak_concentric_velocity_m_s=0.6))
+    counted(live, deep(10, mean_concentric_velocity_m_s=0.5), deep(15, mean_concentric_velocity_m_s=0.6))
     bars = live.view().bars
     assert (bars.measure, [bar.value for bar in bars.bars]) == (Measure.SPEED, [0.5, 0.6])
     assert (bars.loss_line, bars.target_low, bars.planned) == (pytest.approx(0.48), None, 3)
     assert all(bar.value <= bars.full for bar in bars.bars)
-    counted(live, deep(20, peak_concentric_velocity_m_s=0.45))
+    counted(live, deep(20, mean_concentric_velocity_m_s=0.45))
     assert live.view().velocity_loss == pytest.approx(0.25)
     assert live.view().signals[:2] == (SignalKind.SET_COMPLETE, SignalKind.STOP)
 

@@ -69,7 +69,7 @@ def test_in_a_set_all_that_matters_is_there(live):
         " 33°",
         " 41 cm",
         "tempo 1.2-0.1-1.2 s",
-        "speed 0.40 m/s  +0 % over the set",
+        "mean speed 0.40 m/s  best so far",
         "today  14 squats : 5 hinges",
         "124 : 61",
     ):

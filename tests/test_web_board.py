@@ -73,14 +73,14 @@ def test_the_last_repetition_stands_against_the_first(live: LiveTraining) -> Non
     figures = {one["label"]: one for one in board(live.view())["figures"]}
     assert figures["Depth"] == {"label": "Depth", "value": "40 cm", "change": "-5 cm to the first"}
     assert figures["Trunk"]["change"] == "+0° to the first"
-    assert figures["Speed up"]["change"] == "-0.10 m/s to the first"
+    assert figures["Mean speed up"]["change"] == "-20 % from best"
     assert figures["Tempo, s"]["change"] == "first 1.2-0.1-0.9"
 
 
 def test_velocity_loss_has_its_sign(live: LiveTraining) -> None:
     for i, speed in enumerate((0.5, 0.5, 0.4, 0.4)):
         live.take(RepetitionCounted(repetition(10.0 + 3 * i, mean_concentric_velocity_m_s=speed)))
-    assert board(live.view())["figures"][-1]["change"] == "-20 % over the set"
+    assert board(live.view())["figures"][-1]["change"] == "-20 % from best"
 
 
 def test_a_hinge_has_no_speed_to_speak_of(live: LiveTraining) -> None:

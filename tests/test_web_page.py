@@ -152,7 +152,7 @@ def test_the_whole_path_at_both_sizes(browser: Any, tmp_path: Path) -> None:
         for one in (page, beside):
             assert one.locator(".word").inner_text().strip() == "SQUAT"
             assert re.search(r"\d+ % sure", one.locator(".sub").inner_text())
-            assert set(one.locator(".figures dt").all_inner_texts()) == {"Depth", "Trunk", "Tempo, s", "Speed up"}
+            assert set(one.locator(".figures dt").all_inner_texts()) == {"Depth", "Trunk", "Tempo, s", "Mean speed up"}
             assert re.search(r"\d squats : 0 hinges", one.locator(".today").inner_text())
             assert "connected" in one.locator(".status").inner_text()
         beside.keyboard.press("u")

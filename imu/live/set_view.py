@@ -26,7 +26,6 @@ from imu.live.signals import (
     depth_target_m,
     form_cue,
     velocity_loss,
-    velocity_loss_of_set,
 )
 from imu.live.targets import Place, Targets
 from imu.motion.form import Posture
@@ -65,16 +64,16 @@ class Measure(StrEnum):
     ANGLE = "angle"
     """Trunk angle, rad."""
     SPEED = "speed"
-    """Peak velocity of the way up, m/s: within a set it is the surer measure of speed lost."""
+    """Mean velocity of the way up, m/s, as strength training judges speed and its loss."""
 
 
-FULL = {Measure.DEPTH: 0.6, Measure.ANGLE: math.radians(90), Measure.SPEED: 1.5}
+FULL = {Measure.DEPTH: 0.6, Measure.ANGLE: math.radians(90), Measure.SPEED: 1.0}
 """End of each scale: a deep squat of a tall person (a parallel squat drops the hip by 0.49 m at 1.75 m of height), a
 trunk parallel with the floor, a fast squat without load."""
 UNITS: dict[Measure, tuple[str, str, float, int]] = {
     Measure.DEPTH: ("Depth", "cm", 100.0, 0),
     Measure.ANGLE: ("Trunk", "°", math.degrees(1.0), 0),
-    Measure.SPEED: ("Speed up", "m/s", 1.0, 2),
+    Measure.SPEED: ("Mean speed up", "m/s", 1.0, 2),
 }
 """Name, unit, factor and decimals of a measure on the screens."""
 
@@ -85,6 +84,12 @@ def in_words(measure: Measure, value: float, *, unit: bool = True, sign: str = "
     number = round(factor * value, decimals) or 0.0  # no minus before nothing
     text = f"{number:{sign}.{decimals}f}"
     return text if not unit else f"{text}°" if name == "°" else f"{text} {name}"
+
+
+def loss_in_words(loss: float) -> str:
+    """Return a share of velocity lost in words: ``-12 % from best``."""
+    percent = round(100 * loss)
+    return f"-{percent} % from best" if percent else "best so far"
 
 
 def plural(count: int, pattern: Pattern) -> str:
@@ -353,9 +358,7 @@ def set_fields(
     certain = resting and not (coach.going_on and coach.rest_since_s is None)
     gauges = _gauges(targets, best, posture, shown)
     of_set = card(shown, coach, index) if resting and shown is not None else None
-    loss = None if shown is None else velocity_loss_of_set(shown)
-    if targets.stop_loss is not None and shown is not None:
-        loss = velocity_loss(shown.repetitions)
+    loss = None if shown is None else velocity_loss(shown.repetitions)
     fields: dict[str, Any] = {
         "targets": None if place is None else targets,
         "signals": signals,
@@ -454,7 +457,7 @@ def _bars(targets: Targets, best: Best, shown: TrainingSet | None, bars: Sequenc
     measure = Measure.SPEED
     if shown is not None and not sinks(shown):
         measure = Measure.ANGLE if _is_hinge(targets, shown) else Measure.DEPTH
-    values = [] if shown is None else [_value(repetition, measure) for repetition in shown.repetitions]
+    values = [] if shown is None else [_VALUE_OF[measure](repetition) for repetition in shown.repetitions]
     low, loss_line = None, None
     if measure is Measure.SPEED:
         if targets.stop_loss is not None and values:
@@ -475,19 +478,9 @@ def _bars(targets: Targets, best: Best, shown: TrainingSet | None, bars: Sequenc
     )
 
 
-def _value(repetition: Repetition, measure: Measure) -> float:
-    match measure:
-        case Measure.DEPTH:
-            return repetition.hip_drop_m
-        case Measure.ANGLE:
-            return repetition.trunk_angle_rad
-        case Measure.SPEED:
-            return repetition.peak_concentric_velocity_m_s
-
-
 # --- the figures ------------------------------------------------------------------------------------------------------
 
-_FIGURES: dict[Measure, Callable[[Repetition], float]] = {
+_VALUE_OF: dict[Measure, Callable[[Repetition], float]] = {
     Measure.DEPTH: lambda one: one.hip_drop_m,
     Measure.ANGLE: lambda one: one.trunk_angle_rad,
     Measure.SPEED: lambda one: one.mean_concentric_velocity_m_s,
@@ -523,7 +516,7 @@ def _figures(
         return None if kind is None or of not in _CALLED_FOR.get(kind, ()) else LOOKS[kind]
 
     def figure(measure: Measure) -> Figure:
-        value, goal = _FIGURES[measure], goals.get(measure)
+        value, goal = _VALUE_OF[measure], goals.get(measure)
         compared = f"{in_words(measure, value(last) - value(first), sign='+')} to the first" if several else ""
         note = compared if goal is None else f"target {in_words(measure, goal)}"
         called_for = fault(measure) if measure is Measure.SPEED or goal is not None else None
@@ -532,10 +525,10 @@ def _figures(
     speed = figure(Measure.SPEED)
     if not sinks(shown):
         speed = Figure(speed.label, "–", HARDLY_SINKS)
-    elif loss is not None:
-        speed = replace(speed, note=f"{round(-100 * loss) or 0:+d} % over the set")
-    elif targets.velocity_m_s is not None:
+    elif targets.velocity_m_s is not None and targets.stop_loss is None:
         speed = replace(speed, note="target {:g} to {:g} m/s".format(*targets.velocity_m_s))
+    elif loss is not None:
+        speed = replace(speed, note=loss_in_words(loss))
     usual = f"first {tempo((first,))}" if several else "down-pause-up"
     pace = Figure(
         "Tempo, s", tempo((last,)), usual if targets.tempo is None else f"target {targets.tempo}", fault("tempo")
@@ -547,12 +540,12 @@ def _figures_of_set(done: SetCard) -> tuple[Figure, ...]:
     """Return the means of a set that is over."""
     speed = "–" if done.mean_speed_m_s is None else in_words(Measure.SPEED, done.mean_speed_m_s)
     best = HARDLY_SINKS if done.best_speed_m_s is None else f"best {in_words(Measure.SPEED, done.best_speed_m_s)}"
-    lost = "" if done.velocity_loss is None else f", {round(-100 * done.velocity_loss) or 0:+d} %"
+    lost = "" if done.velocity_loss is None else f", end {round(-100 * done.velocity_loss):d} %"
     return (
         Figure("Depth", in_words(Measure.DEPTH, done.depth_m), "mean of the set"),
         Figure("Trunk", in_words(Measure.ANGLE, done.trunk_angle_rad), "mean of the set"),
         Figure("Tempo, s", done.tempo, "down-pause-up"),
-        Figure("Speed up", speed, best + lost),
+        Figure(UNITS[Measure.SPEED][0], speed, best + lost),
     )
 
 

@@ -134,7 +134,7 @@ def figures(view: LiveView, ink: Ink) -> list[Text]:
     depth, angle, pace, speed = view.figures
     shown = [(f"tempo {pace.value} s", pace.note)]
     if speed.value != "–":
-        shown.append((f"speed {speed.value}", speed.note))
+        shown.append((f"mean speed {speed.value}", speed.note))
     lines = [Text.assemble(text, ("" if resting or not note else f"  {note}", "dim")) for text, note in shown]
     if resting:
         lines.insert(0, Text(f"trunk {angle.value}  drop {depth.value}".replace("°", ink.degree)))
