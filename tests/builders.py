@@ -465,18 +465,20 @@ class Served:
 
 
 @contextmanager
-def served(home: Path, *arguments: str, command: str = "web", person: str | None = None) -> Iterator[Served]:
+def served(
+    home: Path, *arguments: str, command: str = "web", person: str | None = None, browser: str | None = None
+) -> Iterator[Served]:
     pytest.importorskip("starlette", reason='needs Starlette: python -m pip install "imu-training[web]"')
     environment = os.environ | {
         "IMU_HOME": str(home),
         "OPENBLAS_NUM_THREADS": "1",
         "PYTHONUNBUFFERED": "1",
-        "BROWSER": "true",
+        "BROWSER": browser or "true",
     }
     if person is not None:
         environment["IMU_PERSON"] = person
     if command == "web":
-        arguments = (*arguments, "--no-browser", "--port", "0")
+        arguments = (*arguments, *(() if browser else ("--no-browser",)), "--port", "0")
     process = subprocess.Popen(
         [*IMU, command, *arguments],
         env=environment,

@@ -24,7 +24,7 @@ from sensors.radioless import carry
 from imu.app.web import desk as desk_module
 from imu.app.web.desk import Desks
 from imu.app.web.guard import KEY, OwnersDoor
-from imu.app.web.server import key_in, serving
+from imu.app.web.server import serving
 from imu.bluetooth import LinkState
 from imu.bluetooth.link import LinkNotice
 from imu.bluetooth.scan import SeenSensor
@@ -121,8 +121,9 @@ def gym_at(home: Path, patch: pytest.MonkeyPatch) -> Iterator[Gym]:
 
     patch.setenv("IMU_HOME", str(home))
     listening = listen("127.0.0.1", 0)
-    port, key = listening.getsockname()[1], key_in(home)
-    gym = Gym(port, key)
+    port = listening.getsockname()[1]
+    door = OwnersDoor(port)
+    gym = Gym(port, door.key)
 
     @asynccontextmanager
     async def link_for(*_: object) -> AsyncIterator[HeldLink]:
@@ -134,7 +135,7 @@ def gym_at(home: Path, patch: pytest.MonkeyPatch) -> Iterator[Gym]:
 
     async def serve() -> None:
         desks = Desks("test")
-        async with serving(site(desks, OwnersDoor(key, port)), listening):
+        async with serving(site(desks, door), listening):
             while not stop.is_set():
                 await asyncio.sleep(0.02)
             await desks.close()

@@ -292,10 +292,11 @@ async def owners_page(desks: Desks) -> AsyncIterator[Callable[..., Any]]:
 
     with listen("127.0.0.1", 0) as listening:
         port = listening.getsockname()[1]
+        door = OwnersDoor(port)
 
         async def ask(path: str, cookie: str = "", **form: str) -> tuple[int, str, str]:
             body = urlencode(form)
-            lines = [f"Host: 127.0.0.1:{port}", f"Cookie: imu_{port}=key; {cookie}", "Connection: close"]
+            lines = [f"Host: 127.0.0.1:{port}", f"Cookie: imu_{port}={door.key}; {cookie}", "Connection: close"]
             if form:
                 lines += [f"Origin: http://127.0.0.1:{port}", "Content-Type: application/x-www-form-urlencoded"]
                 lines += [f"Content-Length: {len(body)}"]
@@ -306,7 +307,7 @@ async def owners_page(desks: Desks) -> AsyncIterator[Callable[..., Any]]:
             writer.close()
             return int(headers.split()[1]), headers, answer
 
-        async with serving(site(desks, OwnersDoor("key", port)), listening):
+        async with serving(site(desks, door), listening):
             yield ask
 
 

@@ -19,7 +19,6 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from imu.app.web.guard import WRONG_KIND
-from imu.app.web.server import key_in
 from imu.phone.gate import HEADER_S
 
 pytestmark = pytest.mark.process
@@ -218,14 +217,27 @@ def test_slow_headers_are_ended(page: Served) -> None:
         assert time.monotonic() - began_s < HEADER_S + 3
 
 
-def test_the_key_is_the_owners_alone_and_stays(tmp_path: Path) -> None:
-    key = key_in(tmp_path / "home")
-    file = tmp_path / "home" / "web.key"
-    assert len(key) == 32 and key_in(tmp_path / "home") == key
-    if sys.platform != "win32":
-        assert file.stat().st_mode & 0o777 == 0o600
-    file.write_text("broken")
-    assert key_in(tmp_path / "home") not in ("broken", key)
+def test_the_key_is_another_one_at_each_start_and_stands_in_no_file(page: Served, tmp_path: Path) -> None:
+    with served(page.home) as again:
+        assert again.key != page.key
+        assert again.ask("/train", Cookie=f"imu_{again.port}={page.key}")[0] == 403
+        assert not [file for file in page.home.rglob("*") if file.is_file() and again.key.encode() in file.read_bytes()]
+
+
+def test_the_browser_that_is_opened_gets_a_ticket_that_works_once(tmp_path: Path) -> None:
+    """Other users of a computer read the command line of the browser; the key stands in none."""
+    seen, browser = tmp_path / "seen", tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\nprintf %s "$1" > {seen}\n')
+    browser.chmod(0o755)
+    with served(tmp_path / "home", "--port", "0", command="web", browser=f"{browser} %s") as page:
+        end_s = time.monotonic() + 20
+        while not (seen.exists() and seen.read_text()) and time.monotonic() < end_s:
+            time.sleep(0.05)
+        path = seen.read_text().removeprefix(page.root)
+        assert path.startswith("/?key=") and page.key not in path
+        status, headers, _ = page.ask(path)
+        assert status == 303 and page.ask("/train", Cookie=headers["set-cookie"].partition(";")[0])[0] == 200
+        assert page.ask(path)[0] == 403
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])

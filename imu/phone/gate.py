@@ -5,10 +5,12 @@ The gate keeps a server reachable for those who have its key:
 
 - A connection is a stranger's until the server admits it, because a request on it held the key. A stranger is dropped
   after a few seconds and a few kilobytes.
-- There are few places for strangers. When they are full, the oldest stranger gives way to the next: one of an address
-  that never had the key, and of the address with the most strangers. A person with the key needs a place for the time
-  of one handshake and one request only.
-- Admitted connections are counted and, if the server wishes, limited in bytes per second.
+- There are few places for strangers. When they are full, the oldest stranger gives way to the next: one of the address
+  with the most strangers, and rather one of an address that never had the key. A person with the key needs a place for
+  the time of one handshake and one request only.
+- With the key, there is no more than a share of the places: an admitted connection without a request under way is
+  dropped after the same seconds, one address has half of the places at most, and when all are taken, the address with
+  the most gives way. On the network, bytes per second are limited too, and what leaves its answers unread is dropped.
 
 The gate stands between a transport and the server's protocol, which sees the connection as its transport.
 """
@@ -29,11 +31,17 @@ from imu.errors import ImuError
 HANDSHAKE_S = 5.0
 """Longest TLS handshake; on a local network it takes 0.1 s."""
 HEADER_S = 8.0
-"""From the handshake to a request with the key. Then the connection is dropped."""
+"""From the handshake, or the last answer, to the next whole request with the key. Then the connection is dropped."""
+UNREAD_S = 30.0
+"""A guest's connection that takes nothing of what was written for this long is dropped."""
 CLOSE_S = 2.0
 """From the last byte written to the end of the connection, whether the other side reads it or not."""
 MOST_STRANGERS, MOST_ADMITTED = 64, 128
 """Connections at a time. A browser opens about six for a page."""
+FEW_STRANGERS = 8
+"""An address that had the key keeps this many strangers while others give way."""
+MOST_OF_ADDRESS = MOST_ADMITTED // 2
+"""Admitted connections of one address, so that a guest with the key leaves places for the others."""
 STRANGER_BYTES = 64 << 10
 """A stranger may send this much: one request with its headers has a few kilobytes."""
 MOST_KNOWN = 64
@@ -137,20 +145,41 @@ class Gate:
             task.add_done_callback(partial(self._end_handshake, connection, accepted))
 
     def admit(self, peer: Any) -> None:
-        """Let the connection from an address and port stay: it has shown the key."""
-        connection = next((one for one in self._strangers if one.peer == peer), None)
+        """Let the connection from an address and port stay until `rest`: a request on it has shown the key."""
+        connection = self._admitted.get(peer)
         if connection is None:
-            return
-        if len(self._admitted) >= MOST_ADMITTED:
-            connection.drop()
-            return
-        self._strangers.remove(connection)
-        self._admitted[peer] = connection
+            connection = next((one for one in self._strangers if one.peer == peer), None)
+            if connection is None or not self._has_place_for(connection):
+                return
+            self._strangers.remove(connection)
+            self._admitted[peer] = connection
+            self._known.pop(connection.address, None)
+            self._known[connection.address] = None
+            if len(self._known) > MOST_KNOWN:
+                del self._known[next(iter(self._known))]
         connection.stay()
-        self._known.pop(connection.address, None)
-        self._known[connection.address] = None
-        if len(self._known) > MOST_KNOWN:
-            del self._known[next(iter(self._known))]
+
+    def rest(self, peer: Any) -> None:
+        """Take that a request is answered: the next one comes soon, or the connection is dropped."""
+        if peer in self._admitted:
+            self._admitted[peer].rest()
+
+    def _has_place_for(self, connection: Connection) -> bool:
+        """Make a place for a connection with the key, or drop it."""
+        of_address = Counter(one.address for one in self._admitted.values())
+        own = of_address[connection.address]
+        if own < MOST_OF_ADDRESS and len(self._admitted) < MOST_ADMITTED:
+            return True
+        most = max(of_address.values())
+        giving = [
+            one
+            for one in self._admitted.values()
+            if (one.address == connection.address and one.is_resting)
+            or (own < MOST_OF_ADDRESS and (one.is_resting or of_address[one.address] == most > own + 1))
+        ]
+        place = min(giving, key=lambda one: (not one.is_resting, -of_address[one.address]), default=connection)
+        place.drop()
+        return place is not connection
 
     def leave(self, connection: Connection) -> None:
         """Take that a connection has ended."""
@@ -177,7 +206,12 @@ class Gate:
     def _next_to_go(self) -> Connection:
         """Return the stranger that gives way."""
         of_address = Counter(one.address for one in self._strangers)
-        return min(self._strangers, key=lambda one: (one.address in self._known, -of_address[one.address]))
+
+        def order(one: Connection) -> tuple[bool, int]:
+            count = of_address[one.address]
+            return one.address in self._known and count <= FEW_STRANGERS, -count
+
+        return min(self._strangers, key=order)
 
     async def _shake_hands(self, connection: Connection, accepted: socket.socket) -> None:
         limits: dict[str, Any] = {}
@@ -214,8 +248,10 @@ class Connection(asyncio.Protocol):
         self.address = str(peer[0])
         self.is_made = False
         self.handshake: asyncio.Task[None] | None = None
+        self.is_resting = False
         self._gate = gate
         self._end: asyncio.TimerHandle | None = None
+        self._unread: asyncio.TimerHandle | None = None
         self._allowance = float(STRANGER_BYTES)
         self._rate = 0.0
         self._burst = float(STRANGER_BYTES)
@@ -224,9 +260,19 @@ class Connection(asyncio.Protocol):
         """Stay beyond the time and the bytes of a stranger."""
         if self._end is not None:
             self._end.cancel()
-        burst, rate = self._gate.rate or (float("inf"), float("inf"))
-        self._allowance = self._burst = float(burst)
-        self._rate = float(rate)
+        self.is_resting = False
+        if not self._rate:
+            burst, rate = self._gate.rate or (float("inf"), float("inf"))
+            self._allowance = self._burst = float(burst)
+            self._rate = float(rate)
+
+    def rest(self) -> None:
+        """Stay for the time in which the next request must come."""
+        if self.is_made and not self._transport.is_closing():
+            if self._end is not None:
+                self._end.cancel()
+            self.is_resting = True
+            self._end = self._loop.call_later(HEADER_S, self.drop)
 
     def drop(self) -> None:
         """End the connection at once."""
@@ -269,17 +315,22 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End."""
-        if self._end is not None:
-            self._end.cancel()
+        for timer in (self._end, self._unread):
+            if timer is not None:
+                timer.cancel()
         self._gate.leave(self)
         self._server.connection_lost(exc)
 
     def pause_writing(self) -> None:
-        """Pass on that the other side reads too slowly."""
+        """Pass on that the other side reads too slowly; a guest has a while to read on."""
+        if self._gate.rate is not None:
+            self._unread = self._loop.call_later(UNREAD_S, self.drop)
         self._server.pause_writing()
 
     def resume_writing(self) -> None:
         """Pass on that it reads again."""
+        if self._unread is not None:
+            self._unread.cancel()
         self._server.resume_writing()
 
     # --- the server's protocol calls ---------------------------------------------------------------------------------

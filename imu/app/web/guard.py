@@ -9,9 +9,11 @@ anything else runs:
 - ``Sec-Fetch-Site``, where a browser sends it, says that no other site asks.
 - A key comes once in the address and then as a cookie.
 
-The owner's key is kept in the owner's folder, and opens everything. A guest's key is new at each start of sharing; it
-opens the trainings that run, to watch or also to steer them, and nothing that is stored. It is exchanged for a pass
-of the guest's own, so that each guest can be named and thrown out. THREATS.md has all of it in one table.
+The owner's key is new at each start of the program, and opens everything. The browser that the program opens gets a
+ticket in its place, which is worth nothing once it was used: other users of a computer can read command lines. A
+guest's key is new at each start of sharing; it opens the trainings that run, to watch or also to steer them, and
+nothing that is stored. It is exchanged for a pass of the guest's own, so that each guest can be named and thrown out.
+Without a key, every request gets the same page. THREATS.md has all of it in one table.
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ import contextlib
 import hmac
 import re
 import secrets
+import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -38,10 +42,12 @@ OWN_NAMES = ("127.0.0.1", "localhost")
 METHODS = ("GET", "HEAD", "POST")
 KEY = "key"
 """Name of the key in an address."""
-COOKIE_S = 365 * 24 * 3600
-"""A bookmark without the key works for a year."""
-GUESTS = 40
-"""This many guests at most hold a pass; each has `SOCKETS` websockets at most."""
+TICKET_S = 60.0
+"""A browser that this program opens asks for its first page within this time."""
+PASS_S = 12 * 3600
+"""A phone that keeps the page as an app opens it without the key for this long, while sharing lasts."""
+GUESTS, GUESTS_OF_ADDRESS = 40, 8
+"""This many guests at most hold a pass, in all and of one address; each has `SOCKETS` websockets at most."""
 SOCKETS = 6
 BURST, A_SECOND = 40, 10
 """Messages that a websocket may send at once, and per second: faster than a person presses buttons."""
@@ -77,8 +83,8 @@ class Guest:
         What they may do.
     number : int
         Names them on the owner's page.
-    name : str
-        Kind of the device and network address.
+    device, address : str
+        Kind of the device, and its network address.
     secret : str
         The pass: the value of the cookie.
     sockets : int
@@ -89,10 +95,16 @@ class Guest:
 
     role: Role
     number: int = 0
-    name: str = ""
+    device: str = ""
+    address: str = ""
     secret: str = ""
     sockets: int = 0
     gone: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def name(self) -> str:
+        """Name of the guest on the owner's page."""
+        return f"{self.device} at {self.address}"
 
 
 class OwnersDoor:
@@ -100,26 +112,39 @@ class OwnersDoor:
 
     Parameters
     ----------
-    key : str
-        The key; letters and digits.
     port : int
         Part of the cookie's name, because browsers send a cookie to every port of a host.
     """
 
     scheme = "http"
-    attributes = f"Max-Age={COOKIE_S}; HttpOnly; SameSite=Strict"
+    attributes = "HttpOnly; SameSite=Strict"
     referrers = b"same-origin"
 
-    def __init__(self, key: str, port: int) -> None:
+    def __init__(self, port: int) -> None:
+        self.place = f"{OWN_NAMES[0]}:{port}"
         self.cookie = f"imu_{port}"
-        self._owner = Guest(Role.OWNER, secret=key)
+        self.key = secrets.token_hex(16)
+        self._owner = Guest(Role.OWNER, secret=self.key)
+        self._ticket, self._until_s = "", 0.0
+
+    def address(self, path: str = "") -> str:
+        """Return the address of a page, with the key."""
+        return f"{self.scheme}://{self.place}/{path}?{KEY}={self.key}"
+
+    def ticket(self, path: str = "") -> str:
+        """Return the address of a page for a command line: it opens the page once, and soon."""
+        self._ticket, self._until_s = secrets.token_hex(16), time.monotonic() + TICKET_S
+        return f"{self.scheme}://{self.place}/{path}?{KEY}={self._ticket}"
 
     def is_own(self, host: str) -> bool:
         """Return whether a ``Host`` is an address of this server."""
         return host.rpartition(":")[0] in OWN_NAMES
 
-    def enter(self, key: str, scope: Scope) -> Guest | None:  # noqa: ARG002 - as of the other door
-        """Return who comes with a key."""
+    def enter(self, key: str, scope: Scope, known: Guest | None) -> Guest | None:  # noqa: ARG002 - as of the other door
+        """Return who comes with the key or the ticket."""
+        if self._ticket and _same(key, self._ticket) and time.monotonic() < self._until_s:
+            self._ticket = ""
+            return self._owner
         return self.guest(key)
 
     def guest(self, secret: str) -> Guest | None:
@@ -141,7 +166,7 @@ class GuestsDoor:
     """
 
     scheme = "https"
-    attributes = "Secure; HttpOnly; SameSite=Strict"
+    attributes = f"Max-Age={PASS_S}; Secure; HttpOnly; SameSite=Strict"
     referrers = b"no-referrer"
 
     def __init__(self, place: str) -> None:
@@ -160,23 +185,41 @@ class GuestsDoor:
         """Return whether a ``Host`` is an address of this server."""
         return host == self.place
 
-    def enter(self, key: str, scope: Scope) -> Guest | None:
-        """Return who comes with a key: a new guest, or the one with this pass."""
+    def enter(self, key: str, scope: Scope, known: Guest | None) -> Guest | None:
+        """Return who comes with a key: a new guest, or the one whose pass the browser has; ``None`` without a place."""
         role = next((role for role, own in self.keys.items() if _same(key, own)), None)
-        if role is None:
-            return self.guest(key)
-        away = [one for one in self.guests if not one.sockets]
-        if len(self.guests) >= GUESTS and away:
-            self.guests.remove(away[0])
-        if len(self.guests) >= GUESTS:
+        address = scope["client"][0]
+        if known is not None and known.role is role:
+            return known
+        if role is None or not self._has_place_for(address):
             return None
         self._numbers += 1
         browser = " ".join(_headers(scope, b"user-agent"))
         device = next((one for one in BROWSERS if one in browser), "Browser")
-        guest = Guest(role, self._numbers, f"{device} at {scope['client'][0]}", secrets.token_urlsafe(16))
+        guest = Guest(role, self._numbers, device, address, secrets.token_urlsafe(16))
         self.guests.append(guest)
         self.came(guest)
         return guest
+
+    def _has_place_for(self, address: str) -> bool:
+        """Make a place for a guest: one who is away gives way, else the first of the address that has the most."""
+        own = [one for one in self.guests if one.address == address]
+        giving = [one for one in own if not one.sockets]
+        if len(own) < GUESTS_OF_ADDRESS:
+            if len(self.guests) < GUESTS:
+                return True
+            of_address = Counter(one.address for one in self.guests)
+            busiest, most = of_address.most_common(1)[0]
+            giving = [one for one in self.guests if not one.sockets]
+            giving += [one for one in self.guests if one.address == busiest and most > len(own) + 1]
+        if giving:
+            self._end(giving[0])
+        return bool(giving)
+
+    def _end(self, guest: Guest) -> None:
+        """End a guest's pass and websockets."""
+        self.guests.remove(guest)
+        guest.gone.set()
 
     def guest(self, secret: str) -> Guest | None:
         """Return who has a pass."""
@@ -185,9 +228,8 @@ class GuestsDoor:
     def throw_out(self, number: int) -> None:
         """End a guest's pass and websockets, and change the key that the guest came with; other guests stay."""
         for guest in [one for one in self.guests if one.number == number]:
-            self.guests.remove(guest)
+            self._end(guest)
             self.keys[guest.role] = secrets.token_urlsafe(16)
-            guest.gone.set()
 
     def refusal(self, reason: str) -> tuple[int, bytes, bytes]:  # noqa: ARG002 - guests get no reason
         """Return status, media type and body for a request that is refused; always the same."""
@@ -207,25 +249,29 @@ class Guard:
     """
 
     def __init__(self, app: App, door: OwnersDoor | GuestsDoor) -> None:
+        self.door = door
         self.admit: Callable[[object], None] = lambda _: None
+        self.rest: Callable[[object], None] = lambda _: None
         self._app = app
-        self._door = door
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
         reason = self._refusal(scope)
         entered = self._key_in_address(scope) if reason is None and scope["type"] == "http" else None
-        if entered is not None:
-            self.admit(scope["client"])
-            await self._welcome(scope, send, entered)
-            return
-        guest = self._guest(scope) if reason is None else None
+        guest = entered or (self._guest(scope) if reason is None else None)
         if guest is None:
-            await self._refuse(
-                scope, send, reason or "open the address that imu web printed; it holds the key to this page"
-            )
+            await self._refuse(scope, send, reason or "open the address that imu web printed; it holds the key")
             return
         self.admit(scope["client"])
+        try:
+            if entered is not None:
+                await self._welcome(scope, send, entered)
+            else:
+                await self._pass_on(scope, receive, send, guest)
+        finally:
+            self.rest(scope["client"])
+
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send, guest: Guest) -> None:
         scope["guest"] = guest
         if guest.role is not Role.OWNER and (not GUEST_PATHS.fullmatch(scope["path"]) or scope.get("method") == "POST"):
             await self._refuse(scope, send, "guests see the trainings that run")
@@ -280,13 +326,13 @@ class Guard:
     def _refusal(self, scope: Scope) -> str | None:
         """Return why a request is refused even with the key; ``None`` if it is not."""
         hosts, origins = _headers(scope, b"host"), _headers(scope, b"origin")
-        if len(hosts) != 1 or not self._door.is_own(hosts[0]):
+        if len(hosts) != 1 or not self.door.is_own(hosts[0]):
             return "this page has the address 127.0.0.1 and no other name"
         websocket = scope["type"] == "websocket"
         if not websocket and scope["method"] not in METHODS:
             return f"the method {scope['method']} is not supported"
         changes = websocket or scope["method"] == "POST"
-        if (changes or origins) and origins != [f"{self._door.scheme}://{hosts[0]}"]:
+        if (changes or origins) and origins != [f"{self.door.scheme}://{hosts[0]}"]:
             return "the request comes from another site"
         if any(site not in ("same-origin", "none") for site in _headers(scope, b"sec-fetch-site")):
             return "the request comes from another site"
@@ -294,17 +340,19 @@ class Guard:
 
     def _key_in_address(self, scope: Scope) -> Guest | None:
         given = parse_qs(scope.get("query_string", b"").decode("latin-1")).get(KEY, [])
-        return self._door.enter(given[0], scope) if scope["method"] == "GET" and len(given) == 1 else None
+        if scope["method"] != "GET" or len(given) != 1:
+            return None
+        return self.door.enter(given[0], scope, self._guest(scope))
 
     def _guest(self, scope: Scope) -> Guest | None:
         # http.cookies gives up at the first malformed cookie of another program on 127.0.0.1.
         given = [one.strip().partition("=") for one in "; ".join(_headers(scope, b"cookie")).split(";")]
-        guests = (self._door.guest(value) for name, _, value in given if name == self._door.cookie)
+        guests = (self.door.guest(value) for name, _, value in given if name == self.door.cookie)
         return next((guest for guest in guests if guest is not None), None)
 
     async def _welcome(self, scope: Scope, send: Send, guest: Guest) -> None:
         """Set the cookie and redirect to the address without the key, which keeps it out of the browser's history."""
-        cookie = f"{self._door.cookie}={guest.secret}; Path=/; {self._door.attributes}"
+        cookie = f"{self.door.cookie}={guest.secret}; Path=/; {self.door.attributes}"
         # One slash: two would be the address of another computer.
         location = "/" + quote(scope["path"].lstrip("/"))
         headers = [(b"location", location.encode()), (b"set-cookie", cookie.encode()), (b"cache-control", b"no-store")]
@@ -313,17 +361,24 @@ class Guard:
         await send({"type": "http.response.body", "body": b""})
 
     async def _refuse(self, scope: Scope, send: Send, reason: str) -> None:
-        if scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": TOO_MANY, "reason": ""})  # before it is accepted: 403
-            return
-        status, media_type, body = self._door.refusal(reason)
-        headers = [(b"content-type", media_type), (b"cache-control", b"no-store"), (b"connection", b"close")]
-        send = self._with_headers(send, REFUSAL_POLICY)
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        status, headers, body = self.refusal(reason)
+        kind = "http" if scope["type"] == "http" else "websocket.http"
+        await send({"type": f"{kind}.response.start", "status": status, "headers": headers})
+        await send({"type": f"{kind}.response.body", "body": body})
 
-    def _with_headers(self, send: Send, policy: str | None = None) -> Send:
-        """Return a `send` that adds the headers of every answer.
+    def refusal(self, reason: str) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+        """Return status, headers and body of the answer to whatever is refused."""
+        status, media_type, body = self.door.refusal(reason)
+        headers = [
+            (b"content-type", media_type),
+            (b"content-length", str(len(body)).encode()),
+            (b"cache-control", b"no-store"),
+            (b"connection", b"close"),
+        ]
+        return status, headers + self._headers(REFUSAL_POLICY), body
+
+    def _headers(self, policy: str | None = None) -> list[tuple[bytes, bytes]]:
+        """Return the headers of every answer.
 
         Nothing is loaded from elsewhere, and no script or style stands in a page: injected text cannot run.
         """
@@ -338,7 +393,11 @@ class Guard:
                 "object-src 'none'",
             )
         )
-        more = [*HEADERS, (b"content-security-policy", policy.encode()), (b"referrer-policy", self._door.referrers)]
+        return [*HEADERS, (b"content-security-policy", policy.encode()), (b"referrer-policy", self.door.referrers)]
+
+    def _with_headers(self, send: Send) -> Send:
+        """Return a `send` that adds the headers of every answer."""
+        more = self._headers()
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -350,8 +409,8 @@ class Guard:
     @property
     def _sockets(self) -> str:
         """The addresses of our websockets: some browsers do not count them as 'self'."""
-        if isinstance(self._door, GuestsDoor):
-            return f"wss://{self._door.place}"
+        if isinstance(self.door, GuestsDoor):
+            return f"wss://{self.door.place}"
         return " ".join(f"ws://{name}:*" for name in OWN_NAMES)
 
 

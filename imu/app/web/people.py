@@ -11,7 +11,6 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from imu.app.web.desk import Desks, DeskState, TrainingDesk
-from imu.app.web.guard import KEY, Guest, Role
 from imu.app.web.page import TITLE, done, refused, render
 from imu.app.web.share import Sharing
 from imu.store.home import PersonUnnamed, add_person, as_person, people, person, rename_person, written_name
@@ -122,14 +121,13 @@ class People:
         return refused("choose to share, to stop, or whom to throw out")
 
     async def manifest(self, request: Request) -> Response:
-        """Return what a phone needs to keep the page as an app; a guest's app opens with the guest's own pass."""
-        guest: Guest = request.scope["guest"]
-        start = "/" if guest.role is Role.OWNER else f"/?{KEY}={guest.secret}"
+        """Return what a phone needs to keep the page as an app; it opens with the browser's pass, a cookie."""
+        del request
         manifest = {
             "name": TITLE,
             "short_name": "imu",
             "id": "/",
-            "start_url": start,
+            "start_url": "/",
             "scope": "/",
             "display": "standalone",
             "background_color": "#0c0f13",

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import re
-import secrets
 import socket
 import ssl
 import sys
@@ -17,26 +15,20 @@ import webbrowser
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from http import HTTPStatus
 
 from imu.app.ending import ended_by_signals
 from imu.app.web.desk import Desks, Wish
-from imu.app.web.guard import KEY, Guard, OwnersDoor
+from imu.app.web.guard import Guard, OwnersDoor
 from imu.app.web.share import Sharing
-from imu.errors import ExtraMissing, ImuError
+from imu.errors import ExtraMissing
 from imu.phone.gate import Gate, listen
-from imu.store.home import home
 
 ADDRESS = "127.0.0.1"
 """The loopback address: other computers cannot connect."""
 PORT = 8765
-KEY_FILE = "web.key"
 LARGEST_MESSAGE = 64 << 10
 """Bytes of a message to a websocket: a plan has a few kilobytes."""
-
-
-class KeyNotKept(ImuError):
-    """The key of the page can be neither read nor written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,23 +79,22 @@ async def _serve(options: WebOptions, listening: socket.socket, say: Callable[[s
     from imu.app.web.site import site  # noqa: PLC0415  imports Starlette
 
     port = listening.getsockname()[1]
-    key = key_in(home())
+    door = OwnersDoor(port)
     desks = Desks(options.software_version)
     sharing = Sharing(lambda door: site(desks, door), serving, say)
     path = "" if not options.wishes else "train" if len(options.wishes) == 1 else "wall"
-    address = f"http://{ADDRESS}:{port}/{path}?{KEY}={key}"
     ending = asyncio.Event()
-    async with serving(site(desks, OwnersDoor(key, port), sharing), listening):
+    async with serving(site(desks, door, sharing), listening):
         with ended_by_signals(ending.set):
             for whose, wish in options.wishes:
                 desks.begin(whose, wish)
-            say(f"The page is at {address}")
+            say(f"The page is at {door.address(path)}")
             if options.share:
                 await sharing.start()
                 say(sharing.invitation(with_qr_code=sys.stdout.isatty()))
             say("Ctrl-C ends it and saves a training that is running.")
             if options.browse:
-                await asyncio.to_thread(webbrowser.open, address)
+                await asyncio.to_thread(webbrowser.open, door.ticket(path))
             await ending.wait()
             with contextlib.suppress(OSError):  # the terminal may be closed, which is why the server ends
                 say("ending")
@@ -136,9 +127,29 @@ async def serving(
     rate : tuple of int or None
         Bytes that a connection may send at once, and per second.
     """
+    import h11  # noqa: PLC0415
     import uvicorn  # noqa: PLC0415  slow
     from uvicorn.protocols.http.h11_impl import H11Protocol  # noqa: PLC0415
     from uvicorn.server import ServerState  # noqa: PLC0415
+
+    class Requests(H11Protocol):
+        """uvicorn's protocol, with the guard's answer to what is no request, and to no proper websocket."""
+
+        def send_400_response(self, msg: str) -> None:
+            status, headers, body = guard.refusal(msg.rstrip("."))
+            start = h11.Response(status_code=status, headers=headers, reason=HTTPStatus(status).phrase)
+            for event in (start, h11.Data(data=body), h11.EndOfMessage()):
+                self.transport.write(self.conn.send(event) or b"")
+            self.transport.close()
+
+        def _should_upgrade(self) -> bool:
+            wanted = (b"sec-websocket-version", rb"13"), (b"sec-websocket-key", rb"[A-Za-z0-9+/]{22}==")
+            is_proper = (self.scope["method"], self.scope["http_version"]) == ("GET", "1.1") and all(
+                len(values := [value for name, value in self.headers if name == wish]) == 1
+                and re.fullmatch(pattern, values[0])
+                for wish, pattern in wanted
+            )
+            return is_proper and super()._should_upgrade()
 
     config = uvicorn.Config(
         guard,
@@ -153,8 +164,8 @@ async def serving(
     )
     config.load()
     state = ServerState()
-    gate = Gate(lambda _: H11Protocol(config, state, {}), context, rate)
-    guard.admit = gate.admit
+    gate = Gate(lambda _: Requests(config, state, {}), context, rate)
+    guard.admit, guard.rest = gate.admit, gate.rest
     try:
         async with gate.open(listening):
             try:
@@ -166,32 +177,3 @@ async def serving(
         for task in tuple(state.tasks):
             task.cancel()
         await asyncio.gather(*state.tasks, return_exceptions=True)
-
-
-def key_in(folder: Path) -> str:
-    """Return the key of the page, which is kept in `folder` and readable by its owner only; create it if missing.
-
-    The key stays the same from start to start, so that an open page or a bookmark works with the next server.
-
-    Raises
-    ------
-    KeyNotKept
-        If the key cannot be read or written.
-    """
-    path = folder / KEY_FILE
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            known = path.read_text(encoding="ascii", errors="replace").strip()
-            if re.fullmatch(r"[0-9a-f]{32}", known):
-                return known
-            path.unlink()
-            return key_in(folder)
-        key = secrets.token_hex(16)
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(key + "\n")
-    except OSError as error:
-        raise KeyNotKept(f"{path} cannot be read or written ({error.strerror or error}): allow that") from error
-    return key
