@@ -9,10 +9,12 @@ that the failure names; run it again with ``python tests/test_fuzz.py TARGET FIL
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import subprocess
 import sys
 import tempfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,7 +23,7 @@ import pytest
 SECONDS = int(os.environ.get("IMU_FUZZ_S", "10"))
 SHORT = "IMU_FUZZ_S" not in os.environ
 SLOWEST_S = 60
-"""No input of 4,096 bytes may take as long, even where sixteen programs share a processor."""
+"""No input of 8,192 bytes may take as long, even where sixteen programs share a processor."""
 MEMORY_MB = 1500
 
 Target = Callable[[bytes], object]
@@ -33,17 +35,39 @@ FILES = {
     "zip": "r.zip",
     "json": "r.json",
     "bids": "sub-1_task-squat_tracksys-imu_motion.tsv",
-    "phyphox": "Raw Data.csv",
+    "phyphox": "Accelerometer.csv",
     "sensor_logger": "Accelerometer.csv",
     "movella": "dot.csv",
 }
 """Reader -> the name of the file that holds the bytes."""
+_TURNING = b"".join(b"%.2f,0.1,0.2,0.3\n" % (0.01 * number) for number in range(40))
+_BIDS = "x\t{}\t{}\tPelvis\t{}\n"
+BESIDE = {
+    "bids": {
+        "sub-1_task-squat_tracksys-imu_channels.tsv": "".join(
+            ["name\tcomponent\ttype\ttracked_point\tunits\n"]
+            + [_BIDS.format(axis, "ACCEL", "m/s^2") for axis in "xyz"]
+            + [_BIDS.format(axis, "GYRO", "rad/s") for axis in "xyz"]
+        ).encode(),
+        "sub-1_task-squat_tracksys-imu_motion.json": b'{"SamplingFrequency": 100}',
+    },
+    "phyphox": {
+        "Gyroscope.csv": b'"Time (s)","Gyroscope x (rad/s)","Gyroscope y (rad/s)","Gyroscope z (rad/s)"\n' + _TURNING,
+        "meta/device.csv": b'"property","value"\n"version","1.1.16"\n',
+    },
+    "sensor_logger": {
+        "Gyroscope.csv": b"seconds_elapsed,z,y,x\n" + _TURNING,
+        "Gravity.csv": b"seconds_elapsed,z,y,x\n" + _TURNING,
+    },
+}
+"""Reader -> the files beside it that it needs."""
 DRIVERS = (
     *("reference", "movesense", "polar", "movella_dot", "witmotion", "metamotion", "thingy52", "bluest", "bluefruit"),
     "phone",
 )
 RECORDS = ("packet", "request", "answer", "info", "config", "status", "time_sync")
 OTHERS = ("plan", "backup")
+CONTAINERS = ("parquet", "training", "zip", "backup")
 DECODERS, READERS = (*DRIVERS, *RECORDS), (*FILES, *OTHERS)
 
 
@@ -90,6 +114,9 @@ def reader(name: str) -> Target:
     from imu.recordings.recording import read_recording
 
     folder = Path(tempfile.mkdtemp())
+    for beside, text in BESIDE.get(name, {}).items():
+        (folder / beside).parent.mkdir(exist_ok=True)
+        (folder / beside).write_bytes(text)
 
     def read(data: bytes) -> None:
         path = folder / FILES[name]
@@ -136,21 +163,68 @@ def seed(name: str) -> bytes:
     if name in ("csv", "csv_gz"):
         return header + rows
     if name == "phyphox":
-        return b'"Time (s)","Acceleration x (m/s^2)","Acceleration y (m/s^2)","Acceleration z (m/s^2)"\n0,1,2,9.8\n'
+        names = (f'"Acceleration {axis} (m/s^2)"'.encode() for axis in "xyz")
+        return b",".join([b'"Time (s)"', *names]) + b"\n" + _TURNING
     if name == "sensor_logger":
-        return b"time,seconds_elapsed,z,y,x\n1700000000000000000,0.01,9.8,0.1,0.2\n"
+        return b"seconds_elapsed,z,y,x\n" + _TURNING
+    if name == "bids":
+        return b"".join(b"0.1\t0.2\t9.8\t0.01\t0.02\t%.2f\n" % (0.01 * number) for number in range(40))
     if name == "movella":
-        return b"sep=,\nPacketCounter,SampleTimeFine,Acc_X,Acc_Y,Acc_Z,Gyr_X,Gyr_Y,Gyr_Z\n0,1,0.1,0.2,9.8,1,2,3\n"
+        names = b"sep=,\nPacketCounter,SampleTimeFine,Acc_X,Acc_Y,Acc_Z,Gyr_X,Gyr_Y,Gyr_Z\n"
+        return names + b"".join(b"%d,%d,0.1,0.2,9.8,1,2,3\n" % (number, 16667 * number) for number in range(40))
     if name == "json":
-        return b'{"data": [{"acc": {"Timestamp": 1, "ArrayAcc": [{"x": 1, "y": 2, "z": 9.8}]}}]}'
+        packets = [
+            {sensor: {"Timestamp": at, f"Array{word}": [{"x": 1, "y": 2, "z": 9.8}] * 2}}
+            for sensor, word in (("acc", "Acc"), ("gyro", "Gyro"))
+            for at in (0, 20, 40)
+        ]
+        return json.dumps({"data": packets}).encode()
     if name == "plan":
         return b'[[exercise]]\nname = "back squat"\nsets = 3\nreps = 5\nrest = 120\ntempo = "3-1-1"\n'
+    if name in CONTAINERS:
+        return _container(name)
     if name in RECORDS:
         import firmware_protocol as protocol
 
         examples = {"config": protocol.Config, "status": protocol.Status}
         return bytes(20) if name not in examples else b"\x01" + bytes(30)
     return bytes([0, 20, *range(20)]) * 4
+
+
+def _container(name: str) -> bytes:
+    """Return a small file of a binary format, as the program that writes it does."""
+    import numpy as np
+
+    from imu.recordings.table_files import COLUMNS
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "seed"
+        if name == "parquet":
+            pandas = pytest.importorskip("pandas")
+            rows = np.outer(np.arange(20.0), np.ones(7)) / 100
+            pandas.DataFrame(rows, columns=COLUMNS).to_parquet(path, index=False)
+        elif name == "zip":
+            with zipfile.ZipFile(path, "w") as archive:
+                for member, data in {"Accelerometer.csv": seed("phyphox"), **BESIDE["phyphox"]}.items():
+                    archive.writestr(member, data)
+        elif name == "backup":
+            from datetime import UTC, datetime
+
+            from imu.store import SessionStore
+            from imu.store.backup import write_backup
+
+            home = Path(folder) / "home"
+            SessionStore.open(home / "sessions.db").close()
+            write_backup(home, path, made_at=datetime.now(UTC), software_version="0")
+        else:
+            from imu.recordings.training_recorder import RecordingHeader, TrainingRecorder
+            from imu.sensors.conversation import Heard, LinkUp
+
+            recorder = TrainingRecorder.create(path, RecordingHeader("reference", "Hip", "F0:00", 1, "0", 100.0))
+            recorder.write(LinkUp(2, 244))
+            recorder.write(Heard(3, "7a2b0002-5f3c-4e1d-9b8a-6c1d2e3f4a5b", bytes(range(40))))
+            recorder.close()
+        return path.read_bytes()
 
 
 def fuzz(names: list[str], arguments: list[str]) -> None:
@@ -186,7 +260,7 @@ def test_any_bytes_give_an_answer_or_one_sentence(names, tmp_path):
     corpus.mkdir()
     for number, name in enumerate(names):
         (corpus / name).write_bytes(bytes([number]) + seed(name))
-    limits = ["-max_len=4096", f"-timeout={SLOWEST_S}", f"-rss_limit_mb={MEMORY_MB}", f"-max_total_time={SECONDS}"]
+    limits = ["-max_len=8192", f"-timeout={SLOWEST_S}", f"-rss_limit_mb={MEMORY_MB}", f"-max_total_time={SECONDS}"]
     run = subprocess.run(
         [sys.executable, __file__, ",".join(names), *limits, f"-artifact_prefix={tmp_path}/", corpus],
         capture_output=True,
