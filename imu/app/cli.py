@@ -525,9 +525,12 @@ def _open_store() -> "SessionStore":
 def _personal_shift(*, learned: bool) -> "PersonalShift":
     """Return the shifts learned from the person's corrections, or none."""
     from imu.motion.personal import PersonalShift
+
+    if not learned:
+        return PersonalShift()
     from imu.store.home import store_path
 
-    if not learned or not store_path().exists():
+    if not store_path().exists():
         return PersonalShift()
     with _open_store() as store:
         return store.known_of_person().shift

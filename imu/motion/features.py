@@ -14,7 +14,6 @@ from importlib.machinery import PathFinder
 from importlib.util import module_from_spec
 
 import numpy as np
-import scipy
 
 from imu.motion.signals import STEP_S, MotionSignals
 from imu.samples import STANDARD_GRAVITY_M_S2, Array
@@ -69,7 +68,9 @@ def _lfilter() -> Callable[..., tuple[Array, Array]]:
 
     Importing `scipy.signal` takes five times as long as NumPy and VQF together.
     """
-    spec = PathFinder.find_spec("_sigtools", [f"{folder}/signal" for folder in scipy.__path__])
+    scipy = PathFinder.find_spec("scipy")
+    folders = [] if scipy is None else scipy.submodule_search_locations or []
+    spec = PathFinder.find_spec("_sigtools", [f"{folder}/signal" for folder in folders])
     if spec is not None and spec.loader is not None:
         module = module_from_spec(spec)
         spec.loader.exec_module(module)

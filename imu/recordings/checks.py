@@ -17,6 +17,7 @@ from imu.units import (
     RATES_HZ,
     AccelerationUnit,
     Turns,
+    median,
     time_unit,
     unit_evidence,
     unit_of_acceleration,
@@ -113,7 +114,7 @@ def sampling_rate_hz(time_s: Array) -> float:
         raise RecordingForeign("time_s runs backwards: sort the rows by time")
     if len(forward) < len(steps) / 2 - backward:
         raise RecordingForeign("most rows repeat the time of the row before: each row needs its own time in seconds")
-    typical_s = float(np.median(forward))
+    typical_s = float(median(forward))
     longest_s, shortest_s = (1 + RATE_TOLERANCE) / RATES_HZ[0], 1 / RATES_HZ[1] / (1 + RATE_TOLERANCE)
     # Missing rows lengthen some steps and rows sent in packets shorten some: neither decides.
     if np.percentile(forward, 25) > longest_s:

@@ -6,9 +6,9 @@ Other programs rely on the keys: new ones may be added, but existing ones never 
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from imu.motion.repetitions import RejectedMovement, Repetition
-from imu.report.exercises import ExerciseHistory, Maximum, Trained
 from imu.report.session_view import (
     Figures,
     RejectedView,
@@ -20,10 +20,13 @@ from imu.report.session_view import (
     view_of_stored,
     view_of_summary,
 )
-from imu.report.trends import PatternTrend, Trend
 from imu.session import SessionSummary
-from imu.store import ExerciseSet, PlannedSet, StoredSession
 from imu.store.corrections import to_object
+
+if TYPE_CHECKING:
+    from imu.report.exercises import ExerciseHistory, Maximum, Trained
+    from imu.report.trends import PatternTrend, Trend
+    from imu.store import ExerciseSet, PlannedSet, StoredSession
 
 Object = dict[str, object]
 

@@ -6,13 +6,10 @@ A broken recording becomes a `Failed` with one sentence, and the others are repl
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import os
 import signal
 import threading
 from collections.abc import Generator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +23,8 @@ from imu.recordings.recording import find_recordings, open_recording
 from imu.session import Session, SessionParameters, SessionSummary
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future, ProcessPoolExecutor
+
     from imu.store import PlannedSet, SessionStore
 
 
@@ -209,6 +208,10 @@ def replay_all(names: Sequence[str], options: ReplayOptions, jobs: int = 1) -> G
         for name in names:
             yield replay(name, options)
         return
+    import multiprocessing  # noqa: PLC0415  slow to import, and most replays need one process
+    from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415
+    from concurrent.futures.process import BrokenProcessPool  # noqa: PLC0415
+
     # Not forked: a fork copies the threads' locks and not the threads, and Windows has none.
     pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), initializer=_end_with_parent)
     finished = False
@@ -236,6 +239,7 @@ def _submit(pool: ProcessPoolExecutor, names: Sequence[str], options: ReplayOpti
 
 def _end_with_parent() -> None:
     """Let a process end when the one that started it was killed, rather than wait for work for ever."""
+    import multiprocessing  # noqa: PLC0415  slow to import
 
     def wait() -> None:
         parent = multiprocessing.parent_process()

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from statistics import fmean
+from typing import TYPE_CHECKING
 
 from imu.motion.pattern import Pattern
 from imu.motion.repetitions import RejectedMovement, Repetition
@@ -26,9 +27,11 @@ from imu.store import (
     CorrectedSet,
     LoggedCorrection,
     PlannedSet,
-    StoredSession,
     apply_corrections,
 )
+
+if TYPE_CHECKING:
+    from imu.store import StoredSession
 
 LINE_REPETITIONS = 3
 """A set of at least this many measured repetitions gets a line of its angles and one of its speeds."""

@@ -15,10 +15,13 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
 from enum import IntEnum
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from imu.motion.pattern import Pattern
 from imu.report.cues import SPEED_DROP_M
-from imu.store import PatternTotals, SessionStore
+
+if TYPE_CHECKING:
+    from imu.store import PatternTotals, SessionStore
 
 SQUAT_HEAVY = 2.0
 """Least squats for each hinge in a squat-heavy balance: the same limit as for the load in the report."""

@@ -6,6 +6,8 @@
 - `backup` writes everything to one file and brings it back; `home` and `recording_files` say where things are.
 """
 
+import importlib
+
 from imu.store.corrected_session import (
     CorrectedRepetition,
     CorrectedSession,
@@ -28,10 +30,21 @@ from imu.store.corrections import (
     SplitSet,
     WriteNote,
 )
-from imu.store.learning import KnownOfPerson
-from imu.store.recording_files import hash_of
-from imu.store.sessions import SessionStore, StoredSession
-from imu.store.totals import Balance, ExerciseSet, PatternTotals, SessionOverview
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from imu.store.learning import KnownOfPerson
+    from imu.store.recording_files import hash_of
+    from imu.store.sessions import SessionStore, StoredSession
+    from imu.store.totals import Balance, ExerciseSet, PatternTotals, SessionOverview
+
+_HOME = {
+    "learning": ("KnownOfPerson",),
+    "recording_files": ("hash_of",),
+    "sessions": ("SessionStore", "StoredSession"),
+    "totals": ("Balance", "ExerciseSet", "PatternTotals", "SessionOverview"),
+}
+"""Module -> the names that it lends to this one when they are first used: a replay needs no SQLite."""
 
 __all__ = [
     "AddRepetition",
@@ -61,3 +74,13 @@ __all__ = [
     "apply_corrections",
     "hash_of",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Load a name when it is first used (PEP 562)."""
+    for module, names in _HOME.items():
+        if name in names:
+            value: object = getattr(importlib.import_module(f"imu.store.{module}"), name)
+            globals()[name] = value
+            return value
+    raise AttributeError(f"module 'imu.store' has no attribute {name!r}")

@@ -12,18 +12,8 @@ from functools import partial
 from pathlib import Path
 
 from imu.errors import ImuError, RecordingForeign
-from imu.recordings.apps import bids_motion, phone_apps, sensor_apps
 from imu.recordings.apps.export_files import AppRecording, Export, folder_export, zip_exports
 from imu.recordings.table_files import COLUMNS, one_sentence_errors
-
-FINDERS: tuple[Callable[[Export, str], AppRecording | None], ...] = (
-    phone_apps.find_sensor_logger,
-    phone_apps.find_phyphox,
-    sensor_apps.find_movella_dot,
-    sensor_apps.find_metabase,
-    sensor_apps.find_movesense,
-    bids_motion.find,
-)
 
 APPS = "Sensor Logger, phyphox, Movella DOT, MetaBase, Movesense or Motion-BIDS"
 
@@ -120,7 +110,21 @@ def _in_file(export: Export, name: str) -> AppRecording | None:
     start = export.start(name).lower()
     if all(column in start for column in _OURS):
         return None
-    return next((recording for find in FINDERS if (recording := find(export, name)) is not None), None)
+    return next((recording for find in _finders() if (recording := find(export, name)) is not None), None)
+
+
+def _finders() -> tuple[Callable[[Export, str], AppRecording | None], ...]:
+    """Return what recognises each app's recordings; a recording of our own does not wait for these modules."""
+    from imu.recordings.apps import bids_motion, phone_apps, sensor_apps  # noqa: PLC0415
+
+    return (
+        phone_apps.find_sensor_logger,
+        phone_apps.find_phyphox,
+        sensor_apps.find_movella_dot,
+        sensor_apps.find_metabase,
+        sensor_apps.find_movesense,
+        bids_motion.find,
+    )
 
 
 def _is_zip(path: Path) -> bool:
