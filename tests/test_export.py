@@ -58,6 +58,7 @@ from imu.store import (
 )
 from imu.store import backup as backup_module
 from imu.store.backup import BackupDamaged, restore_backup, write_backup
+from imu.store.home import NAME_FILE
 
 TRAINED = summary(
     [SQUAT] * 4,
@@ -542,6 +543,17 @@ def test_a_backup_restores_everything(home, zipped, tmp_path):
         assert store.undo(1) == EnterLoad(1.0, 80.0)
     assert names_in(new) == ["recordings", "sessions.db"]
     assert names_in(tmp_path) == ["backup.zip", "deep", "home"]
+
+
+def test_a_backup_holds_the_name_as_it_is_written_and_a_restore_keeps_one_that_is_there(home, tmp_path):
+    (home / NAME_FILE).write_text("Änne B.\n", encoding="utf-8")
+    write_backup(home, tmp_path / "b.zip", made_at=NOW, software_version="1")
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / NAME_FILE).write_text("Ben\n", encoding="utf-8")
+    for folder, name in (("new", "Änne B.\n"), ("there", "Ben\n")):
+        assert restore_backup(tmp_path / "b.zip", tmp_path / folder, now=NOW).recordings == 2
+        assert (tmp_path / folder / NAME_FILE).read_text(encoding="utf-8") == name
+        assert names_in(tmp_path / folder) == [NAME_FILE, "recordings", "sessions.db"]
 
 
 def test_a_backup_is_of_one_state_while_others_write(home, tmp_path):

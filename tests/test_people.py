@@ -20,14 +20,14 @@ from imu.app.train import sensors_of_people
 from imu.app.web import desk as desk_module
 from imu.app.web.desk import Desks, DeskState, TrainingUnderWay, Wish
 from imu.app.web.guard import OwnersDoor
-from imu.app.web.live_socket import answer_to
+from imu.app.web.live_socket import answer_to, known_sensors
 from imu.bluetooth import HostClock
 from imu.errors import SensorUnsuitable
 from imu.live.memory import last_sensor
+from imu.phone import push as push_module
 from imu.phone import server as phone_server_module
 from imu.phone.gate import listen
-from imu.phone.link import PhoneLink
-from imu.phone.server import PhoneAddress
+from imu.phone.link import PhoneAddress, PhoneLink
 from imu.samples import ImuBlock
 from imu.store import SessionStore
 from imu.store.home import (
@@ -43,7 +43,7 @@ from imu.store.home import (
     written_name,
 )
 from imu.virtual.person import virtual_signal
-from imu.virtual.sensors.phones import phone_samples
+from imu.virtual.sensors.phones import VirtualSensorLogger, phone_samples, pushed_messages
 
 
 @pytest.fixture(autouse=True)
@@ -228,6 +228,31 @@ async def test_a_phone_is_invited_on_the_page_and_remembered_as_a_phone(monkeypa
         last = last_sensor()
         assert last is not None and last.wanted == "phone"
     assert desk.state is DeskState.IDLE and desk.trouble is None
+
+
+@NEEDS_SHARE
+async def test_sensor_logger_is_begun_on_the_page_which_shows_the_address_to_enter(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(push_module, "local_address", lambda: "127.0.0.1")
+    assert [one["wanted"] for one in known_sensors(None)] == ["any", "phone", "sensorlogger", "virtual"]
+    desks = Desks("test")
+    desk = desks.of("")
+    assert await answer_to(desk, json.dumps({"do": "begin", "sensor": "sensorlogger"}), desks) is None
+    with desk.watching() as watcher:
+        seen: dict[str, Any] = {}
+        while not seen.get("invite"):
+            seen |= (await watcher.news()).get("board", {})
+        assert seen["invite"]["url"].startswith("http://127.0.0.1:") and seen["invite"]["fingerprint"] == ""
+        messages = pushed_messages(virtual_signal(3, 20.0), 1)
+        await VirtualSensorLogger(seen["invite"]["url"], messages, speed=20.0).play()
+        while seen["invite"]:
+            seen |= (await watcher.news()).get("board", {})
+        await until(lambda: samples_of(desks, "") > 15)
+        await desks.close()
+    last = last_sensor()
+    assert last is not None and desk.trouble is None
+    assert [one["wanted"] for one in known_sensors(last)] == ["sensorlogger", "any", "phone", "virtual"]
 
 
 # --- the command line ------------------------------------------------------------------------------------------------

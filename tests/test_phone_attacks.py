@@ -21,8 +21,8 @@ from imu.bluetooth import HostClock
 from imu.errors import ExtraMissing
 from imu.phone.certificate import CertificateUnusable, certificate_in, server_context
 from imu.phone.gate import HANDSHAKE_S, HEADER_S, MOST_STRANGERS, PortTaken
-from imu.phone.link import LARGEST_MESSAGE, PhoneLink
-from imu.phone.server import SECOND_PHONE, TAKEN, PhoneAddress, phone_server
+from imu.phone.link import LARGEST_MESSAGE, SECOND_PHONE, PhoneAddress, PhoneLink
+from imu.phone.server import TAKEN, phone_server
 from imu.sensors.conversation import Heard, Write
 from imu.sensors.phone import BATCH, HAVE, HEAD
 from imu.virtual.sensors.phones import batch, hello, socket_to, trusting
@@ -105,6 +105,7 @@ async def test_the_page_is_given_with_its_key_only(server: Served) -> None:
     for path in ("/", "/x/", wrong, server.path[:-1], server.path + "../", server.path + "server.py", "/page.js", "//"):
         answer = await ask(server, get(path, server.place))
         assert answer.startswith(b"HTTP/1.1 404") and b"needs its key" in answer, path
+        assert answer == await ask(server, get("/", server.place))
         assert server.path.strip("/").encode() not in answer
 
 
@@ -122,8 +123,10 @@ async def test_two_hosts_and_no_host_get_nothing(server: Served) -> None:
 @pytest.mark.parametrize(
     "origin", ["https://evil.example", "null", "http://{place}", "https://{place}.evil.example", None]
 )
-async def test_a_foreign_page_opens_no_socket(server: Served, origin: str | None) -> None:
+async def test_a_foreign_page_opens_no_socket_and_reads_no_page(server: Served, origin: str | None) -> None:
     given = () if origin is None else (f"Origin: {origin.format(place=server.place)}",)
+    if origin is not None:
+        assert (await ask(server, get(server.path, server.place, *given))).startswith(b"HTTP/1.1 404")
     answer = await ask(server, get(f"{server.path}motion", server.place, *UPGRADE, *given))
     assert answer.startswith(b"HTTP/1.1 404")
     assert server.heard[1:] == []

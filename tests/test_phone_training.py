@@ -30,9 +30,9 @@ from imu.bluetooth import HostClock, LinkState
 from imu.live.live_training import LiveTraining
 from imu.live.live_view import Link
 from imu.live.training_run import Trained, TrainingRun, TrainingSettings
-from imu.phone.link import PhoneLink
-from imu.phone.push import KEY_LENGTH, NOT_UNDERSTOOD, READY, TOO_LONG, TRAINING_ENDED, push_server
-from imu.phone.server import SECOND_PHONE, PhoneAddress, phone_server
+from imu.phone.link import SECOND_PHONE, TRAINING_ENDED, PhoneAddress, PhoneLink
+from imu.phone.push import KEY_LENGTH, NOT_UNDERSTOOD, READY, TOO_LONG, push_server
+from imu.phone.server import phone_server
 from imu.recordings.training_reader import read_training
 from imu.samples import Array, ImuBlock
 from imu.sensors.conversation import Action, Restarted, SamplesLost, Write
@@ -43,6 +43,7 @@ from imu.training import Training as Replay
 from imu.virtual.person import virtual_signal
 from imu.virtual.sensors.phones import (
     PhoneFaults,
+    PhoneNotReached,
     VirtualPhone,
     VirtualSensorLogger,
     phone_samples,
@@ -386,6 +387,9 @@ async def test_the_address_of_sensor_logger_gives_nothing_without_its_key(tmp_pa
             headers = {"Host": host} if host else {}
             status, text = await asyncio.to_thread(post, address, message(0), method, **headers)
             assert status == 404 and "needs its key" in text and key not in text
+        for name, value in (("Origin", "http://evil.example"), ("Origin", "null"), ("Sec-Fetch-Site", "cross-site")):
+            status, text = await asyncio.to_thread(post, url, message(0), **{name: value})
+            assert status == 404 and "needs its key" in text, (name, value)
         assert not one.is_connected()
         too_long = await asyncio.to_thread(post, url, bytes(300_000))
         assert too_long == (413, TOO_LONG)
@@ -407,6 +411,24 @@ async def test_the_command_goes_to_the_address_and_ends_with_the_training(pushes
             await phone
     assert one.address.url in said[0]
     assert "training" in said[-2] + said[-1] and "has ended" in said[-2] + said[-1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "url", "sentence"),
+    [
+        ("phone", "https://{place}/wrong/", "HTTP 404"),
+        ("phone", "https://127.0.0.1:1/wrong/", "refused"),
+        ("phone", "https://name.invalid:1/wrong/", "known|resolution"),
+        ("sensorlogger", "http://{place}/wrong", "HTTP 404"),
+        ("sensorlogger", "http://127.0.0.1:1/wrong", "refused"),
+    ],
+)
+async def test_a_wrong_address_is_one_sentence(kind: str, url: str, sentence: str, tmp_path: Path) -> None:
+    async with training(tmp_path, pushes=kind == "sensorlogger") as one:
+        asked = url.format(place=one.address.url.split("/")[2])
+        with pytest.raises(PhoneNotReached, match=f"(?s){asked} .*({sentence}).*imu train --sensor {kind}"):
+            async with asyncio.timeout(60):
+                await run_phone(SensorOptions(kind, asked), worn(), lambda _line: None)
 
 
 @pytest.mark.parametrize(

@@ -29,8 +29,7 @@ from imu.bluetooth import HostClock
 from imu.live.memory import remember_plan
 from imu.live.targets import Plan, Targets
 from imu.phone.gate import HEADER_S, MOST_ADMITTED
-from imu.phone.link import PhoneLink
-from imu.phone.server import PhoneAddress
+from imu.phone.link import PhoneAddress, PhoneLink
 from imu.sensors.phone import BATCH
 from imu.store.home import add_person, as_person
 from imu.virtual.person import virtual_signal

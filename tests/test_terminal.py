@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from imu.app.terminal import can_draw
 from imu.app.terminal.app import LEAST_ROWS_WITH_KEYS, LiveApp, Panel
 from imu.app.terminal.drawing import ASCII, ROWS, UNICODE, bar, block_digits, repetition_bars, width_of
-from imu.app.terminal.plain_lines import plain_line
+from imu.app.terminal.plain_lines import PlainLines, plain_line
 from imu.app.terminal.screen import screen_lines
 from imu.bluetooth import LinkState
 from imu.commands import PersonCommand
@@ -456,6 +456,17 @@ def test_each_event_is_a_line(live):
         "   0:02       not counted: alone (1 hinge)",
         "   1:01       2.5 s without samples",
     ]
+
+
+def test_samples_that_come_after_a_lost_connection_are_one_line(live):
+    lines, view = PlainLines(), live.view()
+    lost, one = rejected("alone"), RepetitionCounted(repetition(10.0))
+    happened = (
+        [SamplesRecovered(20)] * 40 + [one] + [SamplesRecovered(20)] * 35 + [lost, SetClosed(set_of(repetition()))]
+    )
+    said = [line for each in happened for line in lines.of(each, view)]
+    assert [line for line in said if "kept back" in line] == ["1500 samples that were kept back have come"]
+    assert len(said) == 4
 
 
 @pytest.mark.parametrize(

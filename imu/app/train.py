@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from imu.app.ending import ended_by_signals
 from imu.app.output import console_for_people, print_object, print_parts
 from imu.app.terminal import can_draw
-from imu.app.terminal.plain_lines import plain_line
+from imu.app.terminal.plain_lines import PlainLines
 from imu.app.web.desk import Desks, Heard, TrainingDesk, Wish
 from imu.bluetooth import HostClock
 from imu.commands import PersonCommand
@@ -35,8 +36,7 @@ from imu.live.radios import PHONES, is_virtual, link_for
 from imu.live.speech import Announcer, Voice, find_engine, missing_engine
 from imu.live.targets import Plan, PlanUnusable, Targets, example_plans, read_plan
 from imu.live.training_run import Happened, Trained, TrainingRun, TrainingSettings
-from imu.phone.link import PhoneLink
-from imu.phone.server import PhoneAddress
+from imu.phone.link import PhoneAddress, PhoneLink
 from imu.report.objects import session_object
 from imu.report.session_view import view_of_summary
 from imu.report.terminal_pages import session_page
@@ -178,13 +178,14 @@ def train_together(wishes: Sequence[tuple[str, Wish]], software_version: str, *,
         If a training did not end as it should.
     """
     lines = sys.stderr if as_json else sys.stdout
+    plain: defaultdict[str, PlainLines] = defaultdict(PlainLines)
 
     def hear(desk: TrainingDesk, happened: Heard, view: LiveView) -> None:
         if isinstance(happened, PhoneAddress):
-            line: str | None = happened.invitation(with_qr_code=lines.isatty())
+            news = [happened.invitation(with_qr_code=lines.isatty())]
         else:
-            line = plain_line(happened, view)
-        if line is not None:
+            news = plain[desk.whose].of(happened, view)
+        for line in news:
             with contextlib.suppress(OSError):  # after a closed pipe or window the trainings go on unseen
                 print(f"{desk.name}: {line}", file=lines, flush=True)
 
@@ -271,6 +272,7 @@ class _Audience:
         self._duration_s = options.duration_s
         self._lines: TextIO | None = sys.stderr if options.as_json else sys.stdout
         self._printed: set[str] = set()  # sentences
+        self._plain = PlainLines()
         self._run: TrainingRun | None = None
         self._training: asyncio.Task[Trained] | None = None
         self._app = None if options.as_json or not can_draw() else _live_app(self._obey)
@@ -345,8 +347,9 @@ class _Audience:
         """Show what has just happened."""
         if self._app is not None and not self._waits:
             self._app.show(view)
-        elif (line := plain_line(happened, view)) is not None:
-            self._print(line)
+        else:
+            for line in self._plain.of(happened, view):
+                self._print(line)
         if isinstance(happened, Caution | Refused):
             self._printed.add(happened.sentence)
         self._announcer.look(view)

@@ -13,9 +13,9 @@ from imu.bluetooth import HostClock
 from imu.bluetooth.link import SensorLink, TrainingLink
 from imu.bluetooth.scan import Radio, SensorChoice
 from imu.errors import SensorNotFound
-from imu.phone.link import PhoneLink
+from imu.phone.link import PhoneAddress, PhoneLink
 from imu.phone.push import push_server
-from imu.phone.server import PhoneAddress, phone_server
+from imu.phone.server import phone_server
 from imu.samples import ImuBlock
 from imu.sensors.kinds import recognise
 from imu.sensors.sensor_logger_push import SENSOR_LOGGER

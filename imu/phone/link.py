@@ -1,4 +1,4 @@
-"""The link to a phone: its messages in, actions of the driver out, over lost connections and reloads.
+"""The link to a phone: the address it opens; its messages in, actions of the driver out, over lost connections.
 
 It gives what :class:`imu.bluetooth.link.SensorLink` gives, so that a training treats both alike. The connections
 themselves come from :mod:`imu.phone.server` (the page) and :mod:`imu.phone.push` (Sensor Logger).
@@ -7,7 +7,10 @@ themselves come from :mod:`imu.phone.server` (the page) and :mod:`imu.phone.push
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import dataclass
+from functools import lru_cache
 
 from bleak.backends.device import BLEDevice
 
@@ -27,7 +30,53 @@ NUMBERS = {HAVE: 0, SETTLED: 1, REFUSED: 2}
 ENDED = bytes([3])
 """Message to the phone: the training has ended."""
 
+SECOND_PHONE = "Another phone trains here. To use this phone, end the training on the computer and start it again."
+TRAINING_ENDED = "The training on the computer has ended."
+
 Send = Callable[[bytes], None]
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneAddress:
+    """Where the phone finds the page, and what it must see there.
+
+    Attributes
+    ----------
+    url : str
+        With the key.
+    fingerprint : str
+        SHA-256 of the certificate, as browsers show it.
+    words : str
+        What an invitation in the terminal says, with places for code, url and fingerprint.
+    """
+
+    url: str
+    fingerprint: str
+    words: str = ""
+
+    def qr_code(self) -> str:
+        """Return the URL as a QR code of half blocks, for a terminal."""
+        import segno  # noqa: PLC0415 - an extra
+
+        drawn = io.StringIO()
+        segno.make(self.url, micro=False, error="l").terminal(drawn, compact=True, border=2)
+        return drawn.getvalue()
+
+    def picture(self) -> str:
+        """Return the URL as a QR code for a page: the address of an SVG that holds it."""
+        return _picture(self.url)
+
+    def invitation(self, *, with_qr_code: bool) -> str:
+        """Return what to show in a terminal while the phone is not connected yet."""
+        code = f"{self.qr_code()}\n" if with_qr_code else ""
+        return self.words.format(code=code, url=self.url, fingerprint=self.fingerprint)
+
+
+@lru_cache(maxsize=8)
+def _picture(url: str) -> str:
+    import segno  # noqa: PLC0415 - an extra
+
+    return str(segno.make(url, micro=False, error="m").svg_data_uri(border=3, scale=8, light="#fff"))
 
 
 class PhoneLink:
@@ -93,16 +142,18 @@ class PhoneLink:
 
     # --- for the server -----------------------------------------------------------------------------------------------
 
-    def accepts(self, name: bytes) -> bool:
-        """Return whether the phone with this name may send: one training has one phone.
+    def refusal(self, name: bytes) -> str | None:
+        """Return why the phone with this name may not send; ``None`` if it may: one training has one phone.
 
         The name is random, and the phone keeps it, so that it may come back on another connection while the computer
         has not noticed the end of the last one. Another phone may have other axes.
         """
-        return not self.is_closed and self._phone in (None, name)
+        if self.is_closed:
+            return TRAINING_ENDED
+        return None if self._phone in (None, name) else SECOND_PHONE
 
     def connect(self, send: Send, name: bytes) -> None:
-        """Take a connection of a phone that `accepts` has passed."""
+        """Take a connection of a phone for which there is no `refusal`."""
         if self._send is not None:
             self.disconnect(self._send)
         self._stop_waiting()

@@ -20,8 +20,8 @@ from typing import Any
 from imu.errors import ExtraMissing
 from imu.phone.certificate import local_address
 from imu.phone.gate import Connection, Gate, listen
-from imu.phone.link import ENDED, LARGEST_MESSAGE, NUMBERS, PhoneLink
-from imu.phone.server import BURST_BYTES, BYTES_PER_S, SECOND_PHONE, PhoneAddress
+from imu.phone.link import ENDED, LARGEST_MESSAGE, NUMBERS, TRAINING_ENDED, PhoneAddress, PhoneLink
+from imu.phone.server import BURST_BYTES, BYTES_PER_S, SILENT_S
 from imu.sensors.phone import REFUSED, SETTLED
 from imu.sensors.sensor_logger_push import PUSH, decode_push
 
@@ -30,10 +30,7 @@ KEY_LETTERS, KEY_LENGTH = "abcdefghjkmnpqrstuvwxyz23456789", 10
 """49 bits that a person can type; the gate lets too few strangers in to try them."""
 MOST_UNREAD_BYTES = 256 * 1024
 """Answers that may wait for a client to read them."""
-SILENT_S = 15.0
-"""The app sends once per batch period, several times a second. After this silence the phone counts as lost."""
 NOT_UNDERSTOOD = "This is no message of Sensor Logger that imu understands: update the app."
-TRAINING_ENDED = "The training on the computer has ended. Stop recording."
 TOO_LONG = "The message is too long: set a shorter batch period in the app."
 READY = "imu is ready: start recording."
 
@@ -135,9 +132,14 @@ class _Site:
         self._complaint = ""
         self._silence: asyncio.TimerHandle | None = None
 
-    def is_asked(self, target: bytes, hosts: list[bytes]) -> bool:
-        """Return whether a request has the key and this host."""
-        return hmac.compare_digest(target, f"/{self._key}".encode()) and hosts == [self.place.encode()]
+    def is_asked(self, target: bytes, headers: list[tuple[bytes, bytes]]) -> bool:
+        """Return whether a request has the key and this host, and no page of another site makes it."""
+        hosts, origins, sites = (
+            [value for name, value in headers if name == wanted] for wanted in (b"host", b"origin", b"sec-fetch-site")
+        )
+        is_own = hosts == [self.place.encode()] and origins in ([], [f"http://{self.place}".encode()])
+        is_foreign = any(site not in (b"none", b"same-origin") for site in sites)
+        return is_own and not is_foreign and hmac.compare_digest(target, f"/{self._key}".encode())
 
     def take(self, body: bytes) -> tuple[int, str]:
         """Take a message; return status and text of the answer."""
@@ -145,8 +147,8 @@ class _Site:
         if push is None:
             return 499, NOT_UNDERSTOOD
         name = push.device.encode(errors="replace")
-        if not self._link.accepts(name):
-            return 499, TRAINING_ENDED if self._link.is_closed else SECOND_PHONE
+        if (refusal := self._link.refusal(name)) is not None:
+            return 499, refusal
         if not push.readings:  # a test, or sensors that are not used
             return 200, READY
         if self._silence is None:
@@ -219,8 +221,7 @@ class _Poster(asyncio.Protocol):
         import h11  # noqa: PLC0415 - an extra
 
         if isinstance(event, h11.Request):
-            hosts = [value for name, value in event.headers if name == b"host"]
-            self._method = event.method if self._site.is_asked(event.target, hosts) else b""
+            self._method = event.method if self._site.is_asked(event.target, list(event.headers)) else b""
             self._with_body = event.method != b"HEAD"
             if self._method:
                 self._line.admit()

@@ -13,13 +13,10 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import io
 import logging
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from imu.errors import ExtraMissing
 from imu.phone.certificate import certificate_in, local_address, server_context
 from imu.phone.gate import CLOSE_S, HEADER_S, Connection, Gate, listen
-from imu.phone.link import LARGEST_MESSAGE, NUMBERS, PhoneLink
+from imu.phone.link import LARGEST_MESSAGE, NUMBERS, PhoneAddress, PhoneLink
 from imu.sensors.phone import BATCH, HEAD, HELLO, NAME_BYTES, REFUSED
 
 if TYPE_CHECKING:
@@ -43,8 +40,8 @@ BURST_BYTES, BYTES_PER_S = 4 << 20, 512 << 10
 MOST_UNREAD_BYTES = 64 << 10
 """A page that leaves this much unread is disconnected."""
 TAKEN = 4001
-"""Code with which the socket of a second phone is closed."""
-SECOND_PHONE = "Another phone trains here. To use this phone, end the training on the computer and start it again."
+"""Code with which the socket of a phone that is refused is closed."""
+NO_HELLO = "This page is of another version of imu: load it again."
 
 NOTHING = 404, "text/html", "no_key.html"
 """The answer without the key, or to anything that is wrong."""
@@ -63,49 +60,6 @@ The address is valid for this training only. Waiting for the phone; Ctrl-C ends.
 
 _SILENT = logging.getLogger("imu.phone.websockets")
 _SILENT.setLevel(logging.CRITICAL + 1)  # requests hold the key
-
-
-@dataclass(frozen=True, slots=True)
-class PhoneAddress:
-    """Where the phone finds the page, and what it must see there.
-
-    Attributes
-    ----------
-    url : str
-        With the key.
-    fingerprint : str
-        SHA-256 of the certificate, as browsers show it.
-    words : str
-        What the invitation says, with places for code, url and fingerprint.
-    """
-
-    url: str
-    fingerprint: str
-    words: str = INVITATION
-
-    def qr_code(self) -> str:
-        """Return the URL as a QR code of half blocks, for a terminal."""
-        import segno  # noqa: PLC0415 - an extra
-
-        drawn = io.StringIO()
-        segno.make(self.url, micro=False, error="l").terminal(drawn, compact=True, border=2)
-        return drawn.getvalue()
-
-    def picture(self) -> str:
-        """Return the URL as a QR code for a page: the address of an SVG that holds it."""
-        return _picture(self.url)
-
-    def invitation(self, *, with_qr_code: bool) -> str:
-        """Return what to show in a terminal while the phone is not connected yet."""
-        code = f"{self.qr_code()}\n" if with_qr_code else ""
-        return self.words.format(code=code, url=self.url, fingerprint=self.fingerprint)
-
-
-@lru_cache(maxsize=8)
-def _picture(url: str) -> str:
-    import segno  # noqa: PLC0415 - an extra
-
-    return str(segno.make(url, micro=False, error="m").svg_data_uri(border=3, scale=8, light="#fff"))
 
 
 @asynccontextmanager
@@ -146,7 +100,7 @@ async def phone_server(
         site = _Site(link, secrets.token_urlsafe(16), place)
         gate = Gate(lambda line: _Phone(site, line), server_context(certificate), (BURST_BYTES, BYTES_PER_S))
         async with gate.open(listening):
-            yield PhoneAddress(f"https://{place}/{site.key}/", certificate.fingerprint)
+            yield PhoneAddress(f"https://{place}/{site.key}/", certificate.fingerprint, INVITATION)
 
 
 class _Site:
@@ -181,14 +135,16 @@ class _Site:
         """
         parts = request.path.split("/")
         is_key = len(parts) == 3 and hmac.compare_digest(parts[1].encode(errors="replace"), self.key.encode())
-        if not is_key or request.method != "GET" or request.headers.get_all("Host") != [self.place]:
+        origins = request.headers.get_all("Origin")
+        is_ours = request.headers.get_all("Host") == [self.place] and origins in ([], [f"https://{self.place}"])
+        if not is_key or not is_ours or request.method != "GET":
             return NOTHING
         match parts[2]:
             case "":
                 return 200, "text/html", "page.html"
             case "page.js":
                 return 200, "text/javascript", "page.js"
-            case "motion" if request.headers.get_all("Origin") == [f"https://{self.place}"]:
+            case "motion" if origins:
                 return None
         return NOTHING
 
@@ -303,8 +259,9 @@ class _Phone(asyncio.Protocol):
         link, what = self._site.link, KINDS.get(message[0]) if message else None
         if self._site.phone is not self:
             name = message[1 + HEAD.size : 1 + HEAD.size + NAME_BYTES]
-            if what != HELLO or len(name) < NAME_BYTES or not link.accepts(name):
-                self._http.send_binary(bytes([NUMBERS[REFUSED]]) + SECOND_PHONE.encode())
+            is_hello = what == HELLO and len(name) == NAME_BYTES
+            if (refusal := link.refusal(name) if is_hello else NO_HELLO) is not None:
+                self._http.send_binary(bytes([NUMBERS[REFUSED]]) + refusal.encode())
                 self._http.send_close(TAKEN)
                 return
             self._site.take_phone(self)

@@ -26,7 +26,6 @@ import itertools
 import struct
 
 import numpy as np
-from numpy.typing import NDArray
 
 from imu.samples import Array, ImuBlock
 from imu.sensors.clocks import Timeline
@@ -81,6 +80,38 @@ TOO_SLOW = (
     "The phone's browser sends fewer than 20 samples a second, which is too slow: close other pages, or use another "
     "browser."
 )
+
+
+# --- what a phone hears, in its browser and in Sensor Logger --------------------------------------------------------
+
+
+def to_phone(what: str, sentence: str = "") -> Write:
+    """Return the message `SETTLED` or `REFUSED`."""
+    return Write(what, sentence.encode(), with_response=False)
+
+
+def refused(sentence: str) -> Reply:
+    """Return that the training ends, for the reason in the sentence; phone and person read it."""
+    return Reply((), (to_phone(REFUSED, sentence),), (Refused(sentence),))
+
+
+def identified(title: str, detail: str, rate_hz: float, too_slow: str) -> Reply:
+    """Return that the phone is understood, or refused because its sampling rate is too low."""
+    if rate_hz < SLOWEST_HZ:
+        return refused(too_slow)
+    return Reply((), (to_phone(SETTLED),), (Identified("", title, detail, rate_hz, (1.0, 1.0)),))
+
+
+def measured(samples: Array, size: int) -> tuple[Array, tuple[Notice, ...]]:
+    """Return the samples (n, 7) whose values a sensor can have, and a notice if a message of this size had others."""
+    limits = np.array([MOST_ACCELERATION_M_S2] * 3 + [MOST_ANGULAR_VELOCITY_RAD_S] * 3)
+    is_possible = (np.abs(samples[:, 1:]) <= limits).all(axis=1)  # NaN is not
+    if is_possible.all():
+        return samples, ()
+    return samples[is_possible], (Malformed(size, "values that no sensor measures"),)
+
+
+# --- the axes --------------------------------------------------------------------------------------------------------
 
 
 def assignments() -> Array:
@@ -160,12 +191,6 @@ def _decoded(rows: bytes) -> Array | None:
     return samples
 
 
-def possible(samples: Array) -> NDArray[np.bool_]:
-    """Return for each sample (n, 7) whether its values are within the range of sensors; NaN is not."""
-    limits = np.array([MOST_ACCELERATION_M_S2] * 3 + [MOST_ANGULAR_VELOCITY_RAD_S] * 3)
-    return np.asarray((np.abs(samples[:, 1:]) <= limits).all(axis=1))
-
-
 class PhoneDriver:
     """The conversation with a phone's page over all its connections and loads."""
 
@@ -190,7 +215,7 @@ class PhoneDriver:
         if message.characteristic == HELLO:
             self._browser = text_of(message.payload[head_bytes:])[:200]
             notices = self._turn_to(page)
-            settled = () if self._axes is None else (Write(SETTLED, b"", with_response=False),)
+            settled = () if self._axes is None else (to_phone(SETTLED),)
             return Reply(actions=(self._have(page), *settled), notices=notices)
         samples = _decoded(message.payload[HEAD.size :])
         if samples is None:
@@ -198,14 +223,10 @@ class PhoneDriver:
         notices = self._turn_to(page)
         if first > self._next:
             notices += (SamplesLost(first - self._next),)
-        new = samples[max(0, self._next - first) :]
+        new, malformed = measured(samples[max(0, self._next - first) :], len(message.payload))
         self._next = max(self._next, first + len(samples))
-        is_usable = possible(new)
-        if not is_usable.all():
-            notices += (Malformed(len(message.payload), "values that no sensor measures"),)
-            new = new[is_usable]
         reply = self._use(new, message.received_s) if len(new) else Reply()
-        return Reply(reply.blocks, (self._have(page), *reply.actions), notices + reply.notices)
+        return Reply(reply.blocks, (self._have(page), *reply.actions), notices + malformed + reply.notices)
 
     def stop(self) -> tuple[Action, ...]:
         """Return no actions: the page's server closes the connection."""
@@ -240,25 +261,22 @@ class PhoneDriver:
         self._axes = self._search.result
         first_s, last_s = float(self._waiting[0][0][0, 0]), float(samples[-1, 0])
         if self._axes is None:
-            return self._refuse(UNSETTLED) if last_s - first_s > LONGEST_SEARCH_S else Reply()
+            self._is_refused = last_s - first_s > LONGEST_SEARCH_S
+            return refused(UNSETTLED) if self._is_refused else Reply()
         rate_hz = 1.0 / float(np.median(np.diff(np.concatenate([part[:, 0] for part, _ in self._waiting]))))
+        reply = identified(TITLE, self._browser, rate_hz, TOO_SLOW)
         if rate_hz < SLOWEST_HZ:
-            return self._refuse(TOO_SLOW)
+            self._is_refused = True
+            return reply
         blocks = tuple(self._block(*part) for part in self._waiting)
         self._waiting = []
-        settled = Write(SETTLED, b"", with_response=False)
-        return Reply(blocks, (settled,), (Identified("", TITLE, self._browser, rate_hz, (1.0, 1.0)),))
+        return Reply(blocks, reply.actions, reply.notices)
 
     def _block(self, samples: Array, received_s: float) -> ImuBlock:
         if self._axes is None:
             raise ValueError("the axes are not settled")
         received = np.full(len(samples), received_s)
         return ImuBlock(samples[:, 0], samples[:, 1:4], samples[:, 4:] @ self._axes.T, received)
-
-    def _refuse(self, sentence: str) -> Reply:
-        self._is_refused, self._waiting = True, []
-        refused = Write(REFUSED, sentence.encode(), with_response=False)
-        return Reply((), (refused,), (Refused(sentence),))
 
 
 PHONE = SensorKind(

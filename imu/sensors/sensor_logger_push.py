@@ -29,7 +29,6 @@ from imu.sensors.conversation import (
     Action,
     Caution,
     Heard,
-    Identified,
     Malformed,
     Message,
     Notice,
@@ -38,10 +37,9 @@ from imu.sensors.conversation import (
     Restarted,
     SamplesLost,
     SensorKind,
-    Write,
 )
 from imu.sensors.ordering import Joined, TwoStreams
-from imu.sensors.phone import REFUSED, SETTLED, SLOWEST_HZ, possible
+from imu.sensors.phone import REFUSED, SLOWEST_HZ, identified, measured, to_phone
 
 APP = "Sensor Logger"
 PUSH = "push"
@@ -360,26 +358,19 @@ class SensorLoggerDriver:
         actions: tuple[Action, ...] = ()
         if recording.rate_hz is None and recording.duration_s >= MISSING_S and not self._complained:
             self._complained, sentence = True, recording.lack or ""
-            return Reply((), (_write(REFUSED, sentence),), (*notices, Caution(sentence)))
+            return Reply((), (to_phone(REFUSED, sentence),), (*notices, Caution(sentence)))
         if recording.rate_hz is not None and not was_chosen:
-            if recording.rate_hz < SLOWEST_HZ:
-                self._is_refused = True
-                return Reply((), (_write(REFUSED, TOO_SLOW),), (*notices, Refused(TOO_SLOW)))
-            actions = (_write(SETTLED, ""),)
-            notices.append(Identified("", APP, "", recording.rate_hz, (1.0, 1.0)))
-        is_usable = possible(rows)
-        if not is_usable.all():
-            notices.append(Malformed(0, "values that no sensor measures"))
-            rows = rows[is_usable]
-        if not len(rows):
+            reply = identified(APP, "", recording.rate_hz, TOO_SLOW)
+            actions = reply.actions
+            notices += reply.notices
+            self._is_refused = recording.rate_hz < SLOWEST_HZ
+        rows, malformed = measured(rows, 0)
+        notices += malformed
+        if self._is_refused or not len(rows):
             return Reply((), actions, tuple(notices))
         time_s = self._timeline.place(rows[:, 0], self._received_s)
         block = ImuBlock(time_s, rows[:, 1:4], rows[:, 4:], np.full(len(rows), self._received_s))
         return Reply((block,), actions, tuple(notices))
-
-
-def _write(what: str, sentence: str) -> Write:
-    return Write(what, sentence.encode(), with_response=False)
 
 
 SENSOR_LOGGER = SensorKind(

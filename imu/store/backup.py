@@ -1,7 +1,8 @@
 """Everything that is kept -> one zip, and back.
 
-The zip holds ``manifest.json`` (name, size and SHA-256 of every other file), ``sessions.db`` and ``recordings/``. The
-sensor used last is left out: it belongs to a computer, not to a person.
+The zip holds ``manifest.json`` (name, size and SHA-256 of every other file), ``sessions.db``, ``recordings/`` and
+``name.txt``, the person's name as it is written; a restore keeps a name that is there. The sensor used last is left
+out: it belongs to a computer, not to a person.
 
 A backup holds one state of the store, even while a training is being saved; a recording that is still being written is
 taken as far as it has come. A restore checks the whole zip, with all hashes and the schema of the store, before it
@@ -28,6 +29,7 @@ from typing import IO, Any
 from imu.atomic_files import new_file
 from imu.errors import FileThere, ImuError, NotWritten, StoreDamaged
 from imu.store.database import UNPACKED
+from imu.store.home import NAME_FILE
 from imu.store.sessions import SessionStore
 
 FORMAT = "imu backup"
@@ -68,7 +70,9 @@ def write_backup(
             with SessionStore.open(home / STORE) as store:
                 store.copy_to(copy)
                 sessions = len(store.list())
-            files = [(STORE, copy), *((name, file) for name, file in recording_files(home))]
+            named = [(NAME_FILE, home / NAME_FILE)] if (home / NAME_FILE).is_file() else []
+            recordings = list(recording_files(home))
+            files = [(STORE, copy), *named, *recordings]
             with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
                 listed = [_add(archive, name, file) for name, file in files]
                 manifest = {
@@ -81,7 +85,7 @@ def write_backup(
                 archive.writestr(MANIFEST, json.dumps(manifest, ensure_ascii=False, indent=1))
         finally:
             copy.unlink(missing_ok=True)
-    return sessions, len(files) - 1
+    return sessions, len(recordings)
 
 
 def recording_files(home: Path) -> Iterator[tuple[str, Path]]:
@@ -208,6 +212,8 @@ def _exchange(fresh: Path, home: Path, before: Path | None) -> None:
                 _keep_too(home / STORE, before / STORE)
         with suppress(OSError):
             (home / RECORDINGS).rmdir()  # an empty one is in the way
+        if (fresh / NAME_FILE).exists() and not (home / NAME_FILE).exists():
+            move(fresh / NAME_FILE, home / NAME_FILE)
         move(fresh / RECORDINGS, home / RECORDINGS)
         (fresh / STORE).replace(home / STORE)
     except BaseException:
@@ -293,7 +299,7 @@ def _is_ours(name: str) -> bool:
     """Return whether a name in the zip belongs to a backup and stays inside the folder."""
     parts = PurePosixPath(name).parts
     inside = len(parts) > 1 and parts[0] == RECORDINGS and not {"..", ".", "/"} & set(parts)
-    return name == STORE or (inside and "\\" not in name and ":" not in name and "\0" not in name)
+    return name in (STORE, NAME_FILE) or (inside and "\\" not in name and ":" not in name and "\0" not in name)
 
 
 def _unpack(archive: zipfile.ZipFile, name: str, expected: tuple[int, str], fresh: Path, path: Path) -> None:

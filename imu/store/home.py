@@ -110,7 +110,8 @@ def home() -> Path:
 def written_name() -> str:
     """Return the person's name as it was written; that of the folder, or "Me", where it was not kept."""
     try:
-        return (home() / NAME_FILE).read_text(encoding="utf-8").strip()[:LONGEST_NAME] or _unwritten()
+        written = (home() / NAME_FILE).read_text(encoding="utf-8")  # perhaps from a backup, of anybody
+        return "".join(filter(str.isprintable, written)).strip()[:LONGEST_NAME] or _unwritten()
     except (OSError, UnicodeDecodeError):
         return _unwritten()
 

@@ -24,6 +24,24 @@ from imu.sensors.conversation import (
 from imu.session import Event, GapFound, MovementRejected, RepetitionCounted, RepetitionTakenBack, RestBegan, SetClosed
 
 
+class PlainLines:
+    """The lines of one training. Samples that come after a lost connection are one line, not one for each packet."""
+
+    def __init__(self) -> None:
+        self._recovered = 0
+
+    def of(self, happened: Event | Notice | Link, view: LiveView) -> list[str]:
+        """Return the lines for what happened, as `plain_line`."""
+        if isinstance(happened, SamplesRecovered):
+            self._recovered += happened.samples
+            return []
+        line = plain_line(happened, view)
+        if line is None or not self._recovered or isinstance(happened, RepetitionCounted | MovementRejected):
+            return [] if line is None else [line]  # the samples that come again hold repetitions
+        recovered, self._recovered = self._recovered, 0
+        return [_recovered_line(recovered), line]
+
+
 def plain_line(happened: Event | Notice | Link, view: LiveView) -> str | None:
     """Return the line for what happened; ``None`` for what is worth none.
 
@@ -43,6 +61,10 @@ def plain_line(happened: Event | Notice | Link, view: LiveView) -> str | None:
             return _event_line(happened, view)
         case _:
             return _notice_line(happened)
+
+
+def _recovered_line(samples: int) -> str:
+    return f"{samples} samples that were kept back have come"
 
 
 def _event_line(
@@ -106,7 +128,7 @@ def _notice_line(notice: Notice) -> str | None:
         case SamplesLost(samples):
             text = f"{samples} samples were lost"
         case SamplesRecovered(samples):
-            text = f"{samples} samples that were kept back have come"
+            text = _recovered_line(samples)
         case Restarted():
             text = "the sensor has restarted"
         case Caution(sentence) | Refused(sentence):

@@ -39,7 +39,7 @@ from imu.live.radios import ANY, PHONES, is_virtual, link_for
 from imu.live.speech import Announcer
 from imu.live.targets import Plan, PlanUnusable, Targets
 from imu.live.training_run import Happened, Trained, TrainingRun, TrainingSettings
-from imu.phone.server import PhoneAddress
+from imu.phone.link import PhoneAddress
 from imu.session import TrainingSet
 from imu.store import EnterLoad, NameExercise, SessionStore
 from imu.store.home import PersonUnnamed, as_person, people, person, recordings_folder, store_path, written_name

@@ -25,7 +25,7 @@ from imu.commands import PersonCommand
 from imu.errors import ImuError
 from imu.live.live_view import signal_word
 from imu.live.memory import RememberedSensor, last_plan, last_sensor
-from imu.live.radios import ANY, PHONE, VIRTUAL, radio_for
+from imu.live.radios import ANY, PHONES, VIRTUAL, radio_for
 from imu.live.targets import Plan, Targets, example_plans
 from imu.sensors.kinds import recognise
 from imu.store.exercises import completions
@@ -60,19 +60,17 @@ def live_page(request: Request) -> Response:
 
 def known_sensors(last: RememberedSensor | None) -> list[dict[str, str]]:
     """Return the sensors that can be chosen without looking for any; first the one used last, if it is given."""
-    known = (
-        []
-        if last is None or last.wanted == PHONE
-        else [{"wanted": last.wanted, "title": last.name or last.kind, "signal": "used last time"}]
-    )
-    phone = {"wanted": PHONE, "title": "Your phone", "signal": "in the waistband; it opens a page by QR code"}
-    known = [phone] if last is not None and last.wanted == PHONE else known
-    return [
-        *known,
+    known = [
         {"wanted": ANY, "title": "The nearest sensor", "signal": "by Bluetooth"},
-        *([] if phone in known else [phone]),
+        {"wanted": PHONES[0], "title": "Your phone", "signal": "in the waistband; it opens a page by QR code"},
+        {"wanted": PHONES[1], "title": "Sensor Logger app", "signal": "on a phone; it pushes to an address"},
         {"wanted": VIRTUAL, "title": "A virtual sensor", "signal": "a simulated person trains"},
     ]
+    if last is None:
+        return known
+    used = [one for one in known[1:3] if one["wanted"] == last.wanted]
+    used = used or [{"wanted": last.wanted, "title": last.name or last.kind, "signal": "used last time"}]
+    return [*used, *(one for one in known if one["wanted"] != last.wanted)]
 
 
 # --- the websocket ------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from imu.app.web.guard import Guard, Guest, GuestsDoor, Role
 from imu.errors import ExtraMissing
 from imu.phone.certificate import certificate_in, local_address, server_context
 from imu.phone.gate import listen
-from imu.phone.server import PhoneAddress
+from imu.phone.link import PhoneAddress
 from imu.store.home import common_home
 
 PORT = 8767

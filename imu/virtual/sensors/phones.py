@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import http.client
 import json
+import os
 import ssl
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
+from imu.errors import ImuError
 from imu.samples import STANDARD_GRAVITY_M_S2, Array, ImuBlock
 from imu.sensors.phone import HEAD, SAMPLE, assignments
 
@@ -31,6 +33,22 @@ BATCH_S = 0.5
 """Batch period of the app."""
 GRAVITY_S = 1.0
 """Time over which a phone separates gravity from the rest of the acceleration."""
+
+
+class PhoneNotReached(ImuError):
+    """No training waits for a phone at the address."""
+
+    def __init__(self, url: str, kind: str, reason: object) -> None:
+        super().__init__(
+            f"no training at {url} ({reason}): start imu train --sensor {kind} and give the address that it shows"
+        )
+
+
+def _in_words(error: Exception) -> str:
+    """Return why no connection came about."""
+    if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno)
+    return str(error) or type(error).__name__
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +203,13 @@ class VirtualPhone:
     """Messages of the computer."""
 
     async def play(self) -> None:
-        """Play all samples and wait until the computer has them, or has ended the training."""
+        """Play all samples and wait until the computer has them, or has ended the training.
+
+        Raises
+        ------
+        PhoneNotReached
+            If the first connection fails; later ones are tried again.
+        """
         self._page, self._first, self._next, self._zero_s = 100, 0, 0, 0.0
         self._kept: list[Array] = []
         self._socket: Any = None
@@ -212,12 +236,17 @@ class VirtualPhone:
         await asyncio.gather(*receiving)
 
     async def _connect(self) -> bool:
-        from websockets.exceptions import WebSocketException  # noqa: PLC0415 - an extra
+        from websockets.exceptions import InvalidStatus, WebSocketException  # noqa: PLC0415 - an extra
 
-        with contextlib.suppress(OSError, TimeoutError, WebSocketException):
+        try:
             self._socket, self._is_answered = await socket_to(self.url, source=self.source), False
             await self._socket.send(hello(self._page, self._first, self.name))
             self.say("connected")
+        except (OSError, TimeoutError, WebSocketException) as error:
+            if not self.heard:
+                status = error.response.status_code if isinstance(error, InvalidStatus) else None
+                reason = _in_words(error) if status is None else f"HTTP {status}"
+                raise PhoneNotReached(self.url, "phone", reason) from error
         return self._socket is not None
 
     async def _reload(self, zero_s: float) -> None:
@@ -332,7 +361,14 @@ class VirtualSensorLogger:
     say: Callable[[str], None] = lambda _line: None
 
     async def play(self) -> None:
-        """Push all messages, or until the training has ended."""
+        """Push all messages, or until the training has ended.
+
+        Raises
+        ------
+        PhoneNotReached
+            If the first message does not arrive; later ones are lost.
+        """
+        self._is_reached = False
         self._connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=5.0)
         try:
             await self._play()
@@ -362,8 +398,13 @@ class VirtualSensorLogger:
         try:
             status, text = await asyncio.to_thread(self._post, message)
         except (OSError, http.client.HTTPException) as error:
-            self.say(f"not sent: {error}")
+            if not self._is_reached:
+                raise PhoneNotReached(self.url, "sensorlogger", _in_words(error)) from error
+            self.say(f"not sent: {_in_words(error)}")
             return True
+        if status == 404:
+            raise PhoneNotReached(self.url, "sensorlogger", "HTTP 404")
+        self._is_reached = True
         if status != 200:
             self.say(f"{status}: {text}")
         return status in (200, 499) and "has ended" not in text

@@ -120,7 +120,10 @@ function drawInvitation() {
   $("img", box).src = invite.picture;
   $("a", box).textContent = $("a", box).href = invite.url;
   $("code", box).textContent = invite.fingerprint;
-  $("code", box).closest("p").hidden = !invite.fingerprint; // Sensor Logger is no browser, and warns of nothing
+  const byBrowser = invite.fingerprint !== ""; // Sensor Logger is no browser, and warns of nothing
+  $("h2", box).textContent = byBrowser ? "Open this with your phone" : "Enter this in Sensor Logger";
+  for (const one of box.querySelectorAll(".by-browser")) one.hidden = !byBrowser;
+  for (const one of box.querySelectorAll(".by-app")) one.hidden = byBrowser;
 }
 
 function many(count, noun) { return `${count} ${noun}${count === 1 ? "" : "s"}`; }
