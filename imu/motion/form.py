@@ -196,17 +196,37 @@ class MovementFigures:
         return float(self.trunk_angle_rad[int(np.argmin(self.height_m))])
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)  # without slots: what is seldom wanted is computed when it is
 class Trace:
     """Angles and the hip's motion over the steps of a movement."""
 
     angle_rad: Array
-    sideways_rad: Array
     height_m: Array
-    velocity_m_s: Array
-    speed: Array
-    lean: Lean
+    path: Array  # (n, 3) horizontal part of `up`, sensor frame
     forward: Array  # (3,), sensor frame
+    _home: Array  # (3,) `up` in standing
+    _motion: VerticalMotion
+
+    @cached_property
+    def _angle_rate(self) -> Array:
+        return _rate(self.angle_rad)
+
+    @cached_property
+    def velocity_m_s(self) -> Array:
+        """Vertical velocity of the hip joint."""
+        return self._motion.velocity_m_s + SENSOR_ABOVE_HIP_M * np.sin(self.angle_rad) * self._angle_rate
+
+    @cached_property
+    def speed(self) -> Array:
+        """Speed of hip and trunk."""
+        return np.hypot(self.velocity_m_s, TRUNK_LEVER_M * self._angle_rate)
+
+    @property
+    def sideways_rad(self) -> Array:
+        """Tilt to the left."""
+        (fx, fy, fz), (hx, hy, hz) = self.forward.tolist(), self._home.tolist()
+        left = np.array([fy * hz - fz * hy, fz * hx - fx * hz, fx * hy - fy * hx])  # forward x home
+        return -np.arcsin(np.minimum(np.maximum(self.path @ left, -1.0), 1.0))
 
 
 def trace_movement(
@@ -216,20 +236,18 @@ def trace_movement(
     home, up = standing.up, signals.up
     along_home = up @ home
     path = up - along_home[:, None] * home
-    sensor_velocity = motion.velocity_m_s
-    lean = Lean(path, path[int(np.argmin(sensor_velocity))], from_rest)
     if isinstance(forward, SagittalPlane):
-        forward = forward.forward(lean, home)
-    (fx, fy, fz), (hx, hy, hz) = forward.tolist(), home.tolist()
-    left = np.array([fy * hz - fz * hy, fz * hx - fx * hz, fx * hy - fy * hx])  # forward x home
+        forward = forward.forward(Lean(path, _sinking(path, motion), from_rest), home)
     angle = np.arctan2(path @ forward, along_home)
-    angle_rate = _rate(angle)
-    first = float(np.cos(angle[0]))
-    height = motion.height_m + SENSOR_ABOVE_HIP_M * (first - np.cos(angle))
-    velocity = sensor_velocity + SENSOR_ABOVE_HIP_M * np.sin(angle) * angle_rate
-    speed = np.hypot(velocity, TRUNK_LEVER_M * angle_rate)
-    sideways = -np.arcsin(np.clip(path @ left, -1.0, 1.0))
-    return Trace(angle, sideways, height, velocity, speed, lean, forward)
+    by_tilting = np.cos(angle)
+    height = motion.height_m + SENSOR_ABOVE_HIP_M * (float(by_tilting[0]) - by_tilting)
+    return Trace(angle, height, path, forward, home, motion)
+
+
+def _sinking(path: Array, motion: VerticalMotion) -> Array:
+    """Return the lean (3,) where the hip sinks fastest."""
+    fastest: Array = path[int(motion.velocity_m_s.argmin())]
+    return fastest
 
 
 COARSE_VELOCITY_SD_M_S, COARSE_HEIGHT_SD_M = 0.3, 0.06
@@ -369,7 +387,7 @@ class Candidate:
             sideways_rad=trace.sideways_rad[inside],
             height_m=trace.height_m[inside] - trace.height_m[start],
             velocity_m_s=trace.velocity_m_s[inside],
-            lean=Lean(trace.lean.path[inside], trace.lean.sinking, trace.lean.from_rest),
+            lean=Lean(trace.path[inside], _sinking(trace.path, motion), self.started_at_rest),
             forward=trace.forward,
             start=start,
             bottom=bottom,
@@ -420,9 +438,10 @@ def posture_of(signals: MotionSignals, standing: Standing, errors: SensorErrors 
 
 def holds(resting_steps: NDArray[np.int64]) -> list[int]:
     """Return the middle step of each rest of `LEAST_HOLD_STEPS` and more."""
-    last_of_run = np.flatnonzero(np.append(resting_steps[1:] < resting_steps[:-1], True))
-    runs = [(int(step), int(resting_steps[step])) for step in last_of_run if resting_steps[step] >= LEAST_HOLD_STEPS]
-    return [max(0, step - run // 2) for step, run in runs]
+    if resting_steps.max(initial=0) < LEAST_HOLD_STEPS:
+        return []
+    last_of_run = np.append(resting_steps[1:] < resting_steps[:-1], True) & (resting_steps >= LEAST_HOLD_STEPS)
+    return [max(0, step - int(resting_steps[step]) // 2) for step in last_of_run.nonzero()[0].tolist()]
 
 
 def longest_s(steps: int) -> float:
@@ -433,13 +452,15 @@ def longest_s(steps: int) -> float:
 def _excursion(trace: Trace, start: int, end: int) -> Array:
     """Return the excursion (end - start + 1,), m, from the line between the two tops."""
     angle = trace.angle_rad[start : end + 1]
-    top = np.linspace(angle[0], angle[-1], len(angle))
+    first, last = angle[0], angle[-1]
+    top = np.arange(len(angle)) * ((last - first) / max(1, len(angle) - 1)) + first
+    top[-1] = last
     return np.hypot(np.minimum(trace.height_m[start : end + 1], 0.0), TRUNK_LEVER_M * (angle - top))
 
 
 def _turn(trace: Trace, start: int, end: int) -> int:
     """Return the step of the largest excursion."""
-    return start + int(np.argmax(_excursion(trace, start, end)))
+    return start + int(_excursion(trace, start, end).argmax())
 
 
 def _left_top(excursion: Array) -> int:

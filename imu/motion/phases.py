@@ -19,6 +19,7 @@ ended, or in the rest before the movement, and then shortly before the start tha
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -210,10 +211,17 @@ def _last_at_rest(near: NDArray[np.int64], speed: Array, still: float) -> int:
 
 def _rate(values: Array) -> Array:
     """Return the rate of change per second as the mean over `OVER_STEPS`, over fewer at both ends."""
-    steps = np.arange(len(values))
-    before, after = np.maximum(steps - OVER_STEPS // 2, 0), np.minimum(steps + OVER_STEPS // 2, len(values) - 1)
-    rate: Array = (values[after] - values[before]) / ((after - before) * STEP_S)
+    before, after, duration_s = _steps_beside(len(values))
+    rate: Array = (values[after] - values[before]) / duration_s
     return rate
+
+
+@cache
+def _steps_beside(n: int) -> tuple[NDArray[np.int64], NDArray[np.int64], Array]:
+    """Return for each of `n` steps the steps between which its rate is taken, and the time between them."""
+    steps = np.arange(n)
+    before, after = np.maximum(steps - OVER_STEPS // 2, 0), np.minimum(steps + OVER_STEPS // 2, n - 1)
+    return before, after, (after - before) * STEP_S
 
 
 def share_of_return(figures: MovementFigures) -> float:
