@@ -193,7 +193,7 @@ class MovementFigures:
     @cached_property
     def angle_at_bottom_rad(self) -> float:
         """Forward tilt where the hip is lowest."""
-        return float(self.trunk_angle_rad[int(np.argmin(self.height_m))])
+        return float(self.trunk_angle_rad[int(self.height_m.argmin())])
 
 
 @dataclass(frozen=True, eq=False)  # without slots: what is seldom wanted is computed when it is
@@ -395,7 +395,7 @@ class Candidate:
             end=end,
             turn_rad=float((signals.turn_rate_rad_s[inside] - bias).sum() * STEP_S),
             height_error_m=free.last_height_m,
-            height_sd_m=motion.height_sd_at_m(int(np.argmin(trace.height_m[inside]))),
+            height_sd_m=motion.height_sd_at_m(int(trace.height_m[inside].argmin())),
         )
 
     def learnt_errors(self) -> SensorErrors | None:
@@ -468,8 +468,8 @@ def _left_top(excursion: Array) -> int:
 
     A half cosine passes them after 0.144 and 0.333 of its duration. Sway at the top stays below 5 %.
     """
-    descent = excursion[: int(np.argmax(excursion)) + 1]
-    early, later = (int(np.max(np.flatnonzero(descent < share * descent[-1]), initial=0)) for share in (0.05, 0.25))
+    descent = excursion[: int(excursion.argmax()) + 1]
+    early, later = (int(np.max((descent < share * descent[-1]).nonzero()[0], initial=0)) for share in (0.05, 0.25))
     return max(0, early - round(0.76 * (later - early)))
 
 
@@ -479,8 +479,8 @@ def _snapped_end(speed: Array, turn: int, end: int) -> int:
     if first >= last:
         return min(len(speed) - 1, max(turn + 2, end))
     peak = float(speed[turn : last + 1].max())
-    slow = np.flatnonzero(speed[first : last + 1] <= MOVING_OF_PEAK * peak)
-    return first + int(slow[0] if len(slow) else np.argmin(speed[first : last + 1]))
+    slow = (speed[first : last + 1] <= MOVING_OF_PEAK * peak).nonzero()[0]
+    return first + int(slow[0] if len(slow) else speed[first : last + 1].argmin())
 
 
 def _snapped_start(speed: Array, start: int, turn: int, *, touches: bool) -> int:
@@ -491,12 +491,12 @@ def _snapped_start(speed: Array, start: int, turn: int, *, touches: bool) -> int
     first, last = (0, 2) if touches else (max(0, start - 2 * SNAP_STEPS), start + SNAP_STEPS)
     if first >= min(turn - 1, last):
         return max(0, min(start, turn - 1))
-    fastest = first + int(np.argmax(speed[first : turn + 1]))  # of the descent: later stillness is that of the bottom
+    fastest = first + int(speed[first : turn + 1].argmax())  # of the descent: later stillness is that of the bottom
     last = min(fastest, last)
     still = speed[: fastest + 1] <= MOVING_OF_PEAK * float(speed[fastest])
-    slow = np.flatnonzero(still[first : last + 1])
+    slow = still[first : last + 1].nonzero()[0]
     if not len(slow):
-        return 0 if touches else first + int(np.argmin(speed[first : last + 1]))
+        return 0 if touches else first + int(speed[first : last + 1].argmin())
     step = first + int(slow[-1])
     while step + 1 < fastest and still[step + 1]:
         step += 1
@@ -519,7 +519,7 @@ def median(values: Array) -> float:
 
 def _peak(values: Array) -> float:
     """Return the largest value, by a parabola through its neighbours."""
-    i = int(np.argmax(values))
+    i = int(values.argmax())
     if not 0 < i < len(values) - 1:
         return float(values[i])
     before, here, after = (float(v) for v in values[i - 1 : i + 2])

@@ -78,18 +78,21 @@ def measure_between_tops(candidate: Candidate, figures: MovementFigures) -> Move
     seen, end = offset + figures.start, offset + figures.end
     standing, forward = _standing(candidate, figures, signals.up[[seen, end]])
     first, start_sd_m_s = _begin_of_window(candidate, signals.resting_steps[:offset], seen)
+    integrated: tuple[int, int] | None = None
     for near, still in (WIDE, WIDE, NARROW):
-        window = signals[first:]
-        estimator = VerticalEstimator(
-            candidate.standing, start_sd_m_s, STEP_S, longest_s(len(window)), errors=candidate.errors
-        )
-        estimator.extend(window.up, window.vertical_m_s2)
-        for step in holds(window.resting_steps[: end - first]):
-            estimator.rest(step + 1, HELD_VELOCITY_SD_M_S)
-        motion = estimator.solve(
-            len(window), end_velocity_sd_m_s=END_VELOCITY_SD_M_S, returns=True, end=end - first + 1
-        )
-        trace = trace_movement(window, standing, motion, forward, candidate.started_at_rest)
+        if integrated != (first, end):
+            integrated = first, end
+            window = signals[first:]
+            estimator = VerticalEstimator(
+                candidate.standing, start_sd_m_s, STEP_S, longest_s(len(window)), errors=candidate.errors
+            )
+            estimator.extend(window.up, window.vertical_m_s2)
+            for step in holds(window.resting_steps[: end - first]):
+                estimator.rest(step + 1, HELD_VELOCITY_SD_M_S)
+            motion = estimator.solve(
+                len(window), end_velocity_sd_m_s=END_VELOCITY_SD_M_S, returns=True, end=end - first + 1
+            )
+            trace = trace_movement(window, standing, motion, forward, candidate.started_at_rest)
         phases = find_phases(trace, seen - first, end - first, near, still)
         end = first + phases.end
         narrowed = first + phases.start - steps_in(LEAD_S) - int(LEAD_SHARE * (phases.bottom - phases.start))
@@ -111,7 +114,7 @@ def measure_between_tops(candidate: Candidate, figures: MovementFigures) -> Move
         end=phases.end - phases.start,
         turn_rad=float((window.turn_rate_rad_s[inside] - bias).sum() * STEP_S),
         height_error_m=figures.height_error_m,
-        height_sd_m=motion.height_sd_at_m(phases.start + int(np.argmin(trace.height_m[inside]))),
+        height_sd_m=motion.height_sd_at_m(phases.start + int(trace.height_m[inside].argmin())),
     )
 
 
@@ -136,7 +139,7 @@ def _begin_of_window(candidate: Candidate, resting_steps: NDArray[np.int64], see
     if candidate.follows:
         return 0, END_VELOCITY_SD_M_S
     earliest = max(0, seen - steps_in(REST_SEARCH_S))
-    rests = np.flatnonzero(resting_steps[earliest : seen + 1] >= steps_in(REST_S))
+    rests = (resting_steps[earliest : seen + 1] >= steps_in(REST_S)).nonzero()[0]
     if not len(rests):
         return max(0, seen - 2 * steps_in(LEAD_S)), MOVING_START_SD_M_S
     last = earliest + int(rests[-1])
@@ -169,34 +172,34 @@ def find_phases(trace: Trace, seen: int, end: int, near: float, still: float) ->
     speed = np.hypot(rising, TRUNK_LEVER_M * _rate(angle))
     seen = min(max(seen, 1), max(end - 3, 1))
     whole = slice(seen, end + 1)
-    tilts = TRUNK_LEVER_M * float(np.ptp(angle[whole])) > float(np.ptp(height[whole]))
+    tilts = TRUNK_LEVER_M * _range(angle[whole]) > _range(height[whole])
     depth, at_bottom = (angle, speed) if tilts else (-height, np.abs(rising))
-    turn = seen + int(np.argmax(depth[whole]))
+    turn = seen + int(depth[whole].argmax())
     while turn > 1:  # the start that the network sees may lie on the way up
         before = max(turn - 3, 0)
-        deeper = before + int(np.argmax(depth[before:turn]))
+        deeper = before + int(depth[before:turn].argmax())
         if depth[deeper] <= depth[turn]:
             break
         turn = deeper
     turn = min(max(turn, 2), n - 3)
     upright = height - TRUNK_LEVER_M * angle
-    last_top = turn + int(np.argmax(upright[turn:]))
+    last_top = turn + int(upright[turn:].argmax())
     below = upright[last_top] - upright[turn:]
-    at_top = np.flatnonzero(below <= NEAR_SHARE * below[0])
+    at_top = (below <= NEAR_SHARE * below[0]).nonzero()[0]
     at_rest = at_top[speed[turn + at_top] <= MOVING_OF_PEAK * speed[turn : last_top + 1].max()]
-    end = turn + int(at_rest[0] if len(at_rest) else at_top[np.argmin(speed[turn + at_top])])
+    end = turn + int(at_rest[0] if len(at_rest) else at_top[speed[turn + at_top].argmin()])
     end = min(max(end, turn + 2), n - 1)
     down = upright[: turn + 1]
     below = down.max() - down
-    at_top = np.flatnonzero(
+    at_top = (
         (below <= near * below[-1]) | (np.abs(down - upright[end]) <= near * (upright[end] - down[-1]))
-    )
+    ).nonzero()[0]
     start = min(_last_at_rest(at_top, speed[: turn + 1], still), turn - 1)
-    turn = min(max(start + int(np.argmax(depth[start : end + 1])), start + 1), end - 1)
+    turn = min(max(start + int(depth[start : end + 1].argmax()), start + 1), end - 1)
     ways = slice(start, turn + 1), slice(turn, end + 1)
     to_turn = [np.abs(depth[turn] - depth[way]) for way in ways]
-    near_turn = [np.flatnonzero(to_turn[0][::-1] <= NEAR_SHARE * to_turn[0][0])]
-    near_turn.append(np.flatnonzero(to_turn[1] <= NEAR_SHARE * to_turn[1][-1]))
+    near_turn = [(to_turn[0][::-1] <= NEAR_SHARE * to_turn[0][0]).nonzero()[0]]
+    near_turn.append((to_turn[1] <= NEAR_SHARE * to_turn[1][-1]).nonzero()[0])
     bottom = turn - _last_at_rest(near_turn[0], at_bottom[ways[0]][::-1], MOVING_OF_PEAK)
     resume = turn + _last_at_rest(near_turn[1], at_bottom[ways[1]], MOVING_OF_PEAK)
     bottom = max(bottom, start + 1)
@@ -206,7 +209,7 @@ def find_phases(trace: Trace, seen: int, end: int, near: float, still: float) ->
 def _last_at_rest(near: NDArray[np.int64], speed: Array, still: float) -> int:
     """Return the last of the steps `near` where a way begins that is at rest; without any, the slowest one."""
     at_rest = near[speed[near] <= still * speed[near[-1] :].max()]
-    return int(at_rest[-1] if len(at_rest) else near[np.argmin(speed[near])])
+    return int(at_rest[-1] if len(at_rest) else near[speed[near].argmin()])
 
 
 def _rate(values: Array) -> Array:
@@ -252,7 +255,7 @@ def repetition_of(figures: MovementFigures, confirmed_s: float) -> Repetition:
         mean_concentric_velocity_m_s=float(figures.height_m[end] - figures.height_m[resume]) / concentric_s,
         peak_concentric_velocity_m_s=float(velocity[resume : end + 1].max()),
         angle_at_bottom_rad=figures.angle_at_bottom_rad,
-        sideways_tilt_rad=float(sideways[int(np.argmax(np.abs(sideways)))]),
+        sideways_tilt_rad=float(sideways[int(np.abs(sideways).argmax())]),
         turn_rad=figures.turn_rad,
         trunk_lead_s=_trunk_lead_s(angle[start : bottom + 1], -figures.height_m[start : bottom + 1]),
     )
@@ -260,6 +263,10 @@ def repetition_of(figures: MovementFigures, confirmed_s: float) -> Repetition:
 
 def _trunk_lead_s(angle: Array, drop: Array) -> float:
     """Return by how much the trunk reached a quarter of its peak before the hip reached a quarter of its drop."""
-    trunk = int(np.argmax(angle >= 0.25 * angle.max()))
-    hip = int(np.argmax(drop >= 0.25 * drop.max()))
+    trunk = int((angle >= 0.25 * angle.max()).argmax())
+    hip = int((drop >= 0.25 * drop.max()).argmax())
     return (hip - trunk) * STEP_S
+
+
+def _range(values: Array) -> float:
+    return float(values.max() - values.min())
