@@ -161,15 +161,18 @@ class Decoder:
         some = like | moving
         interesting = (rows - last_high <= WAITING_ROWS) | _changes(like, self._like.active)
         interesting |= _changes(some, self._any.active)
-        for i in np.flatnonzero(interesting).tolist():
-            row, now_s = self._row + i, float(time_s[i])
-            yield from self._settle(row)
-            if like[i] != self._like.active and self._like.change(row, now_s):
+        chosen = interesting.nonzero()[0]
+        columns = (one[chosen].tolist() for one in (rows, time_s, like, some, mean))  # plain numbers are faster here
+        for i, now_s, is_like, is_some, log_odds in zip(*columns, strict=True):
+            row = self._row + i
+            if self._any.since_s is not None or self._like.since_s is not None:
+                yield from self._settle(row)
+            if is_like != self._like.active and self._like.change(row, now_s):
                 yield Stir(now_s, self.settled_at(now_s))
-            if some[i] != self._any.active:
+            if is_some != self._any.active:
                 self._any.change(row, now_s)
-            if mean[i] >= LEAST_LOG_ODDS or self._peak is not None:
-                yield from self._ending(now_s, logits[i], float(mean[i]))
+            if log_odds >= LEAST_LOG_ODDS or self._peak is not None:
+                yield from self._ending(now_s, logits[i].tolist(), log_odds)
         self._row += n
         self._last_log_odds, self._now_s = float(ended[-1]), float(time_s[-1])
         self._rows_since_high = min(int(n - 1 - last_high[-1]), 99)
@@ -215,7 +218,7 @@ class Decoder:
             self._any = _Run()
             yield activity
 
-    def _ending(self, now_s: float, logits: Whole, log_odds: float) -> Iterator[Ending]:
+    def _ending(self, now_s: float, logits: list[float], log_odds: float) -> Iterator[Ending]:
         """Give the ending that a row shows, if it is new: a clear one at once, another when its peak has passed."""
         peak = self._peak
         rows = PEAK_ROWS if logits[UP] < max(logits[OTHER], logits[DOWN]) else WAITING_ROWS
@@ -226,8 +229,8 @@ class Decoder:
         if log_odds < LEAST_LOG_ODDS or self._any.since_s is None or (peak is not None and log_odds <= peak.log_odds):
             return
         since_s = self._any.since_s
-        end_s = now_s - min(max(float(logits[SINCE_END]) / 4.0, 0.0), LONGEST_SINCE_END_S)
-        duration_s = min(max(math.exp(min(float(logits[LOG_DURATION]), 3.0)), LEAST_DURATION_S), LONGEST_DURATION_S)
+        end_s = now_s - min(max(logits[SINCE_END] / 4.0, 0.0), LONGEST_SINCE_END_S)
+        duration_s = min(max(math.exp(min(logits[LOG_DURATION], 3.0)), LEAST_DURATION_S), LONGEST_DURATION_S)
         apart_s = max(LEAST_DURATION_S, LEAST_APART * duration_s)
         start_s = max(end_s - duration_s, since_s - PREAMBLE_S)
         if end_s - self._clear_end_s < apart_s or start_s < self._clear_end_s - OVERLAP * duration_s:
@@ -235,7 +238,7 @@ class Decoder:
         start_s = max(start_s, self._clear_end_s)
         if end_s - start_s < LEAST_DURATION_S:
             return
-        ending = Ending(start_s, end_s, max(since_s, self._clear_end_s), now_s, log_odds, float(logits[HINGE]))
+        ending = Ending(start_s, end_s, max(since_s, self._clear_end_s), now_s, log_odds, logits[HINGE])
         if log_odds >= CLEAR_LOG_ODDS:
             self._peak, self._clear_end_s = None, end_s
             yield ending

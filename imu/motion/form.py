@@ -226,7 +226,8 @@ class Trace:
         """Tilt to the left."""
         (fx, fy, fz), (hx, hy, hz) = self.forward.tolist(), self._home.tolist()
         left = np.array([fy * hz - fz * hy, fz * hx - fx * hz, fx * hy - fy * hx])  # forward x home
-        return -np.arcsin(np.minimum(np.maximum(self.path @ left, -1.0), 1.0))
+        tilt: Array = -np.arcsin(np.minimum(np.maximum(self.path @ left, -1.0), 1.0))
+        return tilt
 
 
 def trace_movement(
@@ -455,7 +456,8 @@ def _excursion(trace: Trace, start: int, end: int) -> Array:
     first, last = angle[0], angle[-1]
     top = np.arange(len(angle)) * ((last - first) / max(1, len(angle) - 1)) + first
     top[-1] = last
-    return np.hypot(np.minimum(trace.height_m[start : end + 1], 0.0), TRUNK_LEVER_M * (angle - top))
+    excursion: Array = np.hypot(np.minimum(trace.height_m[start : end + 1], 0.0), TRUNK_LEVER_M * (angle - top))
+    return excursion
 
 
 def _turn(trace: Trace, start: int, end: int) -> int:
