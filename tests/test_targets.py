@@ -19,11 +19,13 @@ from sensors.radioless import carry
 
 from imu.errors import SensorNotFound
 from imu.live import radios
-from imu.live.event_channel import plan_object, recorded_plan, recorded_targets, replay_signals, signal_object
+from imu.live.cards import LastTime, PastExercise
+from imu.live.entries import exercise_event, recount_event
+from imu.live.event_channel import plan_object, recorded_coach, recorded_plan, replay_signals, signal_object
 from imu.live.live_training import LiveTraining
 from imu.live.live_view import TrainedBefore
-from imu.live.memory import achieved, correct_count, planned_of_recording
-from imu.live.set_view import LastTime, Measure, PastExercise, Phase
+from imu.live.memory import achieved, correct_count, keep_replay
+from imu.live.set_view import Measure, Phase
 from imu.live.signals import (
     ANGLE_ERROR_RAD,
     DROP_ERROR_M,
@@ -44,6 +46,7 @@ from imu.motion.pattern import Pattern
 from imu.recordings.training_format import RecordingHeader
 from imu.recordings.training_reader import read_training
 from imu.recordings.training_recorder import TrainingRecorder
+from imu.report.replay import ReplayOptions, replay
 from imu.sensors.conversation import Message
 from imu.sensors.kinds import KINDS
 from imu.session import RepetitionCounted, RepetitionTakenBack, RestBegan, SessionParameters, SetClosed
@@ -390,10 +393,36 @@ def test_the_card_of_a_set_says_what_went_well_and_what_to_try(live):
     assert (card.title, card.repetitions, card.good) == ("back squat 100 kg", 3, 1)
     assert card.try_next == "deeper: 2 of 3 reps were too shallow"
     live.take(SetClosed(set_of(*done)))
-    counted(live, deep(60), deep(65))
+    live.enter(live.recount(1, 1))
+    assert (live.view().counts, live.view().session.squats) == ((4,), 4)
+    live.enter(live.recount(1, -1))
+    done = counted(live, deep(60), deep(65), deep(70))
     assert live.view().previous_set == card
-    live.take(RestBegan(69.5))
-    assert live.view().card.well == "every repetition met its targets"
+    live.take(RestBegan(74.5))
+    card = live.view().card
+    assert card.well == "every repetition met its targets"
+    assert card.try_next == "one more repetition or some more load: the last one was the fastest"
+    live.take(SetClosed(set_of(*done)))
+    assert live.advice == (
+        "Good: every repetition met its targets (1 of 2 sets).",
+        "Try: one more repetition or some more load: the last one was the fastest (1 of 2 sets).",
+    )
+
+
+def test_a_set_without_targets_has_its_card_too():
+    live = LiveTraining()
+    done = counted(live, *(deep(10 + 5 * i, mean_concentric_velocity_m_s=0.5 - 0.05 * i) for i in range(4)))
+    live.take(SetClosed(set_of(*done)))
+    card = live.view().card
+    assert card.well.startswith("upright") and card.try_next == "a longer rest or less load: 21 % slower at the end"
+    assert live.view().cue == card.try_next  # on the terminal too
+
+
+def test_a_rest_without_a_plan_is_a_plan_and_so_recorded(live):
+    free = LiveTraining()
+    free.rest_for(90.0)
+    assert plan_object(free.coach)["plan"] == {"exercise": [{"rest": 90.0}]}
+    assert free.view().rest_target_s == 90.0
 
 
 def test_the_same_set_of_last_time_stands_beside_it():
@@ -439,8 +468,11 @@ def heard_training() -> tuple[Message, ...]:
     return tuple(carry(kind.driver(100.0), twin, float(block.device_time_s[-1])).messages)
 
 
-def recorded(path: Path, followed: Coach) -> list[Signal]:
-    """Record a training with a plan; return the signals that it gave while it ran, and leave the recording open."""
+def recorded(path: Path, followed: Coach, enter_at_s: float = math.inf) -> list[Signal]:
+    """Record a training with a plan; return the signals that it gave while it ran.
+
+    At a time of the session, the person adds a repetition to the set going on or to the last one, and enters a load.
+    """
     messages = heard_training()
     header = RecordingHeader("reference", "Hip", "F0:00", messages[0].received_ns, "0.1.0", 100.0)
     recorder = TrainingRecorder.create(path, header, gather_s=0.0)  # many chunks, however fast this runs
@@ -453,6 +485,11 @@ def recorded(path: Path, followed: Coach) -> list[Signal]:
         for signal in [*given, *followed.advance(training.now_s)]:
             recorder.write_event(message.received_ns, signal_object(signal))
             signals.append(signal)
+        if training.now_s >= enter_at_s:
+            enter_at_s, one = math.inf, followed.sets[-1]
+            for entry in (recount_event(one, 1), exercise_event(one, targets(name="front squat", load="225 lb"))):
+                recorder.write_event(message.received_ns + 1, entry)
+                signals += followed.enter(entry)
     recorder.close()
     return signals
 
@@ -468,7 +505,8 @@ def test_a_recording_replays_to_the_same_signals(tmp_path):
     assert replay_signals(path) == given
     recording = read_training(path)
     assert recorded_plan(recording) == followed
-    assert [one.exercise for one in planned_of_recording(str(path))] == ["squat"] * len(recorded_targets(path))
+    coach = recorded_coach(path)
+    assert [coach.place_of(index).targets.exercise for index in range(len(coach.sets))] == ["squat"] * 2
     assert [one.event for one in recording.events() if one.event["event"] == "signal"] == [
         signal_object(signal) for signal in given
     ]
@@ -484,6 +522,36 @@ def test_a_recording_cut_anywhere_replays_to_the_signals_until_there(tmp_path):
         replayed = replay_signals(cut)
         assert replayed == given[: len(replayed)]
     assert replayed
+
+
+def test_what_was_entered_before_a_kill_is_replayed_and_stored_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("IMU_HOME", str(tmp_path / "home"))
+    path, cut = tmp_path / "whole.mcap", tmp_path / "cut.mcap"
+    followed = Coach()
+    recorded(path, followed, enter_at_s=28.0)
+    data = path.read_bytes()
+    cut.write_bytes(data[: int(0.93 * len(data))])
+    coach = recorded_coach(cut)
+    assert coach.entries.recounts == followed.entries.recounts
+    assert coach.entries.exercises == followed.entries.exercises
+    replayed = replay(str(cut), ReplayOptions(hashed=True))
+    with SessionStore.open(store_path()) as store:
+        number = keep_replay(replayed, store, "test")
+        assert keep_replay(replayed, store, "test") == number
+    with SessionStore.open(store_path()) as store:
+        one = store.load(number).corrected.sets[0]
+    assert (len(one.repetitions), one.exercise, one.load_in_lb) == (5, "front squat", True)
+    assert one.load_kg == pytest.approx(225 * KG_PER_LB)
+
+
+def test_a_repetition_that_was_missed_completes_the_set_by_hand():
+    coach, done = Coach(plan({"reps": 3})), [deep(10), deep(15)]
+    for one in done:
+        assert coach.take(RepetitionCounted(one)) == []
+    entry = recount_event(set_of(*done), 1)
+    assert coach.enter(entry) == [Signal(SignalKind.SET_COMPLETE, 19.5, 2)]
+    assert coach.take(RepetitionCounted(deep(20))) == []  # the fourth by the person's count
+    assert coach.entries.more_in([*done, deep(20)]) == 1
 
 
 def test_a_recording_without_a_plan_has_no_signals(tmp_path):

@@ -4,6 +4,7 @@ import io
 import math
 import sys
 from dataclasses import replace
+from unittest.mock import Mock
 
 import pytest
 from builders import counted, rejected, set_of, squats, views
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imu.app.terminal import can_draw
-from imu.app.terminal.app import LEAST_ROWS_WITH_KEYS, LiveApp, Panel
+from imu.app.terminal.app import LEAST_ROWS_WITH_KEYS, LiveApp, Panel, targets_in_words, targets_of
 from imu.app.terminal.drawing import ASCII, ROWS, UNICODE, bar, block_digits, repetition_bars, width_of
 from imu.app.terminal.plain_lines import PlainLines, plain_line
 from imu.app.terminal.screen import screen_lines
@@ -345,7 +346,9 @@ async def test_each_key_asks_for_what_is_possible_and_nothing_else(live):
         counted(live, *squats(3))
         app.show(live.view())
         await pilot.pause(0.1)
-        await pilot.press("e", "space", "u", "p", "q", "ctrl+c")
+        await pilot.press("e", "space", "u", "p", "q", "ctrl+c", "+")
+        asked.pop()(run := Mock())
+        run.recount.assert_called_once_with(None, 1)
         assert asked[1:] == [
             PersonCommand.END_SET,
             PersonCommand.END_SET,
@@ -354,6 +357,31 @@ async def test_each_key_asks_for_what_is_possible_and_nothing_else(live):
             None,
             None,
         ]
+
+
+async def test_targets_are_written_in_one_line(live):
+    asked = []
+    app = LiveApp(asked.append)
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.show(live.view())
+        await pilot.press("n", "t", *"squat, reps five", "enter")
+        await until_shown(pilot, "reps is a whole number")
+        assert asked == []
+        await pilot.press(*["backspace"] * 4, *"5, load 225 lb", "enter")
+        await pilot.pause(0.1)
+        asked.pop()(run := Mock())
+        run.aim_at.assert_called_once_with(
+            Targets(exercise="squat", repetitions=5, load_kg=225 * 0.45359237, load_in_lb=True)
+        )
+        await pilot.press("t", "escape", "q")
+        assert asked == [None]
+
+
+def test_targets_in_words_are_read_back():
+    line = (
+        "back squat, load 225 lb, sets 5, reps 5, rest 90.0, tempo 3-1-X, depth best, velocity 0.4-0.6, stop-loss 20.0"
+    )
+    assert targets_in_words(targets_of(line)) == line
 
 
 async def test_only_lines_that_change_are_drawn_again(live, monkeypatch):

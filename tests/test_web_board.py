@@ -129,8 +129,17 @@ def test_a_rest_shows_at_once_and_the_set_can_still_be_ended(live: LiveTraining)
 def test_sets_carry_what_was_entered(live: LiveTraining) -> None:
     done = repetition(10.0), repetition(13.0)
     live.take(SetClosed(TrainingSet(done)))
-    (one,) = board(live.view(), [Targets(exercise="Front squat", load_kg=60.0)])["sets"]
-    assert (one["text"], one["exercise"], one["load"]) == ("2 squats", "Front squat", "60 kg")
+    live.enter(live.exercise(1, Targets(exercise="Front squat", load_kg=60.0)))
+    entry = live.recount(1, 1)
+    assert entry is not None
+    live.enter(entry)
+    shown = board(live.view())
+    (one,) = shown["sets"]
+    assert (one["text"], one["exercise"], one["load"]) == ("3 squats", "Front squat", "60 kg")
+    assert (shown["total"], shown["count"]) == ("3 squats : 0 hinges", 3)
+    assert shown["card"]["title"] == "3 by your count; measured: 2 squats"
+    with pytest.raises(ValueError, match="there is no set 2"):
+        live.exercise(2, Targets())
 
 
 def test_what_is_said_comes_in_parts_that_can_be_switched_off(live: LiveTraining) -> None:

@@ -569,10 +569,9 @@ def _keep(replayed: "Replayed", store: "SessionStore | None") -> int | None:
     """Store a session if there is a store; return its number."""
     if store is None:
         return None
-    from imu.live.memory import planned_of_recording
-    from imu.report.replay import keep_replayed
+    from imu.live.memory import keep_replay
 
-    return keep_replayed(replayed, store, imu.__version__, planned_of_recording(replayed.name))
+    return keep_replay(replayed, store, imu.__version__)
 
 
 session_commands.add_commands(app)

@@ -112,7 +112,8 @@ def train(
 
     Without --sensor it uses the sensor of the last training, or else the nearest.
     Several people train at once with --sensor SENSOR=PERSON for each.
-    Keys: e end set, u undo, p pause, k keep a lone repetition, q quit. Ctrl-C ends too, and nothing is lost.
+    Keys: e end set, u undo, + one was missed, p pause, k keep a lone one, t targets, n next exercise, q quit.
+    Ctrl-C ends too, and nothing is lost.
     """
     if sys.stdout.isatty() and not as_json:
         typer.echo("Starting the training.")  # the imports that follow take a second
@@ -165,7 +166,7 @@ def train(
         software_version=imu.__version__,
     )
     try:
-        trained = run_training(options)
+        trained, said = run_training(options)
     except ImuError as error:
         if as_json:
             print_object({"recording": "", "error": str(error)})
@@ -175,7 +176,7 @@ def train(
         print_object(session_object(recording, trained.summary))
     else:
         page = session_page(view_of_summary(recording or "not recorded", trained.summary), verbose=False)
-        print_parts(console_for_people(), "", page)
+        print_parts(console_for_people(), "", page, *(["", *said] if said else []))
     if trained.trouble is not None:
         raise trained.trouble
 

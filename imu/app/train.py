@@ -23,6 +23,7 @@ from imu.errors import NothingTrained, SensorUnsuitable
 from imu.live.live_training import LiveTraining
 from imu.live.live_view import Gravity, LiveView
 from imu.live.memory import (
+    achieved,
     keep,
     last_plan,
     last_sensor,
@@ -44,7 +45,7 @@ from imu.sensors.conversation import Caution, Refused
 from imu.store.home import folder_name, recordings_folder
 
 if TYPE_CHECKING:
-    from imu.app.terminal.app import LiveApp
+    from imu.app.terminal.app import Asked, LiveApp
 
 LOOK_S = 0.05
 """So often the screen and the voice look at the training: a count is seen a tenth of a second after it is known."""
@@ -216,19 +217,25 @@ def train_together(wishes: Sequence[tuple[str, Wish]], software_version: str, *,
         raise NothingTrained("; ".join(troubles))
 
 
-def train(options: TrainOptions) -> Trained:
-    """Train, and keep what came of it.
+def train(options: TrainOptions) -> tuple[Trained, tuple[str, ...]]:
+    """Train, and keep what came of it; return it, and what is to be said of the stored session, a sentence each.
 
     Raises
     ------
     ImuError
         If there was no training: no Bluetooth, no sensor.
     """
-    trained, _ = keep(asyncio.run(_train(options)), options.software_version)
-    return trained
+    trained, advice = asyncio.run(_train(options))
+    trained, number = keep(trained, options.software_version)
+    return trained, () if number is None else (saved_sentence(number), *achieved(number), *advice)
 
 
-async def _train(options: TrainOptions) -> Trained:
+def saved_sentence(number: int, whose: str = "") -> str:
+    """Return that a session is saved, and the next step."""
+    return f"Session {number}{whose} is saved: imu review {number} shows it, imu correct {number} corrects it."
+
+
+async def _train(options: TrainOptions) -> tuple[Trained, tuple[str, ...]]:
     name = options.sensor
     if name is None:
         last = last_sensor()
@@ -248,7 +255,7 @@ async def _train(options: TrainOptions) -> Trained:
         remember_sensor_of(trained)
     if options.save and live.coach.plan is not None:
         remember_plan(live.coach.plan)
-    return trained
+    return trained, live.advice
 
 
 def _pass_over_late_answers(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -257,7 +264,7 @@ def _pass_over_late_answers(loop: asyncio.AbstractEventLoop, context: dict[str, 
         loop.default_exception_handler(context)
 
 
-def _live_app(obey: Callable[[PersonCommand | None], None]) -> LiveApp:
+def _live_app(obey: Callable[[Asked], None]) -> LiveApp:
     from imu.app.terminal.app import LiveApp  # noqa: PLC0415  Textual is slow to import, and a pipe does not need it
 
     return LiveApp(obey)
@@ -329,12 +336,19 @@ class _Audience:
         elif self._training is not None:
             self._training.cancel()
 
-    def _obey(self, command: PersonCommand | None) -> None:
+    def _obey(self, asked: Asked) -> None:
         """Do what a key asks for; ``None`` ends the training."""
-        if command is None:
+        if asked is None:
             self._stop()
-        elif self._run is not None:
-            self._run.ask(command)
+        elif self._run is None:
+            return
+        elif isinstance(asked, PersonCommand):
+            self._run.ask(asked)
+        else:
+            try:
+                asked(self._run)
+            except (PlanUnusable, ValueError) as error:
+                self._live.tell(str(error))
 
     async def _draw(self, app: LiveApp) -> None:
         """Draw until the end; without a screen the training goes on in lines."""

@@ -1,7 +1,8 @@
-"""The second channel of a recording: what came of the messages, and the plan that was followed, as JSON.
+"""The second channel of a recording: what came of the messages, the plan that was followed, and entries, as JSON.
 
-A training killed at any time leaves its plan here, so that a replay gives the same signals (`replay_signals`). Events
-and signals stand here for other programs; a replay makes its own.
+A training killed at any time leaves its plan here and what the person entered by hand, so that a replay gives the same
+signals (`replay_signals`) and the same stored session. Events and signals stand here for other programs; a replay makes
+its own.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from heapq import merge
 from pathlib import Path
 from typing import Any
 
+from imu.live.entries import ENTRY, RECOUNT
 from imu.live.signals import Best, Coach, Signal
-from imu.live.targets import Plan, Targets
+from imu.live.targets import Plan
 from imu.motion.judge import JudgeParameters
 from imu.recordings.training_format import RecordedEvent, TrainingMessage
 from imu.recordings.training_reader import TrainingLog, read_training
@@ -26,9 +28,11 @@ from imu.session import (
     RestBegan,
     SessionParameters,
     SetClosed,
-    TrainingSet,
 )
 from imu.training import Training
+
+FOLLOWED = ("plan", RECOUNT, ENTRY)
+"""Events that a replay follows."""
 
 
 def event_object(event: Event) -> Object:
@@ -67,17 +71,20 @@ def plan_object(coach: Coach) -> Object:
     }
 
 
-def follow_recorded(coach: Coach, recorded: Mapping[str, Any]) -> None:
-    """Let a coach follow the plan of a `plan_object`.
+def follow_recorded(coach: Coach, recorded: Mapping[str, Any]) -> list[Signal]:
+    """Let a coach follow the plan of a `plan_object`, or take an entry of :mod:`imu.live.entries`.
 
     Raises
     ------
-    PlanUnusable, KeyError, TypeError
-        If the object is no plan.
+    PlanUnusable, KeyError, TypeError, ValueError
+        If the object is neither.
     """
+    if recorded["event"] != "plan":
+        return coach.enter(recorded)
     plan = recorded["plan"]
     coach.best = {name: Best(one["depth_m"], one["trunk_angle_rad"]) for name, one in recorded["best"].items()}
     coach.follow(None if plan is None else Plan.from_object(plan, "the recorded plan"), int(recorded["plan_index"]))
+    return []
 
 
 def recorded_plan(recording: TrainingLog) -> Plan | None:
@@ -100,8 +107,8 @@ def replay_signals(path: Path, least_repetitions: int = 2) -> list[Signal]:
     return _replay(read_training(path), least_repetitions)[1]
 
 
-def recorded_targets(path: Path, least_repetitions: int = 2) -> list[tuple[TrainingSet, Targets | None]]:
-    """Replay a recording with the plan in it; return its sets with their targets, nothing without a plan.
+def recorded_coach(path: Path, least_repetitions: int = 2) -> Coach | None:
+    """Replay a recording with plan and entries in it; return the coach at its end, ``None`` if it holds neither.
 
     Raises
     ------
@@ -109,11 +116,9 @@ def recorded_targets(path: Path, least_repetitions: int = 2) -> list[tuple[Train
         If the file is no readable recording of a training.
     """
     recording = read_training(path)
-    if recorded_plan(recording) is None:
-        return []
-    coach = _replay(recording, least_repetitions)[0]
-    places = ((one, coach.place_of(index)) for index, one in enumerate(coach.sets))
-    return [(one, None if place is None else place.targets) for one, place in places]
+    if not any(one.event.get("event") in FOLLOWED for one in recording.events()):
+        return None
+    return _replay(recording, least_repetitions)[0]
 
 
 def _replay(recording: TrainingLog, least_repetitions: int) -> tuple[Coach, list[Signal]]:
@@ -123,7 +128,7 @@ def _replay(recording: TrainingLog, least_repetitions: int) -> tuple[Coach, list
     training = Training(recording.driver(), SessionParameters(least_repetitions, judge=judge))
     for item in _in_order(recording):
         if isinstance(item, RecordedEvent):
-            follow_recorded(coach, item.event)
+            signals += follow_recorded(coach, item.event)
             continue
         for event in training.take(item).events:
             signals += coach.take(event)
@@ -134,8 +139,8 @@ def _replay(recording: TrainingLog, least_repetitions: int) -> tuple[Coach, list
 
 
 def _in_order(recording: TrainingLog) -> Iterator[TrainingMessage | RecordedEvent]:
-    """Give the messages, and the plans where they were followed."""
-    plans = ((one.recorded_ns, 0, one) for one in recording.events() if one.event.get("event") == "plan")
+    """Give the messages, and plans and entries where they were made."""
+    plans = ((one.recorded_ns, 0, one) for one in recording.events() if one.event.get("event") in FOLLOWED)
     messages = ((message.received_ns, 1, message) for message in recording.messages())
     for _, _, item in merge(plans, messages, key=lambda entry: entry[:2]):
         yield item

@@ -7,11 +7,13 @@ no clock: its caller passes the time.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
+from typing import Any
 
 from imu.bluetooth import LinkState
+from imu.live.cards import card, training_advice
+from imu.live.entries import exercise_event, recount_event
 from imu.live.live_view import (
     LOW_BATTERY_PERCENT,
     Gravity,
@@ -24,7 +26,7 @@ from imu.live.live_view import (
 )
 from imu.live.set_view import Phase, set_fields
 from imu.live.signals import Coach, Signal
-from imu.live.targets import Plan
+from imu.live.targets import Plan, Targets
 from imu.motion.form import Posture
 from imu.motion.pattern import Pattern
 from imu.motion.repetitions import RejectedMovement, Repetition
@@ -155,19 +157,82 @@ class LiveTraining:
     def rest_for(self, target_s: float | None) -> None:
         """Take note of how long the person means to rest; the plan is changed likewise."""
         self._rest_target_s = target_s
-        if self._coach.plan is not None:
-            self._coach.follow(self._coach.plan.with_rest(target_s))
+        plan = self._coach.plan
+        self._coach.follow(Plan((Targets(rest_s=target_s),)) if plan is None else plan.with_rest(target_s))
+
+    def recount(self, set_number: int | None, more: int, *, goes_on: bool = True) -> Mapping[str, Any] | None:
+        """Correct the count of a set by one repetition that was missed (1), or that was none (-1).
+
+        Parameters
+        ----------
+        set_number : int or None
+            Which set; ``None`` for the one that is shown.
+        more : int
+            1 or -1.
+        goes_on : bool
+            Whether the training goes on, so that a counted repetition can be taken back.
+
+        Returns
+        -------
+        mapping or None
+            The entry that :meth:`enter` takes; ``None`` if the last counted repetition is to be taken back instead.
+
+        Raises
+        ------
+        ValueError
+            If there is no such set, or no repetition would be left.
+        """
+        sets = [*self._coach.sets, *([TrainingSet(tuple(self._coach.going_on))] if self._coach.going_on else [])]
+        number = len(sets) if set_number is None else set_number
+        if more not in (1, -1) or not 1 <= number <= len(sets):
+            raise ValueError(f"there is no set {number} to correct by one")
+        one = sets[number - 1]
+        by_hand = self._more_in(one)
+        if goes_on and more < 0 and by_hand <= 0 and number == len(sets):
+            return None
+        if len(one.repetitions) + by_hand + more < 1:
+            raise ValueError("a set has at least one repetition: delete it on the page of the session")
+        return recount_event(one, more)
+
+    def exercise(self, set_number: int, exercise: Targets) -> Mapping[str, Any]:
+        """Return the entry of an exercise and load for a set that is over.
+
+        Raises
+        ------
+        ValueError
+            If there is no such set.
+        """
+        if not 1 <= set_number <= len(self._coach.sets):
+            raise ValueError(f"there is no set {set_number}")
+        return exercise_event(self._coach.sets[set_number - 1], exercise)
+
+    def enter(self, entry: Mapping[str, Any]) -> list[Signal]:
+        """Take an entry of `recount` or `exercise`; return the signals that it calls for."""
+        return self._coach.enter(entry)
+
+    def _more_in(self, one: TrainingSet) -> int:
+        return self._coach.entries.more_in(one.repetitions)
+
+    def _exercise_of(self, index: int, one: TrainingSet) -> Targets | None:
+        place = self._coach.place_of(index)
+        return self._coach.entries.exercise_of(one) or (None if place is None else place.targets)
 
     def tell(self, sentence: str, gravity: Gravity = Gravity.NOTE) -> None:
         """Show one sentence; a sentence that stands already is renewed."""
         others = [one for one in self._sentences if one.sentence != sentence]
         self._sentences = [_Sentence(sentence, gravity, self._clock.now_s), *others]
 
+    @property
+    def advice(self) -> tuple[str, ...]:
+        """What went well in the training and one thing to try next time, a sentence each."""
+        return training_advice([card(one, self._coach, index) for index, one in enumerate(self._coach.sets)])
+
     def view(self) -> LiveView:
         """Return what there is to show now."""
         now_s, phase, shown = self._clock.now_s, *self._phase_and_set()
         sets, going_on = self._coach.sets, self._coach.going_on
-        done = tally(chain.from_iterable(one.repetitions for one in sets)) + tally(going_on)
+        of_sets = [*(one.repetitions for one in sets), *([tuple(going_on)] if going_on else [])]
+        done = sum((tally(one, self._coach.entries.more_in(one)) for one in of_sets), Tally())
         connected = self._facts.link.state is LinkState.CONNECTED
         facts = replace(
             self._facts,
@@ -184,6 +249,9 @@ class LiveTraining:
             rest_s=None if shown is None else self._rest_s(shown),
             rest_is_provisional=phase is Phase.REST and bool(going_on) and self._coach.rest_since_s is None,
             sets=tuple(sets),
+            counts=tuple(len(one.repetitions) + self._more_in(one) for one in sets),
+            exercises=tuple(self._exercise_of(index, one) for index, one in enumerate(sets)),
+            recount=0 if shown is None else self._more_in(shown),
             session=done,
             today=self._before.today + done,
             last_28_days=self._before.last_28_days + done,
@@ -292,9 +360,10 @@ class LiveTraining:
         return tuple(Message(one.sentence, one.gravity, now_s - one.shown_s) for one in latest[:MESSAGES])
 
 
-def tally(repetitions: Iterable[Repetition]) -> Tally:
-    """Return how many squats and hinges there are; uncertain ones are in neither."""
+def tally(repetitions: Sequence[Repetition], more: int = 0) -> Tally:
+    """Return how many squats and hinges a set has; uncertain ones are in neither, `more` are as the last one."""
     patterns = [repetition.pattern for repetition in repetitions]
+    patterns = [*patterns, *patterns[-1:] * more] if more > 0 else patterns[: len(patterns) + more]
     return Tally(patterns.count(Pattern.SQUAT), patterns.count(Pattern.HINGE))
 
 

@@ -10,22 +10,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from imu.bluetooth import LinkState
-from imu.live.set_view import (
-    NO_ANGLE,
-    NO_BARS,
-    NO_DEPTH,
-    Bars,
-    Figure,
-    Gauge,
-    LastTime,
-    Measure,
-    PastExercise,
-    Phase,
-    Progress,
-    SetCard,
-    in_words,
-    plural,
-)
+from imu.live.cards import LastTime, PastExercise, SetCard, plural
+from imu.live.set_view import NO_ANGLE, NO_BARS, NO_DEPTH, Bars, Figure, Gauge, Measure, Phase, Progress, in_words
 from imu.live.signals import LOOKS, Look, SignalKind
 from imu.live.targets import Targets
 from imu.motion.form import Posture
@@ -167,8 +153,12 @@ class LiveView:
         Where the hip is now; ``None`` without a connected sensor.
     sets : tuple of TrainingSet
         Those that are over, in the order of time.
+    counts : tuple of int
+        Repetitions of each of them by the person's count.
+    exercises : tuple of Targets or None
+        Exercise and load of each of them: as entered, else as planned.
     session, today, last_28_days : Tally
-        Squats against hinges of this session, and with it of today and of 28 days.
+        Squats against hinges of this session by the person's count, and with it of today and of 28 days.
     recount : int
         Repetitions of the set that is shown by the person's count, less those that were measured.
     counted, taken_back : int
@@ -215,6 +205,8 @@ class LiveView:
     figures: tuple[Figure, ...] = ()
     posture: Posture | None = None
     sets: tuple[TrainingSet, ...] = ()
+    counts: tuple[int, ...] = ()
+    exercises: tuple[Targets | None, ...] = ()
     session: Tally = Tally()
     today: Tally = Tally()
     last_28_days: Tally = Tally()

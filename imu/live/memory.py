@@ -16,18 +16,30 @@ from pathlib import Path
 from typing import Any
 
 from imu.errors import ImuError
-from imu.live.event_channel import recorded_targets
+from imu.live.cards import LastTime, PastExercise
+from imu.live.entries import NEAR_S, Entries
+from imu.live.event_channel import recorded_coach
 from imu.live.live_view import Tally, TrainedBefore
-from imu.live.set_view import LastTime, PastExercise
-from imu.live.signals import Best
+from imu.live.signals import Best, Coach
 from imu.live.targets import KG_PER_LB, Plan, Targets
 from imu.live.training_run import Trained
 from imu.motion.personal import PersonalShift
 from imu.report.cues import sinks
 from imu.report.exercises import ExerciseHistory, exercise_histories
+from imu.report.replay import Replayed, keep_replayed
 from imu.report.words import weight
 from imu.session import TrainingSet
-from imu.store import AddRepetition, CorrectedSet, Correction, DeleteRepetition, PlannedSet, SessionStore, hash_of
+from imu.store import (
+    AddRepetition,
+    CorrectedSet,
+    Correction,
+    DeleteRepetition,
+    EnterLoad,
+    NameExercise,
+    PlannedSet,
+    SessionStore,
+    hash_of,
+)
 from imu.store.home import home, remembered_sensor_path, store_path
 
 BALANCE_DAYS = 28
@@ -35,8 +47,6 @@ BUSY_S = 1.0
 """A training waits this long for a store that another program writes to, then it begins without."""
 SESSIONS_SEARCHED = 60
 """An exercise is looked for in this many of the latest sessions."""
-NEAR_S = 0.5
-"""A set begins at most this long after the time that was shown: its first repetition may be measured again."""
 SERIAL_DIGITS = 4
 """This many of the last characters of its serial number, in its name, distinguish a sensor from others of its kind."""
 
@@ -171,7 +181,7 @@ def keep(trained: Trained, software_version: str) -> tuple[Trained, int | None]:
 
     A recording without a sample is deleted. A session without a recording is not stored: the recording's hash is its
     identity. If storing fails, the recording stays, and the reason becomes the training's trouble. Sets bear the
-    exercise and the load of the plan.
+    exercise and the load of the plan; what the person entered by hand becomes corrections.
     """
     if not trained.summary.samples:
         if trained.recording is not None:
@@ -190,6 +200,7 @@ def keep(trained: Trained, software_version: str) -> tuple[Trained, int | None]:
                 started_at=trained.started_at,
                 planned=planned_sets(zip(trained.summary.sets, trained.targets, strict=False)),
             )
+        _keep_entries(number, trained.entries)
     except ImuError as error:
         earlier = "" if trained.trouble is None else f"{trained.trouble}; "
         sentence = f"{earlier}the session is not stored ({error}): imu replay --save '{trained.recording}' stores it"
@@ -212,14 +223,44 @@ def planned_sets(sets: Iterable[tuple[TrainingSet, Targets | None]]) -> tuple[Pl
     )
 
 
-def planned_of_recording(name: str) -> tuple[PlannedSet, ...] | None:
-    """Return what the plan in a recording says of its sets; ``None`` for a recording without a plan."""
+def keep_replay(replayed: Replayed, store: SessionStore, software_version: str) -> int | None:
+    """Keep a replayed session as :func:`imu.report.replay.keep_replayed` does, with plan and entries of a training.
+
+    A session that is stored already has its entries, and keeps the corrections that were made since.
+    """
+    coach = _coach_of(replayed.name)
+    planned, is_new = None, replayed.content_hash is not None and store.source_of(replayed.content_hash) is None
+    if coach is not None:
+        places = ((one, coach.place_of(index)) for index, one in enumerate(coach.sets))
+        planned = planned_sets((one, None if place is None else place.targets) for one, place in places) or None
+    number = keep_replayed(replayed, store, software_version, planned)
+    if coach is not None and number is not None and is_new:
+        _keep_entries(number, coach.entries)
+    return number
+
+
+def _coach_of(name: str) -> Coach | None:
+    """Return the coach at the end of a recording; ``None`` for one without a plan and entries."""
     if not name.endswith(".mcap"):
         return None
     try:
-        return planned_sets(recorded_targets(Path(name))) or None
-    except (ImuError, KeyError, TypeError):  # the plan is damaged, or the file is not of this program
+        return recorded_coach(Path(name))
+    except (ImuError, KeyError, TypeError, ValueError):  # the plan is damaged, or the file is not of this program
         return None
+
+
+def _keep_entries(number: int, entries: Entries) -> None:
+    """Store what was entered for sets while training, as corrections of the session."""
+    if not entries:
+        return
+    now = datetime.now(UTC)
+    with SessionStore.open(store_path()) as store:
+        for middle_s, one in entries.exercises.items():
+            if one.exercise is not None:
+                store.correct(number, NameExercise(middle_s, one.exercise), made_at=now)
+            if one.load_kg is not None:
+                store.correct(number, EnterLoad(middle_s, one.load_kg, load_in_lb=one.load_in_lb), made_at=now)
+    correct_count(number, entries.recounts)
 
 
 # --- the sensor -------------------------------------------------------------------------------------------------------

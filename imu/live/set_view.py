@@ -1,4 +1,4 @@
-"""What the screens show of a set against its targets: progress, gauges, bars, figures, signals, the card of the set.
+"""What the screens show of a set against its targets: progress, gauges, bars and figures.
 
 Values and words are made here once; terminal and page only place them. They are fields of
 :class:`imu.live.live_view.LiveView`.
@@ -7,16 +7,13 @@ Values and words are made here once; terminal and page only place them. They are
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import lru_cache
-from statistics import fmean
 from typing import Any
 
+from imu.live.cards import LastTime, PastExercise, SetCard, card
 from imu.live.signals import (
-    FAULTS,
     LOOKS,
     Best,
     Coach,
@@ -31,16 +28,12 @@ from imu.live.targets import Place, Targets
 from imu.motion.form import Posture
 from imu.motion.pattern import Pattern
 from imu.motion.repetitions import Repetition
-from imu.report.cues import cues, sinks
+from imu.report.cues import sinks
 from imu.report.words import number_of, tempo
 from imu.session import TrainingSet
 
 ROOM = 1.15
 """The scale of the bars ends this much above the largest value or target."""
-PRAISE = ("upright", "well bent")
-"""How the report begins a cue that is praise."""
-_cues_of = lru_cache(maxsize=8)(cues)
-"""The cues of a set: the screens ask 30 times a second, and the figures behind them take longest."""
 HARDLY_SINKS = "the hip hardly sinks"
 """Why a repetition has no speed to speak of."""
 
@@ -90,17 +83,6 @@ def loss_in_words(loss: float) -> str:
     """Return a share of velocity lost in words: ``-12 % from best``."""
     percent = round(100 * loss)
     return f"-{percent} % from best" if percent else "best so far"
-
-
-def plural(count: int, pattern: Pattern) -> str:
-    """Return a number of repetitions of a pattern in words; mixed and uncertain ones are repetitions."""
-    noun = pattern.value if pattern in (Pattern.SQUAT, Pattern.HINGE) else f"{pattern} repetition"
-    return number_of(count, noun)
-
-
-def plural_of(done: TrainingSet) -> str:
-    """Return the repetitions of a set in words."""
-    return plural(len(done.repetitions), done.pattern)
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,10 +217,6 @@ class Progress:
     coming: bool = False
     done: bool = False
 
-    def recounted(self, more: int) -> Progress:
-        """Return it with more repetitions, by the person's count."""
-        return self if self.coming or self.done else replace(self, repetition=self.repetition + more)
-
     @property
     def text(self) -> str:
         """In words: ``Back squat 100 kg, set 2 of 5, rep 3 of 5``."""
@@ -252,89 +230,6 @@ class Progress:
             return f"Next: {start}{reps}"
         of_reps = "" if self.repetitions is None else f" of {self.repetitions}"
         return f"{start}, rep {self.repetition}{of_reps}"
-
-
-@dataclass(frozen=True, slots=True)
-class SetCard:
-    """What is to be said of a set that is done; SI units.
-
-    Attributes
-    ----------
-    title : str or None
-        Exercise and load.
-    pattern : Pattern
-        Of the set.
-    repetitions : int
-        How many.
-    best_speed_m_s, mean_speed_m_s, velocity_loss : float or None
-        ``None`` where the hip hardly sinks.
-    depth_m, trunk_angle_rad : float
-        Means.
-    tempo : str
-        Mean seconds down, paused and up.
-    good : int or None
-        Repetitions that met every target; ``None`` without targets.
-    well, try_next : str or None
-        One thing that went well, and one thing to try.
-    """
-
-    title: str | None
-    pattern: Pattern
-    repetitions: int
-    best_speed_m_s: float | None
-    mean_speed_m_s: float | None
-    velocity_loss: float | None
-    depth_m: float
-    trunk_angle_rad: float
-    tempo: str
-    good: int | None = None
-    well: str | None = None
-    try_next: str | None = None
-
-    @property
-    def text(self) -> str:
-        """In words: ``8 squats, 7 on target``."""
-        good = "" if self.good is None else f", {self.good} on target"
-        return f"{plural(self.repetitions, self.pattern)}{good}"
-
-    @property
-    def advice(self) -> tuple[str, ...]:
-        """What went well and what to try, a sentence each."""
-        return tuple(f"{word}: {one}." for word, one in (("Good", self.well), ("Try", self.try_next)) if one)
-
-
-@dataclass(frozen=True, slots=True)
-class LastTime:
-    """The same set of the last session with this exercise."""
-
-    repetitions: int
-    load: str | None
-    best_speed_m_s: float | None
-    days_ago: int
-
-    @property
-    def text(self) -> str:
-        """In words: ``last time 5 × 225 lb, best 0.52 m/s``."""
-        load = "" if self.load is None else f" × {self.load}"
-        noun = "" if load else " reps"
-        best = "" if self.best_speed_m_s is None else f", best {self.best_speed_m_s:.2f} m/s"
-        return f"last time {self.repetitions}{noun}{load}{best}"
-
-
-@dataclass(frozen=True, slots=True)
-class PastExercise:
-    """What earlier sessions say of an exercise.
-
-    Attributes
-    ----------
-    sets : tuple of LastTime
-        Its sets in the last session that has any.
-    best : Best
-        How far its repetitions went in that session.
-    """
-
-    sets: tuple[LastTime, ...] = ()
-    best: Best = field(default_factory=Best)
 
 
 # --- the fields -------------------------------------------------------------------------------------------------------
@@ -362,8 +257,8 @@ def set_fields(
     fields: dict[str, Any] = {
         "targets": None if place is None else targets,
         "signals": signals,
-        "cue": None if shown is None else _cue(shown, signals, resting=resting),
-        "progress": _progress(coach, index, phase, 0 if shown is None else len(shown.repetitions), certain=certain),
+        "cue": None if shown is None else _cue(shown, signals, of_set),
+        "progress": _progress(coach, index, phase, shown, certain=certain),
         "bars": _bars(targets, best, shown, bars),
         "card": of_set,
         "previous_set": card(coach.sets[index - 1], coach, index - 1) if shown is not None and index else None,
@@ -378,10 +273,10 @@ def set_fields(
     return fields
 
 
-def _cue(shown: TrainingSet, signals: Sequence[SignalKind], *, resting: bool) -> str | None:
-    """Return the one cue: what the targets call for, else what the form of the repetition calls for."""
-    if resting:
-        return next(iter(_cues_of(shown)), None)
+def _cue(shown: TrainingSet, signals: Sequence[SignalKind], of_set: SetCard | None) -> str | None:
+    """Return the one cue: what the targets call for, else the form of the repetition; in a rest that of the set."""
+    if of_set is not None:
+        return of_set.try_next or of_set.well
     spoken = LOOKS[signals[0]].spoken if signals else ""
     return spoken or form_cue(shown)
 
@@ -389,9 +284,10 @@ def _cue(shown: TrainingSet, signals: Sequence[SignalKind], *, resting: bool) ->
 # --- progress ---------------------------------------------------------------------------------------------------------
 
 
-def _progress(coach: Coach, index: int, phase: Phase, repetitions: int, *, certain: bool) -> Progress | None:
+def _progress(coach: Coach, index: int, phase: Phase, shown: TrainingSet | None, *, certain: bool) -> Progress | None:
     """Return the set going on; in a certain rest the next one, also while a set that lacks repetitions may go on."""
-    place = coach.place_of(index)
+    place, done = coach.place_of(index), () if shown is None else shown.repetitions
+    repetitions = len(done) + (coach.entries.more_in(done) if done else 0)
     if place is None:
         return None
     if phase is Phase.SET or (phase is Phase.REST and not certain):
@@ -547,59 +443,3 @@ def _figures_of_set(done: SetCard) -> tuple[Figure, ...]:
         Figure("Tempo, s", done.tempo, "down-pause-up"),
         Figure(UNITS[Measure.SPEED][0], speed, best + lost),
     )
-
-
-# --- the card of a set ------------------------------------------------------------------------------------------------
-
-
-def card(done: TrainingSet, coach: Coach, index: int) -> SetCard:
-    """Return what is to be said of a set.
-
-    Parameters
-    ----------
-    done : TrainingSet
-        The set.
-    coach : Coach
-        Plan and signals of the training.
-    index : int
-        Number of the set in the training, from 0.
-    """
-    place = coach.place_of(index)
-    targets = Targets() if place is None else place.targets
-    repetitions = done.repetitions
-    signals = [coach.signals_of(repetitions[:count], index) for count in range(1, len(repetitions) + 1)]
-    faults = Counter(kind for kinds in signals for kind in kinds if kind in FAULTS)
-    good = sum(not FAULTS & set(kinds) for kinds in signals) if targets.judge_repetitions else None
-    speeds = [one.mean_concentric_velocity_m_s for one in repetitions] if sinks(done) else []
-    said = _cues_of(done)
-    praise = next((one for one in said if one.startswith(PRAISE)), None)
-    advice = next((one for one in said if not one.startswith(PRAISE)), None)
-    well = praise
-    if good is not None and good == len(repetitions):
-        well = "every repetition met its targets"
-    if faults:
-        kind, count = faults.most_common(1)[0]
-        advice = f"{LOOKS[kind].spoken}: {count} of {number_of(len(repetitions), 'rep')} {_were(count)} {kind}"
-    stop = next((count for count, kinds in enumerate(signals, 1) if SignalKind.STOP in kinds), None)
-    if stop is not None:
-        beyond = len(repetitions) - stop
-        well = praise if beyond else f"you stopped as the speed was lost, at rep {stop}"
-        advice = f"end the set at the stop: {number_of(beyond, 'rep')} came after it" if beyond else advice
-    return SetCard(
-        title=targets.title,
-        pattern=done.pattern,
-        repetitions=len(repetitions),
-        best_speed_m_s=max(speeds, default=None),
-        mean_speed_m_s=fmean(speeds) if speeds else None,
-        velocity_loss=velocity_loss(repetitions),
-        depth_m=fmean(one.hip_drop_m for one in repetitions),
-        trunk_angle_rad=fmean(one.trunk_angle_rad for one in repetitions),
-        tempo=tempo(repetitions),
-        good=good,
-        well=well,
-        try_next=advice,
-    )
-
-
-def _were(count: int) -> str:
-    return "was" if count == 1 else "were"

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import chain
 from statistics import fmean, median
-from typing import Literal
+from typing import Any, Literal
 
+from imu.live.entries import Entries
 from imu.live.targets import BEST, Place, Plan, Targets
 from imu.motion.pattern import Pattern
 from imu.motion.repetitions import Repetition
@@ -187,7 +188,7 @@ def _number(target: float | Literal["best"] | None) -> float | None:
 
 
 def repetition_signals(
-    targets: Targets, so_far: Sequence[Repetition], best: Best | None = None
+    targets: Targets, so_far: Sequence[Repetition], best: Best | None = None, more: int = 0
 ) -> tuple[SignalKind, ...]:
     """Return what the last repetition of a set calls for, the most important first.
 
@@ -199,10 +200,12 @@ def repetition_signals(
         The set until and with the repetition.
     best : Best or None
         How far repetitions of earlier sets went.
+    more : int
+        Repetitions that the person added to the count of the set.
     """
     last, best = so_far[-1], best or Best()
     kinds = []
-    if targets.repetitions is not None and len(so_far) == targets.repetitions:
+    if targets.repetitions is not None and len(so_far) + more == targets.repetitions:
         kinds.append(SignalKind.SET_COMPLETE)
     loss = velocity_loss(so_far)
     if targets.stop_loss is not None and loss is not None and loss >= targets.stop_loss:
@@ -334,10 +337,13 @@ class Coach:
         Those that are over, in the order of time.
     rest_since_s : float or None
         Since when the person rests, on the session's axis.
+    entries : Entries
+        What the person entered of sets by hand.
     """
 
     def __init__(self, plan: Plan | None = None, best: Mapping[str, Best] | None = None) -> None:
         self.best = dict(best or {})
+        self.entries = Entries()
         self.going_on: list[Repetition] = []
         self.sets: list[TrainingSet] = []
         self.rest_since_s: float | None = None
@@ -403,6 +409,18 @@ class Coach:
         ]
         return Best.of(chain.from_iterable(same), None if name is None else self.best.get(name))
 
+    def enter(self, event: Mapping[str, Any]) -> list[Signal]:
+        """Take an entry of the person; return the signal of a set that is complete by it."""
+        before = self._is_complete()
+        self.entries.take(event)
+        if before or not self._is_complete():
+            return []
+        return [Signal(SignalKind.SET_COMPLETE, self.going_on[-1].end_s, len(self.going_on))]
+
+    def _is_complete(self) -> bool:
+        """Whether the set going on has the repetitions that it should have."""
+        return bool(self.going_on) and SignalKind.SET_COMPLETE in self.signals_of(self.going_on, len(self.sets))
+
     def advance(self, now_s: float) -> list[Signal]:
         """Take the time on the session's axis; return the signal of a rest that is over."""
         since_s, rest_s = self.rest_since_s, self.rest_target_s
@@ -436,7 +454,10 @@ class Coach:
     def signals_of(self, repetitions: Sequence[Repetition], set_index: int) -> tuple[SignalKind, ...]:
         """Return what the last of some repetitions calls for, as those of a set of the training."""
         place = self.place_of(set_index)
-        return () if place is None else repetition_signals(place.targets, repetitions, self.best_before(set_index))
+        if place is None:
+            return ()
+        more = self.entries.more_in(repetitions)
+        return repetition_signals(place.targets, repetitions, self.best_before(set_index), more)
 
     def _leave_out(self, repetition: Repetition) -> None:
         self.going_on = [one for one in self.going_on if one != repetition]

@@ -17,8 +17,9 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from imu.bluetooth import LinkState
+from imu.live.cards import plural
 from imu.live.live_view import LiveView
-from imu.live.set_view import Phase, plural
+from imu.live.set_view import Phase
 from imu.motion.pattern import Pattern
 
 CUE_AGAIN_AFTER = 3
@@ -59,7 +60,11 @@ def announcements(before: LiveView, after: LiveView) -> list[Announcement]:
 
 def _count(before: LiveView, after: LiveView) -> Announcement | None:
     """Return the count, with the pattern where it is new."""
-    if after.taken_back > before.taken_back:
+    if after.recount > before.recount and after.count > before.count:
+        return Announcement(str(after.count), urgent=True)  # the person has added one
+    if after.taken_back > before.taken_back or (
+        after.recount < before.recount and after.set_number == before.set_number
+    ):
         return Announcement(f"back to {after.count}", urgent=True)
     if after.counted == before.counted or after.shown is None or after.phase is not Phase.SET:
         return None

@@ -7,21 +7,24 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 from imu.bluetooth import HostClock, LinkState
 from imu.bluetooth.link import LinkNotice, TrainingLink
 from imu.bluetooth.scan import SeenSensor
 from imu.commands import PersonAsked, PersonCommand
 from imu.errors import ImuError, NothingTrained, ProtocolMismatch, RecordingNotWritten, SensorUnsuitable
+from imu.live.entries import Entries
 from imu.live.event_channel import event_object, plan_object, signal_object
 from imu.live.live_training import LiveTraining
 from imu.live.live_view import Gravity, Link, LiveView
 from imu.live.signals import Signal
-from imu.live.targets import Plan, Targets
+from imu.live.targets import Plan, PlanUnusable, Targets
 from imu.motion.form import Posture
 from imu.motion.judge import JudgeParameters
 from imu.motion.personal import PersonalShift
@@ -83,6 +86,8 @@ class Trained:
         What ended it early.
     targets : tuple of Targets or None
         Those of each set of the summary; ``None`` for a set without a plan.
+    entries : Entries
+        What the person entered of sets by hand.
     """
 
     summary: SessionSummary
@@ -92,6 +97,7 @@ class Trained:
     recording: Path | None
     trouble: ImuError | None
     targets: tuple[Targets | None, ...] = ()
+    entries: Entries = field(default_factory=Entries)
 
 
 class TrainingRun:
@@ -165,6 +171,9 @@ class TrainingRun:
             return
         if command is PersonCommand.KEEP_ALONE and self._live.view().lone is None:
             return  # nothing is offered any more
+        if command is PersonCommand.TAKE_BACK and self._live.view().recount > 0:
+            self.recount(None, -1)  # the last one was added by the person
+            return
         asked = PersonAsked(self._clock.now_ns(), command)
         self._record(lambda recorder: recorder.write(asked))
         if command in (PersonCommand.PAUSE, PersonCommand.RESUME):
@@ -172,10 +181,65 @@ class TrainingRun:
             self._live.pause(self._paused)
         self._pass_on(self._training.take(asked), asked.received_ns)
 
+    def recount(self, set_number: int | None, more: int) -> None:
+        """Correct the count of a set by one, and record that; see :meth:`imu.live.live_training.LiveTraining.recount`.
+
+        Raises
+        ------
+        ValueError
+            If there is no such set, or no repetition would be left.
+        """
+        entry = self._live.recount(set_number, more)
+        if entry is None:
+            self.ask(PersonCommand.TAKE_BACK)
+        else:
+            self._enter(entry)
+
+    def enter(self, set_number: int, exercise: Targets) -> None:
+        """Take the exercise and load of a set that is over, and record them; they are stored with the session.
+
+        Raises
+        ------
+        ValueError
+            If there is no such set.
+        """
+        self._enter(self._live.exercise(set_number, exercise))
+
+    def _enter(self, entry: Mapping[str, Any]) -> None:
+        at_ns = self._clock.now_ns()
+        self._record(lambda recorder: recorder.write_event(at_ns, entry))
+        self._record_signals(at_ns, self._live.enter(entry))
+
+    def next_exercise(self) -> None:
+        """Go on with the first set of the next exercise of the plan.
+
+        Raises
+        ------
+        PlanUnusable
+            If the plan has no further exercise.
+        """
+        coach = self._live.coach
+        exercises = () if coach.plan is None else coach.plan.exercises[:-1]
+        starts = accumulate(one.sets or 1 for one in exercises)
+        index = next((start for start in starts if start > coach.plan_index), None)
+        if index is None:
+            raise PlanUnusable("the plan has no further exercise")
+        self.follow(coach.plan, index)
+
     def follow(self, plan: Plan | None, plan_index: int | None = None) -> None:
         """Go on with another plan or elsewhere in it, and record that; see :meth:`imu.live.signals.Coach.follow`."""
         self._live.coach.follow(plan, plan_index)
         self._record_plan(self._clock.now_ns())
+
+    def aim_at(self, targets: Targets) -> None:
+        """Go on with other targets for the exercise of the set that is going on, or of the next one."""
+        coach = self._live.coach
+        place = None if coach.plan is None else coach.plan.place(coach.plan_index)
+        if coach.plan is None or place is None:
+            self.follow(Plan((targets,)))
+            return
+        exercises = [targets if one is place.targets else one for one in coach.plan.exercises]
+        self.follow(replace(coach.plan, exercises=tuple(exercises)))
 
     def rest_for(self, target_s: float | None) -> None:
         """Rest for another time between sets, and record that."""
@@ -318,6 +382,7 @@ class TrainingRun:
             recording=None if self._recorder is None else self._recorder.path,
             trouble=self._trouble,
             targets=tuple(self._targets_of(one) for one in summary.sets),
+            entries=self._live.coach.entries,
         )
 
     def _targets_of(self, done: TrainingSet) -> Targets | None:

@@ -15,21 +15,27 @@ from rich.text import Text
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.driver import Driver
-from textual.events import Resize
+from textual.events import Key, Resize
 from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
-from textual.widgets import Footer
+from textual.widgets import Footer, Input, Label
 
 from imu.app.terminal import in_foreground
 from imu.app.terminal.screen import screen_lines
 from imu.commands import PersonCommand
 from imu.live.live_view import LiveView
+from imu.live.targets import PlanUnusable, Targets
+from imu.live.training_run import TrainingRun
 
 FOREGROUND_S = 0.5
 """A program in the background looks this often whether it is in the foreground again."""
 
 
+Asked = PersonCommand | Callable[[TrainingRun], None] | None
+"""What a key asks for; ``None`` ends the training."""
+TARGET_WORDS = ("load", "sets", "reps", "rest", "tempo", "depth", "angle", "velocity", "stop-loss")
+"""The words that begin a target; as in a plan's file."""
 LEAST_ROWS_WITH_KEYS = 10
 """A lower terminal shows no line of keys: the count goes before it."""
 
@@ -82,7 +88,7 @@ class LiveApp(App[None]):
     Parameters
     ----------
     obey : callable
-        Takes what a key asks for: a command, or ``None`` to end the training.
+        Takes what a key asks for: a command, a function of the training that does it, or ``None`` to end the training.
     ascii_only : bool
         Whether to draw in characters that every encoding has.
     """
@@ -90,20 +96,26 @@ class LiveApp(App[None]):
     CSS = """
     Screen { background: transparent; }
     Footer { background: transparent; }
+    Input { display: none; border: none; height: 1; padding: 0; background: transparent; }
+    #reason { display: none; height: auto; }
     """
     ENABLE_COMMAND_PALETTE = False
+    AUTO_FOCUS = None
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("e,space", "ask('end set')", "end", key_display="e"),
         Binding("u", "ask('take back')", "undo"),
+        Binding("plus", "missed", "rep", key_display="+"),
         Binding("p", "ask('pause')", "pause"),
         Binding("p", "ask('resume')", "resume"),
         Binding("k", "ask('keep alone')", "keep"),
         Binding("q", "end", "quit"),
+        Binding("t", "targets", "targets"),
+        Binding("n", "next_exercise", "next"),
         Binding("ctrl+c,ctrl+q", "end", "quit", show=False, priority=True),
         Binding("ctrl+z", "suspend_process", "suspend", show=False, priority=True),
     ]
 
-    def __init__(self, obey: Callable[[PersonCommand | None], None], *, ascii_only: bool = False) -> None:
+    def __init__(self, obey: Callable[[Asked], None], *, ascii_only: bool = False) -> None:
         super().__init__(driver_class=_driver_class(), ansi_color=True)
         self._obey = obey
         self._panel = Panel(ascii_only=ascii_only)
@@ -113,6 +125,8 @@ class LiveApp(App[None]):
     def compose(self) -> ComposeResult:
         """Put the view above the keys."""
         yield self._panel
+        yield Label(id="reason", markup=False)
+        yield Input(compact=True)
         yield Footer(show_command_palette=False, compact=True)
 
     def on_resize(self, event: Resize) -> None:
@@ -130,15 +144,84 @@ class LiveApp(App[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Say whether a key does something now; those that do not are not shown."""
-        return action != "ask" or PersonCommand(parameters[0]) in _possible(self._view)
+        match action:
+            case "ask":
+                return PersonCommand(parameters[0]) in _possible(self._view)
+            case "missed":
+                return self._view.shown is not None
+            case "next_exercise":
+                return self._view.progress is not None and not self._view.progress.done
+        return True
 
     def action_ask(self, command: str) -> None:
         """Pass on what a key asks for."""
         self._obey(PersonCommand(command))
 
+    def action_missed(self) -> None:
+        """Count a repetition that was missed."""
+        self._obey(lambda run: run.recount(None, 1))
+
+    def action_next_exercise(self) -> None:
+        """Go on with the next exercise of the plan."""
+        self._obey(lambda run: run.next_exercise())
+
+    def action_targets(self) -> None:
+        """Let the person write targets, beginning with those of now."""
+        line = self.query_one(Input)
+        line.value = targets_in_words(self._view.targets or Targets())
+        line.placeholder = "back squat, reps 5, load 100 kg, rest 90"
+        line.display = True
+        line.focus()
+
+    def on_key(self, event: Key) -> None:
+        """Leave the line of targets with Escape."""
+        if event.key == "escape" and self.query_one(Input).display:
+            self._leave_targets()
+
+    def _leave_targets(self) -> None:
+        self.query_one(Input).display = self.query_one(Label).display = False
+        self.set_focus(None)
+
+    def on_input_submitted(self, submitted: Input.Submitted) -> None:
+        """Take the targets that were written; a line that is not understood stays, with the reason below it."""
+        try:
+            targets = targets_of(submitted.value)
+        except PlanUnusable as error:
+            reason = self.query_one(Label)
+            reason.update(str(error))
+            reason.display = True
+            return
+        self._leave_targets()
+        self._obey(lambda run: run.aim_at(targets))
+
     def action_end(self) -> None:
         """End the training in good order."""
         self._obey(None)
+
+
+def targets_in_words(targets: Targets) -> str:
+    """Return targets as one line: ``back squat, load 100, reps 5``."""
+    given = targets.as_object()
+    name = given.pop("name", None)
+    return ", ".join([*([name] if name else []), *(f"{key} {value}" for key, value in given.items())])
+
+
+def targets_of(line: str) -> Targets:
+    """Return the targets of such a line; what begins with no known word is the name of the exercise.
+
+    Raises
+    ------
+    PlanUnusable
+        If a value is not understood.
+    """
+    given: dict[str, str | float] = {}
+    for part in filter(None, (part.strip() for part in line.split(","))):
+        key, _, value = part.partition(" ")
+        if key.lower() not in TARGET_WORDS:
+            key, value = "name", part
+        whole = value.strip().isdecimal() and key != "name"
+        given[key.lower()] = int(value) if whole else value.strip()
+    return Targets.from_object(given, "the line")
 
 
 def _possible(view: LiveView) -> frozenset[PersonCommand]:

@@ -11,8 +11,9 @@ from textwrap import wrap
 from rich.text import Text
 
 from imu.bluetooth import LinkState
+from imu.live.cards import plural
 from imu.live.live_view import LOW_BATTERY_PERCENT, Gravity, LiveView, balance
-from imu.live.set_view import Bar, Bars, Gauge, Measure, Phase, in_words, plural
+from imu.live.set_view import Bar, Bars, Gauge, Measure, Phase, in_words
 from imu.motion.pattern import Pattern
 from imu.report.words import clock, printable
 
@@ -162,17 +163,17 @@ def signal_text(view: LiveView, ink: Ink) -> Text | None:
 
 
 def cue_line(view: LiveView, ink: Ink) -> Text | None:
-    """Return the signal of the last repetition and the cue; in a rest, what is to be said of the set."""
-    if view.phase is not Phase.REST and (signal := signal_text(view, ink)) is not None:
+    """Return the signal of the last repetition and the cue."""
+    if (signal := signal_text(view, ink)) is not None:
         spoken = "" if view.cue is None or view.look is None or view.cue == view.look.spoken else f"  {view.cue}"
         return signal.append(spoken, "not reverse")
-    said = view.cue
-    if view.phase is Phase.REST and view.card is not None:
-        said = view.card.try_next or view.card.well or view.cue
-    if said is None:
-        return None
-    text = said.replace("°", ink.degree)
-    return Text(f"set {view.set_number}  {text}" if view.phase is Phase.REST else text.capitalize(), "bold")
+    return None if view.cue is None else Text(view.cue.replace("°", ink.degree).capitalize(), "bold")
+
+
+def advice_lines(view: LiveView, ink: Ink) -> list[Text]:
+    """Return what went well in the set that is over and what to try, a line each."""
+    advice = () if view.phase is not Phase.REST or view.card is None else view.card.advice
+    return [Text(one.replace("°", ink.degree), "bold") for one in advice]
 
 
 # --- the session -----------------------------------------------------------------------------------------------------
@@ -182,7 +183,7 @@ def sets_line(view: LiveView, width: int) -> Text | None:
     """Return the sets that are over, the oldest left out where there is no room."""
     if not view.sets:
         return None
-    sets = [plural(len(one.repetitions), one.pattern) for one in view.sets]
+    sets = [plural(count, one.pattern) for one, count in zip(view.sets, view.counts, strict=True)]
     line = f"sets   {', '.join(sets)}"
     while len(line) > width and len(sets) > 1:
         del sets[0]

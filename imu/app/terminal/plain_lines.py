@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from imu.bluetooth import LinkState
+from imu.live.cards import plural, plural_of
 from imu.live.live_view import LOW_BATTERY_PERCENT, Link, LiveView, balance, sureness
-from imu.live.set_view import plural, plural_of
 from imu.motion.repetitions import Repetition
 from imu.report.cues import SPEED_DROP_M
 from imu.report.words import clock, printable, tempo

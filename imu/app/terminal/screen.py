@@ -11,8 +11,9 @@ from rich.text import Text
 from imu.app.terminal import drawing as parts
 from imu.app.terminal.drawing import ASCII, ROWS, UNICODE, Ink, block_digits, repetition_bars, width_of
 from imu.bluetooth import LinkState
+from imu.live.cards import plural_of
 from imu.live.live_view import Gravity, LiveView
-from imu.live.set_view import Phase, plural_of
+from imu.live.set_view import Phase
 from imu.report.words import clock
 
 SIDE_BY_SIDE_COLUMNS = 60
@@ -177,7 +178,7 @@ def _foot(view: LiveView, width: int, ink: Ink) -> list[tuple[int, Text]]:
         (2, None if view.hint is None else Text(view.hint)),
         (1, parts.lone_line(view)),
         (2, parts.not_counted_line(view)),
-        (2, parts.cue_line(view, ink) if view.phase is Phase.REST else None),
+        *((2, line) for line in parts.advice_lines(view, ink)),
         (3, None if view.before_text is None else Text(view.before_text, "dim")),
         (4, parts.sets_line(view, width)),
         (3, parts.balance_line(view, width)),

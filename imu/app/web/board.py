@@ -6,16 +6,14 @@ a colour and a sound, so that colour never carries a meaning alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from statistics import fmean
-from types import MappingProxyType
 from typing import Any
 
-from imu.live.live_view import LOW_BATTERY_PERCENT, LiveView, Tally, balance
-from imu.live.set_view import UNITS, Figure, Gauge, Measure, Phase, SetCard, in_words, plural
+from imu.live.cards import SetCard, plural
+from imu.live.live_view import LOW_BATTERY_PERCENT, LiveView, balance
+from imu.live.set_view import UNITS, Figure, Gauge, Measure, Phase, in_words
 from imu.live.signals import LOOKS, Look, SignalKind
 from imu.live.speech import Announcement
-from imu.live.targets import Targets
 from imu.motion.pattern import Pattern
 from imu.report.cues import sinks
 from imu.report.words import clock
@@ -25,20 +23,8 @@ BARS = 20
 """Repetitions that are drawn as bars at most, the latest."""
 
 
-def board(
-    view: LiveView, entered: Sequence[Targets | None] = (), recounts: Mapping[float, int] = MappingProxyType({})
-) -> dict[str, Any]:
-    """Return everything that a page shows of a view; a value is sent again only when it changes.
-
-    Parameters
-    ----------
-    view : LiveView
-        The view.
-    entered : sequence of Targets or None
-        Exercise and load of each set.
-    recounts : mapping of float to int
-        How many repetitions more the person counted in a set, by the start of the set.
-    """
+def board(view: LiveView) -> dict[str, Any]:
+    """Return everything that a page shows of a view; a value is sent again only when it changes."""
     return {
         **_set_part(view),
         **_sensor_part(view),
@@ -47,13 +33,13 @@ def board(
         "bars": _bars(view),
         "signal": None if view.look is None else _look(view.look),
         "go": _look(LOOKS[SignalKind.REST_OVER]),
-        "progress": None if view.progress is None else view.progress.recounted(view.recount).text,
+        "progress": None if view.progress is None else view.progress.text,
         "figures": [_figure(one) for one in view.figures],
-        "card": None if view.card is None else _card(view.card, view.recount),
-        "sets": _sets(view, entered, recounts),
+        "card": None if view.card is None else _card(view.card),
+        "sets": _sets(view),
         "before": view.before_text,
         "today": [view.today.squats, view.today.hinges],
-        "total": _total(view, recounts),
+        "total": balance(view.session),
         "lone": None if view.lone is None else f"{plural(1, view.lone.pattern)} stood alone",
         "not_counted": None if view.not_counted is None else view.not_counted.reason,
         "messages": [{"text": one.sentence, "gravity": str(one.gravity)} for one in view.messages],
@@ -175,33 +161,21 @@ def _figure(one: Figure) -> dict[str, Any]:
     return figure if one.fault is None else figure | {"look": _look(one.fault)}
 
 
-def _card(card: SetCard, more: int) -> dict[str, Any]:
-    """Return what is said of the set that is over; the figures are those of the repetitions that were measured."""
-    by_hand = f"{card.repetitions + more} by your count; measured: " if more else ""
-    return {"title": by_hand + card.text, "advice": card.advice}
+def _card(card: SetCard) -> dict[str, Any]:
+    return {"title": card.text, "advice": card.advice}
 
 
-def _total(view: LiveView, recounts: Mapping[float, int]) -> str:
-    """Return squats against hinges of the session as the person counted them."""
-    more = {
-        pattern: sum(recounts.get(one.start_s, 0) for one in view.sets if one.pattern is pattern)
-        for pattern in (Pattern.SQUAT, Pattern.HINGE)
-    }
-    return balance(view.session + Tally(more[Pattern.SQUAT], more[Pattern.HINGE]))
-
-
-def _sets(view: LiveView, entered: Sequence[Targets | None], recounts: Mapping[float, int]) -> list[dict[str, Any]]:
-    entries = [*(one or Targets() for one in entered), *[Targets()] * len(view.sets)]
+def _sets(view: LiveView) -> list[dict[str, Any]]:
     return [
         {
             "number": number,
             "pattern": str(one.pattern),
-            "text": plural(len(one.repetitions) + recounts.get(one.start_s, 0), one.pattern),
+            "text": plural(count, one.pattern),
             "detail": _in_short(one),
-            "exercise": entry.exercise,
-            "load": entry.load,
+            "exercise": None if entry is None else entry.exercise,
+            "load": None if entry is None else entry.load,
         }
-        for number, (one, entry) in enumerate(zip(view.sets, entries, strict=False), 1)
+        for number, (one, count, entry) in enumerate(zip(view.sets, view.counts, view.exercises, strict=True), 1)
     ]
 
 

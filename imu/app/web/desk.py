@@ -11,12 +11,9 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from enum import StrEnum
-from itertools import accumulate
 from typing import Any
 
 from imu.app.web.board import board, spoken
@@ -37,12 +34,10 @@ from imu.live.memory import (
 )
 from imu.live.radios import ANY, PHONES, is_virtual, link_for
 from imu.live.speech import Announcer
-from imu.live.targets import Plan, PlanUnusable, Targets
+from imu.live.targets import Plan, Targets
 from imu.live.training_run import Happened, Trained, TrainingRun, TrainingSettings
 from imu.phone.link import PhoneAddress
-from imu.session import TrainingSet
-from imu.store import EnterLoad, NameExercise, SessionStore
-from imu.store.home import PersonUnnamed, as_person, people, person, recordings_folder, store_path, written_name
+from imu.store.home import PersonUnnamed, as_person, people, person, recordings_folder, written_name
 
 LOOK_S = 1 / 30
 """Pages of one training get what has changed this often."""
@@ -164,9 +159,8 @@ class TrainingDesk:
         self._announcer = Announcer(None, None)
         self._run: TrainingRun | None = None
         self._work: asyncio.Task[None] | None = None
-        self._entered: dict[float, Targets] = {}  # exercise and load, by the middle of the set
         self._achieved: tuple[str, ...] = ()
-        self._recounts: Counter[float] = Counter()  # how many more repetitions, by the start of the set
+        self._advice: tuple[str, ...] = ()
         self._tasks: set[asyncio.Task[None]] = set()
         self._invitation: dict[str, str] | None = None
         self._shown: dict[str, Any] = {}
@@ -209,7 +203,7 @@ class TrainingDesk:
         if self.state is not DeskState.IDLE:
             raise TrainingUnderWay("a training is running already: finish it first")
         self.state, self.trouble, self.last_session, self.trained = DeskState.TRAINING, None, None, None
-        self._live, self._entered, self._recounts = LiveTraining(None, wish.rest_s, wish.plan), {}, Counter()
+        self._live = LiveTraining(None, wish.rest_s, wish.plan)
         self._announcer = Announcer(None, None)
         with as_person(self.whose):  # a task keeps the context in which it was made
             self._work = asyncio.get_running_loop().create_task(self._train(wish))
@@ -219,14 +213,6 @@ class TrainingDesk:
         """Do what the person asks for in the training; nothing without one."""
         if self._run is not None:
             self._run.ask(command)
-
-    def undo(self) -> None:
-        """Take back the last repetition, also one that the person added to the count."""
-        shown = self._live.view().shown
-        if shown is not None and self._recounts[shown.start_s] > 0:
-            self.recount(None, -1)
-        else:
-            self.ask(PersonCommand.TAKE_BACK)
 
     @property
     def plan(self) -> Plan | None:
@@ -244,21 +230,9 @@ class TrainingDesk:
                 remember_plan(plan)
 
     def skip_exercise(self) -> None:
-        """Go on with the first set of the next exercise of the plan.
-
-        Raises
-        ------
-        PlanUnusable
-            If the plan has no further exercise.
-        """
-        plan, here = self.plan, self._live.coach.plan_index
-        exercises = () if plan is None else plan.exercises[:-1]
-        starts = accumulate(one.sets or 1 for one in exercises)
-        index = next((start for start in starts if start > here), None)
-        if index is None:
-            raise PlanUnusable("the plan has no further exercise")
+        """Go on with the next exercise of the plan; see `TrainingRun.next_exercise`."""
         if self._run is not None:
-            self._run.follow(plan, index)
+            self._run.next_exercise()
 
     def rest_for(self, target_s: float | None) -> None:
         """Set how long the person means to rest."""
@@ -268,17 +242,11 @@ class TrainingDesk:
             self._live.rest_for(target_s)
 
     def enter(self, set_number: int, entry: Targets) -> None:
-        """Note the exercise and load of a set that is over; they are stored with the session.
-
-        Raises
-        ------
-        ValueError
-            If there is no such set.
-        """
-        sets = self._live.view().sets
-        if not 1 <= set_number <= len(sets):
-            raise ValueError(f"there is no set {set_number}")
-        self._entered[_middle_s(sets[set_number - 1])] = entry
+        """Take the exercise and load of a set that is over; see `TrainingRun.enter`."""
+        if self._run is None:
+            raise ValueError("no training runs")
+        self._run.enter(set_number, entry)
+        self._look()
 
     def recount(self, set_number: int | None, more: int) -> None:
         """Correct the count of a set by one; it is stored with the session, at once if that is stored already.
@@ -295,21 +263,13 @@ class TrainingDesk:
         ValueError
             If there is no such set, or no repetition would be left.
         """
-        view = self._live.view()
-        sets = [*view.sets, *([view.shown] if view.shown is not None and view.shown not in view.sets else [])]
-        number = len(sets) if set_number is None else set_number
-        if more not in (1, -1) or not 1 <= number <= len(sets):
-            raise ValueError(f"there is no set {number} to correct by one")
-        one = sets[number - 1]
-        if more < 0 and number == len(sets) and self._recounts[one.start_s] <= 0 and self._run is not None:
-            self.ask(PersonCommand.TAKE_BACK)  # recorded, so that a replay does it too
-            return
-        if len(one.repetitions) + self._recounts[one.start_s] + more < 1:
-            raise ValueError("a set has at least one repetition: delete it on the page of the session")
-        self._recounts[one.start_s] += more
-        if self.state is DeskState.IDLE and self.last_session is not None:
+        if self._run is not None:
+            self._run.recount(set_number, more)
+        elif self.state is DeskState.IDLE and self.last_session is not None:
+            entry = self._live.recount(set_number, more, goes_on=False) or {}
+            self._live.enter(entry)
             with as_person(self.whose):
-                work = self._recount_stored(self.last_session, one.start_s, more)
+                work = self._recount_stored(self.last_session, entry["set_s"], more)
                 task = asyncio.get_running_loop().create_task(work)
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -388,11 +348,8 @@ class TrainingDesk:
 
     async def _keep(self, trained: Trained) -> Trained:
         trained, number = await asyncio.to_thread(keep, trained, self.software_version)
-        if number is not None and self._entered:
-            await asyncio.to_thread(_enter, number, dict(self._entered))
-        if number is not None and any(self._recounts.values()):
-            await asyncio.to_thread(correct_count, number, dict(self._recounts))
         self._achieved = () if number is None else await asyncio.to_thread(achieved, number)
+        self._advice = self._live.advice
         self.last_session = number
         return trained
 
@@ -430,21 +387,14 @@ class TrainingDesk:
             self._run.tick()
         self._show(self._live.view())
 
-    def _entry(self, index: int, one: TrainingSet) -> Targets | None:
-        """Return the exercise and load of a set: as entered, else as planned."""
-        place = self._live.coach.place_of(index)
-        return self._entered.get(_middle_s(one), None if place is None else place.targets)
-
     def _show(self, view: LiveView) -> None:
         """Pass on what has changed, for the screen and the voice at once."""
-        if view.shown is not None and (more := self._recounts[view.shown.start_s]):
-            view = replace(view, recount=more)
-        entered = [self._entry(index, one) for index, one in enumerate(view.sets)]
-        shown = board(view, entered, self._recounts) | {
+        shown = board(view) | {
             "state": str(self.state),
             "trouble": self.trouble,
             "session": self.last_session,
             "achieved": self._achieved,
+            "advice": self._advice,
             "name": self.name,
             "invite": self._invitation,
         }
@@ -543,19 +493,3 @@ class Desks:
         """End all trainings, and wait until they are saved."""
         self.finish()
         await self.until_idle()
-
-
-def _middle_s(one: TrainingSet) -> float:
-    """Return the turning point of the middle repetition: the time at which corrections find the set."""
-    return one.repetitions[len(one.repetitions) // 2].bottom_s
-
-
-def _enter(number: int, entered: Mapping[float, Targets]) -> None:
-    """Store what was entered for sets while training, as corrections of the session."""
-    now = datetime.now(UTC)
-    with SessionStore.open(store_path()) as store:
-        for middle_s, one in entered.items():
-            if one.exercise is not None:
-                store.correct(number, NameExercise(middle_s, one.exercise), made_at=now)
-            if one.load_kg is not None:
-                store.correct(number, EnterLoad(middle_s, one.load_kg, load_in_lb=one.load_in_lb), made_at=now)

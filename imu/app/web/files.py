@@ -27,10 +27,10 @@ import imu
 from imu.app.export import Format, export_sessions, write_report
 from imu.app.web.page import ask_store, done, now, refused, whole_number
 from imu.errors import ImuError, SessionNotFound
-from imu.live.memory import planned_of_recording
+from imu.live.memory import keep_replay
 from imu.recordings.recording import find_recordings
 from imu.report.html_report import Selection
-from imu.report.replay import Failed, Replayed, ReplayOptions, keep_replayed, replay
+from imu.report.replay import Failed, Replayed, ReplayOptions, replay
 from imu.report.words import number_of
 from imu.store import SessionStore, StoredSession
 from imu.store.backup import write_backup
@@ -237,7 +237,7 @@ def _is_stored(replayed: Replayed) -> bool:
 
 def _keep(replayed: Replayed) -> int:
     with SessionStore.open(store_path()) as store:
-        number = keep_replayed(replayed, store, imu.__version__, planned_of_recording(replayed.name))
+        number = keep_replay(replayed, store, imu.__version__)
     if number is None:
         raise NotCounted(f"{Path(replayed.name).name} cannot be read")
     return number

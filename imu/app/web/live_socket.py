@@ -136,9 +136,7 @@ def _check_guest(desk: TrainingDesk, request: dict[str, Any]) -> None:
 
 async def _do(desk: TrainingDesk, request: dict[str, Any], begin: Callable[[Wish], None]) -> dict[str, Any] | None:
     action = request.get("do")
-    if action == PersonCommand.TAKE_BACK.value:
-        desk.undo()
-    elif action in COMMANDS:
+    if action in COMMANDS:
         desk.ask(COMMANDS[action])
     elif action == "begin":
         begin(Wish(_text(request.get("sensor")), _seconds(request.get("rest_s")), plan=_plan(request.get("plan"))))

@@ -1,0 +1,239 @@
+"""What is said of a set and of a training when they are over: figures, what went well, one thing to try.
+
+Terminal, page and voice show the same words. Records and volume of a stored training are in :mod:`imu.live.memory`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from statistics import fmean, stdev
+
+from imu.live.signals import FAULTS, LOOKS, Best, Coach, SignalKind, velocity_loss
+from imu.live.targets import Targets
+from imu.motion.pattern import Pattern
+from imu.report.cues import cues, sinks
+from imu.report.words import number_of, tempo
+from imu.session import TrainingSet
+
+PRAISE = ("upright", "well bent")
+"""How the report begins a cue that is praise."""
+SLOWER = "slower at the end"
+"""How its cue on lost speed ends."""
+HELD_SPEED = 0.1
+"""A set loses less speed than this if the load left room for more: half of the loss at which sets usually end."""
+EVEN_DROP_M = 0.03
+"""Largest standard deviation of the hip drop in an even set: about the error of one repetition."""
+LEAST_FOR_EVEN = 3
+"""Fewer repetitions are not called even."""
+_cues_of = lru_cache(maxsize=8)(cues)
+"""The cues of a set: the screens ask 30 times a second, and the figures behind them take longest."""
+
+
+def plural(count: int, pattern: Pattern) -> str:
+    """Return a number of repetitions of a pattern in words; mixed and uncertain ones are repetitions."""
+    noun = pattern.value if pattern in (Pattern.SQUAT, Pattern.HINGE) else f"{pattern} repetition"
+    return number_of(count, noun)
+
+
+def plural_of(done: TrainingSet) -> str:
+    """Return the repetitions of a set in words."""
+    return plural(len(done.repetitions), done.pattern)
+
+
+@dataclass(frozen=True, slots=True)
+class SetCard:
+    """What is to be said of a set that is done; SI units.
+
+    Attributes
+    ----------
+    title : str or None
+        Exercise and load.
+    pattern : Pattern
+        Of the set.
+    repetitions : int
+        How many.
+    best_speed_m_s, mean_speed_m_s, velocity_loss : float or None
+        ``None`` where the hip hardly sinks.
+    depth_m, trunk_angle_rad : float
+        Means.
+    tempo : str
+        Mean seconds down, paused and up.
+    good : int or None
+        Repetitions that met every target; ``None`` without targets.
+    well, try_next : str or None
+        One thing that went well, and one thing to try.
+    more : int
+        Repetitions that the person added to the count.
+    """
+
+    title: str | None
+    pattern: Pattern
+    repetitions: int
+    best_speed_m_s: float | None
+    mean_speed_m_s: float | None
+    velocity_loss: float | None
+    depth_m: float
+    trunk_angle_rad: float
+    tempo: str
+    good: int | None = None
+    well: str | None = None
+    try_next: str | None = None
+    more: int = 0
+
+    @property
+    def text(self) -> str:
+        """In words: ``8 squats, 7 on target``."""
+        good = "" if self.good is None else f", {self.good} on target"
+        by_hand = f"{self.repetitions + self.more} by your count; measured: " if self.more else ""
+        return f"{by_hand}{plural(self.repetitions, self.pattern)}{good}"
+
+    @property
+    def advice(self) -> tuple[str, ...]:
+        """What went well and what to try, a sentence each."""
+        return _sentences(self.well, self.try_next)
+
+
+def card(done: TrainingSet, coach: Coach, index: int) -> SetCard:
+    """Return what is to be said of a set.
+
+    Parameters
+    ----------
+    done : TrainingSet
+        The set.
+    coach : Coach
+        Plan and signals of the training.
+    index : int
+        Number of the set in the training, from 0.
+    """
+    place = coach.place_of(index)
+    targets = Targets() if place is None else place.targets
+    repetitions = done.repetitions
+    signals = [coach.signals_of(repetitions[:count], index) for count in range(1, len(repetitions) + 1)]
+    good = sum(not FAULTS & set(kinds) for kinds in signals) if targets.judge_repetitions else None
+    speeds = [one.mean_concentric_velocity_m_s for one in repetitions] if sinks(done) else []
+    return SetCard(
+        title=targets.title,
+        pattern=done.pattern,
+        repetitions=len(repetitions),
+        best_speed_m_s=max(speeds, default=None),
+        mean_speed_m_s=fmean(speeds) if speeds else None,
+        velocity_loss=velocity_loss(repetitions),
+        depth_m=fmean(one.hip_drop_m for one in repetitions),
+        trunk_angle_rad=fmean(one.trunk_angle_rad for one in repetitions),
+        tempo=tempo(repetitions),
+        good=good,
+        well=_went_well(done, signals, good),
+        try_next=_to_try(done, signals),
+        more=coach.entries.more_in(repetitions),
+    )
+
+
+def _stopped_after(signals: Sequence[Sequence[SignalKind]]) -> int | None:
+    """Return the repetition that lost so much speed that the set should end, from 1."""
+    return next((count for count, kinds in enumerate(signals, 1) if SignalKind.STOP in kinds), None)
+
+
+def _went_well(done: TrainingSet, signals: Sequence[Sequence[SignalKind]], good: int | None) -> str | None:
+    """Return the first that holds: stopped in time, all targets met, praise of the form, speed held, depth even."""
+    repetitions, stop = done.repetitions, _stopped_after(signals)
+    if stop == len(repetitions):
+        return f"you stopped as the speed was lost, at rep {stop}"
+    if good is not None and good == len(repetitions):
+        return "every repetition met its targets"
+    praise = next((one for one in _cues_of(done) if one.startswith(PRAISE)), None)
+    if praise is not None or len(repetitions) < LEAST_FOR_EVEN:
+        return praise
+    loss = velocity_loss(repetitions)
+    if loss is not None and loss < HELD_SPEED:
+        return f"the speed held, {_percent_slower(loss)}"
+    drop_m = stdev(one.hip_drop_m for one in repetitions)
+    return f"even depth (±{100 * drop_m:.0f} cm)" if sinks(done) and drop_m <= EVEN_DROP_M else None
+
+
+def _to_try(done: TrainingSet, signals: Sequence[Sequence[SignalKind]]) -> str | None:
+    """Return the first that holds: end at the stop, the target missed most, a correction of the form, more load."""
+    repetitions, stop = done.repetitions, _stopped_after(signals)
+    if stop is not None and stop < len(repetitions):
+        beyond = number_of(len(repetitions) - stop, "rep")
+        return f"end the set at the stop: {beyond} came after it"
+    faults = Counter(kind for kinds in signals for kind in kinds if kind in FAULTS)
+    if faults:
+        kind, count = faults.most_common(1)[0]
+        were = "was" if count == 1 else "were"
+        return f"{LOOKS[kind].spoken}: {count} of {number_of(len(repetitions), 'rep')} {were} {kind}"
+    for one in _cues_of(done):
+        if one.endswith(SLOWER) and stop is None:
+            return f"a longer rest or less load: {one}"
+        if not one.endswith(SLOWER) and not one.startswith(PRAISE):
+            return one
+    loss = velocity_loss(repetitions)
+    if loss is not None and loss < HELD_SPEED and len(repetitions) >= LEAST_FOR_EVEN:
+        return f"one more repetition or some more load: the last one was {_percent_slower(loss)}"
+    return None
+
+
+def _percent_slower(loss: float) -> str:
+    percent = round(100 * loss)
+    return f"{percent} % slower than the fastest" if percent else "the fastest"
+
+
+def training_advice(cards: Sequence[SetCard]) -> tuple[str, ...]:
+    """Return what went well in a training and one thing to try next time: what most of its sets have in common."""
+    return _sentences(_commonest([one.well for one in cards]), _commonest([one.try_next for one in cards]))
+
+
+def _commonest(said: Sequence[str | None]) -> str | None:
+    """Return the latest sentence of the kind that most sets have, and how many have it."""
+    kinds = [None if one is None else re.split(r"[:(,\d]", one)[0] for one in said]
+    known = Counter(kind for kind in kinds if kind is not None)
+    if not known:
+        return None
+    count = max(known.values())
+    kind = next(kind for kind in reversed(kinds) if known[kind] == count)
+    latest = next(one for one, its_kind in zip(reversed(said), reversed(kinds), strict=True) if its_kind == kind)
+    return latest if len(said) == 1 else f"{latest} ({count} of {len(said)} sets)"
+
+
+def _sentences(well: str | None, try_next: str | None) -> tuple[str, ...]:
+    return tuple(f"{word}: {one}." for word, one in (("Good", well), ("Try", try_next)) if one)
+
+
+# --- the last session -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class LastTime:
+    """The same set of the last session with this exercise."""
+
+    repetitions: int
+    load: str | None
+    best_speed_m_s: float | None
+    days_ago: int
+
+    @property
+    def text(self) -> str:
+        """In words: ``last time 5 × 225 lb, best 0.52 m/s``."""
+        load = "" if self.load is None else f" × {self.load}"
+        noun = "" if load else " reps"
+        best = "" if self.best_speed_m_s is None else f", best {self.best_speed_m_s:.2f} m/s"
+        return f"last time {self.repetitions}{noun}{load}{best}"
+
+
+@dataclass(frozen=True, slots=True)
+class PastExercise:
+    """What earlier sessions say of an exercise.
+
+    Attributes
+    ----------
+    sets : tuple of LastTime
+        Its sets in the last session that has any.
+    best : Best
+        How far its repetitions went in that session.
+    """
+
+    sets: tuple[LastTime, ...] = ()
+    best: Best = field(default_factory=Best)

@@ -1,0 +1,80 @@
+"""What a person enters of sets by hand while training: how many repetitions they had, their exercise and load.
+
+An entry is recorded as an event at the moment at which it is made (:mod:`imu.live.event_channel`), so that a training
+that is killed loses none. It changes nothing that was measured: it becomes a correction of the stored session.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from imu.live.targets import Targets
+from imu.motion.repetitions import Repetition
+from imu.session import TrainingSet
+
+NEAR_S = 0.5
+"""A set begins at most this long after the time that was shown: its first repetition may be measured again."""
+RECOUNT, ENTRY = "recount", "entry"
+"""Names of the events."""
+
+
+class Entries:
+    """The entries of a training; times are on the session's axis.
+
+    Attributes
+    ----------
+    recounts : Counter of float
+        How many repetitions more than counted a set has, by its start.
+    exercises : dict of float to Targets
+        Exercise and load of sets, by the turning point of their middle repetition.
+    """
+
+    def __init__(self) -> None:
+        self.recounts: Counter[float] = Counter()
+        self.exercises: dict[float, Targets] = {}
+
+    def __bool__(self) -> bool:
+        """Return whether there is any."""
+        return any(self.recounts.values()) or bool(self.exercises)
+
+    def more_in(self, repetitions: Sequence[Repetition]) -> int:
+        """Return how many repetitions more than counted the set of some repetitions has."""
+        if not self.recounts:
+            return 0
+        start_s, end_s = repetitions[0].start_s, repetitions[-1].end_s
+        return sum(more for set_s, more in self.recounts.items() if start_s - NEAR_S <= set_s < end_s)
+
+    def exercise_of(self, one: TrainingSet) -> Targets | None:
+        """Return what was entered of a set."""
+        return self.exercises.get(middle_s(one))
+
+    def take(self, event: Mapping[str, Any]) -> None:
+        """Make the entry of an event of `recount_event` or `exercise_event`; pass over any other event.
+
+        Raises
+        ------
+        PlanUnusable, KeyError, TypeError, ValueError
+            If the event is damaged.
+        """
+        match event["event"]:
+            case "recount":
+                self.recounts[float(event["set_s"])] += int(event["more"])
+            case "entry":
+                self.exercises[float(event["set_s"])] = Targets.from_object(event["exercise"], "the recorded entry")
+
+
+def recount_event(one: TrainingSet, more: int) -> dict[str, Any]:
+    """Return the event of a count that is corrected."""
+    return {"event": RECOUNT, "set_s": one.start_s, "more": more}
+
+
+def exercise_event(one: TrainingSet, exercise: Targets) -> dict[str, Any]:
+    """Return the event of an exercise and a load that are entered."""
+    return {"event": ENTRY, "set_s": middle_s(one), "exercise": exercise.as_object()}
+
+
+def middle_s(one: TrainingSet) -> float:
+    """Return the turning point of the middle repetition: the time at which corrections find the set."""
+    return one.repetitions[len(one.repetitions) // 2].bottom_s
