@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imu.app.web.board import board, spoken
+from imu.app.web.board import Watcher, board, spoken
 from imu.app.web.charts import MEASURES, POINTS, small_curve, thinned
-from imu.app.web.desk import DeskState, TrainingDesk, Watcher
+from imu.app.web.desk import DeskState, TrainingDesk
 from imu.app.web.live_socket import answer_to
 from imu.bluetooth import LinkState
 from imu.live.live_training import LiveTraining

@@ -1,7 +1,7 @@
 """The page: train with it and look back. A web server on this computer for its owner, and for guests of a training.
 
-- :mod:`~imu.app.web.server`: listens, opens the browser, ends in good order; has the key.
-- :mod:`~imu.app.web.guard`: who may ask at all, and for what; :mod:`~imu.app.web.share`: trainings on the network.
+- :mod:`~imu.app.web.server`: listens, opens the browser, ends in good order.
+- :mod:`~imu.app.web.guard`: who may ask, for what, by which key; :mod:`~imu.app.web.share`: trainings on the network.
 - :mod:`~imu.app.web.people`: whose pages are shown, the roster, and the wall of all trainings.
 - :mod:`~imu.app.web.site`: which page has which address; :mod:`~imu.app.web.page`: what all pages share.
 - :mod:`~imu.app.web.history`, :mod:`~imu.app.web.session`, :mod:`~imu.app.web.files`: looking back, correcting,

@@ -1,4 +1,4 @@
-"""The live view -> what the live page shows of it, as an object for JSON.
+"""The live view -> what the live page shows of it, as an object for JSON, and what each page has not seen of it yet.
 
 Every word comes from here or from :mod:`imu.live`, so that screen, page and voice agree. A signal has a word, a shape,
 a colour and a sound, so that colour never carries a meaning alone.
@@ -6,6 +6,8 @@ a colour and a sound, so that colour never carries a meaning alone.
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
@@ -21,6 +23,48 @@ from imu.session import TrainingSet
 
 BARS = 20
 """Repetitions that are drawn as bars at most, the latest."""
+CARD = (
+    "name", "state", "trouble", "phase", "provisional", "paused", "count", "pattern", "to_do", "hint", "rest_clock",
+    "rest_share", "rest_target_s", "rest_is_over", "signal", "go", "progress", "set_number", "cue", "bars", "now",
+    "link", "link_text", "battery_low", "total",
+)  # fmt: skip
+"""What the page of all trainings shows of each."""
+MOST_SAID = 20
+"""A page that does not fetch what was said gets the latest of it."""
+
+
+class Watcher:
+    """One page: gathers changes until they are fetched, of each value the newest, so that a slow page keeps up.
+
+    Parameters
+    ----------
+    of_all : bool
+        Whether it watches all trainings: then a value's name is the person's, a slash, and the name.
+    """
+
+    def __init__(self, *, of_all: bool = False) -> None:
+        self.of_all = of_all
+        self._changed: dict[str, Any] = {}
+        self._said: list[dict[str, Any]] = []
+        self._news = asyncio.Event()
+
+    def take(self, changed: Mapping[str, Any], said: Sequence[dict[str, Any]], whose: str = "") -> None:
+        """Take what has changed."""
+        if self.of_all:
+            changed, said = {f"{whose}/{name}": changed[name] for name in CARD if name in changed}, ()
+        if not changed and not said:
+            return
+        self._changed.update(changed)
+        self._said = [*self._said, *said][-MOST_SAID:]
+        self._news.set()
+
+    async def news(self) -> dict[str, Any]:
+        """Wait for changes, and return all of them as one object."""
+        await self._news.wait()
+        self._news.clear()
+        news: dict[str, Any] = {"board": self._changed, "said": self._said}
+        self._changed, self._said = {}, []
+        return {key: value for key, value in news.items() if value}
 
 
 def board(view: LiveView) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The trainings that run in this program, one for each person at most, and the pages that watch them.
+"""The trainings that run in this program, one for each person at most.
 
 A :class:`TrainingDesk` belongs to one person: its training runs in a task of its own that works for this person
 (:func:`imu.store.home.as_person`), so that sensor, recording, store and learning are theirs. :class:`Desks` has the
@@ -11,12 +11,12 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from imu.app.web.board import board, spoken
+from imu.app.web.board import Watcher, board, spoken
 from imu.bluetooth import HostClock, LinkState
 from imu.commands import PersonCommand
 from imu.errors import ImuError
@@ -39,20 +39,9 @@ from imu.live.training_run import Happened, Trained, TrainingRun, TrainingSettin
 from imu.phone.link import PhoneAddress
 from imu.store.home import PersonUnnamed, as_person, people, person, recordings_folder, written_name
 
-LOOK_S = 1 / 30
-"""Pages of one training get what has changed this often."""
-WALL_LOOK_S = 0.08
-"""Pages of all trainings likewise, 12 times a second."""
-UNSEEN_LOOK_S = 0.5
-"""Without a page, a training is looked at this often."""
-CARD = (
-    "name", "state", "trouble", "phase", "provisional", "paused", "count", "pattern", "to_do", "hint", "rest_clock",
-    "rest_share", "rest_target_s", "rest_is_over", "signal", "go", "progress", "set_number", "cue", "bars", "now",
-    "link", "link_text", "battery_low", "total",
-)  # fmt: skip
-"""What the page of all trainings shows of each."""
-MOST_SAID = 20
-"""A page that does not fetch what was said gets the latest of it."""
+LOOK_S, WALL_LOOK_S, UNSEEN_LOOK_S = 1 / 30, 0.08, 0.5
+"""Pages of one training get what has changed this often, pages of all trainings 12 times a second; without a page, a
+training is looked at twice a second."""
 
 Heard = Happened | PhoneAddress
 """What a desk passes on as it happens."""
@@ -96,40 +85,6 @@ class Wish:
     rate_hz: float = 100.0
     save: bool = True
     plan: Plan | None = None
-
-
-class Watcher:
-    """One page: gathers changes until they are fetched, of each value the newest, so that a slow page keeps up.
-
-    Parameters
-    ----------
-    of_all : bool
-        Whether it watches all trainings: then a value's name is the person's, a slash, and the name.
-    """
-
-    def __init__(self, *, of_all: bool = False) -> None:
-        self.of_all = of_all
-        self._changed: dict[str, Any] = {}
-        self._said: list[dict[str, Any]] = []
-        self._news = asyncio.Event()
-
-    def take(self, changed: Mapping[str, Any], said: Sequence[dict[str, Any]], whose: str = "") -> None:
-        """Take what has changed."""
-        if self.of_all:
-            changed, said = {f"{whose}/{name}": changed[name] for name in CARD if name in changed}, ()
-        if not changed and not said:
-            return
-        self._changed.update(changed)
-        self._said = [*self._said, *said][-MOST_SAID:]
-        self._news.set()
-
-    async def news(self) -> dict[str, Any]:
-        """Wait for changes, and return all of them as one object."""
-        await self._news.wait()
-        self._news.clear()
-        news: dict[str, Any] = {"board": self._changed, "said": self._said}
-        self._changed, self._said = {}, []
-        return {key: value for key, value in news.items() if value}
 
 
 class TrainingDesk:
@@ -491,5 +446,4 @@ class Desks:
 
     async def close(self) -> None:
         """End all trainings, and wait until they are saved."""
-        self.finish()
-        await self.until_idle()
+        await asyncio.gather(*(desk.close() for desk in self))
