@@ -18,6 +18,7 @@ import imu
 from imu.app.cli import app
 from imu.app.train import sensors_of_people
 from imu.app.web import desk as desk_module
+from imu.app.web.board import CARD
 from imu.app.web.desk import Desks, DeskState, TrainingUnderWay, Wish
 from imu.app.web.guard import OwnersDoor
 from imu.app.web.live_socket import answer_to, known_sensors
@@ -177,7 +178,7 @@ async def test_two_people_train_at_once_and_everything_of_theirs_stays_apart(
         await desks.close()
         seen |= (await wall.news())["board"]
     assert (seen["anna/name"], seen["ben/name"], seen["anna/state"]) == ("Anna", "Ben", "idle")
-    assert {f"anna/{name}" for name in desk_module.CARD} <= seen.keys()
+    assert {f"anna/{name}" for name in CARD} <= seen.keys()
     assert "anna/invite" not in seen and "anna/messages" not in seen
     assert stored("anna") == [counted_of(worn["a"])] != stored("ben") == [counted_of(worn["b"])]
     assert stored("") == [] and sorted(links) == ["a", "b"]
