@@ -95,7 +95,7 @@ def run_batch(
     """
     check_paths(paths)
     if cluster is None:
-        with closing(ResultFile(Path(out))) as file, _pool(jobs) as pool:
+        with _pool(jobs) as pool, closing(ResultFile(Path(out))) as file:
             own = [str(path.absolute()) for path in (file.path, file.recordings, file.partial)]
             batch = _Batch(paths, own, file, settings, progress)
             return batch.run(lambda pending: _count_locally(pending, settings, jobs, pool))
@@ -165,7 +165,7 @@ def _context() -> multiprocessing.context.BaseContext:
     if not sys.platform.startswith("linux"):
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["imu.report.replay", "pandas"])
+    context.set_forkserver_preload(["imu.batch.sources", "imu.report.objects"])
     return context
 
 
@@ -176,7 +176,7 @@ def _pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
     finished = False
     try:
         for _ in range(jobs):
-            pool.submit(_prepared)
+            pool.submit(_prepared)  # the processes start while the parent looks for recordings
         yield pool
         finished = True
     finally:
@@ -195,8 +195,10 @@ def _prepare() -> None:
 
 
 def _prepared() -> None:
-    """Import what the first recording needs."""
-    import pandas  # noqa: F401
+    """Load what every recording needs; a worker imports pandas only for a table that is long or unusual."""
+    from imu.motion.fitted import shipped_weights
+
+    shipped_weights()
 
 
 def _count_locally(
