@@ -60,7 +60,9 @@ import importlib
 TYPE_CHECKING = False  # type checkers take it as true; importing typing would double the time of this import
 if TYPE_CHECKING:
     from imu.errors import ImuError
-    from imu.library import CountSummary, count, evaluate, from_gait_frame, record
+    from imu.evaluation.report import evaluate
+    from imu.library import CountSummary, count, from_gait_frame
+    from imu.live.radios import record
 
     __version__: str
     from imu.motion.pattern import Pattern
@@ -82,7 +84,9 @@ if TYPE_CHECKING:
 
 _HOME = {
     "errors": ("ImuError",),
-    "library": ("CountSummary", "count", "evaluate", "from_gait_frame", "record"),
+    "evaluation.report": ("evaluate",),
+    "library": ("CountSummary", "count", "from_gait_frame"),
+    "live.radios": ("record",),
     "motion.pattern": ("Pattern",),
     "motion.repetitions": ("RejectedMovement", "Repetition"),
     "recordings.recording": ("read_recording",),

@@ -1,15 +1,16 @@
-"""The library: `count` a recording, a table or samples; `record` a sensor; `evaluate` labelled recordings.
+"""The library: `count` a recording, a table or samples, and what it returns.
 
 For programs and notebooks. It counts with the same code as a live training and `imu replay`, and returns tables of
-pandas, with the unit at the end of each column's name.
+pandas, with the unit at the end of each column's name. `imu.record` stands in :mod:`imu.live.radios`, `imu.evaluate` in
+:mod:`imu.evaluation.report`.
 """
-# ruff: noqa: PLC0415  pandas, Bluetooth and the evaluation are slow to import
+# ruff: noqa: PLC0415  pandas is slow to import
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -17,8 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-import imu
-from imu.errors import ImuError, RecordingForeign, SensorUnsuitable
+from imu.errors import ImuError, RecordingForeign
 from imu.recordings.checks import (
     ACCELERATION_UNITS,
     ANGULAR_VELOCITY_UNITS,
@@ -367,7 +367,7 @@ def _named_arguments() -> Iterator[None]:
         raise (RecordingForeign if isinstance(error, RecordingForeign) else type(error))(sentence) from error
 
 
-# --- other sources of samples ----------------------------------------------------------------------------------------
+# --- frames of gait analysis -----------------------------------------------------------------------------------------
 
 
 GAIT_FRAMES = (("x", "y", "z"), ("is", "ml", "pa"))
@@ -427,159 +427,3 @@ def from_gait_frame(data: pd.DataFrame, sampling_rate_hz: float | None = None) -
         raise RecordingForeign("the frame counts samples: give its sampling_rate_hz")
     with _named_arguments():
         return _block_of_table(data, "m/s2", "deg/s", columns)
-
-
-async def record(
-    sensor: str | None = None,
-    *,
-    duration_s: float | None = None,
-    rate_hz: float = 100.0,
-    save_as: str | os.PathLike[str] | None = None,
-) -> AsyncGenerator[ImuBlock, None]:
-    """Iterate over the samples of a live sensor, as they come.
-
-    Push each block into an `imu.Session`, which counts while the person trains. Samples that were lost are a gap in the
-    time of the blocks. To leave the loop early, iterate inside ``contextlib.aclosing(imu.record(...))``, which
-    disconnects.
-
-    Parameters
-    ----------
-    sensor : str, optional
-        Name, address or serial number; ``virtual`` or ``virtual:KIND`` for a simulated person with a sensor. Without
-        it, the nearest sensor.
-    duration_s : float, optional
-        Stop after this time of the sensor's clock. Without it, the loop goes on until the sensor is lost.
-    rate_hz : float
-        Wished sampling rate.
-    save_as : path, optional
-        Also write the raw messages, before they are decoded, to this new ``.mcap`` file. It counts to the same result.
-
-    Yields
-    ------
-    ImuBlock
-        The next samples, in the order of time: m/s² and rad/s in the sensor frame, time in s from near 0.
-
-    Raises
-    ------
-    ImuError
-        If there is no Bluetooth or no such sensor, if it is lost and does not come back within two minutes, or if the
-        file cannot be written.
-
-    Examples
-    --------
-    >>> import asyncio, imu
-    >>> async def count_live():
-    ...     session = imu.Session()
-    ...     async for block in imu.record("virtual", duration_s=2):
-    ...         for event in session.push(block):
-    ...             print(event)
-    ...     return session.finish()[1].duration_s
-    >>> asyncio.run(count_live()) >= 1.9
-    True
-    """
-    import asyncio
-
-    from imu.bluetooth import HostClock, LinkState
-    from imu.bluetooth.link import LinkNotice, SensorLink
-    from imu.live.radios import PHONE, radio_for
-    from imu.recordings.training_format import RecordingHeader
-    from imu.recordings.training_recorder import TrainingRecorder
-    from imu.sensors.conversation import Driver, Refused, Reply
-    from imu.sensors.kinds import recognise
-
-    if sensor == PHONE:
-        raise SensorUnsuitable("a phone is recorded with: imu train --sensor phone")
-    clock = HostClock()
-    driver: Driver | None = None
-    recorder: TrainingRecorder | None = None
-    closing: asyncio.Task[None] | None = None
-
-    def samples_of(reply: Reply) -> tuple[ImuBlock, ...]:
-        refused = next((one for one in reply.notices if isinstance(one, Refused)), None)
-        if refused is not None:
-            raise SensorUnsuitable(refused.sentence)
-        return reply.blocks
-
-    async with radio_for(sensor, duration_s and duration_s + 10) as (radio, choice):
-        link = SensorLink(radio, choice, recognise, clock)
-        try:
-            async for message in link.messages():
-                if isinstance(message, LinkNotice):
-                    found = message.sensor
-                    if message.state is LinkState.CONNECTED and driver is None and found and found.kind:
-                        driver = found.kind.driver(rate_hz)
-                        name, about = found.kind.name, (found.name or "", found.address, clock.now_ns())
-                        header = RecordingHeader(name, *about, imu.__version__, rate_hz)
-                        recorder = None if save_as is None else TrainingRecorder.create(Path(save_as), header)
-                    continue
-                if driver is None:  # the link names the sensor before its first message
-                    continue
-                if recorder is not None:
-                    recorder.write(message)
-                reply = driver.take(message)
-                link.ask(reply.actions)
-                for block in samples_of(reply):
-                    yield block
-                    if closing is None and duration_s is not None and block.device_time_s[-1] >= duration_s:
-                        closing = asyncio.create_task(link.close(driver.stop()))
-            if driver is not None:
-                for block in samples_of(driver.finish()):
-                    yield block
-        finally:
-            await (closing or link.close(() if driver is None else driver.stop()))
-            if recorder is not None:
-                recorder.close()
-
-
-def evaluate(
-    folder: str | os.PathLike[str],
-    *,
-    people: Sequence[str] = (),
-    held_out: bool = False,
-    baseline: bool = False,
-    jobs: int = 1,
-) -> pd.DataFrame:
-    """Score the counting against labelled recordings, as ``imu evaluate`` does.
-
-    Parameters
-    ----------
-    folder : path
-        Recordings with labels: ``NAME.truth.json`` beside each, or ``index.csv``; or a folder of such data sets.
-    people : sequence of str
-        Score only these people.
-    held_out : bool
-        Count with weights fitted without the person, and without the data set.
-    baseline : bool
-        Also score two naive counters.
-    jobs : int
-        Number of processes.
-
-    Returns
-    -------
-    DataFrame
-        One row for each data set and figure: ``data_set``, ``figure``, ``aim``, then a column for each method.
-        ``.attrs["failed"]`` has path and reason of each recording that could not be scored.
-
-    Raises
-    ------
-    ImuError
-        If there is nothing to score.
-
-    Examples
-    --------
-    >>> import imu
-    >>> scores = imu.evaluate("recordings").set_index("figure")
-    >>> float(scores.loc["recall", "ours"])
-    1.0
-    """
-    import pandas as pd
-
-    from imu.evaluation.data_sets import find_data_sets
-    from imu.evaluation.report import rows
-    from imu.evaluation.sections import evaluate_data_set, methods
-
-    chosen = methods(held_out=held_out, baseline=baseline)
-    sections = [evaluate_data_set(one, chosen, jobs) for one in find_data_sets(Path(folder), list(people))]
-    table = pd.DataFrame([row for section in sections for row in rows(section)]).drop(columns="met")
-    table.attrs["failed"] = [(one.recording, one.reason) for section in sections for one in section.failures]
-    return table.rename(columns={"section": "data_set"})

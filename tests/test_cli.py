@@ -481,6 +481,10 @@ def test_replay_draws_each_recording_into_a_folder(folder, tmp_path):
     assert len(objects(result)) == 4
     names = sorted(path.name for path in (tmp_path / "plots").iterdir())
     assert names == ["2_a_squats.png", "a_squats.png", "c_hinges.png"]
+    for form, start in (("svg", b"<?xml"), ("html", b"<!doctype html>")):
+        run("replay", "--json", "--plot", tmp_path / form, "--plot-format", form, folder / "a_squats.csv")
+        assert (tmp_path / form / f"a_squats.{form}").read_bytes().startswith(start)
+    assert run("replay", "--plot-format", "pdf", folder / "a_squats.csv").exit_code == 2
 
 
 # --- as a program ----------------------------------------------------------------------------------------------------

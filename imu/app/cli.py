@@ -1,4 +1,4 @@
-"""The command line: `imu` with its commands, and how `replay`, `plot`, `convert` and `evaluate` print.
+"""The command line: `imu` with its commands, and how `replay`, `convert` and `evaluate` print.
 
 Commands import what they need in their bodies, so that `imu --help` does not wait for NumPy. An `ImuError` is printed
 as one sentence to standard error, with exit code 1; wrong usage is exit code 2, Ctrl-C 130.
@@ -11,7 +11,7 @@ import io
 import os
 import sys
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -19,18 +19,16 @@ from typer.core import TyperGroup
 import imu
 from imu.app import live_commands, session_commands
 from imu.app.output import complain, console_for_people, print_object, print_parts, spell_out
+from imu.app.plot_commands import AccelerationUnit, AngularVelocityUnit, PlotFormat, plot, plotted
 from imu.errors import ImuError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
-
-    from matplotlib.figure import Figure
 
     from imu.batch.sources import Settings
     from imu.motion.personal import PersonalShift
-    from imu.report.replay import Failed, Replayed, ReplayOptions
-    from imu.store import SessionStore, StoredSession
+    from imu.report.replay import Failed, Replayed
+    from imu.store import SessionStore
 
 IN_FULL = 3
 """Up to this many recordings get a page each; more would scroll away, and get a line each."""
@@ -70,13 +68,6 @@ app = typer.Typer(
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Verbose = Annotated[bool, typer.Option("--reps", "-v", help="Show every repetition and every uncounted movement.")]
 Jobs = Annotated[int, typer.Option("--jobs", min=1, metavar="N", help="Number of processes.")]
-Set = Annotated[int | None, typer.Option("--set", min=1, metavar="N", help="Draw only this set.")]
-AccelerationUnit = Annotated[
-    Literal["m/s2", "g"], typer.Option("--acc-unit", help="Unit of acceleration in the recording.")
-]
-AngularVelocityUnit = Annotated[
-    Literal["rad/s", "deg/s"], typer.Option("--gyr-unit", help="Unit of angular velocity in the recording.")
-]
 
 
 def main() -> None:
@@ -153,8 +144,9 @@ def replay(
         bool, typer.Option("--learned", help="Use what imu learning learned from your corrections.")
     ] = False,
     plot_folder: Annotated[
-        str | None, typer.Option("--plot", metavar="FOLDER", help="Draw each recording as a PNG in this folder.")
+        str | None, typer.Option("--plot", metavar="FOLDER", help="Draw each recording as a file in this folder.")
     ] = None,
+    plot_format: Annotated[PlotFormat, typer.Option("--plot-format", help="With --plot: the kind of file.")] = "png",
     out: Annotated[
         str | None,
         typer.Option("--out", metavar="FILE", help="Write a row per repetition to this .csv or .parquet, resumable."),
@@ -194,7 +186,7 @@ def replay(
     names = names_of_recordings(paths)
     options = ReplayOptions(min_reps, acc_unit, gyr_unit, _personal_shift(learned=learned), hashed=save)
     with _open_store() if save else nullcontext() as store, closing(replay_all(names, options, jobs)) as replays:
-        results = replays if plot_folder is None else _plotted(replays, plot_folder, options)
+        results = replays if plot_folder is None else plotted(replays, plot_folder, options, plot_format)
         results = _dated(results, date, ask=save and not as_json and len(names) <= IN_FULL)
         if as_json:
             failed = _print_json(results, store)
@@ -205,62 +197,7 @@ def replay(
     raise typer.Exit(1 if failed else 0)
 
 
-@app.command()
-def plot(
-    source: Annotated[
-        str,
-        typer.Argument(
-            metavar="RECORDING|SESSION|EXERCISE|trends",
-            help="A recording; the number of a session or the name of an exercise of imu review; or trends.",
-        ),
-    ],
-    *,
-    out: Annotated[
-        str | None,
-        typer.Option("--out", metavar="FILE", help="File to write: .png, .svg or .html. Default: the name with .png."),
-    ] = None,
-    only_set: Set = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
-    acc_unit: AccelerationUnit = "m/s2",
-    gyr_unit: AngularVelocityUnit = "rad/s",
-) -> None:
-    """Draw a recording, a session, an exercise over its sessions, or the trends of all training.
-
-    The drawing of a recording or session shows trunk angle, hip height and hip velocity over time, with repetitions
-    and uncounted movements. --set draws the repetitions of one set over each other. A session is drawn with its
-    corrections. An exercise has repetitions, load and volume; trends have repetitions, angle and speed of each week.
-    """
-    from pathlib import Path
-
-    from imu.report.curves import recording_curves
-    from imu.report.replay import Failed, ReplayOptions, replay
-    from imu.report.session_plot import draw_session, draw_set, save_figure
-    from imu.report.session_view import view_of_replayed, view_of_stored
-
-    is_file = Path(source).exists()
-    long_term = None if is_file or source.isdecimal() else _long_term_drawing(source)
-    target = Path(out or (f"session_{source}.png" if not is_file and source.isdecimal() else _png_name(source)))
-    if target.exists() and not force:
-        raise ImuError(f"{target} exists already: name another file with --out, or replace it with --force")
-    if long_term is not None:
-        if only_set is not None:
-            raise typer.BadParameter("goes with a recording or a session", param_hint="--set")
-        save_figure(long_term[0], target)
-        typer.echo(f"{target}: {long_term[1]}")
-        return
-    options = ReplayOptions(acceleration_unit=acc_unit, angular_velocity_unit=gyr_unit)
-    if source.isdecimal() and not is_file:
-        with _open_store() as store:
-            stored = store.load(int(source))
-        recording, view, summary = _recording_of(stored), view_of_stored(stored), stored.summary
-    else:
-        replayed = replay(source, options)
-        if isinstance(replayed, Failed):
-            raise ImuError(f"{source}: {replayed.reason}")
-        recording, view, summary = Path(source), view_of_replayed(replayed, None), replayed.summary
-    curves = recording_curves(recording, summary, options)
-    save_figure(draw_session(curves, view) if only_set is None else draw_set(curves, view, only_set), target)
-    typer.echo(f"{target}: {view.counted}")
+app.command()(plot)
 
 
 @app.command()
@@ -428,88 +365,6 @@ def _write_tables(paths: list[str], out: str, settings: "Settings", jobs: int, c
     parts += [f"{len(failed)} not counted"] if failed else []
     print(f"{out}: {', '.join(parts)}", flush=True)
     return len(failed)
-
-
-# --- plots -----------------------------------------------------------------------------------------------------------
-
-
-def _plotted(
-    results: "Iterable[Replayed | Failed]", folder: str, options: "ReplayOptions"
-) -> "Iterator[Replayed | Failed]":
-    """Draw each recording, then pass its result on."""
-    from pathlib import Path
-
-    from imu.report.curves import recording_curves
-    from imu.report.replay import Failed
-    from imu.report.session_plot import draw_session, save_figure
-    from imu.report.session_view import view_of_replayed
-
-    try:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ImuError(f"{folder} cannot be made ({error.strerror}): name another folder with --plot") from error
-    drawn: set[Path] = set()
-    for result in results:
-        if not isinstance(result, Failed):
-            target = Path(folder, _png_name(result.name))
-            number = 1
-            while target in drawn:  # two recordings of the same name in two folders
-                number += 1
-                target = Path(folder, f"{number}_{_png_name(result.name)}")
-            drawn.add(target)
-            curves = recording_curves(Path(result.name), result.summary, options)
-            save_figure(draw_session(curves, view_of_replayed(result, None)), target)
-        yield result
-
-
-def _long_term_drawing(name: str) -> "tuple[Figure, str] | None":
-    """Return the drawing of the trends or of an exercise, and what it shows in words; None for any other name."""
-    from datetime import UTC, datetime
-
-    from imu.report.exercises import exercise_histories
-    from imu.report.session_plot import draw_exercise, draw_trends
-    from imu.report.trends import Period, stored_totals, trends
-    from imu.report.words import number_of
-    from imu.store.home import store_path
-
-    if not store_path().exists():
-        if name == "trends":
-            raise ImuError("no sessions are stored yet, so no trend can be drawn")
-        return None
-    now = datetime.now(UTC)
-    with _open_store() as store:
-        totals, histories = stored_totals(store, now), exercise_histories(store)
-    if name == "trends":
-        weeks = trends(totals, Period.WEEK, None, now.astimezone().date())
-        return draw_trends(weeks), number_of(len(weeks), "week")
-    history = next((one for one in histories if one.name.casefold() == name.strip().casefold()), None)
-    return None if history is None else (draw_exercise(history), number_of(len(history.sessions), "session"))
-
-
-def _png_name(recording: str) -> str:
-    from pathlib import Path
-
-    name = Path(recording).resolve().name
-    for suffix in (".gz", ".csv", ".parquet", ".mcap", ".zip", ".json", ".tsv"):
-        name = name.removesuffix(suffix)
-    return f"{name}.png"
-
-
-def _recording_of(stored: "StoredSession") -> "Path":
-    """Return where the recording of a session is: in our own folder, or at its place when it was stored."""
-    from pathlib import Path
-
-    from imu.store import hash_of
-    from imu.store.home import recordings_folder
-    from imu.store.recording_files import find_recording
-
-    ours = find_recording(stored.source, stored.content_hash, recordings_folder())
-    if ours is not None:
-        return ours
-    path = Path(stored.source)
-    if not path.exists() or hash_of(path) != stored.content_hash:
-        raise ImuError(f"the recording of session {stored.id} is no longer at {stored.source}, so it cannot be drawn")
-    return path
 
 
 # --- the store -------------------------------------------------------------------------------------------------------

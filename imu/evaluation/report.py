@@ -1,19 +1,27 @@
 """An evaluation as a person reads it: one table of all figures beside their aims, and the details of a section.
 
+`evaluate` is the same for a program: a table of pandas (`imu.evaluate`).
+
 Each figure is a function of a `Report`. A row appears where at least one method has the figure.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.table import Table
 
-from imu.evaluation.sections import NAIVE, Method, Section, Simulation
+from imu.evaluation.data_sets import find_data_sets
+from imu.evaluation.sections import NAIVE, Method, Section, Simulation, evaluate_data_set, methods
 from imu.evaluation.trial_scores import EXERCISE_GROUPS, Figures, Report
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Aims = dict[str, tuple[float | None, float | None]]
 """By the section: the aim with the person left out and the aim with the data set left out. None: there is no aim."""
@@ -241,3 +249,53 @@ def _number(value: float | None, digits: int = 2) -> str:
     if value is None:
         return "–"
     return str(value) if isinstance(value, int) else f"{value:.{digits}f}"
+
+
+def evaluate(
+    folder: str | os.PathLike[str],
+    *,
+    people: Sequence[str] = (),
+    held_out: bool = False,
+    baseline: bool = False,
+    jobs: int = 1,
+) -> pd.DataFrame:
+    """Score the counting against labelled recordings, as ``imu evaluate`` does.
+
+    Parameters
+    ----------
+    folder : path
+        Recordings with labels: ``NAME.truth.json`` beside each, or ``index.csv``; or a folder of such data sets.
+    people : sequence of str
+        Score only these people.
+    held_out : bool
+        Count with weights fitted without the person, and without the data set.
+    baseline : bool
+        Also score two naive counters.
+    jobs : int
+        Number of processes.
+
+    Returns
+    -------
+    DataFrame
+        One row for each data set and figure: ``data_set``, ``figure``, ``aim``, then a column for each method.
+        ``.attrs["failed"]`` has path and reason of each recording that could not be scored.
+
+    Raises
+    ------
+    ImuError
+        If there is nothing to score.
+
+    Examples
+    --------
+    >>> import imu
+    >>> scores = imu.evaluate("recordings").set_index("figure")
+    >>> float(scores.loc["recall", "ours"])
+    1.0
+    """
+    import pandas as pd  # noqa: PLC0415  slow to import
+
+    chosen = methods(held_out=held_out, baseline=baseline)
+    sections = [evaluate_data_set(one, chosen, jobs) for one in find_data_sets(Path(folder), list(people))]
+    table = pd.DataFrame([row for section in sections for row in rows(section)]).drop(columns="met")
+    table.attrs["failed"] = [(one.recording, one.reason) for section in sections for one in section.failures]
+    return table.rename(columns={"section": "data_set"})

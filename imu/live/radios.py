@@ -1,22 +1,31 @@
-"""Which radio or link a sensor's name stands for: this computer's radio, a virtual one, or a page for a phone."""
+"""Which radio or link a sensor's name stands for: this computer's radio, a virtual one, or a page for a phone.
+
+`record` gives its samples to a program (`imu.record`); a training runs in :mod:`imu.live.training_run`.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import pickle
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
-from imu.bluetooth import HostClock
-from imu.bluetooth.link import SensorLink, TrainingLink
+import imu
+from imu.bluetooth import HostClock, LinkState
+from imu.bluetooth.link import LinkNotice, SensorLink, TrainingLink
 from imu.bluetooth.scan import Radio, SensorChoice
-from imu.errors import SensorNotFound
+from imu.errors import SensorNotFound, SensorUnsuitable
 from imu.phone.link import PhoneAddress, PhoneLink
 from imu.phone.push import push_server
 from imu.phone.server import phone_server
+from imu.recordings.training_format import RecordingHeader
+from imu.recordings.training_recorder import TrainingRecorder
 from imu.samples import ImuBlock
+from imu.sensors.conversation import Driver, Refused, Reply
 from imu.sensors.kinds import recognise
 from imu.sensors.sensor_logger_push import SENSOR_LOGGER
 from imu.store.home import common_home
@@ -137,3 +146,98 @@ def _simulated_signal(duration_s: float) -> ImuBlock:
         raise SensorNotFound(f"the virtual sensor could not be made: {reason or f'status {done.returncode}'}")
     block: ImuBlock = pickle.loads(done.stdout)
     return block
+
+
+# --- samples for a program --------------------------------------------------------------------------------------------
+
+
+async def record(
+    sensor: str | None = None,
+    *,
+    duration_s: float | None = None,
+    rate_hz: float = 100.0,
+    save_as: str | os.PathLike[str] | None = None,
+) -> AsyncGenerator[ImuBlock, None]:
+    """Iterate over the samples of a live sensor, as they come.
+
+    Push each block into an `imu.Session`, which counts while the person trains. Samples that were lost are a gap in the
+    time of the blocks. To leave the loop early, iterate inside ``contextlib.aclosing(imu.record(...))``, which
+    disconnects.
+
+    Parameters
+    ----------
+    sensor : str, optional
+        Name, address or serial number; ``virtual`` or ``virtual:KIND`` for a simulated person with a sensor. Without
+        it, the nearest sensor.
+    duration_s : float, optional
+        Stop after this time of the sensor's clock. Without it, the loop goes on until the sensor is lost.
+    rate_hz : float
+        Wished sampling rate.
+    save_as : path, optional
+        Also write the raw messages, before they are decoded, to this new ``.mcap`` file. It counts to the same result.
+
+    Yields
+    ------
+    ImuBlock
+        The next samples, in the order of time: m/s² and rad/s in the sensor frame, time in s from near 0.
+
+    Raises
+    ------
+    ImuError
+        If there is no Bluetooth or no such sensor, if it is lost and does not come back within two minutes, or if the
+        file cannot be written.
+
+    Examples
+    --------
+    >>> import asyncio, imu
+    >>> async def count_live():
+    ...     session = imu.Session()
+    ...     async for block in imu.record("virtual", duration_s=2):
+    ...         for event in session.push(block):
+    ...             print(event)
+    ...     return session.finish()[1].duration_s
+    >>> asyncio.run(count_live()) >= 1.9
+    True
+    """
+    if sensor == PHONE:
+        raise SensorUnsuitable("a phone is recorded with: imu train --sensor phone")
+    clock = HostClock()
+    driver: Driver | None = None
+    recorder: TrainingRecorder | None = None
+    closing: asyncio.Task[None] | None = None
+
+    def samples_of(reply: Reply) -> tuple[ImuBlock, ...]:
+        refused = next((one for one in reply.notices if isinstance(one, Refused)), None)
+        if refused is not None:
+            raise SensorUnsuitable(refused.sentence)
+        return reply.blocks
+
+    async with radio_for(sensor, duration_s and duration_s + 10) as (radio, choice):
+        link = SensorLink(radio, choice, recognise, clock)
+        try:
+            async for message in link.messages():
+                if isinstance(message, LinkNotice):
+                    found = message.sensor
+                    if message.state is LinkState.CONNECTED and driver is None and found and found.kind:
+                        driver = found.kind.driver(rate_hz)
+                        name, about = found.kind.name, (found.name or "", found.address, clock.now_ns())
+                        header = RecordingHeader(name, *about, imu.__version__, rate_hz)
+                        recorder = None if save_as is None else TrainingRecorder.create(Path(save_as), header)
+                    continue
+                if driver is None:  # the link names the sensor before its first message
+                    continue
+                if recorder is not None:
+                    recorder.write(message)
+                reply = driver.take(message)
+                link.ask(reply.actions)
+                for block in samples_of(reply):
+                    yield block
+                    if closing is None and duration_s is not None and block.device_time_s[-1] >= duration_s:
+                        closing = asyncio.create_task(link.close(driver.stop()))
+            if driver is not None:
+                for block in samples_of(driver.finish()):
+                    yield block
+        finally:
+            await (closing or link.close(() if driver is None else driver.stop()))
+            if recorder is not None:
+                recorder.close()

@@ -1,0 +1,158 @@
+"""``imu plot``, and the drawings of ``imu replay --plot``: recordings, sessions, exercises, trends.
+
+What is drawn, and how, stands in :mod:`imu.report.session_plot`; here are names of files and what they are drawn from.
+"""
+# ruff: noqa: PLC0415  imports stand where they are used
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from imu.errors import ImuError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from imu.report.replay import Failed, Replayed, ReplayOptions
+    from imu.store import StoredSession
+
+AccelerationUnit = Annotated[
+    Literal["m/s2", "g"], typer.Option("--acc-unit", help="Unit of acceleration in the recording.")
+]
+AngularVelocityUnit = Annotated[
+    Literal["rad/s", "deg/s"], typer.Option("--gyr-unit", help="Unit of angular velocity in the recording.")
+]
+PlotFormat = Literal["png", "svg", "html"]
+
+
+def plot(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="RECORDING|SESSION|EXERCISE|trends",
+            help="A recording; the number of a session or the name of an exercise of imu review; or trends.",
+        ),
+    ],
+    *,
+    out: Annotated[
+        str | None,
+        typer.Option("--out", metavar="FILE", help="File to write: .png, .svg or .html. Default: the name with .png."),
+    ] = None,
+    only_set: Annotated[int | None, typer.Option("--set", min=1, metavar="N", help="Draw only this set.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
+    acc_unit: AccelerationUnit = "m/s2",
+    gyr_unit: AngularVelocityUnit = "rad/s",
+) -> None:
+    """Draw a recording, a session, an exercise over its sessions, or the trends of all training.
+
+    The drawing of a recording or session shows trunk angle, hip height and hip velocity over time, with repetitions
+    and uncounted movements. --set draws the repetitions of one set over each other. A session is drawn with its
+    corrections. An exercise has repetitions, load and volume; trends have repetitions, angle and speed of each week.
+    """
+    from imu.report.curves import recording_curves
+    from imu.report.replay import Failed, ReplayOptions, replay
+    from imu.report.session_plot import draw_session, draw_set, save_figure
+    from imu.report.session_view import view_of_replayed, view_of_stored
+    from imu.store import SessionStore
+    from imu.store.home import store_path
+
+    is_file = Path(source).exists()
+    long_term = None if is_file or source.isdecimal() else _long_term_drawing(source)
+    target = Path(out or (f"session_{source}.png" if not is_file and source.isdecimal() else _file_name(source)))
+    if target.exists() and not force:
+        raise ImuError(f"{target} exists already: name another file with --out, or replace it with --force")
+    if long_term is not None:
+        if only_set is not None:
+            raise typer.BadParameter("goes with a recording or a session", param_hint="--set")
+        save_figure(long_term[0], target)
+        typer.echo(f"{target}: {long_term[1]}")
+        return
+    options = ReplayOptions(acceleration_unit=acc_unit, angular_velocity_unit=gyr_unit)
+    if source.isdecimal() and not is_file:
+        with SessionStore.open(store_path()) as store:
+            stored = store.load(int(source))
+        recording, view, summary = _recording_of(stored), view_of_stored(stored), stored.summary
+    else:
+        replayed = replay(source, options)
+        if isinstance(replayed, Failed):
+            raise ImuError(f"{source}: {replayed.reason}")
+        recording, view, summary = Path(source), view_of_replayed(replayed, None), replayed.summary
+    curves = recording_curves(recording, summary, options)
+    save_figure(draw_session(curves, view) if only_set is None else draw_set(curves, view, only_set), target)
+    typer.echo(f"{target}: {view.counted}")
+
+
+def plotted(
+    results: "Iterable[Replayed | Failed]", folder: str, options: "ReplayOptions", form: PlotFormat
+) -> "Iterator[Replayed | Failed]":
+    """Draw each recording as a file in a folder, then pass its result on."""
+    from imu.report.curves import recording_curves
+    from imu.report.replay import Failed
+    from imu.report.session_plot import draw_session, save_figure
+    from imu.report.session_view import view_of_replayed
+
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ImuError(f"{folder} cannot be made ({error.strerror}): name another folder with --plot") from error
+    drawn: set[Path] = set()
+    for result in results:
+        if not isinstance(result, Failed):
+            target = Path(folder, _file_name(result.name, form))
+            number = 1
+            while target in drawn:  # two recordings of the same name in two folders
+                number += 1
+                target = Path(folder, f"{number}_{_file_name(result.name, form)}")
+            drawn.add(target)
+            curves = recording_curves(Path(result.name), result.summary, options)
+            save_figure(draw_session(curves, view_of_replayed(result, None)), target)
+        yield result
+
+
+def _long_term_drawing(name: str) -> "tuple[Figure, str] | None":
+    """Return the drawing of the trends or of an exercise, and what it shows in words; None for any other name."""
+    from datetime import UTC, datetime
+
+    from imu.report.exercises import exercise_histories
+    from imu.report.session_plot import draw_exercise, draw_trends
+    from imu.report.trends import Period, stored_totals, trends
+    from imu.report.words import number_of
+    from imu.store import SessionStore
+    from imu.store.home import store_path
+
+    if not store_path().exists():
+        if name == "trends":
+            raise ImuError("no sessions are stored yet, so no trend can be drawn")
+        return None
+    now = datetime.now(UTC)
+    with SessionStore.open(store_path()) as store:
+        totals, histories = stored_totals(store, now), exercise_histories(store)
+    if name == "trends":
+        weeks = trends(totals, Period.WEEK, None, now.astimezone().date())
+        return draw_trends(weeks), number_of(len(weeks), "week")
+    history = next((one for one in histories if one.name.casefold() == name.strip().casefold()), None)
+    return None if history is None else (draw_exercise(history), number_of(len(history.sessions), "session"))
+
+
+def _file_name(recording: str, form: PlotFormat = "png") -> str:
+    name = Path(recording).resolve().name
+    for suffix in (".gz", ".csv", ".parquet", ".mcap", ".zip", ".json", ".tsv"):
+        name = name.removesuffix(suffix)
+    return f"{name}.{form}"
+
+
+def _recording_of(stored: "StoredSession") -> Path:
+    """Return where the recording of a session is: in our own folder, or at its place when it was stored."""
+    from imu.store import hash_of
+    from imu.store.home import recordings_folder
+    from imu.store.recording_files import find_recording
+
+    ours = find_recording(stored.source, stored.content_hash, recordings_folder())
+    if ours is not None:
+        return ours
+    path = Path(stored.source)
+    if not path.exists() or hash_of(path) != stored.content_hash:
+        raise ImuError(f"the recording of session {stored.id} is no longer at {stored.source}, so it cannot be drawn")
+    return path
