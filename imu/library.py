@@ -334,7 +334,8 @@ def _seconds(time: Any) -> Array:
         return _numbers(values)
     if isinstance(time, pd.RangeIndex):
         raise RecordingForeign(
-            "the table has no time: it needs a column time_s, or times in its index, in seconds or timestamps"
+            "the table has no time: it needs a column time_s, or times in its index, in seconds or timestamps; "
+            "at 52 Hz: table.index = table.index / 52"
         )
     if not pd.api.types.is_datetime64_any_dtype(values) and not pd.api.types.is_timedelta64_dtype(values):
         try:

@@ -439,7 +439,7 @@ def test_a_recording_and_a_session_are_drawn(folder, home, tmp_path, monkeypatch
     run("replay", "--save", folder / "a_squats.csv")
     run("correct", 1, "--pattern", 1, "hinge")
     corrected = run("plot", 1, "--set", 1, "--out", "one.svg")
-    assert corrected.stdout == "one.svg: 0 squats : 3 hinges\n"
+    assert corrected.stdout == "one.svg: 3 repetitions\n"
     assert "<svg" in (tmp_path / "one.svg").read_text()
     assert run("plot", 1, "--out", "one.html").exit_code == 0
     assert (tmp_path / "one.html").read_text().startswith("<!doctype html>")
@@ -465,7 +465,7 @@ def test_what_cannot_be_drawn_is_one_sentence(folder, home, tmp_path, monkeypatc
     for arguments, sentence in (
         ((folder / "b_broken.csv",), "column"),
         ((folder / "a_squats.csv", "--set", 2), "there is no set 2: this session has 1 set"),
-        ((folder / "a_squats.csv", "--out", "x.gif"), "must end in .png, .svg or .html"),
+        ((folder / "a_squats.csv", "--out", "x.gif"), "must end in .png, .svg, .pdf or .html"),
         ((folder / "a_squats.csv", "--out", "none/x.png"), "cannot be written"),
         ((7,), "there is no session 7"),
     ):
@@ -481,10 +481,10 @@ def test_replay_draws_each_recording_into_a_folder(folder, tmp_path):
     assert len(objects(result)) == 4
     names = sorted(path.name for path in (tmp_path / "plots").iterdir())
     assert names == ["2_a_squats.png", "a_squats.png", "c_hinges.png"]
-    for form, start in (("svg", b"<?xml"), ("html", b"<!doctype html>")):
+    for form, start in (("svg", b"<?xml"), ("pdf", b"%PDF"), ("html", b"<!doctype html>")):
         run("replay", "--json", "--plot", tmp_path / form, "--plot-format", form, folder / "a_squats.csv")
         assert (tmp_path / form / f"a_squats.{form}").read_bytes().startswith(start)
-    assert run("replay", "--plot-format", "pdf", folder / "a_squats.csv").exit_code == 2
+    assert run("replay", "--plot-format", "gif", folder / "a_squats.csv").exit_code == 2
 
 
 # --- as a program ----------------------------------------------------------------------------------------------------

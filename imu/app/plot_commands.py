@@ -24,7 +24,7 @@ AccelerationUnit = Annotated[
 AngularVelocityUnit = Annotated[
     Literal["rad/s", "deg/s"], typer.Option("--gyr-unit", help="Unit of angular velocity in the recording.")
 ]
-PlotFormat = Literal["png", "svg", "html"]
+PlotFormat = Literal["png", "svg", "pdf", "html"]
 
 
 def plot(
@@ -38,7 +38,7 @@ def plot(
     *,
     out: Annotated[
         str | None,
-        typer.Option("--out", metavar="FILE", help="File to write: .png, .svg or .html. Default: the name with .png."),
+        typer.Option("--out", metavar="FILE", help="A .png, .svg, .pdf or .html. Default: the name with .png."),
     ] = None,
     only_set: Annotated[int | None, typer.Option("--set", min=1, metavar="N", help="Draw only this set.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
@@ -55,6 +55,7 @@ def plot(
     from imu.report.replay import Failed, ReplayOptions, replay
     from imu.report.session_plot import draw_session, draw_set, save_figure
     from imu.report.session_view import view_of_replayed, view_of_stored
+    from imu.report.words import number_of
     from imu.store import SessionStore
     from imu.store.home import store_path
 
@@ -81,7 +82,8 @@ def plot(
         recording, view, summary = Path(source), view_of_replayed(replayed, None), replayed.summary
     curves = recording_curves(recording, summary, options)
     save_figure(draw_session(curves, view) if only_set is None else draw_set(curves, view, only_set), target)
-    typer.echo(f"{target}: {view.counted}")
+    shown = view.counted if only_set is None else f"{number_of(len(view.sets[only_set - 1].repetitions), 'repetition')}"
+    typer.echo(f"{target}: {shown}")
 
 
 def plotted(

@@ -30,7 +30,7 @@ MARKERS = {Pattern.SQUAT: "o", Pattern.HINGE: "^", Pattern.UNCERTAIN: "s"}
 _GREY = "#9aa2a9"
 MOST_REASONS = 20
 """More reasons in one drawing would run into each other."""
-SUFFIXES = (".png", ".svg", ".html")
+SUFFIXES = (".png", ".svg", ".pdf", ".html")
 """Files that a drawing can be saved as."""
 _PANELS = ("trunk angle, °", "hip height, m", "hip velocity, m/s")
 _TREND_PANELS = ("repetitions", "peak angle, °", "speed up, m/s")
@@ -49,7 +49,7 @@ def draw_session(curves: MotionCurves, view: SessionView) -> Figure:
         If Matplotlib is not installed.
     """
     repetitions = view.repetitions
-    figure, panels = _figure(view.recording, width=max(8.0, min(24.0, len(curves.time_s) / 20 / 8)))
+    figure, panels = _figure(_name_of(view), width=max(8.0, min(24.0, len(curves.time_s) / 20 / 8)))
     values = (np.degrees(curves.trunk_angle_rad), curves.hip_height_m, curves.hip_velocity_m_s)
     for panel, value in zip(panels, values, strict=True):
         panel.plot(curves.time_s, value, color="#333333", linewidth=0.9)
@@ -73,9 +73,7 @@ def draw_session(curves: MotionCurves, view: SessionView) -> Figure:
         coordinates = panels[0].get_xaxis_transform()
         panels[0].text(middle_s, 0.02, printable(movement.reason), transform=coordinates, color="#5d666e", **place)
     if repetitions or view.rejected:
-        panels[0].legend(
-            loc="lower right", bbox_to_anchor=(1, 1), fontsize="small", ncols=4, frameon=False, borderpad=0
-        )
+        _add_legend_below(panels[0])
     panels[-1].set_xlabel("time, s")
     return figure
 
@@ -93,16 +91,16 @@ def draw_set(curves: MotionCurves, view: SessionView, number: int) -> Figure:
     if not 1 <= number <= len(view.sets):
         raise ImuError(f"there is no set {number}: this session has {number_of(len(view.sets), 'set')}")
     repetitions = view.sets[number - 1].repetitions
-    figure, panels = _figure(f"{view.recording}, set {number}", width=7.0)
+    figure, panels = _figure(f"{_name_of(view)}, set {number}", width=7.0)
     for position, one in enumerate(repetitions, 1):
         part = curves.between(one.start_s, one.end_s)
         style: dict[str, Any] = {"color": COLOURS[one.pattern], "linewidth": 1.2}
         style["alpha"] = 0.35 + 0.65 * position / len(repetitions)
         values = (np.degrees(part.trunk_angle_rad), part.hip_height_m, part.hip_velocity_m_s)
         for panel, value in zip(panels, values, strict=True):
-            label = f"{position} {one.pattern}" if panel is panels[0] else None
+            label = f"{one.pattern} {position}" if panel is panels[0] else None
             panel.plot(part.time_s - one.start_s, value, label=label, **style)
-    _add_legend(panels[0])
+    _add_legend_below(panels[0])
     panels[-1].set_xlabel("time since the start of the repetition, s")
     return figure
 
@@ -132,7 +130,7 @@ def draw_trends(periods: Sequence[Trend]) -> Figure:
         angles = [None if part.trunk_angle_rad is None else float(np.degrees(part.trunk_angle_rad)) for part in parts]
         for panel, values in ((panels[1], angles), (panels[2], [part.speed_m_s for part in parts])):
             _line(panel, starts, values, pattern)
-    _add_legend(panels[0])
+    _add_legend_below(panels[0])
     figure.autofmt_xdate()
     return figure
 
@@ -154,7 +152,8 @@ def draw_exercise(history: ExerciseHistory) -> Figure:
     if any(one is not None for one in maxima):
         _line(panels[1], times, maxima, Pattern.UNCERTAIN, label="one-repetition maximum, estimated (Epley)")
     if any(one is not None for one in heaviest):
-        _add_legend(panels[1])
+        place: dict[str, Any] = {"loc": "lower right", "bbox_to_anchor": (1, 1), "borderpad": 0}
+        panels[1].legend(fontsize="small", ncols=2, frameon=False, **place)
     _line(panels[2], times, [one.volume_kg for one in history.sessions], history.pattern)
     figure.autofmt_xdate()
     return figure
@@ -167,7 +166,7 @@ def _line(panel: Axes, x: Any, values: Sequence[float | None], pattern: Pattern,
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Save a drawing as PNG, SVG, or a page with the SVG in it, by the end of the file's name.
+    """Save a drawing as PNG, SVG, PDF, or a page with the SVG in it, by the end of the file's name.
 
     Raises
     ------
@@ -179,7 +178,10 @@ def save_figure(figure: Figure, path: Path) -> None:
         raise ImuError(f"{path} must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}")
     try:
         if suffix != ".html":
-            figure.savefig(path, dpi=150, format=suffix[1:])
+            from matplotlib import rc_context
+
+            with rc_context({"pdf.fonttype": 42}):  # text as text, which journals ask for
+                figure.savefig(path, dpi=150, format=suffix[1:])
             return
         import io
 
@@ -207,6 +209,14 @@ def _figure(title: str, width: float, labels: Sequence[str] = _PANELS) -> tuple[
     return figure, panels
 
 
-def _add_legend(panel: Axes) -> None:
-    """Put the legend above the panel, right of the title."""
-    panel.legend(loc="lower right", bbox_to_anchor=(1, 1), fontsize="small", ncols=8, frameon=False, borderpad=0)
+def _add_legend_below(panel: Axes) -> None:
+    """Put the legend of a panel below all panels: a title above may be long."""
+    figure: Any = panel.figure
+    figure.legend(
+        *panel.get_legend_handles_labels(), loc="outside lower center", fontsize="small", ncols=6, frameon=False
+    )
+
+
+def _name_of(view: SessionView) -> str:
+    """Return the name of the recording without its folders."""
+    return view.recording.replace("\\", "/").rpartition("/")[2] or view.recording
