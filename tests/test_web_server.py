@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from builders import IMU, Served, served
+from virtual_phone import NEEDS_SHARE
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
@@ -238,6 +240,21 @@ def test_the_browser_that_is_opened_gets_a_ticket_that_works_once(tmp_path: Path
         status, headers, _ = page.ask(path)
         assert status == 303 and page.ask("/train", Cookie=headers["set-cookie"].partition(";")[0])[0] == 200
         assert page.ask(path)[0] == 403
+
+
+@NEEDS_SHARE
+def test_the_address_for_a_phone_stands_in_the_terminal_too_and_what_a_duration_ends(tmp_path: Path) -> None:
+    arguments = ("--web", "--sensor", "phone", "--duration", "90")
+    with served(tmp_path, *arguments, command="train") as one:
+        assert one.process.stdout is not None
+        lines: list[str] = []
+        for line in iter(one.process.stdout.readline, ""):
+            lines.append(line)
+            if "Waiting for the phone" in line:
+                break
+        said = "".join(lines)
+    assert "A training ends after 90 s; the page stays." in said
+    assert re.search(r"^https://[\d.]+:\d+/[\w-]{22}/$", said, re.MULTILINE)
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])

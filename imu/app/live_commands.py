@@ -25,8 +25,8 @@ SensorNames = Annotated[
     typer.Option(
         "--sensor",
         metavar="SENSOR",
-        help="Name, address or serial number; any for the nearest; phone; virtual, virtual:KIND or virtual:HOST:PORT. "
-        "Several people: --sensor SENSOR=PERSON for each.",
+        help="Name, address or serial number; any for the nearest; phone or sensorlogger; virtual, virtual:KIND or "
+        "virtual:HOST:PORT. Several people: --sensor SENSOR=PERSON for each.",
     ),
 ]
 SensorName = Annotated[

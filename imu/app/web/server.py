@@ -15,14 +15,17 @@ import webbrowser
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 
 from imu.app.ending import ended_by_signals
-from imu.app.web.desk import Desks, Wish
+from imu.app.web.desk import Desks, Heard, Wish
 from imu.app.web.guard import Guard, OwnersDoor
 from imu.app.web.share import Sharing
 from imu.errors import ExtraMissing
+from imu.live.live_view import LiveView
 from imu.phone.gate import Gate, listen
+from imu.phone.link import PhoneAddress
 
 ADDRESS = "127.0.0.1"
 """The loopback address: other computers cannot connect."""
@@ -87,8 +90,11 @@ async def _serve(options: WebOptions, listening: socket.socket, say: Callable[[s
     async with serving(site(desks, door, sharing), listening):
         with ended_by_signals(ending.set):
             for whose, wish in options.wishes:
+                desks.of(whose).hear = partial(_say_address, say)
                 desks.begin(whose, wish)
             say(f"The page is at {door.address(path)}")
+            for duration_s in {wish.duration_s for _, wish in options.wishes} - {None}:
+                say(f"A training ends after {duration_s:g} s; the page stays.")
             if options.share:
                 await sharing.start()
                 say(sharing.invitation(with_qr_code=sys.stdout.isatty()))
@@ -105,6 +111,12 @@ async def _serve(options: WebOptions, listening: socket.socket, say: Callable[[s
             whose = "" if len(list(desks)) == 1 else f" of {desk.name}"
             with contextlib.suppress(OSError):
                 say(f"Session {desk.last_session}{whose} is saved; imu review {desk.last_session} shows it.")
+
+
+def _say_address(say: Callable[[str], None], happened: Heard, _view: LiveView) -> None:
+    """Show in the terminal too where a phone finds its page; the person may sit in front of either."""
+    if isinstance(happened, PhoneAddress):
+        say(happened.invitation(with_qr_code=sys.stdout.isatty()))
 
 
 @asynccontextmanager
