@@ -49,7 +49,7 @@ def test_an_own_name_is_kept_as_it_is_written():
 
 def test_completion_offers_own_names_first_and_then_names_that_hold_what_was_typed():
     assert completions("go", ("Goat squat",)) == ("Goat squat", "goblet squat", "good morning", "band good morning")
-    assert "romanian deadlift" in completions("dead")
+    assert "Romanian deadlift" in completions("dead")
 
 
 def test_each_known_exercise_has_its_place_in_fit():

@@ -295,6 +295,41 @@ def test_every_page_fits_and_is_open_to_all(browser: Any, looking_back: Served, 
             assert_open_to_all(page)
 
 
+def test_home_says_which_plan_is_due_and_one_click_fills_it_in(
+    browser: Any, looking_back: Served, tmp_path: Path
+) -> None:
+    coach = tmp_path / "coach.toml"
+    coach.write_text(
+        'days = ["Mon"]\n[[plan]]\nname = "Heavy"\n[[plan.exercise]]\nname = "front squat"\nsets = 4\nreps = 5\n'
+    )
+    with opened(browser, looking_back, "/", PHONE) as page:
+        page.get_by_label("Schedule").select_option("strength-a-b")
+        page.get_by_role("heading", name="Next: A: heavy squat").wait_for()
+        assert_open_to_all(page)
+        page.get_by_text("Strength A/B: Mon, Wed, Fri").click()
+        page.get_by_label("From a coach’s file").set_input_files(coach)
+        page.get_by_role("heading", name="Next: Heavy").wait_for()
+        page.get_by_role("link", name="Start it").click()
+        assert page.locator(".exercise").first.locator("[name=name]").input_value() == "front squat"
+        assert page.locator(".exercise").first.locator("[name=sets]").input_value() == "4"
+        page.goto(f"{looking_back.root}/")
+        coach.write_text("plan = 3")
+        page.locator(".next details summary").click()
+        page.get_by_label("From a coach’s file").set_input_files(coach)
+        page.get_by_text("coach.toml has no [[plan]] tables.").wait_for()
+        page.locator(".next select").select_option("none")
+        page.get_by_role("heading", name="Next training").wait_for()
+
+
+def test_use_your_phone_is_a_click(browser: Any, tmp_path: Path) -> None:
+    with served(tmp_path) as server, opened(browser, server, "/", DESKTOP) as page:
+        page.get_by_role("link", name="Use your phone").click()
+        page.get_by_role("heading", name="Open this with your phone").wait_for()
+        assert page.locator("#invite a").get_attribute("href").startswith("https://")
+        page.get_by_role("button", name="Cancel").click()
+        page.locator("#start").wait_for()
+
+
 def test_what_was_not_counted_can_be_counted_and_sets_be_joined(browser: Any, looking_back: Served) -> None:
     with opened(browser, looking_back, "/session/6", DESKTOP) as page:
         page.get_by_text("1 movement not counted").click()

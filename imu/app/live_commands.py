@@ -99,7 +99,7 @@ def train(
     ] = None,
     plan: Annotated[
         str | None,
-        typer.Option("--plan", metavar="FILE", help="A plan (TOML), one that ships (five-by-five), or last."),
+        typer.Option("--plan", metavar="FILE", help="A plan (TOML), one that ships (five-by-five), last, or next."),
     ] = None,
     save: Annotated[bool, typer.Option("--save/--no-save", help="Store recording and session, or neither.")] = True,
     speak: Annotated[bool, typer.Option("--speak", help="Say each count, and changes of set and connection.")] = False,

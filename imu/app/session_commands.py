@@ -1,4 +1,4 @@
-"""The commands on stored sessions: `imu review`, `correct`, `learning`, `export`, `backup` and `restore`.
+"""The commands beside a training: `imu review`, `plan`, `correct`, `learning`, `export`, `backup` and `restore`.
 
 Imports stand inside the functions, so that `imu --help` does not wait for them.
 """
@@ -47,7 +47,7 @@ class OnceEach(TyperCommand):
 
 def add_commands(app: typer.Typer) -> None:
     """Add the commands to the program."""
-    for command in (review, exercises, correct, learning, export, backup, restore):
+    for command in (review, exercises, plan, correct, learning, export, backup, restore):
         app.command(cls=OnceEach if command is correct else None)(command)
 
 
@@ -157,6 +157,45 @@ def exercises(
         print_parts(console_for_people(), exercises_table(histories, in_lb=in_lb))
     else:
         typer.echo('No set has an exercise yet: imu correct SESSION --exercise 1 "back squat" names that of set 1.')
+
+
+def plan(
+    schedule: Annotated[
+        str | None,
+        typer.Argument(metavar="FILE", help="A schedule or a plan (TOML), or one that ships (strength-a-b)."),
+    ] = None,
+    *,
+    clear: Annotated[bool, typer.Option("--clear", help="Keep no schedule any more.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show which plan of your schedule is due, or keep another schedule.
+
+    Due is the plan after the one that was trained last. imu train --plan next trains it.
+    """
+    from imu.live.schedule import due_in_store, example_schedules, exercises_in_words, keep_schedule, read_schedule
+    from imu.report.terminal_pages import labelled
+    from imu.report.words import printable
+
+    if clear and schedule is not None:
+        raise typer.BadParameter("--clear stands alone", param_hint="--clear")
+    examples = example_schedules()
+    if schedule is not None:
+        ships = schedule in examples and not Path(schedule).exists()
+        keep_schedule(examples[schedule] if ships else read_schedule(Path(schedule)))
+    elif clear:
+        keep_schedule(None)
+    due = due_in_store()
+    if as_json:
+        kept = {} if due is None else {"schedule": due.schedule.as_object(), "due": due.plan.as_object()}
+        print_object(kept | ({} if due is None or due.day is None else {"day": due.day.isoformat()}))
+    elif due is None:
+        typer.echo(f"There is no schedule: imu plan FILE keeps one. These ship: {', '.join(examples)}.")
+    else:
+        words = [", ".join(text for text in (due.schedule.name, due.schedule.weekdays) if text)]
+        lines = [(one.name or "", "; ".join(map(" ".join, exercises_in_words(one)))) for one in due.schedule.plans]
+        lines += [("Due", f"{due.plan.name}, {due.when(_now().date())}"), ("Before", due.before)]
+        lines = [(printable(label), printable(text)) for label, text in lines if text]
+        print_parts(console_for_people(), *(printable(one) for one in words if one), labelled(lines))
 
 
 def correct(
@@ -428,19 +467,22 @@ def _print_stored_json(store: SessionStore, number: int) -> None:
 
 
 def _print_overview(store: SessionStore) -> None:
+    from imu.live.schedule import due_now
     from imu.report.terminal_pages import balance_lines, labelled, overview_table
     from imu.report.trends import notes, stored_totals
 
-    now = _now()
+    now, sessions = _now(), store.list()
     balances = [store.balance(days, now) for days in (7, 28)]
-    said = notes(stored_totals(store, now), now)
+    said = [("Note", note) for note in notes(stored_totals(store, now), now)]
+    due = due_now(sessions, now)
+    said += [] if due is None else [("Due", f"{due.plan.name}, {due.when(now.date())}: imu train --plan next")]
     print_parts(
         console_for_people(),
-        overview_table(store.list()),
+        overview_table(sessions),
         "",
-        *([labelled([("Note", note) for note in said])] if said else []),
+        *([labelled(said)] if said else []),
         balance_lines(balances, store.days_since_trained(now)),
-        *_cut_off(one.source for one in store.list()),
+        *_cut_off(one.source for one in sessions),
     )
 
 

@@ -34,6 +34,7 @@ from imu.live.memory import (
     trained_before,
 )
 from imu.live.radios import PHONES, is_virtual, link_for
+from imu.live.schedule import due_in_store
 from imu.live.speech import Announcer, Voice, find_engine, missing_engine
 from imu.live.targets import Plan, PlanUnusable, Targets, example_plans, read_plan
 from imu.live.training_run import Happened, Trained, TrainingRun, TrainingSettings
@@ -94,7 +95,7 @@ def chosen_plan(plan: str | None, targets: Mapping[str, Any]) -> Plan | None:
     Parameters
     ----------
     plan : str or None
-        A file, the name of a plan that ships, or ``last``.
+        A file, the name of a plan that ships, ``last``, or ``next`` for the one that is due.
     targets : mapping
         Options by the names of :mod:`imu.live.targets`; ``None`` for those not given. They go before those of the plan.
         Without a plan, what is not given is as it was when the exercise was trained last.
@@ -116,7 +117,12 @@ def chosen_plan(plan: str | None, targets: Mapping[str, Any]) -> Plan | None:
 
 
 def _named_plan(plan: str) -> Plan:
-    """Return the plan of a file, one that ships, or the last one."""
+    """Return the plan of a file, one that ships, the last one, or the next of the schedule."""
+    if plan == "next":
+        due = due_in_store()
+        if due is None:
+            raise PlanUnusable("there is no schedule that says what is next: imu plan FILE keeps one")
+        return due.plan
     if plan == "last":
         last = last_plan()
         if last is None:

@@ -40,7 +40,7 @@ from imu.store import (
     SessionStore,
     hash_of,
 )
-from imu.store.home import home, remembered_sensor_path, store_path
+from imu.store.home import PLANS, home, remembered_sensor_path, store_path
 
 BALANCE_DAYS = 28
 BUSY_S = 1.0
@@ -302,33 +302,38 @@ def remember_sensor_of(trained: Trained) -> None:
 # --- the plan ---------------------------------------------------------------------------------------------------------
 
 
-def plans_path() -> Path:
-    """Return the file with the last plan and the targets of each exercise."""
-    return home() / "plans.json"
+def read_remembered(name: str) -> Any:
+    """Return the ``last`` plan, the ``exercises`` with their targets, or the ``schedule``; ``None`` without one."""
+    return _read(home() / PLANS).get(name)
+
+
+def remember(**content: Any) -> None:
+    """Remember some of it for the next training; if that fails, the person has to enter it again."""
+    _write(home() / PLANS, _read(home() / PLANS) | content)
 
 
 def last_plan() -> Plan | None:
     """Return the plan of the last training that had one."""
     try:
-        return Plan.from_object(_read(plans_path())["last"])
-    except (KeyError, TypeError, AttributeError, ImuError):
+        return Plan.from_object(read_remembered("last"))
+    except (TypeError, AttributeError, ImuError):
         return None
 
 
 def remembered_targets(exercise: str) -> Targets | None:
     """Return the targets with which an exercise was trained last."""
     try:
-        return Targets.from_object(_read(plans_path())["exercises"][exercise.casefold()])
+        return Targets.from_object(read_remembered("exercises")[exercise.casefold()])
     except (KeyError, TypeError, AttributeError, ImuError):
         return None
 
 
 def remember_plan(plan: Plan) -> None:
-    """Remember a plan and the targets of its exercises; if that fails, the person has to enter them again."""
-    exercises = _read(plans_path()).get("exercises")
+    """Remember a plan and the targets of its exercises."""
+    exercises = read_remembered("exercises")
     targets = {one.exercise.casefold(): one.as_object() for one in plan.exercises if one.exercise is not None}
     known = exercises if isinstance(exercises, dict) else {}
-    _write(plans_path(), {"last": plan.as_object(), "exercises": {**known, **targets}})
+    remember(last=plan.as_object(), exercises={**known, **targets})
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -302,6 +302,10 @@ class Plan:
         PlanUnusable
             If the object is no plan.
         """
+        if "plan" in given:
+            raise PlanUnusable(
+                f"{where} is a schedule: `imu plan FILE` keeps it, `imu train --plan next` trains from it"
+            )
         unknown = sorted(set(given) - {"name", "exercise"})
         if unknown:
             raise PlanUnusable(f"{where} has {unknown[0]!r}; a plan has a name and [[exercise]] tables")

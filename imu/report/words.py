@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from datetime import date, datetime
 from statistics import fmean
 
 from imu.motion.repetitions import RejectedMovement, Repetition
@@ -192,6 +193,12 @@ def degrees(angle_rad: float) -> str:
 def number_of(count: int, noun: str) -> str:
     """Return a number with its noun, in the singular or plural."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def day_of(when: date | datetime, *, year: bool = False) -> str:
+    """Return a day as ``Mon 30 Nov``, or with its year; a moment in this computer's time zone."""
+    day = when.astimezone() if isinstance(when, datetime) else when
+    return f"{day:%a} {day.day} {day:%b %Y}" if year else f"{day:%a} {day.day} {day:%b}"
 
 
 def days_ago(days: int | None) -> str:

@@ -1,8 +1,8 @@
 """Everything that is kept -> one zip, and back.
 
-The zip holds ``manifest.json`` (name, size and SHA-256 of every other file), ``sessions.db``, ``recordings/`` and
-``name.txt``, the person's name as it is written; a restore keeps a name that is there. The sensor used last is left
-out: it belongs to a computer, not to a person.
+The zip holds ``manifest.json`` (name, size and SHA-256 of every other file), ``sessions.db``, ``recordings/``, and if
+they exist, the plans and the person's name as it is written; a restore keeps a name that is there. The sensor used last
+is left out: it belongs to a computer.
 
 A backup holds one state of the store, even while a training is being saved; a recording that is still being written is
 taken as far as it has come. A restore checks the whole zip, with all hashes and the schema of the store, before it
@@ -29,12 +29,13 @@ from typing import IO, Any
 from imu.atomic_files import new_file
 from imu.errors import FileThere, ImuError, NotWritten, StoreDamaged
 from imu.store.database import UNPACKED
-from imu.store.home import NAME_FILE
+from imu.store.home import NAME_FILE, PLANS
 from imu.store.sessions import SessionStore
 
 FORMAT = "imu backup"
 VERSION = 1
 STORE, RECORDINGS, MANIFEST = "sessions.db", "recordings", "manifest.json"
+SMALL_FILES = (PLANS, NAME_FILE)
 CHUNK = 1 << 20
 """Number of bytes that are copied at a time."""
 _LARGEST_MANIFEST = 100 << 20
@@ -70,9 +71,9 @@ def write_backup(
             with SessionStore.open(home / STORE) as store:
                 store.copy_to(copy)
                 sessions = len(store.list())
-            named = [(NAME_FILE, home / NAME_FILE)] if (home / NAME_FILE).is_file() else []
             recordings = list(recording_files(home))
-            files = [(STORE, copy), *named, *recordings]
+            small = [(name, home / name) for name in SMALL_FILES if (home / name).is_file()]
+            files = [(STORE, copy), *small, *recordings]
             with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
                 listed = [_add(archive, name, file) for name, file in files]
                 manifest = {
@@ -210,11 +211,14 @@ def _exchange(fresh: Path, home: Path, before: Path | None) -> None:
                     move(home / name, before / name)
             if (home / STORE).exists():
                 _keep_too(home / STORE, before / STORE)
+            if (home / PLANS).is_file() and (fresh / PLANS).is_file():
+                move(home / PLANS, before / PLANS)
         with suppress(OSError):
             (home / RECORDINGS).rmdir()  # an empty one is in the way
-        if (fresh / NAME_FILE).exists() and not (home / NAME_FILE).exists():
-            move(fresh / NAME_FILE, home / NAME_FILE)
         move(fresh / RECORDINGS, home / RECORDINGS)
+        for name in SMALL_FILES:
+            if (fresh / name).is_file() and not (home / name).exists():
+                move(fresh / name, home / name)
         (fresh / STORE).replace(home / STORE)
     except BaseException:
         for source, target in reversed(done):
@@ -299,7 +303,7 @@ def _is_ours(name: str) -> bool:
     """Return whether a name in the zip belongs to a backup and stays inside the folder."""
     parts = PurePosixPath(name).parts
     inside = len(parts) > 1 and parts[0] == RECORDINGS and not {"..", ".", "/"} & set(parts)
-    return name in (STORE, NAME_FILE) or (inside and "\\" not in name and ":" not in name and "\0" not in name)
+    return name in (STORE, *SMALL_FILES) or (inside and "\\" not in name and ":" not in name and "\0" not in name)
 
 
 def _unpack(archive: zipfile.ZipFile, name: str, expected: tuple[int, str], fresh: Path, path: Path) -> None:

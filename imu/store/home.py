@@ -20,6 +20,8 @@ from imu.errors import ImuError
 LONGEST_NAME = 60
 NAME_FILE = "name.txt"
 """Holds a person's name as it is written."""
+PLANS = "plans.json"
+"""Holds the last plan, the targets of each exercise, and the schedule."""
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10))}
 """Names that are devices on Windows."""
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from itertools import groupby
 from statistics import fmean
 
+from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,13 +18,15 @@ from imu.app.web import charts
 from imu.app.web.desk import Desks
 from imu.app.web.files import interrupted_recordings
 from imu.app.web.page import ask_store, done, now, refused, render, whole_number
-from imu.live.memory import last_plan
+from imu.live.memory import last_plan, last_sensor
+from imu.live.schedule import Schedule, due_in_store, example_schedules, keep_schedule, kept_schedule, schedule_of
+from imu.live.targets import LONGEST_NAME, PlanUnusable
 from imu.motion.pattern import Pattern
 from imu.report.comparison import Side, compare, sides
 from imu.report.exercises import ExerciseHistory, exercise_histories
 from imu.report.learning import learnt_facts
 from imu.report.trends import Period, Trend, notes, stored_totals, trends
-from imu.report.words import in_unit, number_of, unit_of_load, weight
+from imu.report.words import day_of, in_unit, number_of, unit_of_load, weight
 from imu.store import Balance, PatternTotals, SessionOverview, SessionStore, StoredSession
 from imu.store.exercises import key_of, usual_name
 from imu.store.home import person
@@ -36,6 +39,8 @@ LISTED = 60
 """Sessions that are offered for a comparison."""
 COMPARED = ("4-weeks-before", "4-weeks")
 """What is compared where nothing was chosen."""
+LARGEST_SCHEDULE = 1 << 18
+"""Bytes of a schedule's file."""
 ON_A_PAGE = 50
 """Sessions on one page of the list."""
 USUAL_WEEKS = 4
@@ -62,7 +67,7 @@ class Day:
         counts = [number_of(self.squats, "squat")] if self.squats else []
         counts += [number_of(self.hinges, "hinge")] if self.hinges else []
         counts += [f"{self.uncertain} uncertain"] if self.uncertain else []
-        return f"{self.date:%a} {self.date.day} {self.date:%b}: {', '.join(counts) or 'no training'}"
+        return f"{day_of(self.date)}: {', '.join(counts) or 'no training'}"
 
     @property
     def kind(self) -> str:
@@ -143,7 +148,7 @@ class History:
         training = any(one.whose == (person() or "") for one in self._desks.busy)
         interrupted = () if training else await interrupted_recordings()
         view = await ask_store(_home_view)
-        plan = await asyncio.to_thread(last_plan)
+        last, due = await asyncio.to_thread(last_plan), await asyncio.to_thread(due_in_store)
         return render(
             request,
             "home.html",
@@ -152,10 +157,26 @@ class History:
             training=training,
             interrupted=interrupted,
             moment=now(),
-            plan=None
-            if plan is None
-            else plan.name or ", ".join(one.title or "any exercise" for one in plan.exercises),
+            due=due,
+            last_plan=None
+            if last is None
+            else last.name or ", ".join(one.title or "any exercise" for one in last.exercises),
+            sensor=await asyncio.to_thread(last_sensor),
+            schedules=example_schedules(),
         )
+
+    async def choose_schedule(self, request: Request) -> Response:
+        """Keep another schedule: one that ships, one from a file, the last plan added to it, or none."""
+        async with request.form() as form:
+            asked, file = str(form.get("schedule", "")), form.get("file")
+            content = await file.read(LARGEST_SCHEDULE) if isinstance(file, UploadFile) and file.filename else b""
+        name = file.filename or "the file" if isinstance(file, UploadFile) else ""
+        try:
+            schedule, said = await asyncio.to_thread(_wanted_schedule, asked, content, name)
+        except PlanUnusable as error:
+            return refused(str(error))
+        await asyncio.to_thread(keep_schedule, schedule)
+        return done(said)
 
     async def sessions(self, request: Request) -> Response:
         """Show one page of the list of sessions; pages are numbered from 1."""
@@ -263,6 +284,30 @@ class History:
             await ask_store(lambda store: store.forget_person(now()))
             return done("what your corrections taught is forgotten")
         return refused("choose on, off or forget")
+
+
+def _wanted_schedule(asked: str, content: bytes, file_name: str) -> tuple[Schedule | None, str]:
+    """Return the schedule that a form asks for, and what is said of it."""
+    if content:
+        schedule = schedule_of(content, file_name[:80])
+    elif asked == "none":
+        return None, "no schedule is kept"
+    elif asked == "add":
+        last, kept = last_plan(), kept_schedule()
+        if last is None:
+            raise PlanUnusable("there is no last plan: train with one first")
+        plans = () if kept is None else kept.plans
+        name = last.name or ", ".join(one.exercise for one in last.exercises if one.exercise)[:LONGEST_NAME] or "Plan"
+        added = (*plans, replace(last, name=name))
+        schedule = Schedule(added) if kept is None else replace(kept, plans=added)
+    else:
+        named = example_schedules().get(asked)
+        if named is None:
+            raise PlanUnusable("choose a schedule, or the file of one")
+        schedule = named
+    return schedule, f"{number_of(len(schedule.plans), 'plan')} take turns from now on" if len(
+        schedule.plans
+    ) > 1 else "the schedule has one plan"
 
 
 def _sessions_and_names(store: SessionStore) -> tuple[tuple[SessionOverview, ...], bool, tuple[str, ...]]:
@@ -388,11 +433,6 @@ def _changes(totals: Sequence[PatternTotals], overviews: Sequence[SessionOvervie
         last, before = of_pattern[-1], of_pattern[-2]
         more = last.repetitions - before.repetitions
         change = "as many" if not more else f"{abs(more)} {'more' if more > 0 else 'fewer'}"
-        when = _day_of(before.trained_at)
+        when = f"on {day_of(before.trained_at)}"
         said.append(f"{number_of(last.repetitions, str(pattern))}, {change} {'than' if more else 'as'} {when}")
     return tuple(said)
-
-
-def _day_of(moment: datetime) -> str:
-    day = moment.astimezone()
-    return f"on {day:%a} {day.day} {day:%b}"

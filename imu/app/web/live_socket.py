@@ -26,6 +26,7 @@ from imu.errors import ImuError
 from imu.live.live_view import signal_word
 from imu.live.memory import RememberedSensor, last_plan, last_sensor
 from imu.live.radios import ANY, PHONES, VIRTUAL, radio_for
+from imu.live.schedule import due_in_store
 from imu.live.targets import Plan, Targets, example_plans
 from imu.sensors.kinds import recognise
 from imu.store.exercises import completions
@@ -46,16 +47,38 @@ def live_page(request: Request) -> Response:
     """Show the page to train with; what changes on it comes over the websocket."""
     owner = request.scope["guest"].role is Role.OWNER
     last = last_plan() if owner else None  # what is stored is not for guests
+    sensor = last_sensor() if owner else None
     return render(
         request,
         "train.html",
-        sensors=known_sensors(None if not owner else last_sensor()),
-        demo="demo" in request.query_params,
+        sensors=known_sensors(sensor),
+        begin=_begins_with(request, sensor) if owner else "",
+        filled=_filled_in(request.query_params.get("plan", "")) if owner else None,
         exercises=completions(""),
         rests=RESTS_S,
         last=None if last is None else last.as_object(),
         plans={name: plan.as_object() for name, plan in example_plans().items()},
     )
+
+
+def _begins_with(request: Request, last: RememberedSensor | None) -> str:
+    """Return the sensor with which the training begins at once, as one click asked for it; empty to choose first."""
+    asked = request.query_params.get("begin")
+    if asked in (VIRTUAL, *PHONES):
+        return asked
+    return last.wanted if asked == "last" and last is not None else ""
+
+
+def _filled_in(asked: str) -> dict[str, Any] | None:
+    """Return the plan that stands in the fields: the last one, or one of the schedule by its number or as next."""
+    if asked == "last":
+        plan = last_plan()
+    else:
+        due = due_in_store()
+        plans = () if due is None else due.schedule.plans
+        index = due.index if due is not None and asked == "next" else int(asked) if asked in map(str, range(99)) else -1
+        plan = plans[index] if 0 <= index < len(plans) else None
+    return None if plan is None else plan.as_object()
 
 
 def known_sensors(last: RememberedSensor | None) -> list[dict[str, str]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from http import HTTPStatus
 from typing import TypeVar
 
@@ -21,7 +21,7 @@ from imu.app.web.guard import Guest
 from imu.errors import SessionNotFound
 from imu.motion.pattern import Pattern
 from imu.report.html_report import templates_of
-from imu.report.words import clock, counted, days_ago, in_unit, number_of, volume, weight
+from imu.report.words import clock, counted, day_of, days_ago, in_unit, number_of, volume, weight
 from imu.store import SessionStore
 from imu.store.home import person, store_path, written_name
 
@@ -147,8 +147,8 @@ def _environment() -> Environment:
         "volume": lambda kg, in_lb: volume(kg, in_lb=bool(in_lb)),
         "weight": lambda kg, in_lb: weight(kg, in_lb=bool(in_lb)),
         "in_unit": lambda kg, in_lb: in_unit(kg, in_lb=bool(in_lb)),
-        "day": lambda when: f"{_local(when):%a} {_local(when).day} {_local(when):%b}",
-        "day_with_year": lambda when: f"{_local(when):%a} {_local(when).day} {_local(when):%b %Y}",
+        "day": day_of,
+        "day_with_year": lambda when: day_of(when, year=True),
         "time": lambda when: f"{when.astimezone():%H:%M}",
         "part_of_day": lambda when: _part_of_day(when.astimezone().hour),
     }
@@ -157,10 +157,6 @@ def _environment() -> Environment:
         "Pattern": Pattern, "GUEST_PAGES": GUEST_PAGES,
     }  # fmt: skip
     return environment
-
-
-def _local(when: datetime | date) -> datetime | date:
-    return when.astimezone() if isinstance(when, datetime) else when
 
 
 def _part_of_day(hour: int) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -39,7 +41,7 @@ def site(desks: Desks, door: OwnersDoor | GuestsDoor, sharing: Sharing | None = 
         await live_socket.live(websocket, desks)
 
     async def train(request: Request) -> Response:
-        return live_socket.live_page(request)
+        return await asyncio.to_thread(live_socket.live_page, request)
 
     routes: list[BaseRoute] = [
         Route("/wall", together.wall),
@@ -63,6 +65,7 @@ def site(desks: Desks, door: OwnersDoor | GuestsDoor, sharing: Sharing | None = 
             Route("/exercise", history.exercise),
             Route("/trends", history.trends),
             Route("/compare", history.compare),
+            Route("/schedule", history.choose_schedule, methods=["POST"]),
             Route("/unit", history.choose_unit, methods=["POST"]),
             Route("/learning", history.learning),
             Route("/learning", history.change_learning, methods=["POST"]),

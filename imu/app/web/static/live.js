@@ -44,7 +44,7 @@ function take(news) {
   if (board.rest_is_over && !before.over && sounds.rest && before.state === "training") play(board.go.sound);
   if (board.counted > before.counted && board.signal && sounds.signal) play(board.signal.sound);
   if (board.state === "training") keepAwake();
-  if (++updates === 1 && board.state === "idle") beginDemo();
+  if (++updates === 1 && board.state === "idle") beginAtOnce();
   live.dataset.updates = updates;
 }
 
@@ -340,12 +340,13 @@ function refuse(sentence) {
   else show($("#refused"), sentence);
 }
 
-// The demo of the first visit begins by itself, once: a page that is loaded again shows the set-up.
-function beginDemo() {
-  if (!begin.dataset.demo) return;
-  begin.dataset.demo = "";
+// One click on Home begins the training, once: a page that is loaded again shows the set-up.
+function beginAtOnce() {
+  const sensor = begin.dataset.begin;
+  if (!sensor) return;
+  begin.dataset.begin = "";
   history.replaceState(null, "", "/train");
-  send({ do: "begin", sensor: "virtual", plan: null });
+  send({ do: "begin", sensor, plan: planOf(begin) });
 }
 
 // --- sensors around

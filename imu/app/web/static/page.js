@@ -63,7 +63,7 @@ document.addEventListener("submit", async (event) => {
   if (form.dataset.change === undefined) return;
   event.preventDefault();
   const button = event.submitter, dialog = form.closest("dialog"), error = form.querySelector(".error");
-  const body = new URLSearchParams(new FormData(form));
+  const fields = new FormData(form), body = form.enctype.startsWith("multipart") ? fields : new URLSearchParams(fields);
   if (button) button.disabled = true;
   const answer = await answerTo(fetch(address(button?.getAttribute("formaction") || form.action), { method: "POST", body }));
   if (button) button.disabled = false;

@@ -49,5 +49,4 @@ document.addEventListener("change", (event) => {
     event.target.value = "";
   }
 });
-const wanted = new URLSearchParams(location.search).get("plan") === "last" ? given.last : null;
-for (const box of document.querySelectorAll("[data-plan]")) fillPlan(box, wanted);
+for (const box of document.querySelectorAll("[data-plan]")) fillPlan(box, given.filled);

@@ -1,0 +1,303 @@
+"""A schedule: plans that take turns, and which of them is due.
+
+A schedule is a TOML file (`imu plan FILE`) with one table for each plan, and in it the tables of a plan::
+
+    name = "Strength A/B"
+    days = ["Mon", "Wed", "Fri"]     # optional
+
+    [[plan]]
+    name = "A: heavy squat"
+
+    [[plan.exercise]]
+    name = "back squat"
+    sets = 5
+    reps = 5
+
+    [[plan]]
+    name = "B: heavy deadlift"
+    ...
+
+Due is the plan after the one that was trained last. A plan counts as trained when a session has at least half of its
+exercises, however they were named: in the plan, while training, or later. So nothing has to be ticked off, and a
+training on another computer, in a terminal or imported from a file counts too.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from importlib import resources
+from pathlib import Path
+from typing import Any, Self
+
+from imu.live.memory import last_plan, read_remembered, remember, remembered_targets
+from imu.live.targets import Plan, PlanUnusable
+from imu.report.words import day_of
+from imu.store import SessionOverview, SessionStore
+from imu.store.exercises import key_of, usual_name
+from imu.store.home import store_path
+
+WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+MOST_PLANS = 20
+LEAST_SHARE = 0.5
+"""A session with at least this share of a plan's exercises has trained the plan."""
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Plans that take turns.
+
+    Attributes
+    ----------
+    plans : tuple of Plan
+        At least one. Each has a name of its own, and names at least one exercise.
+    name : str or None
+        The name of the schedule.
+    days : tuple of int
+        Weekdays of training, Monday is 0; empty for none in particular.
+    """
+
+    plans: tuple[Plan, ...]
+    name: str | None = None
+    days: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check that plans can be distinguished and recognised.
+
+        Raises
+        ------
+        PlanUnusable
+            If they cannot.
+        """
+        if not 1 <= len(self.plans) <= MOST_PLANS:
+            raise PlanUnusable(f"a schedule has 1 to {MOST_PLANS} plans, not {len(self.plans)}")
+        names = [one.name for one in self.plans]
+        if None in names or len(set(names)) < len(names):
+            raise PlanUnusable("each plan of a schedule needs a name of its own")
+        for one in self.plans:
+            if not _exercises(one):
+                raise PlanUnusable(f"{one.name} names no exercise: without one, nothing shows that it was trained")
+
+    @classmethod
+    def from_object(cls, given: Mapping[str, Any], where: str = "the schedule") -> Self:
+        """Return the schedule of an object like the module's example; a plan alone is a schedule of one.
+
+        Raises
+        ------
+        PlanUnusable
+            If the object is no schedule.
+        """
+        if "exercise" in given:
+            plan = Plan.from_object(given, where)
+            return cls((plan if plan.name is not None else replace(plan, name="Plan"),), plan.name)
+        unknown = sorted(set(given) - {"name", "days", "plan"})
+        if unknown:
+            raise PlanUnusable(f"{where} has {unknown[0]!r}; a schedule has a name, days and [[plan]] tables")
+        tables, name, days = given.get("plan"), given.get("name"), given.get("days", [])
+        if not isinstance(tables, list) or not all(isinstance(one, Mapping) for one in tables):
+            raise PlanUnusable(f"{where} has no [[plan]] tables")
+        if not isinstance(days, list) or not all(one in WEEKDAYS for one in days):
+            raise PlanUnusable(f"{where}: days are some of {', '.join(WEEKDAYS)}")
+        if name is not None and not (isinstance(name, str) and 0 < len(name) <= 80 and name.isprintable()):
+            raise PlanUnusable(f"{where}: the name of a schedule has 1 to 80 letters in one line")
+        plans = [Plan.from_object(one, f"{where}, plan {number}") for number, one in enumerate(tables, 1)]
+        return cls(tuple(plans), name, tuple(sorted({WEEKDAYS.index(one) for one in days})))
+
+    def as_object(self) -> dict[str, Any]:
+        """Return the schedule as an object for JSON; `from_object` reads it back to an equal one."""
+        named = {} if self.name is None else {"name": self.name}
+        return {**named, "days": [WEEKDAYS[one] for one in self.days], "plan": [one.as_object() for one in self.plans]}
+
+    @property
+    def weekdays(self) -> str:
+        """The days of training in words; empty for none in particular."""
+        return ", ".join(WEEKDAYS[one] for one in self.days)
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What a schedule says of the next training.
+
+    Attributes
+    ----------
+    schedule : Schedule
+        The schedule.
+    index : int
+        The plan that is due, counted from 0.
+    day : date or None
+        When it is due; ``None`` if the schedule has no weekdays.
+    trained : tuple of (int, date) or None
+        The plan that was trained last and its day; ``None`` if none was.
+    """
+
+    schedule: Schedule
+    index: int
+    day: date | None
+    trained: tuple[int, date] | None
+
+    @property
+    def plan(self) -> Plan:
+        """The plan that is due."""
+        return self.schedule.plans[self.index]
+
+    @property
+    def exercises(self) -> tuple[tuple[str, str], ...]:
+        """Exercise and sets of the plan that is due, in words."""
+        return exercises_in_words(self.plan)
+
+    def when(self, today: date) -> str:
+        """Return when it is due, in words."""
+        if self.day is None:
+            return "next"
+        days = (self.day - today).days
+        if days < 0:
+            return f"was due on {day_of(self.day)}"
+        return "today" if not days else "tomorrow" if days == 1 else f"on {day_of(self.day)}"
+
+    @property
+    def before(self) -> str:
+        """Return what was trained last, in words; empty if nothing was."""
+        if self.trained is None:
+            return ""
+        index, day = self.trained
+        return f"{self.schedule.plans[index].name} was trained on {day_of(day)}"
+
+
+def due_of(schedule: Schedule, sessions: Iterable[SessionOverview], now: datetime, last: str | None = None) -> Due:
+    """Return which plan of a schedule is due, and when.
+
+    Parameters
+    ----------
+    schedule : Schedule
+        The schedule.
+    sessions : iterable of SessionOverview
+        The sessions, the latest first.
+    now : datetime
+        Now, in the reader's time zone.
+    last : str or None
+        Name of the plan of the last training. It decides between plans that have the same exercises.
+    """
+    today, trained = now.date(), None
+    for one in sessions:
+        index = _plan_of(schedule, one.exercises, last)
+        if index is not None:
+            trained = index, one.trained_at.astimezone(now.tzinfo).date()
+            break
+        last = None
+    index = 0 if trained is None else (trained[0] + 1) % len(schedule.plans)
+    first = today if trained is None else trained[1] + timedelta(days=1)
+    week = (first + timedelta(days=one) for one in range(7))
+    day = next((one for one in week if one.weekday() in schedule.days), None)
+    return Due(schedule, index, day, trained)
+
+
+def exercises_in_words(plan: Plan) -> tuple[tuple[str, str], ...]:
+    """Return each exercise of a plan, and its sets, repetitions and load: ``5 × 5, 100 kg``."""
+    return tuple(
+        (
+            one.exercise or "any exercise",
+            ", ".join(
+                part for part in (" × ".join(str(n) for n in (one.sets, one.repetitions) if n), one.load) if part
+            ),
+        )
+        for one in plan.exercises
+    )
+
+
+def _plan_of(schedule: Schedule, done: Iterable[str], last: str | None) -> int | None:
+    """Return the plan that a session with these exercises has trained; ``None`` if it was none of them."""
+    keys, found = _keys(done), []
+    for index, plan in enumerate(schedule.plans):
+        planned = _exercises(plan)
+        common = len(planned & keys)
+        if common >= LEAST_SHARE * len(planned):
+            found.append((common / len(planned), common, plan.name == last, -index))
+    return -max(found)[-1] if found else None
+
+
+def _exercises(plan: Plan) -> set[str]:
+    return _keys(one.exercise for one in plan.exercises if one.exercise is not None)
+
+
+def _keys(names: Iterable[str]) -> set[str]:
+    return {key_of(usual_name(name)) for name in names}
+
+
+# --- kept schedules --------------------------------------------------------------------------------------------------
+
+
+def kept_schedule() -> Schedule | None:
+    """Return the person's schedule; ``None`` without one."""
+    try:
+        return Schedule.from_object(read_remembered("schedule"))
+    except (TypeError, AttributeError, PlanUnusable):
+        return None
+
+
+def keep_schedule(schedule: Schedule | None) -> None:
+    """Keep a schedule for the person in place of the one before; ``None`` for no schedule."""
+    remember(schedule=None if schedule is None else schedule.as_object())
+
+
+def due_now(sessions: Iterable[SessionOverview], now: datetime) -> Due | None:
+    """Return what the person's schedule says is due; an exercise without a load gets that of last time."""
+    schedule, last = kept_schedule(), last_plan()
+    if schedule is None:
+        return None
+    due = due_of(schedule, sessions, now, None if last is None else last.name)
+    plans = tuple(_with_last_loads(one) for one in schedule.plans)
+    return replace(due, schedule=replace(schedule, plans=plans))
+
+
+def due_in_store() -> Due | None:
+    """Return what the person's schedule says is due, by the sessions of the store; ``None`` without a schedule."""
+    sessions: tuple[SessionOverview, ...] = ()
+    if store_path().exists():
+        with SessionStore.open(store_path()) as store:
+            sessions = store.list()
+    return due_now(sessions, datetime.now().astimezone())
+
+
+def _with_last_loads(plan: Plan) -> Plan:
+    exercises = []
+    for one in plan.exercises:
+        before = None if one.exercise is None or one.load_kg is not None else remembered_targets(one.exercise)
+        exercises.append(one if before is None else replace(one, load_kg=before.load_kg, load_in_lb=before.load_in_lb))
+    return replace(plan, exercises=tuple(exercises))
+
+
+def read_schedule(path: Path) -> Schedule:
+    """Read a schedule from a TOML file.
+
+    Raises
+    ------
+    PlanUnusable
+        If the file cannot be read or holds no schedule.
+    """
+    try:
+        return schedule_of(path.read_bytes(), str(path))
+    except OSError as error:
+        raise PlanUnusable(f"the schedule {path} cannot be read ({error.strerror or error})") from error
+
+
+def schedule_of(content: bytes, where: str) -> Schedule:
+    """Return the schedule in the content of a TOML file; `where` names it in a refusal.
+
+    Raises
+    ------
+    PlanUnusable
+        If it holds none.
+    """
+    try:
+        given = tomllib.loads(content.decode())
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise PlanUnusable(f"{where} is no TOML file: {error}") from error
+    return Schedule.from_object(given, where)
+
+
+def example_schedules() -> dict[str, Schedule]:
+    """Return the schedules that ship with the program, by the name of their file without ``.toml``."""
+    files = sorted(resources.files("imu.live").joinpath("schedules").iterdir(), key=lambda one: one.name)
+    return {one.name.removesuffix(".toml"): schedule_of(one.read_bytes(), one.name) for one in files}
