@@ -1,4 +1,4 @@
-"""Repetitions and weeks -> charts as SVG elements, which `templates/charts.html` draws.
+"""Repetitions and weeks -> charts as SVG elements, which `templates/report.html` draws.
 
 Each pattern has its own shape or hatching besides its colour, and each chart says in words what it shows. Colours are
 variables of the page, so that a chart follows its light or dark theme. Coordinates are those of the SVG, in pixels.

@@ -110,7 +110,7 @@ class Trained:
     @property
     def heaviest(self) -> ExerciseSet | None:
         """The set with the heaviest load, the first of several with most repetitions."""
-        return _heaviest(self.sets)
+        return heaviest_of(self.sets)
 
     def best_speed_m_s(self, load_kg: float | None = None) -> float | None:
         """Return the fastest mean concentric velocity of a repetition, of all loads or at one."""
@@ -179,7 +179,7 @@ class ExerciseHistory:
     @property
     def heaviest(self) -> ExerciseSet | None:
         """The set with the heaviest load, the first of several with most repetitions."""
-        return _heaviest(self.sets)
+        return heaviest_of(self.sets)
 
     @property
     def usual_load_kg(self) -> float | None:
@@ -228,7 +228,8 @@ class ExerciseHistory:
         )
 
 
-def _heaviest(sets: Iterable[ExerciseSet]) -> ExerciseSet | None:
+def heaviest_of(sets: Iterable[ExerciseSet]) -> ExerciseSet | None:
+    """Return the set with the heaviest load, the first of several with most repetitions; ``None`` without a load."""
     loaded = [one for one in sets if one.load_kg is not None]
     return max(loaded, key=lambda one: (one.load_kg, one.repetitions), default=None)
 

@@ -1,18 +1,19 @@
 """Sessions of the store -> a report that a coach hands over: one HTML file to read and to print.
 
-It begins with a summary, then shows progress, sets and form in plain words. One session is shown in full, several as a
-line each, and more than `LISTED` week by week. The file loads nothing over a network, and its own policy forbids it to;
-it runs no script. The templates escape every text from outside, such as names and notes.
+It begins with a summary and the form in plain words, then shows progress and sets. One session is shown in full,
+several as a line each, and more than `LISTED` by weeks or months. The file loads nothing over a network, and its own
+policy forbids it to; it runs no script. The templates escape every text from outside, such as names and notes.
 """
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, timedelta, tzinfo
 from functools import cache
+from itertools import groupby
+from operator import itemgetter
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -20,11 +21,11 @@ from imu.errors import SessionNotFound
 from imu.motion.pattern import Pattern
 from imu.report.charts import Chart, Mark, columns, legend, lines, over_time
 from imu.report.cues import SPEED_DROP_M
-from imu.report.exercises import ExerciseHistory, histories_of
+from imu.report.exercises import ExerciseHistory, Trained, heaviest_of, histories_of
 from imu.report.session_view import SessionView, SetView, view_of_stored
-from imu.report.trends import Period, stored_totals, trends
-from imu.report.words import counted, in_unit, load, number_of, unit_of_load, volume, weight
-from imu.store import SessionOverview, SessionStore
+from imu.report.trends import Period, stored_totals, sum_if_any, trends
+from imu.report.words import counted, day_of, in_unit, load, number_of, unit_of_load, volume, weight
+from imu.store import ExerciseSet, PatternTotals, SessionOverview, SessionStore
 from imu.store.exercises import key_of, usual_name
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
@@ -32,7 +33,7 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 IN_FULL = 3
 """Up to this many sessions are shown in full."""
 LISTED = 40
-"""Up to this many sessions get a line each; more are added up by weeks."""
+"""Up to this many sessions get a line each; more are added up by weeks, or by months."""
 CHARTED = 4
 """Exercises with charts: those with most sets."""
 FORM_SESSIONS = 12
@@ -40,7 +41,14 @@ FORM_SESSIONS = 12
 MOST_COLUMNS = 53
 """Weeks in a chart: those of a year."""
 
-Rows = list[list[str]]
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table as texts."""
+
+    caption: str
+    headings: Sequence[str]
+    rows: Sequence[Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,32 +97,36 @@ def html_report(store: SessionStore, selection: Selection, made_at: datetime) ->
     sets = [one for one in store.exercise_sets(least_drop_for_speed_m=SPEED_DROP_M) if one.session_id in chosen]
     sets = [one for one in sets if key is None or key_of(usual_name(one.exercise)) == key]
     histories = sorted(histories_of(sets), key=lambda one: len(one.sets), reverse=True)
+    alone = None if key is None else histories[0]
     latest = sorted(chosen.values(), key=lambda one: one.trained_at, reverse=True)
     recent = [view_of_stored(store.load(one.id), zone, in_lb=in_lb) for one in latest[:FORM_SESSIONS]]
     recent = [_only(view, key) for view in recent]
     full = recent if len(latest) <= IN_FULL else []
     days = [one.trained_at.astimezone(zone).date() for one in latest]
+    totals = stored_totals(store, latest[0].trained_at) if alone is None else _totals_of(alone)
+    totals = [one for one in totals if one.session_id in chosen]
     return (
         environment()
         .get_template("report.html")
         .render(
             policy=POLICY,
             made_at=made_at,
-            title=histories[0].name if key is not None else "Squats and hinges",
+            title="Squats and hinges" if alone is None else _capital(alone.name),
             name=selection.name,
             period=_period(min(days), max(days)),
-            facts=_facts(latest, histories if key is not None else [], in_lb=in_lb),
-            charts=_progress(store, latest, histories, made_at, in_lb=in_lb),
-            exercises=exercise_rows(histories, in_lb=in_lb, zone=made_at),
-            form=form_lines(full[0].sets) if len(full) == 1 else common_form(recent),
-            views=[(view, _session_charts(view)) for view in full],
-            listed=[] if full or len(latest) > LISTED else session_rows(latest, in_lb=in_lb, zone=made_at),
-            of_exercise=[] if key is None or full else done_rows(histories[0], in_lb=in_lb, zone=made_at),
-            weeks=week_rows(latest, made_at, in_lb=in_lb) if len(latest) > LISTED else [],
-            unit=unit_of_load(in_lb=in_lb),
+            facts=_facts(latest, in_lb=in_lb) if alone is None else _facts_of_exercise(alone, in_lb=in_lb),
+            exercises=_exercise_table(histories, in_lb=in_lb) if histories and alone is None else None,
+            charts=_progress(totals, histories, zone, in_lb=in_lb) if len(latest) > 1 and totals else [],
+            form=_form(recent),
+            views=[(view, _session_charts(view), _set_table(view.sets)) for view in full],
+            over_time=None if full else _table_over_time(latest, alone, zone, in_lb=in_lb),
             shapes=legend(),
         )
     )
+
+
+def _capital(name: str) -> str:
+    return name[:1].upper() + name[1:]
 
 
 def chosen_sessions(store: SessionStore, selection: Selection, now: datetime) -> dict[int, SessionOverview]:
@@ -168,7 +180,6 @@ def templates_of(package: str, *, keep_trailing_newline: bool = False) -> Enviro
 def environment() -> Environment:
     """Return the templates of the report."""
     found = templates_of("imu.report", keep_trailing_newline=True)
-    found.filters |= {"set_rows": set_rows, "number_of": number_of}
     found.tests["number_like"] = lambda cell: cell.removeprefix("-")[:1].isdigit()
     return found
 
@@ -181,179 +192,171 @@ def _period(first: date, last: date) -> str:
     return begin if first == last else f"{begin} to {end}"
 
 
-def _facts(
-    latest: Sequence[SessionOverview], histories: Sequence[ExerciseHistory], *, in_lb: bool
-) -> list[tuple[str, str]]:
-    """Return the summary; with `histories` that of their only exercise."""
-    if histories:
-        (one,) = histories
-        best = one.heaviest
-        maximum, profile = one.maximum, one.profile
-        unit = unit_of_load(in_lb=in_lb)
-        facts = [
-            ("Trained", f"{number_of(len(one.sessions), 'session')}, {number_of(len(one.sets), 'set')}"),
-            ("Repetitions", str(one.repetitions)),
-            ("Volume", volume(one.volume_kg, in_lb=in_lb)),
-        ]
-        if best is not None and best.load_kg:
-            day = best.trained_at.astimezone()
-            facts.append(
-                ("Heaviest", f"{weight(best.load_kg, in_lb=in_lb)} × {best.repetitions}, {day.day} {day:%b %Y}")
-            )
-        if maximum.load_kg is not None:
-            shown = in_unit(maximum.load_kg, in_lb=in_lb, decimals=0)
-            facts.append(("One-repetition maximum", f"about {shown:.0f} {unit} by load and repetitions (Epley)"))
-        if profile.load_kg is not None and profile.error_kg is not None:
-            value, error = (in_unit(kg, in_lb=in_lb, decimals=0) for kg in (profile.load_kg, profile.error_kg))
-            facts.append(("", f"{value:.0f} ± {error:.0f} {unit} by load and speed (Banyard 2017)"))
-        return facts
+def _facts_of_exercise(one: ExerciseHistory, *, in_lb: bool) -> list[tuple[str, str]]:
+    best, maximum, profile, unit = one.heaviest, one.maximum, one.profile, unit_of_load(in_lb=in_lb)
+    facts = [
+        ("Trained", f"{number_of(len(one.sessions), 'session')}, {number_of(len(one.sets), 'set')}"),
+        ("Repetitions", str(one.repetitions)),
+        ("Volume", volume(one.volume_kg, in_lb=in_lb)),
+        ("Heaviest", "" if best is None else f"{_done(best, in_lb)}, {_date(best.trained_at)}"),
+    ]
+    if maximum.load_kg is not None:
+        shown = in_unit(maximum.load_kg, in_lb=in_lb, decimals=0)
+        facts.append(("One-repetition maximum", f"about {shown:.0f} {unit} by load and repetitions (Epley)"))
+    if profile.load_kg is not None and profile.error_kg is not None:
+        value, error = (in_unit(kg, in_lb=in_lb, decimals=0) for kg in (profile.load_kg, profile.error_kg))
+        facts.append(("", f"{value:.0f} ± {error:.0f} {unit} by load and speed (Banyard 2017)"))
+    return facts
+
+
+def _facts(latest: Sequence[SessionOverview], *, in_lb: bool) -> list[tuple[str, str]]:
     squats, hinges, uncertain = (sum(getattr(one, n) for one in latest) for n in ("squats", "hinges", "uncertain"))
-    lifted = [one.volume_kg for one in latest if one.volume_kg is not None]
     return [
         ("Trained", f"{number_of(len(latest), 'session')}, {number_of(sum(one.sets for one in latest), 'set')}"),
         ("Counted", counted(squats, hinges, uncertain)),
-        ("Volume", volume(sum(lifted), in_lb=in_lb) if lifted else ""),
+        ("Volume", volume(sum_if_any(one.volume_kg for one in latest), in_lb=in_lb)),
         ("Load went", load(squats, hinges) if squats + hinges else ""),
     ]
 
 
-def exercise_rows(histories: Iterable[ExerciseHistory], *, in_lb: bool, zone: datetime) -> Rows:
+def _form(views: Sequence[SessionView]) -> list[str]:
+    """Return what a coach would say about the form of the sets, the commonest first."""
+    sets = [one for view in views for one in view.sets]
+    said = Counter(sentence for one in sets for sentence in one.form)
+    return [f"{sentence} (in {count} of {number_of(len(sets), 'set')})." for sentence, count in said.most_common()]
+
+
+# --- tables ----------------------------------------------------------------------------------------------------------
+
+
+def _done(best: ExerciseSet | None, in_lb: bool) -> str:
+    """Return load and repetitions of a set; empty without one."""
+    return "" if best is None else f"{weight(best.load_kg or 0.0, in_lb=in_lb)} × {best.repetitions}"
+
+
+def _date(when: date | datetime) -> str:
+    """Return a day in a table: ``23 Nov 2026``."""
+    return day_of(when, year=True).partition(" ")[2]
+
+
+def _bare(volume_kg: float | None, in_lb: bool) -> str:
+    """Return a volume without its unit, which stands in the heading."""
+    return volume(volume_kg, in_lb=in_lb).rpartition(" ")[0]
+
+
+def _exercise_table(histories: Iterable[ExerciseHistory], *, in_lb: bool) -> Table:
     """Return a row for each exercise, with its records and their days."""
-    rows = []
+    unit, rows = unit_of_load(in_lb=in_lb), []
     for one in histories:
         best, maximum = one.heaviest, one.maximum.load_kg
         rows.append(
             [
-                *(one.name, str(one.pattern), str(len(one.sets)), str(one.repetitions)),
-                volume(one.volume_kg, in_lb=in_lb).rpartition(" ")[0],
-                "" if best is None else f"{weight(best.load_kg or 0.0, in_lb=in_lb)} × {best.repetitions}",
-                "" if best is None else _day(best.trained_at, zone),
+                *(one.name, str(one.pattern), str(len(one.sets)), str(one.repetitions), _bare(one.volume_kg, in_lb)),
+                *(_done(best, in_lb), "" if best is None else _date(best.trained_at)),
                 "" if maximum is None else f"{in_unit(maximum, in_lb=in_lb, decimals=0):.0f}",
             ]
         )
-    return rows
+    caption = "Heaviest set with its day; 1RM is the one-repetition maximum by Epley’s formula"
+    headings = ("Exercise", "Pattern", "Sets", "Reps", f"Volume {unit}", "Heaviest", "on", f"1RM {unit}")
+    return Table(caption, headings, rows)
 
 
-def session_rows(latest: Iterable[SessionOverview], *, in_lb: bool, zone: datetime) -> Rows:
-    """Return a row for each session."""
-    return [
-        [
-            *(_day(one.trained_at, zone), ", ".join(one.exercises), str(one.sets), str(one.squats), str(one.hinges)),
-            volume(one.volume_kg, in_lb=in_lb).rpartition(" ")[0],
-        ]
-        for one in latest
-    ]
-
-
-def done_rows(history: ExerciseHistory, *, in_lb: bool, zone: datetime) -> Rows:
-    """Return a row for each of the latest sessions of an exercise."""
-    rows = []
-    for one in history.sessions[: -LISTED - 1 : -1]:
-        best = one.heaviest
-        heaviest = "" if best is None else f"{weight(best.load_kg or 0.0, in_lb=in_lb)} × {best.repetitions}"
-        counts = (str(len(one.sets)), str(one.repetitions))
-        rows.append(
-            [_day(one.trained_at, zone), *counts, heaviest, volume(one.volume_kg, in_lb=in_lb).rpartition(" ")[0]]
-        )
-    return rows
-
-
-def week_rows(latest: Sequence[SessionOverview], made_at: datetime, *, in_lb: bool) -> Rows:
-    """Return a row for each week that was trained, the latest first."""
-    weeks: dict[date, list[SessionOverview]] = {}
-    for one in latest:
-        day = one.trained_at.astimezone(made_at.tzinfo).date()
-        weeks.setdefault(day - timedelta(days=day.weekday()), []).append(one)
-    rows = []
-    for monday, sessions in weeks.items():
-        lifted = [one.volume_kg for one in sessions if one.volume_kg is not None]
-        sums = [sum(getattr(one, name) for one in sessions) for name in ("sets", "squats", "hinges")]
-        cells = [f"{monday.day} {monday:%b %Y}", str(len(sessions)), *map(str, sums)]
-        rows.append([*cells, volume(sum(lifted), in_lb=in_lb).rpartition(" ")[0] if lifted else ""])
-    return rows
-
-
-def _day(moment: datetime, zone: datetime) -> str:
-    day = moment.astimezone(zone.tzinfo)
-    return f"{day.day} {day:%b %Y}"
-
-
-# --- sets and form ---------------------------------------------------------------------------------------------------
-
-
-def set_rows(sets: Iterable[SetView]) -> Rows:
-    """Return the cells of the table of sets."""
-    return [
+def _set_table(sets: Iterable[SetView]) -> Table:
+    headings = ["Set", "Exercise", "Load", "Reps", "Angle °", "Drop m", "Tempo s", "Up m/s", "Lost %"]
+    rows = [
         [
             *(str(one.number), one.exercise or str(one.pattern), one.weights, str(len(one.repetitions))),
             *(one.angle, one.drop, one.tempo, one.speed, one.speed_lost, one.note or ""),
         ]
         for one in sets
     ]
+    if any(row[-1] for row in rows):
+        headings.append("Note")
+    else:
+        rows = [row[:-1] for row in rows]
+    return Table("Sets; tempo is down-pause-up", headings, rows)
 
 
-def form_lines(sets: Iterable[SetView]) -> list[str]:
-    """Return what a coach would say about the form of each set."""
-    return [f"Set {one.number}: {'; '.join(one.cues)}" for one in sets if one.cues]
+def _table_over_time(
+    latest: Sequence[SessionOverview], of_exercise: ExerciseHistory | None, zone: tzinfo | None, *, in_lb: bool
+) -> Table:
+    """Return a row for each session, or each week or month where that would be more than `LISTED` rows."""
+    dated: Sequence[SessionOverview | Trained] = latest if of_exercise is None else of_exercise.sessions[::-1]
+    days = [one.trained_at.astimezone(zone).date() for one in dated]
+    name, starts = "Day", days
+    if len(days) > LISTED:
+        name, starts = "Week of", [day - timedelta(days=day.weekday()) for day in days]
+    if len(set(starts)) > LISTED:
+        name, starts = "Month", [day.replace(day=1) for day in days]
+    each = list(zip(starts, dated, strict=True))
+    groups = [[one] for one in each] if name == "Day" else [list(group) for _, group in groupby(each, itemgetter(0))]
+    rows = []
+    for group in groups:
+        start = group[0][0]
+        label = f"{start:%B %Y}" if name == "Month" else _date(start)
+        rows.append([label, *_row([one for _, one in group], in_lb, alone=name == "Day")])
+    counts = ("Sets", "Squats", "Hinges") if of_exercise is None else ("Sets", "Reps", "Heaviest")
+    extra = ("Sessions",) if name != "Day" else ("Exercises",) if of_exercise is None else ()
+    return Table("The latest first", (name, *extra, *counts, f"Volume {unit_of_load(in_lb=in_lb)}"), rows)
 
 
-def common_form(views: Iterable[SessionView]) -> list[str]:
-    """Return what a coach would say about the form of several sessions, the commonest first."""
-    sets = [one for view in views for one in view.sets]
-    said = Counter(_without_numbers(cue) for one in sets for cue in one.cues)
-    return [
-        f"{text[:1].upper()}{text[1:]}: in {count} of {number_of(len(sets), 'set')}" for text, count in said.items()
-    ]
-
-
-def _without_numbers(cue: str) -> str:
-    """Return a cue without its figures, so that those of several sets are the same sentence."""
-    text = re.sub(r" ?\([^)]*\)|^\d+ % | ?(?:by )?\d+°(?: only)?| from repetition \d+", "", cue)
-    return re.sub(r"^bent,", "bent too little,", text)
+def _row(sessions: Sequence[SessionOverview | Trained], in_lb: bool, *, alone: bool) -> list[str]:
+    """Return the cells of one or more sessions, or of an exercise in them, without the day."""
+    lifted = _bare(sum_if_any(one.volume_kg for one in sessions), in_lb)
+    count = [] if alone else [str(len(sessions))]
+    overviews = [one for one in sessions if isinstance(one, SessionOverview)]
+    if overviews:
+        sums = [str(sum(getattr(one, name) for one in overviews)) for name in ("sets", "squats", "hinges")]
+        return [*([", ".join(overviews[0].exercises)] if alone else count), *sums, lifted]
+    done = [one for one in sessions if isinstance(one, Trained)]
+    sums = [str(sum(len(one.sets) for one in done)), str(sum(one.repetitions for one in done))]
+    best = heaviest_of(part for one in done for part in one.sets)
+    return [*count, *sums, _done(best, in_lb), lifted]
 
 
 # --- charts ----------------------------------------------------------------------------------------------------------
 
 
-def _progress(
-    store: SessionStore,
-    latest: Sequence[SessionOverview],
-    histories: Sequence[ExerciseHistory],
-    made_at: datetime,
-    *,
-    in_lb: bool,
-) -> list[Chart]:
-    """Return charts of weeks and of exercises; a single session has nothing to compare with."""
-    if len(latest) < 2:
-        return []
-    numbers, unit = {one.id for one in latest}, unit_of_load(in_lb=in_lb)
-    last_at = max(one.trained_at for one in latest)
-    totals = [one for one in stored_totals(store, last_at) if one.session_id in numbers]
-    last = last_at.astimezone(made_at.tzinfo).date()
-    weeks = trends(totals, Period.WEEK, made_at.tzinfo, last, most=MOST_COLUMNS)
-    labels = [f"{one.start.day} {one.start:%b}" for one in weeks]
-    title = "Repetitions in the week of each date: squats plain, hinges hatched"
-    charts = [
-        columns(
-            labels, [w.squat.repetitions for w in weeks], [w.hinge.repetitions for w in weeks], title, "repetitions"
+def _totals_of(one: ExerciseHistory) -> list[PatternTotals]:
+    """Return the totals of an exercise alone, without angles and speeds."""
+    return [
+        PatternTotals(
+            *(each.session_id, each.trained_at, True, 0.0, one.pattern, len(each.sets), each.repetitions),
+            *(0, 0.0, 0.0, 0, 0.0, each.volume_kg),
         )
+        for each in one.sessions
     ]
-    volumes = [[round(in_unit(p.volume_kg or 0.0, in_lb=in_lb)) for p in (w.squat, w.hinge)] for w in weeks]
-    if any(map(any, volumes)):
-        squat_kg, hinge_kg = ([one[i] for one in volumes] for i in (0, 1))
-        charts.append(columns(labels, squat_kg, hinge_kg, f"Volume in the week of each date, {unit}", unit))
+
+
+def _progress(
+    totals: Sequence[PatternTotals], histories: Sequence[ExerciseHistory], zone: tzinfo | None, *, in_lb: bool
+) -> list[Chart]:
+    """Return charts of weeks and of exercises."""
+    unit, last = unit_of_load(in_lb=in_lb), max(one.trained_at for one in totals).astimezone(zone).date()
+    weeks = trends(totals, Period.WEEK, zone, last, most=MOST_COLUMNS)
+    labels = [f"{one.start.day} {one.start:%b}" for one in weeks]
+    counts = [one.squat.repetitions for one in weeks], [one.hinge.repetitions for one in weeks]
+    both = ": squats plain, hinges hatched" if all(map(any, counts)) else ""
+    charts = [columns(labels, counts[0], counts[1], f"Repetitions in the week of each date{both}", "repetitions")]
+    squat_volume, hinge_volume = (
+        [round(in_unit(getattr(one, name).volume_kg or 0.0, in_lb=in_lb)) for one in weeks]
+        for name in ("squat", "hinge")
+    )
+    if any(squat_volume + hinge_volume):
+        charts.append(columns(labels, squat_volume, hinge_volume, f"Volume in the week of each date, {unit}", unit))
     for one in histories[:CHARTED]:
+        name = _capital(one.name)
         points = [(s.trained_at, s.heaviest.load_kg) for s in one.sessions if s.heaviest and s.heaviest.load_kg]
         if len(points) > 1:
             marks = [(moment.timestamp(), in_unit(load_kg or 0.0, in_lb=in_lb)) for moment, load_kg in points]
-            charts.append(lines(marks, one.pattern, f"{one.name}: heaviest set of each session, {unit}", unit))
+            charts.append(lines(marks, one.pattern, f"{name}: heaviest set of each session, {unit}", unit))
         usual_kg = one.usual_load_kg
         if usual_kg is None or one.pattern is not Pattern.SQUAT:
             continue
         speeds = [(s.trained_at.timestamp(), s.best_speed_m_s(usual_kg)) for s in one.sessions]
         known = [(when, speed) for when, speed in speeds if speed is not None]
         if len(known) > 1:
-            title = f"{one.name}: fastest repetition at {weight(usual_kg, in_lb=in_lb)}, m/s"
+            title = f"{name}: fastest repetition at {weight(usual_kg, in_lb=in_lb)}, m/s"
             charts.append(lines(known, one.pattern, title, "m/s"))
     return charts
 

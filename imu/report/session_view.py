@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from imu.motion.pattern import Pattern
 from imu.motion.repetitions import RejectedMovement, Repetition
-from imu.report.cues import SPEED_DROP_M, cues, share_of_speed_lost, sinks, speed
+from imu.report.cues import SPEED_DROP_M, form_of, share_of_speed_lost, sinks, speed
 from imu.report.replay import Replayed
 from imu.report.trends import sum_if_any
 from imu.report.words import clock, counted, entered, flaws, load, log_line, reasons, sparkline, tempo, weight
@@ -171,8 +171,8 @@ class SetView:
     speed, speed_lost : str
         Mean upward velocity in m/s and how much of it was lost over the set in percent; empty where the hip hardly
         sinks.
-    cues : tuple of str
-        What a coach would say about the form.
+    cues, form : tuple of str
+        What a coach would say about the form; the same in plain sentences without figures.
     angle_line, speed_line : str
         Angle and speed of each repetition as a line of block characters; empty for a short set.
     exercise, load_kg, note : str or None, float or None, str or None
@@ -203,6 +203,7 @@ class SetView:
     speed: str
     speed_lost: str
     cues: tuple[str, ...]
+    form: tuple[str, ...]
     angle_line: str
     speed_line: str
     exercise: str | None
@@ -403,6 +404,7 @@ def set_view(number: int, one_set: CorrectedSet) -> SetView:
     """Return the view of one set."""
     loads = dict.fromkeys(one_set.load_of(one) for one in one_set.repetitions)
     angle, drop, mean_tempo, up, lost, angle_line, speed_line = _means_of(one_set)
+    form = [] if one_set.measured is None else form_of(one_set.measured)
     return SetView(
         number=number,
         pattern=one_set.pattern,
@@ -417,7 +419,8 @@ def set_view(number: int, one_set: CorrectedSet) -> SetView:
         tempo=mean_tempo,
         speed=up,
         speed_lost=lost,
-        cues=() if one_set.measured is None else tuple(cues(one_set.measured)),
+        cues=tuple(cue for cue, _ in form),
+        form=tuple(sentence for _, sentence in form),
         angle_line=angle_line,
         speed_line=speed_line,
         exercise=one_set.exercise,
