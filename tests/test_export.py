@@ -400,10 +400,32 @@ def test_a_year_is_a_summary_with_charts_of_progress(store):
     trained_for(store, 100)
     page = page_of(store, name="Anna")
     assert "100 sessions, 300 sets" in page.text
-    assert "Weeks with training" in page.text and "Sets; tempo" not in page.text
+    assert "December 2026" in page.text and "Sets; tempo" not in page.text
     assert sum(name == "tr" for name, _ in page.elements) < 60
-    assert "back squat: heaviest set of each session, kg" in page.text
+    assert "Back squat: heaviest set of each session, kg" in page.text
     assert len(report_on(store)) < 200_000
+
+
+@pytest.mark.browser
+def test_a_year_prints_on_four_pages_and_a_session_on_two(store, tmp_path):
+    sync_api = pytest.importorskip("playwright.sync_api")
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("needs Chromium: sudo apt-get install chromium")
+    trained_for(store, 100)
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page()
+        for selected, paper, most in (({}, "A4", 4), ({}, "Letter", 4), ({"sessions": (1,)}, "Letter", 2)):
+            page.set_content(report_on(store, **selected))
+            printed = page.pdf(format=paper)
+            assert len(re.findall(rb"/Type\s*/Page\b(?!s)", printed)) <= most, (selected, paper)
+        browser.close()
+
+
+def test_form_is_said_in_plain_sentences_with_the_number_of_sets(store):
+    trained_for(store, 5)
+    assert "The squats stayed upright at the bottom (in 5 of " in page_of(store).text
 
 
 def test_a_report_is_of_days_or_of_one_exercise(store):
@@ -412,6 +434,8 @@ def test_a_report_is_of_days_or_of_one_exercise(store):
     assert "2 sessions" in some.text and "13 March 2026 to 16 March 2026" in some.text
     squats = page_of(store, exercise="Back squats")
     assert "69 kg × 4, 6 Apr 2026" in squats.text and "deadlift" not in squats.text
+    bars = [found["class"] for name, found in squats.elements if found.get("class", "").startswith("bar ")]
+    assert set(bars) == {"bar squat"}  # what else was trained in these sessions is not in its weeks
     with pytest.raises(SessionNotFound, match="no session with curl is in this period"):
         page_of(store, exercise="curl")
     store.show_loads_in_lb(in_lb=True)

@@ -222,8 +222,13 @@ def _facts(latest: Sequence[SessionOverview], *, in_lb: bool) -> list[tuple[str,
 def _form(views: Sequence[SessionView]) -> list[str]:
     """Return what a coach would say about the form of the sets, the commonest first."""
     sets = [one for view in views for one in view.sets]
-    said = Counter(sentence for one in sets for sentence in one.form)
-    return [f"{sentence} (in {count} of {number_of(len(sets), 'set')})." for sentence, count in said.most_common()]
+    lines = []
+    for sentence, count in Counter(sentence for one in sets for sentence in one.form).most_common():
+        patterns = {one.pattern for one in sets if sentence in one.form}
+        of = sum(one.pattern in patterns for one in sets)
+        kind = f"{patterns.pop()} set" if len(patterns) == 1 else "set"
+        lines.append(f"{sentence} (in {count} of {number_of(of, kind)}).")
+    return lines
 
 
 # --- tables ----------------------------------------------------------------------------------------------------------
