@@ -10,6 +10,7 @@ import codecs
 import io
 import os
 import sys
+from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,7 +24,7 @@ from imu.app.plot_commands import AccelerationUnit, AngularVelocityUnit, PlotFor
 from imu.errors import ImuError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from imu.batch.sources import Settings
     from imu.motion.personal import PersonalShift
@@ -332,27 +333,27 @@ def _print_lines(results: "Iterable[Replayed | Failed]", store: "SessionStore | 
     return failed
 
 
-def _write_tables(paths: list[str], out: str, settings: "Settings", jobs: int, cluster: str | None) -> int:
-    """Count many recordings into tables, with a progress bar where a person watches."""
+@contextmanager
+def _progress() -> "Iterator[Callable[[int, int], None] | None]":
+    """Give a function that moves a progress bar; None where no person watches."""
+    if not sys.stderr.isatty():
+        yield None
+        return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
+    columns = BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _write_tables(paths: list[str], out: str, settings: "Settings", jobs: int, cluster: str | None) -> int:
+    """Count many recordings into tables, with a progress bar where a person watches."""
     from imu.batch.workers import run_batch
 
-    bar = Progress(
-        BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=Console(stderr=True), transient=True
-    )
-    bar.disable = not sys.stderr.isatty()
-    task = bar.add_task("", total=None)
-    with bar:
-        rows, earlier = run_batch(
-            paths,
-            out,
-            settings,
-            jobs=jobs,
-            cluster=cluster,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
-        )
+    with _progress() as progress:
+        rows, earlier = run_batch(paths, out, settings, jobs=jobs, cluster=cluster, progress=progress)
     failed = [row for row in rows if row.get("error")]
     for row in failed[:SHOWN_ERRORS]:
         complain(f"{row['recording']}: {row['error']}")
