@@ -115,7 +115,7 @@ def _limited(sums: Whole, lowest: int) -> Whole:
     """Return sums of activations times weights as activations again, in place."""
     sums *= np.float32(1.0 / WEIGHT_UNIT)
     np.rint(sums, out=sums)
-    np.clip(sums, lowest, LARGEST, out=sums)
+    sums.clip(lowest, LARGEST, out=sums)  # half the time of np.clip, on so few rows
     return sums
 
 
@@ -153,6 +153,6 @@ class NetworkStream:
             outer *= np.float32(1.0 / WEIGHT_UNIT)
             np.rint(outer, out=outer)
             outer += signal
-            signal = np.clip(outer, -LARGEST, LARGEST, out=outer)
+            signal = outer.clip(-LARGEST, LARGEST, out=outer)
         logits: Whole = np.maximum(signal, 0) @ network.exit + network.exit_bias
         return logits
