@@ -418,7 +418,9 @@ def test_a_cluster_loses_no_recording_and_counts_none_twice(tmp_path, cluster):
     with run() as first:
         until(lambda: first.poll() is not None or list((out / "recordings").glob("*.parquet")))
         os.killpg(processes[1].pid, signal.SIGKILL)  # one worker and its nanny, midway
+        done = folder_names(out)[0]
         printed, complaints = first.communicate(timeout=300)
+    log = [f"41 recordings on two workers; one killed when {len(done)} were counted", complaints, printed]
     assert first.returncode == 1, complaints
     assert "40 recordings, 240 repetitions, 1 not counted" in printed, complaints
     assert complaints == f"{day / 'crash.csv.gz'}: each worker that read it died: its memory may be short\n"
@@ -431,6 +433,8 @@ def test_a_cluster_loses_no_recording_and_counts_none_twice(tmp_path, cluster):
         printed, complaints = second.communicate(timeout=300)
     assert (second.returncode, complaints) == (0, "")
     assert "41 recordings, 248 repetitions, 39 recordings counted before" in printed
+    log += ["the same command again, one recording mended and one changed", printed]
+    print("".join(f"\n{line.strip().replace(str(tmp_path), '.')}" for line in log))  # seen with -s
     recordings, repetitions = folder_names(out)
     assert [Path(name).name for name in recordings] == [*names, "healthy.csv.gz"]
     assert len(repetitions) == 248
