@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import os
 import re
@@ -206,6 +207,21 @@ def test_two_thousand_half_open_requests_do_not_stop_the_server(page: Served) ->
                 held.pop(0).close()
     for one in held:
         one.close()
+
+
+def test_a_large_file_on_a_new_connection_is_read_with_the_key_and_not_without(page: Served) -> None:
+    """The first bytes hold the key and a part of the file: the rest is read once the key was seen."""
+    line = b"--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"large.csv\"\r\n\r\n"
+    body = line + b"1,2,3\n" * 500_000 + b"\r\n--b--\r\n"
+    for cookie, status in ((page.cookie, 409), ("", 403), (page.cookie, 409)):
+        link = http.client.HTTPConnection("127.0.0.1", page.port, timeout=60)
+        headers = {"Content-Type": "multipart/form-data; boundary=b", "Origin": page.root, "Cookie": cookie}
+        with contextlib.closing(link), contextlib.suppress(*([] if cookie else [ConnectionError])):
+            link.request("POST", "/import", body, headers)
+            answer = link.getresponse()
+            assert answer.status == status
+            if cookie:
+                assert "Large.csv: " in json.loads(answer.read())["refused"]
 
 
 @pytest.mark.realtime

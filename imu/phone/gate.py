@@ -255,11 +255,15 @@ class Connection(asyncio.Protocol):
         self._allowance = float(STRANGER_BYTES)
         self._rate = 0.0
         self._burst = float(STRANGER_BYTES)
+        self._is_held = False  # read on once a request was judged
 
     def stay(self) -> None:
         """Stay beyond the time and the bytes of a stranger."""
         if self._end is not None:
             self._end.cancel()
+        if self._is_held and self.is_made:
+            self._is_held = False
+            self._transport.resume_reading()
         self.is_resting = False
         if not self._rate:
             burst, rate = self._gate.rate or (float("inf"), float("inf"))
@@ -299,15 +303,24 @@ class Connection(asyncio.Protocol):
         self._server.connection_made(cast("asyncio.Transport", self))
 
     def data_received(self, data: bytes) -> None:
-        """Pass bytes on, and end the connection if there are too many of them."""
+        """Pass bytes on, and end the connection if there are too many of them.
+
+        The first bytes may hold the key and a long body, such as a file, behind it. Of a stranger nothing more is read
+        until the request is judged, or the time of a stranger is over.
+        """
         now_s = self._loop.time()
         if self._rate:
             self._allowance = min(self._burst, self._allowance + (now_s - self._heard_s) * self._rate)
         self._allowance -= len(data)
         self._heard_s = now_s
-        self._server.data_received(data)  # the first bytes may hold the key and a long message behind it
-        if self._allowance < 0:
+        self._server.data_received(data)
+        if self._allowance >= 0 or self._transport.is_closing():
+            return
+        if self._rate:
             self.drop()
+        elif not self._is_held:
+            self._is_held = True
+            self._transport.pause_reading()
 
     def eof_received(self) -> bool | None:
         """Pass the other side's end on."""
