@@ -211,7 +211,7 @@ def test_two_thousand_half_open_requests_do_not_stop_the_server(page: Served) ->
 
 def test_a_large_file_on_a_new_connection_is_read_with_the_key_and_not_without(page: Served) -> None:
     """The first bytes hold the key and a part of the file: the rest is read once the key was seen."""
-    line = b"--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"large.csv\"\r\n\r\n"
+    line = b'--b\r\nContent-Disposition: form-data; name="file"; filename="large.csv"\r\n\r\n'
     body = line + b"1,2,3\n" * 500_000 + b"\r\n--b--\r\n"
     for cookie, status in ((page.cookie, 409), ("", 403), (page.cookie, 409)):
         link = http.client.HTTPConnection("127.0.0.1", page.port, timeout=60)
