@@ -63,7 +63,9 @@ function draw(person, board, changed) {
   if (board.pattern && !waiting && !resting && !board.paused) path.setAttribute("d", SHAPES[board.pattern]); else path.removeAttribute("d");
   put(card, "set", board.progress ?? (board.set_number ? `Set ${board.set_number} · ${board.total}` : ""));
   put(card, "cue", board.state === "idle" ? board.trouble : waiting ? [board.to_do, board.hint].filter(Boolean).join(" ") : resting ? "" : board.cue);
-  $(".ring .run", card).style.strokeDasharray = `${resting ? 100 * (board.rest_share ?? 0) : 0} 100`;
+  const share = resting ? board.rest_share ?? 0 : 0, run = $(".ring .run", card).style;
+  run.strokeDasharray = `${100 * share} 100`;
+  run.visibility = share ? "" : "hidden"; // a round end would be a dot
 }
 
 function drawBars(box, bars) {
