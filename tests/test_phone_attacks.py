@@ -20,7 +20,7 @@ from virtual_phone import NEEDS_SHARE, UPGRADE, ask_as_guest, get
 from imu.bluetooth import HostClock
 from imu.errors import ExtraMissing
 from imu.phone.certificate import CertificateUnusable, certificate_in, server_context
-from imu.phone.gate import HANDSHAKE_S, HEADER_S, MOST_STRANGERS, PortTaken
+from imu.phone.gate import HANDSHAKE_S, HEADER_S, MOST_ADMITTED, MOST_OF_ADDRESS, MOST_STRANGERS, PortTaken
 from imu.phone.link import LARGEST_MESSAGE, SECOND_PHONE, PhoneAddress, PhoneLink
 from imu.phone.server import TAKEN, phone_server
 from imu.sensors.conversation import Heard, Write
@@ -264,6 +264,28 @@ async def test_half_a_handshake_and_slow_headers_are_closed(server: Served) -> N
     dripping.cancel()
     _writer.transport.abort()
     slow_writer.transport.abort()
+
+
+async def test_an_old_version_of_tls_is_refused(server: Served) -> None:
+    context = trusting()
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    with pytest.warns(DeprecationWarning):
+        context.maximum_version = ssl.TLSVersion.TLSv1_1
+    with pytest.raises(ssl.SSLError):
+        await asyncio.open_connection(*server.host_and_port, ssl=context)
+
+
+async def test_one_address_with_the_key_leaves_places_for_the_phone(server: Served) -> None:
+    """A guest has the sensor's key and opens its socket over and over; the phone comes in, and back."""
+    opened = await asyncio.gather(
+        *(socket_to(server.address.url, source=GUEST) for _ in range(MOST_ADMITTED + 12)), return_exceptions=True
+    )
+    sockets = [one for one in opened if not isinstance(one, BaseException)]
+    assert len(sockets) <= MOST_OF_ADDRESS
+    async with phone_of(server) as phone:
+        await assert_phone_trains(server, phone, 0)
+    for one in sockets:
+        one.transport.abort()
 
 
 async def test_the_port_in_use_is_one_sentence(server: Served, tmp_path: Path) -> None:

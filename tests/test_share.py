@@ -21,14 +21,24 @@ from virtual_phone import NEEDS_SHARE, UPGRADE, ask_as_guest, fill, get
 
 from imu.app.web import desk as desk_module
 from imu.app.web.desk import Desks, DeskState, Wish
-from imu.app.web.guard import BURST, GUESTS, GUESTS_OF_ADDRESS, SOCKETS, THROWN_OUT, TOO_MANY, WRONG_KIND, Role
+from imu.app.web.guard import (
+    BURST,
+    GUESTS,
+    GUESTS_OF_ADDRESS,
+    SOCKETS,
+    THROWN_OUT,
+    TOO_MANY,
+    WRONG_KIND,
+    OwnersDoor,
+    Role,
+)
 from imu.app.web.server import LARGEST_MESSAGE, serving
 from imu.app.web.share import Sharing
 from imu.app.web.site import site
 from imu.bluetooth import HostClock
 from imu.live.memory import remember_plan
 from imu.live.targets import Plan, Targets
-from imu.phone.gate import HEADER_S, MOST_ADMITTED
+from imu.phone.gate import HEADER_S, MOST_ADMITTED, listen
 from imu.phone.link import PhoneAddress, PhoneLink
 from imu.sensors.phone import BATCH
 from imu.store.home import add_person, as_person
@@ -483,6 +493,30 @@ async def test_no_key_is_logged(shared: Shared, caplog: pytest.LogCaptureFixture
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
+async def look_at_the_owners_pages(page: Any, door: OwnersDoor, desks: Desks) -> None:
+    """What the owner reads stays open when the page looks again; the invitation of each kind of phone fits."""
+    page.set_default_timeout(120_000)
+    await page.goto(door.address("share"))
+    await page.get_by_text("The browser warns. Why?").click()
+    await page.evaluate("document.getElementById('guests-heading').dataset.old = '1'")
+    await page.locator("#guests-heading:not([data-old])").wait_for()  # the page has looked again
+    assert await page.get_by_text("visit this website").is_visible()
+    desk, browser = desks.of("anna"), PhoneAddress("https://192.0.2.1:8766/secret/", "AA:BB" * 10)
+    for address, words in (
+        (browser, "visit this website"),
+        (PhoneAddress("http://192.0.2.1:8767/abc", ""), "Tap to Test Pushing"),
+    ):
+        desk._invite(address)
+        for width, height in ((1280, 800), (390, 844)):
+            await page.set_viewport_size({"width": width, "height": height})
+            await page.goto(f"http://{door.place}/train?person=anna")
+            await page.get_by_role("link", name=address.url).wait_for()
+            assert await page.get_by_text(words).is_visible()
+            assert await page.get_by_text("visit this website").is_visible() == bool(address.fingerprint)
+            assert await page.evaluate("document.querySelector('#invite img').getBoundingClientRect().top >= 0")
+            assert await page.evaluate("document.scrollingElement.scrollWidth <= innerWidth")
+
+
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: sudo apt-get install chromium")
 async def test_a_guests_wall_fits_every_screen_and_ends_when_the_guest_is_thrown_out(shared: Shared) -> None:
@@ -508,5 +542,10 @@ async def test_a_guests_wall_fits_every_screen_and_ends_when_the_guest_is_thrown
         assert not await page.locator(".controls").is_visible()
         shared.door.throw_out(shared.door.guests[0].number)
         await page.get_by_text("No connection to the program").wait_for()
+        await page.close()
+        with listen("127.0.0.1", 0) as listening:
+            door = OwnersDoor(listening.getsockname()[1])
+            async with serving(site(shared.desks, door, shared.sharing), listening):
+                await look_at_the_owners_pages(await browser.new_page(), door, shared.desks)
         await browser.close()
     assert wrong == []

@@ -22,7 +22,6 @@ from bleak.backends.scanner import AdvertisementData
 
 import firmware_protocol as protocol
 from imu.app.sensor_commands import SensorNotStarted, SensorOptions, run_sensor
-from imu.errors import RecordingDamaged
 from imu.motion.pattern import Pattern
 from imu.samples import Array, ImuBlock
 from imu.sensors.conversation import (
@@ -333,8 +332,8 @@ def test_impossible_options_end_with_one_sentence(wrong: dict[str, object], sent
         run_sensor(SensorOptions(**wrong), lambda _: None)  # type: ignore[arg-type]
 
 
-def test_a_missing_recording_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(RecordingDamaged):
+def test_a_missing_recording_is_an_error_that_names_it(tmp_path: Path) -> None:
+    with pytest.raises(SensorNotStarted, match=r"none\.csv: there is no such file"):
         run_sensor(SensorOptions(recording=tmp_path / "none.csv"), lambda _: None)
 
 

@@ -225,11 +225,9 @@ def run_sensor(options: SensorOptions, say: Callable[[str], None]) -> None:
     Raises
     ------
     SensorNotStarted
-        If the options do not fit together, or the port is in use.
+        If the options do not fit together, the recording cannot be read, or the port is in use.
     ExtraMissing
         If bumble is not installed.
-    RecordingDamaged, RecordingForeign
-        If the recording cannot be read.
     """
     conditions, parameters = _conditions(options), _parameters(options)
     if options.recording is None:
@@ -237,7 +235,10 @@ def run_sensor(options: SensorOptions, say: Callable[[str], None]) -> None:
 
         worn = virtual_signal(options.seed, TRAINING_S)
     else:
-        worn = read_recording(options.recording).block
+        try:
+            worn = read_recording(options.recording).block
+        except ImuError as error:
+            raise SensorNotStarted(f"{options.recording}: {error}") from error
     if options.kind in PHONES:
         with contextlib.suppress(KeyboardInterrupt):
             asyncio.run(run_phone(options, worn, say))

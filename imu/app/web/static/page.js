@@ -30,10 +30,11 @@ async function answerTo(request) {
 async function refresh() {
   const answer = await fetch(address(location.href));
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("main");
-  const open = [...document.querySelectorAll("#main > details[open] > summary")].map((one) => one.textContent.replace(/\d+/g, ""));
+  const details = "#main > details > summary, [data-refresh] details > summary";
+  const open = [...document.querySelectorAll(details)].filter((one) => one.parentElement.open).map((one) => one.textContent.replace(/\d+/g, ""));
   const focused = document.activeElement?.closest("[data-place]")?.dataset.place;
   document.getElementById("main").replaceChildren(...fresh.childNodes);
-  for (const one of document.querySelectorAll("#main > details > summary")) {
+  for (const one of document.querySelectorAll(details)) {
     one.parentElement.open = open.includes(one.textContent.replace(/\d+/g, ""));
   }
   if (focused) document.querySelector(`#main [data-place="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
