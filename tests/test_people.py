@@ -25,8 +25,8 @@ from imu.app.web.live_socket import answer_to, known_sensors
 from imu.bluetooth import HostClock
 from imu.errors import SensorUnsuitable
 from imu.live.memory import last_sensor
+from imu.phone import browser as browser_module
 from imu.phone import push as push_module
-from imu.phone import server as phone_server_module
 from imu.phone.gate import listen
 from imu.phone.link import PhoneAddress, PhoneLink
 from imu.samples import ImuBlock
@@ -207,7 +207,7 @@ async def test_one_person_has_one_training_and_a_sensor_one_person() -> None:
 @NEEDS_SHARE
 async def test_a_phone_is_invited_on_the_page_and_remembered_as_a_phone(monkeypatch: pytest.MonkeyPatch) -> None:
     """The next training looks for no Bluetooth sensor called phone."""
-    monkeypatch.setattr(phone_server_module, "local_address", lambda: "127.0.0.1")
+    monkeypatch.setattr(browser_module, "local_address", lambda: "127.0.0.1")
     desks = Desks("test")
     desk = desks.of("")
     for wish in (Wish("phone"), Wish(None)):

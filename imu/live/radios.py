@@ -19,9 +19,9 @@ from imu.bluetooth import HostClock, LinkState
 from imu.bluetooth.link import LinkNotice, SensorLink, TrainingLink
 from imu.bluetooth.scan import Radio, SensorChoice
 from imu.errors import SensorNotFound, SensorUnsuitable
+from imu.phone.browser import phone_server
 from imu.phone.link import PhoneAddress, PhoneLink
 from imu.phone.push import push_server
-from imu.phone.server import phone_server
 from imu.recordings.training_format import RecordingHeader
 from imu.recordings.training_recorder import TrainingRecorder
 from imu.samples import ImuBlock

@@ -1,7 +1,7 @@
 """The link to a phone: the address it opens; its messages in, actions of the driver out, over lost connections.
 
 It gives what :class:`imu.bluetooth.link.SensorLink` gives, so that a training treats both alike. The connections
-themselves come from :mod:`imu.phone.server` (the page) and :mod:`imu.phone.push` (Sensor Logger).
+themselves come from :mod:`imu.phone.browser` (the page) and :mod:`imu.phone.push` (Sensor Logger).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The server that the app Sensor Logger pushes to: one address that takes messages, over HTTP.
 
 The app gives no way to accept a certificate that this computer has signed itself, so that the messages cross the
-network unencrypted; imu/app/web/THREATS.md says what follows. The rest is as for the page (:mod:`imu.phone.server`): a
+network unencrypted; imu/app/web/THREATS.md says what follows. The rest is as for the page (:mod:`imu.phone.browser`): a
 key that is new at each start, limits, and one answer to whatever is wrong. What a message holds is in
 :mod:`imu.sensors.sensor_logger_push`. Where something is missing, the answer is 499 with a sentence that the app shows.
 """
@@ -18,10 +18,10 @@ from importlib.resources import files
 from typing import Any
 
 from imu.errors import ExtraMissing
+from imu.phone.browser import BURST_BYTES, BYTES_PER_S, SILENT_S
 from imu.phone.certificate import local_address
 from imu.phone.gate import Connection, Gate, listen
 from imu.phone.link import ENDED, LARGEST_MESSAGE, NUMBERS, TRAINING_ENDED, PhoneAddress, PhoneLink
-from imu.phone.server import BURST_BYTES, BYTES_PER_S, SILENT_S
 from imu.sensors.phone import REFUSED, SETTLED
 from imu.sensors.sensor_logger_push import PUSH, decode_push
 
