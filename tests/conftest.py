@@ -1,9 +1,17 @@
 """How many tests run at a time, and what several share: a virtual radio, a fast clock, waiting with a limit."""
 
+# ruff: noqa: E402  what is set before the first import holds for all of them
 from __future__ import annotations
 
-import asyncio
 import os
+import sys
+
+# Keep compiled files, although the environment may say otherwise: a quarter of the fast tests' time is compiling, in each
+# process again, and each program that a test starts would compile this one once more.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 import pytest
@@ -13,7 +21,8 @@ from hypothesis import settings
 
 from imu.virtual.radio import VirtualRadio
 
-settings.register_profile("any machine", deadline=None, max_examples=30)  # slow is not wrong; each run draws others
+# Slow is not wrong; each run draws other examples. Without CI's variable, so few that all are quick.
+settings.register_profile("any machine", deadline=None, max_examples=30 if os.environ.get("CI") else 12)
 settings.load_profile("any machine")
 
 

@@ -239,10 +239,10 @@ def test_a_set_is_named_and_loaded_later_in_pounds(kept):
     assert (one["sets"][1]["load_kg"], one["sets"][1]["load_unit"]) == (102.058, "lb")
 
 
-def test_a_thousand_sessions_are_added_up_in_a_second(tmp_path):
+def test_many_sessions_are_added_up_quickly(tmp_path):
     with SessionStore.open(tmp_path / "sessions.db") as store:
         store._connection.execute("PRAGMA synchronous = OFF")
-        for number in range(1000):
+        for number in range(250):
             store.save(
                 *(USUAL, "x", content_hash(number)),
                 saved_at=NOW + timedelta(days=number),
@@ -251,4 +251,4 @@ def test_a_thousand_sessions_are_added_up_in_a_second(tmp_path):
             )
         began = process_time()
         assert len(exercise_histories(store)) == 2
-        assert process_time() - began < 1.0
+        assert process_time() - began < 0.25

@@ -242,6 +242,7 @@ def test_what_is_no_gait_frame_is_one_sentence(table):
         imu.from_gait_frame(frame, sampling_rate_hz=0)
 
 
+@pytest.mark.process  # a program of its own simulates the person
 @pytest.mark.clock("fast")
 async def test_a_live_sensor_counts_as_its_recording_does(tmp_path):
     session, blocks = imu.Session(), []
@@ -257,6 +258,7 @@ async def test_a_live_sensor_counts_as_its_recording_does(tmp_path):
             pass
 
 
+@pytest.mark.process
 @pytest.mark.clock("fast")
 async def test_a_loop_over_a_live_sensor_can_be_left(tmp_path):
     async with aclosing(imu.record("virtual", duration_s=9, save_as=tmp_path / "live.mcap")) as blocks:

@@ -596,9 +596,9 @@ def test_a_short_hole_in_a_movement_is_reported_and_bridged(repetition: int, int
 @pytest.mark.parametrize("hole_s", [0.3, 0.6])
 def test_one_hole_costs_about_one_repetition(hole_s: float) -> None:
     left = [
-        len(counted(run([with_hole(two_sets(seed), repetition, into, hole_s)])[0]))
+        len(counted(run([with_hole(two_sets(seed, rate_hz=50.0), repetition, into, hole_s)])[0]))
         for seed in (0, 1)
-        for repetition in (0, 3, 4, 6, 9)
+        for repetition in (0, 4, 6, 9)
         for into in (0.0, 0.3, 0.7)
     ]
     assert max(left) <= 12  # a hole at the turning point of a hinge may halve it and the next one
@@ -685,7 +685,7 @@ def test_one_absurd_row_does_not_spoil_the_session(column: str, size: float) -> 
 
 
 def test_memory_does_not_grow_with_time() -> None:
-    rate_hz, minutes = 25, 3
+    rate_hz, minutes = 20, 2  # few of both, as tracing makes everything ten times as slow
     rng = np.random.default_rng(0)
     n = 60 * rate_hz
     acceleration = rng.normal((0, 0, STANDARD_GRAVITY_M_S2), 0.02, (n, 3))
@@ -693,16 +693,17 @@ def test_memory_does_not_grow_with_time() -> None:
     minute = ImuBlock(np.arange(n) / rate_hz, acceleration, angular_velocity)
     session = Session()
     kept: list[int] = []
+    session.push(shifted(minute, -60.0))  # whatever is imported and made once
     tracemalloc.start()
     try:
         for number in range(3 * minutes):
             block = shifted(minute, 60.0 * number)
-            for packet in cut(block, range(0, n, 50)):
+            for packet in cut(block, range(0, n, 100)):
                 session.push(packet)
             del block
             gc.collect()
             kept.append(tracemalloc.get_traced_memory()[0])
     finally:
         tracemalloc.stop()
-    assert kept[-1] - kept[minutes - 1] < 50_000
+    assert kept[-1] - kept[minutes - 1] < 40_000
     assert kept[-1] < 2_000_000

@@ -608,17 +608,17 @@ def test_saving_a_hundred_repetitions_is_quick(store):
     assert sorted(durations_s)[4] < 0.05
 
 
-def test_a_thousand_sessions_are_listed_from_the_indexes(store):
+def test_many_sessions_are_listed_from_the_indexes(store):
     hundred = summary(*([SQUAT] * 10 for _ in range(10)))
     store._connection.execute("PRAGMA synchronous = OFF")
-    for number in range(1000):
+    for number in range(250):
         keep(store, hundred, number)
     begin_s = time.process_time()
     lines = store.list()
     store.balance(28, NOW)
     store.days_since_trained(NOW)
-    assert time.process_time() - begin_s < 1.0
-    assert len(lines) == 1000
+    assert time.process_time() - begin_s < 0.25
+    assert len(lines) == 250
     assert {line.squats for line in lines} == {100}
 
 

@@ -155,17 +155,17 @@ def test_a_sparkline_shows_no_difference_within_the_error():
     assert sparkline([0.0, math.pi], 1.0)[-1] == "█"
 
 
-def test_trends_of_a_thousand_sessions_are_quick(store):
+def test_trends_of_many_sessions_are_quick(store):
     hundred = summary(*([SQUAT] * 10 for _ in range(10)))
-    for number in range(1000):
+    for number in range(250):
         moment = NOW - timedelta(hours=20 * number)
         store.save(hundred, "x", content_hash(number), saved_at=moment, started_at=moment, software_version="1")
     begin_s = process_time()
     totals = stored_totals(store, NOW)
     found = trends(totals, Period.WEEK, UTC, NOW.date())
     said = notes(totals, NOW)
-    assert process_time() - begin_s < 0.5
-    assert sum(one.squat.repetitions for one in found) == 100_000
+    assert process_time() - begin_s < 0.125
+    assert sum(one.squat.repetitions for one in found) == 25_000
     assert len(said) == 2
     assert datetime(2026, 3, 9).date() == found[-1].start
 

@@ -54,7 +54,7 @@ from imu.store import PlannedSet, SessionStore
 from imu.store.home import store_path
 from imu.training import Training
 from imu.virtual.person import Exercise, Lifter, Rest, Sensor, simulate
-from imu.virtual.sensors import TWINS
+from imu.virtual.sensors.vendor_twins import TWINS
 
 SQUAT = {
     "name": "back squat",
@@ -494,17 +494,27 @@ def recorded(path: Path, followed: Coach, enter_at_s: float = math.inf) -> list[
     return signals
 
 
-def test_a_recording_replays_to_the_same_signals(tmp_path):
-    squat = {"name": "squat", "depth": 45, "reps": 4, "sets": 1, "rest": 8, "tempo": "1-0-X"}
-    followed, path = plan(squat, {"name": "squat", "depth": "best"}), tmp_path / "whole.mcap"
-    given = recorded(path, Coach(followed, {"squat": Best(0.45, 1.0)}))
+SQUATS_AND_BEST = plan(
+    {"name": "squat", "depth": 45, "reps": 4, "sets": 1, "rest": 8, "tempo": "1-0-X"}, {"name": "squat", "depth": "best"}
+)
+
+
+@pytest.fixture(scope="module")
+def with_signals(tmp_path_factory) -> tuple[Path, list[Signal]]:
+    """Return a recording with a plan, and the signals that were given while it was made."""
+    path = tmp_path_factory.mktemp("signals") / "whole.mcap"
+    return path, recorded(path, Coach(SQUATS_AND_BEST, {"squat": Best(0.45, 1.0)}))
+
+
+def test_a_recording_replays_to_the_same_signals(with_signals):
+    path, given = with_signals
     first = [signal.kind for signal in given if signal.count in (1, 2, 3)][:3]
     assert first == [SignalKind.GOOD, SignalKind.GOOD, SignalKind.TOO_SHALLOW]
     assert next(signal.kind for signal in given if signal.count == 4) is SignalKind.SET_COMPLETE
     assert [signal.kind for signal in given].count(SignalKind.REST_OVER) == 1
     assert replay_signals(path) == given
     recording = read_training(path)
-    assert recorded_plan(recording) == followed
+    assert recorded_plan(recording) == SQUATS_AND_BEST
     coach = recorded_coach(path)
     assert [coach.place_of(index).targets.exercise for index in range(len(coach.sets))] == ["squat"] * 2
     assert [one.event for one in recording.events() if one.event["event"] == "signal"] == [
@@ -512,16 +522,17 @@ def test_a_recording_replays_to_the_same_signals(tmp_path):
     ]
 
 
-def test_a_recording_cut_anywhere_replays_to_the_signals_until_there(tmp_path):
-    path = tmp_path / "whole.mcap"
-    given = recorded(path, Coach(plan({"depth": 45, "reps": 3, "rest": 8})))
+def test_a_recording_cut_anywhere_replays_to_the_signals_until_there(tmp_path, with_signals):
+    path, given = with_signals
     data = path.read_bytes()
-    for share in (0.3, 0.6, 0.9):
+    lengths = []
+    for share in (0.4, 0.8):
         cut = tmp_path / "cut.mcap"
         cut.write_bytes(data[: int(share * len(data))])
         replayed = replay_signals(cut)
         assert replayed == given[: len(replayed)]
-    assert replayed
+        lengths.append(len(replayed))
+    assert 0 < lengths[0] < lengths[1] < len(given)
 
 
 def test_what_was_entered_before_a_kill_is_replayed_and_stored_once(tmp_path, monkeypatch):

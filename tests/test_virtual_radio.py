@@ -404,16 +404,16 @@ def test_at_any_speed_the_same_happens_in_the_same_order_at_the_same_time_of_the
     assert len(slow) > 80
 
 
-async def test_on_a_fast_clock_a_minute_of_radio_takes_seconds(radio: VirtualRadio) -> None:
+async def test_on_a_fast_clock_20_s_of_radio_take_a_second(radio: VirtualRadio) -> None:
     await radio.add_sensor(CountingTwin(rate_hz=50.0))
     heard = Numbers()
     async with connected(radio, await find(radio)) as client:
         await client.start_notify(NUMBERS, heard.take)
         processor_s, radio_s = time.process_time(), asyncio.get_running_loop().time()
-        await asyncio.sleep(60.0)
-        assert asyncio.get_running_loop().time() - radio_s == pytest.approx(60.0, abs=0.001)
-        assert time.process_time() - processor_s < 30.0  # some 2 s; a slow machine may take longer
-    assert len(heard) == pytest.approx(3000, abs=3)
+        await asyncio.sleep(20.0)
+        assert asyncio.get_running_loop().time() - radio_s == pytest.approx(20.0, abs=0.001)
+        assert time.process_time() - processor_s < 10.0  # less than 1 s; a slow machine may take longer
+    assert len(heard) == pytest.approx(1000, abs=3)
     assert heard.lost == 0
 
 

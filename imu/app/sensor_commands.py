@@ -29,7 +29,6 @@ from imu.report.words import printable
 from imu.samples import ImuBlock
 from imu.sensors.kinds import recognise
 from imu.virtual.radio import LinkChange, LinkEvent, RadioConditions, VirtualRadio, VirtualSensor
-from imu.virtual.sensors import TWINS
 from imu.virtual.sensors.phones import (
     HANDLED_S,
     PhoneFaults,
@@ -41,6 +40,7 @@ from imu.virtual.sensors.phones import (
 from imu.virtual.sensors.reference_firmware import ReferenceParameters
 from imu.virtual.sensors.reference_twin import ReferenceTwin
 from imu.virtual.sensors.twin import Twin
+from imu.virtual.sensors.vendor_twins import TWINS
 
 # --- imu scan ---------------------------------------------------------------------------------------------------------
 

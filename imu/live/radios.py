@@ -30,7 +30,7 @@ from imu.sensors.kinds import recognise
 from imu.sensors.sensor_logger_push import SENSOR_LOGGER
 from imu.store.home import common_home
 from imu.virtual.radio import VirtualRadio
-from imu.virtual.sensors import TWINS
+from imu.virtual.sensors.vendor_twins import TWINS
 
 VIRTUAL = "virtual"
 ANY = "any"

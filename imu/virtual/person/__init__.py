@@ -1,7 +1,7 @@
 """A simulated lifter with exact truth, for the virtual sensor, the tests and the fit of the counter.
 
-Follow one repetition: `simulation` draws a plan and carries it out. `exercises`, `continuous_sets`,
-`daily_movements` and `gait` write movements into a `script`. `lifter` turns the script into the motion of the pelvis,
+Follow one repetition: `simulation` draws a plan and carries it out. `exercises`, `continuous_sets`
+and `daily_movements` write movements into a `script`. `lifter` turns the script into the motion of the pelvis,
 `worn_sensor` turns that motion into the rows of a sensor, and `truth` measures each repetition on the exact motion.
 
 The package uses nothing of the counter. A simulation is not a measurement: ranges come from papers and real

@@ -13,6 +13,7 @@ from typing import Literal, Self, TypedDict, get_args
 
 import numpy as np
 
+from imu.virtual.person.daily_movements import Gait, go
 from imu.virtual.person.exercises import (
     Posture,
     Repetition,
@@ -24,7 +25,6 @@ from imu.virtual.person.exercises import (
     take_stance,
     varied_repetition,
 )
-from imu.virtual.person.gait import Gait, go
 from imu.virtual.person.lifter import Performer, Span
 from imu.virtual.person.script import Channel, Cycle
 

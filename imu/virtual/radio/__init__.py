@@ -1,8 +1,8 @@
 """The virtual radio: the real Bluetooth client, a radio in software, and a virtual sensor at the other end.
 
 Follow one sample: a twin (`imu.virtual.sensors`) measures and packs what the person does, `peripheral` carries the
-bytes to its Bluetooth controller, `air` delivers them at connection events, and `bleak_backend` hands them to bleak as
-bleak's own backends do. `adapter` is this computer's end of the air and the entrance for other processes.
+bytes to its Bluetooth controller, `air` delivers them at connection events, and `adapter`, this computer's end of the
+air, hands them to bleak as bleak's own backends do. It is also the entrance for other processes.
 
 ``async with VirtualRadio() as radio`` gives two classes for bleak's ``backend=`` and takes sensors. With a transport it
 reaches the virtual sensor of another process (``imu sensor``) instead. All time comes from the event loop. A loop whose
@@ -157,9 +157,8 @@ class VirtualRadio:
                 "The virtual sensor needs a package that is not installed; "
                 'install it with: python -m pip install "imu-training[virtual]"'
             ) from missing
-        from imu.virtual.radio.adapter import Adapter, AdapterGone  # noqa: PLC0415
+        from imu.virtual.radio.adapter import Adapter, AdapterGone, backends_of  # noqa: PLC0415
         from imu.virtual.radio.air import RadioLink  # noqa: PLC0415
-        from imu.virtual.radio.bleak_backend import backends_of  # noqa: PLC0415
 
         logging.getLogger("bumble").addHandler(_NO_LOG)
         if self._transport is None:
