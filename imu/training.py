@@ -1,31 +1,62 @@
-"""A training: messages of one sensor and wishes of the person in, events out, a summary at the end.
+"""A training: the messages of one sensor and the commands of the person in, events out, a summary at the end.
 
-Joins a sensor's driver to a session. It touches no radio, clock or file: live, what it is given comes from
-:mod:`imu.bluetooth.link`; in a replay, the same comes from the recording, and the same goes out, ``==``.
+It joins a sensor's driver to a session, and touches no radio, clock or file. In a live training, messages come from
+:mod:`imu.bluetooth.link`; in a replay, the same messages come from the recording and give the same events, ``==``.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
-from imu.commands import PersonAsked, PersonCommand
 from imu.motion.form import Posture
 from imu.sensors.conversation import Action, Driver, Message, Notice, Reply
 from imu.session import Event, Session, SessionParameters, SessionSummary
 
 
+class PersonCommand(Enum):
+    """One command of the person; the value stands in recordings."""
+
+    END_SET = "end set"
+    """Close the set that is going on."""
+    TAKE_BACK = "take back"
+    """Remove the last repetition: it was none."""
+    KEEP_ALONE = "keep alone"
+    """Make a set of the last repetition, which stood alone."""
+    PAUSE = "pause"
+    """Count nothing from now on."""
+    RESUME = "resume"
+    """Count again."""
+
+
+@dataclass(frozen=True, slots=True)
+class PersonAsked:
+    """A command and its time. It is recorded, so that a replay carries it out at the same place.
+
+    Attributes
+    ----------
+    received_ns : int
+        Time on this computer's clock, in nanoseconds since 1970.
+    command : PersonCommand
+        The command.
+    """
+
+    received_ns: int
+    command: PersonCommand
+
+
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What came of one message or wish.
+    """The result of one message or command.
 
     Attributes
     ----------
     events : tuple of Event
-        What happened in the session.
+        Events of the session.
     actions : tuple of Action
-        What to say to the sensor now.
+        Actions for the sensor, to perform now.
     notices : tuple of Notice
-        What the person should learn of the sensor.
+        Notices of the sensor for the person.
     """
 
     events: tuple[Event, ...] = ()
@@ -34,14 +65,14 @@ class Taken:
 
 
 class Training:
-    """Take messages and wishes in the order in which they came; finish, get the summary.
+    """Take messages and commands in the order in which they came; `finish` returns the summary.
 
     Parameters
     ----------
     driver : Driver
-        Of the sensor whose messages come.
+        Driver of the sensor that sends the messages.
     parameters : SessionParameters or None
-        What makes a set.
+        The parameters of the session.
     """
 
     def __init__(self, driver: Driver, parameters: SessionParameters | None = None) -> None:
@@ -49,17 +80,17 @@ class Training:
         self._session = Session(parameters, check_units=False)  # a driver converts units, and `take` never raises
 
     def take(self, message: Message | PersonAsked) -> Taken:
-        """Take the next message or wish; never raises, whatever the sensor says."""
+        """Take the next message or command. No message makes it raise."""
         if isinstance(message, PersonAsked):
             return Taken(events=tuple(obey(self._session, message.command)))
         return self._pass_on(self._driver.take(message))
 
     def stop(self) -> tuple[Action, ...]:
-        """Return what to say to the sensor before hanging up."""
+        """Return the actions to perform before disconnecting."""
         return self._driver.stop()
 
     def finish(self) -> tuple[Taken, SessionSummary]:
-        """End the training; return what that brought and the summary."""
+        """End the training; return the last events and the summary."""
         rest = self._pass_on(self._driver.finish())
         events, summary = self._session.finish()
         return Taken((*rest.events, *events), (), rest.notices), summary
@@ -71,17 +102,17 @@ class Training:
 
     @property
     def posture(self) -> Posture | None:
-        """Where the hip is now, for showing."""
+        """Where the hip is now, for display."""
         return self._session.posture
 
     def _pass_on(self, reply: Reply) -> Taken:
-        """Give the session the samples."""
+        """Push the samples into the session."""
         events = [event for block in reply.blocks for event in self._session.push(block)]
         return Taken(tuple(events), reply.actions, reply.notices)
 
 
 def obey(session: Session, command: PersonCommand) -> list[Event]:
-    """Carry out a command of the person; return the events."""
+    """Carry out a command of the person; return its events."""
     match command:
         case PersonCommand.END_SET:
             return session.end_set()

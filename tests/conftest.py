@@ -6,8 +6,8 @@ from __future__ import annotations
 import os
 import sys
 
-# Keep compiled files, although the environment may say otherwise: a quarter of the fast tests' time is compiling, in each
-# process again, and each program that a test starts would compile this one once more.
+# Keep compiled files, even if the environment says otherwise. Compiling would be a quarter of the fast tests' time, in
+# each process again, and each program that a test starts would compile this one once more.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 

@@ -11,7 +11,7 @@ from builders import HINGE, NOW, SQUAT, USUAL, content_hash, keep, repetition
 from typer.testing import CliRunner
 
 from imu.app.cli import app
-from imu.app.export.fit_file import exercise_of
+from imu.app.fit_file import exercise_of
 from imu.motion.pattern import Pattern
 from imu.report.exercises import (
     MAXIMUM_SPEED_M_S,

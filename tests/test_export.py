@@ -36,9 +36,9 @@ from builders import (
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from imu.app import export as rows_module
 from imu.app.export import Format, export_sessions
-from imu.app.export import tables as rows_module
-from imu.app.export.fit_file import fit_file
+from imu.app.fit_file import fit_file
 from imu.atomic_files import new_file
 from imu.errors import ExtraMissing, FileThere, NotWritten, SessionNotFound
 from imu.motion.repetitions import RejectedMovement
@@ -311,7 +311,7 @@ def test_several_sessions_do_not_go_into_one_fit_file(stored, store, tmp_path):
 
 
 def test_fit_without_its_library_names_the_command(stored, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "imu.app.export.fit_file", None)
+    monkeypatch.setitem(sys.modules, "imu.app.fit_file", None)
     with pytest.raises(ExtraMissing, match=r"python -m pip install"):
         export(stored, Format.FIT, tmp_path / "a.fit")
 

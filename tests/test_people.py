@@ -200,7 +200,7 @@ async def test_one_person_has_one_training_and_a_sensor_one_person() -> None:
     assert answer == {"refused": "Anna trains with Hip 1: choose another sensor"}
     assert [one.whose for one in desks.busy] == ["anna"]
     with pytest.raises(PersonUnnamed):
-        desks.of("nobody")
+        desks.of("missing")
     await desks.close()
 
 
@@ -350,7 +350,7 @@ async def test_the_roster_adds_renames_and_chooses_people() -> None:
         status, headers, _ = await ask("/people", cookie, change="rename", person="ben", name="Benno Ö")
         assert status == 200 and "imu_person=benno%20%C3%B6" in headers and people() == ["benno ö"]
         assert "Benno Ö" in (await ask("/people"))[2]
-        for form in ({"change": "rename", "person": "nobody", "name": "x"}, {"change": "switch", "person": "../x"}):
+        for form in ({"change": "rename", "person": "missing", "name": "x"}, {"change": "switch", "person": "../x"}):
             assert (await ask("/people", **form))[0] == 409
         assert people() == ["benno ö"]
 

@@ -228,7 +228,7 @@ async def test_two_thousand_connections_leave_the_phone_training(server: Served)
 
 
 async def test_strangers_give_way_to_a_phone_that_comes_first_while_they_fill_all_places(server: Served) -> None:
-    """Nobody had the key before; a guest with 20 addresses holds every place, and takes each that becomes free."""
+    """No client had the key before; a guest with 20 addresses holds every place, and takes each that becomes free."""
     held = []
 
     async def fill() -> None:

@@ -495,7 +495,8 @@ def recorded(path: Path, followed: Coach, enter_at_s: float = math.inf) -> list[
 
 
 SQUATS_AND_BEST = plan(
-    {"name": "squat", "depth": 45, "reps": 4, "sets": 1, "rest": 8, "tempo": "1-0-X"}, {"name": "squat", "depth": "best"}
+    {"name": "squat", "depth": 45, "reps": 4, "sets": 1, "rest": 8, "tempo": "1-0-X"},
+    {"name": "squat", "depth": "best"},
 )
 
 
@@ -574,15 +575,15 @@ def test_a_recording_without_a_plan_has_no_signals(tmp_path):
 # --- after a training -------------------------------------------------------------------------------------------------
 
 
-def test_a_session_is_told_by_volume_and_records_and_its_count_corrected(tmp_path, monkeypatch):
+def test_a_session_is_described_by_volume_and_records_and_its_count_is_corrected(tmp_path, monkeypatch):
     monkeypatch.setenv("IMU_HOME", str(tmp_path))
     trained = summary([SQUATTED] * 4)  # from 0 s on
-    told = {1: "Back squat: 320 kg moved", 2: "Back squat: 400 kg moved, your heaviest, your largest volume"}
+    expected = {1: "Back squat: 320 kg moved", 2: "Back squat: 400 kg moved, your heaviest, your largest volume"}
     for number, load_kg in ((1, 80.0), (2, 100.0)):
         planned = PlannedSet(trained.sets[0].repetitions[2].bottom_s, "back squat", load_kg)
         with SessionStore.open(store_path()) as store:
             keep(store, trained, number, NOW + timedelta(days=number), planned=(planned,))
-        assert achieved(number) == (told[number],)
+        assert achieved(number) == (expected[number],)
     assert correct_count(2, {0.0: 2}) == 6
     assert achieved(2)[0].startswith("Back squat: 600 kg")
     assert correct_count(2, {0.0: -3}) == 3

@@ -18,7 +18,6 @@ from imu.app.terminal.drawing import ASCII, ROWS, UNICODE, bar, block_digits, re
 from imu.app.terminal.plain_lines import PlainLines, plain_line
 from imu.app.terminal.screen import screen_lines
 from imu.bluetooth import LinkState
-from imu.commands import PersonCommand
 from imu.live.live_training import LiveTraining
 from imu.live.live_view import Link, LiveView, Tally, TrainedBefore
 from imu.live.set_view import Bar, Bars, Measure
@@ -38,6 +37,7 @@ from imu.sensors.conversation import (
     SamplesRecovered,
 )
 from imu.session import GapFound, RepetitionCounted, RepetitionTakenBack, SetClosed
+from imu.training import PersonCommand
 
 CONNECTED = Link(LinkState.CONNECTED, "Hip 7", 1, -61.0)
 

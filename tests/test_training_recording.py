@@ -23,7 +23,6 @@ from mcap.records import Message
 from mcap.stream_reader import StreamReader
 from mcap.writer import Writer
 
-from imu.commands import PersonAsked, PersonCommand
 from imu.errors import RecordingDamaged, RecordingForeign, RecordingNotWritten
 from imu.recordings import training_reader, training_recorder
 from imu.recordings.recording import open_recording
@@ -31,6 +30,7 @@ from imu.recordings.training_format import RecordedEvent, RecordingHeader, Train
 from imu.recordings.training_reader import SoundParts, TrainingLog, read_training
 from imu.recordings.training_recorder import TrainingRecorder, recording_name
 from imu.sensors.conversation import Heard, Identified, LinkDown, LinkUp
+from imu.training import PersonAsked, PersonCommand
 
 STREAM = "7a2b0002-5f3c-4e1d-9b8a-6c1d2e3f4a5b"
 BATTERY = "00002a19-0000-1000-8000-00805f9b34fb"

@@ -1,4 +1,4 @@
-"""How commands print: tables for people, one JSON object a line for programs, errors as one sentence.
+"""How commands print and end: tables for people, JSON for programs, errors as one sentence, and Ctrl-C.
 
 This module imports neither NumPy nor Rich, so that `imu --help` and Ctrl-C are quick.
 """
@@ -6,7 +6,11 @@ This module imports neither NumPy nor Rich, so that `imu --help` and Ctrl-C are 
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
+import signal
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -57,3 +61,24 @@ def spell_out(error: UnicodeError) -> tuple[str | bytes, int]:
     spelled |= dict(zip("▁▂▃▄▅▆▇█", "12345678", strict=True))  # the blocks of sparklines
     missing = error.object[error.start : error.end]
     return "".join(spelled.get(c, "?") for c in missing), error.end
+
+
+@contextlib.contextmanager
+def ended_by_signals(stop: Callable[[], None]) -> Iterator[None]:
+    """Call `stop` in the running event loop on Ctrl-C, SIGTERM or SIGHUP; a second one ends the program."""
+    loop = asyncio.get_running_loop()
+    before: dict[int, Any] = {}
+
+    def end(number: int, _frame: object) -> None:
+        signal.signal(number, before[number])
+        loop.call_soon_threadsafe(stop)
+
+    hang_up = [signal.SIGHUP] if hasattr(signal, "SIGHUP") else []  # Windows has none
+    for number in (signal.SIGINT, signal.SIGTERM, *hang_up):
+        before[number] = signal.getsignal(number) or signal.SIG_DFL
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for which, handler in before.items():
+            signal.signal(which, handler)

@@ -12,13 +12,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from imu.app.ending import ended_by_signals
-from imu.app.output import console_for_people, print_object, print_parts
+from imu.app.output import console_for_people, ended_by_signals, print_object, print_parts
 from imu.app.terminal import can_draw
 from imu.app.terminal.plain_lines import PlainLines
 from imu.app.web.desk import Desks, Heard, TrainingDesk, Wish
 from imu.bluetooth import HostClock
-from imu.commands import PersonCommand
 from imu.errors import NothingTrained, SensorUnsuitable
 from imu.live.live_training import LiveTraining
 from imu.live.live_view import Gravity, LiveView
@@ -44,6 +42,7 @@ from imu.report.session_view import view_of_summary
 from imu.report.terminal_pages import session_page
 from imu.sensors.conversation import Caution, Refused
 from imu.store.home import folder_name, recordings_folder
+from imu.training import PersonCommand
 
 if TYPE_CHECKING:
     from imu.app.terminal.app import Asked, LiveApp

@@ -1,15 +1,22 @@
-"""What a counter finds in a recording, and what our session finds.
+"""The counters that are scored: our session, and two naive scripts that it has to beat.
 
-Scoring sees only these values, so our session and the naive scripts are scored by the same lines.
+Scoring sees only `CountedSets`, so all three are scored by the same lines. The scripts are what a competent user would
+write in an afternoon. Each needs the whole recording, finds the peaks of one signal and calls each a repetition. The
+tilt script sees no upright squat. The vertical script sees no hinge without drop, and it counts walking, stairs and
+chairs.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.signal import butter, find_peaks, peak_widths, sosfiltfilt
+from vqf import VQF
 
 from imu.motion.judge import JudgeParameters
 from imu.motion.repetitions import Repetition
-from imu.samples import ImuBlock
+from imu.samples import Array, ImuBlock
 from imu.session import ALONE, Session, SessionParameters, SessionSummary
 
 
@@ -105,3 +112,111 @@ def _counted(repetition: Repetition, *, in_set: bool = True) -> Counted:
         mean_concentric_velocity_m_s=repetition.mean_concentric_velocity_m_s,
         peak_concentric_velocity_m_s=repetition.peak_concentric_velocity_m_s,
     )
+
+
+# --- two naive scripts ------------------------------------------------------------------------------------------------
+
+LEAST_RECORDING_S = 2.0
+LEAST_REPETITIONS = 2
+REST_BETWEEN_SETS_S = 12.0
+"""A longer rest ends a set, as in our session."""
+PEAK_FOOT = 0.9
+"""A repetition starts and ends where the signal has fallen by this share of the peak's prominence."""
+
+TILT_BELOW_HZ = 1.5
+"""This, the prominence and the longest duration are the best of 24 combinations over simulated sessions and five people
+of SisFall, so that the tilt script is a fair opponent."""
+TILT_PROMINENCE_RAD = np.radians(20.0)
+TILT_DISTANCE_S = 1.0
+LONGEST_S = 10.0
+LEAST_HINGE_RAD = np.radians(45.0)
+
+VERTICAL_BAND_HZ = (0.2, 1.5)
+"""This, the prominence and the distance are those of DESIGN.md, "Real sets are not single repetitions"."""
+VERTICAL_PROMINENCE_M = 0.15
+VERTICAL_DISTANCE_S = 0.8
+
+
+def count_by_tilt(block: ImuBlock) -> CountedSets:
+    """Count peaks of the tilt away from the posture of the first second; beyond 45° a peak is a hinge."""
+    if _duration_s(block) < LEAST_RECORDING_S:
+        return CountedSets(_duration_s(block), ())
+    step_s = _step_s(block)
+    up = _up(block, step_s)
+    standing = up[: round(1.0 / step_s)].mean(axis=0)
+    tilt_rad = np.arccos(np.clip(up @ (standing / np.linalg.norm(standing)), -1.0, 1.0))
+    smooth_rad = sosfiltfilt(butter(2, TILT_BELOW_HZ, fs=1.0 / step_s, output="sos"), tilt_rad)
+    return _sets(
+        [
+            Counted(
+                start_s, bottom_s, end_s, "hinge" if peak_rad > LEAST_HINGE_RAD else "squat", trunk_angle_rad=peak_rad
+            )
+            for start_s, bottom_s, end_s, peak_rad in _peaks(block, smooth_rad, TILT_PROMINENCE_RAD, TILT_DISTANCE_S)
+            if end_s - start_s <= LONGEST_S
+        ],
+        _duration_s(block),
+    )
+
+
+def count_by_height(block: ImuBlock) -> CountedSets:
+    """Count the lowest points of the height, from vertical acceleration; each is a squat."""
+    if _duration_s(block) < LEAST_RECORDING_S:
+        return CountedSets(_duration_s(block), ())
+    step_s = _step_s(block)
+    upward_m_s2 = (_up(block, step_s) * np.nan_to_num(block.acceleration_m_s2)).sum(axis=1)
+    band = butter(2, VERTICAL_BAND_HZ, "bandpass", fs=1.0 / step_s, output="sos")
+    height_m = sosfiltfilt(band, upward_m_s2 - upward_m_s2.mean())
+    for _ in range(2):
+        height_m = np.cumsum(height_m) * step_s
+        height_m -= height_m.mean()
+    return _sets(
+        [
+            Counted(start_s, bottom_s, end_s, "squat")
+            for start_s, bottom_s, end_s, _ in _peaks(
+                block, -height_m, VERTICAL_PROMINENCE_M, VERTICAL_DISTANCE_S, LONGEST_S
+            )
+        ],
+        _duration_s(block),
+    )
+
+
+def _duration_s(block: ImuBlock) -> float:
+    return float(block.device_time_s[-1] - block.device_time_s[0])
+
+
+def _step_s(block: ImuBlock) -> float:
+    return float(np.median(np.diff(block.device_time_s)))
+
+
+def _up(block: ImuBlock, step_s: float) -> Array:
+    """Return the vertical (n, 3) in the frame of the sensor."""
+    gyroscope = np.ascontiguousarray(np.nan_to_num(block.angular_velocity_rad_s))
+    accelerometer = np.ascontiguousarray(np.nan_to_num(block.acceleration_m_s2))
+    w, x, y, z = VQF(step_s).updateBatch(gyroscope, accelerometer)["quat6D"].T
+    return np.column_stack((2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)))
+
+
+def _peaks(
+    block: ImuBlock, signal: Array, prominence: float, distance_s: float, foot_within_s: float | None = None
+) -> list[tuple[float, float, float, float]]:
+    """Return start, peak and end (s) and the value of each peak; its foot is sought within `foot_within_s`."""
+    time_s, step_s = block.device_time_s, _step_s(block)
+    peaks, _ = find_peaks(signal, prominence=prominence, distance=max(1, round(distance_s / step_s)))
+    window = None if foot_within_s is None else round(foot_within_s / step_s)
+    _, _, starts, ends = peak_widths(signal, peaks, rel_height=PEAK_FOOT, wlen=window)
+    return [
+        (float(time_s[int(start)]), float(time_s[peak]), float(time_s[int(end)]), float(signal[peak]))
+        for peak, start, end in zip(peaks, starts, ends, strict=True)
+    ]
+
+
+def _sets(repetitions: list[Counted], duration_s: float) -> CountedSets:
+    """Return repetitions as sets and lone movements."""
+    groups: list[list[Counted]] = []
+    for repetition in repetitions:
+        if not groups or repetition.start_s - groups[-1][-1].end_s > REST_BETWEEN_SETS_S:
+            groups.append([])
+        groups[-1].append(repetition)
+    sets = tuple(tuple(group) for group in groups if len(group) >= LEAST_REPETITIONS)
+    lone = (replace(group[0], in_set=False) for group in groups if len(group) < LEAST_REPETITIONS)
+    return CountedSets(duration_s, sets, tuple(lone))

@@ -17,7 +17,6 @@ from typing import Any
 from imu.bluetooth import HostClock, LinkState
 from imu.bluetooth.link import LinkNotice, TrainingLink
 from imu.bluetooth.scan import SeenSensor
-from imu.commands import PersonAsked, PersonCommand
 from imu.errors import ImuError, NothingTrained, ProtocolMismatch, RecordingNotWritten, SensorUnsuitable
 from imu.live.entries import Entries
 from imu.live.event_channel import event_object, plan_object, signal_object
@@ -32,7 +31,7 @@ from imu.recordings.training_format import RecordingHeader
 from imu.recordings.training_recorder import TrainingRecorder, recording_name
 from imu.sensors.conversation import Identified, Message, Notice, Refused
 from imu.session import Event, SessionParameters, SessionSummary, TrainingSet
-from imu.training import Taken, Training
+from imu.training import PersonAsked, PersonCommand, Taken, Training
 
 Happened = Event | Notice | Link
 """Whatever happens in a training."""

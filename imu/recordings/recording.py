@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 import numpy as np
 
-from imu.commands import PersonAsked
 from imu.errors import RecordingDamaged, RecordingForeign
 from imu.motion.personal import PersonalShift
 from imu.recordings.apps import formats
@@ -34,6 +33,7 @@ from imu.recordings.checks import (
 )
 from imu.recordings.table_files import Table, one_sentence_errors, read_tables, table_of
 from imu.samples import Array, ImuBlock
+from imu.training import PersonAsked
 from imu.units import JUDGED_S
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from imu.commands import PersonAsked, PersonCommand
 from imu.motion.personal import PersonalShift
 from imu.sensors.conversation import Heard, Identified, LinkDown, LinkUp, Message
+from imu.training import PersonAsked, PersonCommand
 
 PROFILE = "imu-training"
 """The profile that the MCAP file names."""

@@ -15,12 +15,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from imu.commands import PersonAsked
 from imu.errors import ImuError
 from imu.motion.judge import JudgeParameters
 from imu.motion.personal import PersonalShift
 from imu.recordings.recording import find_recordings, open_recording
 from imu.session import Session, SessionParameters, SessionSummary
+from imu.training import PersonAsked
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ProcessPoolExecutor

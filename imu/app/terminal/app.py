@@ -23,10 +23,10 @@ from textual.widgets import Footer, Input, Label
 
 from imu.app.terminal import in_foreground
 from imu.app.terminal.screen import screen_lines
-from imu.commands import PersonCommand
 from imu.live.live_view import LiveView
 from imu.live.targets import PlanUnusable, Targets
 from imu.live.training_run import TrainingRun
+from imu.training import PersonCommand
 
 FOREGROUND_S = 0.5
 """A program in the background looks this often whether it is in the foreground again."""

@@ -18,7 +18,6 @@ from typing import Any
 
 from imu.app.web.board import Watcher, board, spoken
 from imu.bluetooth import HostClock, LinkState
-from imu.commands import PersonCommand
 from imu.errors import ImuError
 from imu.live.live_training import LiveTraining
 from imu.live.live_view import LiveView
@@ -38,6 +37,7 @@ from imu.live.targets import Plan, Targets
 from imu.live.training_run import Happened, Trained, TrainingRun, TrainingSettings
 from imu.phone.link import PhoneAddress
 from imu.store.home import PersonUnnamed, as_person, people, person, recordings_folder, written_name
+from imu.training import PersonCommand
 
 LOOK_S, WALL_LOOK_S, UNSEEN_LOOK_S = 1 / 30, 0.08, 0.5
 """Pages of one training get what has changed this often, pages of all trainings 12 times a second; without a page, a

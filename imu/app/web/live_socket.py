@@ -21,7 +21,6 @@ from imu.app.web.desk import Desks, DeskState, TrainingDesk, Wish
 from imu.app.web.guard import Role
 from imu.app.web.page import render
 from imu.bluetooth.scan import scan
-from imu.commands import PersonCommand
 from imu.errors import ImuError
 from imu.live.live_view import signal_word
 from imu.live.memory import RememberedSensor, last_plan, last_sensor
@@ -31,6 +30,7 @@ from imu.live.targets import Plan, Targets, example_plans
 from imu.sensors.kinds import recognise
 from imu.store.exercises import completions
 from imu.store.home import person
+from imu.training import PersonCommand
 
 COMMANDS = {one.value: one for one in PersonCommand}
 LONGEST_REST_S = 3600.0

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 
-from imu.app.ending import ended_by_signals
+from imu.app.output import ended_by_signals
 from imu.app.web.desk import Desks, Heard, Wish
 from imu.app.web.guard import Guard, OwnersDoor
 from imu.app.web.share import Sharing
