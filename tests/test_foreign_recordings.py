@@ -8,6 +8,7 @@ import json
 import shutil
 import zipfile
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import pytest
 from foreign_exports import (
     BIDS,
     DEGREE,
+    EPOCH_MS,
     EXPORTS,
     METABASE,
     Files,
@@ -76,6 +78,16 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, list[s
 def test_every_format_replays_to_the_same_counts(tmp_path: Path, name: str, expected: object) -> None:
     path = EXPORTS[name](tmp_path)
     assert counted(path) == expected
+
+
+def test_the_date_is_that_of_the_file_where_it_counts_from_1970(tmp_path: Path) -> None:
+    recorded_at = datetime.fromtimestamp(EPOCH_MS * 1e-3, UTC)
+    logged = in_zip(tmp_path / "logger.zip", sensor_logger_ios())
+    based = in_folder(tmp_path / "base", metabase())
+    assert [open_recording(path).started_at for path in (logged, find_recordings([based])[0])] == [recorded_at] * 2
+    assert open_recording(in_zip(tmp_path / "phyphox.zip", phyphox())).started_at is None
+    unset = {name: data.replace(b"\n17000", b"\n00000") for name, data in sensor_logger_ios().items()}
+    assert open_recording(in_zip(tmp_path / "unset.zip", unset)).started_at is None
 
 
 def test_what_is_exact_in_the_file_replays_exactly(tmp_path: Path) -> None:

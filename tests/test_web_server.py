@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import io
 import json
 import os
 import re
@@ -12,6 +13,7 @@ import socket
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,6 +27,7 @@ from imu.app.web.guard import WRONG_KIND
 from imu.phone.gate import HEADER_S
 
 pytestmark = pytest.mark.process
+RECORDINGS = Path(__file__).parents[1] / "recordings"
 
 
 @pytest.fixture(scope="module")
@@ -221,7 +224,25 @@ def test_a_large_file_on_a_new_connection_is_read_with_the_key_and_not_without(p
             answer = link.getresponse()
             assert answer.status == status
             if cookie:
-                assert "Large.csv: " in json.loads(answer.read())["refused"]
+                assert "“large.csv”: " in json.loads(answer.read())["refused"]
+
+
+def test_what_cannot_be_counted_in_an_archive_is_named_and_the_rest_is_imported(page: Served) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("good.csv.gz", (RECORDINGS / "simulated_air_squats.csv.gz").read_bytes())
+        archive.writestr("bad.csv", "hello,world\n1,2\n")
+    sent = [("date", "", b"2026-03-01T10:00:00Z"), ("file", "two.zip", packed.getvalue())]
+    body = b""
+    for name, file, content in sent:
+        body += f'--b\r\nContent-Disposition: form-data; name="{name}"'.encode()
+        body += (f'; filename="{file}"' if file else "").encode() + b"\r\n\r\n" + content + b"\r\n"
+    link = http.client.HTTPConnection("127.0.0.1", page.port, timeout=60)
+    headers = {"Content-Type": "multipart/form-data; boundary=b", "Origin": page.root, "Cookie": page.cookie}
+    with contextlib.closing(link):
+        link.request("POST", "/import", body + b"--b--\r\n", headers)
+        refused = json.loads(link.getresponse().read())["refused"]
+    assert refused.startswith("Of “two.zip”, 1 session is imported, 1 file is not. “bad.csv”: the columns")
 
 
 @pytest.mark.realtime

@@ -71,8 +71,15 @@ class Recording:
         Raw messages, events and options, where the recording is that of a training.
     """
 
-    def __init__(self, path: Path, training: TrainingLog | None, read: Callable[[], _Reading]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        training: TrainingLog | None,
+        read: Callable[[], _Reading],
+        started_at: datetime | None = None,
+    ) -> None:
         self.path = path
+        self._started_at = started_at
         self.training = training
         self._read = read
         self._reading: _Reading | None = None
@@ -121,7 +128,9 @@ class Recording:
     @property
     def started_at(self) -> datetime | None:
         """When it was recorded; ``None`` where the recording does not say."""
-        return None if self.training is None else datetime.fromtimestamp(self.training.header.started_ns * 1e-9, UTC)
+        if self.training is None:
+            return self._started_at
+        return datetime.fromtimestamp(self.training.header.started_ns * 1e-9, UTC)
 
     @property
     def personal(self) -> PersonalShift | None:
@@ -196,7 +205,8 @@ def open_recording(
         return Recording(path, training, lambda: _TrainingReading(training))
     app = app_recording(path)
     units = (acceleration_unit, angular_velocity_unit) if app is None else ("m/s2", "rad/s")
-    return Recording(path, None, lambda: _TableReading(path, app, units))
+    started_at = None if app is None else app.started_at
+    return Recording(path, None, lambda: _TableReading(path, app, units), started_at)
 
 
 def read_recording(

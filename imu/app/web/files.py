@@ -135,11 +135,14 @@ class Files:
                 path = Path(folder) / _plain_name(given.filename)
                 await asyncio.to_thread(_copy, given, path)
                 try:
-                    numbers = await asyncio.to_thread(import_recordings, path, recorded_at)
+                    numbers, left_out = await asyncio.to_thread(import_recordings, path, recorded_at)
                 except Undated:
                     return JSONResponse({"undated": given.filename})
                 except ImuError as error:
-                    return refused(f"{given.filename}: {_without_folder(str(error), folder)}")
+                    return refused(f"“{given.filename}”: {_without_folder(str(error), folder)}")
+        if left_out:
+            imported = f"Of “{given.filename}”, {number_of(len(numbers), 'session')} {_are(len(numbers))} imported"
+            return refused(f"{imported}, {number_of(len(left_out), 'file')} {_are(len(left_out))} not. {left_out[0]}")
         if len(numbers) == 1:
             return done(f"session {numbers[0]} is imported", go=f"/session/{numbers[0]}")
         return done(f"{number_of(len(numbers), 'session')} are imported", go="/sessions")
@@ -177,7 +180,7 @@ async def _file(make: Callable[[Path], Path], name: str) -> FileResponse:
 # --- imports ---------------------------------------------------------------------------------------------------------
 
 
-def import_recordings(file: Path, recorded_at: datetime | None) -> list[int]:
+def import_recordings(file: Path, recorded_at: datetime | None) -> tuple[list[int], list[str]]:
     """Copy a recording, or the recordings in a zip archive, into the recordings' folder, count and store them.
 
     Parameters
@@ -189,8 +192,8 @@ def import_recordings(file: Path, recorded_at: datetime | None) -> list[int]:
 
     Returns
     -------
-    list of int
-        Numbers of the sessions.
+    tuple of list of int, list of str
+        Numbers of the sessions; of an archive, why other recordings in it cannot be counted.
 
     Raises
     ------
@@ -200,22 +203,22 @@ def import_recordings(file: Path, recorded_at: datetime | None) -> list[int]:
         If a recording does not say when it was made, and `recorded_at` is not given.
     """
     try:
-        return [_import(file, recorded_at)]
+        return [_import(file, recorded_at)], []
     except NotCounted as error:
         if not zipfile.is_zipfile(file):
             raise
         reason = str(error)
     inside = file.with_name("unpacked")
     _unpack(file, inside)
-    numbers = []
+    numbers, left_out = [], []
     for recording in (one for one in find_recordings([inside]) if one != inside):
         try:
             numbers.append(_import(recording, recorded_at))
         except NotCounted as error:
-            reason = f"{recording.name} in it: {error}"
+            left_out.append(f"“{recording.name}”: {error}")
     if not numbers:
-        raise NotCounted(reason)
-    return numbers
+        raise NotCounted(f"in it, {left_out[0]}" if left_out else reason)
+    return numbers, left_out
 
 
 def _import(recording: Path, recorded_at: datetime | None) -> int:
@@ -272,6 +275,10 @@ def _moment(given: object) -> datetime | None:
     except (ValueError, OverflowError, OSError):
         return None
     return moment if moment <= datetime.now(UTC) else None
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
 
 
 def _without_folder(text: str, folder: str) -> str:

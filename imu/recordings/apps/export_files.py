@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -44,6 +45,9 @@ START_BYTES = 1024
 
 _ENCRYPTED = 0x1  # flag bit of a zip member
 
+EARLIEST_YEAR = 2007
+"""There was no phone with such sensors before: an earlier time is that of a clock that was not set."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AppRecording:
@@ -57,11 +61,14 @@ class AppRecording:
         The file that stands for the recording; ``None`` if all files of the export make one recording.
     read : callable
         Returns the rows, (n, 7): s, m/s², rad/s, in the order of the file.
+    started_at : datetime or None
+        When it was recorded, UTC; ``None`` if the files do not say.
     """
 
     app: str
     main: str | None
     read: Callable[[], Array]
+    started_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,6 +119,15 @@ class Export:
     def header(self, name: str, *, first: str = "") -> Header | None:
         """Return the header of a table, which begins with `first`; ``None`` without one."""
         return header_in(self.lines(name), first)
+
+    def moment(self, name: str, header: Header, column: int, tick_s: float) -> datetime | None:
+        """Return the time in the first row of a column that counts ticks since 1970; ``None`` if it is none."""
+        row = self.lines(name)[header.line + 1 :][:1]
+        try:
+            found = datetime.fromtimestamp(float(row[0].split(header.separator)[column]) * tick_s, UTC)
+        except (IndexError, ValueError, OverflowError, OSError):
+            return None
+        return found if found.year >= EARLIEST_YEAR else None
 
 
 def read_columns(export: Export, name: str, header: Header, columns: Sequence[int]) -> Array:

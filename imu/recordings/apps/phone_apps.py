@@ -64,6 +64,7 @@ Sensor = Literal[
     "TotalAcceleration", "Accelerometer", "Gravity", "AccelerometerUncalibrated", "Gyroscope", "GyroscopeUncalibrated"
 ]
 
+NANOSECOND_S = 1e-9
 SINCE_1970_S = 1e8
 """A time above this counts from 1970: the export has no ``seconds_elapsed``."""
 
@@ -77,7 +78,9 @@ def find_sensor_logger(export: Export, name: str) -> AppRecording | None:
     if header is None or not _is_sensor_logger(header):
         return None
     if stem.lower() in (listed.lower() for listed in SENSOR_LOGGER_NAMES):
-        return AppRecording(SENSOR_LOGGER, None, partial(_read_sensor_logger, export))
+        ticks = header.index("time")
+        started_at = None if ticks is None else export.moment(name, header, ticks, NANOSECOND_S)
+        return AppRecording(SENSOR_LOGGER, None, partial(_read_sensor_logger, export), started_at)
     return (
         AppRecording(SENSOR_LOGGER, name, partial(_refuse_sensor_logger_name, name))
         if header.index("seconds_elapsed") is not None
@@ -160,7 +163,7 @@ def _sensor_logger_stream(export: Export, sensor: Sensor) -> Stream | None:
     if len(columns) < 4:
         raise RecordingForeign(f"{name} lacks one of the columns seconds_elapsed, x, y and z: export it again")
     rows = read_columns(export, name, header, columns)
-    return Stream(name, rows[:, 0] if seconds is not None else rows[:, 0] * 1e-9, rows[:, 1:])
+    return Stream(name, rows[:, 0] if seconds is not None else rows[:, 0] * NANOSECOND_S, rows[:, 1:])
 
 
 # --- phyphox: a zip archive or folder of CSV files, or one CSV file with all ------------------------------------------

@@ -108,7 +108,8 @@ def find_metabase(export: Export, name: str) -> AppRecording | None:
     angular_velocity = _metabase_file(export, named, "gyroscope")
     if acceleration is None or angular_velocity is None:
         return AppRecording(METABASE, name, partial(_refuse_metabase_file, named))
-    return AppRecording(METABASE, acceleration, partial(_read_metabase, export, acceleration, angular_velocity))
+    read = partial(_read_metabase, export, acceleration, angular_velocity)
+    return AppRecording(METABASE, acceleration, read, export.moment(name, header, 0, MILLISECOND_S))
 
 
 def _metabase_file(export: Export, named: re.Match[str], sensor: str) -> str | None:
