@@ -121,7 +121,7 @@ class Export:
         return header_in(self.lines(name), first)
 
     def moment(self, name: str, header: Header, column: int, tick_s: float) -> datetime | None:
-        """Return the time in the first row of a column that counts ticks since 1970; ``None`` if it is none."""
+        """Return the time in the first row of a column that counts ticks since 1970; ``None`` if it makes no sense."""
         row = self.lines(name)[header.line + 1 :][:1]
         try:
             found = datetime.fromtimestamp(float(row[0].split(header.separator)[column]) * tick_s, UTC)
