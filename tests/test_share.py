@@ -480,6 +480,23 @@ async def test_slow_headers_are_ended(shared: Shared) -> None:
     await shared.assert_training_goes_on()
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_body_that_turns_to_garbage_after_its_answer_ends_quietly(
+    shared: Shared, method: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    host, port = shared.place.split(":")
+    reader, writer = await asyncio.open_connection(host, int(port), ssl=trusting(), local_addr=(TABLET, 0))
+    asked = get("/wall", shared.place, f"Cookie: {await shared.enter(Role.VIEW)}", "Transfer-Encoding: chunked")
+    writer.write(asked.replace("Connection: close", "Connection: keep-alive").replace("GET", method, 1).encode())
+    await reader.readuntil(b"</html>")
+    writer.write(b"no chunk at all\r\n")
+    async with asyncio.timeout(HEADER_S + 20):
+        await reader.read()
+    writer.transport.abort()
+    assert not [one for one in caplog.records if one.exc_info]
+    await shared.assert_training_goes_on()
+
+
 async def test_no_key_is_logged(shared: Shared, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(0)
     await shared.enter(Role.VIEW)

@@ -42,8 +42,8 @@ OWN_NAMES = ("127.0.0.1", "localhost")
 METHODS = ("GET", "HEAD", "POST")
 KEY = "key"
 """Name of the key in an address."""
-TICKET_S = 60.0
-"""A browser that this program opens asks for its first page within this time."""
+TICKET_S = 300.0
+"""A browser that this program opens asks for its first page within this time, also on a busy computer."""
 PASS_S = 12 * 3600
 """A phone that keeps the page as an app opens it without the key for this long, while sharing lasts."""
 GUESTS, GUESTS_OF_ADDRESS = 40, 8

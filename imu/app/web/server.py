@@ -151,7 +151,8 @@ async def serving(
             status, headers, body = guard.refusal(msg.rstrip("."))
             start = h11.Response(status_code=status, headers=headers, reason=HTTPStatus(status).phrase)
             for event in (start, h11.Data(data=body), h11.EndOfMessage()):
-                self.transport.write(self.conn.send(event) or b"")
+                with contextlib.suppress(h11.LocalProtocolError):  # the request has its answer already
+                    self.transport.write(self.conn.send(event) or b"")
             self.transport.close()
 
         def _should_upgrade(self) -> bool:
