@@ -1,6 +1,6 @@
 """Memory and time per push over eight hours against the first hour: neither grows, apart from the events kept.
 
-Run: ``python tests/benchmarks/bench_memory.py``.
+Run: ``python tests/benchmarks/bench_memory.py [HZ]``. Other rates than 100 Hz are interpolated; packets last 1 s.
 """
 
 from __future__ import annotations
@@ -10,28 +10,39 @@ import sys
 import tracemalloc
 from time import process_time
 
+import numpy as np
 from simulated_hour import HOUR_S, realistic_hour, shifted
 
 from imu.samples import ImuBlock
 from imu.session import RepetitionCounted, Session
 
-HOURS, PACKET_ROWS = 8, 100
+HOURS, PACKET_S = 8, 1.0
 MOST_GROWTH_BYTES_A_MOVEMENT, MOST_SLOWDOWN = 2000, 1.25
+
+
+def at_rate(block: ImuBlock, rate_hz: float) -> ImuBlock:
+    """Return samples at another rate, on the straight lines between those given."""
+    time_s = np.arange(round(block.device_time_s[-1] * rate_hz)) / rate_hz
+    acceleration, angular_velocity = (
+        np.column_stack([np.interp(time_s, block.device_time_s, axis) for axis in values.T])
+        for values in (block.acceleration_m_s2, block.angular_velocity_rad_s)
+    )
+    return ImuBlock(time_s, acceleration, angular_velocity)
 
 
 def push_hour(session: Session, hour: ImuBlock, number: int) -> tuple[float, int]:
     """Push one more hour; return the seconds that it took and the repetitions in it."""
-    later = shifted(hour, number * HOUR_S)
+    later, rows = shifted(hour, number * HOUR_S), round(PACKET_S * len(hour) / HOUR_S)
     start, repetitions = process_time(), 0
-    for row in range(0, len(later), PACKET_ROWS):
-        events = session.push(later[row : row + PACKET_ROWS])
+    for row in range(0, len(later), rows):
+        events = session.push(later[row : row + rows])
         repetitions += sum(isinstance(event, RepetitionCounted) for event in events)
     return process_time() - start, repetitions
 
 
 def main() -> int:
     """Print what grew; return 1 if it is more than the kept events account for."""
-    hour = realistic_hour()
+    hour = at_rate(realistic_hour(), float((sys.argv[1:] or ["100"])[0]))
     timed = Session()
     seconds = [push_hour(timed, hour, number)[0] for number in range(HOURS)]
     slowdown = min(seconds[-3:]) / min(seconds[:3])
