@@ -173,6 +173,7 @@ class _Phone(asyncio.Protocol):
         self._site = site
         self._line = line
         self._http = ServerProtocol(max_size=LARGEST_MESSAGE, logger=_SILENT)
+        self._is_asked = False
         self._message = bytearray()  # of fragments
 
     def connection_made(self, transport: Any) -> None:
@@ -207,6 +208,9 @@ class _Phone(asyncio.Protocol):
         if self._transport.is_closing():
             return
         self._http.receive_data(data)
+        if self._http.handshake_exc is not None and not self._is_asked:  # no request: the same page as to any other
+            self._http.data_to_send()
+            self._transport.write(self._response(*NOTHING).serialize())
         for event in self._http.events_received():
             if self._http.close_expected():
                 break  # what follows a refusal is not answered
@@ -229,18 +233,21 @@ class _Phone(asyncio.Protocol):
             self._transport.close()
 
     def _answer(self, request: Request) -> None:
+        self._is_asked = True
         answer = self._site.answer(request)
         if answer != NOTHING:
             self._line.admit()
         if answer is None:
             self._http.send_response(self._http.accept(request))
             return
-        status, media_type, name = answer
+        self._http.send_response(self._response(*answer))
+
+    def _response(self, status: int, media_type: str, name: str) -> Response:
         response: Response = self._http.reject(status, _file(name))
         del response.headers["Content-Type"]
         response.headers["Content-Type"] = f"{media_type}; charset=utf-8"
         response.headers.update(self._site.headers)
-        self._http.send_response(response)
+        return response
 
     def _take_frame(self, frame: Any) -> None:
         """Take a frame of the socket; `websockets` answers pings and closes by itself."""

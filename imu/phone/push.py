@@ -12,7 +12,7 @@ import asyncio
 import hmac
 import secrets
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from html import escape
 from importlib.resources import files
 from typing import Any
@@ -215,7 +215,10 @@ class _Poster(asyncio.Protocol):
                     return
                 self._take(event)
         except h11.RemoteProtocolError:
-            self._transport.abort()
+            self._method = b""
+            with suppress(h11.LocalProtocolError):  # the request has its answer already
+                self._answer(*self._answer_to(b""))
+            self._transport.close()
 
     def _take(self, event: Any) -> None:
         import h11  # noqa: PLC0415 - an extra
@@ -262,6 +265,7 @@ class _Poster(asyncio.Protocol):
             ("X-Content-Type-Options", "nosniff"),
             ("Cache-Control", "no-store"),
         ]
+        headers += [] if self._method else [("Connection", "close")]
         answer: list[Any] = [h11.Response(status_code=status, headers=headers)]
         answer += [h11.Data(data=content)] if self._with_body else []
         answer.append(h11.EndOfMessage())
