@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from imu.motion.pattern import Pattern
+from imu.report.words import date_of
 
 WIDTH, HEIGHT = 720.0, 220.0
 LEFT, RIGHT, TOP, BOTTOM = 44.0, 12.0, 22.0, 34.0
@@ -153,8 +154,7 @@ def lines(points: Sequence[tuple[float, float]], pattern: Pattern, title: str, u
 
 
 def _day_of(seconds: float) -> str:
-    day = datetime.fromtimestamp(seconds, UTC)
-    return f"{day.day} {day:%b %Y}"
+    return date_of(datetime.fromtimestamp(seconds, UTC))
 
 
 def legend() -> tuple[tuple[Mark, ...], tuple[Label, ...]]:

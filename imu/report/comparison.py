@@ -19,7 +19,7 @@ from imu.motion.pattern import Pattern
 from imu.report.cues import SPEED_DROP_M
 from imu.report.exercises import ExerciseHistory, histories_of
 from imu.report.trends import PatternTrend, pattern_trend, stored_totals
-from imu.report.words import in_unit, unit_of_load
+from imu.report.words import date_of, in_unit, unit_of_load
 from imu.store import PatternTotals, SessionStore
 from imu.store.exercises import key_of
 
@@ -97,11 +97,11 @@ def sides(store: SessionStore, before: str, after: str, now: datetime) -> tuple[
             number = int(text)
             if number not in dates:
                 raise NotComparable(f"there is no session {text[:20]} to compare")
-            title = f"Session {number}, {_day_in_words(dates[number].astimezone(now.tzinfo).date())}"
+            title = f"Session {number}, {date_of(dates[number].astimezone(now.tzinfo).date())}"
             numbers = {number}
         else:
             first, last = period(text, now.date())
-            title = _day_in_words(first) if first == last else f"{_day_in_words(first)} to {_day_in_words(last)}"
+            title = date_of(first) if first == last else f"{date_of(first)} to {date_of(last)}"
             numbers = {n for n, when in dates.items() if first <= when.astimezone(now.tzinfo).date() <= last}
         return Side(
             typed,
@@ -252,7 +252,3 @@ def _row(
 
 def _text(value: float | None, decimals: int) -> str:
     return "–" if value is None else f"{value:,.{decimals}f}"
-
-
-def _day_in_words(day: date) -> str:
-    return f"{day.day} {day:%b %Y}"

@@ -24,7 +24,7 @@ from imu.report.cues import SPEED_DROP_M
 from imu.report.exercises import ExerciseHistory, Trained, heaviest_of, histories_of
 from imu.report.session_view import SessionView, SetView, view_of_stored
 from imu.report.trends import Period, stored_totals, sum_if_any, trends
-from imu.report.words import counted, day_of, in_unit, load, number_of, unit_of_load, volume, weight
+from imu.report.words import counted, date_of, in_unit, load, number_of, unit_of_load, volume, weight
 from imu.store import ExerciseSet, PatternTotals, SessionOverview, SessionStore
 from imu.store.exercises import key_of, usual_name
 
@@ -198,7 +198,7 @@ def _facts_of_exercise(one: ExerciseHistory, *, in_lb: bool) -> list[tuple[str, 
         ("Trained", f"{number_of(len(one.sessions), 'session')}, {number_of(len(one.sets), 'set')}"),
         ("Repetitions", str(one.repetitions)),
         ("Volume", volume(one.volume_kg, in_lb=in_lb)),
-        ("Heaviest", "" if best is None else f"{_done(best, in_lb)}, {_date(best.trained_at)}"),
+        ("Heaviest", "" if best is None else f"{_done(best, in_lb)}, {date_of(best.trained_at)}"),
     ]
     if maximum.load_kg is not None:
         shown = in_unit(maximum.load_kg, in_lb=in_lb, decimals=0)
@@ -239,11 +239,6 @@ def _done(best: ExerciseSet | None, in_lb: bool) -> str:
     return "" if best is None else f"{weight(best.load_kg or 0.0, in_lb=in_lb)} × {best.repetitions}"
 
 
-def _date(when: date | datetime) -> str:
-    """Return a day in a table: ``23 Nov 2026``."""
-    return day_of(when, year=True).partition(" ")[2]
-
-
 def _bare(volume_kg: float | None, in_lb: bool) -> str:
     """Return a volume without its unit, which stands in the heading."""
     return volume(volume_kg, in_lb=in_lb).rpartition(" ")[0]
@@ -257,7 +252,7 @@ def _exercise_table(histories: Iterable[ExerciseHistory], *, in_lb: bool) -> Tab
         rows.append(
             [
                 *(one.name, str(one.pattern), str(len(one.sets)), str(one.repetitions), _bare(one.volume_kg, in_lb)),
-                *(_done(best, in_lb), "" if best is None else _date(best.trained_at)),
+                *(_done(best, in_lb), "" if best is None else date_of(best.trained_at)),
                 "" if maximum is None else f"{in_unit(maximum, in_lb=in_lb, decimals=0):.0f}",
             ]
         )
@@ -298,7 +293,7 @@ def _table_over_time(
     rows = []
     for group in groups:
         start = group[0][0]
-        label = f"{start:%B %Y}" if name == "Month" else _date(start)
+        label = f"{start:%B %Y}" if name == "Month" else date_of(start)
         rows.append([label, *_row([one for _, one in group], in_lb, alone=name == "Day")])
     counts = ("Sets", "Squats", "Hinges") if of_exercise is None else ("Sets", "Reps", "Heaviest")
     extra = ("Sessions",) if name != "Day" else ("Exercises",) if of_exercise is None else ()

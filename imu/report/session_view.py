@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, tzinfo
 from statistics import fmean
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from imu.motion.pattern import Pattern
 from imu.motion.repetitions import RejectedMovement, Repetition
@@ -86,8 +86,76 @@ class Figures:
 
 
 @dataclass(frozen=True, slots=True)
-class RepetitionView:
-    """One repetition as it counts.
+class MovementView:
+    """What a repetition and a movement that was not counted have in common, as numbers and as texts.
+
+    Attributes
+    ----------
+    start_s, end_s : float
+        Times on the recording's clock.
+    figures : Figures or None
+        The measured figures; ``None`` where nothing was measured: then the texts are empty.
+    """
+
+    start_s: float
+    end_s: float
+    figures: Figures | None
+
+    @property
+    def start(self) -> str:
+        """Start as ``0:12``."""
+        return clock(self.start_s)
+
+    @property
+    def end(self) -> str:
+        """End as ``0:14``."""
+        return clock(self.end_s)
+
+    @property
+    def angle(self) -> str:
+        """Peak trunk angle, degrees without the sign."""
+        return "" if self.figures is None else f"{self.figures.trunk_angle_deg:.0f}"
+
+    @property
+    def angle_at_bottom(self) -> str:
+        """Trunk angle at the bottom, degrees without the sign."""
+        return "" if self.figures is None else f"{self.figures.angle_at_bottom_deg:.0f}"
+
+    @property
+    def drop(self) -> str:
+        """Hip drop in metres."""
+        return "" if self.figures is None else f"{self.figures.hip_drop_m:.2f}"
+
+    @property
+    def drop_cm(self) -> str:
+        """Hip drop in centimetres."""
+        return "" if self.figures is None else f"{100 * self.figures.hip_drop_m:.0f}"
+
+    @property
+    def tempo(self) -> str:
+        """Seconds down, paused and up: ``1.2-0.1-1.0``."""
+        one = self.figures
+        return "" if one is None else f"{one.eccentric_s:.1f}-{one.pause_s:.1f}-{one.concentric_s:.1f}"
+
+    @property
+    def speed(self) -> str:
+        """Mean upward velocity, m/s."""
+        return "" if self.figures is None else f"{self.figures.mean_concentric_velocity_m_s:.2f}"
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedView(MovementView):
+    """One movement that was not counted, and why.
+
+    It has figures if it was announced as a repetition and then rejected because it stayed alone.
+    """
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RepetitionView(MovementView):
+    """One repetition as it counts. It has no figures where the person added it and nothing was measured.
 
     Attributes
     ----------
@@ -97,57 +165,44 @@ class RepetitionView:
         Number within the set, from 1.
     pattern : Pattern
         The pattern after corrections.
-    start_s, middle_s, end_s : float
-        Times on the recording's clock.
-    figures : Figures or None
-        The measured figures; ``None`` where the person added a repetition that was not measured.
+    middle_s : float
+        Time on the recording's clock at which corrections find it.
     added, pattern_changed : bool
         Whether the person added it, and whether another pattern was measured.
-    start : str
-        Start as ``0:12``.
-    sure : str
-        Confidence of the pattern in percent; empty if the pattern was changed.
-    angle, angle_at_bottom : str
-        Peak trunk angle and trunk angle at the bottom, degrees without the sign.
-    drop, drop_cm : str
-        Hip drop in metres and in centimetres.
-    tempo : str
-        Seconds down, paused and up: ``1.2-0.1-1.0``.
-    speed : str
-        Mean upward velocity, m/s.
     exercise, load_kg, note : str or None, float or None, str or None
         What the person entered for this repetition alone.
     load_in_lb : bool
         Whether the person writes this load in pounds.
-    entered : str
-        The same as one text.
-    changes : str
-        How the repetition differs from what was measured, and what the person entered for it.
     """
 
     place: str
     number: int
     pattern: Pattern
-    start_s: float
     middle_s: float
-    end_s: float
-    figures: Figures | None
     added: bool
     pattern_changed: bool
-    start: str
-    sure: str
-    angle: str
-    angle_at_bottom: str
-    drop: str
-    drop_cm: str
-    tempo: str
-    speed: str
     exercise: str | None
     load_kg: float | None
     note: str | None
     load_in_lb: bool
-    entered: str
-    changes: str
+
+    @property
+    def sure(self) -> str:
+        """Confidence of the pattern in percent; empty if the pattern was changed."""
+        return "" if self.figures is None or self.pattern_changed else f"{100 * self.figures.confidence:.0f}"
+
+    @property
+    def entered(self) -> str:
+        """What the person entered for it, as one text."""
+        return entered(self.exercise, self.load_kg, self.note, load_in_lb=self.load_in_lb)
+
+    @property
+    def changes(self) -> str:
+        """How the repetition differs from what was measured, and what the person entered for it."""
+        said = ["added"] if self.added else []
+        if self.figures is not None and self.pattern_changed:
+            said.append(f"measured as {self.figures.pattern}, {100 * self.figures.confidence:.0f} %")
+        return "; ".join([*said, self.entered] if self.entered else said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,36 +270,6 @@ class SetView:
     weights: str
     entered: str
     volume_kg: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class RejectedView:
-    """One movement that was not counted.
-
-    Attributes
-    ----------
-    start_s, end_s : float
-        Times on the recording's clock.
-    reason : str
-        Why it was not counted.
-    figures : Figures or None
-        Its figures, if it was announced as a repetition and then rejected because it stayed alone.
-    start, end : str
-        Times as ``0:12``.
-    angle, drop, drop_cm, tempo : str
-        As in `RepetitionView`; empty without figures.
-    """
-
-    start_s: float
-    end_s: float
-    reason: str
-    figures: Figures | None
-    start: str
-    end: str
-    angle: str
-    drop: str
-    drop_cm: str
-    tempo: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -462,89 +487,38 @@ def _means_of(one_set: CorrectedSet) -> tuple[str, str, str, str, str, str, str]
 
 def repetition_view(place: str, number: int, one: CorrectedRepetition) -> RepetitionView:
     """Return the view of one repetition."""
-    measured = one.measured
-    words = entered(one.exercise, one.load_kg, one.note, load_in_lb=one.load_in_lb)
-    changes = ["added"] if one.added else []
-    if measured is not None and one.pattern_changed:
-        changes.append(f"measured as {measured.pattern}, {100 * measured.confidence:.0f} %")
-    angle, drop, drop_cm, own_tempo = _words_of(measured)
     return RepetitionView(
+        start_s=one.start_s,
+        end_s=one.end_s,
+        figures=None if one.measured is None else figures_of(one.measured),
         place=place,
         number=number,
         pattern=one.pattern,
-        start_s=one.start_s,
         middle_s=one.middle_s,
-        end_s=one.end_s,
-        figures=None if measured is None else figures_of(measured),
         added=one.added,
         pattern_changed=one.pattern_changed,
-        start=clock(one.start_s),
-        sure="" if measured is None or one.pattern_changed else f"{100 * measured.confidence:.0f}",
-        angle=angle,
-        angle_at_bottom="" if measured is None else f"{math.degrees(measured.angle_at_bottom_rad):.0f}",
-        drop=drop,
-        drop_cm=drop_cm,
-        tempo=own_tempo,
-        speed="" if measured is None else f"{measured.mean_concentric_velocity_m_s:.2f}",
         exercise=one.exercise,
         load_kg=one.load_kg,
         note=one.note,
         load_in_lb=one.load_in_lb,
-        entered=words,
-        changes="; ".join([*changes, words] if words else changes),
     )
 
 
 def rejected_view(movement: RejectedMovement) -> RejectedView:
     """Return the view of a movement that was not counted."""
     one = movement.repetition
-    angle, drop, drop_cm, own_tempo = _words_of(one)
-    return RejectedView(
-        start_s=movement.start_s,
-        end_s=movement.end_s,
-        reason=movement.reason,
-        figures=None if one is None else figures_of(one),
-        start=clock(movement.start_s),
-        end=clock(movement.end_s),
-        angle=angle,
-        drop=drop,
-        drop_cm=drop_cm,
-        tempo=own_tempo,
-    )
-
-
-def _words_of(one: Repetition | None) -> tuple[str, str, str, str]:
-    """Return peak trunk angle, hip drop in metres and centimetres, and tempo as text."""
-    if one is None:
-        return ("",) * 4
-    return (
-        f"{math.degrees(one.trunk_angle_rad):.0f}",
-        f"{one.hip_drop_m:.2f}",
-        f"{100 * one.hip_drop_m:.0f}",
-        tempo([one]),
-    )
+    figures = None if one is None else figures_of(one)
+    return RejectedView(movement.start_s, movement.end_s, figures, movement.reason)
 
 
 def figures_of(one: Repetition) -> Figures:
     """Return the figures of a repetition in the units in which people and programs read them."""
     from_standing = one.drop_from_standing
-    return Figures(
-        pattern=one.pattern,
-        confidence=one.confidence,
-        start_s=one.start_s,
-        bottom_s=one.bottom_s,
-        end_s=one.end_s,
-        confirmed_s=one.confirmed_s,
-        trunk_angle_deg=math.degrees(one.trunk_angle_rad),
-        hip_drop_m=one.hip_drop_m,
-        eccentric_s=one.eccentric_s,
-        pause_s=one.pause_s,
-        concentric_s=one.concentric_s,
-        mean_concentric_velocity_m_s=one.mean_concentric_velocity_m_s,
-        peak_concentric_velocity_m_s=one.peak_concentric_velocity_m_s,
-        angle_at_bottom_deg=math.degrees(one.angle_at_bottom_rad),
-        sideways_tilt_deg=math.degrees(one.sideways_tilt_rad),
-        turn_deg=math.degrees(one.turn_rad),
-        trunk_lead_s=one.trunk_lead_s,
-        hip_drop_from=None if from_standing is None else "standing" if from_standing else "top",
-    )
+    values: dict[str, Any] = {
+        name: math.degrees(getattr(one, f"{name[:-4]}_rad")) if name.endswith("_deg") else getattr(one, name)
+        for name in _SAME_FIGURES
+    }
+    return Figures(**values, hip_drop_from=None if from_standing is None else "standing" if from_standing else "top")
+
+
+_SAME_FIGURES = tuple(one.name for one in fields(Figures) if one.name != "hip_drop_from")

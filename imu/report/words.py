@@ -201,6 +201,11 @@ def day_of(when: date | datetime, *, year: bool = False) -> str:
     return f"{day:%a} {day.day} {day:%b %Y}" if year else f"{day:%a} {day.day} {day:%b}"
 
 
+def date_of(when: date | datetime) -> str:
+    """Return a day as ``30 Nov 2026``."""
+    return day_of(when, year=True).partition(" ")[2]
+
+
 def days_ago(days: int | None) -> str:
     """Return how long ago a calendar day was; ``None`` means never."""
     if days is None:
