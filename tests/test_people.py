@@ -23,7 +23,7 @@ from imu.app.web.desk import Desks, DeskState, TrainingUnderWay, Wish
 from imu.app.web.guard import OwnersDoor
 from imu.app.web.live_socket import answer_to, known_sensors
 from imu.bluetooth import HostClock
-from imu.errors import SensorUnsuitable
+from imu.errors import SensorNotFound, SensorUnsuitable
 from imu.live.memory import last_sensor
 from imu.phone import browser as browser_module
 from imu.phone import push as push_module
@@ -299,6 +299,31 @@ def test_imu_train_counts_two_people_in_one_process(
         assert [(each["pattern"], len(each["reps"])) for each in one["sets"]] == counted_of(worn[key])
     assert any(line.startswith("Anna: ") and "squat" in line for line in done.stderr.splitlines())
     assert (len(stored("anna")), len(stored("ben")), stored("")) == (1, 1, [])
+
+
+def test_a_sensor_that_is_not_found_is_named_while_the_other_person_trains(
+    links: dict[str, PhoneLink], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    until_idle, link_for = Desks.until_idle, desk_module.link_for
+
+    @asynccontextmanager
+    async def link_or_none(name: str | None, *others: Any) -> AsyncIterator[Any]:
+        if name == "wrong":
+            raise SensorNotFound("there is no sensor wrong")
+        async with link_for(name, *others) as link:
+            yield link
+
+    async def until_counted(desks: Desks) -> None:
+        await until(lambda: samples_of(desks, "ben") > 50)
+        desks.finish()
+        await until_idle(desks)
+
+    monkeypatch.setattr(desk_module, "link_for", link_or_none)
+    monkeypatch.setattr(Desks, "until_idle", until_counted)
+    done = CliRunner().invoke(app, ["train", "--sensor", "wrong=Anna", "--sensor", "b=Ben"])
+    lines = [line for line in done.stdout.splitlines() if line.startswith(("Anna: ", "Ben: "))]
+    assert "Anna: ended: there is no sensor wrong" in lines[:-1] and lines[-1].startswith("Ben: ")
+    assert done.exit_code == 1 and len(stored("ben")) == 1 and list(links) == ["b"]
 
 
 def test_sharing_needs_the_page() -> None:

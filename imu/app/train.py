@@ -192,8 +192,17 @@ def train_together(wishes: Sequence[tuple[str, Wish]], software_version: str, *,
         else:
             news = plain[desk.whose].of(happened, view)
         for line in news:
-            with contextlib.suppress(OSError):  # after a closed pipe or window the trainings go on unseen
-                print(f"{desk.name}: {line}", file=lines, flush=True)
+            show(desk, line)
+
+    def show(desk: TrainingDesk, line: str) -> None:
+        with contextlib.suppress(OSError):  # after a closed pipe or window the trainings go on unseen
+            print(f"{desk.name}: {line}", file=lines, flush=True)
+
+    async def show_trouble(desk: TrainingDesk) -> None:
+        """Show at once why a training has ended; the others may go on for an hour."""
+        await desk.until_idle()
+        if desk.trouble is not None:
+            show(desk, f"ended: {desk.trouble}")
 
     async def run() -> list[TrainingDesk]:
         desks = Desks(software_version)
@@ -202,7 +211,7 @@ def train_together(wishes: Sequence[tuple[str, Wish]], software_version: str, *,
                 desk = desks.of(whose)
                 desk.hear = partial(hear, desk)
                 desks.begin(whose, wish)
-            await desks.until_idle()
+            await asyncio.gather(desks.until_idle(), *map(show_trouble, desks))
         return list(desks)
 
     troubles = []
