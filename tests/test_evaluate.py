@@ -17,8 +17,20 @@ from imu.app.cli import app
 from imu.errors import ImuError
 from imu.evaluation import held_out
 from imu.evaluation.counters import Counted, CountedSets, count, count_by_height, count_by_tilt
-from imu.evaluation.data_sets import Trial, TrueRepetition, TrueSet, Truth, find_data_sets, truth_of_session, truth_path
-from imu.evaluation.joined_trials import JoinedSession, JoinedTrial, is_standing, join, may_be_joined
+from imu.evaluation.data_sets import (
+    JoinedSession,
+    JoinedTrial,
+    Trial,
+    TrueRepetition,
+    TrueSet,
+    Truth,
+    find_data_sets,
+    is_standing,
+    join,
+    may_be_joined,
+    truth_of_session,
+    truth_path,
+)
 from imu.evaluation.report import as_dict, main_table
 from imu.evaluation.sections import Method, Section, evaluate_data_set, evaluate_joined, scores_in_stream
 from imu.evaluation.set_scores import Reliability, SetFigures, match, score_session

@@ -18,9 +18,18 @@ from typing import TypeVar
 
 from imu.errors import ImuError
 from imu.evaluation.counters import CountedSets, count, count_by_height, count_by_tilt
-from imu.evaluation.data_sets import NONE, DataSet, Trial, find_data_sets, truth_of_session
+from imu.evaluation.data_sets import (
+    NONE,
+    DataSet,
+    JoinedSession,
+    Trial,
+    find_data_sets,
+    is_standing,
+    join,
+    may_be_joined,
+    truth_of_session,
+)
 from imu.evaluation.held_out import Kind, held_out_judge, held_out_weights
-from imu.evaluation.joined_trials import JoinedSession, is_standing, join, may_be_joined
 from imu.evaluation.trial_scores import Report, TrialScore, report, score_trial
 from imu.recordings.recording import read_recording
 from imu.samples import ImuBlock
