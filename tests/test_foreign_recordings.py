@@ -86,6 +86,12 @@ def test_the_date_is_that_of_the_file_where_it_counts_from_1970(tmp_path: Path) 
     based = in_folder(tmp_path / "base", metabase())
     assert [open_recording(path).started_at for path in (logged, find_recordings([based])[0])] == [recorded_at] * 2
     assert open_recording(in_zip(tmp_path / "phyphox.zip", phyphox())).started_at is None
+    clock = {"meta/time.csv": b'"event","experiment time","system time"\n"START",0.0E0,1.700000000E9\n'}
+    for started in (
+        in_zip(tmp_path / "clock.zip", phyphox() | clock),
+        in_folder(tmp_path / "clock", phyphox() | clock),
+    ):
+        assert open_recording(started).started_at == recorded_at
     unset = {name: data.replace(b"\n17000", b"\n00000") for name, data in sensor_logger_ios().items()}
     assert open_recording(in_zip(tmp_path / "unset.zip", unset)).started_at is None
 

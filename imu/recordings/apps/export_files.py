@@ -214,15 +214,21 @@ def zip_exports(path: Path) -> list[Export]:
         inside = PurePosixPath(member.filename.replace("\\", "/"))
         if str(inside).isprintable() and not any(part.startswith((".", "__MACOSX")) for part in inside.parts):
             folders.setdefault(str(inside.parent), {})[inside.name] = member
-    return [_zip_export(path, name, folders[name]) for name in sorted(folders)]
+    return [_zip_export(path, name, folders) for name in sorted(folders)]
 
 
-def _zip_export(path: Path, folder: str, members: dict[str, zipfile.ZipInfo]) -> Export:
+def _zip_export(path: Path, folder: str, folders: dict[str, dict[str, zipfile.ZipInfo]]) -> Export:
+    members = folders[folder]
+
     def opened(name: str) -> IO[bytes]:
-        if members[name].file_size > table_files.LARGEST_BYTES:
+        inner, _, last = name.rpartition("/")
+        member = folders.get(str(PurePosixPath(folder, inner)), {}).get(last)
+        if member is None:
+            raise FileNotFoundError(name)
+        if member.file_size > table_files.LARGEST_BYTES:
             raise too_long(name, table_files.LARGEST_BYTES)
         with _archive(path) as archive:
-            return archive.open(members[name])  # keeps the file open by itself
+            return archive.open(member)  # keeps the file open by itself
 
     return Export(path.name if folder == "." else folder, lambda: members, opened)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import re
+from datetime import datetime
 from functools import partial
 from typing import Literal, get_args
 
@@ -177,7 +178,9 @@ def _sensor_logger_stream(export: Export, sensor: Sensor) -> Stream | None:
 # - Separators are commas, semicolons or tabs, with a point or (not with commas) a comma in the numbers. A shorter
 #   column is filled up with ``NaN``.
 # - All sensors share one time axis. "Linear acceleration" is without gravity. iPhones and Android give the same sign.
-# - ``meta/device.csv`` and ``meta/time.csv`` hold the phone and the time of day; they are not read.
+# - ``meta/time.csv`` holds the time of day at START, s since 1970 (``system time``); ``meta/device.csv`` is not read.
+
+PHYPHOX_CLOCK = "meta/time.csv"
 
 PHYPHOX_NAMES = re.compile(
     r"(accelerometer|gyroscope|linear ?(acceleration|accelerometer)|magnetometer|attitude|raw data).*\.csv",
@@ -202,9 +205,19 @@ def find_phyphox(export: Export, name: str) -> AppRecording | None:
     kinds = _phyphox_columns(header, name)
     if not kinds:
         return None
+    started_at = _phyphox_start(export)
     if PHYPHOX_NAMES.fullmatch(name) and not {"acceleration", "gyroscope"} <= set(kinds):
-        return AppRecording(PHYPHOX, None, partial(_read_phyphox, export, None))
-    return AppRecording(PHYPHOX, name, partial(_read_phyphox, export, name))
+        return AppRecording(PHYPHOX, None, partial(_read_phyphox, export, None), started_at)
+    return AppRecording(PHYPHOX, name, partial(_read_phyphox, export, name), started_at)
+
+
+def _phyphox_start(export: Export) -> datetime | None:
+    try:
+        header = export.header(PHYPHOX_CLOCK)
+    except OSError:
+        return None
+    column = None if header is None else header.index("system time")
+    return None if header is None or column is None else export.moment(PHYPHOX_CLOCK, header, column, 1.0)
 
 
 def _phyphox_columns(header: Header, name: str) -> dict[str, dict[str, tuple[int, str]]]:
