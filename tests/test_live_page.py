@@ -306,7 +306,14 @@ def test_a_training_with_targets(browser: Any, gym: Gym, width: int, height: int
         at.look("finish")
         page.get_by_role("button", name="Finish and save").click()
         page.get_by_text("Session 1 is saved").wait_for()
-        for words in ("11 squats : 0 hinges", "Set 1: 8 squats", "Set 2: 3 squats", "Back squat: 2475 lb moved"):
+        for words in (
+            "11 squats : 0 hinges",
+            "Set 1: 8 squats",
+            "Set 2: 3 squats",
+            "Back squat: 2475 lb moved",
+            "Good: ",
+            "Try: ",
+        ):
             page.locator("#trained", has_text=words).wait_for()
         page.get_by_role("button", name="One too many in set 2").click()
         page.locator("#trained", has_text="Set 2: 2 squats").wait_for()
@@ -319,7 +326,7 @@ def test_a_training_with_targets(browser: Any, gym: Gym, width: int, height: int
             page.get_by_role("button", name="Finish").click()
             page.get_by_role("button", name="Finish and save").click()
             page.goto(f"{gym.root}/train")
-            page.get_by_role("button", name="Repeat the last plan").click()
+            page.get_by_role("button", name="Fill in the last one").click()
             assert form.get_by_label("Load", exact=True).input_value() == "225 lb"
             page.goto(f"{gym.root}/session/1")
         else:

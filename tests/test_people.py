@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -24,11 +25,15 @@ from imu.app.web.guard import OwnersDoor
 from imu.app.web.live_socket import answer_to, known_sensors
 from imu.bluetooth import HostClock
 from imu.errors import SensorNotFound, SensorUnsuitable
-from imu.live.memory import last_sensor
+from imu.live.event_channel import recorded_plan
+from imu.live.memory import keep_replay, last_sensor
+from imu.live.targets import Targets
 from imu.phone import browser as browser_module
 from imu.phone import push as push_module
 from imu.phone.gate import listen
 from imu.phone.link import PhoneAddress, PhoneLink
+from imu.recordings.training_reader import read_training
+from imu.report.replay import Replayed, ReplayOptions, replay
 from imu.samples import ImuBlock
 from imu.store import SessionStore
 from imu.store.home import (
@@ -273,10 +278,12 @@ def test_sensors_of_people_are_understood() -> None:
         (["A=anna", "=ben"], "SENSOR=PERSON"),
         (["A=anna", "B=Anna"], "Anna has two sensors"),
         (["A=anna", "A=ben"], "A has two people"),
+        (["virtual=anna", "virtual:nothing=ben"], "there is no virtual sensor .nothing."),
+        (["virtual=anna", "virtual:127.0.0.1:x=ben"], "names no port"),
     ],
 )
 def test_a_wrong_list_of_sensors_is_refused_in_one_sentence(sensors: list[str], sentence: str) -> None:
-    with pytest.raises(SensorUnsuitable, match=sentence):
+    with pytest.raises((SensorUnsuitable, SensorNotFound), match=sentence):
         sensors_of_people(sensors)
 
 
@@ -299,6 +306,38 @@ def test_imu_train_counts_two_people_in_one_process(
         assert [(each["pattern"], len(each["reps"])) for each in one["sets"]] == counted_of(worn[key])
     assert any(line.startswith("Anna: ") and "squat" in line for line in done.stderr.splitlines())
     assert (len(stored("anna")), len(stored("ben")), stored("")) == (1, 1, [])
+    assert "Ben: Session 1 is saved: imu --person ben review 1 shows it" in done.stderr
+
+
+async def test_what_was_entered_until_a_kill_is_in_the_recording(links: dict[str, PhoneLink], tmp_path: Path) -> None:
+    desks = Desks("test")
+    desks.begin(add_person("Anna"), Wish("a"))
+    desk = desks.of("anna")
+    await until(lambda: samples_of(desks, "anna") > 100 and len(desk._live.view().sets) > 0)
+    desk.enter(1, Targets(exercise="front squat", load_kg=60.0))
+    for more in (1, 1, -1):
+        desk.recount(1, more)
+    desk.rest_for(75.0)
+    counts = desk._live.view().counts
+    with as_person("anna"):
+        (recording,) = recordings_folder().glob("*.mcap")
+    cut = tmp_path / "cut.mcap"
+    await asyncio.sleep(1.0)  # the recorder writes four times a second
+    shutil.copy(recording, cut)  # what a kill would leave
+    await desks.close()
+    with as_person(add_person("Ben")), SessionStore.open(store_path()) as store:
+        replayed = replay(str(cut), ReplayOptions(hashed=True))
+        assert isinstance(replayed, Replayed)
+        assert keep_replay(replayed, store, "test") == 1
+        again = store.load(1).corrected
+    with as_person("anna"), SessionStore.open(store_path()) as store:
+        kept = store.load(1).corrected
+    assert [len(one.repetitions) for one in again.sets] == [len(one.repetitions) for one in kept.sets]
+    assert len(kept.sets[0].repetitions) == counts[0]
+    for one in (again, kept):
+        assert (one.sets[0].exercise, one.sets[0].load_kg) == ("front squat", 60.0)
+    plan = recorded_plan(read_training(cut))
+    assert plan is not None and plan.exercises[0].rest_s == 75.0
 
 
 def test_a_sensor_that_is_not_found_is_named_while_the_other_person_trains(
@@ -322,7 +361,7 @@ def test_a_sensor_that_is_not_found_is_named_while_the_other_person_trains(
     monkeypatch.setattr(Desks, "until_idle", until_counted)
     done = CliRunner().invoke(app, ["train", "--sensor", "wrong=Anna", "--sensor", "b=Ben"])
     lines = [line for line in done.stdout.splitlines() if line.startswith(("Anna: ", "Ben: "))]
-    assert "Anna: ended: there is no sensor wrong" in lines[:-1] and lines[-1].startswith("Ben: ")
+    assert "Anna: there is no sensor wrong" in lines[:-1] and lines[-1].startswith("Ben: ")
     assert done.exit_code == 1 and len(stored("ben")) == 1 and list(links) == ["b"]
 
 

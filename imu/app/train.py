@@ -18,6 +18,7 @@ from imu.app.terminal.plain_lines import PlainLines
 from imu.app.web.desk import Desks, Heard, TrainingDesk, Wish
 from imu.bluetooth import HostClock
 from imu.errors import NothingTrained, SensorUnsuitable
+from imu.live.cards import saved_sentence
 from imu.live.live_training import LiveTraining
 from imu.live.live_view import Gravity, LiveView
 from imu.live.memory import (
@@ -31,7 +32,7 @@ from imu.live.memory import (
     remembered_targets,
     trained_before,
 )
-from imu.live.radios import PHONES, is_virtual, link_for
+from imu.live.radios import PHONES, check_virtual, is_virtual, link_for
 from imu.live.schedule import due_in_store
 from imu.live.speech import Announcer, Voice, find_engine, missing_engine
 from imu.live.targets import Plan, PlanUnusable, Targets, example_plans, read_plan
@@ -147,6 +148,8 @@ def sensors_of_people(sensors: Sequence[str]) -> list[tuple[str, str]]:
     ------
     SensorUnsuitable
         If there are several sensors and one of them has no person, or two of them have the same.
+    SensorNotFound
+        If one of them is a virtual sensor that does not exist.
     """
     parts = [one.rpartition("=") for one in sensors]
     if len(sensors) < 2 and not (parts and parts[0][1]):
@@ -163,6 +166,7 @@ def sensors_of_people(sensors: Sequence[str]) -> list[tuple[str, str]]:
             raise SensorUnsuitable(f"{whose} has two sensors: give each person one")
         if not (is_virtual(sensor) or sensor in PHONES) and sensor in [other for other, *_ in parts[:number]]:
             raise SensorUnsuitable(f"{sensor} has two people: give each person a sensor of their own")
+        check_virtual(sensor)
     return [(whose, sensor) for sensor, _, whose in parts]
 
 
@@ -198,20 +202,17 @@ def train_together(wishes: Sequence[tuple[str, Wish]], software_version: str, *,
         with contextlib.suppress(OSError):  # after a closed pipe or window the trainings go on unseen
             print(f"{desk.name}: {line}", file=lines, flush=True)
 
-    async def show_trouble(desk: TrainingDesk) -> None:
-        """Show at once why a training has ended; the others may go on for an hour."""
-        await desk.until_idle()
-        if desk.trouble is not None:
-            show(desk, f"ended: {desk.trouble}")
+    def say_end(desk: TrainingDesk) -> None:
+        show(desk, desk.end_in_words)
 
     async def run() -> list[TrainingDesk]:
-        desks = Desks(software_version)
+        desks = Desks(software_version, say_end)
         with ended_by_signals(desks.finish):
             for whose, wish in wishes:
                 desk = desks.of(whose)
                 desk.hear = partial(hear, desk)
                 desks.begin(whose, wish)
-            await asyncio.gather(desks.until_idle(), *map(show_trouble, desks))
+            await desks.until_idle()
         return list(desks)
 
     troubles = []
@@ -242,11 +243,6 @@ def train(options: TrainOptions) -> tuple[Trained, tuple[str, ...]]:
     trained, advice = asyncio.run(_train(options))
     trained, number = keep(trained, options.software_version)
     return trained, () if number is None else (saved_sentence(number), *achieved(number), *advice)
-
-
-def saved_sentence(number: int, whose: str = "") -> str:
-    """Return that a session is saved, and the next step."""
-    return f"Session {number}{whose} is saved: imu review {number} shows it, imu correct {number} corrects it."
 
 
 async def _train(options: TrainOptions) -> tuple[Trained, tuple[str, ...]]:

@@ -127,7 +127,7 @@ def card(done: TrainingSet, coach: Coach, index: int) -> SetCard:
         tempo=tempo(repetitions),
         good=good,
         well=_went_well(done, signals, good),
-        try_next=_to_try(done, signals),
+        try_next=_to_try(done, signals, targets.repetitions),
         more=coach.entries.more_in(repetitions),
     )
 
@@ -154,7 +154,7 @@ def _went_well(done: TrainingSet, signals: Sequence[Sequence[SignalKind]], good:
     return f"even depth (±{100 * drop_m:.0f} cm)" if sinks(done) and drop_m <= EVEN_DROP_M else None
 
 
-def _to_try(done: TrainingSet, signals: Sequence[Sequence[SignalKind]]) -> str | None:
+def _to_try(done: TrainingSet, signals: Sequence[Sequence[SignalKind]], planned: int | None) -> str | None:
     """Return the first that holds: end at the stop, the target missed most, a correction of the form, more load."""
     repetitions, stop = done.repetitions, _stopped_after(signals)
     if stop is not None and stop < len(repetitions):
@@ -171,7 +171,7 @@ def _to_try(done: TrainingSet, signals: Sequence[Sequence[SignalKind]]) -> str |
         if not one.endswith(SLOWER) and not one.startswith(PRAISE):
             return one
     loss = velocity_loss(repetitions)
-    if loss is not None and loss < HELD_SPEED and len(repetitions) >= LEAST_FOR_EVEN:
+    if loss is not None and loss < HELD_SPEED and len(repetitions) >= (planned or LEAST_FOR_EVEN):
         return f"one more repetition or some more load: the last one was {_percent_slower(loss)}"
     return None
 
@@ -200,6 +200,12 @@ def _commonest(said: Sequence[str | None]) -> str | None:
 
 def _sentences(well: str | None, try_next: str | None) -> tuple[str, ...]:
     return tuple(f"{word}: {one}." for word, one in (("Good", well), ("Try", try_next)) if one)
+
+
+def saved_sentence(number: int, person: str = "") -> str:
+    """Return that a session is saved, and the next steps; `person` is the name of the folder, empty for the owner."""
+    imu = f"imu --person {person}" if person else "imu"
+    return f"Session {number} is saved: {imu} review {number} shows it, {imu} correct {number} corrects it."
 
 
 # --- the last session -------------------------------------------------------------------------------------------------

@@ -11,7 +11,19 @@ from enum import StrEnum
 
 from imu.bluetooth import LinkState
 from imu.live.cards import LastTime, PastExercise, SetCard, plural
-from imu.live.set_view import NO_ANGLE, NO_BARS, NO_DEPTH, Bars, Figure, Gauge, Measure, Phase, Progress, in_words
+from imu.live.set_view import (
+    NO_ANGLE,
+    NO_BARS,
+    NO_DEPTH,
+    UNITS,
+    Bars,
+    Figure,
+    Gauge,
+    Measure,
+    Phase,
+    Progress,
+    in_words,
+)
 from imu.live.signals import LOOKS, Look, SignalKind
 from imu.live.targets import Targets
 from imu.motion.form import Posture
@@ -240,6 +252,13 @@ class LiveView:
     def last(self) -> Repetition | None:
         """The last repetition of the set that is shown."""
         return self.shown.repetitions[-1] if self.shown else None
+
+    @property
+    def headline(self) -> Figure | None:
+        """The figure of the last repetition in the measure of the bars; in a certain rest ``None``."""
+        name = UNITS[self.bars.measure][0]
+        resting = self.phase is Phase.REST and not self.rest_is_provisional
+        return next((one for one in self.figures if one.label == name and not resting), None)
 
     @property
     def rest_share(self) -> float | None:

@@ -53,6 +53,27 @@ def is_virtual(name: str | None) -> bool:
     return name is not None and (name == VIRTUAL or name.startswith(f"{VIRTUAL}:"))
 
 
+def check_virtual(name: str | None) -> None:
+    """Check that a name means a virtual sensor that can exist, or another sensor.
+
+    Raises
+    ------
+    SensorNotFound
+        If it does not.
+    """
+    where = (name or "").partition(":")[2]
+    if not is_virtual(name) or not where:
+        return
+    port = where.rpartition(":")[2]
+    if ":" in where and not (port.isdecimal() and 0 < int(port) < 65536):
+        raise SensorNotFound(f"{name} names no port: say {VIRTUAL}:HOST:PORT, as 'imu sensor' tells it")
+    if ":" not in where and where not in TWINS:
+        raise SensorNotFound(
+            f"there is no virtual sensor {where!r}: say virtual:KIND with one of {', '.join(TWINS)}, "
+            "or virtual:HOST:PORT for one that 'imu sensor' runs"
+        )
+
+
 @asynccontextmanager
 async def link_for(
     name: str | None, clock: HostClock, duration_s: float | None, invite: Callable[[PhoneAddress], None]
@@ -105,14 +126,12 @@ async def radio_for(name: str | None, duration_s: float | None = None) -> AsyncI
     SensorNotFound
         If there is no such virtual sensor.
     """
+    check_virtual(name)
     if not is_virtual(name):
         yield Radio(), SensorChoice(None if name in (None, ANY) else name)
         return
     where = (name or "").partition(":")[2]
     if ":" in where:
-        port = where.rpartition(":")[2]
-        if not (port.isdecimal() and 0 < int(port) < 65536):
-            raise SensorNotFound(f"{name} names no port: say {VIRTUAL}:HOST:PORT, as 'imu sensor' tells it")
         async with VirtualRadio(f"tcp-client:{where}") as radio:
             yield Radio(radio.scanner_backend, radio.client_backend), SensorChoice()
         return
@@ -123,11 +142,6 @@ async def radio_for(name: str | None, duration_s: float | None = None) -> AsyncI
 
 async def _add_sensor(radio: VirtualRadio, kind: str, duration_s: float) -> None:
     """Put a virtual sensor, worn by the built-in person, on the radio."""
-    if kind not in TWINS:
-        raise SensorNotFound(
-            f"there is no virtual sensor {kind!r}: say virtual:KIND with one of {', '.join(TWINS)}, "
-            "or virtual:HOST:PORT for one that 'imu sensor' runs"
-        )
     await radio.add_sensor(TWINS[kind](await asyncio.to_thread(_simulated_signal, duration_s), 1))
 
 

@@ -79,6 +79,7 @@ def board(view: LiveView) -> dict[str, Any]:
         "go": _look(LOOKS[SignalKind.REST_OVER]),
         "progress": None if view.progress is None else view.progress.text,
         "figures": [_figure(one) for one in view.figures],
+        "headline": None if view.headline is None else _figure(view.headline),
         "card": None if view.card is None else _card(view.card),
         "sets": _sets(view),
         "before": view.before_text,
@@ -114,6 +115,7 @@ def _set_part(view: LiveView) -> dict[str, Any]:
         "rest_share": None if view.rest_share is None else round(min(1.0, view.rest_share), 3),
         "rest_target_s": view.rest_target_s,
         "rest_is_over": view.rest_is_over,
+        "over_clock": clock((view.rest_s or 0.0) - (view.rest_target_s or 0.0)) if view.rest_is_over else None,
         "cue": view.cue,
     }
 
@@ -184,6 +186,8 @@ def _bars(view: LiveView) -> dict[str, Any]:
         }
         for bar, one in zip(bars.bars, patterns, strict=False)
     ]
+    by_hand: Any = {"share": 0.0, "text": "+1", "pattern": "by-hand", "look": None}
+    items += [by_hand] * max(0, view.recount if items else 0)
     lines = [("target", bars.target_low), ("target", bars.target_high), ("stop", bars.loss_line)]
     return {
         "title": f"{name}, {unit}" if items or bars.planned else "",

@@ -19,6 +19,7 @@ from typing import Any
 from imu.app.web.board import Watcher, board, spoken
 from imu.bluetooth import HostClock, LinkState
 from imu.errors import ImuError
+from imu.live.cards import saved_sentence
 from imu.live.live_training import LiveTraining
 from imu.live.live_view import LiveView
 from imu.live.memory import (
@@ -31,7 +32,7 @@ from imu.live.memory import (
     remember_sensor_of,
     trained_before,
 )
-from imu.live.radios import ANY, PHONES, is_virtual, link_for
+from imu.live.radios import ANY, PHONES, check_virtual, is_virtual, link_for
 from imu.live.speech import Announcer
 from imu.live.targets import Plan, Targets
 from imu.live.training_run import Happened, Trained, TrainingRun, TrainingSettings
@@ -109,6 +110,7 @@ class TrainingDesk:
         self.trained: Trained | None = None
         self.trouble: str | None = None
         self.hear: Callable[[Heard, LiveView], None] = lambda *_: None
+        self.ended: Callable[[TrainingDesk], None] = lambda _: None
         self.watchers: set[Watcher] = set()
         self._live = LiveTraining()
         self._announcer = Announcer(None, None)
@@ -144,6 +146,12 @@ class TrainingDesk:
         with as_person(whose):
             self.name = written_name()
         self._look()
+
+    @property
+    def end_in_words(self) -> str:
+        """What came of the last training, in a sentence or two."""
+        saved = None if self.last_session is None else saved_sentence(self.last_session, self.whose)
+        return " ".join(filter(None, (self.trouble, saved))) or "The training is over; nothing is saved."
 
     # -- what the person asks for
 
@@ -266,6 +274,7 @@ class TrainingDesk:
             self._run, self._work, self.state, self.sensor, self._invitation = None, None, DeskState.IDLE, None, None
             looking.cancel()
             self._look()
+            self.ended(self)
 
     async def _run_training(self, wish: Wish) -> Trained:
         name = wish.sensor
@@ -367,10 +376,13 @@ class Desks:
     ----------
     software_version : str
         Version that is written into recordings and the store.
+    ended : callable
+        Takes the desk of each training that is over.
     """
 
-    def __init__(self, software_version: str) -> None:
+    def __init__(self, software_version: str, ended: Callable[[TrainingDesk], None] = lambda _: None) -> None:
         self.software_version = software_version
+        self._ended = ended
         self._desks: dict[str, TrainingDesk] = {}
         self._walls: set[Watcher] = set()
 
@@ -387,6 +399,7 @@ class Desks:
             if whose and whose != person() and whose not in people():
                 raise PersonUnnamed(f"there is no person {whose}")
             desk = self._desks[whose] = TrainingDesk(self.software_version, whose)
+            desk.ended = self._ended
             for wall in self._walls:
                 desk.show_to(wall)
         return desk
@@ -398,7 +411,10 @@ class Desks:
         ------
         TrainingUnderWay
             If the person trains already, or another one with this sensor.
+        SensorNotFound
+            If it is a virtual sensor that does not exist.
         """
+        check_virtual(wish.sensor)
         if wish.sensor not in (None, ANY, *PHONES) and not is_virtual(wish.sensor):
             for other in self.busy:
                 if other.whose != whose and other.sensor == wish.sensor:

@@ -57,6 +57,7 @@ def live_page(request: Request) -> Response:
         exercises=completions(""),
         rests=RESTS_S,
         last=None if last is None else last.as_object(),
+        last_in_words="" if last is None else plan_in_words(last),
         plans={name: plan.as_object() for name, plan in example_plans().items()},
     )
 
@@ -79,6 +80,15 @@ def _filled_in(asked: str) -> dict[str, Any] | None:
         index = due.index if due is not None and asked == "next" else int(asked) if asked in map(str, range(99)) else -1
         plan = plans[index] if 0 <= index < len(plans) else None
     return None if plan is None else plan.as_object()
+
+
+def plan_in_words(plan: Plan) -> str:
+    """Return the exercises of a plan: ``back squat 100 kg 5 × 5, deadlift``."""
+    words = []
+    for one in plan.exercises:
+        size = " × ".join(str(count) for count in (one.sets, one.repetitions) if count is not None)
+        words.append(" ".join(filter(None, (one.title, size))) or "the same targets")
+    return ", ".join(words)
 
 
 def known_sensors(last: RememberedSensor | None) -> list[dict[str, str]]:

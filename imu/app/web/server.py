@@ -19,7 +19,7 @@ from functools import partial
 from http import HTTPStatus
 
 from imu.app.output import ended_by_signals
-from imu.app.web.desk import Desks, Heard, Wish
+from imu.app.web.desk import Desks, Heard, TrainingDesk, Wish
 from imu.app.web.guard import Guard, OwnersDoor
 from imu.app.web.share import Sharing
 from imu.errors import ExtraMissing
@@ -83,7 +83,14 @@ async def _serve(options: WebOptions, listening: socket.socket, say: Callable[[s
 
     port = listening.getsockname()[1]
     door = OwnersDoor(port)
-    desks = Desks(options.software_version)
+
+    def say_end(desk: TrainingDesk) -> None:
+        whose = f"{desk.name}: " if desk.whose else ""
+        stays = "" if ending.is_set() else " The page stays open; Ctrl-C ends it."
+        with contextlib.suppress(OSError):  # the terminal may be closed, which is why the server ends
+            say(f"{whose}{desk.end_in_words}{stays}")
+
+    desks = Desks(options.software_version, say_end)
     sharing = Sharing(lambda door: site(desks, door), serving, say)
     path = "" if not options.wishes else "train" if len(options.wishes) == 1 else "wall"
     ending = asyncio.Event()
@@ -106,11 +113,6 @@ async def _serve(options: WebOptions, listening: socket.socket, say: Callable[[s
                 say("ending")
             await desks.close()
             await sharing.stop()
-    for desk in desks:
-        if desk.last_session is not None:
-            whose = "" if len(list(desks)) == 1 else f" of {desk.name}"
-            with contextlib.suppress(OSError):
-                say(f"Session {desk.last_session}{whose} is saved; imu review {desk.last_session} shows it.")
 
 
 def _say_address(say: Callable[[str], None], happened: Heard, _view: LiveView) -> None:

@@ -2,7 +2,7 @@
 // server, so that page, terminal and voice agree.
 
 import { play, speak, unlockSound } from "./sound.js";
-import { fillPlan, planOf } from "./plan.js";
+import { fillPlan, lastPlan, planOf } from "./plan.js";
 
 const RECONNECT_MS = 800;
 const KEYS = { e: "end set", " ": "end set", u: "take back", "+": "missed", p: "pause", k: "keep alone", q: "finish", s: "sets", t: "plan", f: "full" };
@@ -55,12 +55,12 @@ const DRAWINGS = [
   [["state", "invite"], drawInvitation],
   [["link", "link_text", "sensor", "battery_percent", "battery_low", "signal_strength", "data", "today"], drawStatus],
   [["phase", "provisional", "count", "rest_clock", "rest_share", "rest_is_over", "pattern"], drawCount],
-  [["phase", "provisional", "paused", "progress", "card", "signal", "go", "pattern", "to_do", "hint", "sureness", "cue", "set_clock", "rest_clock", "rest_target_s", "rest_is_over", "set_number"], drawWords],
+  [["phase", "provisional", "paused", "progress", "card", "signal", "go", "pattern", "to_do", "hint", "sureness", "cue", "set_clock", "rest_clock", "rest_target_s", "rest_is_over", "over_clock", "headline", "set_number"], drawWords],
   [["gauges"], drawGauges],
   [["now", "gauges"], drawNow],
   [["bars"], drawBars],
   [["figures"], drawFigures],
-  [["sets", "total", "achieved"], drawTrained],
+  [["sets", "total", "achieved", "advice"], drawTrained],
   [["sets"], drawSets],
   [["name"], () => { text("name", board.name); $(".to-wall").hidden = !new URLSearchParams(location.search).has("person"); }],
   [["before"], () => text("before", board.before)],
@@ -96,8 +96,9 @@ function drawState() {
 function drawTrained() {
   const trained = $("#trained");
   if (trained.hidden) return;
-  $("p", trained).textContent = [board.total, ...(board.achieved ?? [])].join(" · ");
-  $("ul", trained).replaceChildren(...board.sets.map((one) => {
+  $("p", trained).textContent = [board.total, many(board.sets.length, "set")].join(" · ");
+  $(".card-said", trained).replaceChildren(...[...(board.achieved ?? []), ...(board.advice ?? [])].map((one) => Object.assign(document.createElement("li"), { textContent: one })));
+  $(".card-sets", trained).replaceChildren(...board.sets.map((one) => {
     const line = document.createElement("li");
     line.append(Object.assign(document.createElement("strong"), { textContent: `Set ${one.number}: ${one.text}` }), ...recounting(one.number), Object.assign(document.createElement("span"), { className: "soft", textContent: one.detail }));
     return line;
@@ -165,12 +166,12 @@ function fitCount() {
 
 function drawWords() {
   const resting = isResting(), waiting = board.phase === "waiting", rest = board.phase === "rest";
-  text("word", board.paused ? "PAUSED" : resting ? `REST${board.rest_target_s ? ` of ${minutes(board.rest_target_s)}` : ""}` : waiting ? "" : (board.pattern ?? "").toUpperCase());
+  text("word", board.paused ? "PAUSED" : resting ? (board.over_clock ? `REST +${board.over_clock}` : `REST${board.rest_target_s ? ` of ${minutes(board.rest_target_s)}` : ""}`) : waiting ? board.to_do : (board.pattern ?? "").toUpperCase());
   const path = $(".word path");
   if (board.pattern && !board.paused && !waiting && !resting) path.setAttribute("d", SHAPES[board.pattern]);
   else path.removeAttribute("d");
   if (board.paused) text("sub", "Nothing is counted.");
-  else if (waiting) text("sub", board.to_do);
+  else if (waiting) text("sub", board.hint);
   else if (resting) text("sub", board.card?.title ?? "");
   else text("sub", board.sureness ?? "squat or hinge, not clear");
   const set = board.progress ?? (board.set_number ? `Set ${board.set_number}` : "");
@@ -178,12 +179,15 @@ function drawWords() {
     const of = board.rest_target_s ? ` of ${minutes(board.rest_target_s)}` : "";
     text("clock", resting ? board.progress ?? `Set ${board.set_number} is done` : `${set} · rest ${board.rest_clock}${of}`);
   } else text("clock", [set, board.set_clock].filter(Boolean).join(" · "));
+  const headline = waiting || resting || board.paused ? null : board.headline;
+  text("headline", headline?.value);
+  text("headline_note", headline?.change);
   const signal = resting ? (board.rest_is_over ? board.go : null) : waiting ? null : board.signal, box = $(".signal");
   text("signal", signal?.word);
   box.dataset.colour = signal?.colour ?? "";
   $("path", box).setAttribute("d", SIGNAL_SHAPES[signal?.shape] ?? "M0 0");
   if (rest && board.card) text("cue", board.card.advice.join("\n"));
-  else if (waiting) text("cue", board.hint);
+  else if (waiting) text("cue", "");
   else text("cue", signal?.word && board.cue?.startsWith(`${signal.word},`) ? board.cue.slice(signal.word.length + 2) : board.cue);
 }
 
@@ -311,7 +315,9 @@ document.addEventListener("click", (event) => {
 addEventListener("keydown", (event) => {
   const typing = $("dialog[open]") || event.target.closest?.("input, select, textarea, [contenteditable]")?.checkVisibility();
   const onButton = event.key === " " && event.target.closest?.("button, a, summary");
-  if (typing || onButton || event.ctrlKey || event.metaKey || event.altKey || event.repeat || board.state !== "training") return;
+  if (typing || onButton || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+  if (board.state === "idle" && event.key.toLowerCase() === "r") again?.click();
+  if (board.state !== "training") return;
   const what = KEYS[event.key.toLowerCase()];
   if (!what) return;
   event.preventDefault();
@@ -321,12 +327,15 @@ $("#finish").addEventListener("click", () => { $("#finish-dialog").close(); send
 $("#no-phone").addEventListener("click", () => send({ do: "finish" }));
 $("#rest").addEventListener("change", (event) => send({ do: "rest", rest_s: Number(event.target.value) || null }));
 
-begin.addEventListener("submit", (event) => {
-  event.preventDefault();
+function startTraining(event) {
+  event?.preventDefault();
   $(".error", begin).textContent = "";
   unlockSound();
   send({ do: "begin", sensor: new FormData(begin).get("sensor"), plan: planOf(begin) });
-});
+}
+begin.addEventListener("submit", startTraining);
+const again = $("[data-again]");
+again?.addEventListener("click", () => { fillPlan($("[data-plan]", begin), lastPlan); startTraining(); });
 $("#follow").addEventListener("submit", (event) => {
   event.preventDefault();
   send({ do: "follow", plan: planOf($("#follow")) });

@@ -1,8 +1,8 @@
 // The fields of a plan: one row for each exercise, empty fields left out.
 
 const NAMES = ["name", "load", "sets", "reps", "rest", "tempo", "depth", "angle", "velocity", "stop-loss"];
-const NUMBERS = new Set(["sets", "reps", "stop-loss"]);
 const given = JSON.parse(document.getElementById("plans").textContent);
+export const lastPlan = given.last;
 
 function addRow(list, values = {}) {
   const row = document.getElementById("exercise-row").content.firstElementChild.cloneNode(true);
@@ -26,7 +26,7 @@ export function planOf(box) {
     const values = {};
     for (const name of NAMES) {
       const typed = row.querySelector(`[name="${name}"]`).value.trim();
-      if (typed) values[name] = (NUMBERS.has(name) || name !== "name") && /^\d+([.,]\d+)?$/.test(typed) ? Number(typed.replace(",", ".")) : typed;
+      if (typed) values[name] = name !== "name" && /^\d+([.,]\d+)?$/.test(typed) ? Number(typed.replace(",", ".")) : typed;
     }
     if (Object.keys(values).length) exercises.push(values);
   }
