@@ -527,7 +527,7 @@ def test_a_recording_cut_anywhere_replays_to_the_signals_until_there(tmp_path, w
     path, given = with_signals
     data = path.read_bytes()
     lengths = []
-    for share in (0.4, 0.7):
+    for share in (0.3, 0.5):
         cut = tmp_path / "cut.mcap"
         cut.write_bytes(data[: int(share * len(data))])
         replayed = replay_signals(cut)
