@@ -22,7 +22,7 @@ from imu.live.live_training import LiveTraining
 from imu.live.live_view import Link, LiveView, Tally, TrainedBefore
 from imu.live.set_view import Bar, Bars, Measure
 from imu.live.signals import SignalKind
-from imu.live.targets import Plan, Targets
+from imu.live.targets import Plan, Targets, Tempo
 from imu.motion.form import Posture
 from imu.motion.pattern import Pattern
 from imu.samples import Gap
@@ -373,14 +373,16 @@ async def test_targets_are_written_in_one_line(live):
         run.aim_at.assert_called_once_with(
             Targets(exercise="squat", repetitions=5, load_kg=225 * 0.45359237, load_in_lb=True)
         )
+        await pilot.press("t", "ctrl+a", "ctrl+k", *"tempo 2-1-X, front squat, sets 3", "enter")
+        await pilot.pause(0.1)
+        asked.pop()(run := Mock())
+        run.aim_at.assert_called_once_with(Targets(exercise="front squat", sets=3, tempo=Tempo(2.0, 1.0)))
         await pilot.press("t", "escape", "q")
         assert asked == [None]
 
 
 def test_targets_in_words_are_read_back():
-    line = (
-        "back squat, load 225 lb, sets 5, reps 5, rest 90.0, tempo 3-1-X, depth best, velocity 0.4-0.6, stop-loss 20.0"
-    )
+    line = "back squat, load 225 lb, sets 5, reps 5, rest 90, tempo 3-1-X, depth best, velocity 0.4-0.6, stop-loss 20"
     assert targets_in_words(targets_of(line)) == line
 
 

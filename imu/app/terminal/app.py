@@ -170,6 +170,8 @@ class LiveApp(App[None]):
         line = self.query_one(Input)
         line.value = targets_in_words(self._view.targets or Targets())
         line.placeholder = "back squat, reps 5, load 100 kg, rest 90"
+        self._say_below("Enter uses these targets, Escape leaves them as they are.")
+        self.query_one(Footer).display = False
         line.display = True
         line.focus()
 
@@ -180,16 +182,20 @@ class LiveApp(App[None]):
 
     def _leave_targets(self) -> None:
         self.query_one(Input).display = self.query_one(Label).display = False
+        self.query_one(Footer).display = self.size.height >= LEAST_ROWS_WITH_KEYS
         self.set_focus(None)
+
+    def _say_below(self, sentence: str) -> None:
+        label = self.query_one(Label)
+        label.update(sentence)
+        label.display = True
 
     def on_input_submitted(self, submitted: Input.Submitted) -> None:
         """Take the targets that were written; a line that is not understood stays, with the reason below it."""
         try:
             targets = targets_of(submitted.value)
         except PlanUnusable as error:
-            reason = self.query_one(Label)
-            reason.update(str(error))
-            reason.display = True
+            self._say_below(str(error))
             return
         self._leave_targets()
         self._obey(lambda run: run.aim_at(targets))
@@ -203,7 +209,11 @@ def targets_in_words(targets: Targets) -> str:
     """Return targets as one line: ``back squat, load 100, reps 5``."""
     given = targets.as_object()
     name = given.pop("name", None)
-    return ", ".join([*([name] if name else []), *(f"{key} {value}" for key, value in given.items())])
+    return ", ".join([*([name] if name else []), *(f"{key} {_short(value)}" for key, value in given.items())])
+
+
+def _short(value: str | float) -> str:
+    return value if isinstance(value, str) else f"{value:g}"
 
 
 def targets_of(line: str) -> Targets:
