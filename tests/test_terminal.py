@@ -377,7 +377,7 @@ async def test_targets_are_written_in_one_line(live):
         await pilot.pause(0.1)
         asked.pop()(run := Mock())
         run.aim_at.assert_called_once_with(Targets(exercise="front squat", sets=3, tempo=Tempo(2.0, 1.0)))
-        await pilot.press("t", "escape", "q")
+        await pilot.press("t", "escape", "t", "ctrl+a", "ctrl+k", "enter", "q")
         assert asked == [None]
 
 

@@ -126,7 +126,7 @@ class LiveApp(App[None]):
         """Put the view above the keys."""
         yield self._panel
         yield Label(id="reason", markup=False)
-        yield Input(compact=True)
+        yield Input(compact=True, select_on_focus=False)
         yield Footer(show_command_palette=False, compact=True)
 
     def on_resize(self, event: Resize) -> None:
@@ -170,10 +170,11 @@ class LiveApp(App[None]):
         line = self.query_one(Input)
         line.value = targets_in_words(self._view.targets or Targets())
         line.placeholder = "back squat, reps 5, load 100 kg, rest 90"
-        self._say_below("Enter uses these targets, Escape leaves them as they are.")
+        self._say_above("Enter uses these targets, Escape leaves them as they are.")
         self.query_one(Footer).display = False
         line.display = True
         line.focus()
+        line.cursor_position = len(line.value)
 
     def on_key(self, event: Key) -> None:
         """Leave the line of targets with Escape."""
@@ -185,17 +186,20 @@ class LiveApp(App[None]):
         self.query_one(Footer).display = self.size.height >= LEAST_ROWS_WITH_KEYS
         self.set_focus(None)
 
-    def _say_below(self, sentence: str) -> None:
+    def _say_above(self, sentence: str) -> None:
         label = self.query_one(Label)
         label.update(sentence)
         label.display = True
 
     def on_input_submitted(self, submitted: Input.Submitted) -> None:
-        """Take the targets that were written; a line that is not understood stays, with the reason below it."""
+        """Take the targets that were written; a line that is not understood stays, with the reason above it."""
+        if not submitted.value.strip():
+            self._leave_targets()
+            return
         try:
             targets = targets_of(submitted.value)
         except PlanUnusable as error:
-            self._say_below(str(error))
+            self._say_above(str(error))
             return
         self._leave_targets()
         self._obey(lambda run: run.aim_at(targets))
