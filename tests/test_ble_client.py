@@ -215,7 +215,7 @@ async def talk(
 # --- over the virtual radio -------------------------------------------------------------------------------------------
 
 
-async def test_what_is_near_is_listed_as_it_is_heard(radio):
+async def test_devices_within_reach_are_listed_as_they_are_heard(radio):
     await radio.add_sensor(Ticker("HipIMU far"), rssi_dbm=-90)
     await radio.add_sensor(Ticker("HipIMU near"), rssi_dbm=-40)
     await radio.add_sensor(Ticker("Scales", services=()), rssi_dbm=-30)
@@ -784,7 +784,7 @@ async def test_a_characteristic_may_be_named_with_its_service(rogue, until):
             await talking.task
 
 
-async def test_what_is_optional_may_fail(rogue, until):
+async def test_an_optional_action_may_fail(rogue, until):
     rogue.actions = [BleakError("no"), BleakGATTProtocolError(0x05), TimeoutError(), None]
     optional = (Read(CONTROL, required=False), Read(CONTROL, required=False), Subscribe(CONTROL, required=False))
     async with talk(rogue, opening=(*optional, Subscribe(DATA)), stop=()) as talking:

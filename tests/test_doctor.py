@@ -111,7 +111,7 @@ def test_a_check_that_breaks_is_a_finding():
     assert found[0].found == "could not be checked (RuntimeError: of two lines)"
 
 
-def test_what_is_quoted_cannot_steer_the_terminal(tmp_path, capsys, requirements, quick):
+def test_a_quoted_text_cannot_steer_the_terminal(tmp_path, capsys, requirements, quick):
     doctor.doctor(tmp_path / "\x1b[2J" / "x", as_json=False)
     assert "\x1b" not in capsys.readouterr().out
 

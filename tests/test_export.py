@@ -589,7 +589,7 @@ def test_a_backup_is_of_one_state_while_others_write(home, tmp_path):
     assert restore_backup(tmp_path / "b.zip", tmp_path / "new", now=NOW).sessions == 2
 
 
-def test_a_backup_is_not_overwritten_and_of_nothing_there_is_none(home, zipped, tmp_path):
+def test_a_backup_is_not_overwritten_and_an_empty_home_has_no_backup(home, zipped, tmp_path):
     before = zipped.read_bytes()
     with pytest.raises(FileThere):
         write_backup(home, zipped, made_at=NOW, software_version="1")

@@ -140,7 +140,7 @@ any_record = st.one_of(*(st.tuples(st.just(name), strategy) for name, strategy i
 
 
 @given(any_record)
-def test_what_is_encoded_is_decoded_to_the_same(named):
+def test_encoding_and_decoding_give_the_same(named):
     name, value = named
     assert DECODERS[name](value.encode()) == value
 

@@ -220,7 +220,7 @@ def test_the_measured_rate_is_sent_once_it_is_measured(streaming):
     assert configs[-1].angular_velocity_scale_rad_s == pytest.approx(0.070 * np.pi / 180)
 
 
-def test_the_live_stream_begins_with_what_is_measured_after_the_subscription(sensor):
+def test_the_live_stream_begins_with_samples_measured_after_the_subscription(sensor):
     sensor.connect(protocol.CONTROL_UUID)
     sensor.ask(protocol.start())
     sensor.measure(100)
@@ -292,7 +292,7 @@ def test_a_lost_connection_is_made_good(streaming):
     assert len(backfill[-1]) == 0
 
 
-def test_what_is_overwritten_is_not_promised(program):
+def test_overwritten_samples_are_not_promised(program):
     with Sensor(program, capacity=100) as sensor:
         sensor.connect(protocol.CONTROL_UUID, protocol.BACKFILL_UUID)
         sensor.ask(protocol.start())
@@ -401,7 +401,7 @@ def test_a_resend_waits_for_an_mtu_that_holds_a_sample(streaming):
     assert indices(streaming.packets(protocol.BACKFILL_UUID)) == list(range(20))
 
 
-def test_what_is_counted_since_boot_goes_on_over_epochs_and_connections(streaming):
+def test_counters_since_boot_go_on_over_epochs_and_connections(streaming):
     streaming.measure(1000)
     list(streaming.sends())
     assert protocol.decode_config(streaming.read("config")).measured_rate_hz is not None

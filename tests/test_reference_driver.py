@@ -244,7 +244,7 @@ def test_under_lasting_loss_nothing_waits_longer_than_12_s_and_all_is_accounted_
     assert (np.diff(talk.times) > 0).all()
 
 
-def test_a_rate_that_no_chip_has_is_not_believed() -> None:
+def test_a_rate_that_no_chip_has_is_replaced_by_the_nominal_one() -> None:
     config = Config(7, RATE_HZ, 1.9e21, 16, 2000, 16 * 9.80665 / 32768, math.radians(0.07))
     talk = Conversation().connect(config=config).data(0)
     assert talk.times[-1] - talk.times[0] == pytest.approx(0.09, abs=0.001)

@@ -391,7 +391,7 @@ async def test_malformed_messages_are_refused_in_a_sentence(shared: Shared) -> N
     await shared.assert_training_goes_on()
 
 
-async def test_guests_and_their_sockets_are_limited_and_one_address_keeps_nobody_out(shared: Shared) -> None:
+async def test_guests_and_their_sockets_are_limited_and_one_address_keeps_no_other_out(shared: Shared) -> None:
     cookie = await shared.enter(Role.VIEW)
     async with contextlib.AsyncExitStack() as stack:
         for _ in range(SOCKETS):
@@ -414,7 +414,7 @@ async def test_guests_and_their_sockets_are_limited_and_one_address_keeps_nobody
 
 
 @pytest.mark.realtime
-async def test_two_thousand_unfinished_requests_with_the_key_keep_nobody_out_and_end(shared: Shared) -> None:
+async def test_two_thousand_unfinished_requests_with_the_key_keep_no_one_out_and_end(shared: Shared) -> None:
     """A guest watches, asks for pages on each connection, and finishes no further request; the others go on."""
     host, port = shared.place.split(":")
     cookie, context, held = await shared.enter(Role.VIEW, GUEST), trusting(), []

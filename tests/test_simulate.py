@@ -132,7 +132,7 @@ def test_repetitions_are_in_the_range_of_their_variant(name: str) -> None:
             assert repetition.mean_concentric_velocity_m_s < repetition.peak_concentric_velocity_m_s
 
 
-def test_what_is_asked_of_an_exercise_is_done() -> None:
+def test_an_exercise_follows_its_options() -> None:
     steady = Lifter(variability=0.0, unsteadiness_rad=0.0, sway_m=0.0, sway_rad=0.0, lockout_gap=0.0)
     asked = Exercise("paused_squat", 3, hip_drop_m=0.45, eccentric_s=2.0, pause_s=3.0, concentric_s=1.5, effort=0.0)
     repetitions = simulate([Rest(1), asked, Rest(1)], steady, Sensor.ideal(), seed=1).truth.reps

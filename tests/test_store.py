@@ -459,7 +459,7 @@ def read_everything(path):
         store.days_since_trained(NOW)
 
 
-def test_text_that_is_none_gives_one_sentence(store, path):
+def test_text_that_cannot_be_decoded_gives_one_sentence(store, path):
     keep(store)
     query(path, "UPDATE session SET source = CAST(x'ff' AS TEXT)")
     with pytest.raises(StoreDamaged, match="is damaged"):

@@ -402,7 +402,7 @@ async def test_only_lines_that_change_are_drawn_again(live, monkeypatch):
         assert all(region.height == 1 for region in drawn)
 
 
-async def test_without_colour_there_is_none(live, monkeypatch):
+async def test_no_color_is_respected(live, monkeypatch):
     counted(live, *squats(3))
     colours = {}
     for no_colour in (False, True):

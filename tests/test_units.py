@@ -272,7 +272,7 @@ LEGITIMATE: dict[str, Callable[[float], Array]] = {
 
 @pytest.mark.parametrize("what", LEGITIMATE)
 @pytest.mark.parametrize("rate_hz", [20.0, 100.0, 1000.0])
-def test_what_is_in_the_right_units_is_never_refused(what: str, rate_hz: float) -> None:
+def test_a_recording_in_the_right_units_is_never_refused(what: str, rate_hz: float) -> None:
     rows = LEGITIMATE[what](rate_hz)
     for end in (len(rows) // 9, len(rows) // 3, len(rows)):
         assert refusal([block_of(rows[:end])]) is None

@@ -75,7 +75,7 @@ async def test_a_connected_sensor_does_not_advertise_and_a_left_one_does(radio: 
     st.lists(st.sampled_from([SERVICE, TEXT, "0000180a-0000-1000-8000-00805f9b34fb"]), unique=True),
     st.dictionaries(st.integers(0, 0xFFFF), st.binary(max_size=4), max_size=1),
 )
-def test_what_is_advertised_is_heard(name: str, services: list[str], manufacturer: dict[int, bytes]) -> None:
+def test_advertised_data_are_heard(name: str, services: list[str], manufacturer: dict[int, bytes]) -> None:
     said = Advertisement(name or None, tuple(sorted(services)), manufacturer)
     advertising, response = encode_advertisement(said)
     assert max(len(advertising), len(response)) <= 31

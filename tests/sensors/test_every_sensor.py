@@ -184,7 +184,7 @@ def test_nothing_is_lost_thrown_away_or_restarted(kind: SensorKind, conversation
 
 
 @every_kind
-def test_tells_who_it_is_before_the_first_samples(kind: SensorKind, conversations: Conversations) -> None:
+def test_the_sensor_is_identified_before_the_first_samples(kind: SensorKind, conversations: Conversations) -> None:
     carried = conversations.undisturbed(kind.name)
     with_samples = next(i for i, reply in enumerate(carried.replies) if reply.blocks)
     introduced = [i for i, reply in enumerate(carried.replies) if any(isinstance(n, Identified) for n in reply.notices)]
@@ -198,7 +198,7 @@ def test_tells_who_it_is_before_the_first_samples(kind: SensorKind, conversation
 
 
 @every_kind
-def test_what_cannot_be_proven_is_said_once(kind: SensorKind, conversations: Conversations) -> None:
+def test_undetectable_losses_are_cautioned_of_once(kind: SensorKind, conversations: Conversations) -> None:
     cautions = conversations.undisturbed(kind.name).notices_of(Caution)
     assert len(cautions) == (1 if kind.name in UNTIMED else 0)
 
@@ -307,7 +307,7 @@ def test_lost_notifications_are_counted_by_the_sample(kind: SensorKind, conversa
 
 
 @pytest.mark.parametrize("kind", [kind for kind in SUITABLE if kind.name not in UNTIMED], ids=lambda kind: kind.name)
-def test_what_comes_twice_counts_once(kind: SensorKind, conversations: Conversations) -> None:
+def test_repeated_messages_count_once(kind: SensorKind, conversations: Conversations) -> None:
     carried = conversations.short(kind.name)
     begun = next(i for i, reply in enumerate(carried.replies) if reply.blocks) + 4
     twice = [
@@ -401,7 +401,7 @@ def test_any_bytes_on_any_characteristic(
 
 
 @every_kind
-def test_what_is_thrown_away_is_counted(kind: SensorKind, conversations: Conversations) -> None:
+def test_discarded_bytes_are_counted(kind: SensorKind, conversations: Conversations) -> None:
     carried = conversations.short(kind.name)
     begun = next(i for i, reply in enumerate(carried.replies) if reply.blocks) + 3
     for payload in (b"", b"\x00", bytes(7), bytes(range(250))):

@@ -245,7 +245,7 @@ def test_polar_samples_after_a_clock_reset_follow_the_earlier_ones(signal: ImuBl
     assert 7.0 < time_s[-1] < 10.0
 
 
-def test_polar_settings_are_chosen_from_what_is_offered() -> None:
+def test_polar_settings_are_chosen_from_the_offered_ones() -> None:
     offered = {
         Setting.RATE_HZ: (26.0, 52.0, 104.0, 208.0, 416.0),
         Setting.RESOLUTION_BITS: (16.0,),
@@ -463,7 +463,7 @@ def test_unsuitable_sensors_are_recognised_and_refused_in_a_sentence(advertiseme
         Advertisement("phone", (), {0x0301: bytes(4)}),
     ],
 )
-def test_what_is_not_ours_is_not_recognised(advertisement: Advertisement) -> None:
+def test_other_devices_are_not_recognised(advertisement: Advertisement) -> None:
     assert recognise(advertisement) is None
 
 

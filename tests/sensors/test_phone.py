@@ -113,7 +113,7 @@ def test_a_phone_that_lies_still_is_not_guessed() -> None:
     assert isinstance(replies[-1].notices[0], Refused)
 
 
-def test_after_a_lost_connection_only_what_is_missing_is_asked_for_and_used() -> None:
+def test_after_a_lost_connection_only_missing_samples_are_requested_and_used() -> None:
     samples = handled(3)
     driver = PhoneDriver()
     before = taken(driver, sent(samples[:400]))[:-1]
