@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from imu.app.cli import app
 from imu.app.train import chosen_plan
-from imu.live.memory import last_plan, remember_plan
+from imu.live.memory import RememberedSensor, last_plan, remember_plan
 from imu.live.schedule import (
     Schedule,
     due_of,
@@ -180,6 +180,24 @@ def test_an_exercise_without_a_load_gets_that_of_last_time(file):
     run("plan", str(file))
     remember_plan(Plan((Targets(exercise="back squat", load_kg=82.5),)))
     assert [one.load for one in chosen_plan("next", {}).exercises] == ["82.5 kg", None]
+
+
+@pytest.mark.usefixtures("home")
+def test_one_click_fills_in_what_is_due_and_begins_with_the_sensor_of_last_time(file):
+    live_socket = pytest.importorskip("imu.app.web.live_socket")
+    requests = pytest.importorskip("starlette.requests")
+    run("plan", str(file))
+
+    def begins(query: bytes, last: RememberedSensor | None) -> str:
+        return live_socket._begins_with(requests.Request({"type": "http", "query_string": query}), last)
+
+    sensor = RememberedSensor("movesense", "0123456789", "Movesense 6789", "AA:BB")
+    assert [begins(b"plan=next&begin=last", one) for one in (sensor, None)] == ["Movesense 6789", ""]
+    assert [begins(query, sensor) for query in (b"begin=phone", b"begin=virtual", b"begin=10.0.0.1", b"")] == [
+        *("phone", "virtual", "", "")
+    ]
+    filled = [live_socket._filled_in(asked) for asked in ("next", "1", "2", "-1", "", "x")]
+    assert [one and one["name"] for one in filled] == ["A", "B", None, None, None, None]
 
 
 def test_a_schedule_is_refused_where_a_plan_is_asked_for(file):
