@@ -277,7 +277,7 @@ def test_a_training_with_targets(browser: Any, gym: Gym, width: int, height: int
         link.go_on(ends_s[0][7] + 2.0)
         page.locator("[data-phase=rest]").wait_for()  # provisional: the count stays
         assert page.locator(".count span").inner_text().strip() == "8"
-        assert "rest 0:0" in page.locator("[data-b=clock]").inner_text()
+        assert " · rest " in page.locator("[data-b=clock]").inner_text()
         assert "Try: end the set at the stop: 2 reps came after it." in page.locator("[data-b=cue]").inner_text()
         at.look("summary")
         link.go_on(ends_s[0][7] + 6.0)

@@ -18,7 +18,7 @@ import typer
 from typer.core import TyperGroup
 
 import imu
-from imu.app import live_commands, session_commands
+from imu.app import live_commands, session_commands, store_commands
 from imu.app.output import complain, console_for_people, print_object, print_parts, spell_out
 from imu.app.plot_commands import AccelerationUnit, AngularVelocityUnit, PlotFormat, plot, plotted
 from imu.errors import ImuError
@@ -431,6 +431,7 @@ def _keep(replayed: "Replayed", store: "SessionStore | None") -> int | None:
 
 
 session_commands.add_commands(app)
+store_commands.add_commands(app)
 live_commands.add_commands(app)
 
 
