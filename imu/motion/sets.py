@@ -105,7 +105,7 @@ def split_into_sets(repetitions: Sequence[Repetition], weights: BelongingWeights
 
 def _differ(before: Sequence[Repetition], after: Sequence[Repetition]) -> bool:
     """Return whether a set ends between two stretches: the neighbours differ, and so do the middles of both."""
-    return min(difference(before[-1:], after[:1]), difference(before, after)) > MOST_APART
+    return difference(before[-1:], after[:1]) > MOST_APART and difference(before, after) > MOST_APART
 
 
 def ends_of(part: Sequence[Repetition]) -> tuple[Array, Array]:
