@@ -535,6 +535,20 @@ def test_parquet(tmp_path: Path, rows: np.ndarray) -> None:
         read_recording(path)
 
 
+def test_a_damaged_footer_of_parquet_is_one_line(tmp_path: Path, rows: np.ndarray) -> None:
+    """Arrow's own sentence ends in a line break: found by fuzzing."""
+    path = tmp_path / "r.parquet"
+    pd.DataFrame(rows, columns=COLUMNS).to_parquet(path)
+    whole = path.read_bytes()
+    start = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
+    path.write_bytes(whole[:start] + b"\xff" * 40 + whole[start + 40 :])
+    with pytest.raises(
+        RecordingDamaged, match=r"^the file cannot be read \(Couldn't deserialize thrift.*\)$"
+    ) as raised:
+        read_recording(path)
+    assert "\n" not in str(raised.value)
+
+
 def test_parquet_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(RecordingForeign, match=r'python -m pip install "imu-training\[parquet\]"'):

@@ -128,10 +128,13 @@ def one_sentence_errors(name: str | None = None) -> Iterator[None]:
     except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, zipfile.BadZipFile) as error:
         raise RecordingDamaged("the compressed file is cut short or damaged: copy it again from its source") from error
     except OSError as error:
-        raise RecordingDamaged(f"{the_file} cannot be read ({error.strerror or error})") from error
+        raise RecordingDamaged(f"{the_file} cannot be read ({error.strerror or _in_one_line(error)})") from error
     except (ValueError, OverflowError, NotImplementedError) as error:  # errors of pandas and pyarrow among them
-        reason = " ".join(str(error).split())[:120]
-        raise RecordingDamaged(f"{the_file} is not a table that can be read ({reason})") from error
+        raise RecordingDamaged(f"{the_file} is not a table that can be read ({_in_one_line(error)})") from error
+
+
+def _in_one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:120]
 
 
 CellAt = Callable[[int, int], object]
