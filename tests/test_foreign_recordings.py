@@ -190,6 +190,17 @@ def test_an_opened_recording_can_be_read_again(tmp_path: Path, monkeypatch: pyte
         np.testing.assert_array_equal(recording.block.device_time_s, whole.device_time_s)
 
 
+def test_a_member_of_an_archive_without_a_name_is_left_out(tmp_path: Path) -> None:
+    """Found by fuzzing: Python 3.11 looks at the last letter of the name."""
+    path = in_zip(tmp_path / "r.zip", {"x": b""})
+    archive = bytearray(path.read_bytes())
+    lengths = archive.index(b"PK\x01\x02") + 28  # of the name and of what follows it
+    archive[lengths : lengths + 4] = b"\0\0\1\0"
+    path.write_bytes(archive)
+    with pytest.raises(RecordingDamaged, match="the zip archive is empty"):
+        open_recording(path)
+
+
 def test_units_that_the_person_tells_are_for_our_own_format(tmp_path: Path) -> None:
     path = in_zip(tmp_path / "r.zip", sensor_logger_android())
     block = read_recording(path, acceleration_unit="g", angular_velocity_unit="deg/s").block

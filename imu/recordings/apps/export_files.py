@@ -202,7 +202,8 @@ def zip_exports(path: Path) -> list[Export]:
         If it is encrypted or holds more than `ARCHIVE_FILES`.
     """
     with _archive(path) as archive:
-        members = [member for member in archive.infolist() if not member.is_dir()]
+        # A name may be empty in a damaged archive; Python 3.11 cannot tell whether that is a folder.
+        members = [member for member in archive.infolist() if member.filename and not member.is_dir()]
     if not members:
         raise RecordingDamaged("the zip archive is empty: export it again")
     if len(members) > ARCHIVE_FILES:
