@@ -142,7 +142,8 @@ class Files:
                     return refused(f"“{given.filename}”: {_without_folder(str(error), folder)}")
         if left_out:
             imported = f"Of “{given.filename}”, {number_of(len(numbers), 'session')} {_are(len(numbers))} imported"
-            return refused(f"{imported}, {number_of(len(left_out), 'file')} {_are(len(left_out))} not. {left_out[0]}")
+            sentence = f"{imported}, {number_of(len(left_out), 'file')} {_are(len(left_out))} not. {left_out[0]}"
+            return JSONResponse({"refused": sentence, "imported": numbers}, 409)
         if len(numbers) == 1:
             return done(f"session {numbers[0]} is imported", go=f"/session/{numbers[0]}")
         return done(f"{number_of(len(numbers), 'session')} are imported", go="/sessions")

@@ -134,7 +134,7 @@ recallMetric();
 
 async function importAll(form, files) {
   const progress = form.querySelector(".progress"), bar = form.querySelector("progress"), refusals = [];
-  let last = null;
+  let last = null, changed = false;
   for (const [number, file] of [...files].entries()) {
     progress.textContent = `Counting ${file.name}${files.length > 1 ? ` (${number + 1} of ${files.length})` : ""}…`;
     let answer = await upload(form.action, file, null, (share) => { bar.hidden = false; if (share < 1) bar.value = share; else bar.removeAttribute("value"); });
@@ -145,13 +145,16 @@ async function importAll(form, files) {
     }
     if (answer.refused) refusals.push(answer.refused);
     else last = answer;
+    changed ||= !answer.refused || Boolean(answer.imported);
   }
-  form.reset();
-  bar.hidden = true;
-  progress.textContent = refusals.join(" ");
-  progress.classList.toggle("error", refusals.length > 0);
-  if (last && !refusals.length) location.assign(files.length > 1 ? "/sessions" : last.go);
-  else if (last) { tell("The other files are imported."); }
+  if (last && !refusals.length) { location.assign(files.length > 1 ? "/sessions" : last.go); return; }
+  if (changed) await refresh();
+  const shown = document.querySelector("[data-import]"), line = shown.querySelector(".progress");
+  shown.reset();
+  shown.querySelector("progress").hidden = true;
+  line.textContent = refusals.join(" ");
+  line.classList.toggle("error", refusals.length > 0);
+  if (last) tell("The other files are imported.");
 }
 
 // Sent with its progress, which fetch does not report; once it is sent, the program counts.
