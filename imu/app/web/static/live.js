@@ -161,7 +161,7 @@ function fitCount() {
   const digits = $(".count span"), room = $(".big").clientWidth;
   digits.style.transform = "";
   const wide = digits.scrollWidth;
-  if (room && wide > room) digits.style.transform = `scaleX(${(room / wide).toFixed(3)})`;
+  if (room && wide > room && !isResting()) digits.style.transform = `scaleX(${(room / wide).toFixed(3)})`;
 }
 
 function drawWords() {
