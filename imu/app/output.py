@@ -1,12 +1,11 @@
 """How commands print and end: tables for people, JSON for programs, errors as one sentence, and Ctrl-C.
 
-This module imports neither NumPy nor Rich, so that `imu --help` and Ctrl-C are quick.
+This module imports neither NumPy nor Rich nor asyncio, so that `imu --help` and Ctrl-C are quick.
 """
 # ruff: noqa: PLC0415  imports stand where they are used
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import signal
@@ -66,6 +65,8 @@ def spell_out(error: UnicodeError) -> tuple[str | bytes, int]:
 @contextlib.contextmanager
 def ended_by_signals(stop: Callable[[], None]) -> Iterator[None]:
     """Call `stop` in the running event loop on Ctrl-C, SIGTERM or SIGHUP; a second one ends the program."""
+    import asyncio
+
     loop = asyncio.get_running_loop()
     before: dict[int, Any] = {}
 
