@@ -577,10 +577,31 @@ def test_standing_is_where_a_person_rests_most_on_both_feet() -> None:
     zero = np.zeros(steps)
     signals = MotionSignals(step_s * np.arange(1, steps + 1), up, up, zero, zero, zero, zero, resting)
     for cut in (1, 7, steps):
-        postures = RestingPostures()
+        rests = RestingPostures()
         for last in range(cut, steps + 1, cut):
-            postures.push(signals[:last], cut)
-        assert postures.standing(up[1550], 78.5) == pytest.approx(up[0])
-        assert postures.standing(up[1550], 20.0) is None  # no rest was over by then
-        lying = np.array([1.0, 0.0, 0.0])
-        assert postures.standing(lying, 78.5) is None
+            rests.push(signals[:last], cut)
+        known, forward = rests.before(78.5), np.array([1.0, 0.0, 0.0])
+        assert known.seconds.max() == pytest.approx(20, abs=2)  # of each rest the first 10 s count
+        assert known.choose(up[[1550]], forward) == pytest.approx(up[0])  # begun braced
+        assert known.choose(np.array([[1.0, 0.0, 0.0]]), forward) is None  # a bend of 90° is no top
+        assert rests.before(0.5).choose(up[:1], forward) is None  # no second of rest was over by then
+
+
+def test_a_bench_is_no_standing() -> None:
+    """Twenty seconds on a bench with the pelvis rolled back, then one second of standing."""
+    plan = [Rest(2), Daily("sit_down_and_stand_up", 20.0), Rest(1.5), Exercise("air_squat", 4), Rest(3)]
+    session = simulate(plan, Lifter(), Sensor.ideal("left"), 11)
+    found = counted_in(session.block)
+    assert len(found) == 4
+    for one, truth in zip(found, session.truth.reps, strict=True):
+        assert one.trunk_angle_rad == pytest.approx(truth.trunk_angle_rad, abs=np.radians(4))
+
+
+@pytest.mark.parametrize("place", ["back", "front"])
+def test_hinges_show_where_the_sensor_sits_and_the_drop_is_that_of_the_hip(place: Place) -> None:
+    plan = [Rest(5), Exercise("romanian_deadlift", 5), Rest(4)]
+    session = simulate(plan, Lifter(), Sensor.ideal(place), 3)
+    found = counted_in(session.block)
+    assert len(found) == 5
+    last, truth = found[-1], session.truth.reps[-1]
+    assert last.hip_drop_m == pytest.approx(truth.hip_drop_m, abs=0.04)

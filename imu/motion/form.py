@@ -22,6 +22,7 @@ from imu.motion.height import (
     VerticalParameters,
 )
 from imu.motion.signals import SAME_TIME_S, STEP_S, MotionSignals, chord, steps_in
+from imu.motion.standing import StandingPostures
 from imu.samples import Array
 
 TRUNK_LEVER_M = 0.3
@@ -196,6 +197,50 @@ class MovementFigures:
         return float(self.trunk_angle_rad[int(self.height_m.argmin())])
 
 
+LEVER_SD_M, LEVER_ERROR_M, LEAST_LEVER_SD_M = 0.07, 0.06, 0.03
+"""How far in front of the hip joint a sensor on a belt sits (0.1 m; at the back as far behind), how well one hinge
+shows it, and how well many do."""
+
+LEVER_HINGE_RAD, LEVER_HINGE_M, LEVER_FIT_M = math.radians(35), 0.12, 0.01
+"""It is measured in hinges that tilt more and sink less, and that two terms describe to 1 cm (standard deviation)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SensorLever:
+    """How far the sensor sits in front of the hip joint, by the hinges so far; behind it is negative.
+
+    A tilting pelvis lowers the sensor by ``ahead sin(angle)``, but the hip itself by an even function of the angle:
+    from straight legs, shank and thigh lower it with the square of their angles. So the odd part of height over angle
+    is the lever's. In 24 simulated sessions the lever of one hinge errs by 3 cm (RMSE).
+
+    Attributes
+    ----------
+    ahead_m : float
+        The most likely value; 0 before the first hinge.
+    certainty_m_2 : float
+        One over its variance.
+    """
+
+    ahead_m: float = 0.0
+    certainty_m_2: float = LEVER_SD_M**-2
+
+    def after(self, angle_rad: Array, height_m: Array) -> SensorLever:
+        """Return what is known after a movement; its `height_m` (n,) was computed with the sensor at the hip."""
+        sine, fall = np.sin(angle_rad) - math.sin(angle_rad[0]), math.cos(angle_rad[0]) - np.cos(angle_rad)
+        tilt_rad = float(np.ptp(angle_rad))
+        if tilt_rad < LEVER_HINGE_RAD or TRUNK_LEVER_M * tilt_rad < float(np.ptp(height_m)):
+            return self
+        ss, sf, ff = float(sine @ sine), float(sine @ fall), float(fall @ fall)
+        sh, fh = float(sine @ height_m), float(fall @ height_m)
+        odd, even = (sh * ff - fh * sf) / (ss * ff - sf * sf), (fh * ss - sh * sf) / (ss * ff - sf * sf)
+        rest = height_m - odd * sine - even * fall
+        if abs(even) * float(np.abs(fall).max()) > LEVER_HINGE_M or float(rest.std()) > LEVER_FIT_M:
+            return self
+        known = min(self.certainty_m_2, LEAST_LEVER_SD_M**-2)
+        certainty = known + LEVER_ERROR_M**-2
+        return SensorLever((known * self.ahead_m - LEVER_ERROR_M**-2 * odd) / certainty, certainty)
+
+
 @dataclass(frozen=True, eq=False)  # without slots: what is seldom wanted is computed when it is
 class Trace:
     """Angles and the hip's motion over the steps of a movement."""
@@ -204,6 +249,7 @@ class Trace:
     height_m: Array
     path: Array  # (n, 3) horizontal part of `up`, sensor frame
     forward: Array  # (3,), sensor frame
+    _ahead_m: float
     _home: Array  # (3,) `up` in standing
     _motion: VerticalMotion
 
@@ -214,7 +260,8 @@ class Trace:
     @cached_property
     def velocity_m_s(self) -> Array:
         """Vertical velocity of the hip joint."""
-        return self._motion.velocity_m_s + SENSOR_ABOVE_HIP_M * np.sin(self.angle_rad) * self._angle_rate
+        lever_m = SENSOR_ABOVE_HIP_M * np.sin(self.angle_rad) + self._ahead_m * np.cos(self.angle_rad)
+        return self._motion.velocity_m_s + lever_m * self._angle_rate
 
     @cached_property
     def speed(self) -> Array:
@@ -231,18 +278,27 @@ class Trace:
 
 
 def trace_movement(
-    signals: MotionSignals, standing: Standing, motion: VerticalMotion, forward: SagittalPlane | Array, from_rest: bool
+    signals: MotionSignals,
+    standing: Standing,
+    motion: VerticalMotion,
+    forward: SagittalPlane | Array,
+    from_rest: bool,
+    *,
+    ahead_m: float = 0.0,
 ) -> Trace:
-    """Return angles and the hip's motion, with the forward direction given or that of the sagittal plane."""
+    """Return angles and the hip's motion, with the forward direction given or that of the sagittal plane.
+
+    The sensor sits `SENSOR_ABOVE_HIP_M` above the hip joint and `ahead_m` in front of it.
+    """
     home, up = standing.up, signals.up
     along_home = up @ home
     path = up - along_home[:, None] * home
     if isinstance(forward, SagittalPlane):
         forward = forward.forward(Lean(path, _sinking(path, motion), from_rest), home)
     angle = np.arctan2(path @ forward, along_home)
-    by_tilting = np.cos(angle)
-    height = motion.height_m + SENSOR_ABOVE_HIP_M * (float(by_tilting[0]) - by_tilting)
-    return Trace(angle, height, path, forward, home, motion)
+    by_tilting = ahead_m * np.sin(angle) - SENSOR_ABOVE_HIP_M * np.cos(angle)
+    height = motion.height_m + (by_tilting - float(by_tilting[0]))
+    return Trace(angle, height, path, forward, ahead_m, home, motion)
 
 
 def _sinking(path: Array, motion: VerticalMotion) -> Array:
@@ -297,8 +353,12 @@ class Candidate:
         Up to `APPROACH_S` before these, from the end of the repetition before at the earliest.
     standing : Standing
         Posture and level of standing, as far as known.
-    reference : (3,) array or None
-        Posture of standing by all rests outside of sets; ``None`` where there was none.
+    postures : StandingPostures
+        In which the person may have stood, by the rests outside of sets.
+    tops : (m, 3) array
+        `up` at the tops of the earlier repetitions of the set; those of this one follow once it was measured.
+    lever : SensorLever
+        Where the sensor sits, by the repetitions so far; with this one once it was measured.
     started_at_rest : bool
         Whether the person stood still before it.
     touches : bool
@@ -317,7 +377,9 @@ class Candidate:
     signals: MotionSignals
     before: MotionSignals
     standing: Standing
-    reference: Array | None
+    postures: StandingPostures
+    tops: Array
+    lever: SensorLever
     started_at_rest: bool
     touches: bool
     follows: bool

@@ -26,8 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imu.motion.form import (
+    CONTRADICTED_RAD,
     HELD_VELOCITY_SD_M_S,
-    LEANING_BACK_RAD,
     MOVING_OF_PEAK,
     MOVING_START_SD_M_S,
     TRUNK_LEVER_M,
@@ -76,7 +76,8 @@ def measure_between_tops(candidate: Candidate, figures: MovementFigures) -> Move
     signals = MotionSignals.joined([candidate.before, candidate.signals])
     offset = len(candidate.before)
     seen, end = offset + figures.start, offset + figures.end
-    standing, forward = _standing(candidate, figures, signals.up[[seen, end]])
+    standing, forward = candidate.standing, figures.forward
+    ahead_m = candidate.lever.ahead_m
     first, start_sd_m_s = _begin_of_window(candidate, signals.resting_steps[:offset], seen)
     integrated: tuple[int, int] | None = None
     for near, still in (WIDE, WIDE, NARROW):
@@ -92,13 +93,25 @@ def measure_between_tops(candidate: Candidate, figures: MovementFigures) -> Move
             motion = estimator.solve(
                 len(window), end_velocity_sd_m_s=END_VELOCITY_SD_M_S, returns=True, end=end - first + 1
             )
-            trace = trace_movement(window, standing, motion, forward, candidate.started_at_rest)
+        trace = trace_movement(window, standing, motion, forward, candidate.started_at_rest, ahead_m=ahead_m)
         phases = find_phases(trace, seen - first, end - first, near, still)
         end = first + phases.end
         narrowed = first + phases.start - steps_in(LEAD_S) - int(LEAD_SHARE * (phases.bottom - phases.start))
+        if standing is candidate.standing:  # in the first pass
+            sinking = phases.start + int(np.argmin(trace.velocity_m_s[phases.start : phases.bottom + 1]))
+            tops = window.up[[phases.start, phases.end]]
+            standing, forward = _standing(candidate, tops, _sinking_forward(tops[0], window.up[sinking], forward))
         if near != NEAR_SHARE and narrowed > first:
             first, start_sd_m_s = narrowed, MOVING_START_SD_M_S
     inside = slice(phases.start, phases.end + 1)
+    sine = np.sin(trace.angle_rad[inside])
+    at_hip_m = trace.height_m[inside] - trace.height_m[phases.start] - ahead_m * (sine - sine[0])
+    candidate.lever = candidate.lever.after(trace.angle_rad[inside], at_hip_m)
+    if candidate.lever.ahead_m != ahead_m:
+        trace = trace_movement(
+            window, standing, motion, forward, candidate.started_at_rest, ahead_m=candidate.lever.ahead_m
+        )
+    candidate.tops = np.concatenate((candidate.tops, window.up[[phases.start, phases.end]]))
     bias = median(candidate.before.turn_rate_rad_s[-20:]) if candidate.started_at_rest and offset else 0.0
     return MovementFigures(
         time_s=window.time_s[inside],
@@ -118,20 +131,22 @@ def measure_between_tops(candidate: Candidate, figures: MovementFigures) -> Move
     )
 
 
-def _standing(candidate: Candidate, figures: MovementFigures, at_ends: Array) -> tuple[Standing, Array]:
+def _sinking_forward(top: Array, sinking: Array, forward: Array) -> Array:
+    """Return which way is forward: the side to which the person leans where the hip sinks fastest, if that is clear."""
+    return -forward if float((sinking - top) @ forward) < -CONTRADICTED_RAD else forward
+
+
+def _standing(candidate: Candidate, tops: Array, forward: Array) -> tuple[Standing, Array]:
     """Return how the person stands, and which way is forward from there.
 
-    That is the posture of the rests outside of sets, unless the person would lean back at both ends; then it is that by
-    which the movement was judged.
+    That is the likeliest posture of the rests outside of sets; where there was none, that by which the movement was
+    judged.
     """
-    known, reference = candidate.standing, candidate.reference
-    if reference is None:
-        return known, figures.forward
-    forward = figures.forward - float(figures.forward @ reference) * reference
-    forward /= math.sqrt(forward @ forward)
-    if float(np.arctan2(at_ends @ forward, at_ends @ reference).max()) < -LEANING_BACK_RAD:
-        return known, figures.forward
-    return Standing(reference, known.vertical_m_s2, known.level_sd_m_s2), forward
+    known = candidate.standing
+    up = candidate.postures.choose(np.concatenate((candidate.tops, tops)), forward)
+    standing = Standing(known.up if up is None else up, known.vertical_m_s2, known.level_sd_m_s2)
+    forward = forward - float(forward @ standing.up) * standing.up
+    return standing, forward / math.sqrt(forward @ forward)
 
 
 def _begin_of_window(candidate: Candidate, resting_steps: NDArray[np.int64], seen: int) -> tuple[int, float]:

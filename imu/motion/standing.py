@@ -10,6 +10,7 @@ brace, 8-25° forward, or have just risen from a bench. It shows in the posture 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -36,71 +37,140 @@ REMEMBERED_S = 600.0
 """Rests of the last 10 minutes show how the person stands; a belt that slips is noticed in that time."""
 
 COUNTED_UP_TO_S = 10.0
-"""A rest counts by its duration up to this, or two minutes on a bench would outvote all standing."""
+"""Of a rest its first 10 s count, or two minutes on a bench would outvote all standing."""
 
 SAME_POSTURE_RAD = math.radians(6)
 """Rests less than this apart show one posture: people sway by 1-2°, and stand differently by 3°."""
 
+LINKED_S = 5.0
+"""Rests are linked if the movement between them is no longer than this: so long, the change of height is known to
+3-10 cm (RMSE in 40 simulated sessions), after 6 s to 25 cm."""
 
-class _Rest(NamedTuple):
-    """A rest: when it ended, for how long it counts, and the mean of `up` in its last second."""
+LOWER_M = 0.2
+"""Who rests lower by more than this than in a linked rest does not stand: a chair is 0.3 m and more lower."""
+
+
+MOST_POSTURES = 6
+"""So many postures are kept of 10 minutes: standing, benches, bends."""
+
+USUAL_LEAN_RAD, LEAN_SD_RAD, LEAN_BACK_SD_RAD = math.radians(5), math.radians(12), math.radians(6)
+"""At the tops of a repetition the person leans 0-25° forward of standing (`squat_sets`), and hardly ever back."""
+
+MOST_UNLIKELY = 4.5
+"""A top that is off by 3 standard deviations and more is none: what was taken for it lies on the way."""
+
+
+class _Second(NamedTuple):
+    """A second of rest: when it ended, the mean of `up` in it, the chain of linked rests, and the height in that."""
 
     end_s: float
-    counted_s: float
     up: Array
+    chain: int
+    height_m: float
 
 
 class RestingPostures:
-    """The postures in which a person has rested outside of sets."""
+    """The postures in which a person has rested outside of sets, second by second."""
 
     def __init__(self) -> None:
-        self._rests: list[_Rest] = []
+        self._seconds: list[_Second] = []
+        self._chain, self._height_m = 0, 0.0  # of the latest rest
 
     def push(self, signals: MotionSignals, new: int) -> None:
-        """Take the rests that are over within the last `new` steps of the signals."""
-        resting, least = signals.resting_steps, steps_in(SETTLED_S)
-        first = max(1, len(signals) - new)
-        over = first + np.flatnonzero((resting[first - 1 : -1] >= least) & (resting[first:] == 0))
-        for end in over.tolist():
-            up = signals.up[max(0, end - least) : end].sum(axis=0)
-            counted_s = min(int(resting[end - 1]) * STEP_S, COUNTED_UP_TO_S)
-            self._rests.append(_Rest(float(signals.time_s[end - 1]), counted_s, up / math.sqrt(up @ up)))
-        while self._rests and self._rests[0].end_s < signals.time_s[-1] - REMEMBERED_S - len(signals) * STEP_S:
-            del self._rests[0]
+        """Take each second of rest that is over within the last `new` steps of the signals."""
+        resting, second = signals.resting_steps, steps_in(SETTLED_S)
+        first = len(signals) - new
+        over = (resting[first:] > 0) & (resting[first:] % second == 0) & (resting[first:] <= steps_in(COUNTED_UP_TO_S))
+        for last in (first + np.flatnonzero(over)).tolist():
+            begin = last + 1 - second
+            if resting[last] == second:
+                self._begin_rest(signals, max(0, begin))
+            up = signals.up[max(0, begin) : last + 1].sum(axis=0)
+            end_s = float(signals.time_s[last])
+            self._seconds.append(_Second(end_s, up / math.sqrt(up @ up), self._chain, self._height_m))
+        while self._seconds and self._seconds[0].end_s < signals.time_s[-1] - REMEMBERED_S - len(signals) * STEP_S:
+            del self._seconds[0]
+
+    def _begin_rest(self, signals: MotionSignals, begin: int) -> None:
+        """Link the rest that begins at the step `begin` with the one before, if that was not long ago."""
+        earliest, second = max(0, begin - steps_in(LINKED_S)), steps_in(SETTLED_S)
+        rested = np.flatnonzero(signals.resting_steps[earliest:begin] >= second)
+        if len(rested):
+            self._height_m += rise_between(signals, earliest + int(rested[-1]), begin)
+        else:
+            self._chain, self._height_m = self._chain + 1, 0.0
 
     def forget(self, start_s: float, end_s: float) -> None:
         """Drop the rests between two repetitions of a set: people often stay braced there."""
-        self._rests = [rest for rest in self._rests if not start_s < rest.end_s - SETTLED_S / 2 < end_s]
+        self._seconds = [one for one in self._seconds if not start_s < one.end_s - SETTLED_S / 2 < end_s]
 
-    def standing(self, here: Array, before_s: float) -> Array | None:
-        """Return the posture, as a unit vector, in which the person has rested most before a moment.
+    def before(self, before_s: float) -> StandingPostures:
+        """Return the postures in which the person may have stood, by the rests that were over at a moment."""
+        recent = [one for one in self._seconds if before_s - REMEMBERED_S < one.end_s <= before_s]
+        highest_m: dict[int, float] = {}
+        for one in recent:
+            highest_m[one.chain] = max(one.height_m, highest_m.get(one.chain, -math.inf))
+        ups = [one.up for one in recent if one.height_m > highest_m[one.chain] - LOWER_M]
+        return StandingPostures.of(np.array(ups).reshape(-1, 3))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StandingPostures:
+    """Postures in which a person rested and may have stood: each `up` (k, 3) is the middle of `seconds` (k,) s."""
+
+    up: Array
+    seconds: Array
+
+    @classmethod
+    def of(cls, ups: Array) -> StandingPostures:
+        """Return the postures of seconds of rest (n, 3): the commonest, then the commonest of what is left."""
+        postures: list[Array] = []
+        seconds: list[float] = []
+        alike = ups @ ups.T > math.cos(SAME_POSTURE_RAD)
+        while len(ups) and len(postures) < MOST_POSTURES:
+            support = alike.sum(axis=1)
+            members = alike[len(ups) - 1 - int(np.argmax(support[::-1]))]  # of equal ones the latest
+            up = ups[members].sum(axis=0)
+            postures.append(up / math.sqrt(up @ up))
+            seconds.append(float(members.sum()))
+            ups, alike = ups[~members], alike[~members][:, ~members]
+        return cls(np.array(postures).reshape(-1, 3), np.array(seconds))
+
+    def choose(self, tops: Array, forward: Array) -> Array | None:
+        """Return the posture that is most likely the person's standing; ``None`` if none can be.
 
         Parameters
         ----------
-        here : (3,) array
-            `up` in the last rest before the movement.
-        before_s : float
-            The moment.
-
-        Returns
-        -------
-        array or None
-            ``None`` if no rest within 30° of the posture `here` is known.
+        tops : (m, 3) array
+            `up` at the tops of the repetitions of the set so far.
+        forward : (3,) array
+            The direction in which `up` moves when the person bends forward.
         """
-        recent = [rest for rest in self._rests if before_s - REMEMBERED_S < rest.end_s <= before_s]
-        if not recent:
+        if not len(self.seconds):
             return None
-        ups, counted_s = np.array([rest.up for rest in recent]), np.array([rest.counted_s for rest in recent])
-        near = chord(ups, here) < SAME_STANDING_RAD
-        if not near.any():
-            return None
-        ups, counted_s = ups[near], counted_s[near]
-        alike = ups @ ups.T > math.cos(SAME_POSTURE_RAD)
-        support_s = (alike * counted_s).sum(axis=1)
-        best = len(ups) - 1 - int(np.argmax(support_s[::-1]))  # of equal ones the latest
-        up = (ups * (alike[best] * counted_s)[:, None]).sum(axis=0)
-        found: Array = up / math.sqrt(up @ up)
-        return found
+        along = self.up @ tops.T
+        ahead = (tops @ forward)[None, :] - along * (self.up @ forward)[:, None]
+        off = np.arctan2(ahead, along) - USUAL_LEAN_RAD
+        off /= np.where(off > 0, LEAN_SD_RAD, LEAN_BACK_SD_RAD)
+        unlikely = np.minimum(0.5 * off * off, MOST_UNLIKELY)
+        best = int(np.argmax(np.log(self.seconds) - 2.0 * unlikely.sum(axis=1) / len(tops)))
+        chosen: Array = self.up[best]
+        return chosen if unlikely[best].min() < MOST_UNLIKELY else None
+
+
+def rise_between(signals: MotionSignals, last: int, first: int) -> float:
+    """Return by how much the sensor rose from a rest that ends at step `last` to one that begins at step `first`, m.
+
+    Gravity and the accelerometer's errors are taken to change evenly from their sum in one rest to that in the other,
+    and the velocity is zero in both.
+    """
+    second, inside = steps_in(SETTLED_S), slice(max(0, last - 4), first + 5)
+    before = signals.vertical_m_s2[max(0, last + 1 - second) : last + 1]
+    after = signals.vertical_m_s2[first : first + second]
+    n = inside.stop - inside.start
+    level = np.linspace(float(before.sum()) / len(before), float(after.sum()) / len(after), n)
+    velocity = np.cumsum(signals.vertical_m_s2[inside] - level) * STEP_S
+    return float((velocity - np.linspace(0.0, velocity[-1], n)).sum()) * STEP_S
 
 
 def standing_before(signals: MotionSignals, at_start: int) -> Standing:

@@ -27,12 +27,12 @@ from imu.motion.decoder import (
     Stir,
 )
 from imu.motion.features import FEATURES, FeatureBuilder
-from imu.motion.form import APPROACH_S, Candidate, Posture, posture_of
+from imu.motion.form import APPROACH_S, Candidate, Posture, SensorLever, posture_of
 from imu.motion.height import SensorErrors, Standing
 from imu.motion.network import Network, NetworkStream
 from imu.motion.resampling import Resampler, is_bridged
 from imu.motion.signals import SAME_TIME_S, MotionSignals, SignalBuilder, chord, steps_in
-from imu.motion.standing import REST_S, STANDING_SEARCH_S, RestingPostures, standing_before
+from imu.motion.standing import REST_S, STANDING_SEARCH_S, RestingPostures, StandingPostures, standing_before
 from imu.samples import Array, Gap, ImuBlock, RowFaults
 
 CHUNK_ROWS = 8192
@@ -69,6 +69,8 @@ FAR_TILT = 2.0 * 0.35
 
 FAR_HEIGHT = 2.0 * 0.2
 """Beyond this value of the feature `height_3_s`, 0.2 m up or down within some seconds, it is too: sitting down."""
+
+NO_TOPS: Array = np.empty((0, 3))
 
 EXPLAINED_S = 0.3
 """Movement up to this long before and after a repetition belongs to it."""
@@ -142,7 +144,10 @@ class MotionTracker:
         self._network = network
         self._signals = SignalTracker()
         self._errors: SensorErrors | None = None
-        self._postures = RestingPostures()
+        self._rests = RestingPostures()
+        self._postures = StandingPostures.of(NO_TOPS)  # of the set going on
+        self._tops = NO_TOPS
+        self._lever = SensorLever()
         self._upright: tuple[float, Array] | None = None  # when a repetition last counted, and how the person stood
         self._begin_segment()
 
@@ -183,8 +188,9 @@ class MotionTracker:
 
     def place(self, candidate: Candidate, end_s: float) -> None:
         """Take where a repetition really ended: the next one may begin there."""
-        if candidate.ending.start_s - self._last_end_s < ONE_SET_S:
-            self._postures.forget(self._last_end_s, candidate.ending.start_s)
+        in_set = candidate.ending.start_s - self._last_end_s < ONE_SET_S
+        self._rests.forget(self._last_end_s if in_set else candidate.ending.start_s, end_s)
+        self._postures, self._tops, self._lever = candidate.postures, candidate.tops, candidate.lever
         self._last_end_s = end_s
         self._standing = candidate.standing
         self._upright = (end_s, candidate.standing.up)
@@ -242,7 +248,7 @@ class MotionTracker:
         if not parts:
             return
         self._kept = MotionSignals.joined(parts if self._kept is None else [self._kept, *parts])
-        self._postures.push(self._kept, sum(len(part) for part in parts))
+        self._rests.push(self._kept, sum(len(part) for part in parts))
         seen: list[Ending | Stir | Calm | Activity] = []
         for part in parts:
             time_s, features = self._features.push(part)
@@ -337,7 +343,9 @@ class MotionTracker:
             signals=kept[first:last],
             before=kept[min(earliest, first) : first],
             standing=standing,
-            reference=self._postures.standing(standing.up, self._last_end_s if in_set else ending.start_s + 0.2),
+            postures=self._postures if in_set else self._rests.before(ending.start_s + 0.2),
+            tops=self._tops if in_set else NO_TOPS,
+            lever=self._lever,
             started_at_rest=not touches and bool((kept.resting_steps[first : at_start + 1] >= steps_in(REST_S)).any()),
             touches=touches,
             follows=self._last_end_s > ending.end_s - APPROACH_S,

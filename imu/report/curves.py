@@ -165,11 +165,12 @@ def _postures(
             continue
         step = int(np.searchsorted(signals.time_s, start_s))
         if start_s - last_end_s >= ONE_SET_S:
-            before = standing_before(signals, step + 1).up
-            standing = rests.standing(before, start_s + 0.2)
-            postures.append((step, before if standing is None else standing))
-        else:
-            rests.forget(last_end_s, start_s)
+            last = min(int(np.searchsorted(signals.time_s, end_s)), len(signals) - 1)
+            bend = signals.up[(step + last) // 2] - signals.up[step]
+            forward = bend / max(float(np.sqrt(bend @ bend)), 1e-9)
+            standing = rests.before(start_s + 0.2).choose(signals.up[[step, last]], forward)
+            postures.append((step, standing_before(signals, step + 1).up if standing is None else standing))
+        rests.forget(start_s if start_s - last_end_s >= ONE_SET_S else last_end_s, end_s)
         last_end_s = end_s
     return postures
 
