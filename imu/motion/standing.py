@@ -51,13 +51,13 @@ LOWER_M = 0.2
 
 
 MOST_POSTURES = 6
-"""So many postures are kept of 10 minutes: standing, benches, bends."""
+"""Number of postures kept of 10 minutes: standing, benches, bends."""
 
 USUAL_LEAN_RAD, LEAN_SD_RAD, LEAN_BACK_SD_RAD = math.radians(5), math.radians(12), math.radians(6)
 """At the tops of a repetition the person leans 0-25° forward of standing (`squat_sets`), and hardly ever back."""
 
 MOST_UNLIKELY = 4.5
-"""A top that is off by 3 standard deviations and more is none: what was taken for it lies on the way."""
+"""A top that is off by 3 standard deviations or more was looked for in the wrong place and counts no further."""
 
 
 class _Second(NamedTuple):
