@@ -20,7 +20,7 @@ from imu.motion.pattern import LEAST_CONFIDENCE, Pattern, PatternWeights, classi
 from imu.motion.repetitions import Repetition
 from imu.motion.resampling import EvenBlock, Resampler
 from imu.motion.signals import STEP_S, MotionSignals, SignalBuilder, chord, run_lengths
-from imu.motion.standing import RestingPostures
+from imu.motion.standing import RestingPostures, StandingPostures
 from imu.motion.tracker import MotionTracker
 from imu.report.curves import _angle as curve_of
 from imu.samples import STANDARD_GRAVITY_M_S2, Array, Gap, ImuBlock
@@ -584,6 +584,8 @@ def test_standing_is_where_a_person_rests_most_on_both_feet() -> None:
         assert known.seconds.max() == pytest.approx(20, abs=2)  # of each rest the first 10 s count
         assert known.choose(up[[1550]], forward) == pytest.approx(up[0])  # begun braced
         assert known.choose(np.array([[1.0, 0.0, 0.0]]), forward) is None  # a bend of 90° is no top
+        lain = StandingPostures(np.array([up[0], [-0.997, 0.0, 0.08]]), np.array([4.0, 10.0]))
+        assert lain.choose(up[[1550]], forward) == pytest.approx(up[0])  # a person who lay there does not stand so
         assert rests.before(0.5).choose(up[:1], forward) is None  # no second of rest was over by then
 
 

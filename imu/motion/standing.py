@@ -148,8 +148,8 @@ class StandingPostures:
         """
         if not len(self.seconds):
             return None
-        along = self.up @ tops.T
-        ahead = (tops @ forward)[None, :] - along * (self.up @ forward)[:, None]
+        along, by_forward = self.up @ tops.T, (self.up @ forward)[:, None]
+        ahead = ((tops @ forward) - along * by_forward) / np.sqrt(np.maximum(1.0 - by_forward**2, 1e-6))
         off = np.arctan2(ahead, along) - USUAL_LEAN_RAD
         off /= np.where(off > 0, LEAN_SD_RAD, LEAN_BACK_SD_RAD)
         unlikely = np.minimum(0.5 * off * off, MOST_UNLIKELY)
