@@ -20,6 +20,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from time import perf_counter
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 
@@ -44,12 +45,15 @@ from imu.motion.tracker import stretches
 from imu.recordings.recording import read_recording
 
 WEIGHTS_FILE = Path(__file__).parents[1] / "motion" / "weights.npz"
-STREAMS, PIECES = 18_000, 24
+SIMULATED_STREAMS, STREAMS, PIECES = 7_200, 12_000, 24
+"""Streams composed of simulated sessions, and of recordings of people, both in this number of pieces."""
 SIMULATED, UNSEEN = 480, 90
 """Simulated sessions for the networks, and more for what judges; two thirds of them touch-and-go."""
 ENDS_FROM, ENDS = 1000, 280
 """Seeds of the simulated sessions whose sets show which first and last repetitions belong to them."""
 FOLDS = 5
+SIMULATIONS = "simulations"
+"""Name of the file of streams composed of simulated sessions."""
 CHILDREN = {
     "OMP_NUM_THREADS": "1",
     "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false",
@@ -59,27 +63,60 @@ CHILDREN = {
 """Environment of the worker processes: one core each, and memory that is kept from step to step of the training."""
 
 
+SLOW_SENSORS_HZ = (20.0, 34.0)
+"""Every second person is also seen by a sensor that samples at a rate in this range and does not filter before, as
+phones and cheap sensors do."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Labelled:
-    """A stretch of a recording; `kind` is squat, hinge, set, daily or simulated."""
+    """A stretch of a recording.
+
+    Attributes
+    ----------
+    kind : str
+        ``squat``, ``hinge``, ``set``, ``daily`` or ``simulated``.
+    stretch : Stretch
+        What a sensor saw.
+    slow : bool
+        Whether that sensor was a slow one.
+    """
 
     kind: str
     stretch: Stretch
+    slow: bool = False
 
 
 def load_recording(folder: Path, row: dict[str, str]) -> list[Labelled]:
-    """Return the labelled stretches of one recording of a data set."""
-    people = frozenset({f"{folder.name}/{row['subject']}"})
+    """Return the labelled stretches of one recording of a data set, for some people also by a slow sensor."""
+    person = f"{folder.name}/{row['subject']}"
     path, reps = folder / row["file"], int(row["reps"])
-    parts = list(stretches([read_recording(path).block]))
-    pieces = [replace(stretch_of(part), people=people) for part in parts]
-    if reps == 0:
-        return [Labelled("daily", stretch) for stretch in pieces if len(stretch) > 40]
-    if len(parts) != 1:
-        return []
-    located = located_repetitions(path, row, parts[0])
-    kind = row["pattern"] if reps == 1 else "set"
-    return [Labelled(kind, replace(pieces[0], repetitions=located))] if located else []
+    block = read_recording(path).block
+    parts = list(stretches([block]))
+    pieces = [replace(stretch_of(part), people=frozenset({person})) for part in parts]
+    located: tuple[LabelledRepetition, ...] = ()
+    kind = "daily" if reps == 0 else row["pattern"] if reps == 1 else "set"
+    if reps:
+        located = located_repetitions(path, row, parts[0]) if len(parts) == 1 else ()
+        if not located:
+            return []
+    labelled = [Labelled(kind, replace(piece, repetitions=located)) for piece in pieces if len(piece) > 40]
+    drawn = crc32(person.encode())
+    lowest_hz, highest_hz = SLOW_SENSORS_HZ
+    rate_hz = (len(block) - 1) / float(block.device_time_s[-1] - block.device_time_s[0])
+    every = round(rate_hz / (lowest_hz + (highest_hz - lowest_hz) * (drawn // 2 % 100) / 100))
+    if drawn % 2 or every < 2:
+        return labelled
+    slower = list(stretches([block[drawn % every :: every]]))
+    if len(slower) != len(parts):
+        return labelled
+    for part, seen in zip(parts, slower, strict=True):
+        offset = float(part.time_s[0] - seen.time_s[0]) / STEP_S
+        stretch = replace(stretch_of(seen), people=frozenset({person}))
+        if len(stretch) > 40:
+            moved = tuple(r.moved(offset) for r in located)
+            labelled.append(Labelled(kind, replace(stretch, repetitions=moved), slow=True))
+    return labelled
 
 
 def load_simulated(seed: int) -> list[Labelled]:
@@ -122,6 +159,7 @@ def material_of(labelled: Iterable[Labelled]) -> Material:
     material = Material({}, {}, [], [])
     for one in labelled:
         (person,) = one.stretch.people or {"simulated"}
+        person += " by a slow sensor" if one.slow else ""
         if one.kind == "daily":
             material.daily.setdefault(person, []).append(one.stretch)
         elif one.kind in ("squat", "hinge"):
@@ -184,32 +222,48 @@ def _load(work: Work, pool: ProcessPoolExecutor) -> None:
 
 
 def _compose(work: Work, pool: ProcessPoolExecutor, name: str, without: tuple[str, ...], count: int) -> None:
-    tasks = [(work.file("labelled.pickle"), without, count // PIECES, PIECES * len(without) + k) for k in range(PIECES)]
+    """Compose streams: of simulated sessions for the name `SIMULATIONS`, else of recordings of people."""
+    file, seed = work.file("labelled.pickle"), PIECES * sum(map(ord, name))
+    tasks = [(file, name == SIMULATIONS, without, count // PIECES, seed + k) for k in range(PIECES)]
     parts = list(pool.map(_compose_piece, tasks))
     x, y = (np.concatenate([part[k] for part in parts]).astype(np.float16) for k in range(2))
     np.savez(work.file(f"{name}.npz"), x=x, y=y)
     work.file(f"{name}.people").write_bytes(pickle.dumps([one for part in parts for one in part[2]]))
 
 
-def _compose_piece(task: tuple[Path, tuple[str, ...], int, int]) -> tuple[Any, Any, list[frozenset[str]]]:
-    labelled, without, count, seed = task
-    chosen = [one for one in pickle.loads(labelled.read_bytes()) if not involves(one.stretch.people, without)]
+def _compose_piece(task: tuple[Path, bool, tuple[str, ...], int, int]) -> tuple[Any, Any, list[frozenset[str]]]:
+    labelled, simulated, without, count, seed = task
+    everything: list[Labelled] = pickle.loads(labelled.read_bytes())
+    chosen = [one for one in everything if simulated == (one.kind == "simulated")]
+    chosen = [one for one in chosen if not involves(one.stretch.people, without)]
     return make_streams(material_of(chosen), count, seed)
 
 
 @dataclass(frozen=True, slots=True)
 class _Training:
-    """One network to be trained: on which streams, without whom, from which weights on (None: from random ones)."""
+    """One network to be trained: on which streams of people, without whom, from which weights on.
 
-    streams: Path
-    without: tuple[str, ...]
+    Without streams of people it is trained on simulated ones alone, from random weights on.
+    """
+
+    simulations: Path
     seed: int
     out: Path
+    streams: Path | None = None
+    without: tuple[str, ...] = ()
     start: Path | None = None
 
 
+def _streams_in(file: Path, without: Sequence[str] = ()) -> tuple[Any, Any]:
+    """Return features and labels of the streams in a file in which none of the people left out is."""
+    people = pickle.loads(file.with_suffix(".people").read_bytes())
+    used = [i for i, those in enumerate(people) if not involves(those, without)]
+    with np.load(file) as kept:
+        return kept["x"][used], kept["y"][used]
+
+
 def _train(task: _Training) -> str:
-    """Train one network, keep its weights, and return its name; without a start, on simulated people only."""
+    """Train one network, keep its weights, and return its name."""
     from imu.evaluation.network_fit import (  # noqa: PLC0415 - the extra `train`, and slow to import
         ON_EVERYTHING,
         ON_SIMULATED,
@@ -217,17 +271,14 @@ def _train(task: _Training) -> str:
         train,
     )
 
-    people = pickle.loads(task.streams.with_suffix(".people").read_bytes())
-    with np.load(task.streams) as kept:
-        x, y = kept["x"], kept["y"]
-    if task.start is None:
-        used = [i for i, those in enumerate(people) if not those]
-        start: dict[str, Any] = train(x[used], y[used], task.seed, ON_SIMULATED)
+    simulations = _streams_in(task.simulations)
+    if task.streams is None or task.start is None:
+        start: dict[str, Any] = train([simulations], task.seed, ON_SIMULATED)
         np.savez(task.out, **start)
         return task.out.stem
-    used = [i for i, those in enumerate(people) if not involves(those, task.without)]
     with np.load(task.start) as kept:
-        trained = train(x[used], y[used], task.seed, ON_EVERYTHING, dict(kept))
+        sources = [simulations, _streams_in(task.streams, task.without)]
+        trained = train(sources, task.seed, ON_EVERYTHING, dict(kept))
     np.savez(task.out, **arrays_of(network_of(trained)))
     return task.out.stem
 
@@ -237,18 +288,20 @@ def networks(work: Work, pool: ProcessPoolExecutor, seeds: int, largest: str, sa
     if not work.file("labelled.pickle").exists():
         _load(work, pool)
         say(f"{len(work.rows)} recordings and {SIMULATED} simulated sessions are read")
-    for name, without, count in (("streams", (), STREAMS), ("streams_without", (largest,), STREAMS // 3)):
+    counts = {SIMULATIONS: SIMULATED_STREAMS, "streams": STREAMS, "streams_without": STREAMS // 3}
+    for name, count in counts.items():
         if not work.file(f"{name}.people").exists():
-            _compose(work, pool, name, without, count)
+            _compose(work, pool, name, (largest,) if name == "streams_without" else (), count)
             say(f"{name} are composed")
-    first = [_Training(work.file("streams.npz"), (), seed, work.file(f"start_{seed}.npz")) for seed in range(seeds)]
+    simulations = work.file(f"{SIMULATIONS}.npz")
+    first = [_Training(simulations, seed, work.file(f"start_{seed}.npz")) for seed in range(seeds)]
 
-    def following(name: str, without: tuple[str, ...], seed: int = 0, streams: str = "streams") -> _Training:
-        return _Training(work.file(f"{streams}.npz"), without, seed, work.file(f"{name}.npz"), first[seed].out)
+    def following(name: str, without: tuple[str, ...], seed: int = 0) -> _Training:
+        streams = work.file("streams_without.npz" if without == (largest,) else "streams.npz")
+        return _Training(simulations, seed, work.file(f"{name}.npz"), streams, without, first[seed].out)
 
     then = [following(f"seed_{seed}", (), seed) for seed in range(seeds)]
-    for name, those in work.left_out.items():
-        then.append(following(name, those, streams="streams_without" if those == (largest,) else "streams"))
+    then += [following(name, those) for name, those in work.left_out.items()]
     for trainings in (first, then):
         for name in pool.map(_train, [one for one in trainings if not one.out.exists()]):
             say(f"{name} is trained")

@@ -115,6 +115,28 @@ def _with_tempo(stretch: Stretch, factor: float) -> Stretch:
     return replace(stretch, steps=steps, repetitions=tuple(r.moved(0.0, exact) for r in stretch.repetitions))
 
 
+def at_own_pace(rng: np.random.Generator, single: Stretch) -> Stretch:
+    """Return a single repetition whose way down, hold and way up take longer or shorter, each by itself."""
+    (r,), n = single.repetitions, len(single)
+    down, up = np.exp(rng.uniform(-0.5, 0.5) + rng.uniform(-0.25, 0.25, 2))
+    hold = np.exp(rng.uniform(-1.6, 0.5))
+    steps = np.arange(n)
+    longer = np.where(steps < r.start, 1.0, np.where(steps < r.bottom_start, down, hold))
+    longer = np.where(steps >= r.bottom_end, np.where(steps < r.end, up, 1.0), longer)
+    longer = smoothed(longer, 3.0)
+    moment = np.concatenate(([0.0], np.cumsum(longer)[:-1]))
+    position = np.interp(np.arange(int(moment[-1])), moment, steps)
+    before = np.minimum(position.astype(int), n - 2)
+    share, factor = (position - before)[:, None], np.interp(position, steps, longer)[:, None]
+    paced: Array = single.steps[before] * (1 - share) + single.steps[before + 1] * share
+    paced[:, UP] = _normalised(paced[:, UP])
+    paced[:, DYNAMIC] /= factor**2
+    paced[:, TURN:] /= factor
+    names = ("start", "bottom_start", "bottom", "bottom_end", "end")
+    places = {name: float(np.interp(getattr(r, name), steps, moment)) for name in names}
+    return replace(single, steps=paced, repetitions=(LabelledRepetition(**places, hinge=r.hinge),))
+
+
 def worn_elsewhere(stretch: Stretch, shift_m: Array) -> Stretch:
     """Return the stretch as a sensor measures it that sits elsewhere on the pelvis.
 
@@ -401,11 +423,12 @@ def _person_stream(rng: np.random.Generator, material: Material) -> Stretch:
     begins_with_set = rng.random() < 0.35
     parts: list[Stretch] = []
     while sum(map(len, parts)) < 1.2 * STREAM_STEPS:
-        choice = rng.random() * (0.45 if begins_with_set and not parts else 1.0)
+        choice = rng.random() * (0.38 if begins_with_set and not parts else 1.0)
         kinds = [kind for kind in ("squat", "hinge") if own.get(kind)]
-        if choice < 0.62 and kinds:
+        if choice < 0.68 and kinds:
             singles = own[kinds[rng.integers(len(kinds))]]
-            part = composed_set(rng, singles) if choice < 0.45 else singles[rng.integers(len(singles))]
+            single = singles[rng.integers(len(singles))]
+            part = composed_set(rng, singles) if choice < 0.38 else at_own_pace(rng, single)
         else:
             part = _daily_piece(rng, material, person if material.daily.get(person) else None)
         parts.append(part)
