@@ -288,13 +288,18 @@ def networks(work: Work, pool: ProcessPoolExecutor, seeds: int, largest: str, sa
     if not work.file("labelled.pickle").exists():
         _load(work, pool)
         say(f"{len(work.rows)} recordings and {SIMULATED} simulated sessions are read")
-    counts = {SIMULATIONS: SIMULATED_STREAMS, "streams": STREAMS, "streams_without": STREAMS // 3}
-    for name, count in counts.items():
-        if not work.file(f"{name}.people").exists():
-            _compose(work, pool, name, (largest,) if name == "streams_without" else (), count)
-            say(f"{name} are composed")
+    if not work.file(f"{SIMULATIONS}.people").exists():
+        _compose(work, pool, SIMULATIONS, (), SIMULATED_STREAMS)
+        say(f"{SIMULATIONS} are composed")
     simulations = work.file(f"{SIMULATIONS}.npz")
     first = [_Training(simulations, seed, work.file(f"start_{seed}.npz")) for seed in range(seeds)]
+    begun = [pool.submit(_train, one) for one in first if not one.out.exists()]  # beside composing
+    for name, without, count in (("streams", (), STREAMS), ("streams_without", (largest,), STREAMS // 3)):
+        if not work.file(f"{name}.people").exists():
+            _compose(work, pool, name, without, count)
+            say(f"{name} are composed")
+    for training in begun:
+        say(f"{training.result()} is trained")
 
     def following(name: str, without: tuple[str, ...], seed: int = 0) -> _Training:
         streams = work.file("streams_without.npz" if without == (largest,) else "streams.npz")
@@ -302,9 +307,9 @@ def networks(work: Work, pool: ProcessPoolExecutor, seeds: int, largest: str, sa
 
     then = [following(f"seed_{seed}", (), seed) for seed in range(seeds)]
     then += [following(name, those) for name, those in work.left_out.items()]
-    for trainings in (first, then):
-        for name in pool.map(_train, [one for one in trainings if not one.out.exists()]):
-            say(f"{name} is trained")
+    trainings = [pool.submit(_train, one) for one in then if not one.out.exists()]
+    for training in trainings:
+        say(f"{training.result()} is trained")
 
 
 def judges(work: Work, pool: ProcessPoolExecutor, shipped: Path, held_out: Path, say: Callable[[str], None]) -> None:
