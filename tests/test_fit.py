@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from imu.evaluation.fit import load_recording
-from imu.evaluation.judge_fit import fit_logistic
 from imu.evaluation.labels import LabelledRepetition
 from imu.evaluation.streams import DYNAMIC, UP, Stretch, at_own_pace
 from imu.motion.signals import STEP_S
@@ -70,14 +69,3 @@ def test_every_second_person_is_also_seen_by_a_slow_sensor(tmp_path: Path) -> No
         slow.append(seen[-1].slow)
         np.testing.assert_allclose([len(one.stretch) for one in seen], 160, atol=3)
     assert 2 <= sum(slow) <= 6
-
-
-def test_a_witness_that_is_penalised_more_has_less_to_say() -> None:
-    rng = np.random.default_rng(0)
-    label = rng.random(400) < 0.5
-    values = np.where(label, 1.0, -1.0)[:, None] + rng.normal(0, 1, (400, 2))
-    _, alike = fit_logistic(values, label, np.ones(400), 40.0)
-    bias, apart = fit_logistic(values, label, np.ones(400), (40.0, 400.0))
-    assert alike[0] == pytest.approx(alike[1], rel=0.2)
-    assert apart[1] < 0.5 * apart[0]
-    assert abs(bias) < 0.5
