@@ -16,6 +16,7 @@ from imu.motion.evidence import EVIDENCE, evidence
 from imu.motion.fitted import shipped_weights
 from imu.motion.form import Candidate, Lean, MovementFigures, SagittalPlane
 from imu.motion.height import Standing, VerticalEstimator, VerticalParameters
+from imu.motion.judge import Decision
 from imu.motion.pattern import LEAST_CONFIDENCE, Pattern, PatternWeights, classify_pattern
 from imu.motion.repetitions import Repetition
 from imu.motion.resampling import EvenBlock, Resampler
@@ -346,7 +347,7 @@ def test_angle_and_drop_agree_with_the_truth(exercise: str) -> None:
     for number, place in enumerate(ALL_PLACES):
         session = training(exercise, place, seed=number)
         plane = SagittalPlane()
-        found = candidates_in(session.block)
+        found = counted_candidates_in(session.block)
         assert len(found) == len(session.truth.reps)
         for movement, truth in zip(found, session.truth.reps, strict=True):
             figures = movement.measure(plane)
@@ -391,13 +392,22 @@ def test_ways_last_from_rest_to_rest(exercise: Exercise) -> None:
             assert one.end_s == pytest.approx(truth.end_s, abs=0.25)
             assert one.eccentric_s == pytest.approx(truth.eccentric_s, abs=0.3)
             assert one.concentric_s == pytest.approx(truth.concentric_s, abs=0.3)
-            assert one.mean_concentric_velocity_m_s == pytest.approx(truth.hip_mean_concentric_velocity_m_s, abs=0.1)
+            assert one.mean_concentric_velocity_m_s == pytest.approx(truth.hip_mean_concentric_velocity_m_s, abs=0.12)
 
 
 def test_an_end_at_the_turning_point_does_not_count() -> None:
     """A swing that the network takes for ended at its bottom; eight were done."""
     session = simulate([Rest(3), Exercise("kettlebell_swing", 8), Rest(3)], Lifter(), Sensor.ideal("back"), 4)
     assert len(counted_in(session.block)) == 8
+
+
+def counted_candidates_in(block: ImuBlock) -> list[Candidate]:
+    """Return the candidates that a session counts."""
+    decisions: list[Decision] = []
+    session = Session(check_units=False, observe=decisions.append)
+    session.push(block)
+    session.finish()
+    return [one.candidate for one in decisions if isinstance(one.verdict, Repetition)]
 
 
 def counted_in(block: ImuBlock) -> list[Repetition]:

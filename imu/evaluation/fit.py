@@ -49,7 +49,7 @@ SIMULATED_STREAMS, STREAMS, PIECES = 7_200, 12_000, 24
 """Streams composed of simulated sessions, and of recordings of people, both in this number of pieces."""
 SIMULATED, UNSEEN = 480, 90
 """Simulated sessions for the networks, and more for what judges; two thirds of them touch-and-go."""
-ENDS_FROM, ENDS = 1000, 120
+ENDS_FROM, ENDS = 1000, 280
 """Seeds of the simulated sessions whose sets show which first and last repetitions belong to them."""
 FOLDS = 5
 SIMULATIONS = "simulations"

@@ -35,7 +35,7 @@ class Course:
     learning_rate : float
         The largest one.
     batch : tuple of int
-        In each step so many streams of each source: of simulated sessions, of people.
+        The number of streams of each source in each step: of simulated sessions, of people.
     """
 
     steps: int
