@@ -46,7 +46,7 @@ from imu.virtual.person.worn_sensor import PLACES, Place
 ALL_PLACES: list[Place] = list(PLACES)
 TWO_SETS: list[PlanItem] = [Rest(3), Exercise("air_squat", 5), Rest(20), Exercise("romanian_deadlift", 5), Rest(3)]
 CLEAR = (0, 1, 2, 4)
-"""Seeds of `two_sets` of which every repetition is clear; with 3 the last deadlift is on the verge of its set."""
+"""Seeds of `two_sets` whose repetitions are all clear; with 3 the last deadlift may be left out of its set."""
 Outcome = tuple[list[Event], SessionSummary]
 
 
