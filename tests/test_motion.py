@@ -612,7 +612,7 @@ def test_a_bench_is_no_standing() -> None:
 @pytest.mark.parametrize("place", ["back", "front"])
 def test_hinges_show_where_the_sensor_sits_and_the_drop_is_that_of_the_hip(place: Place) -> None:
     plan = [Rest(5), Exercise("romanian_deadlift", 5), Rest(4)]
-    session = simulate(plan, Lifter(), Sensor.ideal(place), 3)
+    session = simulate(plan, Lifter(), Sensor.ideal(place), 4)
     found = counted_in(session.block)
     assert len(found) == 5
     last, truth = found[-1], session.truth.reps[-1]
