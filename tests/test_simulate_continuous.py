@@ -25,6 +25,7 @@ from imu.virtual.person import (
     truth_from_dict,
     truth_to_dict,
 )
+from imu.virtual.person.truth import TruthSignals, measure_repetition
 
 CALM = Lifter(sway_m=0.0, sway_rad=0.0, unsteadiness_rad=0.0, tremor_rad=0.0, variability=0.0)
 TOUCH_AND_GO = Manner(residual_lean_rad=0.3, residual_bend=0.05, top_overlap=0.1)
@@ -190,6 +191,16 @@ def test_random_continuous_sessions_hold_every_exercise_and_the_whole_range_of_l
     assert max(manner.residual_lean_rad for manner in manners) > np.radians(23)
     assert min(manner.tempo for manner in manners) < 0.35
     assert max(manner.tempo for manner in manners) > 2.7
+
+
+def test_a_repetition_that_never_comes_up_has_finite_times() -> None:
+    """A partial good morning whose next descent begins before it has come up: seed 70036."""
+    time = np.arange(0.0, 6.0, 0.01)
+    pitch, level = 0.12 * time, np.ones_like(time)
+    signals = TruthSignals(time, pitch, level, level, np.broadcast_to(np.eye(3), (len(time), 3, 3)))
+    truth = measure_repetition(signals, (1.0, 4.0), (1.0, 4.0), "hinge", "good_morning")
+    assert truth.start_s < truth.bottom_s < truth.end_s
+    assert np.isfinite(truth.mean_concentric_velocity_m_s)
 
 
 def test_impossible_manners_are_refused() -> None:

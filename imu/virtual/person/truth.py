@@ -157,12 +157,12 @@ def measure_repetition(
     sinking = np.abs(_rate(signals.hip_height_m, searched, step_s))
     speed = np.hypot(sinking, LEVER_M * _rate(signals.pelvis_pitch_rad, searched, step_s))
     upright = hip - LEVER_M * pitch
-    start = _last_at_rest(speed[: split + 1], _below_top(upright[: split + 1]))
-    end = len(time) - 1 - _last_at_rest(speed[split:][::-1], _below_top(upright[split:])[::-1])
+    start = min(_last_at_rest(speed[: split + 1], _below_top(upright[: split + 1])), split - 1)
+    end = max(len(time) - 1 - _last_at_rest(speed[split:][::-1], _below_top(upright[split:])[::-1]), split + 1)
     main, at_bottom = (-hip, sinking) if pattern == "squat" else (pitch, speed)
     down, up = slice(start, split + 1), slice(split, end + 1)
     arrive = split - _last_at_rest(at_bottom[down][::-1], np.abs(main[split] - main[down])[::-1])
-    leave = split + _last_at_rest(at_bottom[up], np.abs(main[split] - main[up]))
+    leave = min(split + _last_at_rest(at_bottom[up], np.abs(main[split] - main[up])), end - 1)
     rise_s, whole = float(time[end] - time[leave]), slice(start, end + 1)
     return RepetitionTruth(
         start_s=float(time[start]),
