@@ -206,7 +206,11 @@ def test_what_the_error_of_the_measurement_explains_is_not_called_bad():
     ("aim", "figures", "kind"),
     [
         ({"depth": 45}, {"hip_drop_m": 0.45 - 1.01 * DROP_ERROR_M}, SignalKind.TOO_SHALLOW),
-        ({"angle": 60}, {"trunk_angle_rad": math.radians(60) - 1.01 * ANGLE_ERROR_RAD}, SignalKind.TOO_SHALLOW),
+        (
+            {"angle": 60},
+            {"pattern": Pattern.HINGE, "trunk_angle_rad": math.radians(60) - 1.01 * ANGLE_ERROR_RAD},
+            SignalKind.TOO_SHALLOW,
+        ),
         ({"tempo": "3-1-X"}, {"eccentric_s": 3.0 - 1.01 * TIME_ERROR_S}, SignalKind.TOO_FAST_DOWN),
         ({"velocity": "0.5-0.8"}, {"mean_concentric_velocity_m_s": 0.3}, SignalKind.TOO_SLOW_UP),
         ({"velocity": "0.2-0.3"}, {"mean_concentric_velocity_m_s": 0.5}, SignalKind.TOO_FAST_UP),
@@ -407,6 +411,21 @@ def test_the_card_of_a_set_says_what_went_well_and_what_to_try(live):
         "Good: every repetition met its targets (1 of 2 sets).",
         "Try: one more repetition or some more load: the last one was the fastest (1 of 2 sets).",
     )
+
+
+def test_hinges_are_not_judged_by_the_depth_of_a_planned_squat(live):
+    hinge = {"pattern": Pattern.HINGE, "hip_drop_m": 0.03, "trunk_angle_rad": 1.0}
+    done = counted(live, *(deep(10 + 5 * i, **hinge) for i in range(3)))
+    view = live.view()
+    assert view.signals == (SignalKind.SET_COMPLETE,)
+    assert (view.gauge.measure, view.bars.measure) == (Measure.ANGLE, Measure.ANGLE)
+    live.take(RestBegan(24.5))
+    card = live.view().card
+    assert card.text == "3 hinges"
+    assert card.try_next == "correct the exercise or the pattern: back squat was planned, 3 hinges came"
+    live.take(SetClosed(set_of(*done)))
+    unsure = counted(live, deep(60, **hinge, confidence=0.6))
+    assert live.coach.signals_of(unsure, 1) == (SignalKind.TOO_SHALLOW,)
 
 
 def test_a_set_without_targets_has_its_card_too():

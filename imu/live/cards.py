@@ -111,9 +111,9 @@ def card(done: TrainingSet, coach: Coach, index: int) -> SetCard:
     """
     place = coach.place_of(index)
     targets = Targets() if place is None else place.targets
-    repetitions = done.repetitions
+    repetitions, other = done.repetitions, targets.is_other(done.pattern)
     signals = [coach.signals_of(repetitions[:count], index) for count in range(1, len(repetitions) + 1)]
-    good = sum(not FAULTS & set(kinds) for kinds in signals) if targets.judge_repetitions else None
+    good = sum(not FAULTS & set(kinds) for kinds in signals) if targets.judge_repetitions and not other else None
     speeds = [one.mean_concentric_velocity_m_s for one in repetitions] if sinks(done) else []
     return SetCard(
         title=targets.title,
@@ -127,7 +127,7 @@ def card(done: TrainingSet, coach: Coach, index: int) -> SetCard:
         tempo=tempo(repetitions),
         good=good,
         well=_went_well(done, signals, good),
-        try_next=_to_try(done, signals, targets.repetitions),
+        try_next=_other_was_meant(done, targets) if other else _to_try(done, signals, targets.repetitions),
         more=coach.entries.more_in(repetitions),
     )
 
@@ -174,6 +174,14 @@ def _to_try(done: TrainingSet, signals: Sequence[Sequence[SignalKind]], planned:
     if loss is not None and loss < HELD_SPEED and len(repetitions) >= (planned or LEAST_FOR_EVEN):
         return f"one more repetition or some more load: the last one was {_percent_slower(loss)}"
     return None
+
+
+def _other_was_meant(done: TrainingSet, targets: Targets) -> str:
+    """Return what to do about a set that is of another pattern than its plan."""
+    meant = targets.exercise or f"a {targets.pattern}"
+    return (
+        f"correct the exercise or the pattern: {meant} was planned, {plural(len(done.repetitions), done.pattern)} came"
+    )
 
 
 def _percent_slower(loss: float) -> str:

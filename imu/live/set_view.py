@@ -337,7 +337,9 @@ def _gauges(targets: Targets, best: Best, posture: Posture | None, shown: Traini
 
 
 def _is_hinge(targets: Targets, shown: TrainingSet | None) -> bool:
-    """Whether the trunk angle matters more than the depth: by the targets, else by the pattern of the set."""
+    """Whether the trunk angle matters more than the depth: by the targets, unless another pattern came."""
+    if shown is not None and targets.is_other(shown.pattern):
+        return shown.pattern is Pattern.HINGE
     if (targets.depth_m is None) != (targets.trunk_angle_rad is None):
         return targets.depth_m is None
     return shown is not None and shown.pattern is Pattern.HINGE

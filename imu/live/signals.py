@@ -6,6 +6,7 @@ recorded plan gives the same signals.
 
 A repetition is called too shallow, too fast or too slow only if that is far likelier than an error of the measurement:
 if the measured value misses the target by more than `MARGIN` of the error. One that misses it by less is called good.
+A hinge where a squat is planned, or a squat for a hinge, is neither too shallow nor good.
 """
 
 from __future__ import annotations
@@ -210,9 +211,11 @@ def repetition_signals(
     loss = velocity_loss(so_far)
     if targets.stop_loss is not None and loss is not None and loss >= targets.stop_loss:
         kinds.append(SignalKind.STOP)
+    other = last.confidence >= SURE and targets.is_other(last.pattern)
+    depth_m, angle_rad = (None, None) if other else (depth_target_m(targets, best), angle_target_rad(targets, best))
     faults = [
-        (_misses(last.hip_drop_m, depth_target_m(targets, best), DROP_ERROR_M), SignalKind.TOO_SHALLOW),
-        (_misses(last.trunk_angle_rad, angle_target_rad(targets, best), ANGLE_ERROR_RAD), SignalKind.TOO_SHALLOW),
+        (_misses(last.hip_drop_m, depth_m, DROP_ERROR_M), SignalKind.TOO_SHALLOW),
+        (_misses(last.trunk_angle_rad, angle_rad, ANGLE_ERROR_RAD), SignalKind.TOO_SHALLOW),
         (
             targets.tempo is not None and _misses(last.eccentric_s, targets.tempo.down_s, TIME_ERROR_S),
             SignalKind.TOO_FAST_DOWN,
@@ -222,7 +225,7 @@ def repetition_signals(
     for is_missed, kind in faults:
         if is_missed and kind not in kinds:
             kinds.append(kind)
-    judged = targets.judge_repetitions and not FAULTS & set(kinds)
+    judged = targets.judge_repetitions and not other and not FAULTS & set(kinds)
     return (*kinds, SignalKind.GOOD) if judged else tuple(kinds)
 
 

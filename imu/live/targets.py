@@ -32,9 +32,12 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from imu.errors import ImuError
+from imu.motion.pattern import Pattern
+from imu.store.exercises import known_exercise
 
 KG_PER_LB = 0.45359237
 """The international avoirdupois pound of 1959, exact."""
+OPPOSITE = {Pattern.SQUAT: Pattern.HINGE, Pattern.HINGE: Pattern.SQUAT}
 HEAVIEST_KG = 1000.0
 """As in the store: the heaviest deadlift so far was 0.5 t."""
 LONGEST_NAME = 80
@@ -151,6 +154,20 @@ class Targets:
             if not low_m_s < high_m_s <= FASTEST_M_S:
                 raise PlanUnusable(f"a velocity zone goes from slow to fast, as 0.4-0.6; got {low_m_s:g}-{high_m_s:g}")
         _check("stop-loss", _times(100, self.stop_loss), 1.0, 90.0, "percent")
+
+    @property
+    def pattern(self) -> Pattern | None:
+        """The pattern that is meant: of a known exercise, or without a name of the only measure; ``None`` if open."""
+        if self.exercise is not None:
+            known = known_exercise(self.exercise)
+            return None if known is None else known.pattern
+        if (self.depth_m is None) == (self.trunk_angle_rad is None):
+            return None
+        return Pattern.HINGE if self.depth_m is None else Pattern.SQUAT
+
+    def is_other(self, pattern: Pattern) -> bool:
+        """Whether a pattern is clearly another one than the targets mean: they then say nothing of its repetitions."""
+        return self.pattern is not None and self.pattern is OPPOSITE.get(pattern)
 
     @property
     def load(self) -> str | None:
