@@ -46,8 +46,10 @@ from firmware_protocol.gatt import (
 )
 from firmware_protocol.layout import Undecodable
 from firmware_protocol.packets import (
+    LIVE_MS,
     PROTOCOL_MAJOR,
     PROTOCOL_MINOR,
+    RESENT_MS,
     PacketFlags,
     PacketKind,
     SamplePacket,
@@ -80,11 +82,13 @@ __all__ = [
     "DEVICE_INFORMATION_SERVICE_UUID",
     "FIRMWARE_REVISION_UUID",
     "INFO_UUID",
+    "LIVE_MS",
     "MANUFACTURER_NAME_UUID",
     "MODEL_NUMBER_UUID",
     "NAME_PREFIX",
     "PROTOCOL_MAJOR",
     "PROTOCOL_MINOR",
+    "RESENT_MS",
     "SERIAL_NUMBER_UUID",
     "SERVICE_UUID",
     "STATUS_UUID",

@@ -176,10 +176,12 @@ def saturation(counts: Counts) -> PacketFlags:
     return flags
 
 
-def samples_per_packet(mtu: int, rate_hz: float) -> int:
-    """Return the number of samples in a packet.
+LIVE_MS, RESENT_MS = 50, 100
+"""A packet spans at most this time, ms: the first sample of a live one waits for the last."""
 
-    As many as fit, but at most 100 ms of samples.
+
+def samples_per_packet(mtu: int, rate_hz: float, longest_ms: int = LIVE_MS) -> int:
+    """Return the number of samples in a packet: as many as fit, but at most `longest_ms` of them.
 
     Parameters
     ----------
@@ -187,16 +189,18 @@ def samples_per_packet(mtu: int, rate_hz: float) -> int:
         ATT MTU of the connection, bytes.
     rate_hz : float
         Nominal sampling rate, Hz.
+    longest_ms : int
+        `LIVE_MS`, or `RESENT_MS` for a packet of a resend.
 
     Returns
     -------
     int
-        185 -> 14 and 247 -> 19 at 200 Hz, 10 at 100 Hz; at least 1, but 0 if no sample fits (an MTU below 29): the
-        sensor then sends compact packets of one sample.
+        Live 10 at 200 Hz and 5 at 100 Hz with an MTU of 185 or more; at least 1, but 0 if no sample fits (an MTU below
+        29): the sensor then sends compact packets of one sample.
     """
     fits = (mtu - _ATT_NOTIFICATION_HEADER - PACKET_HEADER.size) // SAMPLE.size
-    in_100_ms = max(1, round(rate_hz * 10) // 100)
-    return max(0, min(fits, in_100_ms, 255))
+    in_time = max(1, round(rate_hz * 10) * longest_ms // 10_000)
+    return max(0, min(fits, in_time, 255))
 
 
 def decode_packet(payload: bytes) -> SamplePacket | Undecodable:

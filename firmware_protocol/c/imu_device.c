@@ -164,6 +164,11 @@ static size_t next_resent(struct imu_device *device, uint8_t most, uint8_t *out,
     return imu_encode_packet(&end, NULL, out, room);
 }
 
+static uint8_t samples_in(const struct imu_device *device, uint16_t mtu, uint8_t longest_ms) {
+    const uint8_t fit = imu_samples_per_packet(mtu, device->config.nominal_rate_dhz, longest_ms);
+    return fit < device->info.most_samples_per_packet ? fit : device->info.most_samples_per_packet;
+}
+
 size_t imu_device_next(struct imu_device *device, uint16_t mtu, enum imu_channel *channel, uint8_t *out, size_t room) {
     size_t size = 0;
     device->can_take_back = false;
@@ -174,15 +179,15 @@ size_t imu_device_next(struct imu_device *device, uint16_t mtu, enum imu_channel
         device->can_take_back = true;
         return imu_device_config(device, out, room);
     }
-    uint8_t most = imu_samples_per_packet(mtu, device->config.nominal_rate_dhz);
-    most = most < device->info.most_samples_per_packet ? most : device->info.most_samples_per_packet;
     if (is_subscribed(device, IMU_CHANNEL_DATA)) {
         *channel = IMU_CHANNEL_DATA;
+        const uint8_t most = samples_in(device, mtu, IMU_LIVE_MS);
         size = next_live(device, most > 0 ? most : 1u, most == 0, out, room);
     }
-    if (size == 0 && device->resending && most > 0 && is_subscribed(device, IMU_CHANNEL_BACKFILL)) {
+    const uint8_t resent = samples_in(device, mtu, IMU_RESENT_MS);
+    if (size == 0 && device->resending && resent > 0 && is_subscribed(device, IMU_CHANNEL_BACKFILL)) {
         *channel = IMU_CHANNEL_BACKFILL;
-        size = next_resent(device, most, out, room);
+        size = next_resent(device, resent, out, room);
     }
     return size;
 }

@@ -51,11 +51,12 @@ uint8_t imu_saturation(const struct imu_sample *samples, size_t count) {
     return (uint8_t)flags;
 }
 
-uint8_t imu_samples_per_packet(uint16_t mtu, uint16_t nominal_rate_dhz) {
+uint8_t imu_samples_per_packet(uint16_t mtu, uint16_t nominal_rate_dhz, uint8_t longest_ms) {
     const unsigned overhead = ATT_NOTIFICATION_HEADER + IMU_PACKET_HEADER_SIZE;
     unsigned samples = mtu < overhead ? 0u : (mtu - overhead) / IMU_SAMPLE_SIZE;
-    unsigned in_100_ms = nominal_rate_dhz < 100u ? 1u : nominal_rate_dhz / 100u;
-    samples = samples < in_100_ms ? samples : in_100_ms;
+    unsigned in_time = (unsigned)((uint32_t)nominal_rate_dhz * longest_ms / 10000u);
+    in_time = in_time < 1u ? 1u : in_time;
+    samples = samples < in_time ? samples : in_time;
     return (uint8_t)(samples < MOST_SAMPLES ? samples : MOST_SAMPLES);
 }
 

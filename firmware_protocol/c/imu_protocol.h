@@ -21,6 +21,9 @@ extern "C" {
 #define IMU_PACKET_HEADER_SIZE 14u
 #define IMU_COMPACT_HEADER_SIZE 8u
 #define IMU_SAMPLE_SIZE 12u
+/* A packet spans at most this time, ms: the first sample of a live one waits for the last. */
+#define IMU_LIVE_MS 50u
+#define IMU_RESENT_MS 100u
 #define IMU_INFO_SIZE 20u
 #define IMU_CONFIG_SIZE 24u
 #define IMU_STATUS_SIZE 20u
@@ -75,9 +78,9 @@ struct imu_packet {
 /* Saturation flags of samples: those with a value at either end of int16. */
 uint8_t imu_saturation(const struct imu_sample *samples, size_t count);
 
-/* How many samples to put into a packet: as many as fit into the ATT MTU, but at most 100 ms of them; 0 if not even one
- * fits (an MTU below 29): then send compact packets of one sample. */
-uint8_t imu_samples_per_packet(uint16_t mtu, uint16_t nominal_rate_dhz);
+/* How many samples to put into a packet: as many as fit into the ATT MTU, but at most `longest_ms` of them; 0 if not even
+ * one fits (an MTU below 29): then send compact packets of one sample. */
+uint8_t imu_samples_per_packet(uint16_t mtu, uint16_t nominal_rate_dhz, uint8_t longest_ms);
 
 size_t imu_encode_packet(const struct imu_packet *packet, const struct imu_sample *samples, uint8_t *out, size_t room);
 enum imu_result imu_decode_packet(const uint8_t *payload, size_t size, struct imu_packet *packet,

@@ -183,7 +183,7 @@ static enum imu_result samples_per_packet(const uint8_t *payload, size_t size, u
     }
     const unsigned mtu = payload[0] | (unsigned)payload[1] << 8;
     const unsigned rate_dhz = payload[2] | (unsigned)payload[3] << 8;
-    printf(", \"samples\": %u", imu_samples_per_packet((uint16_t)mtu, (uint16_t)rate_dhz));
+    printf(", \"samples\": %u", imu_samples_per_packet((uint16_t)mtu, (uint16_t)rate_dhz, IMU_LIVE_MS));
     return IMU_OK;
 }
 

@@ -272,9 +272,9 @@ class ReferenceTwin:
         """Return a message, cut off at the MTU as on any sensor."""
         return Notification(characteristic, record.encode()[: self._mtu - 3])
 
-    def _samples_per_packet(self) -> int:
+    def _samples_per_packet(self, longest_ms: int = protocol.LIVE_MS) -> int:
         """Return the number of samples in a packet; 0 means compact packets."""
-        fits = protocol.samples_per_packet(self._mtu, self.firmware.settings.nominal_rate_hz)
+        fits = protocol.samples_per_packet(self._mtu, self.firmware.settings.nominal_rate_hz, longest_ms)
         return min(fits, MOST_SAMPLES_PER_PACKET)
 
     def _live_packet(self) -> SamplePacket | None:
@@ -291,7 +291,7 @@ class ReferenceTwin:
     def _backfill(self) -> Iterator[Notification]:
         """Yield the packets of a resend, the last one without samples."""
         while (resend := self.firmware.resend) is not None and resend.end_index is not None:
-            first, counts, gap = resend.take(self.firmware.ring, max(1, self._samples_per_packet()))
+            first, counts, gap = resend.take(self.firmware.ring, max(1, self._samples_per_packet(protocol.RESENT_MS)))
             if not len(counts):
                 first, gap = resend.end_index, False
                 self.firmware.resend = None
