@@ -10,8 +10,11 @@ import sys
 # each process again, and each program that a test starts would compile this one once more.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# One thread each: several processes run tests, and threads that wait for small products spin.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 import pytest
@@ -55,6 +58,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         places = [slow.index(mark.name) for mark in item.iter_markers() if mark.name in slow]
         place[item.path.name] = min([place.get(item.path.name, len(slow)), *places])
     items.sort(key=lambda item: place[item.path.name])
+
+
+def pytest_collection_finish() -> None:
+    """Take what is imported and collected out of the garbage collector's sight: it would walk millions of objects."""
+    gc.collect()
+    gc.freeze()
 
 
 Until = Callable[..., Awaitable[None]]
