@@ -108,6 +108,7 @@ def test_the_two_commands_come_first_each_alone_on_one_line() -> None:
     assert len(re.findall(r"^python -m pip install .+ && .+", README, flags=re.MULTILINE)) == 2  # as .ci/run finds them
 
 
+@pytest.mark.realtime
 def test_the_main_job_ends_by_itself() -> None:
     assert "Counted" in imu("train", "--sensor", "virtual", "--duration", "8")
 

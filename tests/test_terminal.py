@@ -42,6 +42,13 @@ from imu.training import PersonCommand
 CONNECTED = Link(LinkState.CONNECTED, "Hip 7", 1, -61.0)
 
 
+@pytest.fixture(autouse=True)
+def _quick_pilot(monkeypatch):
+    """Let Textual's pilot look every 4 ms instead of 20 whether the app is done with a key."""
+    monkeypatch.setattr("textual._wait.SLEEP_GRANULARITY", 0.004)
+    monkeypatch.setattr("textual._wait.SLEEP_IDLE", 0.0002)
+
+
 @pytest.fixture
 def live():
     training = LiveTraining(TrainedBefore(Tally(10, 5), Tally(120, 61)), 60.0)
