@@ -2,8 +2,8 @@
 
 - :mod:`~imu.app.web.server`: listens, opens the browser, ends in good order.
 - :mod:`~imu.app.web.guard`: who may ask, for what, by which key; :mod:`~imu.app.web.share`: trainings on the network.
-- :mod:`~imu.app.web.people`: whose pages are shown, the roster, and the wall of all trainings.
-- :mod:`~imu.app.web.site`: which page has which address; :mod:`~imu.app.web.page`: what all pages share.
+- :mod:`~imu.app.web.site`: which page has which address, and for whom; the roster and the wall of all trainings.
+  :mod:`~imu.app.web.page`: what all pages share.
 - :mod:`~imu.app.web.history`, :mod:`~imu.app.web.session`, :mod:`~imu.app.web.files`: looking back, correcting,
   exports and imports; :mod:`~imu.app.web.charts` has the numbers that are drawn.
 - :mod:`~imu.app.web.desk`: the trainings that run, one for each person; :mod:`~imu.app.web.board` turns a view into

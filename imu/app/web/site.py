@@ -1,26 +1,32 @@
-"""Which page has which address."""
+"""The pages, each at its address, for the person whom the browser chose; the roster, the wall of all, and sharing."""
 
 from __future__ import annotations
 
 import asyncio
+from typing import Any
+from urllib.parse import parse_qs, quote, unquote
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
+from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from imu.app.web import files, live_socket, session
-from imu.app.web.desk import Desks
+from imu.app.web.desk import Desks, DeskState, TrainingDesk
 from imu.app.web.guard import Guard, GuestsDoor, OwnersDoor
 from imu.app.web.history import History
-from imu.app.web.page import error_page
-from imu.app.web.people import ForPerson, People
+from imu.app.web.page import TITLE, done, error_page, refused, render
 from imu.app.web.share import Sharing
 from imu.errors import ImuError
+from imu.store.home import PersonUnnamed, add_person, as_person, people, person, rename_person, written_name
+
+COOKIE = "imu_person"
+COOKIE_S = 365 * 24 * 3600
+MOST_PEOPLE = 200
 
 
 def site(desks: Desks, door: OwnersDoor | GuestsDoor, sharing: Sharing | None = None) -> Guard:
@@ -88,3 +94,150 @@ class _Static(StaticFiles):
         response = await super().get_response(path, scope)
         response.headers["Cache-Control"] = "no-cache"
         return response
+
+
+# --- several people ---------------------------------------------------------------------------------------------------
+
+
+class ForPerson:
+    """An application around another one, which answers each request for one person.
+
+    The person is that of the address (``?person=``), else the one that the browser chose last, else the program's.
+    """
+
+    def __init__(self, app: ASGIApp, desks: Desks) -> None:
+        self._app = app
+        self._desks = desks
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        whose = self._whose(scope)
+        if whose is None:
+            await self._app(scope, receive, send)
+            return
+        with as_person(whose):
+            await self._app(scope, receive, send)
+
+    def _whose(self, scope: Scope) -> str | None:
+        asked = parse_qs(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True).get("person")
+        cookies = "; ".join(value.decode("latin-1") for key, value in scope.get("headers", ()) if key == b"cookie")
+        kept = [
+            value for name, _, value in (one.strip().partition("=") for one in cookies.split(";")) if name == COOKIE
+        ]
+        whose = asked[0] if asked else unquote(kept[0]) if kept else None
+        return whose if whose == "" or whose in people() else None
+
+
+class People:
+    """The pages for several people.
+
+    Parameters
+    ----------
+    desks : Desks
+        Where they train.
+    sharing : Sharing or None
+        ``None`` on the pages of guests.
+    """
+
+    def __init__(self, desks: Desks, sharing: Sharing | None) -> None:
+        self._desks = desks
+        self._sharing = sharing
+
+    async def wall(self, request: Request) -> Response:
+        """Show all trainings that run; what changes comes over the websocket."""
+        return render(request, "wall.html", roster=self._roster())
+
+    async def start(self, request: Request) -> Response:
+        """Lead a guest to the training that runs, or to the wall of all."""
+        busy = self._desks.busy
+        del request
+        return RedirectResponse(f"/train?person={quote(busy[0].whose)}" if len(busy) == 1 else "/wall", 303)
+
+    async def roster(self, request: Request) -> Response:
+        """Show the people."""
+        return render(request, "people.html", roster=await asyncio.to_thread(self._roster))
+
+    async def change_roster(self, request: Request) -> Response:
+        """Add a person, give one another name, or show the pages of one."""
+        async with request.form() as form:
+            change, name, whose = (str(form.get(one, "")) for one in ("change", "name", "person"))
+        if change == "add":
+            if len(people()) >= MOST_PEOPLE:
+                return refused("there are too many people already")
+            await asyncio.to_thread(add_person, name)
+            return done(f"{name.strip()} is there now")
+        if change == "rename":
+            if whose and any(one.whose == whose for one in self._desks.busy):
+                return refused("this person trains: finish the training first")
+            renamed = await asyncio.to_thread(rename_person, whose, name)
+            self._desks.rename(whose, renamed)
+            return _switched(done(go="/people"), renamed) if whose == (person() or "") else done("the name is changed")
+        if change == "switch":
+            if whose and whose not in people():
+                raise PersonUnnamed("there is no such person")
+            return _switched(done(go="/"), whose)
+        return refused("choose to add, rename or switch")
+
+    async def share(self, request: Request) -> Response:
+        """Show how to share, and who is connected."""
+        return render(request, "share.html", **({"shared": False} if self._sharing is None else self._sharing.view()))
+
+    async def change_sharing(self, request: Request) -> Response:
+        """Share, stop sharing, or throw a guest out."""
+        async with request.form() as form:
+            change, number = str(form.get("change", "")), str(form.get("number", ""))
+        if self._sharing is None:
+            return refused("guests share nothing")
+        if change == "start":
+            await self._sharing.start()
+            return done()
+        if change == "stop":
+            await self._sharing.stop()
+            return done("nothing is shared any more")
+        if change == "throw out" and self._sharing.door is not None and number.isdecimal() and len(number) < 9:
+            self._sharing.door.throw_out(int(number))
+            return done("the guest is gone, and the key has changed")
+        return refused("choose to share, to stop, or whom to throw out")
+
+    async def manifest(self, request: Request) -> Response:
+        """Return what a phone needs to keep the page as an app; it opens with the browser's pass, a cookie."""
+        del request
+        manifest = {
+            "name": TITLE,
+            "short_name": "imu",
+            "id": "/",
+            "start_url": "/",
+            "scope": "/",
+            "display": "standalone",
+            "background_color": "#0c0f13",
+            "theme_color": "#0c0f13",
+            "icons": [
+                {"src": "/static/icon.svg", "sizes": "any", "type": "image/svg+xml"},
+                {"src": "/static/icon.png", "sizes": "512x512", "type": "image/png", "purpose": "any maskable"},
+            ],
+        }
+        return JSONResponse(manifest, headers={"Cache-Control": "no-store"}, media_type="application/manifest+json")
+
+    def _roster(self) -> list[dict[str, Any]]:
+        """Return all people, the owner of the computer first."""
+        busy = {one.whose: one for one in self._desks.busy}
+        named = sorted({*people(), *busy, person() or ""} - {""})
+        return [_entry(whose, busy.get(whose)) for whose in ("", *named)]
+
+
+def _entry(whose: str, desk: TrainingDesk | None) -> dict[str, Any]:
+    here = (person() or "") == whose
+    with as_person(whose):
+        name = written_name()
+    return {
+        "whose": whose,
+        "name": name,
+        "here": here,
+        "training": desk is not None and desk.state is not DeskState.IDLE,
+    }
+
+
+def _switched(answer: JSONResponse, whose: str) -> JSONResponse:
+    """Show the pages of a person from now on."""
+    answer.set_cookie(COOKIE, quote(whose), max_age=COOKIE_S, samesite="strict", httponly=True)
+    return answer

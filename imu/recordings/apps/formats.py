@@ -115,7 +115,7 @@ def _in_file(export: Export, name: str) -> AppRecording | None:
 
 def _finders() -> tuple[Callable[[Export, str], AppRecording | None], ...]:
     """Return what recognises each app's recordings; a recording of our own does not wait for these modules."""
-    from imu.recordings.apps import bids_motion, phone_apps, sensor_apps  # noqa: PLC0415
+    from imu.recordings.apps import phone_apps, sensor_apps  # noqa: PLC0415
 
     return (
         phone_apps.find_sensor_logger,
@@ -123,7 +123,7 @@ def _finders() -> tuple[Callable[[Export, str], AppRecording | None], ...]:
         sensor_apps.find_movella_dot,
         sensor_apps.find_metabase,
         sensor_apps.find_movesense,
-        bids_motion.find,
+        sensor_apps.find_motion_bids,
     )
 
 
