@@ -5,18 +5,22 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from imu.app.web import live_socket
 from imu.app.web.board import Watcher, board, spoken
 from imu.app.web.charts import MEASURES, POINTS, small_curve, thinned
 from imu.app.web.desk import DeskState, TrainingDesk
 from imu.app.web.live_socket import answer_to
 from imu.bluetooth import LinkState
+from imu.bluetooth.scan import SeenSensor
 from imu.live.live_training import LiveTraining
 from imu.live.live_view import Link, LiveView
 from imu.live.speech import Announcement, Announcer
@@ -25,6 +29,8 @@ from imu.motion.pattern import Pattern
 from imu.motion.repetitions import Repetition
 from imu.report.curves import recording_curves
 from imu.report.replay import Replayed, ReplayOptions, replay
+from imu.sensors.conversation import Advertisement
+from imu.sensors.reference import REFERENCE
 from imu.session import RepetitionCounted, RestBegan, SetClosed, TrainingSet
 from imu.store import apply_corrections
 
@@ -192,6 +198,23 @@ def test_whatever_a_page_sends_the_server_lives(text: str) -> None:
 async def test_an_impossible_rest_is_refused(rest_s: object) -> None:
     answer = await answer_to(TrainingDesk("0"), json.dumps({"do": "rest", "rest_s": rest_s}))
     assert answer is not None and "cannot be" in answer["refused"]
+
+
+async def test_sensors_are_listed_while_the_page_still_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    weak = SeenSensor("Hip 7", "F0:07", -80, REFERENCE, Advertisement(), None)  # type: ignore[arg-type]
+    near = replace(weak, name="Hip 8", address="F0:08", rssi_dbm=-50)
+    mouse = replace(weak, name="Mouse", address="F0:09", kind=None)
+
+    async def hear(_radio: object, _recognise: object, _seconds: float, on_seen: Any) -> list[SeenSensor]:
+        for one in (weak, mouse, weak, near):
+            assert on_seen(one) is None
+        return [near, weak, mouse]
+
+    monkeypatch.setattr(live_socket, "scan", hear)
+    told: list[dict[str, Any]] = []
+    answer = await answer_to(TrainingDesk("0"), json.dumps({"do": "scan"}), tell=told.append)
+    heard = [([one["wanted"] for one in news["heard"]], news.get("listening", False)) for news in (*told, answer or {})]
+    assert heard == [(["F0:07"], True), (["F0:08", "F0:07"], True), (["F0:08", "F0:07"], False)]
 
 
 # --- curves ----------------------------------------------------------------------------------------------------------

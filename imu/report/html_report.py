@@ -149,7 +149,7 @@ def chosen_sessions(store: SessionStore, selection: Selection, now: datetime) ->
         found = {n: one for n, one in found.items() if any(key_of(usual_name(name)) == key for name in one.exercises)}
     if not found:
         what = "" if selection.exercise is None else f" with {selection.exercise[:80]}"
-        raise SessionNotFound(f"no session{what} is in this period; `imu review` lists all")
+        raise SessionNotFound(f"no session{what} is in this period: choose other days, or leave them out")
     return found
 
 

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -20,7 +20,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from imu.app.web.desk import Desks, DeskState, TrainingDesk, Wish
 from imu.app.web.guard import Role
 from imu.app.web.page import render
-from imu.bluetooth.scan import scan
+from imu.bluetooth.scan import SeenSensor, scan
 from imu.errors import ImuError
 from imu.live.live_view import signal_word
 from imu.live.memory import RememberedSensor, last_plan, last_sensor
@@ -123,25 +123,42 @@ async def live(websocket: WebSocket, desks: Desks) -> None:
                     news.get("board", {}).pop("invite", None)  # it holds the key of a sensor
                 await websocket.send_text(json.dumps(news, separators=(",", ":")))
 
-        sending = asyncio.create_task(send_changes())
+        answers: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+
+        async def send_answers() -> None:
+            while True:
+                await websocket.send_text(json.dumps(await answers.get()))
+
+        sending = [asyncio.create_task(send_changes()), asyncio.create_task(send_answers())]
+        tell = answers.put_nowait
         try:
             while True:
                 text = await websocket.receive_text()
-                answer = ONLY_WATCHES if role is Role.VIEW or everyone else await answer_to(desk, text, desks, role)
+                only_watches = role is Role.VIEW or everyone
+                answer = ONLY_WATCHES if only_watches else await answer_to(desk, text, desks, role, tell)
                 if answer is not None:
-                    await websocket.send_text(json.dumps(answer))
+                    tell(answer)
         except WebSocketDisconnect:
             pass
         finally:
-            sending.cancel()
+            for task in sending:
+                task.cancel()
             with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # the page may be gone already
-                await asyncio.gather(sending, return_exceptions=True)
+                await asyncio.gather(*sending, return_exceptions=True)
+
+
+def _tell_nobody(_news: dict[str, Any]) -> None:
+    """Keep what is known before the answer."""
 
 
 async def answer_to(
-    desk: TrainingDesk, text: str, desks: Desks | None = None, role: Role = Role.OWNER
+    desk: TrainingDesk,
+    text: str,
+    desks: Desks | None = None,
+    role: Role = Role.OWNER,
+    tell: Callable[[dict[str, Any]], None] = _tell_nobody,
 ) -> dict[str, Any] | None:
-    """Do what a page asks for; return what is answered to this page alone.
+    """Do what a page asks for; return what is answered to this page alone. `tell` gets what is known before.
 
     With `desks`, a training is refused that would use the sensor of another person. A guest changes a training only
     while one runs, and begins none with an address to which this computer would connect.
@@ -152,7 +169,9 @@ async def answer_to(
             raise ValueError("an object is expected")
         if role is not Role.OWNER:
             _check_guest(desk, request)
-        return await _do(desk, request, desk.begin if desks is None else partial(desks.begin, desk.whose))
+        if request.get("do") == "scan":
+            return {"heard": await heard_sensors(lambda heard: tell({"heard": heard, "listening": True}))}
+        return _do(desk, request, desk.begin if desks is None else partial(desks.begin, desk.whose))
     except ImuError as error:
         return {"refused": str(error)}
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
@@ -167,7 +186,7 @@ def _check_guest(desk: TrainingDesk, request: dict[str, Any]) -> None:
         raise ValueError("no training runs")
 
 
-async def _do(desk: TrainingDesk, request: dict[str, Any], begin: Callable[[Wish], None]) -> dict[str, Any] | None:
+def _do(desk: TrainingDesk, request: dict[str, Any], begin: Callable[[Wish], None]) -> dict[str, Any] | None:
     action = request.get("do")
     if action in COMMANDS:
         desk.ask(COMMANDS[action])
@@ -191,15 +210,15 @@ async def _do(desk: TrainingDesk, request: dict[str, Any], begin: Callable[[Wish
     elif action == "recount":
         number = request.get("set")
         desk.recount(None if number is None else _whole(number), _whole(request.get("more")))
-    elif action == "scan":
-        return {"heard": await heard_sensors()}
     else:
         raise ValueError(f"there is no action {action!r}")
     return None
 
 
-async def heard_sensors() -> list[dict[str, str]]:
+async def heard_sensors(on_heard: Callable[[list[dict[str, str]]], None]) -> list[dict[str, str]]:
     """Listen for a while; return the sensors that can be trained with, the strongest signal first.
+
+    `on_heard` gets the same as soon as one is heard, and whenever that changes.
 
     Raises
     ------
@@ -207,7 +226,20 @@ async def heard_sensors() -> list[dict[str, str]]:
         If this computer cannot listen.
     """
     async with radio_for(None) as (radio, _choice):
-        found = await scan(radio, recognise, LISTEN_S)
+        seen: dict[str, SeenSensor] = {}
+        shown: list[dict[str, str]] = []
+
+        def show(sensor: SeenSensor) -> None:
+            nonlocal shown
+            seen[sensor.address] = sensor
+            before, shown = shown, _choices(seen.values())
+            if shown != before:
+                on_heard(shown)
+
+        return _choices(await scan(radio, recognise, LISTEN_S, show))
+
+
+def _choices(found: Iterable[SeenSensor]) -> list[dict[str, str]]:
     usable = [one for one in found if one.kind is not None and one.kind.refusal is None]
     return [
         {

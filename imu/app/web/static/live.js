@@ -35,7 +35,7 @@ function take(news) {
   if (news.refused !== undefined) { refuse(news.refused); scanEnds(); return; }
   if (news.plan !== undefined) { fillPlan($("#plan-dialog"), news.plan); $("#plan-dialog").showModal(); return; }
   if (news.followed) { $("#plan-dialog").close(); return; }
-  if (news.heard !== undefined) { showHeard(news.heard); return; }
+  if (news.heard !== undefined) { showHeard(news.heard, news.listening); return; }
   const before = { state: board.state, over: board.rest_is_over, counted: board.counted };
   const changed = news.board ?? {};
   Object.assign(board, changed);
@@ -367,9 +367,10 @@ $("#scan").addEventListener("click", () => {
   send({ do: "scan" });
 });
 function scanEnds() { $("#scan").disabled = false; $("#scan").textContent = "Look for sensors"; }
-function showHeard(heard) {
-  scanEnds();
-  $("#scanned").textContent = heard.length ? "" : "No sensor was heard: switch it on, bring it near, and disconnect it from phones and other programs.";
+function showHeard(heard, listening) {
+  if (!listening) scanEnds();
+  const before = $("#sensors input:checked"), first = !$("#sensors [data-heard]") || before?.closest("[data-heard]");
+  $("#scanned").textContent = heard.length || listening ? "" : "No sensor was heard: switch it on, bring it near, and disconnect it from phones and other programs.";
   for (const old of document.querySelectorAll("#sensors [data-heard]")) old.remove();
   for (const one of heard) {
     const label = Object.assign(document.createElement("label"), { className: "choice" }), words = document.createElement("span");
@@ -378,8 +379,9 @@ function showHeard(heard) {
     label.append(Object.assign(document.createElement("input"), { type: "radio", name: "sensor", value: one.wanted }), words);
     $("#sensors").append(label);
   }
-  const first = $("#sensors [data-heard] input");
-  if (first) first.checked = true;
+  const now = [...document.querySelectorAll("#sensors [data-heard] input")];
+  const chosen = first && (now.find((one) => one.value === before?.value) ?? now[0]);
+  if (chosen) chosen.checked = true; // the nearest, but what the person chose meanwhile stays
 }
 
 // --- what is heard
