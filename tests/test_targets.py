@@ -7,7 +7,9 @@ import math
 import tomllib
 from datetime import timedelta
 from functools import cache
+from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from builders import CONNECTED, NOW, counted, keep, set_of, summary
@@ -15,8 +17,10 @@ from builders import SQUAT as SQUATTED
 from builders import live_repetition as repetition
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 from sensors.radioless import carry
 
+from imu.app.train import page_at_the_end
 from imu.errors import SensorNotFound
 from imu.live import radios
 from imu.live.cards import LastTime, PastExercise
@@ -605,6 +609,15 @@ def test_a_session_is_described_by_volume_and_records_and_its_count_is_corrected
         assert achieved(number) == (expected[number],)
     assert correct_count(2, {0.0: 2}) == 6
     assert achieved(2)[0].startswith("Back squat: 600 kg")
+    done = SimpleNamespace(recording=None, summary=trained)
+    pages = []
+    for stored in (2, None):
+        console = Console(file=StringIO(), width=200)
+        console.print(page_at_the_end(done, stored))
+        pages.append(console.file.getvalue())
+    assert "  6 squats" in pages[0]  # with what the person added, as the screen said it
+    assert "back squat, 100 kg" in pages[0]
+    assert "  4 squats" in pages[1] and "back squat" not in pages[1]
     assert correct_count(2, {0.0: -3}) == 3
     assert correct_count(2, {500.0: -1}) == 3  # no set begins there
 

@@ -211,9 +211,10 @@ async def test_sensors_are_listed_while_the_page_still_listens(monkeypatch: pyte
         return [near, weak, mouse]
 
     monkeypatch.setattr(live_socket, "scan", hear)
-    told: list[dict[str, Any]] = []
-    answer = await answer_to(TrainingDesk("0"), json.dumps({"do": "scan"}), tell=told.append)
-    heard = [([one["wanted"] for one in news["heard"]], news.get("listening", False)) for news in (*told, answer or {})]
+    early: list[dict[str, Any]] = []
+    answer = await answer_to(TrainingDesk("0"), json.dumps({"do": "scan"}), tell=early.append)
+    assert answer is not None
+    heard = [([one["wanted"] for one in news["heard"]], news.get("listening", False)) for news in (*early, answer)]
     assert heard == [(["F0:07"], True), (["F0:08", "F0:07"], True), (["F0:08", "F0:07"], False)]
 
 

@@ -118,11 +118,9 @@ def train(
     if sys.stdout.isatty() and not as_json:
         typer.echo("Starting the training.")  # the imports that follow take a second
 
-    from imu.app.train import TrainOptions, chosen_plan, sensors_of_people, train_together
+    from imu.app.train import TrainOptions, chosen_plan, page_at_the_end, sensors_of_people, train_together
     from imu.app.train import train as run_training
     from imu.report.objects import session_object
-    from imu.report.session_view import view_of_summary
-    from imu.report.terminal_pages import session_page
 
     targets = {
         "name": exercise,
@@ -166,7 +164,7 @@ def train(
         software_version=imu.__version__,
     )
     try:
-        trained, said = run_training(options)
+        trained, number, said = run_training(options)
     except ImuError as error:
         if as_json:
             print_object({"recording": "", "error": str(error)})
@@ -175,7 +173,7 @@ def train(
     if as_json:
         print_object(session_object(recording, trained.summary))
     else:
-        page = session_page(view_of_summary(recording or "not recorded", trained.summary), verbose=False)
+        page = page_at_the_end(trained, number)
         print_parts(console_for_people(), "", page, *(["", *said] if said else []))
     if trained.trouble is not None:
         raise trained.trouble

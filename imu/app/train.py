@@ -12,6 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from rich.console import Group
+
 from imu.app.output import console_for_people, ended_by_signals, print_object, print_parts
 from imu.app.terminal import can_draw
 from imu.app.terminal.plain_lines import PlainLines
@@ -39,10 +41,11 @@ from imu.live.targets import Plan, PlanUnusable, Targets, example_plans, read_pl
 from imu.live.training_run import Happened, Trained, TrainingRun, TrainingSettings
 from imu.phone.link import PhoneAddress, PhoneLink
 from imu.report.objects import session_object
-from imu.report.session_view import view_of_summary
+from imu.report.session_view import view_of_stored, view_of_summary
 from imu.report.terminal_pages import session_page
 from imu.sensors.conversation import Caution, Refused
-from imu.store.home import folder_name, recordings_folder
+from imu.store import SessionStore
+from imu.store.home import as_person, folder_name, recordings_folder, store_path
 from imu.training import PersonCommand
 
 if TYPE_CHECKING:
@@ -226,14 +229,24 @@ def train_together(wishes: Sequence[tuple[str, Wish]], software_version: str, *,
         elif as_json:
             print_object({"person": desk.name, "recording": "", "error": desk.trouble or "nothing was trained"})
         elif trained is not None:
-            page = session_page(view_of_summary(recording or "not recorded", trained.summary), verbose=False)
+            with as_person(desk.whose):
+                page = page_at_the_end(trained, desk.last_session)
             print_parts(console_for_people(), "", desk.name, page)
     if troubles:
         raise NothingTrained("; ".join(troubles))
 
 
-def train(options: TrainOptions) -> tuple[Trained, tuple[str, ...]]:
-    """Train, and keep what came of it; return it, and what is to be said of the stored session, a sentence each.
+def page_at_the_end(trained: Trained, number: int | None) -> Group:
+    """Return the page of a training: as it is stored, with plan and entries; as it was counted without a number."""
+    if number is None:
+        recording = "not recorded" if trained.recording is None else str(trained.recording)
+        return session_page(view_of_summary(recording, trained.summary), verbose=False)
+    with SessionStore.open(store_path()) as store:
+        return session_page(view_of_stored(store.load(number)), verbose=False)
+
+
+def train(options: TrainOptions) -> tuple[Trained, int | None, tuple[str, ...]]:
+    """Train, and keep what came of it; return it, the number of the session, and what to say of it, a sentence each.
 
     Raises
     ------
@@ -242,7 +255,7 @@ def train(options: TrainOptions) -> tuple[Trained, tuple[str, ...]]:
     """
     trained, advice = asyncio.run(_train(options))
     trained, number = keep(trained, options.software_version)
-    return trained, () if number is None else (saved_sentence(number), *achieved(number), *advice)
+    return trained, number, () if number is None else (saved_sentence(number), *achieved(number), *advice)
 
 
 async def _train(options: TrainOptions) -> tuple[Trained, tuple[str, ...]]:

@@ -147,8 +147,8 @@ async def live(websocket: WebSocket, desks: Desks) -> None:
                 await asyncio.gather(*sending, return_exceptions=True)
 
 
-def _tell_nobody(_news: dict[str, Any]) -> None:
-    """Keep what is known before the answer."""
+def _leave(_news: dict[str, Any]) -> None:
+    """Leave what is known before the answer."""
 
 
 async def answer_to(
@@ -156,7 +156,7 @@ async def answer_to(
     text: str,
     desks: Desks | None = None,
     role: Role = Role.OWNER,
-    tell: Callable[[dict[str, Any]], None] = _tell_nobody,
+    tell: Callable[[dict[str, Any]], None] = _leave,
 ) -> dict[str, Any] | None:
     """Do what a page asks for; return what is answered to this page alone. `tell` gets what is known before.
 
