@@ -250,7 +250,8 @@ def _without_spikes(values: Array) -> Array:
     """Return the running median of five rows, so that one or two broken numbers among them have no weight."""
     if len(values) < 5:
         return values
-    a, b, c, d, e = (np.pad(values, 2, mode="reflect")[i : len(values) + i] for i in range(5))
+    reflected = np.concatenate((values[2:0:-1], values, values[-2:-4:-1]))
+    a, b, c, d, e = (reflected[i : len(values) + i] for i in range(5))
     middle_of_four = (
         np.maximum(np.minimum(a, b), np.minimum(c, d)),
         np.minimum(np.maximum(a, b), np.maximum(c, d)),

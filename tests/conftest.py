@@ -16,9 +16,13 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import asyncio
 import gc
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from functools import cache
+
+gc.disable()  # until all tests are collected
 
 import pytest
 import pytest_asyncio
+import typer.testing
 from fast_clock import FastLoop
 from hypothesis import settings
 
@@ -64,7 +68,11 @@ def pytest_collection_finish() -> None:
     """Take what is imported and collected out of the garbage collector's sight: it would walk millions of objects."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
+
+# Build the commands once, not at each call of a command in the test's own process.
+typer.testing._get_command = cache(typer.testing._get_command)
 
 Until = Callable[..., Awaitable[None]]
 

@@ -6,9 +6,11 @@ import gzip
 import json
 import zipfile
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, wraps
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,6 +26,12 @@ Files = dict[str, bytes]
 PLAN = (Rest(3), Exercise("air_squat", 5), Rest(14), Exercise("romanian_deadlift", 4), Rest(3))
 EPOCH_MS = 1_700_000_000_000
 G, DEGREE = STANDARD_GRAVITY_M_S2, np.pi / 180
+
+
+def made_once(build: Callable[..., Any]) -> Callable[..., Any]:
+    """Keep what a builder makes of the same arguments; each call returns a copy, which a test may change."""
+    kept = cache(build)
+    return wraps(build)(lambda *given, **named: copy(kept(*given, **named)))
 
 
 @cache
@@ -65,7 +73,7 @@ def in_folder(folder: Path, files: Files) -> Path:
 
 
 def in_zip(path: Path, files: Files, prefix: str = "") -> Path:
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for name, data in files.items():
             archive.writestr(prefix + name, data)
     return path
@@ -74,6 +82,7 @@ def in_zip(path: Path, files: Files, prefix: str = "") -> Path:
 # --- the formats, as their apps write them ---------------------------------------------------------------------------
 
 
+@made_once
 def plain_csv(rate_hz: float = 100.0) -> bytes:
     block = simulated(rate_hz)
     rows = np.column_stack((block.device_time_s, block.acceleration_m_s2, block.angular_velocity_rad_s))
@@ -108,6 +117,7 @@ def gravity_of(signal: Signal) -> np.ndarray:
     return np.column_stack([np.convolve(axis, smear, mode="valid") for axis in padded.T])
 
 
+@made_once
 def sensor_logger_android() -> Files:
     acc = acceleration()
     return {
@@ -120,6 +130,7 @@ def sensor_logger_android() -> Files:
     }
 
 
+@made_once
 def sensor_logger_ios(*, standardised: bool = False) -> Files:
     acc, sign = acceleration(), 1.0 if standardised else -1.0
     gravity = gravity_of(acc)
@@ -131,6 +142,7 @@ def sensor_logger_ios(*, standardised: bool = False) -> Files:
     }
 
 
+@made_once
 def sensor_logger_uncalibrated(*, metadata: bool) -> Files:
     """What an iPhone writes with only the raw sensors switched on: g, and the other sign."""
     acc = acceleration()
@@ -158,6 +170,7 @@ ACCELERATION_NAMES = [f"Acceleration {axis} (m/s^2)" for axis in "xyz"]
 GYROSCOPE_NAMES = [f"Gyroscope {axis} (rad/s)" for axis in "xyz"]
 
 
+@made_once
 def phyphox(separator: str = ",", decimal: str = ".", *, ios: bool = False) -> Files:
     acc, gyr = acceleration(), turning(200.0)
     acc_names = [f"{axis} (m/s^2)" for axis in "XYZ"] if ios else ACCELERATION_NAMES
@@ -176,6 +189,7 @@ def phyphox(separator: str = ",", decimal: str = ".", *, ios: bool = False) -> F
     }
 
 
+@made_once
 def phyphox_in_one_file() -> bytes:
     """An experiment with both sensors in one table, its last column shorter."""
     acc, gyr = acceleration(), turning()
@@ -184,6 +198,7 @@ def phyphox_in_one_file() -> bytes:
     return phyphox_csv(header, [acc.time_s, *acc.values.T, size, *(axis[:-3] for axis in gyr.values.T)], "\t")
 
 
+@made_once
 def movella_dot(*, names: str = "Acc_X,Acc_Y,Acc_Z,Gyr_X,Gyr_Y,Gyr_Z", gyroscope_unit: float = DEGREE) -> bytes:
     """A recording made on the sensor: µs that start again at 2³², and a first row of zeros."""
     block = simulated()
@@ -220,6 +235,7 @@ def metabase_csv(signal: Signal, unit: str, scale: float, root: str = "epoch (ms
     return table(f"{root},elapsed (s),x-axis ({unit}),y-axis ({unit}),z-axis ({unit})", rows)
 
 
+@made_once
 def metabase(root: str = "epoch (ms),time (01:00)") -> Files:
     """The gyroscope started 1.5 s later and runs at half the rate."""
     return {
@@ -260,6 +276,7 @@ def movesense_events() -> object:
     return [event for one, other in zip(acc, gyr, strict=True) for event in ({"acc": one}, {"gyroscope": other})]
 
 
+@made_once
 def movesense_converted() -> Files:
     """Of the vendor's converter: more names in the header than cells in a row."""
     header = "Timestamp_ms,X,Y,Z,RelativeTime,122.0,UTC,2024-04-04 14:20:00.000"
@@ -276,6 +293,7 @@ def movesense_converted() -> Files:
     }
 
 
+@made_once
 def movesense_sample_app() -> bytes:
     block = simulated()
     values = np.column_stack((block.acceleration_m_s2, block.angular_velocity_rad_s / DEGREE))
@@ -289,6 +307,7 @@ def movesense_sample_app() -> bytes:
 BIDS = "sub-01_task-training_tracksys-imu"
 
 
+@made_once
 def bids(
     points: tuple[str, ...] = ("Pelvis",), *, header: bool = False, latency: bool = False, packed: bool = False
 ) -> Files:

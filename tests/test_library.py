@@ -43,7 +43,9 @@ def counted():
 # --- import imu ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["imu", "imu.library", "imu.live.radios", "imu.evaluation.report"])
+@pytest.mark.parametrize(
+    "name", ["imu", "imu.library", "imu.evaluation.report", pytest.param("imu.live.radios", marks=pytest.mark.realtime)]
+)
 def test_the_examples_in_its_documentation_are_true(name, monkeypatch):
     module = importlib.import_module(name)
     monkeypatch.chdir(ROOT)

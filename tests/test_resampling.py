@@ -114,7 +114,7 @@ def slow_reference(block: ImuBlock) -> tuple[list[Piece], RowFaults]:
     return pieces, RowFaults(**faults)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     seed=st.integers(0, 10**6),
     rate_hz=st.sampled_from([20.0, 26.0, 50.0, 100.0, 104.0, 400.0, 1000.0]),
