@@ -314,6 +314,12 @@ def test_after_its_last_set_the_plan_is_done():
     live = LiveTraining(plan=plan({"sets": 1, "reps": 2}))
     live.take(SetClosed(set_of(*counted(live, deep(10), deep(15)))))
     assert live.view().progress.text == "All sets of the plan are done"
+    live = LiveTraining(plan=plan({"sets": 2, "reps": 2, "rest": 60}))
+    assert live.coach.rest_target_s == 60.0
+    live.take(SetClosed(set_of(*counted(live, deep(10), deep(15)))))
+    assert live.coach.rest_target_s == 60.0
+    live.take(SetClosed(set_of(*counted(live, deep(70), deep(75)))))
+    assert live.coach.rest_target_s is None  # "rest over, go" would call for a set that is not planned
 
 
 def test_the_gauge_that_matters_is_depth_in_a_squat_and_angle_in_a_hinge(live):

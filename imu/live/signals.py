@@ -392,10 +392,10 @@ class Coach:
 
     @property
     def rest_target_s(self) -> float | None:
-        """Rest after the set going on, or after the last one: by the plan that is followed now."""
+        """Rest after the set going on, or after the last one: by the plan that is followed now; none after its end."""
         latest = self._followed[-1]
         set_index = len(self.sets) - (not self.going_on)
-        if latest.plan is None:
+        if latest.plan is None or self.next_of(max(0, set_index)) is None:
             return None
         return latest.plan.place(max(0, latest.plan_index + set_index - latest.set_index)).targets.rest_s
 
