@@ -218,7 +218,7 @@ class History:
         moment = now()
 
         def question(store: SessionStore) -> tuple[tuple[Side, Side], tuple[SessionOverview, ...], bool]:
-            pair, overviews = sides(store, *asked, moment), store.list()[:LISTED]
+            pair, overviews = sides(store, asked[0], asked[1], moment), store.list()[:LISTED]
             if not request.query_params and not pair[0].totals and len(overviews) > 1:  # the first weeks
                 pair = sides(store, str(overviews[1].id), str(overviews[0].id), moment)
             return pair, overviews, store.loads_in_lb()
