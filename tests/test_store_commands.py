@@ -19,6 +19,7 @@ from imu.errors import SensorLost
 from imu.live import memory
 from imu.live.training_run import Trained
 from imu.motion.repetitions import RejectedMovement
+from imu.report.comparison import usual_sides
 from imu.report.session_view import set_view, view_of_stored
 from imu.report.terminal_pages import session_page
 from imu.report.words import log_line, sentence_of
@@ -493,6 +494,10 @@ def test_two_sessions_and_two_periods_are_compared():
     assert "no session and no period" in run("review", "--compare", "x", 1, code=1).stderr
     assert "there is no session 9" in run("review", "--compare", 9, 1, code=1).stderr
     run("review", 1, "--compare", 1, 2, code=2)
+    with SessionStore.open(store_path()) as store:
+        latest, before = store.list()[:2]
+        assert usual_sides(store, latest.trained_at + timedelta(days=1)) == (str(before.id), str(latest.id))
+        assert usual_sides(store, latest.trained_at + timedelta(days=40)) == ("4-weeks-before", "4-weeks")
 
 
 def test_the_unit_of_loads_is_remembered_and_follows_the_last_load_until_then():

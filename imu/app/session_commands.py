@@ -301,8 +301,9 @@ def _print_exercise(store: SessionStore, name: str, *, as_json: bool) -> None:
     key = key_of(usual_name(name))
     history = next((one for one in histories if key_of(one.name) == key), None)
     if history is None:
-        names = ", ".join(printable(one.name) for one in histories) or "none has an exercise"
-        raise typer.BadParameter(f"no set is of {printable(name)}; there are: {names}", param_hint="--exercise")
+        names = ", ".join(printable(one.name) for one in histories)
+        there_are = f"there are: {names}" if names else "no set has an exercise yet; `imu correct` names it"
+        raise typer.BadParameter(f"no set is of {printable(name)}; {there_are}", param_hint="--exercise")
     if as_json:
         print_object(exercise_object(history))
     else:

@@ -113,6 +113,17 @@ def sides(store: SessionStore, before: str, after: str, now: datetime) -> tuple[
     return side(before), side(after)
 
 
+def usual_sides(store: SessionStore, now: datetime) -> tuple[str, str]:
+    """Return what is compared where nothing was chosen: 28 days with those before, in the first weeks two sessions."""
+    sessions = store.list()
+    is_old = [
+        one.trained_at.astimezone(now.tzinfo).date() <= period("4-weeks-before", now.date())[1] for one in sessions
+    ]
+    if len(sessions) < 2 or any(is_old):
+        return "4-weeks-before", "4-weeks"
+    return str(sessions[1].id), str(sessions[0].id)
+
+
 def period(text: str, today: date) -> tuple[date, date]:
     """Return the first and the last day of a period.
 

@@ -22,7 +22,7 @@ from imu.live.memory import last_plan, last_sensor
 from imu.live.schedule import Schedule, due_in_store, example_schedules, keep_schedule, kept_schedule, schedule_of
 from imu.live.targets import LONGEST_NAME, PlanUnusable
 from imu.motion.pattern import Pattern
-from imu.report.comparison import Side, compare, sides
+from imu.report.comparison import Side, compare, sides, usual_sides
 from imu.report.exercises import ExerciseHistory, exercise_histories
 from imu.report.learning import learnt_facts
 from imu.report.trends import Period, Trend, notes, stored_totals, trends
@@ -37,8 +37,6 @@ RECORDS = 5
 """Records on the home page."""
 LISTED = 60
 """Sessions that are offered for a comparison."""
-COMPARED = ("4-weeks-before", "4-weeks")
-"""What is compared where nothing was chosen."""
 LARGEST_SCHEDULE = 1 << 18
 """Bytes of a schedule's file."""
 ON_A_PAGE = 50
@@ -214,14 +212,12 @@ class History:
 
     async def compare(self, request: Request) -> Response:
         """Compare two sessions, or two periods."""
-        asked = [request.query_params.get(name, otherwise) for name, otherwise in zip("ab", COMPARED, strict=True)]
-        moment = now()
+        asked, moment = request.query_params, now()
 
         def question(store: SessionStore) -> tuple[tuple[Side, Side], tuple[SessionOverview, ...], bool]:
-            pair, overviews = sides(store, asked[0], asked[1], moment), store.list()[:LISTED]
-            if not request.query_params and not pair[0].totals and len(overviews) > 1:  # the first weeks
-                pair = sides(store, str(overviews[1].id), str(overviews[0].id), moment)
-            return pair, overviews, store.loads_in_lb()
+            first, second = usual_sides(store, moment)
+            pair = sides(store, asked.get("a", first), asked.get("b", second), moment)
+            return pair, store.list()[:LISTED], store.loads_in_lb()
 
         answer = await ask_store(question)
         if answer is None:
