@@ -54,6 +54,12 @@ def pytest_asyncio_loop_factories(
     return {name: {"real": asyncio.new_event_loop, "fast": FastLoop}[name]}
 
 
+LONGEST = ("session", "every_sensor", "targets", "learning", "share", "cli", "store", "terminal", "people", "recording",
+           "store_commands", "units", "foreign_recordings", "simulate", "phone")  # fmt: skip
+"""Subjects of the files that take longest where their marked tests are left out, the longest first."""
+
+
+@pytest.hookimpl(trylast=True)  # after those that are not wanted are left out
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the files that take longest first, so that at the end no process waits for another one's long file."""
     slow = ("browser", "realtime", "people", "process")
@@ -61,7 +67,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         places = [slow.index(mark.name) for mark in item.iter_markers() if mark.name in slow]
         place[item.path.name] = min([place.get(item.path.name, len(slow)), *places])
-    items.sort(key=lambda item: place[item.path.name])
+    longest = {f"test_{name}.py": number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: (place[item.path.name], longest.get(item.path.name, len(longest))))
 
 
 def pytest_collection_finish() -> None:
