@@ -21,7 +21,7 @@ from virtual_phone import NEEDS_SHARE, UPGRADE, ask_as_guest, get
 
 from imu.bluetooth import HostClock
 from imu.errors import ExtraMissing
-from imu.phone.browser import TAKEN, phone_server
+from imu.phone.browser import BURST_FRAMES, FRAMES_PER_S, TAKEN, phone_server
 from imu.phone.certificate import CertificateUnusable, certificate_in, server_context
 from imu.phone.gate import HANDSHAKE_S, HEADER_S, MOST_ADMITTED, MOST_OF_ADDRESS, MOST_STRANGERS, PortTaken
 from imu.phone.link import LARGEST_MESSAGE, SECOND_PHONE, PhoneAddress, PhoneLink
@@ -238,6 +238,40 @@ async def test_a_flood_of_bytes_ends_the_connection(server: Served) -> None:
                 await phone.send(b"\7" + bytes(200_000))
         await phone.wait_closed()
     assert server.batches() == 0
+
+
+async def test_a_flood_of_small_frames_ends_the_connection_and_goes_on_over_no_other(server: Served) -> None:
+    sent = 0
+    for _ in range(3):
+        with contextlib.suppress(Exception):
+            async with phone_of(server) as phone:
+                for _ in range(2 * BURST_FRAMES):
+                    await phone.send(batch(7, sent, SAMPLES[:1]))
+                    await phone.ping()
+                    sent += 1
+                await phone.wait_closed()
+    assert 0 < server.batches() < BURST_FRAMES
+    server.heard.clear()
+    await asyncio.sleep(1.2 * BURST_FRAMES / FRAMES_PER_S)
+    async with phone_of(server) as phone:
+        await assert_phone_trains(server, phone, sent)
+
+
+async def test_a_flood_of_requests_of_the_app_is_ended() -> None:
+    link = PhoneLink(HostClock())
+    async with push_server(link, address="127.0.0.1", port=0) as push:
+        place, path = push.url.split("/")[2:]
+        reader, writer = await asyncio.open_connection(*place.split(":"), local_addr=(GUEST, 0))
+        request = f"POST /{path} HTTP/1.1\r\nHost: {place}\r\nContent-Length: 2\r\n\r\n{{}}"
+        answers = b""
+        with contextlib.suppress(OSError):
+            for _ in range(2 * BURST_FRAMES):
+                writer.write(request.encode())
+                answers += await reader.read(4096)
+                if reader.at_eof():
+                    break
+        writer.transport.abort()
+        assert answers.count(b"HTTP/1.1") < 1.5 * BURST_FRAMES
 
 
 async def test_two_thousand_connections_leave_the_phone_training(server: Served) -> None:

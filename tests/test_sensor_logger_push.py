@@ -162,6 +162,17 @@ def test_a_slow_sampling_frequency_is_refused() -> None:
     assert isinstance(refused, Refused) and "set its sampling frequency to 100 Hz" in refused.sentence
 
 
+def test_a_clock_that_steps_by_a_century_takes_no_memory() -> None:
+    times_ns = [*range(10**18, 10**18 + 3 * 10**9, 10**7), 2**62 - 1]
+    readings = [
+        {"name": name, "time": time_ns, "values": {"x": 0, "y": 0, "z": 9.81}}
+        for name in ("totalacceleration", "gyroscope")
+        for time_ns in times_ns
+    ]
+    push = {"messageId": 1, "sessionId": "s", "deviceId": "d", "payload": readings}
+    assert len(joined(taken([json.dumps(push).encode()]))) == len(times_ns)
+
+
 def test_the_test_message_of_the_app_begins_nothing() -> None:
     test = {"messageId": 0, "sessionId": "t", "deviceId": "phone", "payload": [{"name": "test", "time": EPOCH_MS}]}
     assert taken([json.dumps(test).encode()]) == [Reply(), Reply()]

@@ -177,10 +177,13 @@ async def test_a_guest_who_steers_gives_no_address_and_changes_nothing_where_no_
     plan = {"name": "P", "exercise": [{"name": "squat", "sets": 3, "reps": 5}]}
     asked = [
         {"do": "begin", "sensor": "virtual:127.0.0.1:9"},
+        {"do": "begin", "sensor": " virtual:127.0.0.1:9"},
         {"do": "follow", "plan": plan},
         {"do": "rest", "rest_s": 9},
     ]
-    for request, reason in zip(asked, ("no address", "no training runs", "no training runs"), strict=True):
+    for request, reason in zip(
+        asked, ("no address", "no address", "no training runs", "no training runs"), strict=True
+    ):
         async with shared.socket(cookie, path="/live?person=ben") as page:
             await page.send(json.dumps(request))
             while "refused" not in (news := json.loads(await page.recv())):
@@ -378,6 +381,16 @@ async def test_a_flood_of_messages_ends_the_socket(shared: Shared) -> None:
                 await page.send('{"do":"nothing"}')
         await page.wait_closed()
         assert page.close_code == TOO_MANY
+    await shared.assert_training_goes_on()
+
+
+@pytest.mark.parametrize("frame", [b"\x89\x80", b"\x8a\x80", b"\x00\x80"], ids=["ping", "pong", "continuation"])
+async def test_a_flood_of_frames_that_are_no_messages_ends_the_socket(shared: Shared, frame: bytes) -> None:
+    begun = b"\x01\x80" + bytes(4) if frame[0] == 0 else b""
+    async with shared.socket(await shared.enter(Role.VIEW)) as page:
+        page.transport.write(begun + (frame + bytes(4)) * 5000)
+        async with asyncio.timeout(5):
+            await page.wait_closed()
     await shared.assert_training_goes_on()
 
 

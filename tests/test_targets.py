@@ -118,6 +118,7 @@ def test_loads_have_a_unit(written, kg, words):
         ({"rest": "3:99"}, "180 or 3:00"),
         ({"name": "a\nb"}, "letters in one line"),
         ({"weight": 3}, "'weight'"),
+        ({"velocity": "0" * 40_000}, "velocity is too long"),
         ({"depth": float("nan")}, "depth is 1 to 120 cm"),
     ],
 )

@@ -208,6 +208,8 @@ class Targets:
             raise PlanUnusable(f"{where} has {unknown[0]!r}, but only these keys are known: {', '.join(_READERS)}")
         values: dict[str, Any] = {}
         for key, value in given.items():
+            if key != "name" and len(str(value)) > LONGEST_NAME:  # patterns take a second for 10,000 digits
+                raise PlanUnusable(f"{where}: {key} is too long")
             if value is not None:
                 try:
                     values |= _READERS[key](value)

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from imu.errors import ExtraMissing
 from imu.phone.certificate import certificate_in, local_address, server_context
-from imu.phone.gate import CLOSE_S, HEADER_S, Connection, Gate, listen
+from imu.phone.gate import CLOSE_S, HEADER_S, Allowance, Connection, Gate, listen, pieces
 from imu.phone.link import LARGEST_MESSAGE, NUMBERS, PhoneAddress, PhoneLink
 from imu.sensors.phone import BATCH, HEAD, HELLO, NAME_BYTES, REFUSED
 
@@ -37,6 +37,9 @@ SILENT_S = 15.0
 """A connected page sends several times a second. After this silence the connection counts as lost."""
 BURST_BYTES, BYTES_PER_S = 4 << 20, 512 << 10
 """A phone may send this much at once, and this much per second. At 60 Hz it sends 2 kB per second."""
+BURST_FRAMES, FRAMES_PER_S = 500, 200
+"""Frames or messages of the phone of a training, over all its connections. A page sends 25 per second at most, and 12
+more after a lost connection; each takes up to a millisecond from the other trainings."""
 MOST_UNREAD_BYTES = 64 << 10
 """A page that leaves this much unread is disconnected."""
 TAKEN = 4001
@@ -121,6 +124,7 @@ class _Site:
         self.key = key
         self.place = place
         self.phone: _Phone | None = None  # the one that sends motion
+        self.frames = Allowance(BURST_FRAMES, FRAMES_PER_S)
 
     def take_phone(self, phone: _Phone) -> None:
         """Let a connection send motion, in place of an older one of the same phone."""
@@ -197,16 +201,19 @@ class _Phone(asyncio.Protocol):
         """Send a binary message to the page."""
         from websockets.protocol import State  # noqa: PLC0415 - an extra
 
-        if self._http.state is State.OPEN:
+        if self._http.state is State.OPEN and not self._transport.is_closing():
             self._http.send_binary(payload)
             self._write()
 
     def data_received(self, data: bytes) -> None:
         """Take bytes."""
+        for piece in pieces(data):
+            if not self._transport.is_closing():
+                self._take_bytes(piece)
+
+    def _take_bytes(self, data: bytes) -> None:
         from websockets.http11 import Request  # noqa: PLC0415 - an extra
 
-        if self._transport.is_closing():
-            return
         self._http.receive_data(data)
         if self._http.handshake_exc is not None and not self._is_asked:  # no request: the same page as to any other
             self._http.data_to_send()
@@ -216,8 +223,11 @@ class _Phone(asyncio.Protocol):
                 break  # what follows a refusal is not answered
             if isinstance(event, Request):
                 self._answer(event)
-            else:
+            elif self._site.frames.take():
                 self._take_frame(event)
+            else:
+                self.abort()
+                return
         self._write()
 
     def _write(self) -> None:

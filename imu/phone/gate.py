@@ -21,8 +21,9 @@ import asyncio
 import contextlib
 import socket
 import ssl
+import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from typing import Any, cast
 
@@ -44,6 +45,8 @@ MOST_OF_ADDRESS = MOST_ADMITTED // 2
 """Admitted connections of one address, so that a guest with the key leaves places for the others."""
 STRANGER_BYTES = 64 << 10
 """A stranger may send this much: one request with its headers has a few kilobytes."""
+PIECE_BYTES = 1 << 10
+"""So much of a websocket is parsed at a time."""
 MOST_KNOWN = 64
 """This many addresses are remembered as ones that had the key."""
 
@@ -88,6 +91,35 @@ def listen(address: str, port: int, *, or_other: bool = False) -> socket.socket:
             "where there is --port, 0 takes a free one"
         ) from error
     return listening
+
+
+class Allowance:
+    """How much may come: so much at once, and so much per second.
+
+    Parameters
+    ----------
+    burst, per_s : float
+        Bytes or messages.
+    """
+
+    def __init__(self, burst: float, per_s: float) -> None:
+        self._burst = self._left = float(burst)
+        self._per_s = per_s
+        self._at_s = time.monotonic()
+
+    def take(self, size: float = 1.0) -> bool:
+        """Return whether this much may come now."""
+        now_s = time.monotonic()
+        self._left = min(self._burst, self._left + (now_s - self._at_s) * self._per_s) - size
+        self._at_s = now_s
+        # Who goes on sending waits for no longer than the time of a burst.
+        is_given, self._left = self._left >= 0, max(self._left, -self._burst)
+        return is_given
+
+
+def pieces(data: bytes) -> Iterator[bytes]:
+    """Cut what came at once: a hundred thousand frames of six bytes are judged before all of them are parsed."""
+    return (data[start : start + PIECE_BYTES] for start in range(0, len(data), PIECE_BYTES))
 
 
 class Gate:

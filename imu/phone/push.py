@@ -18,9 +18,9 @@ from importlib.resources import files
 from typing import Any
 
 from imu.errors import ExtraMissing
-from imu.phone.browser import BURST_BYTES, BYTES_PER_S, SILENT_S
+from imu.phone.browser import BURST_BYTES, BURST_FRAMES, BYTES_PER_S, FRAMES_PER_S, SILENT_S
 from imu.phone.certificate import local_address
-from imu.phone.gate import Connection, Gate, listen
+from imu.phone.gate import Allowance, Connection, Gate, listen
 from imu.phone.link import ENDED, LARGEST_MESSAGE, NUMBERS, TRAINING_ENDED, PhoneAddress, PhoneLink
 from imu.sensors.phone import REFUSED, SETTLED
 from imu.sensors.sensor_logger_push import PUSH, decode_push
@@ -127,6 +127,7 @@ class _Site:
     def __init__(self, link: PhoneLink, key: str, place: str) -> None:
         self.place = place
         self.url = f"http://{place}/{key}"
+        self.requests = Allowance(BURST_FRAMES, FRAMES_PER_S)
         self._link = link
         self._key = key
         self._complaint = ""
@@ -226,7 +227,9 @@ class _Poster(asyncio.Protocol):
         if isinstance(event, h11.Request):
             self._method = event.method if self._site.is_asked(event.target, list(event.headers)) else b""
             self._with_body = event.method != b"HEAD"
-            if self._method:
+            if self._method and not self._site.requests.take():
+                self._transport.abort()  # more than the app sends
+            elif self._method:
                 self._line.admit()
         elif isinstance(event, h11.Data):
             if len(self._body) <= LARGEST_MESSAGE:  # the rest is read for the answer to be seen, and dropped

@@ -54,6 +54,8 @@ NAME_BYTES = 8
 SAMPLE = np.dtype([("time_ms", "<f8"), ("acceleration", "<f4", 3), ("rotation", "<f4", 3)])
 MOST_SAMPLES = 6000
 """Of one batch: a minute at 100 Hz, which is what a page keeps."""
+HIGHEST_NUMBER = 2**32 - 1
+"""Of a sample, as it has four bytes: 497 days at 100 Hz."""
 
 TITLE = "phone"
 WINDOW_S = 0.25
@@ -66,8 +68,8 @@ CLEAR_SDS = 4.0
 """By how many standard deviations of what it leaves unexplained the best assignment must differ from the next one. Of
 400 phones turned at random and shaken with up to 0.8 m/s² on each axis 360 settled within 20 s (half in 9 s), none
 wrongly; of 180 turned about one axis only none settled (`handled` in tests/sensors/test_phone.py)."""
-LONGEST_SEARCH_S = 90.0
-"""Without a result after this time the phone is refused."""
+LONGEST_SEARCH_S, MOST_SEARCHED = 90.0, 24_000
+"""Without a result after this time, or this many samples (90 s at 266 Hz), the phone is refused."""
 SLOWEST_HZ = 20.0
 LONGEST_CLOCK_S = 1e7
 """A page's clock starts when it is loaded: more than 115 days is no time."""
@@ -220,6 +222,8 @@ class PhoneDriver:
         samples = _decoded(message.payload[HEAD.size :])
         if samples is None:
             return Reply(notices=(Malformed(len(message.payload), "no whole number of samples in the order of time"),))
+        if first + len(samples) > HIGHEST_NUMBER:
+            return Reply(notices=(Malformed(len(message.payload), "numbers that no page reaches"),))
         notices = self._turn_to(page)
         if first > self._next:
             notices += (SamplesLost(first - self._next),)
@@ -261,7 +265,8 @@ class PhoneDriver:
         self._axes = self._search.result
         first_s, last_s = float(self._waiting[0][0][0, 0]), float(samples[-1, 0])
         if self._axes is None:
-            self._is_refused = last_s - first_s > LONGEST_SEARCH_S
+            searched = sum(len(part) for part, _ in self._waiting)
+            self._is_refused = last_s - first_s > LONGEST_SEARCH_S or searched > MOST_SEARCHED
             return refused(UNSETTLED) if self._is_refused else Reply()
         rate_hz = 1.0 / float(np.median(np.diff(np.concatenate([part[:, 0] for part, _ in self._waiting]))))
         reply = identified(TITLE, self._browser, rate_hz, TOO_SLOW)

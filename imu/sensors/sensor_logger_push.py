@@ -281,7 +281,9 @@ def _joined(both: TwoStreams | None, first: tuple[Array, Array], second: tuple[A
     if both is None:
         raise ValueError("the sensors are not chosen")
     times_s = np.concatenate((first[0], second[0]))
-    ends_s = np.arange(times_s.min(), times_s.max(), FED_S)[1:] if len(times_s) else times_s
+    start_s = times_s.min() if len(times_s) else 0.0
+    # Pieces that have samples only: a step of the phone's clock may be of years.
+    ends_s = start_s + FED_S * np.unique(np.floor((times_s - start_s) / FED_S))[1:]
     joined: list[Joined] = []
     for one, other in zip(_pieces(first, ends_s), _pieces(second, ends_s), strict=True):
         joined += both.push_acceleration(*one), both.push_angular_velocity(*other)

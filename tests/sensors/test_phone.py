@@ -11,8 +11,19 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation, Slerp
 
 from imu.samples import Array, ImuBlock
-from imu.sensors.conversation import Heard, LinkDown, LinkUp, Message, Refused, Reply, Restarted, SamplesLost, Write
-from imu.sensors.phone import BATCH, HAVE, HEAD, HELLO, NAME_BYTES, SAMPLE, PhoneDriver, assignments
+from imu.sensors.conversation import (
+    Heard,
+    LinkDown,
+    LinkUp,
+    Malformed,
+    Message,
+    Refused,
+    Reply,
+    Restarted,
+    SamplesLost,
+    Write,
+)
+from imu.sensors.phone import BATCH, HAVE, HEAD, HELLO, NAME_BYTES, SAMPLE, UNSETTLED, PhoneDriver, assignments
 
 RATE_HZ = 60.0
 GRAVITY = np.array([0.0, 0.0, 9.81])
@@ -148,6 +159,23 @@ def test_a_page_that_is_loaded_again_starts_over_and_keeps_its_axes() -> None:
     assert Restarted() in reply.notices
     assert np.allclose(reply.blocks[0].angular_velocity_rad_s, later[:, 4:], atol=1e-5)
     assert reply.blocks[0].device_time_s[0] > samples[-1, 0] - samples[0, 0]
+
+
+def test_numbers_that_no_page_reaches_are_no_samples() -> None:
+    driver = PhoneDriver()
+    samples = np.column_stack((np.arange(8) / 60.0, np.tile([0, 0, 9.81, 0, 0, 0], (8, 1))))
+    for first in (2**32 - 8, 2**32 - 1):
+        assert isinstance(driver.take(batch(7, first, samples, 1.0)).notices[0], Malformed)
+    assert not driver.take(batch(7, 0, samples, 2.0)).notices
+
+
+def test_a_phone_whose_time_hardly_goes_on_is_refused_before_it_fills_the_memory() -> None:
+    driver, refusals = PhoneDriver(), []
+    for number in range(10):
+        time_s = (6000 * number + np.arange(6000)) * 1e-7
+        samples = np.column_stack((time_s, np.tile([0, 0, 9.81, 0, 0, 0], (6000, 1))))
+        refusals += driver.take(batch(7, 6000 * number, samples, 1.0 + number)).notices
+    assert refusals == [Refused(UNSETTLED)]
 
 
 @given(st.sampled_from([HELLO, BATCH, "other"]), st.binary(max_size=200))

@@ -180,14 +180,14 @@ async def answer_to(
 
 def _check_guest(desk: TrainingDesk, request: dict[str, Any]) -> None:
     if request.get("do") == "begin":
-        if str(request.get("sensor")).startswith(f"{VIRTUAL}:"):
+        if (_text(request.get("sensor")) or "").startswith(f"{VIRTUAL}:"):
             raise ValueError("a guest gives no address of a virtual sensor")
     elif request.get("do") not in ("scan", "plan") and desk.state is DeskState.IDLE:
         raise ValueError("no training runs")
 
 
 def _do(desk: TrainingDesk, request: dict[str, Any], begin: Callable[[Wish], None]) -> dict[str, Any] | None:
-    action = request.get("do")
+    action = str(request.get("do"))
     if action in COMMANDS:
         desk.ask(COMMANDS[action])
     elif action == "begin":

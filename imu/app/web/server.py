@@ -17,14 +17,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
+from typing import Any
 
 from imu.app.output import ended_by_signals
 from imu.app.web.desk import Desks, Heard, TrainingDesk, Wish
-from imu.app.web.guard import Guard, OwnersDoor
+from imu.app.web.guard import A_SECOND, BURST, Guard, OwnersDoor
 from imu.app.web.share import Sharing
 from imu.errors import ExtraMissing
 from imu.live.live_view import LiveView
-from imu.phone.gate import Gate, listen
+from imu.phone.gate import Allowance, Gate, listen, pieces
 from imu.phone.link import PhoneAddress
 
 ADDRESS = "127.0.0.1"
@@ -144,7 +145,35 @@ async def serving(
     import h11  # noqa: PLC0415
     import uvicorn  # noqa: PLC0415  slow
     from uvicorn.protocols.http.h11_impl import H11Protocol  # noqa: PLC0415
+    from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol  # noqa: PLC0415
     from uvicorn.server import ServerState  # noqa: PLC0415
+
+    class Sockets(WebSocketsSansIOProtocol):
+        """uvicorn's protocol, which ends the socket at a flood of frames that are no messages: the guard sees none."""
+
+        def __init__(self, *given: Any, **more: Any) -> None:
+            super().__init__(*given, **more)
+            self._spare = Allowance(BURST, A_SECOND)
+
+        def data_received(self, data: bytes) -> None:
+            for piece in pieces(data):
+                if not self.transport.is_closing():
+                    super().data_received(piece)
+
+        def handle_ping(self) -> None:
+            self._take_spare(super().handle_ping)
+
+        def handle_pong(self, event: Any) -> None:
+            self._take_spare(partial(super().handle_pong, event))
+
+        def handle_cont(self, event: Any) -> None:
+            self._take_spare(partial(super().handle_cont, event))
+
+        def _take_spare(self, handle: Callable[[], None]) -> None:
+            if self._spare.take():
+                handle()
+            else:
+                self.transport.abort()
 
     class Requests(H11Protocol):
         """uvicorn's protocol, with the guard's answer to what is no request, and to no proper websocket."""
@@ -171,7 +200,7 @@ async def serving(
         access_log=False,  # an address may hold a key
         log_level="critical",
         http="h11",
-        ws="websockets-sansio",
+        ws=Sockets,
         ws_max_size=LARGEST_MESSAGE,
         ws_per_message_deflate=False,
         ws_ping_interval=None,  # a page on a busy computer may answer late; a page that is gone closes its socket

@@ -27,8 +27,8 @@ from imu.sensors.phone import HEAD, SAMPLE, assignments
 
 HANDLED_S = 15.0
 """How long the phone is turned before it goes into the waistband."""
-STEP_S = 0.004
-"""Pause between two looks at the clock."""
+STEP_S = 0.012
+"""Pause between two looks at the clock, and two messages: a training takes 200 per second, doubled ones too."""
 BATCH_S = 0.5
 """Batch period of the app."""
 GRAVITY_S = 1.0
