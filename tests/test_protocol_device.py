@@ -174,6 +174,10 @@ def values(packet: SamplePacket) -> list[int]:
     return (packet.counts[:, 0].astype(int) + 30_000 * packet.counts[:, 1]).tolist()
 
 
+LIVE = protocol.samples_per_packet(247, 104.0)
+"""Samples of a live packet."""
+
+
 def indices(packets: list[SamplePacket]) -> list[int]:
     return [packet.first_index + k for packet in packets for k in range(len(packet))]
 
@@ -188,7 +192,7 @@ def test_samples_come_once_each_with_their_number_and_time(streaming):
         packets += streaming.packets()
     assert indices(packets) == list(range(1500))
     assert [value for packet in packets for value in values(packet)] == list(range(1500))
-    assert {len(packet) for packet in packets} == {10}
+    assert {len(packet) for packet in packets} == {LIVE}
     assert {(packet.kind, packet.flags, packet.epoch) for packet in packets} == {
         (PacketKind.LIVE, PacketFlags.NONE, packets[0].epoch)
     }
@@ -197,7 +201,7 @@ def test_samples_come_once_each_with_their_number_and_time(streaming):
     assert max(map(abs, errors_us)) < 5
 
 
-@pytest.mark.parametrize(("mtu", "samples"), [(23, 1), (64, 3), (185, 10), (517, 10)])
+@pytest.mark.parametrize(("mtu", "samples"), [(23, 1), (64, 3), (185, LIVE), (517, LIVE)])
 def test_packets_fit_the_mtu(streaming, mtu, samples):
     streaming.mtu = mtu
     streaming.measure(60)
@@ -242,7 +246,7 @@ def test_the_rest_of_a_packet_comes_after_stop(streaming):
 
 def test_low_battery_is_reported(streaming):
     streaming.do("battery 1")
-    streaming.measure(10)
+    streaming.measure(LIVE)
     (packet,) = streaming.packets()
     assert packet.flags == PacketFlags.LOW_BATTERY
 
@@ -255,16 +259,16 @@ def test_a_slow_radio_gets_the_newest_and_can_ask_for_the_rest(streaming):
     assert indices(streaming.packets()) == list(range(10))
     streaming.measure(500)  # and nothing is sent meanwhile
     live = streaming.packets()
-    assert indices(live) == list(range(500, 510))
+    assert indices(live) == list(range(510 - LIVE, 510))
     assert live[0].flags == PacketFlags.SAMPLES_DROPPED
     status = streaming.status()
-    assert (status.samples_dropped, status.samples_lost, status.queue_high_water_samples) == (490, 0, 500)
-    answer = streaming.ask(protocol.resend(10, 490, live[0].epoch, 3))
-    assert (answer.status, answer.fields.first_index, answer.fields.count) == (AnswerStatus.OK, 10, 490)
+    assert (status.samples_dropped, status.samples_lost, status.queue_high_water_samples) == (500 - LIVE, 0, 500)
+    answer = streaming.ask(protocol.resend(10, 500 - LIVE, live[0].epoch, 3))
+    assert (answer.status, answer.fields.first_index, answer.fields.count) == (AnswerStatus.OK, 10, 500 - LIVE)
     *backfill, end = streaming.packets(protocol.BACKFILL_UUID)
-    assert [value for packet in backfill for value in values(packet)] == list(range(10, 500))
+    assert [value for packet in backfill for value in values(packet)] == list(range(10, 510 - LIVE))
     assert {packet.flags for packet in backfill} == {PacketFlags.NONE}
-    assert (end.kind, end.first_index, len(end)) == (PacketKind.BACKFILL, 500, 0)
+    assert (end.kind, end.first_index, len(end)) == (PacketKind.BACKFILL, 510 - LIVE, 0)
 
 
 def test_a_lost_connection_is_made_good(streaming):
@@ -346,7 +350,7 @@ def test_what_could_not_be_sent_is_sent_later(program, steps):
         by_channel = {uuid: [p for where, p in heard if where == uuid] for uuid in CHANNELS}
         assert len(by_channel[protocol.CONFIG_UUID]) == 1
         live = [protocol.decode_packet(payload) for payload in by_channel[protocol.DATA_UUID]]
-        assert indices(live) == list(range(sensor.measured // 10 * 10))
+        assert indices(live) == list(range(sensor.measured // LIVE * LIVE))
         assert not any(packet.flags for packet in live)
         backfill = [protocol.decode_packet(payload) for payload in by_channel[protocol.BACKFILL_UUID]]
         assert indices(backfill) == list(range(50))
@@ -374,7 +378,7 @@ def test_a_failure_does_not_undo_the_next_resend(streaming):
     streaming.ask(protocol.resend(0, 10))
     assert len(streaming.packets(protocol.BACKFILL_UUID)) == 2
     streaming.ask(protocol.resend(0, 10))
-    streaming.measure(10)
+    streaming.measure(LIVE)
     *_, (_, end) = (next(streaming.sends()) for _ in range(3))
     assert len(protocol.decode_packet(end)) == 0
     assert streaming.ask(protocol.resend(50, 10)).status == AnswerStatus.OK
@@ -410,7 +414,7 @@ def test_counters_since_boot_go_on_over_epochs_and_connections(streaming):
     list(streaming.sends())
     before = streaming.status()
     assert (before.samples_lost, before.queue_high_water_samples) == (300, 1000)
-    assert before.samples_dropped == 990 + 500
+    assert before.samples_dropped == 1000 + 510 - 2 * LIVE
     streaming.disconnect()
     streaming.connect()
     assert streaming.status() == before
@@ -440,7 +444,7 @@ def test_a_change_of_configuration_begins_an_epoch(streaming):
     assert config.measured_rate_hz is None
     streaming.measure(40)
     packets = streaming.packets()
-    assert indices(packets) == list(range(38))
+    assert indices(packets) == list(range(40))
     assert {packet.epoch for packet in packets} == {last.epoch + 1}
     assert streaming.ask(protocol.resend(0, 10, last.epoch)).status == AnswerStatus.NOT_AVAILABLE
 
