@@ -162,7 +162,7 @@ def test_a_slow_sampling_frequency_is_refused() -> None:
     assert isinstance(refused, Refused) and "set its sampling frequency to 100 Hz" in refused.sentence
 
 
-def test_a_clock_that_steps_by_a_century_takes_no_memory() -> None:
+def test_a_reading_of_a_clock_that_stepped_by_a_century_is_left_out() -> None:
     times_ns = [*range(10**18, 10**18 + 3 * 10**9, 10**7), 2**62 - 1]
     readings = [
         {"name": name, "time": time_ns, "values": {"x": 0, "y": 0, "z": 9.81}}
@@ -170,7 +170,8 @@ def test_a_clock_that_steps_by_a_century_takes_no_memory() -> None:
         for time_ns in times_ns
     ]
     push = {"messageId": 1, "sessionId": "s", "deviceId": "d", "payload": readings}
-    assert len(joined(taken([json.dumps(push).encode()]))) == len(times_ns)
+    rows = joined(taken([json.dumps(push).encode()]))
+    assert len(rows) == len(times_ns) - 1 and np.ptp(rows[:, 0]) < 3.0
 
 
 def test_the_test_message_of_the_app_begins_nothing() -> None:

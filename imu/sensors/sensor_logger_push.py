@@ -67,6 +67,9 @@ MISSING_S = 3.0
 FED_S = 5.0
 """Two sensors are joined in pieces of this duration: one does not wait for the other for long (`LONGEST_WAIT_S`)."""
 
+MOST_AHEAD_S = 86_400.0
+"""Readings that run ahead of their arrival by more than a day show a clock that was set: no phone keeps so many."""
+
 TOO_SLOW = (
     "Sensor Logger sends fewer than 20 samples a second, which is too slow: set its sampling frequency to 100 Hz."
 )
@@ -217,10 +220,10 @@ class _Recording:
         lack = lacking(self._waiting)
         return None if lack is None else f"{APP} sends no {lack[0]}: {lack[1]}, and record again."
 
-    def rows(self, messages: list[Push], *, is_last: bool = False) -> tuple[Array, int]:
+    def rows(self, messages: list[Push], received_s: float, *, is_last: bool = False) -> tuple[Array, int]:
         """Return the rows that are complete with these messages, and how many samples are lost."""
         for message in messages:
-            self._keep(message)
+            self._keep(message, received_s)
         if self.rate_hz is None and lacking(self._waiting) is None and (is_last or self.duration_s >= DECIDED_S):
             self._choose()
         if self.rate_hz is None:
@@ -242,14 +245,17 @@ class _Recording:
         rows, more = _joined(self._both, (acceleration[0], acceleration[1] * self._scale), new[self._rotation])
         return rows, lost + more
 
-    def _keep(self, message: Push) -> None:
-        """Keep readings that are later than the last one of their sensor."""
+    def _keep(self, message: Push, received_s: float) -> None:
+        """Keep readings that are later than the last one of their sensor, and not of a clock that was set."""
+        elapsed_s = received_s - (received_s if self.order.first_s is None else self.order.first_s)
         for name, (times_ns, values) in message.readings.items():
             if self.rate_hz is not None and name not in self._waiting:
                 continue
             last_ns, later = self._last_ns.get(name, -1), []
             for index, time_ns in enumerate(times_ns):
-                if time_ns > last_ns and np.isfinite(values[index]).all():
+                zero_ns = time_ns if self._zero_ns is None else self._zero_ns
+                is_set = (time_ns - zero_ns) * 1e-9 > elapsed_s + MOST_AHEAD_S
+                if time_ns > last_ns and not is_set and np.isfinite(values[index]).all():
                     later.append(index)
                     last_ns = time_ns
             if later:
@@ -354,7 +360,7 @@ class SensorLoggerDriver:
     def _use(self, recording: _Recording, messages: list[Push], lost: int, *, is_last: bool = False) -> Reply:
         notices: list[Notice] = [SamplesLost(None)] if lost else []
         was_chosen = recording.rate_hz is not None
-        rows, lost_rows = recording.rows(messages, is_last=is_last)
+        rows, lost_rows = recording.rows(messages, self._received_s, is_last=is_last)
         if lost_rows:
             notices.append(SamplesLost(lost_rows))
         actions: tuple[Action, ...] = ()
