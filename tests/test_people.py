@@ -419,6 +419,16 @@ async def test_the_roster_adds_renames_and_chooses_people() -> None:
         assert people() == ["benno ö"]
 
 
+async def test_an_address_names_a_person_in_any_case_and_a_missing_one_gets_no_other_page() -> None:
+    add_person("Ben")
+    async with owners_page(Desks("test")) as ask:
+        status, _, answer = await ask("/people?person=BEN")
+        assert status == 200 and "shown now" in answer.split("Ben", 1)[1]
+        status, _, answer = await ask("/people?person=carl")
+        assert status == 404 and "There is no person “carl”" in answer
+        assert (await ask("/people", "imu_person=carl"))[0] == 200  # a browser that remembers somebody who has left
+
+
 @pytest.mark.usefixtures("links")
 async def test_a_person_who_trains_keeps_the_name_until_the_end() -> None:
     desks = Desks("test")

@@ -22,7 +22,16 @@ from imu.app.web.history import History
 from imu.app.web.page import TITLE, done, error_page, refused, render
 from imu.app.web.share import Sharing
 from imu.errors import ImuError
-from imu.store.home import PersonUnnamed, add_person, as_person, people, person, rename_person, written_name
+from imu.store.home import (
+    PersonUnnamed,
+    add_person,
+    as_person,
+    folder_name,
+    people,
+    person,
+    rename_person,
+    written_name,
+)
 
 COOKIE = "imu_person"
 COOKIE_S = 365 * 24 * 3600
@@ -110,22 +119,34 @@ class ForPerson:
         self._desks = desks
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request."""
-        whose = self._whose(scope)
+        """Answer a request; one for a person who is not there gets a page that says so."""
+        asked = parse_qs(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True).get("person")
+        whose = self._chosen(scope) if asked is None else _known(asked[0])
+        if asked is not None and whose is None and scope["type"] == "http":
+            error = HTTPException(404, f"There is no person “{asked[0][:40]}”: add them on the page of people.")
+            await (await error_page(Request(scope), error))(scope, receive, send)
+            return
         if whose is None:
             await self._app(scope, receive, send)
             return
         with as_person(whose):
             await self._app(scope, receive, send)
 
-    def _whose(self, scope: Scope) -> str | None:
-        asked = parse_qs(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True).get("person")
+    def _chosen(self, scope: Scope) -> str | None:
         cookies = "; ".join(value.decode("latin-1") for key, value in scope.get("headers", ()) if key == b"cookie")
         kept = [
             value for name, _, value in (one.strip().partition("=") for one in cookies.split(";")) if name == COOKIE
         ]
-        whose = asked[0] if asked else unquote(kept[0]) if kept else None
-        return whose if whose == "" or whose in people() else None
+        return _known(unquote(kept[0])) if kept else None
+
+
+def _known(name: str) -> str | None:
+    """Return the folder's name of a person who is there, however it is written; ``None`` for nobody's."""
+    try:
+        whose = folder_name(name)
+    except PersonUnnamed:
+        return None
+    return whose if whose in ("", person()) or whose in people() else None
 
 
 class People:
