@@ -68,7 +68,7 @@ FED_S = 5.0
 """Two sensors are joined in pieces of this duration: one does not wait for the other for long (`LONGEST_WAIT_S`)."""
 
 MOST_AHEAD_S = 86_400.0
-"""Readings that run ahead of their arrival by more than a day show a clock that was set: no phone keeps so many."""
+"""Readings that run ahead of their arrival by more than a day show a clock that was set: a phone keeps less."""
 
 TOO_SLOW = (
     "Sensor Logger sends fewer than 20 samples a second, which is too slow: set its sampling frequency to 100 Hz."

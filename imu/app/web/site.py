@@ -141,7 +141,7 @@ class ForPerson:
 
 
 def _known(name: str) -> str | None:
-    """Return the folder's name of a person who is there, however it is written; ``None`` for nobody's."""
+    """Return the folder's name of a person who is there, however it is written; ``None`` if there is no such person."""
     try:
         whose = folder_name(name)
     except PersonUnnamed:
