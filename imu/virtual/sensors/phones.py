@@ -29,8 +29,8 @@ HANDLED_S = 15.0
 """How long the phone is turned before it goes into the waistband."""
 STEP_S = 0.012
 """Pause between two looks at the clock, and two messages: a training takes 200 per second, doubled ones too."""
-PUSH_S = 0.025
-"""Least pause before a push of some 20 kB: 4 MB may come at once, and 0.5 MB per second."""
+PUSH_S = 0.045
+"""Least pause before a push of 30 kB: 4 MB may come at once, and 0.5 MB per second (400 pushes in 15 s)."""
 BATCH_S = 0.5
 """Batch period of the app."""
 GRAVITY_S = 1.0
