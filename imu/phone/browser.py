@@ -98,7 +98,7 @@ async def phone_server(
         raise ExtraMissing('a phone needs a page: python -m pip install "imu-training[share]"') from error
     here = address or local_address()
     certificate = certificate_in(folder, here)
-    with listen(here, PORT if port is None else port, or_other=port is None) as listening:
+    with listen(here, port, PORT) as listening:
         place = f"{here}:{listening.getsockname()[1]}"
         site = _Site(link, secrets.token_urlsafe(16), place)
         gate = Gate(lambda line: _Phone(site, line), server_context(certificate), (BURST_BYTES, BYTES_PER_S))

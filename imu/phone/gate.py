@@ -55,17 +55,17 @@ class PortTaken(ImuError):
     """The port is in use; choose another one."""
 
 
-def listen(address: str, port: int, *, or_other: bool = False) -> socket.socket:
+def listen(address: str, port: int | None, usual: int = 0) -> socket.socket:
     """Return a socket that listens, without blocking, for this program alone.
 
     Parameters
     ----------
     address : str
         One of this computer's addresses.
-    port : int
-        0 for any that is free.
-    or_other : bool
-        Whether to take any free port if that one is in use.
+    port : int or None
+        0 for any that is free; ``None`` for the usual one, or any that is free if that is in use.
+    usual : int
+        The usual port.
 
     Raises
     ------
@@ -79,12 +79,12 @@ def listen(address: str, port: int, *, or_other: bool = False) -> socket.socket:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
         else:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((address, port))
+        listening.bind((address, usual if port is None else port))
         listening.listen(128)
         listening.setblocking(False)
     except OSError as error:
         listening.close()
-        if or_other:
+        if port is None:
             return listen(address, 0)
         raise PortTaken(
             f"port {port} is already in use ({error.strerror}): end the program that uses it, perhaps another imu; "

@@ -100,7 +100,7 @@ async def push_server(
     except ImportError as error:
         raise ExtraMissing('a phone needs a server: python -m pip install "imu-training[share]"') from error
     here = address or local_address()
-    with listen(here, PORT if port is None else port, or_other=port is None) as listening:
+    with listen(here, port, PORT) as listening:
         place = f"{here}:{listening.getsockname()[1]}"
         site = _Site(link, "".join(secrets.choice(KEY_LETTERS) for _ in range(KEY_LENGTH)), place)
         gate = Gate(lambda line: _Poster(site, line), None, (BURST_BYTES, BYTES_PER_S))

@@ -75,7 +75,7 @@ def serve(options: WebOptions, say: Callable[[str], None]) -> None:
         import uvicorn  # noqa: F401, PLC0415
     except ImportError as error:
         raise ExtraMissing('the page needs an extra: python -m pip install "imu-training[web]"') from error
-    with listen(ADDRESS, PORT if options.port is None else options.port, or_other=options.port is None) as listening:
+    with listen(ADDRESS, options.port, PORT) as listening:
         asyncio.run(_serve(options, listening, say))
 
 

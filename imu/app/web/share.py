@@ -95,7 +95,7 @@ class Sharing:
         here = address or local_address()
         certificate = certificate_in(common_home(), here)
         async with AsyncExitStack() as stack:
-            listening = stack.enter_context(listen(here, PORT if port is None else port, or_other=port is None))
+            listening = stack.enter_context(listen(here, port, PORT))
             door = GuestsDoor(f"{here}:{listening.getsockname()[1]}")
             door.came = self._greet
             rate = BURST_BYTES, BYTES_PER_S

@@ -93,7 +93,7 @@ def site(desks: Desks, door: OwnersDoor | GuestsDoor, sharing: Sharing | None = 
             Route("/recover", kept.recover, methods=["POST"]),
         ]
     app = Starlette(routes=routes, exception_handlers={HTTPException: error_page, ImuError: error_page})
-    return Guard(ForPerson(app, desks), door)
+    return Guard(ForPerson(app), door)
 
 
 class _Static(StaticFiles):
@@ -114,9 +114,8 @@ class ForPerson:
     The person is that of the address (``?person=``), else the one that the browser chose last, else the program's.
     """
 
-    def __init__(self, app: ASGIApp, desks: Desks) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._desks = desks
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request; one for a person who is not there gets a page that says so."""
