@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -189,6 +190,54 @@ def test_a_recording_is_called_as_it_was_given(folder, monkeypatch):
     inside = ["a_squats.csv", "b_broken.csv", "c_hinges.csv"]
     assert names_of_recordings(["."]) == [f".{os.sep}{name}" for name in inside]
     assert names_of_recordings([f"{folder}/"]) == [f"{folder}/{name}" for name in inside]
+
+
+@pytest.fixture
+def archive(folder, tmp_path):
+    """A zip of the recordings, one of them damaged in it, and of things that are no recordings."""
+    packed = tmp_path / "week.zip"
+    with zipfile.ZipFile(packed, "w") as writing:
+        for name in ("a_squats.csv", "b_broken.csv", "c_hinges.csv", "index.csv"):
+            writing.write(folder / name, f"deep/{name}")
+        writing.writestr("deep/d_cut.csv", "time_s\n0.00000\n" * 50)
+        writing.writestr("../outside.csv", "time_s\n1\n")
+    packed.write_bytes(packed.read_bytes().replace(b"0.00000", b"9.00000", 1))
+    return packed
+
+
+def test_a_zip_of_recordings_counts_as_the_folder_that_it_was_made_of(archive, folder, monkeypatch, home):
+    monkeypatch.chdir(archive.parent)
+    monkeypatch.setattr("tempfile.tempdir", str(archive.parent / "temporary"))
+    (archive.parent / "temporary").mkdir()
+    result = run("replay", "--json", "--save", "--date", "2026-03-01", "week.zip", folder / "a_squats.csv")
+    found = {one.pop("recording"): one for one in objects(result)}
+    inside = [f"week.zip/deep/{name}" for name in ("a_squats.csv", "b_broken.csv", "c_hinges.csv")]
+    assert list(found) == [*inside, "week.zip/outside.csv", "week.zip/deep/d_cut.csv", str(folder / "a_squats.csv")]
+    assert (result.exit_code, "columns" in found[inside[1]]["error"]) == (1, True)
+    assert found["week.zip/deep/d_cut.csv"]["error"].startswith("it cannot be unpacked (Bad CRC-32")
+    assert found[inside[0]] == found[str(folder / "a_squats.csv")] and found[inside[2]]["totals"]["hinge"] > 1
+    kept = sorted(path.name for path in (home / "recordings").iterdir())
+    assert kept == ["a_squats.csv", "c_hinges.csv"] and not (archive.parent / "outside.csv").exists()
+    lines = run("replay", "week.zip").output
+    assert "2, 3 could not be read" in lines and re.search(r"^c_hinges\.csv", lines.replace("deep/", ""), re.MULTILINE)
+    assert not list((archive.parent / "temporary").iterdir())
+
+
+@pytest.mark.parametrize(("limit", "most"), [("LARGEST_ARCHIVE", 1000), ("MOST_IN_ARCHIVE", 3)])
+def test_a_zip_beyond_the_limits_is_left_packed(archive, monkeypatch, limit, most):
+    monkeypatch.setattr(f"imu.report.replay.{limit}", most)
+    result = run("replay", archive)
+    assert (result.exit_code, "unpack it, and give some of" in result.stderr) == (1, True)
+
+
+def test_a_zip_without_a_recording_or_with_a_password_says_so(tmp_path):
+    with zipfile.ZipFile(tmp_path / "notes.zip", "w") as packed:
+        packed.writestr("notes.txt", "nothing")
+    locked = (tmp_path / "notes.zip").read_bytes()
+    at = locked.index(b"PK\x01\x02") + 8  # the flags in the table of contents
+    (tmp_path / "locked.zip").write_bytes(locked[:at] + b"\1" + locked[at + 1 :])
+    result = run("replay", tmp_path / "notes.zip", tmp_path / "locked.zip")
+    assert (result.exit_code, "holds no recording" in result.stderr, "password" in result.stderr) == (1, True, True)
 
 
 def test_missing_file_and_empty_folder_are_errors_of_their_own(tmp_path):

@@ -124,7 +124,9 @@ def _imu(
 
 @app.command()
 def replay(
-    paths: Annotated[list[str], typer.Argument(metavar="PATH", help="Recordings, exports of other apps, or folders.")],
+    paths: Annotated[
+        list[str], typer.Argument(metavar="PATH", help="Recordings, exports of other apps, folders, or zips of them.")
+    ],
     *,
     as_json: AsJson = False,
     verbose: Verbose = False,
@@ -180,13 +182,16 @@ def replay(
 
         settings = Settings(min_reps, acc_unit, gyr_unit, _personal_shift(learned=True) if learned else None)
         raise typer.Exit(1 if _write_tables(paths, out, settings, jobs, cluster) else 0)
-    from contextlib import closing, nullcontext
+    from contextlib import ExitStack, closing
 
-    from imu.report.replay import ReplayOptions, names_of_recordings, replay_all
+    from imu.report.replay import ReplayOptions, replay_all, sources_of
 
-    names = names_of_recordings(paths)
     options = ReplayOptions(min_reps, acc_unit, gyr_unit, _personal_shift(learned=learned), hashed=save)
-    with _open_store() if save else nullcontext() as store, closing(replay_all(names, options, jobs)) as replays:
+    with ExitStack() as stack:
+        sources = stack.enter_context(sources_of(paths))
+        store = stack.enter_context(_open_store()) if save else None
+        replays = stack.enter_context(closing(replay_all(sources, options, jobs)))
+        names = [one.name for one in sources]
         results = replays if plot_folder is None else plotted(replays, plot_folder, options, plot_format)
         results = _dated(results, date, ask=save and not as_json and len(names) <= IN_FULL)
         if as_json:

@@ -108,7 +108,7 @@ def plotted(
                 number += 1
                 target = Path(folder, f"{number}_{_file_name(result.name, form)}")
             drawn.add(target)
-            curves = recording_curves(Path(result.name), result.summary, options)
+            curves = recording_curves(result.path, result.summary, options)
             save_figure(draw_session(curves, view_of_replayed(result, None)), target)
         yield result
 

@@ -228,7 +228,7 @@ def keep_replay(replayed: Replayed, store: SessionStore, software_version: str) 
 
     A session that is stored already has its entries, and keeps the corrections that were made since.
     """
-    coach = _coach_of(replayed.name)
+    coach = _coach_of(replayed.path)
     planned, is_new = None, replayed.content_hash is not None and store.source_of(replayed.content_hash) is None
     if coach is not None:
         places = ((one, coach.place_of(index)) for index, one in enumerate(coach.sets))
@@ -239,12 +239,12 @@ def keep_replay(replayed: Replayed, store: SessionStore, software_version: str) 
     return number
 
 
-def _coach_of(name: str) -> Coach | None:
+def _coach_of(path: Path) -> Coach | None:
     """Return the coach at the end of a recording; ``None`` for one without a plan and entries."""
-    if not name.endswith(".mcap"):
+    if path.suffix != ".mcap":
         return None
     try:
-        return recorded_coach(Path(name))
+        return recorded_coach(path)
     except (ImuError, KeyError, TypeError, ValueError):  # the plan is damaged, or the file is not of this program
         return None
 

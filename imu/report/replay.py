@@ -1,6 +1,7 @@
 """Recordings -> their summaries, in the order given, in this process or in several.
 
-A broken recording becomes a `Failed` with one sentence, and the others are replayed all the same.
+A broken recording becomes a `Failed` with one sentence, and the others are replayed all the same. A zip archive that is
+not the export of one recording counts as the folder that it was made of; terminal and page unpack it here.
 """
 
 from __future__ import annotations
@@ -8,11 +9,15 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import tempfile
 import threading
-from collections.abc import Generator, Sequence
+import zipfile
+import zlib
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
 from imu.errors import ImuError
@@ -26,6 +31,12 @@ if TYPE_CHECKING:
     from concurrent.futures import Future, ProcessPoolExecutor
 
     from imu.store import PlannedSet, SessionStore
+
+
+LARGEST_ARCHIVE = 2 * 1024**3
+"""Unpacked size of a zip archive of recordings, bytes: a year of daily hours at 100 Hz."""
+MOST_IN_ARCHIVE = 10_000
+"""Files in such an archive: a day's work of a batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +84,8 @@ class Replayed:
         When it was recorded; ``None`` if that is not known.
     damaged : str or None
         The part that could not be read, in one sentence; the rest was replayed.
+    unpacked : Path or None
+        Where it was read, if it came out of a zip archive: a file that is deleted afterwards.
     """
 
     name: str
@@ -83,6 +96,12 @@ class Replayed:
     content_hash: str | None = None
     started_at: datetime | None = None
     damaged: str | None = None
+    unpacked: Path | None = None
+
+    @property
+    def path(self) -> Path:
+        """The file or folder that was read."""
+        return Path(self.name) if self.unpacked is None else self.unpacked
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +110,79 @@ class Failed:
 
     name: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A recording that is to be replayed.
+
+    Attributes
+    ----------
+    name : str
+        Its path as given; of one in a zip archive ``archive.zip/file.csv``.
+    unpacked : Path or None
+        Where it was unpacked to; ``None`` for a file or folder outside an archive.
+    unreadable : str or None
+        Why it could not be unpacked, in one sentence.
+    """
+
+    name: str
+    unpacked: Path | None = None
+    unreadable: str | None = None
+
+
+@contextmanager
+def sources_of(paths: Sequence[str]) -> Iterator[list[Source]]:
+    """Give all recordings of files, folders and zip archives, in the order given; what is unpacked is deleted at the end.
+
+    A zip archive that is one recording of an app is read as it is.
+    """
+    with ExitStack() as stack:
+        sources: list[Source] = []
+        for name in names_of_recordings(paths):
+            inside: list[Source] = []
+            if _is_archive_of_recordings(Path(name)):
+                folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="imu_")))
+                inside = _unpacked(name, folder / "unpacked")
+            sources += inside or [Source(name)]
+        yield sources
+
+
+def _is_archive_of_recordings(path: Path) -> bool:
+    """Whether a path is a sound zip archive, without a password, that is not the export of one recording."""
+    if not path.is_file() or not zipfile.is_zipfile(path):
+        return False
+    try:
+        open_recording(path)
+    except ImuError:
+        try:
+            with zipfile.ZipFile(path) as archive:
+                return not any(member.flag_bits & 1 for member in archive.infolist())  # bit 0: encrypted
+        except (zipfile.BadZipFile, ValueError, OSError):
+            return False
+    return False
+
+
+def _unpacked(name: str, folder: Path) -> list[Source]:
+    """Unpack an archive; return the recordings in it, and what could not be unpacked."""
+    with zipfile.ZipFile(name) as archive:
+        members = [one for one in archive.infolist() if one.filename and not one.is_dir()]
+        if len(members) > MOST_IN_ARCHIVE:
+            return [Source(name, unreadable=f"it holds {len(members)} files: unpack it, and give some of them")]
+        if sum(one.file_size for one in members) > LARGEST_ARCHIVE:
+            limit = f"it is larger than {LARGEST_ARCHIVE // 1024**3} GB once it is unpacked"
+            return [Source(name, unreadable=f"{limit}: unpack it, and give some of its files")]
+        broken = []
+        for one in members:
+            inside = [part for part in PurePosixPath(one.filename).parts if part not in ("/", "..")]  # as zipfile does
+            try:
+                archive.extract(one, folder)
+            except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, OSError) as error:
+                with suppress(OSError, ValueError):
+                    folder.joinpath(*inside).unlink()
+                broken.append(Source("/".join((name, *inside)), unreadable=f"it cannot be unpacked ({error})"))
+    found = [path for path in find_recordings([folder]) if path != folder]
+    return [Source(f"{name}/{path.relative_to(folder).as_posix()}", path) for path in found] + broken
 
 
 def names_of_recordings(paths: Sequence[str]) -> list[str]:
@@ -107,11 +199,15 @@ def names_of_recordings(paths: Sequence[str]) -> list[str]:
     return names
 
 
-def replay(name: str, options: ReplayOptions) -> Replayed | Failed:
-    """Replay one recording; never raise."""
-    path = Path(name)
+def replay(source: Source | str, options: ReplayOptions) -> Replayed | Failed:
+    """Replay one recording, named by its path or by `sources_of`; never raise."""
+    if isinstance(source, str):
+        source = Source(source)
+    name, path = source.name, source.unpacked or Path(source.name)
+    if source.unreadable is not None:
+        return Failed(name, source.unreadable)
     try:
-        replayed = _replay(name, path, options)
+        replayed = replace(_replay(name, path, options), unpacked=source.unpacked)
         return replace(replayed, content_hash=_hash_of(path)) if options.hashed else replayed
     except ImuError as error:
         return Failed(name, str(error))
@@ -177,7 +273,7 @@ def keep_replayed(
     copy = None if earlier is None else find_recording(earlier, replayed.content_hash, recordings_folder())
     return store.save(
         replayed.summary,
-        copy or copy_recording(Path(replayed.name), recordings_folder()),
+        copy or copy_recording(replayed.path, recordings_folder()),
         replayed.content_hash,
         saved_at=datetime.now(UTC),
         software_version=software_version,
@@ -186,12 +282,14 @@ def keep_replayed(
     )
 
 
-def replay_all(names: Sequence[str], options: ReplayOptions, jobs: int = 1) -> Generator[Replayed | Failed, None, None]:
-    """Give the result for each name in order, as soon as it is there; close the iterator to stop the processes.
+def replay_all(
+    sources: Sequence[Source], options: ReplayOptions, jobs: int = 1
+) -> Generator[Replayed | Failed, None, None]:
+    """Give the result for each recording in order, as soon as it is there; close the iterator to stop the processes.
 
     Parameters
     ----------
-    names : sequence of str
+    sources : sequence of Source
         Recordings.
     options : ReplayOptions
         How to replay them.
@@ -203,10 +301,10 @@ def replay_all(names: Sequence[str], options: ReplayOptions, jobs: int = 1) -> G
     ImuError
         If a process died, as when memory is short.
     """
-    jobs = min(jobs, len(names))
+    jobs = min(jobs, len(sources))
     if jobs <= 1:
-        for name in names:
-            yield replay(name, options)
+        for source in sources:
+            yield replay(source, options)
         return
     import multiprocessing  # noqa: PLC0415  slow to import, and most replays need one process
     from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415
@@ -216,7 +314,7 @@ def replay_all(names: Sequence[str], options: ReplayOptions, jobs: int = 1) -> G
     pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), initializer=_end_with_parent)
     finished = False
     try:
-        for result in _submit(pool, names, options):
+        for result in _submit(pool, sources, options):
             yield result.result()
         finished = True
     except BrokenProcessPool as error:
@@ -228,11 +326,13 @@ def replay_all(names: Sequence[str], options: ReplayOptions, jobs: int = 1) -> G
                 process.terminate()
 
 
-def _submit(pool: ProcessPoolExecutor, names: Sequence[str], options: ReplayOptions) -> list[Future[Replayed | Failed]]:
+def _submit(
+    pool: ProcessPoolExecutor, sources: Sequence[Source], options: ReplayOptions
+) -> list[Future[Replayed | Failed]]:
     """Submit all recordings. Workers ignore SIGINT; the parent terminates them."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        return [pool.submit(replay, name, options) for name in names]
+        return [pool.submit(replay, source, options) for source in sources]
     finally:
         signal.signal(signal.SIGINT, before)
 

@@ -11,7 +11,6 @@ import asyncio
 import re
 import shutil
 import tempfile
-import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -28,18 +27,13 @@ from imu.app.export import Format, export_sessions, write_report
 from imu.app.web.page import ask_store, done, now, refused, whole_number
 from imu.errors import ImuError, SessionNotFound
 from imu.live.memory import keep_replay
-from imu.recordings.recording import find_recordings
 from imu.report.html_report import Selection
-from imu.report.replay import Failed, Replayed, ReplayOptions, replay
+from imu.report.replay import Failed, Replayed, ReplayOptions, Source, replay, sources_of
 from imu.report.words import number_of
 from imu.store import SessionStore, StoredSession
 from imu.store.backup import write_backup
 from imu.store.home import home, recordings_folder, store_path
 from imu.store.recording_files import cut_off_recordings
-
-LARGEST_ARCHIVE = 2 * 1024**3
-"""Unpacked size of an imported zip archive, bytes: a year of daily hours at 100 Hz."""
-
 
 NOTHING_TO_EXPORT = "There are no sessions to export yet."
 
@@ -203,33 +197,27 @@ def import_recordings(file: Path, recorded_at: datetime | None) -> tuple[list[in
     Undated
         If a recording does not say when it was made, and `recorded_at` is not given.
     """
-    try:
-        return [_import(file, recorded_at)], []
-    except NotCounted as error:
-        if not zipfile.is_zipfile(file):
-            raise
-        reason = str(error)
-    inside = file.with_name("unpacked")
-    _unpack(file, inside)
     numbers, left_out = [], []
-    for recording in (one for one in find_recordings([inside]) if one != inside):
-        try:
-            numbers.append(_import(recording, recorded_at))
-        except NotCounted as error:
-            left_out.append(f"“{recording.name}”: {error}")
+    with sources_of([str(file)]) as sources:
+        for source in sources:
+            try:
+                numbers.append(_import(source, recorded_at))
+            except NotCounted as error:
+                of_archive = source.name != str(file)
+                left_out.append(f"“{Path(source.name).name}”: {error}" if of_archive else str(error))
     if not numbers:
-        raise NotCounted(f"in it, {left_out[0]}" if left_out else reason)
+        raise NotCounted(left_out[0] if len(sources) == 1 and not sources[0].unpacked else f"in it, {left_out[0]}")
     return numbers, left_out
 
 
-def _import(recording: Path, recorded_at: datetime | None) -> int:
+def _import(source: Source, recorded_at: datetime | None) -> int:
     """Count one recording, and keep the session and a copy of the recording."""
-    replayed = replay(str(recording), ReplayOptions(hashed=True))
+    replayed = replay(source, ReplayOptions(hashed=True))
     if isinstance(replayed, Failed):
-        raise NotCounted(replayed.reason.replace(str(recording), recording.name))
+        raise NotCounted(replayed.reason)
     if replayed.started_at is None and not _is_stored(replayed):  # one that is stored keeps its date
         if recorded_at is None:
-            raise Undated(f"{recording.name} does not say when it was recorded")
+            raise Undated(f"{Path(source.name).name} does not say when it was recorded")
         replayed = replace(replayed, started_at=recorded_at)
     return _keep(replayed)
 
@@ -245,17 +233,6 @@ def _keep(replayed: Replayed) -> int:
     if number is None:
         raise NotCounted(f"{Path(replayed.name).name} cannot be read")
     return number
-
-
-def _unpack(archive: Path, folder: Path) -> None:
-    """Unpack the files of an archive; a name in it never leads out of `folder`."""
-    with zipfile.ZipFile(archive) as opened:
-        if sum(one.file_size for one in opened.infolist()) > LARGEST_ARCHIVE:
-            raise NotCounted(f"{archive.name} is larger than {LARGEST_ARCHIVE // 1024**3} GB once it is unpacked")
-        try:
-            opened.extractall(folder)  # drops drive letters, leading slashes and ".."
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError) as error:
-            raise NotCounted(f"{archive.name} cannot be unpacked ({error})") from error
 
 
 def _copy(given: UploadFile, path: Path) -> None:
