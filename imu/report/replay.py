@@ -133,7 +133,7 @@ class Source:
 
 @contextmanager
 def sources_of(paths: Sequence[str]) -> Iterator[list[Source]]:
-    """Give all recordings of files, folders and zip archives, in the order given; what is unpacked is deleted at the end.
+    """Give all recordings of files, folders and zip archives in order; what was unpacked is deleted at the end.
 
     A zip archive that is one recording of an app is read as it is.
     """
