@@ -46,7 +46,7 @@ AngularVelocityUnit = Literal["rad/s", "deg/s"]
 
 
 class CountSummary:
-    """What `imu.count` returns: tables of repetitions, sets and rejected movements, curves, JSON and a plot.
+    """The result of `imu.count`: tables of repetitions, sets and rejected movements, curves, JSON and a plot.
 
     Times are on the recording's own axis; where a table was indexed with timestamps, in seconds from its first row. A
     sensor at the hip sees the pelvis: `trunk_angle_deg` is its sagittal tilt away from quiet standing.

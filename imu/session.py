@@ -66,7 +66,7 @@ class TrainingSet:
 
 @dataclass(frozen=True, slots=True)
 class SessionSummary:
-    """What one session showed.
+    """The result of one session.
 
     Attributes
     ----------
@@ -161,7 +161,7 @@ SHARED_S = 0.3
 
 @dataclass(frozen=True, slots=True)
 class SessionParameters:
-    """What makes a set of repetitions."""
+    """The rules by which repetitions make a set."""
 
     least_repetitions: int = 2
     """A lone movement is not a set."""

@@ -1,6 +1,6 @@
 """Builders that several tests share: values of a session, lifters who correct, the page as a process, golden packets.
 
-Whatever two test modules need stands here; a test module imports no other one.
+A builder that two test modules need stands here; a test module imports no other one.
 """
 
 from __future__ import annotations

@@ -81,7 +81,7 @@ class CountingTwin:
 
 
 class Numbers(list[int]):
-    """What has been heard."""
+    """The messages received so far."""
 
     def take(self, _: object, payload: bytearray) -> None:
         self.append(struct.unpack_from("<I", payload)[0])

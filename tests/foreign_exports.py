@@ -42,7 +42,7 @@ def simulated(rate_hz: float = 100.0) -> ImuBlock:
 
 @dataclass(frozen=True)
 class Signal:
-    """What one sensor reads: s, and m/s² or rad/s."""
+    """The readings of one sensor: s, and m/s² or rad/s."""
 
     time_s: np.ndarray
     values: np.ndarray
@@ -144,7 +144,7 @@ def sensor_logger_ios(*, standardised: bool = False) -> Files:
 
 @made_once
 def sensor_logger_uncalibrated(*, metadata: bool) -> Files:
-    """What an iPhone writes with only the raw sensors switched on: g, and the other sign."""
+    """The export of an iPhone with only the raw sensors switched on: g, and the other sign."""
     acc = acceleration()
     files = {
         "AccelerometerUncalibrated.csv": sensor_logger_csv(Signal(acc.time_s, -acc.values / G)),

@@ -145,7 +145,7 @@ def recognise(said: Advertisement) -> SensorKind | None:
 
 
 def numbers(messages: Iterable[Message]) -> list[int]:
-    """What the ticker counted."""
+    """The ticks counted so far."""
     return [
         int.from_bytes(each.payload, "little")
         for each in messages

@@ -59,7 +59,7 @@ def quick(monkeypatch):
 
 @pytest.fixture
 def requirements(monkeypatch):
-    """What this program is installed with, as if its metadata were of today."""
+    """The packages that this program is installed with, as if its metadata were of today."""
     lines = ["numpy>=2.0", 'pyarrow>=16; extra == "parquet"']
     monkeypatch.setattr(metadata, "requires", lambda name: lines)
     return lines

@@ -1,4 +1,4 @@
-"""What the documents say is so: commands, outputs, samples and their truth."""
+"""The documents are right: commands, outputs, samples and their truth."""
 
 import gzip
 import json

@@ -862,7 +862,7 @@ def test_tables_for_people(trials_folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def left_out() -> dict[tuple[str, str, str], float]:
-    """What is measured on real people and data sets left out of the fit: {(section, figure, method): value}."""
+    """The figures of real people and data sets left out of the fit: {(section, figure, method): value}."""
     bounds = {(name, Method(method)) for name, _, method, _ in FLOORS + CEILINGS}
     sections = []
     for data_set in find_data_sets(DATA):

@@ -1,4 +1,4 @@
-"""What the weights are fitted to: recordings of people as other bodies and sensors would have made them."""
+"""The material of the fit: recordings of people as other bodies and sensors would have made them."""
 
 from pathlib import Path
 

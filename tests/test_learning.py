@@ -122,7 +122,7 @@ def test_what_was_corrected_and_what_was_left_are_both_answers() -> None:
 
 
 def lessons(*sessions: tuple[SessionSummary, Pattern]) -> list[Lesson]:
-    """What is learnt where every set of a session is corrected to a pattern."""
+    """The shift that is learned where every set of a session is corrected to a pattern."""
     return [
         lesson_of(
             apply_corrections(

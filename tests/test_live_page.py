@@ -54,7 +54,7 @@ SHOTS = os.environ.get("LIVE_PAGE_PICTURES")
 
 @cache
 def tired() -> tuple[tuple[Message, ...], tuple[SetTruth, ...]]:
-    """What a sensor sends while a lifter does two sets and tires in the first; and the truth of the sets."""
+    """The stream of a sensor while a lifter does two sets and tires in the first; and the truth of the sets."""
     tiring = Manner(slowing=0.9, top_pause_s=(0.6, 0.7))
     first = Exercise("air_squat", 8, hip_drop_m=0.45, eccentric_s=1.2, concentric_s=0.9, manner=tiring)
     second = Exercise("air_squat", 3, hip_drop_m=0.45, eccentric_s=1.2, concentric_s=0.9)

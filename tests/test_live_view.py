@@ -1,4 +1,4 @@
-"""What there is to show of a training: from events as a session gives them, and from a real recording."""
+"""The live view of a training: from events as a session gives them, and from a real recording."""
 
 import json
 import math

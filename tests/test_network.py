@@ -1,4 +1,4 @@
-"""What the network sees, computes and says: exactly, in any cutting, and whatever comes in."""
+"""The network's input, sums and output: exactly, in any cutting, and for any input."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def worn() -> dict[str, ImuBlock]:
-    """What the sensors a and b measure: b only a part of what a does."""
+    """The movements that the sensors a and b measure: b only a part of a's."""
     whole = virtual_signal(3, 60.0)
     until = len(whole.device_time_s) * 2 // 5
     values = whole.device_time_s, whole.acceleration_m_s2, whole.angular_velocity_rad_s

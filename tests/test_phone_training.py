@@ -190,7 +190,7 @@ FEED = """(rows) => {
 
 
 class Network:
-    """What lies between the browser and the server: carries TCP, and is cut."""
+    """The line between browser and server: carries TCP, and can be cut."""
 
     def __init__(self, host: str, port: int) -> None:
         self.is_open = True

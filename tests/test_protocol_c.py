@@ -145,7 +145,7 @@ def test_c_has_the_numbers_of_the_codec():
 
 
 class ModelRing:
-    """What ``imu_ring.h`` promises, as slowly and plainly as it can be said."""
+    """The contract of ``imu_ring.h``, written slowly and plainly."""
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity

@@ -1,4 +1,4 @@
-"""What the person can ask for in a session: end a set, take back, keep a lone repetition, pause."""
+"""The person's commands in a session: end a set, take back, keep a lone repetition, pause."""
 
 from __future__ import annotations
 

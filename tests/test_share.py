@@ -305,7 +305,7 @@ async def test_without_a_key_there_is_one_page_and_no_more(shared: Shared, secre
 
 
 async def test_every_refusal_of_a_guest_without_a_key_is_the_same_page(shared: Shared) -> None:
-    """Whatever is asked, and however malformed: status, headers and body are the same."""
+    """Any request, however malformed, gets the same status, headers and body."""
     here, own = shared.place, f"Origin: https://{shared.place}"
     upgrade, get_wall = get("/live", here, *UPGRADE, own), get("/wall", here)
     asked = [
@@ -524,7 +524,7 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 
 
 async def look_at_the_owners_pages(page: Any, door: OwnersDoor, desks: Desks) -> None:
-    """What the owner reads stays open when the page looks again; the invitation of each kind of phone fits."""
+    """An open section stays open when the owner's page reloads; the invitation of each kind of phone fits."""
     page.set_default_timeout(120_000)
     await page.goto(door.address("share"))
     await page.get_by_text("The browser warns. Why?").click()

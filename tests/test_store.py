@@ -259,7 +259,7 @@ def test_days_since_trained_are_those_of_the_calendar(store):
 
 
 def schema_of(connection):
-    """What is in the file, without comments and spacing."""
+    """The content of the file, without comments and spacing."""
     rows = connection.execute("SELECT type, name, sql FROM sqlite_master").fetchall()
     return {(kind, name): " ".join(re.sub(r"--.*", "", sql or "").split()) for kind, name, sql in rows}
 

@@ -89,7 +89,7 @@ async def air() -> AsyncIterator[Air]:
 
 @dataclass
 class Heard:
-    """What came of a training."""
+    """The outcome of a training."""
 
     blocks: list[ImuBlock] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)

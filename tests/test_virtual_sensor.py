@@ -266,7 +266,7 @@ run_sensor(options, lambda line: print(line, flush=True))
 
 
 class Lines:
-    """What a process says, line by line."""
+    """The output of a process, line by line."""
 
     def __init__(self, running: asyncio.subprocess.Process) -> None:
         self._running = running

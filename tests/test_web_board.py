@@ -1,4 +1,4 @@
-"""What the live page receives and may ask for, and the curves of recordings, without a browser."""
+"""The messages that the live page receives and may send, and the curves of recordings, without a browser."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may ask the page's server, with real requests to a real process; and how it ends."""
+"""The right to ask the page's server, with real requests to a real process; and its end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What tests of a phone and of guests share: a phone without a network, and requests from another address."""
+"""Parts that tests of a phone and of guests share: a phone without a network, and requests from another address."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What the person sees: command line, tables, reports."""
+"""The program's face: command line, terminal, page, exports."""

@@ -170,7 +170,7 @@ EXTRAS = {
     "fit": ("writing FIT files", Status.ATTENTION),
     "share": ("a phone as a sensor", Status.ATTENTION),
 }
-"""What each extra is for, and the status if it is missing."""
+"""The purpose of each extra, and the status if it is missing."""
 
 
 def packages() -> Iterator[Finding]:

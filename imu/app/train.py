@@ -57,7 +57,7 @@ LOOK_S = 0.05
 
 @dataclass(frozen=True, slots=True)
 class TrainOptions:
-    """What was asked for on the command line.
+    """The training that the command line asks for.
 
     Attributes
     ----------
@@ -294,7 +294,7 @@ def _live_app(obey: Callable[[Asked], None]) -> LiveApp:
 
 
 class _Audience:
-    """What shows and says the training: a screen or lines, a voice or a bell. Use it as a context manager."""
+    """The outputs of a training: a screen or lines, a voice or a bell. Use it as a context manager."""
 
     def __init__(self, options: TrainOptions, live: LiveTraining, *, waits: bool) -> None:
         self._live = live

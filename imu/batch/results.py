@@ -1,4 +1,4 @@
-"""What is counted, kept safe while a batch runs, and written as tables at its end.
+"""The results of a batch: kept safe while it runs, and written as tables at its end.
 
 A file of results (``results.csv``, ``results.parquet``) has a row for each repetition; the table of recordings stands
 beside it (``results.recordings.csv``). While the batch runs, each counted recording is one line of

@@ -61,7 +61,7 @@ class Settings:
 
     @property
     def counted_with(self) -> str:
-        """What the result depends on besides the recording: program, weights and settings, in one line."""
+        """Program, weights and settings in one line: with the recording, they determine the result."""
         shift = self.personal
         learned = "" if shift is None else f", learned {shift.counting:+.3f} {shift.hinge:+.3f}"
         units = f"{self.acceleration_unit}, {self.angular_velocity_unit}"

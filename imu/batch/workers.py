@@ -109,7 +109,7 @@ def run_batch(
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """What is to be counted, and where the results go."""
+    """The recordings to count, and the place of the results."""
 
     paths: Sequence[str]
     leave_out: Sequence[str]

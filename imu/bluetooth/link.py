@@ -141,7 +141,7 @@ class LinkNotice:
 
 
 class TrainingLink(Protocol):
-    """What a training needs of a link: that to a Bluetooth sensor (`SensorLink`) or to a phone's page."""
+    """The link that a training reads: to a Bluetooth sensor (`SensorLink`) or to a phone's page."""
 
     def messages(self) -> AsyncIterator[Message | LinkNotice]:
         """Yield messages and states of the link until `close`; to be called once."""

@@ -46,7 +46,7 @@ Output = TypeVar("Output")
 
 
 class Method(StrEnum):
-    """Who counts, as the head of a column says."""
+    """The counter, named as in the head of its column."""
 
     SHIPPED = "ours"
     PERSON_LEFT_OUT = "person left out"
@@ -85,7 +85,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What one task gave."""
+    """The result of one task."""
 
     scores: Scores
     failures: tuple[Failure, ...] = ()

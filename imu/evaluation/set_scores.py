@@ -200,7 +200,7 @@ ERRORS: dict[str, tuple[str, str, float]] = {
     "mean_velocity_m_s": ("mean_concentric_velocity_m_s", "hip_mean_concentric_velocity_m_s", 1),
     "peak_velocity_m_s": ("peak_concentric_velocity_m_s", "hip_peak_concentric_velocity_m_s", 1),
 }
-"""What is compared: the field that is counted, the true one, and the factor to the unit in the name.
+"""The quantities compared: the counted field, the true field, and the factor to the unit in the name.
 
 The drop is compared with that of the hip joint and with that of the sensor, the velocities with those of the hip joint.
 """

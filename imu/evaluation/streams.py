@@ -344,7 +344,7 @@ def _agreeing(steps: Array, height: Array, sigma: float) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What streams are composed of.
+    """The material of which streams are composed.
 
     Attributes
     ----------

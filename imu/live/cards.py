@@ -1,4 +1,4 @@
-"""What is said of a set and of a training when they are over: figures, what went well, one thing to try.
+"""The closing words on a set and on a training: figures, what went well, one thing to try.
 
 Terminal, page and voice show the same words. Records and volume of a stored training are in :mod:`imu.live.memory`.
 """
@@ -46,7 +46,7 @@ def plural_of(done: TrainingSet) -> str:
 
 @dataclass(frozen=True, slots=True)
 class SetCard:
-    """What is to be said of a set that is done; SI units.
+    """The closing words on a set; SI units.
 
     Attributes
     ----------
@@ -93,7 +93,7 @@ class SetCard:
 
     @property
     def advice(self) -> tuple[str, ...]:
-        """What went well and what to try, a sentence each."""
+        """The set's strength and one thing to try, a sentence each."""
         return _sentences(self.well, self.try_next)
 
 
@@ -239,7 +239,7 @@ class LastTime:
 
 @dataclass(frozen=True, slots=True)
 class PastExercise:
-    """What earlier sessions say of an exercise.
+    """The figures of an exercise in earlier sessions.
 
     Attributes
     ----------

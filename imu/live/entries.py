@@ -1,4 +1,4 @@
-"""What a person enters of sets by hand while training: how many repetitions they had, their exercise and load.
+"""Sets that a person enters by hand while training: number of repetitions, exercise and load.
 
 An entry is recorded as an event at the moment at which it is made (:mod:`imu.live.event_channel`), so that a training
 that is killed loses none. It changes nothing that was measured: it becomes a correction of the stored session.

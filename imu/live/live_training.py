@@ -1,4 +1,4 @@
-"""What happens in a training -> the live view model.
+"""Events of a training -> the live view model.
 
 :class:`LiveTraining` takes events, notices, the state of the link and the time, and gives a :class:`LiveView`. It reads
 no clock: its caller passes the time.
@@ -224,7 +224,7 @@ class LiveTraining:
 
     @property
     def advice(self) -> tuple[str, ...]:
-        """What went well in the training and one thing to try next time, a sentence each."""
+        """The training's strength and one thing to try next time, a sentence each."""
         return training_advice([card(one, self._coach, index) for index, one in enumerate(self._coach.sets)])
 
     def view(self) -> LiveView:

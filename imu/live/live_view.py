@@ -101,7 +101,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class TrainedBefore:
-    """What was trained before this session, from the store.
+    """The trainings before this session, from the store.
 
     Attributes
     ----------
@@ -291,7 +291,7 @@ class LiveView:
 
     @property
     def to_do(self) -> str:
-        """What the person is to do before the first repetition."""
+        """The instruction before the first repetition."""
         match self.link.state:
             case LinkState.CONNECTED:
                 return "Stand still a second, then begin."
@@ -304,7 +304,7 @@ class LiveView:
 
     @property
     def hint(self) -> str | None:
-        """What helps a sensor that is not heard yet."""
+        """The advice while no sensor answers yet; ``None`` otherwise."""
         searching = self.link.state is LinkState.SEARCHING
         return "Switch it on and keep it near, free of other programs." if searching else None
 
@@ -322,7 +322,7 @@ class LiveView:
 
     @property
     def data_text(self) -> str | None:
-        """What was wrong with the samples so far; ``None`` if nothing was."""
+        """The faults of the samples so far; ``None`` if there were no faults."""
         counts = (
             (self.samples_lost, "samples lost"),
             (self.losses_of_unknown_size, "losses of unknown size"),

@@ -1,4 +1,4 @@
-"""What one training leaves for the next: the session, the sensor, the plan, and how far each exercise went.
+"""State that one training leaves for the next: the session, the sensor, the plan, and the progress of each exercise.
 
 Terminal and page use it before and after a training. A store or file that cannot be read is passed over, because
 training comes first.
@@ -277,7 +277,7 @@ class RememberedSensor:
 
     @property
     def wanted(self) -> str:
-        """What to look for: a name that holds the serial number, because addresses may change; else the address."""
+        """The name to look for where it holds the serial number, because addresses may change; else the address."""
         end = self.serial[-SERIAL_DIGITS:]
         return self.name if len(end) == SERIAL_DIGITS and self.name.endswith(end) else self.address
 

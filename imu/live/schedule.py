@@ -118,7 +118,7 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """What a schedule says of the next training.
+    """The next training by a schedule.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What the screens show of a set against its targets: progress, gauges, bars and figures.
+"""A set against its targets, as the screens show it: progress, gauges, bars and figures.
 
 Values and words are made here once; terminal and page only place them. They are fields of
 :class:`imu.live.live_view.LiveView`.
@@ -39,7 +39,7 @@ HARDLY_SINKS = "the hip hardly sinks"
 
 
 class Phase(StrEnum):
-    """What the person is doing."""
+    """The person's present activity."""
 
     WAITING = "waiting"
     """Nothing was counted yet."""
@@ -50,7 +50,7 @@ class Phase(StrEnum):
 
 
 class Measure(StrEnum):
-    """What a gauge or the bars of a set show."""
+    """The quantity of a gauge or of the bars of a set."""
 
     DEPTH = "depth"
     """Hip drop, m."""
@@ -166,7 +166,7 @@ class Bars:
 
 NO_DEPTH, NO_ANGLE = (Gauge(one, None, None, None, FULL[one]) for one in (Measure.DEPTH, Measure.ANGLE))
 NO_BARS = Bars(Measure.SPEED)
-"""What is shown before anything is known."""
+"""The view before the first event."""
 
 
 @dataclass(frozen=True, slots=True)

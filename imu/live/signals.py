@@ -61,7 +61,7 @@ BEST_OF = 2
 
 
 class SignalKind(StrEnum):
-    """What a signal says; the value stands in recordings."""
+    """The meaning of a signal; the value stands in recordings."""
 
     SET_COMPLETE = "set complete"
     """The repetitions of the set are done."""

@@ -1,4 +1,4 @@
-"""What is said aloud while training: the changes between two views in a few words, and the voice that says them.
+"""The voice of a training: the changes between two views in a few words, and the engine that speaks them.
 
 Voice and screen draw from the same view, so that they agree. A count that is heard late is worse than none: the newest
 one interrupts whatever is being said, and what has waited too long is dropped. Nothing waits for the speech engine.
@@ -164,7 +164,7 @@ class Announcer:
 # --- the voice --------------------------------------------------------------------------------------------------------
 
 FRESH_S = 2.0
-"""What has waited longer is not said any more: the repetition after it is under way."""
+"""Words that have waited longer are dropped: the repetition after them is under way."""
 LONGEST_S = 10.0
 """An engine that takes longer for a few words hangs."""
 CLOSING_S = 2.5

@@ -91,7 +91,7 @@ class Tempo:
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """What a person means to do in the sets of one exercise. ``None`` stands for no target.
+    """A person's targets for the sets of one exercise. ``None`` stands for no target.
 
     Attributes
     ----------

@@ -34,7 +34,7 @@ from imu.session import Event, SessionParameters, SessionSummary, TrainingSet
 from imu.training import PersonAsked, PersonCommand, Taken, Training
 
 Happened = Event | Notice | Link
-"""Whatever happens in a training."""
+"""Anything that happens in a training."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class TrainingSettings:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What came of a training.
+    """The outcome of a training.
 
     Attributes
     ----------

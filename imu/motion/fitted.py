@@ -22,7 +22,7 @@ OUTER_ARRAYS = ("entry", "entry_bias", "exit", "exit_bias")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CounterWeights:
-    """What is fitted.
+    """The fitted weights.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What one movement shows: angles, drop, times, velocities, and how it was done.
+"""The measurement of one movement: angles, drop, times, velocities, and form.
 
 Whether the movement was a repetition, :mod:`imu.motion.judge` decides.
 """
@@ -308,7 +308,7 @@ def _sinking(path: Array, motion: VerticalMotion) -> Array:
 
 
 COARSE_VELOCITY_SD_M_S, COARSE_HEIGHT_SD_M = 0.3, 0.06
-"""What is known at the end that the network gives: it is off by up to 0.1 s, at accelerations of 3 m/s²."""
+"""Errors of velocity and height at the network's end, which is off by up to 0.1 s, at accelerations of 3 m/s²."""
 
 SNAP_STEPS = 6
 """Start and end are looked for within 0.3 s of where the network sees them."""
@@ -340,7 +340,7 @@ LOOSE_RETURN_SD_M = 0.3
 
 @dataclass(eq=False)
 class Candidate:
-    """What may have been a repetition, to be measured and judged.
+    """A movement that may have been a repetition, to be measured and judged.
 
     Attributes
     ----------

@@ -49,7 +49,7 @@ class VerticalParameters:
     level_m_s2: float = 0.02
     """Local gravity against the standard one (up to 0.026 on Earth)."""
     wander_m_s2: float = 0.06
-    """What offset and scale do not explain: g times an inclination error of 0.35 degrees squared is nothing, but 6
+    """Error that offset and scale do not explain: g times an inclination error of 0.35 degrees squared is nothing, but 6
     mg is what the rest of the SisFall hinge holds show beyond the other terms."""
     wander_interval_s: float = 1.0
     """Distance of the wander's support points."""
@@ -59,7 +59,7 @@ class VerticalParameters:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SensorErrors:
-    """What is known of the accelerometer's errors: offset (3, m/s²), scale (3) and level (m/s²), jointly Gaussian.
+    """Estimate of the accelerometer's errors: offset (3, m/s²), scale (3) and level (m/s²), jointly Gaussian.
 
     Attributes
     ----------
@@ -96,7 +96,7 @@ _ERRORS = slice(1, 8)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Belief:
-    """What is known of the unknowns, jointly Gaussian: the most likely values (k,), and their covariance (k, k).
+    """Estimate of the unknowns, jointly Gaussian: the most likely values (k,), and their covariance (k, k).
 
     The first is no unknown but 1, the factor of what was measured: factors times `mean` are a whole velocity or height.
     """
@@ -156,7 +156,7 @@ class VerticalMotion:
 
     @property
     def errors(self) -> SensorErrors:
-        """What this motion shows of the sensor, if the conditions under which it was found held."""
+        """The sensor's errors as this motion shows them, if the conditions of the fit held."""
         return SensorErrors(self._belief.mean[_ERRORS], self._belief.covariance[_ERRORS, _ERRORS])
 
 

@@ -47,7 +47,7 @@ DOUBTFUL_BELOW = 1.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class JudgeParameters:
-    """What decides that a movement is a repetition."""
+    """The settings by which a movement is a repetition."""
 
     weights: CounterWeights | None = None
     """Fitted weights; ``None`` for those that ship."""
@@ -56,7 +56,7 @@ class JudgeParameters:
     and a lone one too many makes no set. Held-out SisFall at 0.25, 0.2, 0.15: counted once 0.92, 0.935, 0.96; ghosts in
     a seated recording 0.053, 0.057, 0.069."""
     personal: PersonalShift = field(default_factory=PersonalShift)
-    """What was learnt of this person."""
+    """The shift that was learned from this person's corrections."""
 
     @property
     def fitted(self) -> CounterWeights:
@@ -114,7 +114,7 @@ class Doubtful:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Decision:
-    """What was decided of the likeliest candidate, with figures and curves.
+    """The decision on the likeliest candidate, with figures and curves.
 
     Attributes
     ----------

@@ -27,7 +27,7 @@ PRIOR_SD = 1.5
 
 @dataclass(frozen=True, slots=True)
 class PersonalShift:
-    """What is added to a person's log-odds; nothing for who has not corrected anything.
+    """The shift of a person's log-odds; zero for a person who has not corrected anything.
 
     Attributes
     ----------

@@ -47,7 +47,7 @@ LINKED_S = 5.0
 3-10 cm (RMSE in 40 simulated sessions), after 6 s to 25 cm."""
 
 LOWER_M = 0.2
-"""Who rests lower by more than this than in a linked rest does not stand: a chair is 0.3 m and more lower."""
+"""A person who rests lower by more than this than in a linked rest does not stand: a chair is 0.3 m lower or more."""
 
 
 MOST_POSTURES = 6

@@ -107,7 +107,7 @@ async def phone_server(
 
 
 class _Site:
-    """What all connections of one server share.
+    """The state that all connections of one server share.
 
     Parameters
     ----------

@@ -112,7 +112,7 @@ async def push_server(
 
 
 class _Site:
-    """What all connections share: the key, and the phone that sends.
+    """The state that all connections share: the key, and the phone that sends.
 
     Parameters
     ----------

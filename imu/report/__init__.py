@@ -1,4 +1,4 @@
-"""What a session says, computed once, and the pages that say it.
+"""The figures and words of a session, computed once, and the pages that show them.
 
 - `session_view` computes all figures and texts of one session; every page of a session draws from it;
 - `words` and `cues` hold the wording, `trends` the weeks, `curves` the trunk angle over time;

@@ -53,7 +53,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What a report is about.
+    """The subject of a report.
 
     Attributes
     ----------

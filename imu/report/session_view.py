@@ -87,7 +87,7 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class MovementView:
-    """What a repetition and a movement that was not counted have in common, as numbers and as texts.
+    """The figures that a repetition and a movement that was not counted share, as numbers and as texts.
 
     Attributes
     ----------
@@ -193,7 +193,7 @@ class RepetitionView(MovementView):
 
     @property
     def entered(self) -> str:
-        """What the person entered for it, as one text."""
+        """The person's entries for it, as one text."""
         return entered(self.exercise, self.load_kg, self.note, load_in_lb=self.load_in_lb)
 
     @property

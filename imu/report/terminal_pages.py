@@ -1,4 +1,4 @@
-"""What `imu` prints in a terminal about sessions: one session, many, and weeks of training.
+"""The pages about sessions that `imu` prints in a terminal: one session, many, and weeks of training.
 
 A session's page draws from its :class:`~imu.report.session_view.SessionView`.
 """

@@ -46,7 +46,7 @@ from imu.sensors.conversation import (
 from imu.sensors.driver import MOST_ACCELERATION_M_S2, MOST_ANGULAR_VELOCITY_RAD_S, RAD_S_PER_DPS, text_of
 
 BATCH, HELLO, HAVE, SETTLED, REFUSED = "batch", "hello", "have", "settled", "refused"
-"""What the messages are, in place of the UUID of a characteristic."""
+"""The kind of a message, in place of the UUID of a characteristic."""
 
 HEAD = struct.Struct("<II")
 NAME_BYTES = 8

@@ -43,7 +43,7 @@ from imu.sensors.phone import REFUSED, SLOWEST_HZ, identified, measured, to_phon
 
 APP = "Sensor Logger"
 PUSH = "push"
-"""What a message is, in place of the UUID of a characteristic."""
+"""The kind of a message, in place of the UUID of a characteristic."""
 
 ACCELERATION = (("totalacceleration",), ("accelerometer", "gravity"), ("accelerometeruncalibrated",))
 """Sensors that give acceleration with gravity, the best first: the others are in m/s² on every phone."""
@@ -216,7 +216,7 @@ class _Recording:
 
     @property
     def lack(self) -> str | None:
-        """What is missing and what to do, as a sentence; ``None`` if nothing is."""
+        """A sentence that names the missing sensor and the remedy; ``None`` if nothing is missing."""
         lack = lacking(self._waiting)
         return None if lack is None else f"{APP} sends no {lack[0]}: {lack[1]}, and record again."
 

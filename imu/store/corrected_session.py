@@ -37,7 +37,7 @@ REST_BETWEEN_SETS_S = SessionParameters().rest_between_sets_s
 
 @dataclass(frozen=True, slots=True)
 class PlannedSet:
-    """What the person planned for a set before it was done.
+    """The person's plan for a set, made before it was done.
 
     Attributes
     ----------

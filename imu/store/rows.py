@@ -1,4 +1,4 @@
-"""What was measured, planned and corrected <-> rows of the store. Whatever is read equals (``==``) what was saved.
+"""Measurements, plans and corrections <-> rows of the store. A value read equals (``==``) the value saved.
 
 The corrections are what is kept. The tables ``corrected_set`` and ``corrected_repetition`` follow from them and from
 what was measured; they are recomputed whenever either changes, so that SQL can add up many sessions. The caller owns

@@ -1,4 +1,4 @@
-"""What many sessions add up to, by SQL over the corrected sessions."""
+"""Totals of many sessions, by SQL over the corrected sessions."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Balance:
 
 @dataclass(frozen=True, slots=True)
 class PatternTotals:
-    """What one session has of one pattern, as corrected.
+    """One session's share of one pattern, as corrected.
 
     Attributes
     ----------

@@ -50,7 +50,7 @@ BANDS = ((1.0, 2.0), (2.0, 3.0), (3.0, 99.0))
 
 @dataclass
 class Score:
-    """What came of all sessions."""
+    """The outcome of all sessions."""
 
     judged: dict[tuple[str, str, int], Counter[bool]] = field(default_factory=lambda: defaultdict(Counter))
     """By target, met or missed, and band: whether the signal was right."""

@@ -1,4 +1,4 @@
-"""What learning from corrections is worth: to the same person in sessions to come, and what it does to others.
+"""The gain by learning from corrections: for the same person in later sessions, and the effect on other people.
 
 Simulated lifters whom no fit has seen train session after session with exercises and habits of their own, and put
 right whatever was counted or named wrongly. Each session is judged with what was learnt from those before it, and

@@ -38,7 +38,7 @@ AWAY_S = 3.0
 
 @dataclass
 class Result:
-    """What came of one sensor."""
+    """The outcome of one sensor."""
 
     kind: SensorKind
     summary: SessionSummary | None = None

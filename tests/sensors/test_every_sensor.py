@@ -1,4 +1,4 @@
-"""What every driver must do, with the virtual twin of its sensor and without a radio.
+"""Duties of every driver, with the virtual twin of its sensor and without a radio.
 
 A new sensor takes part once it is in `imu.sensors.kinds.KINDS` and its twin in `imu.virtual.sensors.TWINS`. Sensors
 differ in how a loss shows: some number or stamp their samples, some do neither (`UNTIMED`), and one keeps its samples
@@ -54,7 +54,7 @@ UNTIMED = {"witmotion", "thingy52", "bluefruit"}
 KEEPING = {"reference"}
 TIMED = [kind for kind in SUITABLE if kind.name not in UNTIMED | KEEPING]
 SPEAKS_ON_CONNECTION = {"witmotion", "thingy52", "bluefruit", "bluest"}
-"""They stream while someone listens; there is nothing to stop."""
+"""They stream while a central is subscribed; there is nothing to stop."""
 ABOUT_THE_SENSOR = {BATTERY_LEVEL, FIRMWARE_REVISION, MODEL_NUMBER, SERIAL_NUMBER}
 
 every_kind = pytest.mark.parametrize("kind", SUITABLE, ids=lambda kind: kind.name)

@@ -1,4 +1,4 @@
-"""What is particular to one sensor: what it refuses, how it is asked, what its bytes can do that no other's can."""
+"""Particulars of single sensors: their refusals, their commands, and the peculiarities of their bytes."""
 
 from __future__ import annotations
 

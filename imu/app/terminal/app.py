@@ -33,7 +33,7 @@ FOREGROUND_S = 0.5
 
 
 Asked = PersonCommand | Callable[[TrainingRun], None] | None
-"""What a key asks for; ``None`` ends the training."""
+"""The command of a key; ``None`` ends the training."""
 TARGET_WORDS = ("load", "sets", "reps", "rest", "tempo", "depth", "angle", "velocity", "stop-loss")
 """The words that begin a target; as in a plan's file."""
 LEAST_ROWS_WITH_KEYS = 10

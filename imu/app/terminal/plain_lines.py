@@ -1,4 +1,4 @@
-"""What happens in a training, one line each: for pipes, files, and terminals that cannot be drawn on."""
+"""The events of a training, a line each: for pipes, files, and terminals that cannot be drawn on."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ CARD = (
     "rest_share", "rest_target_s", "rest_is_over", "signal", "go", "progress", "set_number", "cue", "bars", "now",
     "link", "link_text", "battery_low", "total",
 )  # fmt: skip
-"""What the page of all trainings shows of each."""
+"""The fields of a training on the page of all trainings."""
 MOST_SAID = 20
 """A page that does not fetch what was said gets the latest of it."""
 

@@ -45,7 +45,7 @@ LOOK_S, WALL_LOOK_S, UNSEEN_LOOK_S = 1 / 30, 0.08, 0.5
 training is looked at twice a second."""
 
 Heard = Happened | PhoneAddress
-"""What a desk passes on as it happens."""
+"""A message that a desk passes on at once."""
 
 
 class DeskState(StrEnum):
@@ -62,7 +62,7 @@ class TrainingUnderWay(ImuError):
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What training is asked for.
+    """The training that a page asks for.
 
     Attributes
     ----------
@@ -149,7 +149,7 @@ class TrainingDesk:
 
     @property
     def end_in_words(self) -> str:
-        """What came of the last training, in a sentence or two."""
+        """The outcome of the last training, in a sentence or two."""
         saved = None if self.last_session is None else saved_sentence(self.last_session, self.whose)
         return " ".join(filter(None, (self.trouble, saved))) or "The training is over; nothing is saved."
 
@@ -434,7 +434,7 @@ class Desks:
 
     @property
     def busy(self) -> list[TrainingDesk]:
-        """The desks at which somebody trains."""
+        """The desks at which a person trains."""
         return [one for one in self if one.state is not DeskState.IDLE]
 
     @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Who may use this server, and for what: the owner on this computer, and guests while the owner shares.
+"""The rights on this server: of the owner on this computer, and of guests while the owner shares.
 
 Every page of the internet can make a browser ask ``127.0.0.1``, every program on a computer can open its ports, and
 everyone on the network can ask the address that is shared. So the guard checks each request and each websocket before
@@ -54,7 +54,7 @@ BURST, A_SECOND = 40, 10
 WRONG_KIND, TOO_MANY, THROWN_OUT = 1003, 1008, 4003
 """Codes with which a websocket is closed: a binary message, too many messages, the guest was thrown out."""
 GUEST_PATHS = re.compile(r"/(|wall|train|live|manifest\.json|static/[\w.-]+)")
-"""What guests may ask for."""
+"""The addresses that guests may request."""
 BROWSERS = ("iPhone", "iPad", "Android", "Windows", "Macintosh", "CrOS", "Linux")
 """Words of a ``User-Agent`` by which a guest is named."""
 REFUSAL_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
@@ -66,7 +66,7 @@ HEADERS = (
 
 
 class Role(StrEnum):
-    """What somebody may do."""
+    """The rights of a visitor."""
 
     OWNER = "owner"
     CONTROL = "control"

@@ -99,7 +99,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class HomeView:
-    """What the home page shows of the sessions."""
+    """The sessions as the home page shows them."""
 
     overviews: tuple[SessionOverview, ...]
     last: StoredSession

@@ -1,4 +1,4 @@
-"""What all pages share: templates, the store behind them, answers to changes, and a page of our own for each error.
+"""The parts that all pages share: templates, the store, answers to changes, and a page of our own for each error.
 
 Pages are rendered on the server (Jinja2, autoescaped). A change arrives as a form by POST and is answered with JSON:
 ``said`` has sentences to show, ``go`` the address to continue at, ``refused`` the reason why nothing changed.

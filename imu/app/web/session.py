@@ -200,7 +200,7 @@ def _entry(session: CorrectedSession, place: str, name: str, value: str, fields:
 
 
 MAKE = {"exercise": correcting.named, "load": correcting.loaded, "note": correcting.noted}
-"""What can be entered for a set or a repetition."""
+"""The forms that enter something for a set or a repetition."""
 
 
 def _repetition(session: CorrectedSession, fields: Fields) -> list[Correction]:
@@ -270,4 +270,4 @@ CHANGES: Mapping[str, Callable[[CorrectedSession, Fields], list[Correction]]] = 
     "merge": _merge,
     "add": _add,
 }
-"""What can be corrected, by the last part of the address."""
+"""The corrections, by the last part of their address."""

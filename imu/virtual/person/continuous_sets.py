@@ -214,7 +214,7 @@ LEAST_HINGE_RAD = float(np.radians(12.0))
 """A partial hinge goes this far beyond the residual lean at least."""
 
 Between = Literal["turn", "pause", "breath", "end"]
-"""What follows a repetition at the top."""
+"""The movement at the top, after a repetition."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,7 @@ class Sensor:
     acceleration_offset_m_s2: Triple = ZERO
     angular_velocity_offset_rad_s: Triple = ZERO
     angular_velocity_drift_rad_s: Triple = ZERO
-    """What the offset gains as the chip warms up, with a time constant of five minutes."""
+    """The growth of the offset as the chip warms up, with a time constant of five minutes."""
     acceleration_scale: Triple = (1.0, 1.0, 1.0)
     angular_velocity_scale: Triple = (1.0, 1.0, 1.0)
     acceleration_range_m_s2: float | None = None

@@ -55,7 +55,7 @@ def _in_words(error: Exception) -> str:
 
 @dataclass(frozen=True, slots=True)
 class PhoneFaults:
-    """What goes wrong, in s on the signal's axis.
+    """The faults of a phone, in s on the signal's axis.
 
     Attributes
     ----------

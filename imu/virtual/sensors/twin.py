@@ -30,7 +30,7 @@ from imu.sensors.driver import (
 
 
 class Property(Flag):
-    """What a characteristic allows a central to do."""
+    """The operations that a characteristic allows a central."""
 
     READ = auto()
     WRITE = auto()
