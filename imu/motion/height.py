@@ -49,8 +49,8 @@ class VerticalParameters:
     level_m_s2: float = 0.02
     """Local gravity against the standard one (up to 0.026 on Earth)."""
     wander_m_s2: float = 0.06
-    """Error that offset and scale do not explain: g times an inclination error of 0.35 degrees squared is nothing, but 6
-    mg is what the rest of the SisFall hinge holds show beyond the other terms."""
+    """Error that offset and scale do not explain. An inclination error of 0.35° adds next to nothing; the holds of
+    SisFall's hinges show 6 mg beyond the other terms."""
     wander_interval_s: float = 1.0
     """Distance of the wander's support points."""
     standing_height_m: float = 0.02
