@@ -344,7 +344,7 @@ def _agreeing(steps: Array, height: Array, sigma: float) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """The material of which streams are composed.
+    """The pieces that streams are composed from.
 
     Attributes
     ----------
