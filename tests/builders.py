@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -272,6 +273,18 @@ class Mistakes:
     def total(self) -> int:
         """All mistakes."""
         return self.patterns + self.missed + self.ghosts
+
+
+@cache
+def _simulated(plan, lifter, sensor, seed: int):
+    from imu.virtual.person import simulate
+
+    return simulate(plan, lifter, sensor, seed)
+
+
+def simulated(plan, lifter, sensor, seed: int):
+    """Return a simulated session, computed once for the same arguments in a process. Its arrays are read-only."""
+    return _simulated(tuple(plan), lifter, sensor, seed)
 
 
 def sessions_of(lifter: int, sessions: int, *, leaning: bool):

@@ -6,6 +6,7 @@ import json
 import math
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -161,11 +162,11 @@ def test_a_threshold_of_counting_moves_both_ways() -> None:
 # --- what it is worth
 
 
-@pytest.mark.parametrize(("lifter", "leaning"), [(0, True), (1, False)])
-def test_it_harms_no_one_on_sessions_left_out(lifter: int, leaning: bool) -> None:
-    """A lifter whom no fit has seen: each session is judged with what the other sessions taught."""
+def test_it_does_no_harm_on_sessions_left_out() -> None:
+    """A lifter of no fit: each session is judged with the shift that the other sessions teach."""
     before = after = 0
-    sessions = sessions_of(lifter, 3, leaning=leaning)
+    shifts = set()
+    sessions = sessions_of(0, 3, leaning=True)
     plain = [judged(one, PersonalShift()) for one in sessions]
     taught = [
         lesson_of(apply_corrections(found, corrections_of(found, one)))
@@ -173,22 +174,27 @@ def test_it_harms_no_one_on_sessions_left_out(lifter: int, leaning: bool) -> Non
     ]
     for left_out, session in enumerate(sessions):
         shift = learn(taught[:left_out] + taught[left_out + 1 :]).shift
+        shifts.add(shift)
         before += mistakes(plain[left_out], session).total
         after += mistakes(judged(session, shift), session).total
     assert after <= before
+    assert len(shifts) > 1, "no shift was tried"
+
+
+@cache
+def counts_of(path: Path, shift: PersonalShift) -> list[int]:
+    """Return how many squats, hinges and uncertain repetitions a recording has with a shift."""
+    replayed = replay(str(path), ReplayOptions(personal=shift))
+    assert isinstance(replayed, Replayed)
+    return [replayed.summary.count(pattern) for pattern in (SQUAT, HINGE, Pattern.UNCERTAIN)]
 
 
 @pytest.mark.parametrize("counting", [-LARGEST_SHIFT, LARGEST_SHIFT])
 @pytest.mark.parametrize("hinge", [-LARGEST_SHIFT, LARGEST_SHIFT])
 def test_no_corrections_at_all_turn_a_clear_case(counting: float, hinge: float) -> None:
-    """The sample recordings: whatever was learnt of whomever, what they show stays what it is."""
+    """The sample recordings: no shift changes what is clear in them."""
     for path in sorted(RECORDINGS.glob("*.csv.gz")):
-        counts = []
-        for shift in (PersonalShift(), PersonalShift(counting, hinge)):
-            found = replay(str(path), ReplayOptions(personal=shift))
-            assert isinstance(found, Replayed)
-            counts.append([found.summary.count(pattern) for pattern in (SQUAT, HINGE, Pattern.UNCERTAIN)])
-        assert counts[0] == counts[1], path.name
+        assert counts_of(path, PersonalShift(counting, hinge)) == counts_of(path, PersonalShift()), path.name
 
 
 # --- in the store

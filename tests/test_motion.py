@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from builders import simulated
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
@@ -26,7 +27,7 @@ from imu.motion.tracker import MotionTracker
 from imu.report.curves import _angle as curve_of
 from imu.samples import STANDARD_GRAVITY_M_S2, Array, Gap, ImuBlock
 from imu.session import RepetitionCounted, Session
-from imu.virtual.person import Daily, Exercise, Lifter, Manner, Rest, Sensor, SimulatedSession, random_session, simulate
+from imu.virtual.person import Daily, Exercise, Lifter, Manner, Rest, Sensor, SimulatedSession, random_session
 from imu.virtual.person.worn_sensor import PLACES, Place
 
 COUNTING, PATTERN = shipped_weights().counting, shipped_weights().pattern
@@ -37,7 +38,7 @@ MEASURED = ["air_squat", "half_squat", "romanian_deadlift", "kettlebell_swing", 
 @cache
 def training(exercise: str, place: Place = "back", seed: int = 1, repetitions: int = 4) -> SimulatedSession:
     """Return one set by an ideal sensor, with quiet standing before and after."""
-    return simulate([Rest(3), Exercise(exercise, repetitions), Rest(3)], Lifter(), Sensor.ideal(place), seed)
+    return simulated([Rest(3), Exercise(exercise, repetitions), Rest(3)], Lifter(), Sensor.ideal(place), seed)
 
 
 def candidates_in(block: ImuBlock) -> list[Candidate]:
@@ -106,7 +107,7 @@ def true_tilts(session: SimulatedSession, sensor: Sensor, time_s: Array) -> tupl
 @pytest.mark.parametrize("turn", range(3))
 def test_a_bow_is_positive_wherever_and_however_the_sensor_sits(place: Place, turn: int) -> None:
     sensor = replace(Sensor.ideal(place), turn_rotvec_rad=tuple(Rotation.random(rng=turn).as_rotvec().tolist()))
-    session = simulate([Rest(3), Exercise("hip_hinge_drill", 3), Rest(3)], Lifter(), sensor, 2)
+    session = simulated([Rest(3), Exercise("hip_hinge_drill", 3), Rest(3)], Lifter(), sensor, 2)
     plane = SagittalPlane()
     backward_in_sensor = sensor.sensor_to_body.T @ [-1.0, 0.0, 0.0]  # bending forward, up moves back in the sensor
     bows = candidates_in(session.block)
@@ -130,7 +131,7 @@ def test_a_lean_to_the_left_is_positive(place: Place, to_the_left_rad: float) ->
         plane.learn(movement.measure(plane).lean)
     assert plane.established
     leaning = [Rest(3), Exercise("hip_hinge_drill", 2), Rest(3)]
-    session = simulate(leaning, Lifter(asymmetry_rad=to_the_left_rad), sensor, 2)
+    session = simulated(leaning, Lifter(asymmetry_rad=to_the_left_rad), sensor, 2)
     for movement in candidates_in(session.block):
         figures = movement.measure(plane)
         _, left = true_tilts(session, sensor, figures.time_s)
@@ -323,10 +324,10 @@ def test_more_knowledge_never_widens_the_standard_deviation() -> None:
 def test_the_drop_of_a_slow_steady_descent_is_measured() -> None:
     """It looks still from step to step, and its height would drift by metres."""
     errors = []
-    for seed in range(8):
+    for seed in range(4):
         for eccentric_s in (3.0, 4.0, 5.0):
             tempo = Exercise("tempo_squat", 3, eccentric_s=eccentric_s, pause_s=1.0, concentric_s=2.0, top_pause_s=2.0)
-            session = simulate([Rest(3), tempo, Rest(3)], Lifter(), Sensor.ideal(ALL_PLACES[seed % 4]), seed)
+            session = simulated([Rest(3), tempo, Rest(3)], Lifter(), Sensor.ideal(ALL_PLACES[seed % 4]), seed)
             for candidate in candidates_in(session.block):
                 drop_m = candidate.measure(SagittalPlane()).hip_drop_m
                 errors += [
@@ -334,7 +335,7 @@ def test_the_drop_of_a_slow_steady_descent_is_measured() -> None:
                     for truth in session.truth.reps
                     if abs(truth.end_s - candidate.ending.end_s) < 0.5
                 ]
-    assert len(errors) > 60
+    assert len(errors) > 30
     assert np.sqrt(np.mean(np.square(errors))) < 0.06
 
 
@@ -384,7 +385,7 @@ TOUCH_AND_GO = Manner(residual_lean_rad=0.2, top_pause_s=(0.2, 0.6))
 )
 def test_ways_last_from_rest_to_rest(exercise: Exercise) -> None:
     for seed in range(2):
-        session = simulate([Rest(4), exercise, Rest(4)], Lifter(), Sensor.ideal(), seed)
+        session = simulated([Rest(4), exercise, Rest(4)], Lifter(), Sensor.ideal(), seed)
         found = counted_in(session.block)
         assert len(found) == 4
         for one, truth in zip(found, session.truth.reps, strict=True):
@@ -397,7 +398,7 @@ def test_ways_last_from_rest_to_rest(exercise: Exercise) -> None:
 
 def test_an_end_at_the_turning_point_does_not_count() -> None:
     """A swing that the network takes for ended at its bottom; eight were done."""
-    session = simulate([Rest(3), Exercise("kettlebell_swing", 8), Rest(3)], Lifter(), Sensor.ideal("back"), 4)
+    session = simulated([Rest(3), Exercise("kettlebell_swing", 8), Rest(3)], Lifter(), Sensor.ideal("back"), 4)
     assert len(counted_in(session.block)) == 8
 
 
@@ -537,9 +538,9 @@ def test_evidence_of_any_noise_is_finite_and_has_a_reason(seed: int, smoothing: 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_evidence_of_any_movement_is_finite_and_has_a_reason(seed: int) -> None:
-    found = candidates_in(simulate(*random_session(seed, short=True), seed).block)
+    found = candidates_in(simulated(*random_session(seed, short=True), seed).block)
     for name in ("walking", "jump", "lie_down_and_get_up", "bend_sideways", "stumble"):
-        found += candidates_in(simulate([Rest(2), Daily(name), Rest(2)], Lifter(), Sensor.ideal(), seed).block)
+        found += candidates_in(simulated([Rest(2), Daily(name), Rest(2)], Lifter(), Sensor.ideal(), seed).block)
     assert found
     for movement in found:
         check_evidence(movement)
@@ -571,7 +572,7 @@ def test_a_braced_start_is_measured_from_how_the_person_stood_between_the_sets()
     braced = Manner(residual_lean_rad=0.3, braced_start=True)
     walking = [Daily("walking") for _ in range(7)]
     plan = [Rest(8), Exercise("air_squat", 3), Rest(8), *walking, Exercise("air_squat", 4, manner=braced), Rest(3)]
-    session = simulate(plan, Lifter(), Sensor.ideal("front"), 5)
+    session = simulated(plan, Lifter(), Sensor.ideal("front"), 5)
     found = counted_in(session.block)
     assert len(found) == 7
     for one, truth in zip(found, session.truth.reps, strict=True):
@@ -602,7 +603,7 @@ def test_standing_is_where_a_person_rests_most_on_both_feet() -> None:
 def test_a_bench_is_no_standing() -> None:
     """Twenty seconds on a bench with the pelvis rolled back, then one second of standing."""
     plan = [Rest(2), Daily("sit_down_and_stand_up", 20.0), Rest(1.5), Exercise("air_squat", 4), Rest(3)]
-    session = simulate(plan, Lifter(), Sensor.ideal("left"), 11)
+    session = simulated(plan, Lifter(), Sensor.ideal("left"), 11)
     found = counted_in(session.block)
     assert len(found) == 4
     for one, truth in zip(found, session.truth.reps, strict=True):
@@ -612,7 +613,7 @@ def test_a_bench_is_no_standing() -> None:
 @pytest.mark.parametrize("place", ["back", "front"])
 def test_hinges_show_where_the_sensor_sits_and_the_drop_is_that_of_the_hip(place: Place) -> None:
     plan = [Rest(5), Exercise("romanian_deadlift", 5), Rest(4)]
-    session = simulate(plan, Lifter(), Sensor.ideal(place), 4)
+    session = simulated(plan, Lifter(), Sensor.ideal(place), 4)
     found = counted_in(session.block)
     assert len(found) == 5
     last, truth = found[-1], session.truth.reps[-1]

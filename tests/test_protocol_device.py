@@ -47,6 +47,8 @@ BOOT_ID = 0x1122334455667788
 FIRST_EPOCH = (BOOT_ID + 1) % 256
 WATERMARK = 5
 
+pytestmark = pytest.mark.process  # a compiler builds the sensor, which runs as a process
+
 
 class Sensor:
     """The C device in a process of its own, with a chip that measures a rising number."""
@@ -650,7 +652,6 @@ XIAO = FOLDER / "zephyr_xiao"
 COMPILERS = {"gcc": "gcc libc6-dev", "arm-none-eabi-gcc": "gcc-arm-none-eabi libnewlib-arm-none-eabi"}
 
 
-@pytest.mark.process
 @pytest.mark.parametrize("open_lab", [False, True])
 @pytest.mark.parametrize("compiler", COMPILERS)
 def test_the_firmware_fits_the_portable_part(tmp_path, compiler, open_lab):

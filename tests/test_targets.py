@@ -499,7 +499,7 @@ def heard_training() -> tuple[Message, ...]:
 
 
 def recorded(path: Path, followed: Coach, enter_at_s: float = math.inf) -> list[Signal]:
-    """Record a training with a plan; return the signals that it gave while it ran.
+    """Record a training, with a plan or without one; return the signals that it gave while it ran.
 
     At a time of the session, the person adds a repetition to the set going on or to the last one, and enters a load.
     """
@@ -566,11 +566,17 @@ def test_a_recording_cut_anywhere_replays_to_the_signals_until_there(tmp_path, w
     assert 0 < lengths[0] < lengths[1] <= len(given)
 
 
-def test_what_was_entered_before_a_kill_is_replayed_and_stored_once(tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def without_plan(tmp_path_factory) -> tuple[Path, Coach, list[Signal]]:
+    """Return a recording without a plan but with entries, its coach, and the signals that were given."""
+    path, followed = tmp_path_factory.mktemp("plain") / "whole.mcap", Coach()
+    return path, followed, recorded(path, followed, enter_at_s=28.0)
+
+
+def test_what_was_entered_before_a_kill_is_replayed_and_stored_once(tmp_path, monkeypatch, without_plan):
     monkeypatch.setenv("IMU_HOME", str(tmp_path / "home"))
-    path, cut = tmp_path / "whole.mcap", tmp_path / "cut.mcap"
-    followed = Coach()
-    recorded(path, followed, enter_at_s=28.0)
+    path, followed, _ = without_plan
+    cut = tmp_path / "cut.mcap"
     data = path.read_bytes()
     cut.write_bytes(data[: int(0.93 * len(data))])
     coach = recorded_coach(cut)
@@ -596,9 +602,9 @@ def test_a_repetition_that_was_missed_completes_the_set_by_hand():
     assert coach.entries.more_in([*done, deep(20)]) == 1
 
 
-def test_a_recording_without_a_plan_has_no_signals(tmp_path):
-    path = tmp_path / "whole.mcap"
-    assert recorded(path, Coach()) == replay_signals(path) == []
+def test_a_recording_without_a_plan_has_no_signals(without_plan):
+    path, _, given = without_plan
+    assert given == replay_signals(path) == []
     assert recorded_plan(read_training(path)) is None
 
 

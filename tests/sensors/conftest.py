@@ -1,4 +1,4 @@
-"""One short training for all sensors: two sets in 50 s."""
+"""One short training for all sensors: two sets in 40 s."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from imu.virtual.person import Exercise, Lifter, PlanItem, Rest, Sensor, Simulat
 
 PLAN: list[PlanItem] = [
     Rest(4),
-    Exercise("air_squat", 4),
+    Exercise("air_squat", 3),
     Rest(15),
-    Exercise("romanian_deadlift", 4),
+    Exercise("romanian_deadlift", 3),
     Rest(6),
 ]
 

@@ -29,7 +29,7 @@ RATE_HZ = 60.0
 GRAVITY = np.array([0.0, 0.0, 9.81])
 
 
-def handled(seed: int, seconds: float = 40.0, *, about_one_axis: bool = False, shaking_m_s2: float = 0.4) -> Array:
+def handled(seed: int, seconds: float = 26.0, *, about_one_axis: bool = False, shaking_m_s2: float = 0.4) -> Array:
     """Return samples (n, 7) of a phone that a hand turns and shakes: s, m/s², rad/s, right-handed axes."""
     rng = np.random.default_rng(seed)
     knots = np.arange(0.0, seconds + 1.5, 1.2)
