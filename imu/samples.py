@@ -35,8 +35,9 @@ def read_only(values: ArrayLike, shape: tuple[int | None, ...], name: str) -> Ar
         If the shape differs.
     """
     array = np.asarray(values, dtype=np.float64)
-    fits = array.ndim == len(shape) and all(want in (None, got) for want, got in zip(shape, array.shape, strict=True))
-    if not fits:
+    if array.shape != shape and (  # nearly every block has the shape that is asked for: no loop for it
+        array.ndim != len(shape) or any(want not in (None, got) for want, got in zip(shape, array.shape, strict=True))
+    ):
         raise ValueError(f"{name} has shape {array.shape}, expected {shape}")
     if array.flags.writeable:
         array = array.copy()
