@@ -20,7 +20,7 @@ from imu.samples import Gap, ImuBlock, RowFaults
 from imu.units import UnitCheck
 
 ALONE, TAKEN_BACK = "alone", "taken back by the person"
-"""Why a repetition that was announced does not count: it made no set, or it was none."""
+"""Why a repetition that was announced does not count: it made no set, or it was no repetition."""
 IN_PAUSE = "made in a pause"
 """Why a movement does not count while the person has paused the counting."""
 
@@ -145,7 +145,7 @@ class GapFound:
 
 @dataclass(frozen=True, slots=True)
 class RepetitionTakenBack:
-    """The person took back the last repetition: it was none."""
+    """The person took back the last movement: it was no repetition."""
 
     repetition: Repetition
 
@@ -220,7 +220,7 @@ class Session:
         self._sets: list[TrainingSet] = []
         self._rejected: list[RejectedMovement] = []
         self._paused = False
-        self._resumed_s = -math.inf  # what began before this was not meant to count
+        self._resumed_s = -math.inf  # movements that began before this do not count
 
     def push(self, block: ImuBlock) -> list[Event]:
         """Take the next rows; return what happened in them, in order.
@@ -426,7 +426,7 @@ class Session:
         events.append(RestBegan(self._going_on[-1].end_s))
 
     def _close_set(self, events: list[Event]) -> None:
-        """Close what is going on: one set, or several, and movements that were alone."""
+        """Close the open set, or several, and movements that were alone."""
         parts = split_into_sets(self._going_on, self._belonging)
         self._going_on, self._is_resting = [], False
         for repetitions in parts:

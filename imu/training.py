@@ -20,7 +20,7 @@ class PersonCommand(Enum):
     END_SET = "end set"
     """Close the set that is going on."""
     TAKE_BACK = "take back"
-    """Remove the last repetition: it was none."""
+    """Take back the last movement that was counted: it was no repetition."""
     KEEP_ALONE = "keep alone"
     """Make a set of the last repetition, which stood alone."""
     PAUSE = "pause"

@@ -360,7 +360,7 @@ class UnitCheck:
             self._judge_parts(self._joined())
 
     def finish(self) -> None:
-        """End the stream: judge what is left of it.
+        """End the stream: judge the rest of it.
 
         Raises
         ------

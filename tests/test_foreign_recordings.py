@@ -572,15 +572,15 @@ def test_refusals_say_in_one_sentence_what_to_do(tmp_path: Path, name: str) -> N
     [
         (
             {"r.csv": movella_dot(gyroscope_unit=1.0)},
-            r"is rad/s already.*, which is not what this app writes",
+            r"is rad/s already.*, and this app writes other units",
         ),
         (
             {n: d.replace(b"(deg/s)", b"(rad/s)") for n, d in metabase().items()},
-            r"angular velocity looks like deg/s .*, which is not what",
+            r"angular velocity looks like deg/s .*, and this app writes",
         ),
         (
             {n: d.replace(b"(g)", b"(m/s^2)") for n, d in metabase().items()},
-            r"acceleration looks like g .*, which is not what",
+            r"acceleration looks like g .*, and this app writes",
         ),
     ],
 )

@@ -265,7 +265,7 @@ def _nearest_existing(path: Path) -> Path:
 
 
 def sessions(path: Path) -> Iterator[Finding]:
-    """Check the session store and what is not in it; this check neither creates nor changes it."""
+    """Check the session store, and name trainings that are not in it; this check neither creates nor changes it."""
     is_empty = not path.exists() or not path.stat().st_size
     if is_empty:
         yield Finding("sessions", Status.OK, "no sessions yet")

@@ -1,6 +1,6 @@
 """``imu scan`` and ``imu sensor``: the sensors around, and a virtual one for a training in another window.
 
-`imu scan` shows what is heard while it listens. `imu sensor` prints a line for each connection, stream and loss: a
+`imu scan` shows the sensors that advertise. `imu sensor` prints a line for each connection, stream and loss: a
 Bluetooth sensor waits for ``imu train --sensor virtual:HOST:PORT``; a phone goes to the address that ``imu train
 --sensor phone`` or ``sensorlogger`` shows. What the sensor measures and sends is in `imu.virtual`.
 """
@@ -46,7 +46,7 @@ from imu.virtual.sensors.vendor_twins import TWINS
 
 
 async def show_scan(name: str | None, seconds: float, *, every: bool, live: bool) -> list[SeenSensor]:
-    """Listen for a while and show what is heard; return it, what we know first.
+    """Listen for a while and show the devices that advertise; return them, known sensors first.
 
     Parameters
     ----------

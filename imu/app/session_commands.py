@@ -186,7 +186,9 @@ def learning(
     as_json: AsJson = False,
     reset: Annotated[bool, typer.Option("--reset", help="Forget it, and learn from later corrections only.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="With --reset: do not ask.")] = False,
-    switch: Annotated[bool | None, typer.Option("--on/--off", help="Train with what was learnt, or without.")] = None,
+    switch: Annotated[
+        bool | None, typer.Option("--on/--off", help="Train with learned thresholds, or without.")
+    ] = None,
 ) -> None:
     """Show what your corrections taught, within which bounds, and whether it helps; or forget it.
 

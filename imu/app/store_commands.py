@@ -1,4 +1,4 @@
-"""The commands that change what is stored or hand it over: `imu correct`, `export`, `backup` and `restore`.
+"""The commands that change stored sessions or hand them over: `imu correct`, `export`, `backup` and `restore`.
 
 Imports stand inside the functions, so that `imu --help` does not wait for them.
 """
@@ -31,7 +31,7 @@ SessionNumber = Annotated[int, typer.Argument(metavar="SESSION", help="Number of
 
 
 class OnceEach(TyperCommand):
-    """A command that refuses to take an option twice, because the second would silently replace the first."""
+    """A command that takes each option once: a second one would replace the first without a word."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Refuse an option that is given twice."""

@@ -64,7 +64,7 @@ class TrainOptions:
     sensor : str or None
         See :func:`imu.live.radios.radio_for`; ``None`` for the one of the last training.
     duration_s : float or None
-        End after so much time since the first sample.
+        Time from the first sample to the end, s.
     rate_hz : float
         Sampling rate to wish for.
     save : bool
@@ -74,7 +74,7 @@ class TrainOptions:
     bell : bool
         Whether to ring the terminal's bell.
     plan : Plan or None
-        What the person means to do.
+        The person's targets.
     as_json : bool
         Whether standard output is for a program: events then go to standard error.
     software_version : str
@@ -101,7 +101,7 @@ def chosen_plan(plan: str | None, targets: Mapping[str, Any]) -> Plan | None:
         A file, the name of a plan that ships, ``last``, or ``next`` for the one that is due.
     targets : mapping
         Options by the names of :mod:`imu.live.targets`; ``None`` for those not given. They go before those of the plan.
-        Without a plan, what is not given is as it was when the exercise was trained last.
+        Without a plan, a target that is not given is that of the exercise's last training.
 
     Raises
     ------
@@ -353,7 +353,7 @@ class _Audience:
         self._print(address.invitation(with_qr_code=self._lines is not None and self._lines.isatty()))
 
     def _stop(self) -> None:
-        """End the training in good order, or what there is before it."""
+        """End the training in good order, or the search before it."""
         if self._run is not None:
             self._run.stop()
         elif self._training is not None:
@@ -381,7 +381,7 @@ class _Audience:
             self._app = None
 
     def _show(self, happened: Happened, view: LiveView) -> None:
-        """Show what has just happened."""
+        """Show an event at once."""
         if self._app is not None and not self._waits:
             self._app.show(view)
         else:

@@ -297,7 +297,7 @@ class ResultFolder:
             self._replace("repetitions", part, kept)
 
     def pending(self, sources: Sequence[Source], settings: Settings) -> list[Source]:
-        """Return the recordings that are not counted yet; remove what is kept of them and of recordings not named."""
+        """Return the recordings that are not counted yet; remove kept lines of these and of recordings not named."""
         if self._rows and not self._rows.keys() & {source.name for source in sources}:
             raise FileThere(
                 f"{self.place} holds {len(self._rows)} other recordings, none of these: name another folder"

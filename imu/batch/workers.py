@@ -51,7 +51,7 @@ WORKERLESS_S = 60.0
 CHECK_S = 1.0
 """While nothing comes, the connection is checked this often."""
 
-_AGAIN = "run the same command again, what is counted is kept"
+_AGAIN = "run the same command again: results so far are kept"
 
 Group = tuple[Source, ...]
 Progress = Callable[[int, int], None]
@@ -118,7 +118,7 @@ class _Batch:
     progress: Progress | None
 
     def run(self, count: Callable[[Sequence[Source]], Generator[list[Counted], None, None]]) -> tuple[list[Row], int]:
-        """Count what is not counted yet; return what `run_batch` returns."""
+        """Count the remaining recordings; return the same as `run_batch`."""
         sources = find_sources(self.paths, self.leave_out)
         pending = self.results.pending(sources, self.settings)
         earlier = done = len(sources) - len(pending)

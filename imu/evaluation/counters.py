@@ -22,7 +22,7 @@ from imu.session import ALONE, Session, SessionParameters, SessionSummary
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """One counted repetition; what the counter does not measure is None.
+    """One counted repetition; a quantity that the counter does not measure is None.
 
     Attributes
     ----------
@@ -85,7 +85,7 @@ def count(block: ImuBlock, judge: JudgeParameters | None = None) -> CountedSets:
 
 
 def counted_sets(summary: SessionSummary) -> CountedSets:
-    """Return what a session has counted."""
+    """Return the repetitions that a session has counted."""
     sets = tuple(tuple(_counted(repetition) for repetition in one_set.repetitions) for one_set in summary.sets)
     lone = tuple(
         _counted(movement.repetition, in_set=False)

@@ -39,7 +39,7 @@ PATTERNS = ("squat", "hinge", NONE)
 
 @dataclass(frozen=True, slots=True)
 class TrueRepetition:
-    """One repetition as it was; what the label does not say is None. See `imu.virtual.person.RepetitionTruth`."""
+    """One true repetition; a quantity that the label lacks is None. See `imu.virtual.person.RepetitionTruth`."""
 
     start_s: float
     end_s: float

@@ -155,7 +155,7 @@ def rows_of(data: Path) -> list[tuple[Path, dict[str, str]]]:
 
 
 def material_of(labelled: Iterable[Labelled]) -> Material:
-    """Sort stretches into what streams are composed of."""
+    """Sort stretches into the pieces that streams are composed from."""
     material = Material({}, {}, [], [])
     for one in labelled:
         (person,) = one.stretch.people or {"simulated"}
@@ -359,7 +359,7 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="folder with the data sets, for example ../shared/data")
     parser.add_argument("work", type=Path, help="folder for intermediate files; they are used again")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
-    parser.add_argument("--seeds", type=int, default=1, help="networks trained on everybody; the first one ships")
+    parser.add_argument("--seeds", type=int, default=1, help="networks trained on all people; the first one ships")
     arguments = parser.parse_args()
     begun = perf_counter()
 

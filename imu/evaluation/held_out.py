@@ -27,7 +27,7 @@ Kind = Literal["person", "data set"]
 
 
 def held_out_judge(data_set: str, subject: str, kind: Kind) -> JudgeParameters | None:
-    """Return what decides without this person or data set; None if neither was in any fit."""
+    """Return the weights fitted without this person or data set; None if neither was in any fit."""
     path = held_out_weights(data_set, subject, kind)
     return None if path is None else _judge(path)
 

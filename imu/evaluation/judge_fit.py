@@ -1,4 +1,4 @@
-"""Fit of what judges candidates: whether it is a repetition, and whether a squat or a hinge.
+"""Fit of the two judges of a candidate: whether it is a repetition, and whether it is a squat or a hinge.
 
 Both are logistic regressions with a ridge on what physics measures. Examples are the candidates that the network gives
 on recordings and simulated sessions with a known truth.

@@ -1,4 +1,4 @@
-"""Where a labelled repetition starts, turns and ends, to a step of 0.05 s: what the network is trained on.
+"""Start, turning point and end of a labelled repetition, to a step of 0.05 s: the network is trained on them.
 
 Data sets say only what a recording holds (*one squat*) or give windows set by hand. Here the turning points are found
 with hindsight: the height is integrated between two guesses of start and end, the guesses move to where the excursion

@@ -44,7 +44,7 @@ class Course:
 
 
 ON_SIMULATED, ON_EVERYTHING = Course(16_000, 6e-3, (8,)), Course(10_000, 4e-3, (3, 5))
-"""First on simulated people, once for all folds, then on everybody who is not left out. Simulated sets of 60 unseen
+"""First on simulated people, once for all folds, then on all people who are not left out. Simulated sets of 60 unseen
 sessions, best F1 of the endings alone: 8,000 steps on everything 0.941, 20,000 steps 0.956, 16,000 and then 10,000
 0.960."""
 

@@ -154,7 +154,7 @@ def as_dict(sections: Sequence[Section]) -> dict[str, Any]:
 
 
 def lines_about(sections: Sequence[Section]) -> list[str]:
-    """Return what was scored, one line for each section, and whose left-out weights are the shipped ones."""
+    """Return the scored sections, a line each, and whose left-out weights are the shipped ones."""
     lines = []
     for section in sections:
         lines.append(f"{section.name}: {section.about}")

@@ -98,9 +98,9 @@ class Section:
     Attributes
     ----------
     name : str
-        The data set, or what was simulated.
+        The data set, or the kind of simulated session.
     about : str
-        What was scored, in words.
+        The scored recordings, in words.
     reports : dict of Method to Report
         The figures of each method.
     failures : tuple of Failure

@@ -1,4 +1,4 @@
-"""Scores of recordings whose repetitions are known in time: what was counted, when, and how well it was measured.
+"""Scores of recordings whose repetitions are known in time: the count, its delay, and the errors of measurement.
 
 Pure: counts and truth in, figures out. A counted repetition is a true one if they overlap by more than half of the
 shorter one; each is used once, the largest overlap first. Repetitions count if they belong to a set.
@@ -78,7 +78,7 @@ class SetScore:
 
 @dataclass(frozen=True, slots=True)
 class SessionScore:
-    """One recording: what was counted in it, against its truth.
+    """One recording: its counted repetitions against its truth.
 
     Attributes
     ----------
@@ -339,7 +339,7 @@ class Reliability:
 
 
 def share(answers: Iterable[bool]) -> float | None:
-    """Return the share of true answers, None if there are none."""
+    """Return the share of true answers, None without answers."""
     answered = list(answers)
     return _ratio(sum(answered), len(answered))
 

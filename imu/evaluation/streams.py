@@ -165,7 +165,7 @@ def _lean_direction(stretch: Stretch) -> Array | None:
 
 
 def quiet_standing(rng: np.random.Generator, posture: Array, steps: int) -> Array:
-    """Return steps of somebody who stands in the posture of the step `posture` (8,)."""
+    """Return steps of a person who stands in the posture of the step `posture` (8,)."""
     quiet = np.repeat(posture[None], steps, axis=0)
     quiet[:, UP] += np.cumsum(rng.normal(0, 0.0008, (steps, 3)), axis=0)
     quiet[:, UP] = _normalised(quiet[:, UP])
@@ -436,7 +436,7 @@ def _person_stream(rng: np.random.Generator, material: Material) -> Stretch:
     forward = next((d for kind in own for s in own[kind] if (d := _lean_direction(s)) is not None), None)
     if forward is not None:
         standing = _normalised(own[next(iter(own))][0].steps[:10, UP].mean(axis=0)[None])[0]
-        anterior = -forward  # `up` moves backward in the sensor frame of somebody who leans forward
+        anterior = -forward  # `up` moves backward in the sensor frame of a person who leans forward
         ahead, aside = PLACES_M[rng.integers(len(PLACES_M))]
         stream = worn_elsewhere(stream, ahead * anterior + aside * np.cross(standing, anterior))
     return stream

@@ -32,7 +32,7 @@ EXERCISE_GROUPS: dict[str, Chosen] = {
 
 @dataclass(frozen=True, slots=True)
 class TrialScore:
-    """One recording: its label and what was counted in it.
+    """One recording: its label and its counted movements.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class TrialScore:
     duration_s : float
         Its length.
     counted : tuple of Counted
-        What was announced in it, lone movements included.
+        The announced repetitions, lone movements included.
     session : SessionScore or None
         The score of the sets in it, if it has any.
     """
@@ -107,7 +107,7 @@ class SingleFigures:
 
 @dataclass(frozen=True, slots=True)
 class GhostFigures:
-    """Repetitions counted where there are none. None: there are no such trials."""
+    """Repetitions counted in trials without repetitions. None: there are no such trials."""
 
     trials: int
     hours: float

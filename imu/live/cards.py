@@ -98,7 +98,7 @@ class SetCard:
 
 
 def card(done: TrainingSet, coach: Coach, index: int) -> SetCard:
-    """Return what is to be said of a set.
+    """Return the closing words on a set.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ def card(done: TrainingSet, coach: Coach, index: int) -> SetCard:
 
 
 def _stopped_after(signals: Sequence[Sequence[SignalKind]]) -> int | None:
-    """Return the repetition that lost so much speed that the set should end, from 1."""
+    """Return the first repetition, from 1, whose loss of speed says that the set should end."""
     return next((count for count, kinds in enumerate(signals, 1) if SignalKind.STOP in kinds), None)
 
 
@@ -177,7 +177,7 @@ def _to_try(done: TrainingSet, signals: Sequence[Sequence[SignalKind]], planned:
 
 
 def _other_was_meant(done: TrainingSet, targets: Targets) -> str:
-    """Return what to do about a set that is of another pattern than its plan."""
+    """Return the advice for a set whose pattern is not that of its plan."""
     meant = targets.exercise or f"a {targets.pattern}"
     return (
         f"correct the exercise or the pattern: {meant} was planned, {plural(len(done.repetitions), done.pattern)} came"
@@ -190,7 +190,7 @@ def _percent_slower(loss: float) -> str:
 
 
 def training_advice(cards: Sequence[SetCard]) -> tuple[str, ...]:
-    """Return what went well in a training and one thing to try next time: what most of its sets have in common."""
+    """Return a training's strength and one thing to try next time: those that most of its sets share."""
     return _sentences(_commonest([one.well for one in cards]), _commonest([one.try_next for one in cards]))
 
 

@@ -47,7 +47,7 @@ class Entries:
         return sum(more for set_s, more in self.recounts.items() if start_s - NEAR_S <= set_s < end_s)
 
     def exercise_of(self, one: TrainingSet) -> Targets | None:
-        """Return what was entered of a set."""
+        """Return the entry for a set."""
         return self.exercises.get(middle_s(one))
 
     def take(self, event: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""The second channel of a recording: what came of the messages, the plan that was followed, and entries, as JSON.
+"""The second channel of a recording: events of the session, the plan that was followed, and entries, as JSON.
 
 A training killed at any time leaves its plan here and what the person entered by hand, so that a replay gives the same
 signals (`replay_signals`) and the same stored session. Events and signals stand here for other programs; a replay makes

@@ -79,11 +79,11 @@ class LiveTraining:
     Parameters
     ----------
     before : TrainedBefore or None
-        What was trained earlier today and in 28 days, and the last sets of exercises.
+        Trainings earlier today and in 28 days, and the last sets of exercises.
     rest_target_s : float or None
         How long the person means to rest between sets, where the plan does not say it.
     plan : Plan or None
-        What the person means to do.
+        The person's targets.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class LiveTraining:
         self._battery_was_low = False
         self._stands_still = False  # since the last repetition, for long enough
         self._rest_target_s = rest_target_s
-        self._facts = LiveView()  # what does not depend on the time
+        self._facts = LiveView()  # the part that does not depend on the time
 
     @property
     def coach(self) -> Coach:
@@ -161,7 +161,7 @@ class LiveTraining:
         self._coach.follow(Plan((Targets(rest_s=target_s),)) if plan is None else plan.with_rest(target_s))
 
     def recount(self, set_number: int | None, more: int, *, goes_on: bool = True) -> Mapping[str, Any] | None:
-        """Correct the count of a set by one repetition that was missed (1), or that was none (-1).
+        """Correct the count of a set: 1 adds a missed repetition, -1 removes a movement that was no repetition.
 
         Parameters
         ----------
@@ -228,7 +228,7 @@ class LiveTraining:
         return training_advice([card(one, self._coach, index) for index, one in enumerate(self._coach.sets)])
 
     def view(self) -> LiveView:
-        """Return what there is to show now."""
+        """Return the view of this moment."""
         now_s, phase, shown = self._clock.now_s, *self._phase_and_set()
         sets, going_on = self._coach.sets, self._coach.going_on
         of_sets = [*(one.repetitions for one in sets), *([tuple(going_on)] if going_on else [])]
@@ -327,7 +327,7 @@ class LiveTraining:
             self.tell(f"the sensor's battery is at {percent:.0f} %: charge it after this training", Gravity.CAUTION)
         self._battery_was_low = low
 
-    # -- what there is to show
+    # -- the view
 
     def _phase_and_set(self) -> tuple[Phase, TrainingSet | None]:
         if self._coach.going_on:

@@ -123,7 +123,7 @@ class LiveView:
     Attributes
     ----------
     phase : Phase
-        What the person is doing.
+        The person's present activity.
     paused : bool
         Whether nothing is counted at the person's wish.
     shown : TrainingSet or None
@@ -154,7 +154,7 @@ class LiveView:
     bars : Bars
         The repetitions of the set that is shown.
     card : SetCard or None
-        What is to be said of the set that is shown, from 2 s of standing still on.
+        The closing words on the set that is shown, from 2 s of standing still on.
     previous_set : SetCard or None
         The set before the one that is shown.
     last_time : LastTime or None

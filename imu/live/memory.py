@@ -209,7 +209,7 @@ def keep(trained: Trained, software_version: str) -> tuple[Trained, int | None]:
 
 
 def planned_sets(sets: Iterable[tuple[TrainingSet, Targets | None]]) -> tuple[PlannedSet, ...]:
-    """Return what was planned for each set, as the store keeps it."""
+    """Return the plan of each set, as the store keeps it."""
     return tuple(
         PlannedSet(
             time_s=one.repetitions[len(one.repetitions) // 2].bottom_s,
@@ -250,7 +250,7 @@ def _coach_of(path: Path) -> Coach | None:
 
 
 def _keep_entries(number: int, entries: Entries) -> None:
-    """Store what was entered for sets while training, as corrections of the session."""
+    """Store the entries for sets made while training, as corrections of the session."""
     if not entries:
         return
     now = datetime.now(UTC)

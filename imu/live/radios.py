@@ -49,7 +49,7 @@ sys.stdout.buffer.write(pickle.dumps(virtual_signal(seconds=float(sys.argv[1])))
 
 
 def is_virtual(name: str | None) -> bool:
-    """Return whether a virtual sensor is meant: ``virtual``, ``virtual:KIND`` or ``virtual:HOST:PORT``."""
+    """Return whether this names a virtual sensor: ``virtual``, ``virtual:KIND`` or ``virtual:HOST:PORT``."""
     return name is not None and (name == VIRTUAL or name.startswith(f"{VIRTUAL}:"))
 
 
@@ -78,7 +78,7 @@ def check_virtual(name: str | None) -> None:
 async def link_for(
     name: str | None, clock: HostClock, duration_s: float | None, invite: Callable[[PhoneAddress], None]
 ) -> AsyncIterator[TrainingLink]:
-    """Give the link to the sensor that is meant.
+    """Give the link to the wanted sensor.
 
     Parameters
     ----------
@@ -89,12 +89,12 @@ async def link_for(
     duration_s : float or None
         How long the built-in person trains.
     invite : callable
-        Shows the address that the phone needs; called at once if a phone is meant.
+        Shows the address that the phone needs; called at once if the sensor is a phone.
 
     Raises
     ------
     ExtraMissing, SensorNotFound
-        As in `radio_for`; or if what a phone needs is not installed.
+        As in `radio_for`; or if a package for the phone is not installed.
     CertificateUnusable, PortTaken
         If the page for a phone cannot be served.
     """
@@ -110,7 +110,7 @@ async def link_for(
 
 @asynccontextmanager
 async def radio_for(name: str | None, duration_s: float | None = None) -> AsyncIterator[tuple[Radio, SensorChoice]]:
-    """Give the radio, switched on, and which of the sensors on it is meant.
+    """Give the radio, switched on, and the name of the wanted sensor on it.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ async def radio_for(name: str | None, duration_s: float | None = None) -> AsyncI
     Raises
     ------
     ExtraMissing
-        If a virtual sensor is meant, and what it needs is not installed.
+        If the sensor is virtual, and its package is not installed.
     SensorNotFound
         If there is no such virtual sensor.
     """

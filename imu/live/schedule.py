@@ -158,7 +158,7 @@ class Due:
 
     @property
     def before(self) -> str:
-        """Return what was trained last, in words; empty if nothing was."""
+        """Return the last training in words; empty if there was no training."""
         if self.trained is None:
             return ""
         index, day = self.trained
@@ -207,7 +207,7 @@ def exercises_in_words(plan: Plan) -> tuple[tuple[str, str], ...]:
 
 
 def _plan_of(schedule: Schedule, done: Iterable[str], last: str | None) -> int | None:
-    """Return the plan that a session with these exercises has trained; ``None`` if it was none of them."""
+    """Return the plan that a session with these exercises has trained; ``None`` if it fits no plan."""
     keys, found = _keys(done), []
     for index, plan in enumerate(schedule.plans):
         planned = _exercises(plan)
@@ -242,7 +242,7 @@ def keep_schedule(schedule: Schedule | None) -> None:
 
 
 def due_now(sessions: Iterable[SessionOverview], now: datetime) -> Due | None:
-    """Return what the person's schedule says is due; an exercise without a load gets that of last time."""
+    """Return the plan that is due by the person's schedule; an exercise without a load gets that of last time."""
     schedule, last = kept_schedule(), last_plan()
     if schedule is None:
         return None
@@ -252,7 +252,7 @@ def due_now(sessions: Iterable[SessionOverview], now: datetime) -> Due | None:
 
 
 def due_in_store() -> Due | None:
-    """Return what the person's schedule says is due, by the sessions of the store; ``None`` without a schedule."""
+    """Return the plan that is due by the person's schedule and the stored sessions; ``None`` without a schedule."""
     sessions: tuple[SessionOverview, ...] = ()
     if store_path().exists():
         with SessionStore.open(store_path()) as store:

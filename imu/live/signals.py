@@ -1,4 +1,4 @@
-"""Repetitions against targets: what was good, what was not, when to stop, when to go on.
+"""Repetitions against targets: good or not, when to stop, when to go on.
 
 `repetition_signals` is a pure function of the targets of a set and its repetitions so far. :class:`Coach` follows the
 events of a session with it and gives every signal once, at a place in the stream: a replay of the recording with the
@@ -90,7 +90,7 @@ class Look:
     word : str
         On the screen.
     spoken : str
-        By the voice; empty where the count alone is said.
+        The words of the voice; empty where the count alone is spoken.
     symbol : str
         One character.
     shape : str
@@ -266,7 +266,7 @@ FORM_ANGLE_ERROR_RAD, FORM_DROP_ERROR_M = math.radians(2.6), 0.04
 SURE = 0.9
 """A cue about one pattern is given only if the repetition is of that pattern with this confidence."""
 ORDER_REPETITIONS = 3
-"""Hips or knees first is said of the median of this many: one repetition's order is too uneven."""
+"""Hips or knees first is judged by the median of this many: one repetition's order is too uneven."""
 
 _CHEST_LIMIT_RAD = SQUAT_LEANS_RAD + CLEAR * FORM_ANGLE_ERROR_RAD
 _HINGE_LIMIT_RAD = HINGE_SHALLOW_RAD - CLEAR * FORM_ANGLE_ERROR_RAD
@@ -328,7 +328,7 @@ class Coach:
     Parameters
     ----------
     plan : Plan or None
-        What the person means to do; ``None`` for no targets, and then no signals.
+        The person's targets; without targets (``None``) there are no signals.
     best : mapping of str to Best, optional
         How far earlier trainings went, by exercise.
 

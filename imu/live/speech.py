@@ -28,7 +28,7 @@ CUE_AGAIN_AFTER = 3
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """A few words to say; what is urgent interrupts, and is worth a bell where there is no voice.
+    """A few words to say; urgent ones interrupt, and ring a bell where there is no voice.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class Announcement:
 
 
 def announcements(before: LiveView, after: LiveView) -> list[Announcement]:
-    """Return what there is to say of what happened between two views, the most pressing first; no cue."""
+    """Return the words for the changes between two views, the most pressing first; no cue."""
     said = [_count(before, after), *_session(before, after), _link(before, after)]
     return [one for one in said if one is not None]
 
@@ -118,7 +118,7 @@ class Announcer:
         self._voice = voice
         self._ring = ring
         self._before: LiveView | None = None
-        self._cue: tuple[str, int] | None = None  # what was said, and how many repetitions had been counted
+        self._cue: tuple[str, int] | None = None  # the last cue, and how many repetitions had been counted
 
     @property
     def trouble(self) -> str | None:
@@ -126,12 +126,12 @@ class Announcer:
         return None if self._voice is None else self._voice.trouble
 
     def look(self, view: LiveView) -> None:
-        """Take the next view and say what has changed; returns at once."""
+        """Take the next view and speak its changes; returns at once."""
         for one in self.changes(view):
             self._say(one)
 
     def changes(self, view: LiveView) -> list[Announcement]:
-        """Take the next view and return what there is to say of it, cues too, for who says it elsewhere."""
+        """Take the next view and return its words, cues too, for a voice that is elsewhere."""
         before, self._before = self._before or LiveView(), view
         said = []
         for one in announcements(before, view):
@@ -140,7 +140,7 @@ class Announcer:
         return said
 
     def close(self) -> None:
-        """Let the last words be said."""
+        """Let the voice finish its last words."""
         if self._voice is not None:
             self._voice.close()
 
@@ -151,7 +151,7 @@ class Announcer:
             self._ring()
 
     def _cue_to_say(self, view: LiveView) -> str | None:
-        """Return the cue, unless it was said a moment ago."""
+        """Return the cue, unless the voice gave it a moment ago."""
         if view.cue is None:
             return None
         said, counted = self._cue or (None, 0)
@@ -239,7 +239,7 @@ class _Speaker(Protocol):
         """Say something unless it is outdated; return why it could not be said. Called by the worker."""
 
     def interrupt(self) -> None:
-        """Stop what is being said, if anything is. Called by anyone."""
+        """Interrupt the voice, if it speaks. Any thread may call it."""
 
     def close(self) -> None:
         """Be silent for good. Called by anyone."""
@@ -281,7 +281,7 @@ class Voice:
         text : str
             A few words.
         urgent : bool
-            A count: it interrupts what is being said.
+            A count: it interrupts the voice.
         """
         with self._changed:
             if self._closing or self._trouble:
@@ -292,7 +292,7 @@ class Voice:
             self._changed.notify()
 
     def close(self, within_s: float = CLOSING_S) -> None:
-        """Finish what is being said, cut off after `within_s`."""
+        """Let the voice finish, cut off after `within_s`."""
         with self._changed:
             self._closing = True
             self._changed.notify()
@@ -333,7 +333,7 @@ class _EngineEachTime:
         self._interrupted = self._closed = False
 
     def speak(self, text: str, *, urgent: bool, outdated: Callable[[], bool]) -> str | None:  # noqa: ARG002
-        """Say something, to its end or until interrupted; what is urgent has interrupted already."""
+        """Say something, to its end or until interrupted; urgent words have interrupted already."""
         with self._lock:
             if self._closed or outdated():
                 return None
@@ -422,7 +422,7 @@ def _waited_for(process: subprocess.Popen[str], longest_s: float = LONGEST_S) ->
     """Wait for the end of an engine, or end it; return whether it hung, and what it complained of."""
     try:
         return False, process.communicate(timeout=longest_s)[1]
-    except subprocess.TimeoutExpired:  # or this program was stopped for so long
+    except subprocess.TimeoutExpired:  # or this program was stopped for that long
         hangs = process.poll() is None
         process.kill()
         return hangs, process.communicate()[1]

@@ -135,7 +135,7 @@ class Targets:
         Raises
         ------
         PlanUnusable
-            If one cannot be meant.
+            If a target is impossible.
         """
         if self.exercise is not None and not (0 < len(self.exercise) <= LONGEST_NAME and self.exercise.isprintable()):
             raise PlanUnusable(f"the name of an exercise has 1 to {LONGEST_NAME} letters in one line")
@@ -157,7 +157,7 @@ class Targets:
 
     @property
     def pattern(self) -> Pattern | None:
-        """The pattern that is meant: of a known exercise, or without a name of the only measure; ``None`` if open."""
+        """The pattern of the target: of a known exercise, or without a name of the only measure; ``None`` if open."""
         if self.exercise is not None:
             known = known_exercise(self.exercise)
             return None if known is None else known.pattern

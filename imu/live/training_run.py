@@ -50,11 +50,11 @@ class TrainingSettings:
     recordings : Path or None
         Folder for the recording; ``None`` to make none.
     duration_s : float or None
-        End after so much time since the first sample; ``None`` to go on until `TrainingRun.stop`.
+        Time from the first sample to the end, s; ``None`` to go on until `TrainingRun.stop`.
     least_repetitions : int
         Fewer make no set.
     personal : PersonalShift
-        What is known of the person.
+        The person's learned thresholds.
     """
 
     wished_rate_hz: float
@@ -72,7 +72,7 @@ class Trained:
     Attributes
     ----------
     summary : SessionSummary
-        What was counted and measured.
+        The session's counts and measurements.
     started_at : datetime
         When the sensor was first connected.
     sensor : SeenSensor
@@ -80,7 +80,7 @@ class Trained:
     identified : Identified or None
         As it said itself.
     recording : Path or None
-        What was recorded; ``None`` if nothing was.
+        The recording; ``None`` if there is no recording.
     trouble : ImuError or None
         What ended it early.
     targets : tuple of Targets or None
@@ -146,7 +146,7 @@ class TrainingRun:
         Raises
         ------
         ImuError
-            If no sensor was connected at all. What comes later is :attr:`Trained.trouble`: nothing is lost by it.
+            If no sensor was connected at all. A later problem is :attr:`Trained.trouble`: nothing is lost by it.
         """
         try:
             async for message in self._link.messages():
@@ -290,7 +290,7 @@ class TrainingRun:
         judge = JudgeParameters(personal=self._settings.personal)
         self._training = Training(driver, SessionParameters(self._settings.least_repetitions, judge=judge))
         if self._settings.personal:
-            self._live.tell("counting as your corrections taught; imu learning shows what that is")
+            self._live.tell("your corrections shift two thresholds of the count; imu learning shows them")
         if self._settings.recordings is None:
             return
         header = RecordingHeader(
@@ -351,7 +351,7 @@ class TrainingRun:
             self._not_recorded(error)
 
     def _not_recorded(self, error: RecordingNotWritten) -> None:
-        """Tell at once, and at the end again: what was not recorded is not kept."""
+        """Warn at once, and again at the end: samples that were not recorded are not kept."""
         self._live.tell(str(error), Gravity.PROBLEM)
         self._trouble = self._trouble or error
 
@@ -367,7 +367,7 @@ class TrainingRun:
             await asyncio.shield(self._closing)
 
     def _finish(self) -> Trained:
-        """Give what was held back; end the recording."""
+        """Give the messages that were held back; end the recording."""
         if self._training is None or self._sensor is None:
             raise NothingTrained("stopped before a sensor was connected: nothing was trained")
         taken, summary = self._training.finish()

@@ -207,7 +207,7 @@ class Decoder:
         return 0.0 if self._like.active else self._like.idle_s(self._row)
 
     def _settle(self, row: int) -> Iterator[Calm | Activity]:
-        """Give what was certain to be over before `row`."""
+        """Give the endings that were certain before `row`."""
         over_s = self._like.over_s(row)
         if over_s is not None:
             self._like = _Run()

@@ -225,7 +225,7 @@ class SensorLever:
     certainty_m_2: float = LEVER_SD_M**-2
 
     def after(self, angle_rad: Array, height_m: Array) -> SensorLever:
-        """Return what is known after a movement; its `height_m` (n,) was computed with the sensor at the hip."""
+        """Return the estimate after a movement; its `height_m` (n,) was computed with the sensor at the hip."""
         sine, fall = np.sin(angle_rad) - math.sin(angle_rad[0]), math.cos(angle_rad[0]) - np.cos(angle_rad)
         tilt_rad = float(np.ptp(angle_rad))
         if tilt_rad < LEVER_HINGE_RAD or TRUNK_LEVER_M * tilt_rad < float(np.ptp(height_m)):
@@ -241,7 +241,7 @@ class SensorLever:
         return SensorLever((known * self.ahead_m - LEVER_ERROR_M**-2 * odd) / certainty, certainty)
 
 
-@dataclass(frozen=True, eq=False)  # without slots: what is seldom wanted is computed when it is
+@dataclass(frozen=True, eq=False)  # without slots: properties that are seldom used are computed at their first use
 class Trace:
     """Angles and the hip's motion over the steps of a movement."""
 
@@ -320,7 +320,7 @@ RETURNED_SDS, RETURNED_M = 2.0, 0.05
 """A repetition shows the sensor's errors if its height, estimated freely, came back within 2 standard deviations."""
 
 FORGOTTEN = 0.1
-"""Share of what is known of the sensor's errors that is forgotten with each repetition: they drift with temperature."""
+"""Share of the estimate of the sensor's errors that is given up with each repetition: they drift with temperature."""
 
 
 LEANING_BACK_RAD = math.radians(10)
@@ -366,7 +366,7 @@ class Candidate:
     follows : bool
         Whether `before` begins where the repetition before it ended.
     errors : SensorErrors or None
-        What earlier repetitions have shown of the sensor.
+        The sensor's errors by earlier repetitions.
     moved_only : bool
         Whether the network saw no ending: it is measured to say why it did not count.
     cut_short : bool
@@ -462,7 +462,7 @@ class Candidate:
         )
 
     def learnt_errors(self) -> SensorErrors | None:
-        """Return what is known of the sensor after this repetition, which has been measured."""
+        """Return the estimate of the sensor's errors after this repetition, which has been measured."""
         if abs(self._free_height_m) >= RETURNED_SDS * math.hypot(self._free_height_sd_m, RETURNED_M):
             return self.errors
         learnt = self._estimator.solve(self._end + 1, end_velocity_sd_m_s=END_VELOCITY_SD_M_S, returns=True).errors

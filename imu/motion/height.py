@@ -13,7 +13,7 @@ is::
 with unknown `offset` (3), `scale` (3) and a slowly wandering remainder (inclination error, cloth). They have Gaussian
 priors from datasheets; the velocity at the start, the level measured while standing still before the movement, zero
 velocity where the person rests, and the return to the standing height are measurements of them. Offset and scale are
-the sensor's, not the movement's: what one movement has shown of them is the prior of the next. Everything is linear, so
+the sensor's, not the movement's: their estimate after one movement is the prior of the next. Everything is linear, so
 the posterior is Gaussian too (Gaussian process regression with these basis functions: Rasmussen and Williams 2006,
 section 2.7). Each measurement is taken in by one update, as in a Kalman filter whose state does not change. The height
 comes with a standard deviation that says whether it means something.
@@ -40,7 +40,7 @@ UNKNOWN_LEVEL_SD_M_S2 = 0.3
 
 @dataclass(frozen=True, slots=True)
 class VerticalParameters:
-    """Prior standard deviations of what is unknown, and of the pseudo-measurements."""
+    """Prior standard deviations of the unknowns, and of the pseudo-measurements."""
 
     offset_m_s2: float = 0.4
     """Accelerometer offset per axis: ±20 to ±80 mg in datasheets (DESIGN.md), taken as 30 mg."""
@@ -80,7 +80,7 @@ class SensorErrors:
         return cls(np.zeros(7), np.diag(np.square(sds)))
 
     def relaxed(self, towards: SensorErrors, share: float) -> SensorErrors:
-        """Return what is still known after a while: a `share` of it is forgotten."""
+        """Return the estimate after a while: a `share` of its information is given up."""
         kept = 1.0 - share
         return SensorErrors(
             kept * self.mean + share * towards.mean,
@@ -98,14 +98,14 @@ _ERRORS = slice(1, 8)
 class _Belief:
     """Estimate of the unknowns, jointly Gaussian: the most likely values (k,), and their covariance (k, k).
 
-    The first is no unknown but 1, the factor of what was measured: factors times `mean` are a whole velocity or height.
+    The first is no unknown but 1, the factor of the measured part: factors times `mean` are a whole velocity or height.
     """
 
     mean: Array
     covariance: Array
 
     def given(self, factors: Array, sd: float) -> _Belief:
-        """Return what is known once the sum with these `factors` (k,) is zero, up to `sd`: a Kalman filter's update."""
+        """Return the estimate given that the sum with `factors` (k,) is zero up to `sd`: a Kalman filter's update."""
         spread = self.covariance @ factors
         gain = spread / (factors @ spread + sd**2)
         return _Belief(self.mean - (factors @ self.mean) * gain, self.covariance - gain[:, None] * spread)
@@ -198,7 +198,7 @@ class VerticalEstimator:
     longest_s : float
         No movement is longer.
     errors : SensorErrors or None
-        What earlier movements have shown of the sensor; ``None`` for what datasheets say.
+        The sensor's errors by earlier movements; ``None`` for those of datasheets.
     parameters : VerticalParameters or None
         Prior standard deviations.
     """

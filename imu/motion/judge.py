@@ -35,7 +35,7 @@ shallowest squat counted in SisFall sinks 0.20 m, the shallowest hinge bends 13�
 LARGEST_TILT_RAD, LARGEST_DROP_M = math.radians(150), 1.2
 """The pelvis bends by 59±15° with free knees (Laird 2019); a soft belt at the front reads up to 133° in a bend
 (SisFall). A person of 1.95 m who sits on the heels sinks by 0.75 m, and the drop of a squat that is held for 5 s is off
-by up to 0.4 m (simulated). What is larger was no repetition."""
+by up to 0.4 m (simulated). A larger movement was no repetition."""
 
 FLIGHT_M_S2, FLIGHT_STEPS = 0.5, 4
 """A hip that is weightless for 0.2 s is in the air. Hops reach -2 to 0 m/s² (`daily_life_20hz`), the fastest of 375
@@ -123,7 +123,7 @@ class Decision:
     figures : MovementFigures
         Of a repetition those from top to top, else those by which it was judged.
     verdict : Repetition, Doubtful, RejectedMovement or None
-        What it is; ``None`` for a movement of no size.
+        The pattern; ``None`` for a movement of no size.
     judged_end_s : float
         Where it ended by the figures by which it was judged.
     """
@@ -144,7 +144,7 @@ class PatternClassifier:
     Parameters
     ----------
     shift : float
-        What is added to the log-odds of a hinge: see :mod:`imu.motion.personal`.
+        The shift of the log-odds of a hinge: see :mod:`imu.motion.personal`.
     """
 
     def __init__(self, shift: float = 0.0) -> None:
@@ -174,7 +174,7 @@ class _Weighed:
 
 
 class Judge:
-    """Decide for each candidate whether it is a repetition and what its pattern is; decisions are final."""
+    """Decide for each candidate whether it is a repetition, and its pattern; decisions are final."""
 
     def __init__(self, parameters: JudgeParameters | None = None) -> None:
         self._parameters = parameters or JudgeParameters()
@@ -183,7 +183,7 @@ class Judge:
         self._patterns = PatternClassifier(self._parameters.personal.hinge)
 
     def decide(self, candidates: Sequence[Candidate]) -> Decision:
-        """Return what the likeliest of the candidates is; they differ in when the movement began.
+        """Return the decision on the likeliest of the candidates; they differ in when the movement began.
 
         It is the first, which begins where the network says, unless that is in doubt and another is clearly likelier.
         """

@@ -40,7 +40,7 @@ def pattern_of_set(patterns: Iterable[Pattern]) -> Pattern:
 
 
 LEAST_CONFIDENCE = 0.55
-"""Below this the pattern is said to be uncertain: nearly every second one would be wrong."""
+"""Below this the pattern is called uncertain: nearly every second one would be wrong."""
 
 
 ALIKE_SHRINKAGE = 0.5

@@ -1,4 +1,4 @@
-"""One person's answers to the two questions that every movement is asked (a repetition? a hinge?) -> two shifts.
+"""One person's answers to two questions about every movement (a repetition? a hinge?) -> two shifts.
 
 People have habits that a fit on other people lacks: one leans in every squat, one bows while picking things up. Each
 question is decided by log-odds, and a habit shows as log-odds that are too high or too low by about the same in all
@@ -57,7 +57,7 @@ class PersonalShift:
 
 @dataclass(frozen=True, slots=True)
 class Witness:
-    """One answer of the person, beside what was thought.
+    """One answer of the person, beside the program's decision.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""A repetition that counts -> where its ways down and up begin and end, and what is measured between them.
+"""A repetition that counts -> where its ways down and up begin and end, and the measures between them.
 
 The judge measures a movement from where the network sees its start, which is late by a second and more in slow
 repetitions. A movement that counts is measured again, from the top before it.
@@ -69,7 +69,7 @@ def measure_between_tops(candidate: Candidate, figures: MovementFigures) -> Move
     Parameters
     ----------
     candidate : Candidate
-        What was judged to be a repetition.
+        The candidate that was judged to be a repetition.
     figures : MovementFigures
         By which it was judged: they say about where it starts and ends, and which way is forward.
     """

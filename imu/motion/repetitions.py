@@ -55,10 +55,10 @@ class Repetition:
     trunk_lead_s : float
         By how much the trunk began to tilt before the hip began to sink; positive is *hips first*.
     counting_log_odds : float or None
-        That this is a repetition, before what was learnt of the person; ``None`` where it was measured by a version of
+        That this is a repetition, before the person's learned shift; ``None`` where it was measured by a version of
         this program that did not keep it.
     hinge_log_odds : float or None
-        That it is a hinge, by itself and before what was learnt of the person; ``None`` likewise.
+        That it is a hinge, by itself and before the person's learned shift; ``None`` likewise.
     drop_from_standing : bool or None
         Whether the person stood still and upright before: `hip_drop_m` is then the drop from standing. Otherwise it
         is the drop from the top of a touch-and-go repetition, which may lie below standing. ``None`` likewise.

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from imu.samples import Array, Gap, ImuBlock, RowFaults
 
 RATE_HZ = 100.0
-"""Rate of the even time base. Hip movements end below 10 Hz; what is faster, up to 50 Hz, shows a seat's impact."""
+"""Rate of the even time base. Hip movements end below 10 Hz; faster parts, up to 50 Hz, show a seat's impact."""
 
 REPORTED_HOLE_S = 0.125
 """A step between rows above this is reported as a gap: two and a half rows at the lowest rate, 20 Hz."""

@@ -1,7 +1,7 @@
 """Even samples at 100 Hz -> inclination and the few signals at 20 Hz from which everything later is computed.
 
 A hip in training moves below 4 Hz, so steps of 0.05 s lose nothing: means over a step keep angles and velocities
-exact, and the *shake* of each step keeps what is faster (the impact of a seat, heel strikes).
+exact, and the *shake* of each step keeps the faster parts (the impact of a seat, heel strikes).
 
 Orientation comes from VQF (Laidig and Seel 2023, Information Fusion 91:187, doi 10.1016/j.inffus.2022.10.014) in its
 6-axis form: without a magnetometer the heading is unknown, and only the inclination is used. VQF receives steps
@@ -78,7 +78,7 @@ class MotionSignals:
     turn_rate_rad_s : (n,) array
         Rotation about the vertical, gyroscope bias included.
     shake_m_s2 : (n,) array
-        Standard deviation of the norm of specific force within the step: what is faster than about 10 Hz.
+        Standard deviation of the norm of specific force within the step: parts faster than about 10 Hz.
     resting_steps : (n,) integer array
         Number of calm steps in a row up to and including this one; 0 where the hip is not calm. Calm is not proof of
         rest: a slow steady descent is calm too.

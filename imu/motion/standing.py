@@ -1,4 +1,4 @@
-"""Rests -> how this person stands: what angles are measured from.
+"""Rests -> how this person stands, the zero of all angles.
 
 Two questions have different answers. Before a movement, the level of the accelerometer and the posture are best known
 from the last rest (:func:`standing_before`): the height is integrated from there, and the judge was fitted with it. How
@@ -123,7 +123,7 @@ class StandingPostures:
 
     @classmethod
     def of(cls, ups: Array) -> StandingPostures:
-        """Return the postures of seconds of rest (n, 3): the commonest, then the commonest of what is left."""
+        """Return the postures of seconds of rest (n, 3): the commonest, then the commonest of the remaining ones."""
         postures: list[Array] = []
         seconds: list[float] = []
         alike = ups @ ups.T > math.cos(SAME_POSTURE_RAD)

@@ -122,7 +122,7 @@ class Found:
     Attributes
     ----------
     item : Gap or tuple of Candidate
-        What; a possible repetition is a candidate for each time at which it may have begun.
+        The item; a possible repetition is a candidate for each time at which it may have begun.
     settled_s : float
         No repetition that began before this can come after the item.
     """
@@ -157,13 +157,13 @@ class MotionTracker:
         self._end_log_odds: list[tuple[Array, Array]] = []
         self._standing: Standing | None = None  # of the set going on
         self._last_end_s = -math.inf
-        self._explained: list[tuple[float, float]] = []  # what recent movements were
+        self._explained: list[tuple[float, float]] = []  # spans of recent movements
         self._frozen_s: float | None = None
 
     def push(self, block: ImuBlock) -> Iterator[Found]:
         """Take the next rows; give what they finish, in order. To be run to its end.
 
-        What is found later depends on what the caller says of a candidate: call `place` and `explain` before going on.
+        Later candidates depend on the caller's decision on this one: call `place` and `explain` before going on.
         """
         signals: list[MotionSignals] = []
         for piece in self._signals.push(block):
@@ -179,7 +179,7 @@ class MotionTracker:
         yield from self._look(signals)
 
     def finish(self) -> Iterator[Found]:
-        """End the stream; give what was still going on."""
+        """End the stream; give the movements that were still going on."""
         for item in self._decoder.finish():
             if isinstance(item, Ending):
                 yield from self._possible(item)
@@ -243,7 +243,7 @@ class MotionTracker:
     # -- one after the other
 
     def _look(self, parts: list[MotionSignals]) -> Iterator[Found]:
-        """Give what the next signals show, in the order in which it is seen."""
+        """Give the items that the next signals show, in the order of their times."""
         parts = [part for part in parts if len(part)]
         if not parts:
             return
@@ -326,7 +326,7 @@ class MotionTracker:
     # -- measuring
 
     def _candidate(self, ending: Ending, *, moved_only: bool = False, cut_short: bool = False) -> Candidate:
-        """Return what may have been a repetition, with the signals and the standing posture to measure it by."""
+        """Return a possible repetition, with the signals and the standing posture to measure it by."""
         if self._kept is None:
             raise ValueError("an ending without signals")
         kept = self._kept

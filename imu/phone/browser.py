@@ -220,7 +220,7 @@ class _Phone(asyncio.Protocol):
             self._transport.write(self._response(*NOTHING).serialize())
         for event in self._http.events_received():
             if self._http.close_expected():
-                break  # what follows a refusal is not answered
+                break  # bytes after a refusal are not answered
             if isinstance(event, Request):
                 self._answer(event)
             elif self._site.frames.take():
@@ -231,7 +231,7 @@ class _Phone(asyncio.Protocol):
         self._write()
 
     def _write(self) -> None:
-        """Write what is due; end the connection after the last byte."""
+        """Write the bytes that are due; end the connection after the last one."""
         for data in self._http.data_to_send():
             if data:
                 self._transport.write(data)

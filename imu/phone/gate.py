@@ -34,7 +34,7 @@ HANDSHAKE_S = 5.0
 HEADER_S = 8.0
 """From the handshake, or the last answer, to the next whole request with the key. Then the connection is dropped."""
 UNREAD_S = 30.0
-"""A guest's connection that takes nothing of what was written for this long is dropped."""
+"""A guest's connection that reads nothing for this long is dropped."""
 CLOSE_S = 2.0
 """From the last byte written to the end of the connection, whether the other side reads it or not."""
 MOST_STRANGERS, MOST_ADMITTED = 64, 128
@@ -94,7 +94,7 @@ def listen(address: str, port: int | None, usual: int = 0) -> socket.socket:
 
 
 class Allowance:
-    """How much may come: so much at once, and so much per second.
+    """A limit on bytes or messages: a burst, and a rate per second.
 
     Parameters
     ----------
@@ -112,13 +112,13 @@ class Allowance:
         now_s = time.monotonic()
         self._left = min(self._burst, self._left + (now_s - self._at_s) * self._per_s) - size
         self._at_s = now_s
-        # Who goes on sending waits for no longer than the time of a burst.
+        # A sender that goes on waits for no longer than the time of a burst.
         is_given, self._left = self._left >= 0, max(self._left, -self._burst)
         return is_given
 
 
 def pieces(data: bytes) -> Iterator[bytes]:
-    """Cut what came at once: a hundred thousand frames of six bytes are judged before all of them are parsed."""
+    """Cut a large read: a hundred thousand frames of six bytes are judged before all of them are parsed."""
     return (data[start : start + PIECE_BYTES] for start in range(0, len(data), PIECE_BYTES))
 
 
@@ -222,7 +222,7 @@ class Gate:
             del self._admitted[connection.peer]
 
     async def _close(self) -> None:
-        """Close all connections: strangers at once, the others once they have what was written."""
+        """Close all connections: strangers at once, the others after the bytes already written."""
         for connection in tuple(self._strangers):
             connection.drop()
         for connection in tuple(self._admitted.values()):

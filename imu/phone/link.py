@@ -67,7 +67,7 @@ class PhoneAddress:
         return _picture(self.url)
 
     def invitation(self, *, with_qr_code: bool) -> str:
-        """Return what to show in a terminal while the phone is not connected yet."""
+        """Return the lines for a terminal while the phone is not connected yet."""
         code = f"{self.qr_code()}\n" if with_qr_code else ""
         return self.words.format(code=code, url=self.url, fingerprint=self.fingerprint)
 
@@ -125,13 +125,13 @@ class PhoneLink:
             yield item
 
     def ask(self, actions: Iterable[Action]) -> None:
-        """Send what the driver wants to the phone; without a connection it is dropped, and asked again later."""
+        """Send the driver's messages to the phone; without a connection they are dropped, and sent again later."""
         for action in actions:
             if self._send is not None and isinstance(action, Write) and action.characteristic in NUMBERS:
                 self._send(bytes([NUMBERS[action.characteristic]]) + action.payload)
 
     async def close(self, stop_actions: Iterable[Action] = ()) -> None:
-        """End the link; `messages` yields what has come, and ends."""
+        """End the link; `messages` yields the messages that have come, and ends."""
         del stop_actions  # a phone stops when its page is closed
         if not self.is_closed:
             self.is_closed = True

@@ -182,7 +182,7 @@ def check_units(rows: Array, acceleration_unit: str, angular_velocity_unit: str,
     except _OtherUnit as error:
         if chosen:
             raise
-        raise RecordingForeign(f"{error.finding}, which is not what this app writes: was the file changed?") from error
+        raise RecordingForeign(f"{error.finding}, and this app writes other units: was the file changed?") from error
 
 
 class _OtherUnit(RecordingForeign):

@@ -58,7 +58,7 @@ T = TypeVar("T")
 
 
 class Recording:
-    """One recording of any form: its samples in the order of time, and what is known about it.
+    """One recording of any form: its samples in the order of time, and facts about it.
 
     Get one from `open_recording` or `read_recording`. Samples are read while `stream` or `blocks` run, a few MB at a
     time; the counts of rows are those of the latest reading, and complete once it has run to its end.
@@ -123,7 +123,7 @@ class Recording:
             np.concatenate([block.angular_velocity_rad_s for block in blocks] or rows[2]),
         )
 
-    # --- what is known without reading the samples ---------------------------------------------------------------
+    # --- facts known without reading the samples -----------------------------------------------------------------
 
     @property
     def started_at(self) -> datetime | None:
@@ -142,7 +142,7 @@ class Recording:
         """The part of it that cannot be read, in one sentence; the rest can be."""
         return None if self.training is None else self.training.damage
 
-    # --- what reading has counted --------------------------------------------------------------------------------
+    # --- counts made while reading -------------------------------------------------------------------------------
 
     @property
     def rows(self) -> int:
@@ -176,7 +176,7 @@ def open_recording(
     acceleration_unit: Literal["m/s2", "g"] = "m/s2",
     angular_velocity_unit: Literal["rad/s", "deg/s"] = "rad/s",
 ) -> Recording:
-    """Open a recording; its samples are read when they are asked for.
+    """Open a recording; its samples are read at their first use.
 
     Parameters
     ----------
@@ -354,7 +354,7 @@ class _TableReading(_Reading):
         return rows if scale == (1.0, 1.0) else rows * np.array([1.0] + [scale[0]] * 3 + [scale[1]] * 3)
 
     def _check_readable(self) -> None:
-        """Refuse a file with hardly a readable row."""
+        """Refuse a file with next to no readable rows."""
         if self.rows_unreadable > UNREADABLE_SHARE * self.rows:
             raise RecordingForeign(
                 f"{self.rows_unreadable} of {self.rows} rows are unreadable ({self.first_unreadable}): "

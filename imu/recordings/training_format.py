@@ -104,7 +104,7 @@ class MetadataRecord:
     def with_checksum(self) -> dict[str, str]:
         """Return the fields with a checksum: MCAP has one for messages, but none for metadata.
 
-        A sensor's text may hold what UTF-8 cannot (half a surrogate pair): it is spelled out.
+        A sensor's text may hold a character that UTF-8 lacks (half a surrogate pair): it is spelled out.
         """
         spelled = {key: value.encode(errors="backslashreplace").decode() for key, value in self.fields.items()}
         return {**spelled, "crc32": _checksum(self.name, spelled)}

@@ -60,7 +60,7 @@ class TrainingLog:
     identified : Identified or None
         Which sensor it was, by its last identification; ``None`` without one.
     damage : str or None
-        What is missing and where, in one sentence; ``None`` if the file was closed and nothing is missing.
+        A sentence on the missing part and its place; ``None`` if the file was closed and nothing is missing.
     messages_lost : int
         Messages that were recorded and cannot be read.
     """
@@ -196,7 +196,7 @@ def _count_lost(parts: SoundParts, channels: Mapping[int, str]) -> tuple[int, in
 
 
 def _damage(parts: SoundParts, size: int, lost: int, until_ns: int | None) -> str | None:
-    """Return a sentence on what is missing and where."""
+    """Return a sentence on the missing part and its place."""
     if END not in parts.metadata:
         where = "at its start" if until_ns is None else f"after {max(0, until_ns) * 1e-9:.1f} s"
         between = f" and {lost} messages before that cannot be read" if lost else ""

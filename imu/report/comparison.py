@@ -28,7 +28,7 @@ ANGLE_ERROR_DEG, DROP_ERROR_CM, SPEED_ERROR_M_S = 2.6, 2.6, 0.05
 
 
 class NotComparable(ImuError):
-    """A side of the comparison is neither a session nor a period."""
+    """A side of the comparison is no session and no period."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Side:
     typed, title : str
         As the person wrote it, and in words.
     totals : tuple of PatternTotals
-        What its sessions have of each pattern.
+        The share of each pattern in its sessions.
     exercises : tuple of ExerciseHistory
         Its exercises.
     """
@@ -51,7 +51,7 @@ class Side:
     exercises: tuple[ExerciseHistory, ...]
 
     def of(self, pattern: Pattern) -> PatternTrend:
-        """Return what it has of one pattern."""
+        """Return its share of one pattern."""
         return pattern_trend([one for one in self.totals if one.pattern is pattern])
 
 
@@ -68,7 +68,7 @@ class Row:
     before, after : str
         The figure of each side in words; a dash where it was not measured.
     change : str
-        The difference with its sign, or ``within the error``; empty where a side has none.
+        The difference with its sign, or ``within the error``; empty where a side lacks the figure.
     """
 
     group: str
@@ -114,7 +114,7 @@ def sides(store: SessionStore, before: str, after: str, now: datetime) -> tuple[
 
 
 def usual_sides(store: SessionStore, now: datetime) -> tuple[str, str]:
-    """Return what is compared where nothing was chosen: 28 days with those before, in the first weeks two sessions."""
+    """Return the default comparison: 28 days with those before; in the first weeks, two sessions."""
     sessions = store.list()
     is_old = [
         one.trained_at.astimezone(now.tzinfo).date() <= period("4-weeks-before", now.date())[1] for one in sessions

@@ -1,4 +1,4 @@
-"""A recording and what was counted in it -> trunk angle, hip height and hip velocity at 20 Hz, for drawing.
+"""A recording and its counted repetitions -> trunk angle, hip height and hip velocity at 20 Hz, for drawing.
 
 The curves are those from which the figures of each movement were measured: where a repetition is marked, its peak angle
 is `trunk_angle_rad` and its lowest height is `hip_drop_m`. Height and velocity come from the height model

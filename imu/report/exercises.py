@@ -4,7 +4,7 @@ Two ways lead to the one-repetition maximum (1RM), and they stay apart:
 
 - **Load x repetitions**, by Epley's formula, 1RM = load x (1 + repetitions / 30) (Epley, Poundage Chart, Boyd Epley
   Workout, Lincoln, Nebraska, 1985); a single repetition is the load itself. Sets of more than 12 repetitions are
-  refused. A set that ends before failure gives too little: the estimate is what was shown, not what was possible. Where
+  refused. A set that ends before failure gives too low an estimate: of the strength shown, not of the possible. Where
   the real law is Brzycki's, load x 36 / (37 - repetitions), the two differ by up to 4 % within 12 repetitions.
 - **The load-velocity profile**: a straight line through the fastest repetition at each load, read off at the speed of a
   maximum. Banyard, Nosaka and Haff (2017, doi 10.1519/JSC.0000000000001657) measured that speed as 0.24 +- 0.06 m/s
@@ -149,7 +149,7 @@ class ExerciseHistory:
     name : str
         The usual name of a known exercise, else the name as it was written last.
     pattern : Pattern
-        Of a known exercise; of another one what most of its repetitions are.
+        Of a known exercise; of another one, the pattern of most of its repetitions.
     known : bool
         Whether the exercise is in :data:`imu.store.exercises.KNOWN`.
     sessions : tuple of Trained

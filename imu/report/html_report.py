@@ -37,7 +37,7 @@ LISTED = 40
 CHARTED = 4
 """Exercises with charts: those with most sets."""
 FORM_SESSIONS = 12
-"""Form is read from this many of the latest sessions: what was corrected long ago is not news."""
+"""Form is read from this many of the latest sessions: a fault mended long ago is not news."""
 MOST_COLUMNS = 53
 """Weeks in a chart: those of a year."""
 
@@ -82,7 +82,7 @@ def html_report(store: SessionStore, selection: Selection, made_at: datetime) ->
     store : SessionStore
         The sessions.
     selection : Selection
-        What it is about.
+        The subject of the report.
     made_at : datetime
         Now, in the reader's time zone.
 

@@ -20,7 +20,7 @@ def least_probability(shift: float, usual: float) -> float:
 
 
 def learnt_facts(known: KnownOfPerson) -> list[tuple[str, str]]:
-    """Return what was learnt, from how much, and whether it is used, as pairs of a label and a text."""
+    """Return the learned shifts, the number of answers, and whether they are used, as pairs of a label and a text."""
     learning = known.learning
     from_what = number_of(learning.sessions, "session") + " that you corrected"
     facts = [

@@ -57,7 +57,7 @@ def stored_object(stored: StoredSession) -> Object:
     It has the keys of a replay, ``session`` and ``saved_at``. Some keys are present only where they have something to
     say: ``started_at``, ``corrections`` (each with ``not_applied`` if it changes nothing) and ``deleted``; for a set
     and for a repetition ``exercise``, ``load_kg`` (with ``load_unit`` if the person writes it in pounds) and ``note``;
-    for a set ``planned`` with what was planned before; for a repetition ``added``, and ``measured`` with the
+    for a set ``planned`` with its plan; for a repetition ``added``, and ``measured`` with the
     pattern before the correction. The confidence of a corrected pattern is 1. Figures that were not measured are null.
     """
     view = view_of_stored(stored)
@@ -262,7 +262,7 @@ def _planned(planned: PlannedSet) -> Object:
 
 
 def _exercise_and_load(source: SetView | RepetitionView | PlannedSet, **more: object) -> Object:
-    """Return what is known of exercise and load, and of `more`."""
+    """Return the fields of exercise and load that are known, and those of `more`."""
     words: Object = {
         "exercise": source.exercise,
         "load_kg": _rounded_if_present(source.load_kg, 3),

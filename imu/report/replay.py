@@ -50,7 +50,7 @@ class ReplayOptions:
     acceleration_unit, angular_velocity_unit : str
         The units in the files.
     personal : PersonalShift
-        What is known of the person; the recording of a training says that itself.
+        The person's learned thresholds; the recording of a training holds its own.
     hashed : bool
         Whether `Replayed.content_hash` is wanted: it reads the file once more.
     """
@@ -133,7 +133,7 @@ class Source:
 
 @contextmanager
 def sources_of(paths: Sequence[str]) -> Iterator[list[Source]]:
-    """Give all recordings of files, folders and zip archives in order; what was unpacked is deleted at the end.
+    """Give all recordings of files, folders and zip archives in order; unpacked files are deleted at the end.
 
     A zip archive that is one recording of an app is read as it is.
     """

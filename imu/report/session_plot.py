@@ -1,4 +1,4 @@
-"""Draw the curves of a recording with what was counted in it, trends, and an exercise.
+"""Draw the curves of a recording with its counted repetitions, trends, and an exercise.
 
 Matplotlib (extra ``plots``) is imported when something is drawn.
 """

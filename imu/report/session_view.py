@@ -198,7 +198,7 @@ class RepetitionView(MovementView):
 
     @property
     def changes(self) -> str:
-        """How the repetition differs from what was measured, and what the person entered for it."""
+        """The repetition's differences from the measurement, and the person's entries for it."""
         said = ["added"] if self.added else []
         if self.figures is not None and self.pattern_changed:
             said.append(f"measured as {self.figures.pattern}, {100 * self.figures.confidence:.0f} %")
@@ -235,7 +235,7 @@ class SetView:
     load_in_lb : bool
         Whether the person writes the load in pounds.
     planned : PlannedSet or None
-        What was planned before the set.
+        The plan, made before the set.
     loads : str
         All loads of the set in kg, ``60 / 80``.
     weights : str
@@ -287,7 +287,7 @@ class SessionView:
     saved_at, started_at : datetime or None
         When it was first saved, and when it was recorded, UTC; ``None`` if it is not kept, or not known.
     summary : SessionSummary
-        What was measured: duration, sampling rate, gaps and faulty rows.
+        The measurement: duration, sampling rate, gaps and faulty rows.
     squats, hinges, uncertain : int
         Repetitions in all sets, by pattern.
     duration, rate : str
@@ -297,9 +297,9 @@ class SessionView:
     load : str
         Where the load went; empty without repetitions.
     flaws : str
-        What was wrong with the recording; empty if nothing was.
+        The faults of the recording; empty without faults.
     not_counted : str
-        How many movements were not counted, and why; empty if there are none.
+        How many movements were not counted, and why; empty if all were counted.
     sets : tuple of SetView
         In the order of time.
     rejected : tuple of RejectedView

@@ -208,7 +208,7 @@ class OneLineEach:
 
 
 def _common_folder(names: Sequence[str]) -> str:
-    """Return the folder that holds all recordings; empty if they have none in common."""
+    """Return the folder that holds all recordings; empty if they share no folder."""
     try:
         return os.path.commonpath([Path(name).parent for name in names])
     except ValueError:  # absolute and relative paths, or several drives

@@ -167,7 +167,7 @@ def _trend(start: date, period: Period, totals: Sequence[PatternTotals]) -> Tren
 
 
 def pattern_trend(totals: Sequence[PatternTotals]) -> PatternTrend:
-    """Return what sessions have of one pattern, added up."""
+    """Return the sums of one pattern over sessions."""
     measured = sum(one.measured for one in totals)
     with_speed = sum(one.with_speed for one in totals)
     return PatternTrend(

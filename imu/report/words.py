@@ -76,7 +76,7 @@ def flaws(
     first_unreadable: str | None = None,
     damaged: str | None = None,
 ) -> list[str]:
-    """Return what was wrong with a recording and its rows; :class:`imu.report.replay.Replayed` explains the counts."""
+    """Return the faults of a recording and its rows; :class:`imu.report.replay.Replayed` explains the counts."""
     gaps, faults = summary.gaps, summary.faults
     found = [] if damaged is None else [printable(damaged)]
     if gaps:
@@ -98,7 +98,7 @@ def flaws(
 
 
 def log_line(logged: LoggedCorrection) -> str:
-    """Return what a correction did, or why it was not applied."""
+    """Return the effect of a correction, or why it was not applied."""
     sentence = sentence_of(logged.correction, logged.at)
     return sentence if logged.not_applied is None else f"not applied: {sentence} ({logged.not_applied})"
 

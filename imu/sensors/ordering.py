@@ -43,7 +43,7 @@ PATIENCE_S = 4.0
 TRIES = 3
 """Requests for a hole before it is given up."""
 LONGEST_HELD_S = 12.0
-"""Samples wait this long at most for those before them, however much is lost: what is missing then is lost."""
+"""Samples wait this long at most for those before them: samples still missing then are lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +259,7 @@ class TwoStreams:
         return self._join(given_up=0)
 
     def _join(self, given_up: int) -> Joined:
-        """Join what both streams cover; drop samples that are no longer needed."""
+        """Join the time that both streams cover; drop samples that are no longer needed."""
         known_s, known = self._angular_velocity.time_s, self._angular_velocity.values
         waiting_s = self._acceleration.time_s
         covered = int(np.searchsorted(waiting_s, known_s[-1], side="right")) if len(known_s) else 0

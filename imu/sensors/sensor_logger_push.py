@@ -76,7 +76,7 @@ TOO_SLOW = (
 
 
 def lacking(names: Collection[str]) -> tuple[str, str] | None:
-    """Return what is missing in sensors with these names (lower case), and what to do; ``None`` if all is there."""
+    """Return the quantity that sensors of these names (lower case) lack, and the remedy; ``None`` if all is there."""
     has_acceleration = any(set(needed) <= set(names) for needed in ACCELERATION)
     has_rotation = any(name in names for name in ROTATION)
     if has_acceleration and has_rotation:
@@ -122,7 +122,7 @@ class Push:
 
 
 def decode_push(body: bytes) -> Push | None:
-    """Return a message; ``None`` if the bytes are none of Sensor Logger's."""
+    """Return a message; ``None`` if Sensor Logger does not write such bytes."""
     rows: dict[str, list[tuple[int, float, float, float]]] = {}
     try:
         content = json.loads(body)

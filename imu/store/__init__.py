@@ -1,4 +1,4 @@
-"""The session store: what was measured, planned and corrected, in one SQLite file.
+"""The session store: measurements, plans and corrections, in one SQLite file.
 
 - `sessions` is the store, `database` its file, `schema.sql` its tables, `rows` and `totals` its SQL;
 - `exercises` lists the known squats and hinges;

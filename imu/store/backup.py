@@ -134,7 +134,7 @@ class Restored:
     sessions, recordings : int
         Number of sessions and of recording files that were restored.
     before : Path or None
-        Folder with what was there before; ``None`` if there was nothing.
+        Folder with the files that were there before; ``None`` if there were no files.
     """
 
     sessions: int
@@ -155,7 +155,7 @@ def restore_backup(path: Path, home: Path, *, now: datetime, force: bool = False
     home : Path
         Its destination; need not exist.
     now : datetime
-        Part of the name of the folder for what was there before.
+        Part of the name of the folder for the files that were there before.
     force : bool
         Whether sessions or recordings that are there may be replaced. They are kept in a folder beside.
 
@@ -166,7 +166,7 @@ def restore_backup(path: Path, home: Path, *, now: datetime, force: bool = False
     BackupDamaged
         If the file does not exist or is not a complete backup. Nothing was touched.
     NotWritten
-        If `home` cannot be written. What was there is as it was.
+        If `home` cannot be written. Its files are then unchanged.
     """
     with _opened(path):  # a file that is no backup is reported before any advice to use --force
         pass
@@ -194,7 +194,7 @@ def restore_backup(path: Path, home: Path, *, now: datetime, force: bool = False
 
 
 def _exchange(fresh: Path, home: Path, before: Path | None) -> None:
-    """Move what is there to `before` and the new files to their places; on an error, move everything back."""
+    """Move the present files to `before` and the new files to their places; on an error, move everything back."""
     done: list[tuple[Path, Path]] = []
 
     def move(source: Path, target: Path) -> None:

@@ -65,7 +65,7 @@ class PlannedSet:
         Raises
         ------
         ValueError
-            If one cannot be meant.
+            If a value is impossible.
         """
         check_exercise(self.exercise)
         check_load(self.load_kg, self.load_in_lb)
@@ -132,7 +132,7 @@ class CorrectedSet:
     load_in_lb : bool
         Whether the person writes the load in pounds.
     planned : PlannedSet or None
-        What was planned; corrections do not change it.
+        The plan; corrections do not change it.
     """
 
     repetitions: tuple[CorrectedRepetition, ...]
@@ -427,7 +427,7 @@ class _Draft:
 def _entered(
     one: CorrectedRepetition, correction: ChangePattern | NameExercise | EnterLoad | WriteNote
 ) -> CorrectedRepetition:
-    """Return a repetition with what was entered for it alone."""
+    """Return a repetition with the entries for it alone."""
     match correction:
         case ChangePattern(pattern=pattern):
             return replace(one, pattern=pattern)
@@ -442,7 +442,7 @@ def _entered(
 def _entered_for_all(
     one_set: CorrectedSet, correction: ChangePattern | NameExercise | EnterLoad | WriteNote
 ) -> CorrectedSet:
-    """Return a set with what was entered for it; this replaces earlier entries for its single repetitions."""
+    """Return a set with the entries for it; these replace earlier entries for its single repetitions."""
     repetitions = one_set.repetitions
     match correction:
         case ChangePattern(pattern=pattern):

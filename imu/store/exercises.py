@@ -106,13 +106,13 @@ def usual_name(name: str) -> str:
 
 
 def key_of(name: str) -> str:
-    """Return what two ways to write the same name have in common."""
+    """Return the letters that all spellings of a name share."""
     words = re.sub(r"[-_\s]+", " ", name.casefold()).strip()
     return words if words.endswith("ss") else words.removesuffix("s")
 
 
 def completions(typed: str, own_names: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """Return names that complete what was typed: own ones, then known ones that begin so, then those that hold it."""
+    """Return names that complete a text: own ones, then known ones that begin with it, then those that hold it."""
     key = re.sub(r"[-_\s]+", " ", typed.casefold()).strip()
     names = tuple(dict.fromkeys((*own_names, *(one.name for one in KNOWN))))
     begins = [name for name in names if name.casefold().startswith(key)]

@@ -180,7 +180,7 @@ _PLANNED_COLUMNS = tuple(field.name for field in fields(PlannedSet))
 
 
 def replace_planned(connection: sqlite3.Connection, session_id: int, planned: Iterable[PlannedSet]) -> None:
-    """Replace what was planned for the sets of a session."""
+    """Replace the plans of the sets of a session."""
     connection.execute("DELETE FROM planned_set WHERE session_id = ?", (session_id,))
     insert_rows(
         connection,
@@ -193,7 +193,7 @@ def replace_planned(connection: sqlite3.Connection, session_id: int, planned: It
 
 
 def load_planned(connection: sqlite3.Connection, session_id: int) -> tuple[PlannedSet, ...]:
-    """Return what was planned for the sets of a session.
+    """Return the plans of the sets of a session.
 
     Raises
     ------

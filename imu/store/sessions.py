@@ -71,7 +71,7 @@ class StoredSession:
     software_version : str
         Version of the program that measured `summary`.
     summary : SessionSummary
-        What was measured, equal (``==``) to the one that was saved.
+        The measurement, equal (``==``) to the one that was saved.
     corrected : CorrectedSession
         `summary` with the exercises and loads of the plan and the person's corrections applied.
     undone : tuple of Correction
@@ -166,7 +166,7 @@ class SessionStore:
         Parameters
         ----------
         summary : SessionSummary
-            What was measured.
+            The measurement.
         source : str or Path
             Path of the recording. Bytes in it that are not UTF-8 are kept as escapes.
         content_hash : str
@@ -176,7 +176,7 @@ class SessionStore:
         software_version : str
             Version of the program that measured.
         planned : sequence of PlannedSet or None
-            What was planned for the sets; ``None`` keeps the plan that was saved with this recording before.
+            The plans of the sets; ``None`` keeps the plan that was saved with this recording before.
 
         Raises
         ------
@@ -322,7 +322,7 @@ class SessionStore:
         return recording
 
     def known_of_person(self) -> KnownOfPerson:
-        """Return what the corrections taught, and whether it is used."""
+        """Return the shifts learned from the corrections, and whether they are used."""
         with self._reading():
             return learning.known_of_person(self._connection)
 
@@ -333,7 +333,7 @@ class SessionStore:
             learning.forget(self._connection, moment)
 
     def switch_learning(self, *, on: bool) -> None:
-        """Switch the use of what was learnt on or off."""
+        """Switch the use of the learned shifts on or off."""
         with self._writing():
             learning.switch(self._connection, on=on)
 
@@ -415,7 +415,7 @@ class SessionStore:
                 copy.close()
 
     def _measured(self, session_id: int) -> SessionSummary:
-        """Return what was measured, inside a transaction."""
+        """Return the measurement, inside a transaction."""
         self._row_of(session_id)
         return load_summary(self._connection, session_id)
 

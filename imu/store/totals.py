@@ -231,7 +231,7 @@ def counted_between(connection: sqlite3.Connection, since: datetime, until: date
 
 
 def days_since_trained(connection: sqlite3.Connection, now: datetime) -> dict[Pattern, int | None]:
-    """Return for squat and hinge the calendar days since the last repetition in a set, ``None`` if there was none."""
+    """Return for squat and hinge the calendar days since the last repetition in a set, ``None`` without one."""
     days: dict[Pattern, int | None] = {Pattern.SQUAT: None, Pattern.HINGE: None}
     for pattern in days:
         row = connection.execute(
@@ -251,7 +251,7 @@ def days_since_trained(connection: sqlite3.Connection, now: datetime) -> dict[Pa
 def pattern_totals(
     connection: sqlite3.Connection, until: datetime, least_drop_for_speed_m: float
 ) -> tuple[PatternTotals, ...]:
-    """Return what each session until a moment has of each pattern, in the order of time."""
+    """Return each session's share of each pattern until a moment, in the order of time."""
     rows = connection.execute(
         """
         WITH sets AS (

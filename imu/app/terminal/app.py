@@ -239,7 +239,7 @@ def targets_of(line: str) -> Targets:
 
 
 def _possible(view: LiveView) -> frozenset[PersonCommand]:
-    """Return what can be asked for now."""
+    """Return the commands that are possible now."""
     possible = {
         PersonCommand.END_SET: view.set_may_go_on,
         PersonCommand.TAKE_BACK: view.count > 0,

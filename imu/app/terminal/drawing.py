@@ -46,7 +46,7 @@ ASCII = Ink(full="#", empty=".", mark="|", rule="-", degree=" deg")
 
 
 def header_pieces(view: LiveView) -> list[tuple[int, Text]]:
-    """Return what is said of the sensor, from left to right, each with its importance (0 is the highest)."""
+    """Return the texts about the sensor, from left to right, each with its importance (0 is the highest)."""
     pieces = [(0, link_piece(view))]
     if view.link.sensor:
         pieces.insert(0, (3, Text(printable(view.link.sensor), "bold")))
@@ -171,7 +171,7 @@ def cue_line(view: LiveView, ink: Ink) -> Text | None:
 
 
 def advice_lines(view: LiveView, ink: Ink) -> list[Text]:
-    """Return what went well in the set that is over and what to try, a line each."""
+    """Return the strength of the finished set and one thing to try, a line each."""
     advice = () if view.phase is not Phase.REST or view.card is None else view.card.advice
     return [Text(one.replace("°", ink.degree), "bold") for one in advice]
 

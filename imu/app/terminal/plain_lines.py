@@ -43,7 +43,7 @@ class PlainLines:
 
 
 def plain_line(happened: Event | Notice | Link, view: LiveView) -> str | None:
-    """Return the line for what happened; ``None`` for what is worth none.
+    """Return the line for an event; ``None`` for an event without a line.
 
     Parameters
     ----------

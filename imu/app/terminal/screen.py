@@ -42,7 +42,7 @@ def screen_lines(view: LiveView, width: int, height: int, *, ascii_only: bool = 
     Parameters
     ----------
     view : LiveView
-        What there is to show.
+        The view to show.
     width, height : int
         Columns and rows of the terminal.
     ascii_only : bool
@@ -172,7 +172,7 @@ def _side(view: LiveView, width: int, ink: Ink) -> list[Text]:
 
 
 def _foot(view: LiveView, width: int, ink: Ink) -> list[tuple[int, Text]]:
-    """Return what is said of the session, in order, each with its importance (0 is the highest)."""
+    """Return the texts about the session, in order, each with its importance (0 is the highest)."""
     optional = [
         (2, parts.progress_line(view)),
         (2, None if view.hint is None else Text(view.hint)),

@@ -1,4 +1,4 @@
-"""The live view -> what the live page shows of it, as an object for JSON, and what each page has not seen of it yet.
+"""The live view -> the object that the live page shows, as JSON; each page gets only the parts that changed.
 
 Every word comes from here or from :mod:`imu.live`, so that screen, page and voice agree. A signal has a word, a shape,
 a colour and a sound, so that colour never carries a meaning alone.
@@ -30,7 +30,7 @@ CARD = (
 )  # fmt: skip
 """The fields of a training on the page of all trainings."""
 MOST_SAID = 20
-"""A page that does not fetch what was said gets the latest of it."""
+"""A page that does not fetch its messages gets the latest ones."""
 
 
 class Watcher:
@@ -49,7 +49,7 @@ class Watcher:
         self._news = asyncio.Event()
 
     def take(self, changed: Mapping[str, Any], said: Sequence[dict[str, Any]], whose: str = "") -> None:
-        """Take what has changed."""
+        """Take the fields that have changed."""
         if self.of_all:
             changed, said = {f"{whose}/{name}": changed[name] for name in CARD if name in changed}, ()
         if not changed and not said:
@@ -97,7 +97,7 @@ def spoken(one: Announcement) -> dict[str, Any]:
 
 
 def _set_part(view: LiveView) -> dict[str, Any]:
-    """Return what is read from three metres, and the clocks."""
+    """Return the figures that are read from three metres, and the clocks."""
     return {
         "phase": str(view.phase),
         "provisional": view.rest_is_provisional,

@@ -41,7 +41,7 @@ from imu.store.home import PersonUnnamed, as_person, people, person, recordings_
 from imu.training import PersonCommand
 
 LOOK_S, WALL_LOOK_S, UNSEEN_LOOK_S = 1 / 30, 0.08, 0.5
-"""Pages of one training get what has changed this often, pages of all trainings 12 times a second; without a page, a
+"""Pages of one training get changes this often, pages of all trainings 12 times a second; without a page, a
 training is looked at twice a second."""
 
 Heard = Happened | PhoneAddress
@@ -71,7 +71,7 @@ class Wish:
     rest_s : float or None
         How long the person means to rest.
     duration_s : float or None
-        End after so much time.
+        Time to the end, s.
     rate_hz : float
         Sampling rate to ask the sensor for.
     save : bool
@@ -219,7 +219,7 @@ class TrainingDesk:
         set_number : int or None
             Which set; ``None`` for the one that is shown.
         more : int
-            1 for a repetition that was missed, -1 for one that was none.
+            1 for a repetition that was missed, -1 for a movement that was no repetition.
 
         Raises
         ------
@@ -317,7 +317,7 @@ class TrainingDesk:
         self.last_session = number
         return trained
 
-    # -- what is shown
+    # -- the view
 
     def _tell(self, happened: Happened, view: LiveView) -> None:
         if view.link.state is LinkState.CONNECTED:
@@ -352,7 +352,7 @@ class TrainingDesk:
         self._show(self._live.view())
 
     def _show(self, view: LiveView) -> None:
-        """Pass on what has changed, for the screen and the voice at once."""
+        """Pass on the changes, for the screen and the voice at once."""
         shown = board(view) | {
             "state": str(self.state),
             "trouble": self.trouble,

@@ -80,7 +80,7 @@ class Guest:
     Attributes
     ----------
     role : Role
-        What they may do.
+        The visitor's rights.
     number : int
         Names them on the owner's page.
     device, address : str
@@ -243,7 +243,7 @@ class Guard:
     Parameters
     ----------
     app : App
-        What is guarded.
+        The application behind the guard.
     door : OwnersDoor or GuestsDoor
         Has the keys.
     """

@@ -273,7 +273,7 @@ class History:
         )
 
     async def change_learning(self, request: Request) -> Response:
-        """Switch learning on or off, or forget what was learnt."""
+        """Switch learning on or off, or reset it."""
         async with request.form() as form:
             change = form.get("change")
         if change in ("on", "off"):
@@ -286,7 +286,7 @@ class History:
 
 
 def _wanted_schedule(asked: str, content: bytes, file_name: str) -> tuple[Schedule | None, str]:
-    """Return the schedule that a form asks for, and what is said of it."""
+    """Return the schedule that a form asks for, and the sentence about it."""
     if content:
         schedule = schedule_of(content, file_name[:80])
     elif asked == "none":
@@ -423,7 +423,7 @@ def _repetitions(one: Trend) -> int:
 
 
 def _changes(totals: Sequence[PatternTotals], overviews: Sequence[SessionOverview]) -> tuple[str, ...]:
-    """Return what the last session has more or less of than the one before it with the same pattern."""
+    """Return the differences between the last session and the one before it with the same pattern."""
     said = []
     for pattern in (Pattern.SQUAT, Pattern.HINGE):
         of_pattern = [one for one in totals if one.pattern is pattern]

@@ -1,6 +1,6 @@
 """The page to train with, and its websocket: changes go out, what the person asks for comes in.
 
-What comes in is not trusted: it names one of the actions below, with short texts and bounded numbers.
+A message is checked before it is used: it names one of the actions below, with short texts and bounded numbers.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ RESTS_S = (0, 30, 60, 90, 120, 180, 240, 300)
 def live_page(request: Request) -> Response:
     """Show the page to train with; what changes on it comes over the websocket."""
     owner = request.scope["guest"].role is Role.OWNER
-    last = last_plan() if owner else None  # what is stored is not for guests
+    last = last_plan() if owner else None  # stored sessions are not for guests
     sensor = last_sensor() if owner else None
     return render(
         request,

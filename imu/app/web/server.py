@@ -176,7 +176,7 @@ async def serving(
                 self.transport.abort()
 
     class Requests(H11Protocol):
-        """uvicorn's protocol, with the guard's answer to what is no request, and to no proper websocket."""
+        """uvicorn's protocol, with the guard's answer to bytes that are no request, and to a malformed websocket."""
 
         def send_400_response(self, msg: str) -> None:
             status, headers, body = guard.refusal(msg.rstrip("."))

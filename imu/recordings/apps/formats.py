@@ -114,7 +114,7 @@ def _in_file(export: Export, name: str) -> AppRecording | None:
 
 
 def _finders() -> tuple[Callable[[Export, str], AppRecording | None], ...]:
-    """Return what recognises each app's recordings; a recording of our own does not wait for these modules."""
+    """Return the function that recognises each app's recordings; our own recordings do not wait for these modules."""
     from imu.recordings.apps import phone_apps, sensor_apps  # noqa: PLC0415
 
     return (

@@ -307,7 +307,7 @@ def _shaped_noise(rng: np.random.Generator, rows: int, low_hz: float, corner_hz:
 
 
 def _unsteadiness(script: Script, lifter: Lifter, rng: np.random.Generator, time_s: Array) -> dict[Channel, Array]:
-    """Return what is added to each channel, (n,): sway always, irregularity with speed, tremor under strain.
+    """Return the unsteadiness of each channel, (n,): sway always, irregularity with speed, tremor under strain.
 
     Made at 50 Hz on the body's own time, so that it does not depend on the sensor's rate, then splined (C2).
     """

@@ -1,1 +1,1 @@
-"""Virtual twins: what each sensor does with its bytes, without Bluetooth."""
+"""Virtual twins: each sensor's side of the conversation in bytes, without Bluetooth."""

@@ -252,7 +252,7 @@ class VirtualPhone:
         return self._socket is not None
 
     async def _reload(self, zero_s: float) -> None:
-        """Send what there is, as a page does that is left, and begin again."""
+        """Send the waiting samples, as a page does when it is left, and begin again."""
         while self._kept and self._socket is not None:
             await self._flush()
             await asyncio.sleep(STEP_S)
@@ -291,7 +291,7 @@ class VirtualPhone:
             self.say("disconnected")
 
     def _have(self, page: int, wanted: int) -> None:
-        """Forget what the computer has; on a new connection, go on where it is."""
+        """Drop the samples that the computer has; on a new connection, go on after them."""
         if page != self._page:
             return
         known = min(max(wanted - self._first, 0), len(self._kept))

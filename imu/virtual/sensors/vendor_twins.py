@@ -629,7 +629,7 @@ class WitMotionTwin(StreamingTwin):
         return self._rate_wanted_hz
 
     def subscribed(self, characteristic: str, on: bool, now_s: float) -> None:
-        """Drop what an earlier subscription has left in the pipe."""
+        """Drop the bytes that an earlier subscription has left in the pipe."""
         self._pipe = b""
         super().subscribed(characteristic, on, now_s)
 
