@@ -271,7 +271,7 @@ class Session:
         )
         return events, summary
 
-    # -- what the person asks for; it happens at this place of the stream, in a replay too
+    # -- commands of the person; each takes effect at this place of the stream, in a replay too
 
     def end_set(self) -> list[Event]:
         """Close the set that is going on, without waiting for the rest after it."""

@@ -426,7 +426,7 @@ def add_switch(places, name, kind="bluetooth", **states):
 @linux_only
 def test_a_computer_without_an_adapter(places, no_search):
     found = found_by(linux, places)
-    assert found[0][:3] == ("adapter", Status.ATTENTION, "Linux sees no Bluetooth adapter")
+    assert found[0][:3] == ("adapter", Status.ATTENTION, "Linux finds no Bluetooth adapter")
     assert "firmware" in found[0][3]
     places.kernel.write_text("Linux version 5.15 microsoft-standard-WSL2")
     assert "in Windows itself" in found_by(linux, places)[0][3]

@@ -135,7 +135,7 @@ def lessons(*sessions: tuple[SessionSummary, Pattern]) -> list[Lesson]:
     ]
 
 
-def test_a_habit_is_learnt_and_one_set_alone_teaches_nothing() -> None:
+def test_a_habit_is_learned_and_one_set_alone_teaches_nothing() -> None:
     assert learn([]).shift == PersonalShift()
     assert learn(lessons((session_of(5), SQUAT))).shift == PersonalShift()
     habit = learn(lessons((session_of(5, 5), SQUAT), (session_of(5, 5), SQUAT)))
@@ -224,13 +224,13 @@ def test_it_follows_the_corrections_and_undoing_them_unlearns(path: Path) -> Non
 def test_it_is_reset_and_switched_off_and_corrections_stay(path: Path) -> None:
     with SessionStore.open(path) as store:
         teach(store)
-        learnt = store.known_of_person().shift
+        learned = store.known_of_person().shift
         before = [store.load(number).corrected for number in (1, 2)]
         store.switch_learning(on=False)
         assert store.known_of_person().shift == PersonalShift()
-        assert store.known_of_person().learning.shift == learnt, "still shown"
+        assert store.known_of_person().learning.shift == learned, "still shown"
         store.switch_learning(on=True)
-        assert store.known_of_person().shift == learnt
+        assert store.known_of_person().shift == learned
         store.forget_person(NOW + timedelta(seconds=1))
         assert store.known_of_person().shift == PersonalShift()
         assert [store.load(number).corrected for number in (1, 2)] == before
@@ -291,25 +291,25 @@ def taught_home(tmp_path: Path) -> Path:
 def test_it_is_shown_with_its_bounds_and_reset(taught_home: Path) -> None:
     shown = run(taught_home, "learning")
     assert "2 sessions that you corrected" in shown
-    assert "(0.50 for others; 0.27 to 0.73 can be learnt)" in shown
+    assert "(0.50 for others; 0.27 to 0.73 can be learned)" in shown
     assert "Of 20 that you looked at 20 were wrong; with what the rest of them teaches, 0" in shown
-    assert "0.06 to 0.32 can be learnt" in shown
-    learnt = json.loads(run(taught_home, "learning", "--json"))
-    assert -learnt["largest_shift"] <= learnt["hinge"]["shift"] < 0.0
-    assert 0.5 < learnt["hinge"]["least_probability"] <= 0.732
+    assert "0.06 to 0.32 can be learned" in shown
+    learned = json.loads(run(taught_home, "learning", "--json"))
+    assert -learned["largest_shift"] <= learned["hinge"]["shift"] < 0.0
+    assert 0.5 < learned["hinge"]["least_probability"] <= 0.732
     assert "no, it is switched off" in run(taught_home, "learning", "--off")
     assert "in every training" in run(taught_home, "learning", "--on")
     assert "nothing yet" in run(taught_home, "learning", "--reset", "--yes")
     with SessionStore.open(taught_home / "sessions.db") as store:
         store.correct(1, ChangePattern(0.1 + 5.0, HINGE), made_at=datetime.now(UTC) + timedelta(seconds=5))
-    assert "nothing yet" in run(taught_home, "learning"), "what was corrected before the reset is not learnt again"
+    assert "nothing yet" in run(taught_home, "learning"), "what was corrected before the reset is not learned again"
     before = contents(taught_home / "sessions.db")
     run(taught_home, "learning")
     assert contents(taught_home / "sessions.db") == before
 
 
 def test_another_persons_recordings_are_counted_as_before(taught_home: Path, tmp_path: Path) -> None:
-    """Replay uses what was learnt only when asked to; another person has a folder of their own."""
+    """Replay uses what was learned only when asked to; another person has a folder of their own."""
     plain = run(tmp_path / "empty", "replay", str(RECORDINGS), "--json")
     assert run(taught_home, "replay", str(RECORDINGS), "--json") == plain
     other = json.loads(

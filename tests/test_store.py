@@ -156,7 +156,7 @@ def test_saving_a_recording_again_replaces_what_was_measured_and_keeps_the_numbe
     assert query(store._path, "SELECT count(*) FROM repetition WHERE session_id = ?", first) == [(3,)]
 
 
-def test_when_it_was_recorded_is_learnt_but_not_forgotten(store):
+def test_when_it_was_recorded_is_learned_but_not_forgotten(store):
     started_at = NOW - timedelta(days=1)
     keep(store)
     keep(store, started_at=started_at)

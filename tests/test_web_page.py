@@ -355,12 +355,12 @@ def test_what_was_not_counted_can_be_counted_and_sets_be_joined(browser: Any, lo
         page.get_by_role("dialog").wait_for(state="hidden")
 
 
-def test_what_was_learnt_is_shown_switched_and_forgotten(browser: Any, tmp_path: Path) -> None:
+def test_what_was_learned_is_shown_switched_and_forgotten(browser: Any, tmp_path: Path) -> None:
     with SessionStore.open(tmp_path / "people" / "anna" / "sessions.db") as store:
         teach(store)
     with served(tmp_path, person="anna") as server, opened(browser, server, "/learning", DESKTOP) as page:
         assert page.locator(".person").inner_text() == "anna"
-        page.get_by_text("(0.50 for others; 0.27 to 0.73 can be learnt)").wait_for()
+        page.get_by_text("(0.50 for others; 0.27 to 0.73 can be learned)").wait_for()
         page.get_by_text("in every training").wait_for()
         page.get_by_role("button", name="Train without it").click()
         page.get_by_text("no, it is switched off").wait_for()

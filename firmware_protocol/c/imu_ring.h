@@ -1,4 +1,4 @@
-/* The last samples of one epoch, found by their index: what Data sends and what a resend asks for.
+/* The last samples of one epoch, found by their index: those that Data sends, and those of a resend.
  *
  * Portable C99 without allocation: the caller gives the storage. Not thread-safe: the caller holds one lock around each
  * call (all are short). Samples that the motion chip lost are holes: they have an index, and never come.

@@ -1,6 +1,6 @@
 /* When each sample was measured, and how fast the motion chip really is.
  *
- * The chip counts on its own, some percent off its nominal rate; this device's clock only sees when a batch of samples
+ * The chip counts on its own, some percent off its nominal rate; this device's clock only shows when a batch of samples
  * is ready. Portable C99 in integers, no state but the struct.
  */
 #ifndef IMU_TIMING_H

@@ -375,7 +375,7 @@ def _adapters(places: LinuxPlaces) -> Finding:
         advice = "a container has no Bluetooth of its own: run this program outside of it"
     else:
         advice = "switch Bluetooth on in the firmware settings, or plug in an adapter; see `dmesg` for missing firmware"
-    return Finding("adapter", Status.ATTENTION, "Linux sees no Bluetooth adapter", advice)
+    return Finding("adapter", Status.ATTENTION, "Linux finds no Bluetooth adapter", advice)
 
 
 def _switches(places: LinuxPlaces) -> Iterator[Finding]:

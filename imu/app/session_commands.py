@@ -194,7 +194,7 @@ def learning(
 
     Learning moves two thresholds, for later trainings and for imu replay --learned. Stored sessions do not change.
     """
-    from imu.report.learning import learnt_facts, learnt_object
+    from imu.report.learning import learned_facts, learned_object
     from imu.report.terminal_pages import labelled
     from imu.store import KnownOfPerson
     from imu.store.home import store_path
@@ -214,9 +214,9 @@ def learning(
     else:  # showing must not create a store
         known = KnownOfPerson()
     if as_json:
-        print_object(learnt_object(known))
+        print_object(learned_object(known))
     else:
-        print_parts(console_for_people(), labelled(learnt_facts(known)))
+        print_parts(console_for_people(), labelled(learned_facts(known)))
 
 
 # --- deletion --------------------------------------------------------------------------------------------------------

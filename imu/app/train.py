@@ -360,7 +360,7 @@ class _Audience:
             self._training.cancel()
 
     def _obey(self, asked: Asked) -> None:
-        """Do what a key asks for; ``None`` ends the training."""
+        """Carry out the command of a key; ``None`` ends the training."""
         if asked is None:
             self._stop()
         elif self._run is None:

@@ -58,10 +58,10 @@ _SENTENCES = {
         "win32": "Bluetooth is off: switch it on under Settings > Bluetooth & devices",
     },
     BluetoothTrouble.NO_ADAPTER: {
-        "linux": "this computer has no Bluetooth LE adapter that Linux sees: plug one in, and check with "
+        "linux": "Linux finds no Bluetooth LE adapter on this computer: plug one in, and check with "
         "`bluetoothctl list`",
         "darwin": "this Mac has no Bluetooth LE: plug in an adapter that macOS supports",
-        "win32": "this computer has no Bluetooth LE adapter that Windows sees: plug one in, and check under Settings > "
+        "win32": "Windows finds no Bluetooth LE adapter on this computer: plug one in, and check under Settings > "
         "Bluetooth & devices",
     },
     BluetoothTrouble.NO_PERMISSION: {

@@ -1,8 +1,8 @@
 """The counters that are scored: our session, and two naive scripts that it has to beat.
 
-Scoring sees only `CountedSets`, so all three are scored by the same lines. The scripts are what a competent user would
+Scoring uses `CountedSets` only, so all three are scored by the same lines. The scripts are what a competent user would
 write in an afternoon. Each needs the whole recording, finds the peaks of one signal and calls each a repetition. The
-tilt script sees no upright squat. The vertical script sees no hinge without drop, and it counts walking, stairs and
+tilt script misses upright squats. The vertical script misses hinges without drop, and it counts walking, stairs and
 chairs.
 """
 

@@ -411,7 +411,7 @@ def _turned(rows: Array, rotation: Array) -> Array:
 def _standing_between(before: Array, after: Array, n: int, step_s: float) -> Array:
     """Return `n` rows of standing in which the posture goes evenly from `before` to `after` (6,).
 
-    The gyroscope sees it do so: a direction fixed in the world turns against the sensor.
+    The gyroscope measures this: a direction fixed in the world turns against the sensor.
     """
     share = np.linspace(0.0, 1.0, n)[:, None]
     rows: Array = (1.0 - share) * before + share * after

@@ -163,7 +163,7 @@ def _recounted(one: CorrectedSet, more: int) -> list[Correction]:
 
 
 def personal_shift() -> PersonalShift:
-    """Return what the program learnt from the person's corrections."""
+    """Return the thresholds learned from the person's corrections."""
     if not store_path().exists():
         return PersonalShift()
     try:

@@ -37,7 +37,7 @@ class Announcement:
     urgent : bool
         A count.
     pattern, cue : str
-        The parts of `text` that tell a new pattern and a cue, for who does not want to hear them; empty without.
+        The parts of `text` that name a new pattern and a cue, which a person may switch off; empty without.
     """
 
     text: str
@@ -242,7 +242,7 @@ class _Speaker(Protocol):
         """Interrupt the voice, if it speaks. Any thread may call it."""
 
     def close(self) -> None:
-        """Be silent for good. Called by anyone."""
+        """End the voice for good. Any thread may call it."""
 
 
 @dataclass(frozen=True, slots=True)

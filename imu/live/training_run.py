@@ -165,7 +165,7 @@ class TrainingRun:
             self._closing = asyncio.get_running_loop().create_task(self._close_link())
 
     def ask(self, command: PersonCommand) -> None:
-        """Do what the person asks for, and record it."""
+        """Carry out the person's command, and record it."""
         if self._training is None:
             return
         if command is PersonCommand.KEEP_ALONE and self._live.view().lone is None:

@@ -38,9 +38,9 @@ OVERLAP = 0.35
 IDLE_ROWS = 15
 """Activity is over after 1.5 s without it."""
 PREAMBLE_S = 0.5
-"""The network sees a descent up to this long after it began."""
+"""The network reports a descent up to this long after it began."""
 PEAK_ROWS, WAITING_ROWS = 4, 12
-"""A peak of the log-odds has passed if no higher one came within 0.4 s and the network sees no ascent any more, or
+"""A peak of the log-odds has passed if no higher one came within 0.4 s and the network reports no ascent any more, or
 within 1.2 s in any case: hips that pause on the way up rise again."""
 HIGHER = 0.5
 """A later peak that is higher by this gives an ending again, even if it may be the same repetition's."""

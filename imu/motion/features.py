@@ -1,4 +1,4 @@
-"""Signals at 20 Hz -> what the network sees: 10 rows a second of quantities that no turn of the sensor changes.
+"""Signals at 20 Hz -> the network's input: 10 rows a second of quantities that no turn of the sensor changes.
 
 Every row compares the present posture with slow means of the past, and integrates vertical acceleration over short
 times. No row needs quiet standing, a calibration or the place of the sensor. All filters are causal and of first

@@ -65,7 +65,7 @@ class Lean:
 
 
 class SagittalPlane:
-    """The forward direction in the sensor frame, learnt from the leans of the repetitions themselves.
+    """The forward direction in the sensor frame, estimated from the leans of the repetitions themselves.
 
     The plane is the main direction of a lean. Its forward side is the one to which the descent leans: people who sink
     lean forward, to keep the feet under the centre of mass. The larger side would be worse: on a seat the pelvis
@@ -311,7 +311,7 @@ COARSE_VELOCITY_SD_M_S, COARSE_HEIGHT_SD_M = 0.3, 0.06
 """Errors of velocity and height at the network's end, which is off by up to 0.1 s, at accelerations of 3 m/s²."""
 
 SNAP_STEPS = 6
-"""Start and end are looked for within 0.3 s of where the network sees them."""
+"""Start and end are looked for within 0.3 s of the network's start and end."""
 
 MOVING_START_SD_M_S = 0.1
 """Vertical velocity of the hip where a repetition begins without standing still."""
@@ -461,12 +461,12 @@ class Candidate:
             height_sd_m=motion.height_sd_at_m(int(trace.height_m[inside].argmin())),
         )
 
-    def learnt_errors(self) -> SensorErrors | None:
+    def learned_errors(self) -> SensorErrors | None:
         """Return the estimate of the sensor's errors after this repetition, which has been measured."""
         if abs(self._free_height_m) >= RETURNED_SDS * math.hypot(self._free_height_sd_m, RETURNED_M):
             return self.errors
-        learnt = self._estimator.solve(self._end + 1, end_velocity_sd_m_s=END_VELOCITY_SD_M_S, returns=True).errors
-        return learnt.relaxed(SensorErrors.unknown(VerticalParameters()), FORGOTTEN)
+        errors = self._estimator.solve(self._end + 1, end_velocity_sd_m_s=END_VELOCITY_SD_M_S, returns=True).errors
+        return errors.relaxed(SensorErrors.unknown(VerticalParameters()), FORGOTTEN)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 People have habits that a fit on other people lacks: one leans in every squat, one bows while picking things up. Each
 question is decided by log-odds, and a habit shows as log-odds that are too high or too low by about the same in all
-that this person does. So what is learnt is one number for each question, added to its log-odds: the threshold moves,
+that this person does. So one number is learned for each question, added to its log-odds: the threshold moves,
 and what speaks for or against stays as it was.
 
 The number is the likeliest one under a Gaussian prior around 0 (a logistic regression in which only the bias is

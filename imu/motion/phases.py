@@ -1,6 +1,6 @@
 """A repetition that counts -> where its ways down and up begin and end, and the measures between them.
 
-The judge measures a movement from where the network sees its start, which is late by a second and more in slow
+The judge measures a movement from the network's start, which is late by a second and more in slow
 repetitions. A movement that counts is measured again, from the top before it.
 
 A way goes from rest to rest, as in velocity-based training (González-Badillo and Sánchez-Medina 2010, International
@@ -190,7 +190,7 @@ def find_phases(trace: Trace, seen: int, end: int, near: float, still: float) ->
     tilts = TRUNK_LEVER_M * _range(angle[whole]) > _range(height[whole])
     depth, at_bottom = (angle, speed) if tilts else (-height, np.abs(rising))
     turn = seen + int(depth[whole].argmax())
-    while turn > 1:  # the start that the network sees may lie on the way up
+    while turn > 1:  # the network's start may lie on the way up
         before = max(turn - 3, 0)
         deeper = before + int(depth[before:turn].argmax())
         if depth[deeper] <= depth[turn]:

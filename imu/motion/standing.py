@@ -43,8 +43,8 @@ SAME_POSTURE_RAD = math.radians(6)
 """Rests less than this apart show one posture: people sway by 1-2°, and stand differently by 3°."""
 
 LINKED_S = 5.0
-"""Rests are linked if the movement between them is no longer than this: so long, the change of height is known to
-3-10 cm (RMSE in 40 simulated sessions), after 6 s to 25 cm."""
+"""Rests are linked if the movement between them is no longer than this: after it, the change of height is known to 3-10
+cm (RMSE in 40 simulated sessions), after 6 s to 25 cm."""
 
 LOWER_M = 0.2
 """A person who rests lower by more than this than in a linked rest does not stand: a chair is 0.3 m lower or more."""

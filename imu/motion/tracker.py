@@ -201,7 +201,7 @@ class MotionTracker:
 
     def learn(self, candidate: Candidate) -> None:
         """Learn the sensor's errors from a repetition that counted."""
-        self._errors = candidate.learnt_errors()
+        self._errors = candidate.learned_errors()
 
     @property
     def settled_s(self) -> float:

@@ -13,7 +13,7 @@
   let socket = null, ready = false, wait = 500, wake = null, running = false, settled = false, flushing = 0;
   let lastEvent = 0, lastAnswer = 0, locking = 0, silent = false; // silent: no motion, and the page says so
 
-  // --- what the person sees
+  // --- what the page shows
 
   const say = (text, problem = false) => {
     if (state.textContent !== text) state.textContent = text;

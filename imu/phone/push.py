@@ -209,7 +209,7 @@ class _Poster(asyncio.Protocol):
             self._http.receive_data(data)
             while not self._transport.is_closing():
                 if self._transport.get_write_buffer_size() > MOST_UNREAD_BYTES:
-                    self._transport.abort()  # it asks and does not read the answers
+                    self._transport.abort()  # it sends requests and does not read the answers
                     return
                 event = self._http.next_event()
                 if event in (h11.NEED_DATA, h11.PAUSED):

@@ -1,7 +1,7 @@
 """CSV and Parquet files -> rows of numbers in the order of `COLUMNS`, a bounded number at a time.
 
 A file is read in pieces of a few MB, so that memory does not grow with its length, and every limit is checked before
-pandas sees the text. Errors of pandas, gzip, pyarrow and the operating system become one sentence here. A cell
+pandas reads the text. Errors of pandas, gzip, pyarrow and the operating system become one sentence here. A cell
 without a number becomes NaN and is counted. :mod:`imu.recordings.checks` judges whether the numbers make sense.
 """
 

@@ -51,7 +51,7 @@ class RecordingHeader:
     software_version : str
         Version of the program that records.
     wished_rate_hz : float
-        The sampling rate that the driver asks the sensor for.
+        The sampling rate that the driver requests of the sensor.
     personal : PersonalShift
         Personal shifts of the judgement: a replay judges with the same.
     """

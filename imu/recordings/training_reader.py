@@ -1,9 +1,9 @@
 """The recording of a training -> its messages, in the order in which they came, and the samples in them.
 
 A recording may be cut anywhere (a kill, a power cut) or damaged anywhere (a disk, a copy). MCAP's own readers stop at
-the first damage, or misread it in silence: they trust lengths and take a checksum of 0 for none. This reader goes from
-record to record; where that fails, it searches for the next chunk or metadata record with a right checksum. Only
-messages under a right checksum are returned; the numbers of the messages show how many are missing in between.
+the first damage, or misread it without a word: they use lengths unchecked and take a checksum of 0 for a missing one.
+This reader goes from record to record; where that fails, it searches for the next chunk or metadata record with a right
+checksum. Only messages under a right checksum are returned; their numbers show how many are missing in between.
 """
 
 from __future__ import annotations

@@ -201,7 +201,7 @@ class _ChunkWriter:
         self._channels: dict[str, int] = {}
         self._messages = 0
         self.ended = False
-        # The writer sees this object as its stream, which holds all bytes until `save`. No compression: packed samples
+        # For the writer this object is the stream, which holds all bytes until `save`. No compression: packed samples
         # hardly shrink, and damage to one byte stays damage to one byte.
         self._writer = Writer(
             self,  # type: ignore[arg-type]  # it calls write, tell and flush only
@@ -240,7 +240,7 @@ class _ChunkWriter:
             return
         if item.topic not in self._channels:
             self._channels[item.topic] = self._writer.register_channel(item.topic, item.encoding, schema_id=0)
-        # One count over all channels, so that a reader sees which messages are missing.
+        # One count over all channels, which shows a reader which messages are missing.
         channel, number = self._channels[item.topic], self._messages
         self._writer.add_message(channel, item.time_ns, item.data, publish_time=item.time_ns, sequence=number)
         self._messages += 1

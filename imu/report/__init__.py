@@ -3,5 +3,5 @@
 - `session_view` computes all figures and texts of one session; every page of a session draws from it;
 - `words` and `cues` hold the wording, `trends` the weeks, `curves` the trunk angle over time;
 - `terminal_pages`, `html_report` (with `charts` and `templates/`) and `objects` are the faces: terminal, file, JSON;
-- `replay` turns recordings into summaries; `learning` says what the program learnt from corrections.
+- `replay` turns recordings into summaries; `learning` words the thresholds learned from corrections.
 """

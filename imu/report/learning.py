@@ -8,7 +8,7 @@ from imu.motion.judge import JudgeParameters
 from imu.motion.personal import LARGEST_SHIFT
 from imu.report.words import number_of
 from imu.store import KnownOfPerson
-from imu.store.learning import Learnt
+from imu.store.learning import LearnedShift
 
 USUAL, EVEN = JudgeParameters().least_probability, 0.5
 """Least probabilities without a shift: for a movement to count, and for a repetition to be a hinge."""
@@ -19,12 +19,12 @@ def least_probability(shift: float, usual: float) -> float:
     return 1.0 / (1.0 + math.exp(shift) * (1.0 - usual) / usual)
 
 
-def learnt_facts(known: KnownOfPerson) -> list[tuple[str, str]]:
+def learned_facts(known: KnownOfPerson) -> list[tuple[str, str]]:
     """Return the learned shifts, the number of answers, and whether they are used, as pairs of a label and a text."""
     learning = known.learning
     from_what = number_of(learning.sessions, "session") + " that you corrected"
     facts = [
-        ("Learnt from", from_what if learning.sessions else "nothing yet: no session was corrected"),
+        ("LearnedShift from", from_what if learning.sessions else "nothing yet: no session was corrected"),
         ("Pattern", _pattern(learning.hinge)),
         ("Counting", _counting(learning.counting)),
     ]
@@ -34,7 +34,7 @@ def learnt_facts(known: KnownOfPerson) -> list[tuple[str, str]]:
     return facts
 
 
-def learnt_object(known: KnownOfPerson) -> dict[str, object]:
+def learned_object(known: KnownOfPerson) -> dict[str, object]:
     """Return the object that ``imu learning --json`` prints."""
     learning = known.learning
     return {
@@ -49,48 +49,48 @@ def learnt_object(known: KnownOfPerson) -> dict[str, object]:
     }
 
 
-def _object(learnt: Learnt) -> dict[str, object]:
+def _object(learned: LearnedShift) -> dict[str, object]:
     return {
-        "shift": learnt.shift,
-        "answers": learnt.answers,
-        "wrong_before": learnt.wrong_before,
-        "wrong_after": learnt.wrong_after,
+        "shift": learned.shift,
+        "answers": learned.answers,
+        "wrong_before": learned.wrong_before,
+        "wrong_after": learned.wrong_after,
     }
 
 
-def _pattern(learnt: Learnt) -> str:
+def _pattern(learned: LearnedShift) -> str:
     least, most = (least_probability(shift, EVEN) for shift in (LARGEST_SHIFT, -LARGEST_SHIFT))
-    bounds = f"{least:.2f} to {most:.2f} can be learnt"
-    if not learnt.shift:
-        return f"a repetition is a hinge if that is the likelier pattern, as for everyone ({bounds}){_why_not(learnt)}"
-    now = least_probability(learnt.shift, EVEN)
+    bounds = f"{least:.2f} to {most:.2f} can be learned"
+    if not learned.shift:
+        return f"a repetition is a hinge if that is the likelier pattern, as for everyone ({bounds}){_why_not(learned)}"
+    now = least_probability(learned.shift, EVEN)
     return (
-        f"a repetition is a hinge with a probability of {now:.2f} or more (0.50 for others; {bounds}){_helped(learnt)}"
+        f"a repetition is a hinge with a probability of {now:.2f} or more (0.50 for others; {bounds}){_helped(learned)}"
     )
 
 
-def _counting(learnt: Learnt) -> str:
+def _counting(learned: LearnedShift) -> str:
     usual, least, most = (least_probability(shift, USUAL) for shift in (0.0, LARGEST_SHIFT, -LARGEST_SHIFT))
-    now = least_probability(learnt.shift, USUAL)
+    now = least_probability(learned.shift, USUAL)
     sentence = f"a movement counts if it is a repetition with a probability of {now:.2f} or more"
-    compared = "as for everyone" if not learnt.shift else f"{usual:.2f} for others"
-    bounds = f"{compared}; {least:.2f} to {most:.2f} can be learnt"
-    return f"{sentence} ({bounds}){_helped(learnt) if learnt.shift else _why_not(learnt)}"
+    compared = "as for everyone" if not learned.shift else f"{usual:.2f} for others"
+    bounds = f"{compared}; {least:.2f} to {most:.2f} can be learned"
+    return f"{sentence} ({bounds}){_helped(learned) if learned.shift else _why_not(learned)}"
 
 
-def _helped(learnt: Learnt) -> str:
-    before = f". Of {learnt.answers} that you looked at {_wrong(learnt)}"
-    return f"{before}; with what the rest of them teaches, {learnt.wrong_after}"
+def _helped(learned: LearnedShift) -> str:
+    before = f". Of {learned.answers} that you looked at {_wrong(learned)}"
+    return f"{before}; with what the rest of them teaches, {learned.wrong_after}"
 
 
-def _why_not(learnt: Learnt) -> str:
-    if not learnt.answers:
+def _why_not(learned: LearnedShift) -> str:
+    if not learned.answers:
         return ""
-    looked_at = f". Of {learnt.answers} that you looked at"
-    if not learnt.wrong_before:
+    looked_at = f". Of {learned.answers} that you looked at"
+    if not learned.wrong_before:
         return f"{looked_at} none was wrong"
-    return f"{looked_at} {_wrong(learnt)}, and no line within these bounds would have helped"
+    return f"{looked_at} {_wrong(learned)}, and no line within these bounds would have helped"
 
 
-def _wrong(learnt: Learnt) -> str:
-    return f"{learnt.wrong_before} {'was' if learnt.wrong_before == 1 else 'were'} wrong"
+def _wrong(learned: LearnedShift) -> str:
+    return f"{learned.wrong_before} {'was' if learned.wrong_before == 1 else 'were'} wrong"

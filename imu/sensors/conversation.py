@@ -88,7 +88,7 @@ class Heard:
 Message = LinkUp | LinkDown | Heard
 
 
-# --- what the driver wants done -------------------------------------------------------------------------------------
+# --- actions of a driver --------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """A phone in the browser: numbered `devicemotion` events, their own clock, and axes that are settled by kinematics.
 
 The page (:mod:`imu.phone`) sends each event with `event.timeStamp` and a running number, keeps the last minute, and
-sends again what this driver asks for after a lost connection. Bytes, all little-endian:
+sends samples again that this driver requests after a lost connection. Bytes, all little-endian:
 
 - ``batch``, from the page: page number (uint32, random; a reload keeps it if the page could save its samples), number
   of the first sample (uint32), then 32 bytes a sample: time in ms (float64), `accelerationIncludingGravity` x, y, z in
@@ -84,7 +84,7 @@ TOO_SLOW = (
 )
 
 
-# --- what a phone hears, in its browser and in Sensor Logger --------------------------------------------------------
+# --- sentences for the phone, in its browser and in Sensor Logger ---------------------------------------------------
 
 
 def to_phone(what: str, sentence: str = "") -> Write:

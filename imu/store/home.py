@@ -1,7 +1,7 @@
 """The folder of everything that is kept: ``IMU_HOME``, or this system's folder for a person's data.
 
 A computer can serve several people (``imu --person NAME``, or ``IMU_PERSON``). Each of them has a folder inside, with
-their own sessions, totals, recordings and learnt shifts. A program that serves several people at once says for each of
+their own sessions, totals, recordings and learned shifts. A program that serves several people at once says for each of
 its tasks whom it works for (:func:`as_person`).
 """
 
@@ -112,7 +112,7 @@ def home() -> Path:
 def written_name() -> str:
     """Return the person's name as it was written; that of the folder, or "Me", where it was not kept."""
     try:
-        written = (home() / NAME_FILE).read_text(encoding="utf-8")  # perhaps from a backup, of anybody
+        written = (home() / NAME_FILE).read_text(encoding="utf-8")  # perhaps from another person's backup
         return "".join(filter(str.isprintable, written)).strip()[:LONGEST_NAME] or _unwritten()
     except (OSError, UnicodeDecodeError):
         return _unwritten()

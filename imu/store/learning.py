@@ -74,13 +74,13 @@ class Lesson:
 
 
 @dataclass(frozen=True, slots=True)
-class Learnt:
+class LearnedShift:
     """One of the two shifts, and the evidence for it.
 
     Attributes
     ----------
     shift : float
-        Log-odds; 0 if nothing was learnt.
+        Log-odds; 0 if nothing was learned.
     answers : int
         Number of answers that it was computed from: movements, or repetitions.
     wrong_before, wrong_after : int
@@ -101,13 +101,13 @@ class Learning:
     ----------
     sessions : int
         Number of corrected sessions that they were computed from.
-    counting, hinge : Learnt
+    counting, hinge : LearnedShift
         Whether a movement is a repetition, and whether a repetition is a hinge.
     """
 
     sessions: int = 0
-    counting: Learnt = Learnt()
-    hinge: Learnt = Learnt()
+    counting: LearnedShift = LearnedShift()
+    hinge: LearnedShift = LearnedShift()
 
     @property
     def shift(self) -> PersonalShift:
@@ -117,7 +117,7 @@ class Learning:
 
 @dataclass(frozen=True, slots=True)
 class KnownOfPerson:
-    """The learnt shifts, and whether they are used.
+    """The learned shifts, and whether they are used.
 
     Attributes
     ----------
@@ -146,7 +146,7 @@ _ANSWERING = tuple(kind_of(kind) for kind in (AddRepetition, ChangePattern, Dele
 
 
 def known_of_person(connection: sqlite3.Connection) -> KnownOfPerson:
-    """Return the learnt shifts of the person, and whether they are used."""
+    """Return the person's learned shifts, and whether they are used."""
     switched_on, since = connection.execute("SELECT switched_on, since FROM person").fetchone()
     lessons = [_lesson(connection, number) for number in _corrected_sessions(connection, since or "")]
     return KnownOfPerson(learn(lessons), bool(switched_on), None if since is None else from_text(since))
@@ -256,14 +256,14 @@ def learn(lessons: Sequence[Lesson], judge: JudgeParameters | None = None) -> Le
     sets = [one for lesson in lessons for one in lesson.sets]
     return Learning(
         len(lessons),
-        counting=_learnt(movements, lambda one: [one], counting_errors),
-        hinge=_learnt(sets, witnesses_of_set, pattern_errors),
+        counting=_learned_shift(movements, lambda one: [one], counting_errors),
+        hinge=_learned_shift(sets, witnesses_of_set, pattern_errors),
     )
 
 
-def _learnt(
+def _learned_shift(
     items: Sequence[T], witnesses_of: Callable[[T], list[Witness]], errors: Callable[[T, float], int]
-) -> Learnt:
+) -> LearnedShift:
     """Return the likeliest shift, if it helps on items that it was not computed from.
 
     Parameters
@@ -283,4 +283,4 @@ def _learnt(
         others = (one for i, of_item in enumerate(witnesses_by_item) if i % FOLDS != fold for one in of_item)
         shift = likeliest_shift(others)
         after += sum(errors(item, shift) for item in items[fold::FOLDS])
-    return Learnt(likeliest_shift(witnesses) if after < before else 0.0, len(witnesses), before, after)
+    return LearnedShift(likeliest_shift(witnesses) if after < before else 0.0, len(witnesses), before, after)

@@ -439,7 +439,7 @@ class SessionStore:
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
-        """Run one reading transaction, which sees a single state of the file."""
+        """Run one reading transaction, for which the file has a single state."""
         with explained(self._path), transaction(self._connection, "DEFERRED"), self._trusting():
             yield
 

@@ -1,8 +1,8 @@
 """The gain by learning from corrections: for the same person in later sessions, and the effect on other people.
 
 Simulated lifters whom no fit has seen train session after session with exercises and habits of their own, and put
-right whatever was counted or named wrongly. Each session is judged with what was learnt from those before it, and
-without; and, as if people shared one folder, with what was learnt from the lifter before.
+right whatever was counted or named wrongly. Each session is judged with what was learned from those before it, and
+without; and, as if people shared one folder, with what was learned from the lifter before.
 
 Run: ``python tests/benchmarks/learning.py [--lifters 40] [--sessions 6]``.
 """
@@ -27,7 +27,7 @@ from imu.store.learning import Learning, learn, lesson_of
 def career(
     lifter: int, sessions: int, leaning: bool, foreign: PersonalShift
 ) -> tuple[list[tuple[Mistakes, Mistakes, Mistakes]], Learning]:
-    """Return for each session the mistakes without learning, with it, and with another's shift; and what was learnt."""
+    """Return for each session the mistakes without learning, with it, and with another's shift; and what was learned."""
     lessons, found = [], []
     for simulation in sessions_of(lifter, sessions, leaning=leaning):
         plain = judged(simulation, PersonalShift())
@@ -63,13 +63,13 @@ def main() -> None:
         every = [arguments.sessions] * len(lifters)
         leaning = [arguments.leaning] * len(lifters)
         own = list(pool.map(career, lifters, every, leaning, [PersonalShift()] * len(lifters)))
-        shifts = [learnt.shift for _, learnt in own]
+        shifts = [learned.shift for _, learned in own]
         foreign = list(pool.map(career, lifters, every, leaning, shifts[-1:] + shifts[:-1]))
-    for lifter, (found, learnt) in enumerate(own):
+    for lifter, (found, learned) in enumerate(own):
         before, after = (sum(one[i].total for one in found) for i in (0, 1))
         print(
-            f"lifter {lifter:2d}: {before:3d} -> {after:3d} mistakes; shifts of counting {learnt.counting.shift:+.2f}, "
-            f"hinge {learnt.hinge.shift:+.2f}"
+            f"lifter {lifter:2d}: {before:3d} -> {after:3d} mistakes; shifts of counting {learned.counting.shift:+.2f}, "
+            f"hinge {learned.hinge.shift:+.2f}"
         )
     later = [wrong for found, _ in own for wrong in found[1:]]
     print(_sentence("without learning", (plain for plain, _, _ in later)))

@@ -1,4 +1,4 @@
-"""The live screen as a Textual app: it draws the view and passes on what the person asks for.
+"""The live screen as a Textual app: it draws the view and passes on the person's commands.
 
 :mod:`imu.app.terminal.screen` makes the lines. The app runs in the event loop of the training, which goes on while the
 screen is suspended or in the background.
@@ -88,7 +88,7 @@ class LiveApp(App[None]):
     Parameters
     ----------
     obey : callable
-        Takes what a key asks for: a command, a function of the training that does it, or ``None`` to end the training.
+        Takes the command of a key: a command, a function of the training that does it, or ``None`` to end the training.
     ascii_only : bool
         Whether to draw in characters that every encoding has.
     """
@@ -154,7 +154,7 @@ class LiveApp(App[None]):
         return True
 
     def action_ask(self, command: str) -> None:
-        """Pass on what a key asks for."""
+        """Pass on the command of a key."""
         self._obey(PersonCommand(command))
 
     def action_missed(self) -> None:

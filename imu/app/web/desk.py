@@ -153,7 +153,7 @@ class TrainingDesk:
         saved = None if self.last_session is None else saved_sentence(self.last_session, self.whose)
         return " ".join(filter(None, (self.trouble, saved))) or "The training is over; nothing is saved."
 
-    # -- what the person asks for
+    # -- commands of the person
 
     def begin(self, wish: Wish) -> None:
         """Begin a training; returns at once.
@@ -173,7 +173,7 @@ class TrainingDesk:
         self._look()
 
     def ask(self, command: PersonCommand) -> None:
-        """Do what the person asks for in the training; nothing without one."""
+        """Carry out the person's command in the training; nothing without a training."""
         if self._run is not None:
             self._run.ask(command)
 

@@ -24,7 +24,7 @@ from imu.live.targets import LONGEST_NAME, PlanUnusable
 from imu.motion.pattern import Pattern
 from imu.report.comparison import Side, compare, sides, usual_sides
 from imu.report.exercises import ExerciseHistory, exercise_histories
-from imu.report.learning import learnt_facts
+from imu.report.learning import learned_facts
 from imu.report.trends import Period, Trend, notes, stored_totals, trends
 from imu.report.words import day_of, in_unit, number_of, unit_of_load, weight
 from imu.store import Balance, PatternTotals, SessionOverview, SessionStore, StoredSession
@@ -268,7 +268,7 @@ class History:
         return render(
             request,
             "learning.html",
-            facts=None if known is None else learnt_facts(known),
+            facts=None if known is None else learned_facts(known),
             switched_on=known is None or known.switched_on,
         )
 

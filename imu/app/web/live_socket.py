@@ -1,4 +1,4 @@
-"""The page to train with, and its websocket: changes go out, what the person asks for comes in.
+"""The page to train with, and its websocket: changes go out, the person's commands come in.
 
 A message is checked before it is used: it names one of the actions below, with short texts and bounded numbers.
 """
@@ -148,7 +148,7 @@ async def live(websocket: WebSocket, desks: Desks) -> None:
 
 
 def _leave(_news: dict[str, Any]) -> None:
-    """Leave what is known before the answer."""
+    """Leave news that comes before the answer."""
 
 
 async def answer_to(
@@ -158,7 +158,7 @@ async def answer_to(
     role: Role = Role.OWNER,
     tell: Callable[[dict[str, Any]], None] = _leave,
 ) -> dict[str, Any] | None:
-    """Do what a page asks for; return what is answered to this page alone. `tell` gets what is known before.
+    """Carry out a page's command; return the answer to this page alone. `tell` gets the news before the answer.
 
     With `desks`, a training is refused that would use the sensor of another person. A guest changes a training only
     while one runs, and begins none with an address to which this computer would connect.

@@ -149,7 +149,7 @@ async def serving(
     from uvicorn.server import ServerState  # noqa: PLC0415
 
     class Sockets(WebSocketsSansIOProtocol):
-        """uvicorn's protocol, which ends the socket at a flood of frames that are no messages: the guard sees none."""
+        """uvicorn's protocol, which ends the socket at a flood of frames without a message: the guard gets none."""
 
         def __init__(self, *given: Any, **more: Any) -> None:
             super().__init__(*given, **more)

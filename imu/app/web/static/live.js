@@ -1,4 +1,4 @@
-// The live page: draws what the training desk sends, and sends what the person asks for. All words come from the
+// The live page: draws what the training desk sends, and sends the person's commands. All words come from the
 // server, so that page, terminal and voice agree.
 
 import { play, speak, unlockSound } from "./sound.js";
@@ -48,7 +48,7 @@ function take(news) {
   live.dataset.updates = updates;
 }
 
-// --- what is drawn, each part when one of its values has changed
+// --- drawing, each part when one of its values has changed
 
 const DRAWINGS = [
   [["state", "trouble", "session"], drawState],
@@ -295,7 +295,7 @@ function setLine(number) {
   return item;
 }
 
-// --- what the person asks for
+// --- commands of the person
 
 function ask(what) {
   $("#refused").hidden = true;
@@ -384,7 +384,7 @@ function showHeard(heard, listening) {
   if (chosen) chosen.checked = true; // the nearest, but what the person chose meanwhile stays
 }
 
-// --- what is heard
+// --- the voice
 
 function say(one) {
   $("#heard").textContent = [one.text, one.pattern].filter(Boolean).join(", ") + (one.cue ? `. ${one.cue}` : "");

@@ -50,7 +50,7 @@ export async function send(path, fields) {
   return true;
 }
 
-// A page that tells who is connected looks again now and then, unless somebody is using it.
+// A page that lists the connected guests reloads now and then, unless the person is using it.
 if (document.querySelector("[data-refresh]")) {
   setInterval(() => {
     if (document.visibilityState === "visible" && !document.activeElement?.closest("#main button, #main input")) refresh();
