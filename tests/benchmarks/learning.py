@@ -27,7 +27,7 @@ from imu.store.learning import Learning, learn, lesson_of
 def career(
     lifter: int, sessions: int, leaning: bool, foreign: PersonalShift
 ) -> tuple[list[tuple[Mistakes, Mistakes, Mistakes]], Learning]:
-    """Return for each session the mistakes without learning, with it, and with another's shift; and what was learned."""
+    """Return each session's mistakes without learning, with it, and with another's shift; and the learned shifts."""
     lessons, found = [], []
     for simulation in sessions_of(lifter, sessions, leaning=leaning):
         plain = judged(simulation, PersonalShift())
@@ -68,8 +68,8 @@ def main() -> None:
     for lifter, (found, learned) in enumerate(own):
         before, after = (sum(one[i].total for one in found) for i in (0, 1))
         print(
-            f"lifter {lifter:2d}: {before:3d} -> {after:3d} mistakes; shifts of counting {learned.counting.shift:+.2f}, "
-            f"hinge {learned.hinge.shift:+.2f}"
+            f"lifter {lifter:2d}: {before:3d} -> {after:3d} mistakes; shifts of counting "
+            f"{learned.counting.shift:+.2f}, hinge {learned.hinge.shift:+.2f}"
         )
     later = [wrong for found, _ in own for wrong in found[1:]]
     print(_sentence("without learning", (plain for plain, _, _ in later)))
