@@ -15,7 +15,7 @@ from imu.motion.judge import Decision, Doubtful, Judge, JudgeParameters
 from imu.motion.pattern import Pattern, pattern_of_set
 from imu.motion.repetitions import RejectedMovement, Repetition, resemble
 from imu.motion.sets import split_into_sets
-from imu.motion.tracker import Found, MotionTracker
+from imu.motion.tracker import MotionTracker, TrackerItem
 from imu.samples import Gap, ImuBlock, RowFaults
 from imu.units import UnitCheck
 
@@ -300,10 +300,10 @@ class Session:
             movement = self._rejected[i]
             if movement.reason == ALONE and movement.repetition is not None:
                 del self._rejected[i]
-                kept = TrainingSet((movement.repetition,))
-                self._sets.append(kept)
+                lone_set = TrainingSet((movement.repetition,))
+                self._sets.append(lone_set)
                 self._sets.sort(key=lambda one: one.start_s)
-                return [SetClosed(kept)]
+                return [SetClosed(lone_set)]
         return []
 
     def pause(self) -> None:
@@ -360,9 +360,9 @@ class Session:
             else:
                 self._drop_doubtful(events)
 
-    def _take(self, found: Found, events: list[Event]) -> None:
-        self._settle(found.settled_s, events)
-        item = found.item
+    def _take(self, tracked: TrackerItem, events: list[Event]) -> None:
+        self._settle(tracked.settled_s, events)
+        item = tracked.item
         if isinstance(item, Gap):
             self._gaps.append(item)
             events.append(GapFound(item))

@@ -46,7 +46,7 @@ class PersonAsked:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class TrainingReply:
     """The result of one message or command.
 
     Attributes
@@ -79,21 +79,21 @@ class Training:
         self._driver = driver
         self._session = Session(parameters, check_units=False)  # a driver converts units, and `take` never raises
 
-    def take(self, message: Message | PersonAsked) -> Taken:
+    def take(self, message: Message | PersonAsked) -> TrainingReply:
         """Take the next message or command. No message makes it raise."""
         if isinstance(message, PersonAsked):
-            return Taken(events=tuple(obey(self._session, message.command)))
+            return TrainingReply(events=tuple(obey(self._session, message.command)))
         return self._pass_on(self._driver.take(message))
 
     def stop(self) -> tuple[Action, ...]:
         """Return the actions to perform before disconnecting."""
         return self._driver.stop()
 
-    def finish(self) -> tuple[Taken, SessionSummary]:
+    def finish(self) -> tuple[TrainingReply, SessionSummary]:
         """End the training; return the last events and the summary."""
         rest = self._pass_on(self._driver.finish())
         events, summary = self._session.finish()
-        return Taken((*rest.events, *events), (), rest.notices), summary
+        return TrainingReply((*rest.events, *events), (), rest.notices), summary
 
     @property
     def now_s(self) -> float:
@@ -105,10 +105,10 @@ class Training:
         """Where the hip is now, for display."""
         return self._session.posture
 
-    def _pass_on(self, reply: Reply) -> Taken:
+    def _pass_on(self, reply: Reply) -> TrainingReply:
         """Push the samples into the session."""
         events = [event for block in reply.blocks for event in self._session.push(block)]
-        return Taken(tuple(events), reply.actions, reply.notices)
+        return TrainingReply(tuple(events), reply.actions, reply.notices)
 
 
 def obey(session: Session, command: PersonCommand) -> list[Event]:

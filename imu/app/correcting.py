@@ -201,12 +201,12 @@ def _set_index(session: CorrectedSession, typed: str) -> int:
 
 
 def _repetition_at(session: CorrectedSession, typed: str) -> CorrectedRepetition:
-    if found := re.fullmatch(r"(\d+)/(\d+)", typed):
-        repetitions = session.sets[_set_index(session, found[1])].repetitions
-        if not 1 <= int(found[2]) <= len(repetitions):
+    if place := re.fullmatch(r"(\d+)/(\d+)", typed):
+        repetitions = session.sets[_set_index(session, place[1])].repetitions
+        if not 1 <= int(place[2]) <= len(repetitions):
             many = number_of(len(repetitions), "repetition")
-            raise CorrectionRefused(f"there is no repetition {typed[:20]}: set {found[1]} has {many}")
-        return repetitions[int(found[2]) - 1]
+            raise CorrectionRefused(f"there is no repetition {typed[:20]}: set {place[1]} has {many}")
+        return repetitions[int(place[2]) - 1]
     if re.fullmatch(r"\d+", typed):
         raise CorrectionRefused(f"{typed} is a set; a repetition is SET/REP ({typed}/1), or a time (0:12, 12.0)")
     time_s = time_in_s(typed)

@@ -279,8 +279,8 @@ def sessions(path: Path) -> Iterator[Finding]:
         plural = "" if reply["sessions"] == 1 else "s"
         yield Finding("sessions", Status.OK, f"{reply['sessions']} session{plural}, schema {reply['schema']}")
     for recording in reply["cut_off"]:
-        found = f"a training was cut off: {Path(recording).name} is not stored"
-        yield Finding("recordings", Status.ATTENTION, found, f"store it: imu replay --save '{recording}'")
+        finding = f"a training was cut off: {Path(recording).name} is not stored"
+        yield Finding("recordings", Status.ATTENTION, finding, f"store it: imu replay --save '{recording}'")
 
 
 def clock() -> Iterator[Finding]:

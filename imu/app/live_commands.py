@@ -58,9 +58,9 @@ def scan(
 
     from imu.app.sensor_commands import scan_object, show_scan
 
-    found = asyncio.run(show_scan(sensor, seconds, every=every, live=not as_json))
+    sensors = asyncio.run(show_scan(sensor, seconds, every=every, live=not as_json))
     if as_json:
-        for one in found:
+        for one in sensors:
             print_object(scan_object(one))
 
 
@@ -143,10 +143,10 @@ def train(
         from imu.app.web.desk import Wish
         from imu.store.home import add_person, person
 
-        chosen = chosen_plan(plan, targets)
+        followed = chosen_plan(plan, targets)
         who: list[tuple[str, str | None]] = [(add_person(name), one) for name, one in together]
         who = who or [(person() or "", sensor[0] if sensor else None)]
-        wishes = [(whose, Wish(one, rest, duration, rate, save, chosen)) for whose, one in who]
+        wishes = [(whose, Wish(one, rest, duration, rate, save, followed)) for whose, one in who]
         if on_page:
             _serve(None, browse=True, wishes=wishes, share=share)
         else:

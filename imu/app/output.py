@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-def print_object(found: Mapping[str, object]) -> None:
+def print_object(values: Mapping[str, object]) -> None:
     """Print one line of JSON and flush it, as a program may wait for it."""
     import json
 
-    print(json.dumps(found, allow_nan=False), flush=True)
+    print(json.dumps(values, allow_nan=False), flush=True)
 
 
 def print_parts(console: Console, *parts: Any) -> None:

@@ -68,7 +68,7 @@ async def show_scan(name: str | None, seconds: float, *, every: bool, live: bool
     seen: dict[str, SeenSensor] = {}
     async with radio_for(name) as (radio, _choice):
         if not (live and can_draw()):
-            found = await scan(radio, recognise, seconds)
+            sensors = await scan(radio, recognise, seconds)
         else:
             with Live(_table([]), console=console, auto_refresh=False, transient=True) as screen:
 
@@ -76,10 +76,10 @@ async def show_scan(name: str | None, seconds: float, *, every: bool, live: bool
                     seen[sensor.address] = sensor
                     screen.update(_table(_shown(list(seen.values()), every=every)), refresh=True)
 
-                found = await scan(radio, recognise, seconds, show)
-    shown = _shown(found, every=every)
+                sensors = await scan(radio, recognise, seconds, show)
+    shown = _shown(sensors, every=every)
     if live:
-        console.print(_table(shown) if shown else _nothing(found))
+        console.print(_table(shown) if shown else _nothing(sensors))
     return shown
 
 
@@ -113,8 +113,8 @@ def _what_it_is(sensor: SeenSensor) -> str:
     return sensor.kind.title if sensor.kind.refusal is None else f"{sensor.kind.title}: {sensor.kind.refusal}"
 
 
-def _nothing(found: list[SeenSensor]) -> str:
-    others = f", but {len(found)} other Bluetooth devices (--all shows them)" if found else ""
+def _nothing(sensors: list[SeenSensor]) -> str:
+    others = f", but {len(sensors)} other Bluetooth devices (--all shows them)" if sensors else ""
     return (
         f"No sensor was heard{others}: switch it on, bring it near, and disconnect it from phones and other programs."
     )

@@ -169,8 +169,8 @@ def plan(
         keep_schedule(None)
     due = due_in_store()
     if as_json:
-        kept = {} if due is None else {"schedule": due.schedule.as_object(), "due": due.plan.as_object()}
-        print_object(kept | ({} if due is None or due.day is None else {"day": due.day.isoformat()}))
+        schedule_fields = {} if due is None else {"schedule": due.schedule.as_object(), "due": due.plan.as_object()}
+        print_object(schedule_fields | ({} if due is None or due.day is None else {"day": due.day.isoformat()}))
     elif due is None:
         typer.echo(f"There is no schedule: imu plan FILE keeps one. These ship: {', '.join(examples)}.")
     else:
@@ -262,14 +262,14 @@ def _print_overview(store: SessionStore) -> None:
 
     now, sessions = moment_now(), store.list()
     balances = [store.balance(days, now) for days in (7, 28)]
-    said = [("Note", note) for note in notes(stored_totals(store, now), now)]
+    lines = [("Note", note) for note in notes(stored_totals(store, now), now)]
     due = due_now(sessions, now)
-    said += [] if due is None else [("Due", f"{due.plan.name}, {due.when(now.date())}: imu train --plan next")]
+    lines += [] if due is None else [("Due", f"{due.plan.name}, {due.when(now.date())}: imu train --plan next")]
     print_parts(
         console_for_people(),
         overview_table(sessions),
         "",
-        *([labelled(said)] if said else []),
+        *([labelled(lines)] if lines else []),
         balance_lines(balances, store.days_since_trained(now)),
         *_cut_off(one.source for one in sessions),
     )
@@ -280,8 +280,8 @@ def _cut_off(sources: Iterable[str]) -> list[str]:
     from imu.store.home import recordings_folder
     from imu.store.recording_files import cut_off_recordings
 
-    found = cut_off_recordings(recordings_folder(), sources)
-    return [f"A training was cut off and is not stored: imu replay --save '{path}' stores it." for path in found]
+    recordings = cut_off_recordings(recordings_folder(), sources)
+    return [f"A training was cut off and is not stored: imu replay --save '{path}' stores it." for path in recordings]
 
 
 def print_stored(store: SessionStore, number: int, *, verbose: bool) -> None:

@@ -101,8 +101,8 @@ def _is_done(row: Row | None, source: Source, settings: Settings) -> bool:
     """Whether a row is the result of this version with these settings; a recording with an error is tried again."""
     if row is None or row.get("error"):
         return False
-    found = row.get("size_bytes"), row.get("version"), row.get("counted_with")
-    return found == (source.size_bytes, source.version, settings.counted_with)
+    counted = row.get("size_bytes"), row.get("version"), row.get("counted_with")
+    return counted == (source.size_bytes, source.version, settings.counted_with)
 
 
 # --- a file ----------------------------------------------------------------------------------------------------------
@@ -292,9 +292,9 @@ class ResultFolder:
         """Remove repetitions whose recording is not in the same part: a killed run wrote or removed one half."""
         names = self._parts.get(part, set())
         rows = self._read("repetitions", part)
-        kept = [row for row in rows if row["recording"] in names]
-        if len(kept) < len(rows) or not names:
-            self._replace("repetitions", part, kept)
+        whole = [row for row in rows if row["recording"] in names]
+        if len(whole) < len(rows) or not names:
+            self._replace("repetitions", part, whole)
 
     def pending(self, sources: Sequence[Source], settings: Settings) -> list[Source]:
         """Return the recordings that are not counted yet; remove kept lines of these and of recordings not named."""
@@ -303,18 +303,18 @@ class ResultFolder:
                 f"{self.place} holds {len(self._rows)} other recordings, none of these: name another folder"
             )
         pending = [source for source in sources if not _is_done(self._rows.get(source.name), source, settings)]
-        kept = {source.name for source in sources} - {source.name for source in pending}
+        done = {source.name for source in sources} - {source.name for source in pending}
         seen: set[str] = set()
         with self._one_sentence():
             for part, names in list(self._parts.items()):
-                keep = (names & kept) - seen
+                keep = (names & done) - seen
                 seen |= keep
                 if keep != names:
                     self._parts[part] = keep
                     for table in ("recordings", "repetitions"):
                         rows = self._read(table, part)
                         self._replace(table, part, [row for row in rows if row["recording"] in keep])
-        self._rows = {name: row for name, row in self._rows.items() if name in kept}
+        self._rows = {name: row for name, row in self._rows.items() if name in done}
         return pending
 
     def add(self, counted: Sequence[Counted]) -> None:
@@ -333,9 +333,9 @@ class ResultFolder:
         """Nothing is open."""
 
     def _names(self, table: str) -> list[str]:
-        found = self._system.ls(f"{self._root}/{table}", detail=False)
+        paths = self._system.ls(f"{self._root}/{table}", detail=False)
         return sorted(
-            name for path in found if (name := Path(path).name).startswith("part-") and name.endswith(".parquet")
+            name for path in paths if (name := Path(path).name).startswith("part-") and name.endswith(".parquet")
         )
 
     def _read(self, table: str, part: str) -> list[Row]:

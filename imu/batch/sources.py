@@ -169,10 +169,10 @@ def _version(path: Path) -> tuple[int, str]:
     else:
         parts = [path]
     try:
-        found = [part.stat() for part in parts]
+        stats = [part.stat() for part in parts]
     except OSError:  # it goes away while it is listed; reading it gives the reason
         return 0, "0"
-    return sum(one.st_size for one in found), str(max(one.st_mtime_ns for one in found))
+    return sum(one.st_size for one in stats), str(max(one.st_mtime_ns for one in stats))
 
 
 def file_system(url: str) -> tuple[Any, str]:
@@ -203,12 +203,12 @@ def _by_url(given: str) -> Iterator[Source]:
 
     system, path = file_system(given)
     try:
-        found = system.find(path, detail=True)
+        files = system.find(path, detail=True)
     except Exception as error:  # each storage has errors of its own
         raise ImuError(f"{given} cannot be listed ({type(error).__name__}: {error})") from error
-    if not found:
+    if not files:
         raise ImuError(f"there is no file or folder {given}")
-    for name, about in sorted(found.items()):
+    for name, about in sorted(files.items()):
         inside = Path(name.removeprefix(path))
         stem = inside.name.lower().split(".csv")[0].removesuffix(".parquet")
         hidden = any(part.startswith(".") for part in inside.parts)
@@ -253,20 +253,20 @@ def count_source(source: Source, settings: Settings) -> Counted:
         return failed(source, settings, f"it cannot be fetched ({type(error).__name__}: {error})")
     if isinstance(replayed, Failed):
         return failed(source, settings, replayed.reason)
-    found: dict[str, Any] = session_object(source.name, replayed.summary)
+    session: dict[str, Any] = session_object(source.name, replayed.summary)
     rows: list[dict[str, Any]] = [
         {"recording": source.name, "set": number, "repetition": position, **repetition_object(repetition)}
         for number, training_set in enumerate(replayed.summary.sets, 1)
         for position, repetition in enumerate(training_set.repetitions, 1)
     ]
     recording = _identity(source, settings) | {
-        "duration_s": found["duration_s"],
-        "sampling_rate_hz": found["sampling_rate_hz"],
-        "samples": found["samples"],
-        "gaps": len(found["gaps"]),
-        "sets": len(found["sets"]),
-        **found["totals"],
-        "not_counted": len(found["rejected"]),
+        "duration_s": session["duration_s"],
+        "sampling_rate_hz": session["sampling_rate_hz"],
+        "samples": session["samples"],
+        "gaps": len(session["gaps"]),
+        "sets": len(session["sets"]),
+        **session["totals"],
+        "not_counted": len(session["rejected"]),
         "damaged": replayed.damaged,
         "error": None,
     }

@@ -157,9 +157,9 @@ class Connection:
         try:
             with translated_link_errors():
                 async with asyncio.timeout(self._parameters.action_s):
-                    found = self._characteristic(action.characteristic)
-                    if found is not None:
-                        await self._do(action, found)
+                    characteristic = self._characteristic(action.characteristic)
+                    if characteristic is not None:
+                        await self._do(action, characteristic)
         except BleakGATTProtocolError as error:
             if error.code in NEEDS_PAIRING and required:
                 raise SensorUnsuitable(
@@ -174,7 +174,7 @@ class Connection:
                 raise
             _log.info("%s did not answer %s", self._sensor.title, action)
         else:
-            if found is None and required:
+            if characteristic is None and required:
                 raise SensorUnsuitable(
                     f"{self._sensor.title} lacks the characteristic {action.characteristic}: its maker or firmware "
                     "differs from what it advertises. Update its firmware, or use another sensor"
@@ -198,16 +198,16 @@ class Connection:
             None,
         )
 
-    async def _do(self, action: Action, found: BleakGATTCharacteristic) -> None:
+    async def _do(self, action: Action, characteristic: BleakGATTCharacteristic) -> None:
         match action:
             case Read():
-                data = await self._client.read_gatt_char(found)
-                self._hear(Heard(self._clock.now_ns(), found.uuid, bytes(data)))
+                data = await self._client.read_gatt_char(characteristic)
+                self._hear(Heard(self._clock.now_ns(), characteristic.uuid, bytes(data)))
             case Write(_, payload, with_response):
-                await self._client.write_gatt_char(found, payload, response=with_response)
-            case Subscribe() if found.handle not in self._subscribed:
-                await self._client.start_notify(found, self._on_notification)
-                self._subscribed.add(found.handle)
+                await self._client.write_gatt_char(characteristic, payload, response=with_response)
+            case Subscribe() if characteristic.handle not in self._subscribed:
+                await self._client.start_notify(characteristic, self._on_notification)
+                self._subscribed.add(characteristic.handle)
 
     # --- notifications ------------------------------------------------------------------------------------------------
 

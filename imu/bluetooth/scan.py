@@ -227,8 +227,8 @@ def _together(
 
 def _already_connected(device: BLEDevice, recognise: Recognise) -> SeenSensor:
     """Return the description of a connected sensor, from BlueZ's memory."""
-    kept = device.details.get("props", {}) if isinstance(device.details, Mapping) else {}
-    advertisement = Advertisement(device.name, tuple(uuid.lower() for uuid in kept.get("UUIDs", ())))
+    properties = device.details.get("props", {}) if isinstance(device.details, Mapping) else {}
+    advertisement = Advertisement(device.name, tuple(uuid.lower() for uuid in properties.get("UUIDs", ())))
     return SeenSensor(
         device.name, device.address, None, recognise(advertisement), advertisement, device, connected=True
     )

@@ -223,14 +223,14 @@ def _check_agreement(path: Path, truth: Truth, pattern: str, repetitions: int) -
 
 def _recordings_with_truth(folder: Path) -> list[Trial]:
     """Return the recordings in a folder without an index that have their truth beside them."""
-    found = [path for path in find_recordings([folder]) if truth_path(path).is_file()]
-    if not found:
+    labelled = [path for path in find_recordings([folder]) if truth_path(path).is_file()]
+    if not labelled:
         raise RecordingForeign(
             f"{folder} has neither an {INDEX}, nor folders with one, "
             f"nor a recording with its truth beside it (NAME.csv, NAME{TRUTH_SUFFIX})"
         )
     trials = []
-    for path in found:
+    for path in labelled:
         truth = _read_truth(truth_path(path), "set")
         trials.append(Trial(path, "", "", "session", "", len(truth.repetitions), truth))
     return trials

@@ -234,9 +234,9 @@ def _compose(work: Work, pool: ProcessPoolExecutor, name: str, without: tuple[st
 def _compose_piece(task: tuple[Path, bool, tuple[str, ...], int, int]) -> tuple[Any, Any, list[frozenset[str]]]:
     labelled, simulated, without, count, seed = task
     everything: list[Labelled] = pickle.loads(labelled.read_bytes())
-    chosen = [one for one in everything if simulated == (one.kind == "simulated")]
-    chosen = [one for one in chosen if not involves(one.stretch.people, without)]
-    return make_streams(material_of(chosen), count, seed)
+    stretches = [one for one in everything if simulated == (one.kind == "simulated")]
+    stretches = [one for one in stretches if not involves(one.stretch.people, without)]
+    return make_streams(material_of(stretches), count, seed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,8 +258,8 @@ def _streams_in(file: Path, without: Sequence[str] = ()) -> tuple[Any, Any]:
     """Return features and labels of the streams in a file in which none of the people left out is."""
     people = pickle.loads(file.with_suffix(".people").read_bytes())
     used = [i for i, those in enumerate(people) if not involves(those, without)]
-    with np.load(file) as kept:
-        return kept["x"][used], kept["y"][used]
+    with np.load(file) as arrays:
+        return arrays["x"][used], arrays["y"][used]
 
 
 def _train(task: _Training) -> str:
@@ -276,9 +276,9 @@ def _train(task: _Training) -> str:
         start: dict[str, Any] = train([simulations], task.seed, ON_SIMULATED)
         np.savez(task.out, **start)
         return task.out.stem
-    with np.load(task.start) as kept:
+    with np.load(task.start) as arrays:
         sources = [simulations, _streams_in(task.streams, task.without)]
-        trained = train(sources, task.seed, ON_EVERYTHING, dict(kept))
+        trained = train(sources, task.seed, ON_EVERYTHING, dict(arrays))
     np.savez(task.out, **arrays_of(network_of(trained)))
     return task.out.stem
 
@@ -332,16 +332,16 @@ def judges(work: Work, pool: ProcessPoolExecutor, shipped: Path, held_out: Path,
     weights: list[CounterWeights] = []
     for _, name, without in targets:
         others = [one for one in examples if not involves(frozenset({one.person}), without)]
-        with np.load(network[name]) as kept:
-            trained = network_from(dict(kept))
+        with np.load(network[name]) as arrays:
+            trained = network_from(dict(arrays))
         everything_belongs = BelongingWeights.none_strange()
         weights.append(CounterWeights(trained, fit_counting(others), fit_pattern(others), everything_belongs))
     say("judges are fitted")
     work.file("judges.pickle").write_bytes(pickle.dumps(weights))
     sessions = [(work.file("judges.pickle"), ENDS_FROM + k) for k in range(ENDS)]
-    found = list(pool.map(_ends_by_all, sessions, chunksize=4))
+    ends_by_session = list(pool.map(_ends_by_all, sessions, chunksize=4))
     for k, (target, _, _) in enumerate(targets):
-        ends = [one for by_all in found for one in by_all[k]]
+        ends = [one for by_all in ends_by_session for one in by_all[k]]
         with target.open("wb") as file:
             save_weights(file, replace(weights[k], belonging=fit_belonging(ends)))
 

@@ -95,8 +95,8 @@ def simulated_session(seed: int) -> SimulatedSession:
 
 def examples_of(task: ExampleTask) -> list[Example]:
     """Return the candidates in a recording or a simulated session, with their labels."""
-    with np.load(task.network) as kept:
-        network = network_from(dict(kept))
+    with np.load(task.network) as arrays:
+        network = network_from(dict(arrays))
     if task.folder is None or task.row is None:
         session = simulated_session(task.seed)
         spans = [(r.start_s, r.end_s, r.pattern == "hinge") for r in session.truth.reps]
@@ -120,10 +120,10 @@ def labelled_candidates(block: ImuBlock, network: Network, spans: Sequence[Span]
     tracker, plane = MotionTracker(network), SagittalPlane()
     examples: list[Example] = []
     free = list(spans)
-    for number, found in enumerate(tracker.push(block)):
-        if isinstance(found.item, Gap) or found.item[0].moved_only:
+    for number, tracked in enumerate(tracker.push(block)):
+        if isinstance(tracked.item, Gap) or tracked.item[0].moved_only:
             continue
-        measured = [(candidate, candidate.measure(plane)) for candidate in found.item]
+        measured = [(candidate, candidate.measure(plane)) for candidate in tracked.item]
         if all(impossible(candidate, figures) for candidate, figures in measured):
             continue
         spans_s = [(float(f.time_s[f.start]), float(f.time_s[f.end])) for _, f in measured]
@@ -181,8 +181,8 @@ def fit_logistic(values: Array, label: Array, weight: Array, ridge: float) -> tu
         value = (weight * np.logaddexp(0.0, -margin)).sum() + 0.5 * (penalty * coefficients**2).sum()
         return float(value), design.T @ slope + penalty * coefficients
 
-    found = minimize(loss, np.zeros(design.shape[1]), jac=True, method="L-BFGS-B", options={"maxiter": 2000}).x
-    return float(found[0]), found[1:]
+    solution = minimize(loss, np.zeros(design.shape[1]), jac=True, method="L-BFGS-B", options={"maxiter": 2000}).x
+    return float(solution[0]), solution[1:]
 
 
 def balanced(groups: Iterable[tuple[bool, bool]]) -> Array:
@@ -211,11 +211,11 @@ def fit_pattern(examples: Sequence[Example]) -> PatternWeights:
 
     Real people weigh by the root of their repetitions: one with a single repetition less than one with many.
     """
-    chosen = [example for example in examples if example.counts]
-    values = np.array([example.figures for example in chosen])
+    repetitions = [example for example in examples if example.counts]
+    values = np.array([example.figures for example in repetitions])
     values[:, 1] = np.clip(values[:, 1], -LARGEST_NETWORK_LOG_ODDS, LARGEST_NETWORK_LOG_ODDS)
-    label = np.array([example.hinge for example in chosen])
-    people = [example.person for example in chosen]
+    label = np.array([example.hinge for example in repetitions])
+    people = [example.person for example in repetitions]
     roots = {person: people.count(person) ** 0.5 for person in set(people) - {"simulated"}}
     share = {person: (1 - SIMULATED_SHARE) * root / sum(roots.values()) for person, root in roots.items()}
     share["simulated"] = SIMULATED_SHARE
@@ -244,13 +244,13 @@ def ends_in(session: SimulatedSession, weights: CounterWeights) -> list[EndExamp
     counted.push(session.block)
     examples = []
     for one_set in counted.finish()[1].sets:
-        found = one_set.repetitions
-        of_set = {j: true[i][1] for i, j in match([one for one, _ in true], found).items()}
-        inner = [of_set[j] for j in range(1, len(found) - 1) if j in of_set]
-        if len(found) <= TELLING or not inner:
+        repetitions = one_set.repetitions
+        of_set = {j: true[i][1] for i, j in match([one for one, _ in true], repetitions).items()}
+        inner = [of_set[j] for j in range(1, len(repetitions) - 1) if j in of_set]
+        if len(repetitions) <= TELLING or not inner:
             continue
         own = mode(inner)
-        for end, (j, shown) in enumerate(zip((0, len(found) - 1), ends_of(found), strict=True)):
+        for end, (j, shown) in enumerate(zip((0, len(repetitions) - 1), ends_of(repetitions), strict=True)):
             examples.append(EndExample(end, of_set.get(j) == own, tuple(shown.tolist())))
     return examples
 
@@ -259,11 +259,11 @@ def fit_belonging(examples: Sequence[EndExample]) -> BelongingWeights:
     """Return the weights that tell the first and last repetition of a set from what happened before and after it."""
     linear, bias = [], []
     for end in (0, 1):
-        chosen = [one for one in examples if one.end == end]
-        values = np.array([one.evidence for one in chosen])
+        at_end = [one for one in examples if one.end == end]
+        values = np.array([one.evidence for one in at_end])
         centre, scale = values.mean(axis=0), values.std(axis=0) + 1e-9
-        label = np.array([one.belongs for one in chosen])
-        fitted = fit_logistic((values - centre) / scale, label, np.ones(len(chosen)), BELONGING_RIDGE)
+        label = np.array([one.belongs for one in at_end])
+        fitted = fit_logistic((values - centre) / scale, label, np.ones(len(at_end)), BELONGING_RIDGE)
         linear.append(fitted[1] / scale)
         bias.append(fitted[0] - float(linear[-1] @ centre))
     return BelongingWeights(np.array(linear), np.array(bias))

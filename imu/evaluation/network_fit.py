@@ -99,9 +99,9 @@ def _loss(weights: Any, inputs: Any, labels: Any) -> Any:
     phase, ended, hinge = (labels[..., k].astype(jnp.int32) for k in range(3))
     log_phase = jax.nn.log_softmax(outputs[..., :3])
     known, just = (phase >= 0) & (phase < 3), ended == 1
-    chosen = jnp.take_along_axis(log_phase, jnp.clip(phase, 0, 2)[..., None], 2)[..., 0]
+    likelihood = jnp.take_along_axis(log_phase, jnp.clip(phase, 0, 2)[..., None], 2)[..., 0]
     either = jax.nn.logsumexp(log_phase[..., 1:], axis=-1)
-    phase_loss = (-jnp.where(known, chosen, 0.0) - jnp.where(phase == 3, either, 0.0)).sum() / known.sum()
+    phase_loss = (-jnp.where(known, likelihood, 0.0) - jnp.where(phase == 3, either, 0.0)).sum() / known.sum()
 
     def cross_entropy(column: int, truth: Any) -> Any:
         each = optax.sigmoid_binary_cross_entropy(outputs[..., column], truth.astype(jnp.float32))

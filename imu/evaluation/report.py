@@ -294,8 +294,8 @@ def evaluate(
     """
     import pandas as pd  # noqa: PLC0415  slow to import
 
-    chosen = methods(held_out=held_out, baseline=baseline)
-    sections = [evaluate_data_set(one, chosen, jobs) for one in find_data_sets(Path(folder), list(people))]
+    counters = methods(held_out=held_out, baseline=baseline)
+    sections = [evaluate_data_set(one, counters, jobs) for one in find_data_sets(Path(folder), list(people))]
     table = pd.DataFrame([row for section in sections for row in rows(section)]).drop(columns="met")
     table.attrs["failed"] = [(one.recording, one.reason) for section in sections for one in section.failures]
     return table.rename(columns={"section": "data_set"})

@@ -156,20 +156,20 @@ def evaluate(
     ImuError
         If there is nothing to score.
     """
-    chosen = methods(held_out=held_out, baseline=baseline)
+    counters = methods(held_out=held_out, baseline=baseline)
     names = [name.strip() for name in (people or "").split(",") if name.strip()]
     data_sets = [] if path is None else find_data_sets(Path(path), names)
     sections: list[Section] = []
     for data_set in data_sets:
-        sections.append(evaluate_data_set(data_set, chosen, jobs))
+        sections.append(evaluate_data_set(data_set, counters, jobs))
         if joined and holds_joinable(data_set):
-            sections.append(evaluate_joined(data_set, chosen, jobs))
+            sections.append(evaluate_joined(data_set, counters, jobs))
     if joined and len(sections) == len(data_sets):
         raise ImuError(f"{path} has no single repetitions that can be joined")
     if simulated:
         standing = Simulation.APART if apart else Simulation.STANDING
         kinds = [standing, Simulation.TOUCH_AND_GO] if continuous else [standing]
-        sections += [evaluate_simulated(simulated, chosen, jobs, kind) for kind in kinds]
+        sections += [evaluate_simulated(simulated, counters, jobs, kind) for kind in kinds]
     return sections
 
 
@@ -183,7 +183,7 @@ def holds_joinable(data_set: DataSet) -> bool:
     return any(trial.pattern != NONE and may_be_joined(trial) for trial in data_set.trials)
 
 
-def evaluate_data_set(data_set: DataSet, chosen: Sequence[Method], jobs: int) -> Section:
+def evaluate_data_set(data_set: DataSet, counters: Sequence[Method], jobs: int) -> Section:
     """Score each recording of a data set on its own.
 
     Raises
@@ -191,14 +191,14 @@ def evaluate_data_set(data_set: DataSet, chosen: Sequence[Method], jobs: int) ->
     ImuError
         If no recording can be read, or held-out weights are asked for and missing.
     """
-    in_no_fit = _in_no_fit(data_set, chosen)
-    task = partial(_score_recording, data_set=data_set.name, chosen=chosen)
+    in_no_fit = _in_no_fit(data_set, counters)
+    task = partial(_score_recording, data_set=data_set.name, counters=counters)
     results = in_processes(task, data_set.trials, jobs)
     about = f"{len(data_set.trials)} recordings" + (f" of {len(data_set.people)} people" if data_set.people else "")
     return _section(data_set.name, about, results, in_no_fit)
 
 
-def evaluate_joined(data_set: DataSet, chosen: Sequence[Method], jobs: int) -> Section:
+def evaluate_joined(data_set: DataSet, counters: Sequence[Method], jobs: int) -> Section:
     """Score each person's single repetitions and daily life, joined into one stream.
 
     Raises
@@ -206,22 +206,22 @@ def evaluate_joined(data_set: DataSet, chosen: Sequence[Method], jobs: int) -> S
     ImuError
         If no recording can be joined, or held-out weights are asked for and missing.
     """
-    in_no_fit = _in_no_fit(data_set, chosen)
+    in_no_fit = _in_no_fit(data_set, counters)
     streams = [tuple(trial for trial in data_set.trials if trial.person == person) for person in data_set.people]
-    results = in_processes(partial(_score_joined, data_set=data_set.name, chosen=chosen), streams, jobs)
+    results = in_processes(partial(_score_joined, data_set=data_set.name, counters=counters), streams, jobs)
     about = f"recordings of {len(streams)} people that start and end standing, one stream for each person"
     return _section(f"{data_set.name} joined", about, results, in_no_fit)
 
 
-def evaluate_simulated(sessions: int, chosen: Sequence[Method], jobs: int, kind: Simulation) -> Section:
+def evaluate_simulated(sessions: int, counters: Sequence[Method], jobs: int, kind: Simulation) -> Section:
     """Score random simulated sessions that no fit has seen, by the shipped weights."""
-    shipped = tuple(dict.fromkeys(Method.SHIPPED if method in LEFT_OUT else method for method in chosen))
+    shipped = tuple(dict.fromkeys(Method.SHIPPED if method in LEFT_OUT else method for method in counters))
     seeds = range(FIRST_SEED, FIRST_SEED + sessions)
-    results = in_processes(partial(_score_simulated, chosen=shipped, kind=kind), seeds, jobs)
+    results = in_processes(partial(_score_simulated, counters=shipped, kind=kind), seeds, jobs)
     return _section(kind, f"{sessions} random sessions (seeds from {FIRST_SEED}, in no fit)", results)
 
 
-def _in_no_fit(data_set: DataSet, chosen: Sequence[Method]) -> dict[Method, tuple[str, ...]]:
+def _in_no_fit(data_set: DataSet, counters: Sequence[Method]) -> dict[Method, tuple[str, ...]]:
     """Return for each method with left-out weights the people that no fit has seen."""
     return {
         method: tuple(
@@ -229,7 +229,7 @@ def _in_no_fit(data_set: DataSet, chosen: Sequence[Method]) -> dict[Method, tupl
             for person in data_set.people or [""]
             if held_out_weights(data_set.name, person, LEFT_OUT[method]) is None
         )
-        for method in chosen
+        for method in counters
         if method in LEFT_OUT
     }
 
@@ -267,22 +267,22 @@ def _count(method: Method, block: ImuBlock, data_set: str = "", person: str = ""
     return count(block, held_out_judge(data_set, person, LEFT_OUT[method]) if method in LEFT_OUT else None)
 
 
-def _score_recording(trial: Trial, data_set: str, chosen: Sequence[Method]) -> Result:
+def _score_recording(trial: Trial, data_set: str, counters: Sequence[Method]) -> Result:
     try:
         block = read_recording(trial.path).block
     except ImuError as error:
         return Result({}, (Failure(str(trial.path), str(error)),))
-    return Result({method: [score_trial(trial, _count(method, block, data_set, trial.person))] for method in chosen})
+    return Result({method: [score_trial(trial, _count(method, block, data_set, trial.person))] for method in counters})
 
 
-def _score_simulated(seed: int, chosen: Sequence[Method], kind: Simulation) -> Result:
+def _score_simulated(seed: int, counters: Sequence[Method], kind: Simulation) -> Result:
     simulated = simulate(*DRAWN[kind](seed), seed)
     truth = truth_of_session(simulated.truth)
     trial = Trial(Path(f"seed {seed}"), "", "", "session", "", len(truth.repetitions), truth)
-    return Result({method: [score_trial(trial, _count(method, simulated.block))] for method in chosen})
+    return Result({method: [score_trial(trial, _count(method, simulated.block))] for method in counters})
 
 
-def _score_joined(trials: Sequence[Trial], data_set: str, chosen: Sequence[Method]) -> Result:
+def _score_joined(trials: Sequence[Trial], data_set: str, counters: Sequence[Method]) -> Result:
     """Read one person's trials, join those that can be joined, and score the stream trial by trial."""
     joinable, failures = [], []
     for trial in trials:
@@ -299,7 +299,7 @@ def _score_joined(trials: Sequence[Trial], data_set: str, chosen: Sequence[Metho
         return Result({}, tuple(failures))
     stream = join(joinable)
     person = stream.trials[0].trial.person
-    scores = {method: scores_in_stream(stream, _count(method, stream.block, data_set, person)) for method in chosen}
+    scores = {method: scores_in_stream(stream, _count(method, stream.block, data_set, person)) for method in counters}
     return Result(scores, tuple(failures))
 
 

@@ -56,8 +56,8 @@ class Stretch:
 
     def part(self, start: int, end: int) -> Stretch:
         """Return the steps ``[start, end)`` with the repetitions that lie in them or across their edges."""
-        kept = (r.moved(-start) for r in self.repetitions if r.end > start and r.start < end)
-        return replace(self, steps=self.steps[start:end], repetitions=tuple(kept))
+        repetitions = (r.moved(-start) for r in self.repetitions if r.end > start and r.start < end)
+        return replace(self, steps=self.steps[start:end], repetitions=tuple(repetitions))
 
 
 def stretch_of(signals: MotionSignals) -> Stretch:
@@ -237,14 +237,14 @@ def composed_set(rng: np.random.Generator, singles: Sequence[Stretch]) -> Stretc
     lean_rad = np.radians(rng.uniform(0, 25)) if touch_and_go and rng.random() < 0.6 else 0.0
     manner = _SetManner(touch_and_go, float(rng.choice([1.0, 0.3, 0.0])))
     same = rng.random() < 0.5
-    chosen = rng.choice(len(singles), count)
+    drawn = rng.choice(len(singles), count)
     fatigue = rng.uniform(0, 0.5) if rng.random() < 0.3 else 0.0
     parts: list[Array] = []
     heights: list[Array] = []
     repetitions: list[LabelledRepetition] = []
     done, posture = 0, None
     for q in range(count):
-        single = singles[chosen[0] if same else chosen[q]]
+        single = singles[drawn[0] if same else drawn[q]]
         first, last, progress = q == 0, q == count - 1, q / max(1, count - 1)
         factor = float(np.clip(tempo * np.exp(rng.normal(0, 0.06)) * (1 + fatigue * progress**2), 0.25, 3.0))
         steps, height, located = _one_of_set(rng, single, factor, manner, first=first, last=last)
@@ -298,8 +298,8 @@ def _one_of_set(
     at = np.linspace(0, len(indices) - 1, len(steps))
     names = ("start", "bottom_start", "bottom", "bottom_end", "end")
     places = {name: factor * float(np.searchsorted(indices, getattr(r, name))) for name in names}
-    taken = smoothed(np.interp(at, np.arange(len(indices)), height[indices]), 2)
-    return steps, taken, LabelledRepetition(**places, hinge=r.hinge)
+    resampled_height = smoothed(np.interp(at, np.arange(len(indices)), height[indices]), 2)
+    return steps, resampled_height, LabelledRepetition(**places, hinge=r.hinge)
 
 
 def _leaning(steps: Array, repetition: LabelledRepetition, lean_rad: float, *, first: bool, last: bool) -> Array:

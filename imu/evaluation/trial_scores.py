@@ -95,12 +95,12 @@ class SingleFigures:
     @classmethod
     def of(cls, trials: Iterable[TrialScore]) -> SingleFigures:
         """Return the figures of the single repetitions among `trials`."""
-        chosen = [trial for trial in trials if trial.is_single]
-        outcomes = [trial.outcome for trial in chosen]
+        singles = [trial for trial in trials if trial.is_single]
+        outcomes = [trial.outcome for trial in singles]
         return cls(
-            trials=len(chosen),
-            recall=share(bool(trial.counted) for trial in chosen),
-            counted_once=share(len(trial.counted) == 1 for trial in chosen),
+            trials=len(singles),
+            recall=share(bool(trial.counted) for trial in singles),
+            counted_once=share(len(trial.counted) == 1 for trial in singles),
             **{name: share(outcome == name for outcome in outcomes) for name in OUTCOMES},
         )
 
@@ -121,19 +121,19 @@ class GhostFigures:
     @classmethod
     def of(cls, trials: Iterable[TrialScore], activities: tuple[str, ...] = ("",)) -> GhostFigures:
         """Return the figures of daily life in the trials whose activity starts with one of `activities`."""
-        chosen = [trial for trial in trials if trial.is_daily_life and trial.trial.activity.startswith(activities)]
-        hours = sum(trial.duration_s for trial in chosen) / 3600
-        in_sets = sum(repetition.in_set for trial in chosen for repetition in trial.counted)
-        ghosts = sum(len(trial.counted) for trial in chosen)
+        matching = [trial for trial in trials if trial.is_daily_life and trial.trial.activity.startswith(activities)]
+        hours = sum(trial.duration_s for trial in matching) / 3600
+        in_sets = sum(repetition.in_set for trial in matching for repetition in trial.counted)
+        ghosts = sum(len(trial.counted) for trial in matching)
         return cls(
-            trials=len(chosen),
+            trials=len(matching),
             hours=hours,
             lone=ghosts - in_sets,
             in_sets=in_sets,
             lone_per_hour=(ghosts - in_sets) / hours if hours else None,
             in_sets_per_hour=in_sets / hours if hours else None,
             per_hour=ghosts / hours if hours else None,
-            per_trial=ghosts / len(chosen) if chosen else None,
+            per_trial=ghosts / len(matching) if matching else None,
         )
 
 

@@ -194,16 +194,16 @@ def training_advice(cards: Sequence[SetCard]) -> tuple[str, ...]:
     return _sentences(_commonest([one.well for one in cards]), _commonest([one.try_next for one in cards]))
 
 
-def _commonest(said: Sequence[str | None]) -> str | None:
+def _commonest(sentences: Sequence[str | None]) -> str | None:
     """Return the latest sentence of the kind that most sets have, and how many have it."""
-    kinds = [None if one is None else re.split(r"[:(,\d]", one)[0] for one in said]
+    kinds = [None if one is None else re.split(r"[:(,\d]", one)[0] for one in sentences]
     known = Counter(kind for kind in kinds if kind is not None)
     if not known:
         return None
     count = max(known.values())
     kind = next(kind for kind in reversed(kinds) if known[kind] == count)
-    latest = next(one for one, its_kind in zip(reversed(said), reversed(kinds), strict=True) if its_kind == kind)
-    return latest if len(said) == 1 else f"{latest} ({count} of {len(said)} sets)"
+    latest = next(one for one, its_kind in zip(reversed(sentences), reversed(kinds), strict=True) if its_kind == kind)
+    return latest if len(sentences) == 1 else f"{latest} ({count} of {len(sentences)} sets)"
 
 
 def _sentences(well: str | None, try_next: str | None) -> tuple[str, ...]:

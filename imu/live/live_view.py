@@ -336,14 +336,14 @@ class LiveView:
     @property
     def before_text(self) -> str | None:
         """The same set of the last session, and the set before the one that is shown."""
-        said = []
+        parts = []
         if self.last_time is not None:
-            said.append(f"{self.last_time.text} ({days_ago(self.last_time.days_ago)})")
+            parts.append(f"{self.last_time.text} ({days_ago(self.last_time.days_ago)})")
         if self.previous_set is not None:
             best = self.previous_set.best_speed_m_s
             speed = "" if best is None else f", best {in_words(Measure.SPEED, best)}"
-            said.append(f"set before: {plural(self.previous_set.repetitions, self.previous_set.pattern)}{speed}")
-        text = " · ".join(said)
+            parts.append(f"set before: {plural(self.previous_set.repetitions, self.previous_set.pattern)}{speed}")
+        text = " · ".join(parts)
         return text[:1].upper() + text[1:] or None
 
 

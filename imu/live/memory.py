@@ -295,8 +295,8 @@ def remember_sensor_of(trained: Trained) -> None:
     """Remember the sensor for the next training; if that fails, the person has to name it again."""
     sensor = trained.sensor
     if sensor.kind is not None and trained.identified is not None:
-        found = RememberedSensor(sensor.kind.name, trained.identified.serial, sensor.name or "", sensor.address)
-        _write(remembered_sensor_path(), asdict(found))
+        remembered = RememberedSensor(sensor.kind.name, trained.identified.serial, sensor.name or "", sensor.address)
+        _write(remembered_sensor_path(), asdict(remembered))
 
 
 # --- the plan ---------------------------------------------------------------------------------------------------------

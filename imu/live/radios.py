@@ -231,10 +231,10 @@ async def record(
         try:
             async for message in link.messages():
                 if isinstance(message, LinkNotice):
-                    found = message.sensor
-                    if message.state is LinkState.CONNECTED and driver is None and found and found.kind:
-                        driver = found.kind.driver(rate_hz)
-                        name, about = found.kind.name, (found.name or "", found.address, clock.now_ns())
+                    seen = message.sensor
+                    if message.state is LinkState.CONNECTED and driver is None and seen and seen.kind:
+                        driver = seen.kind.driver(rate_hz)
+                        name, about = seen.kind.name, (seen.name or "", seen.address, clock.now_ns())
                         header = RecordingHeader(name, *about, imu.__version__, rate_hz)
                         recorder = None if save_as is None else TrainingRecorder.create(Path(save_as), header)
                     continue

@@ -208,13 +208,13 @@ def exercises_in_words(plan: Plan) -> tuple[tuple[str, str], ...]:
 
 def _plan_of(schedule: Schedule, done: Iterable[str], last: str | None) -> int | None:
     """Return the plan that a session with these exercises has trained; ``None`` if it fits no plan."""
-    keys, found = _keys(done), []
+    keys, matches = _keys(done), []
     for index, plan in enumerate(schedule.plans):
         planned = _exercises(plan)
         common = len(planned & keys)
         if common >= LEAST_SHARE * len(planned):
-            found.append((common / len(planned), common, plan.name == last, -index))
-    return -max(found)[-1] if found else None
+            matches.append((common / len(planned), common, plan.name == last, -index))
+    return -max(matches)[-1] if matches else None
 
 
 def _exercises(plan: Plan) -> set[str]:

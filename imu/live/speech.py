@@ -54,8 +54,8 @@ class Announcement:
 
 def announcements(before: LiveView, after: LiveView) -> list[Announcement]:
     """Return the words for the changes between two views, the most pressing first; no cue."""
-    said = [_count(before, after), *_session(before, after), _link(before, after)]
-    return [one for one in said if one is not None]
+    announcements = [_count(before, after), *_session(before, after), _link(before, after)]
+    return [one for one in announcements if one is not None]
 
 
 def _count(before: LiveView, after: LiveView) -> Announcement | None:
@@ -78,18 +78,18 @@ def _count(before: LiveView, after: LiveView) -> Announcement | None:
 
 
 def _session(before: LiveView, after: LiveView) -> list[Announcement | None]:
-    said: list[Announcement | None] = []
+    announcements: list[Announcement | None] = []
     closed = [one for one in after.sets if one not in before.sets]
     if closed and after.taken_back == before.taken_back:
         latest = closed[-1]
-        said.append(Announcement(f"set of {plural(len(latest.repetitions), latest.pattern)}"))
+        announcements.append(Announcement(f"set of {plural(len(latest.repetitions), latest.pattern)}"))
     elif after.lone is not None and after.lone != before.lone:
-        said.append(Announcement("that one stood alone, not counted"))
+        announcements.append(Announcement("that one stood alone, not counted"))
     if after.paused is not before.paused:
-        said.append(Announcement("paused" if after.paused else "going on"))
+        announcements.append(Announcement("paused" if after.paused else "going on"))
     if after.rest_is_over and not before.rest_is_over and before.phase is Phase.REST:
-        said.append(Announcement("rest is over"))
-    return said
+        announcements.append(Announcement("rest is over"))
+    return announcements
 
 
 def _link(before: LiveView, after: LiveView) -> Announcement | None:

@@ -31,7 +31,7 @@ from imu.recordings.training_format import RecordingHeader
 from imu.recordings.training_recorder import TrainingRecorder, recording_name
 from imu.sensors.conversation import Identified, Message, Notice, Refused
 from imu.session import Event, SessionParameters, SessionSummary, TrainingSet
-from imu.training import PersonAsked, PersonCommand, Taken, Training
+from imu.training import PersonAsked, PersonCommand, Training, TrainingReply
 
 Happened = Event | Notice | Link
 """Anything that happens in a training."""
@@ -266,9 +266,9 @@ class TrainingRun:
         if self._training is None:
             raise ValueError("a message came before the sensor was named")
         self._record(lambda recorder: recorder.write(message))  # before it is decoded
-        taken = self._training.take(message)
-        self._link.ask(taken.actions)
-        self._pass_on(taken, message.received_ns)
+        outcome = self._training.take(message)
+        self._link.ask(outcome.actions)
+        self._pass_on(outcome, message.received_ns)
         if self._settings.duration_s is not None and self._training.now_s >= self._settings.duration_s:
             self.stop()
 
@@ -317,10 +317,10 @@ class TrainingRun:
         for signal in signals:
             self._record(lambda recorder, one=signal: recorder.write_event(at_ns, signal_object(one)))  # type: ignore[misc]
 
-    def _pass_on(self, taken: Taken, at_ns: int) -> None:
+    def _pass_on(self, outcome: TrainingReply, at_ns: int) -> None:
         """Tell what came of a message or a wish."""
         self.tick()
-        for notice in taken.notices:
+        for notice in outcome.notices:
             if isinstance(notice, Identified):
                 self._identified = notice
                 self._record(lambda recorder, who=notice: recorder.write_identified(who))  # type: ignore[misc]
@@ -329,7 +329,7 @@ class TrainingRun:
                 kind = ProtocolMismatch if notice.wrong_version else SensorUnsuitable
                 self._trouble = kind(notice.sentence)
                 self.stop()
-        for event in taken.events:
+        for event in outcome.events:
             self._record(lambda recorder, one=event: recorder.write_event(at_ns, event_object(one)))  # type: ignore[misc]
             self._record_signals(at_ns, self._tell(event))
         if self._training is not None:

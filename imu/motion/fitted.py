@@ -64,8 +64,8 @@ def load_weights(file: Any) -> CounterWeights:
     ValueError
         If they do not fit this version.
     """
-    with np.load(file) as kept:
-        arrays = {name: kept[name] for name in kept.files}
+    with np.load(file) as file_arrays:
+        arrays = {name: file_arrays[name] for name in file_arrays.files}
     counting = CountingWeights(**{name: arrays[name] for name in COUNTING_ARRAYS}, bias=float(arrays["bias"]))
     pattern = PatternWeights(*arrays["pattern"].tolist())
     belonging = BelongingWeights(arrays["belonging"], arrays["belonging_bias"])

@@ -81,10 +81,10 @@ class SensorErrors:
 
     def relaxed(self, towards: SensorErrors, share: float) -> SensorErrors:
         """Return the estimate after a while: a `share` of its information is given up."""
-        kept = 1.0 - share
+        remaining = 1.0 - share
         return SensorErrors(
-            kept * self.mean + share * towards.mean,
-            kept**2 * self.covariance + (1.0 - kept**2) * towards.covariance,
+            remaining * self.mean + share * towards.mean,
+            remaining**2 * self.covariance + (1.0 - remaining**2) * towards.covariance,
         )
 
 
@@ -213,16 +213,16 @@ class VerticalEstimator:
         errors: SensorErrors | None = None,
         parameters: VerticalParameters | None = None,
     ) -> None:
-        self._parameters = chosen = parameters or VerticalParameters()
+        self._parameters = settings = parameters or VerticalParameters()
         self._interval_s = interval_s
         # Factors (k, n), column 0 at the start.
-        self._known_velocity, self._known_height = _known_factors(interval_s, longest_s, chosen.wander_interval_s)
+        self._known_velocity, self._known_height = _known_factors(interval_s, longest_s, settings.wander_interval_s)
         factors = _FROM_SAMPLES + len(self._known_height)
         self._velocity, self._height = (np.empty((factors, self._known_height.shape[1])) for _ in range(2))
         self._velocity[:_FROM_SAMPLES, 0] = 0.0
         self._height_sum = self._velocity[:_FROM_SAMPLES, 0]
         self._samples = 0
-        mean, covariance = np.zeros(factors), _prior_covariance(factors, chosen).copy()
+        mean, covariance = np.zeros(factors), _prior_covariance(factors, settings).copy()
         mean[0] = 1.0
         covariance[_START_VELOCITY, _START_VELOCITY] = start_velocity_sd_m_s**2
         if errors is not None:

@@ -190,12 +190,12 @@ class Judge:
         weighed = [self._weigh(candidates[0])]
         if weighed[0].log_odds < CLEAR_LOG_ODDS:
             weighed += [self._weigh(candidate) for candidate in candidates[1:]]
-        chosen = max(weighed, key=lambda one: one.log_odds)
-        if chosen.log_odds < weighed[0].log_odds + CLEARLY_BETTER:
-            chosen = weighed[0]
-        verdict = self._verdict(chosen)
-        figures = chosen.measured if isinstance(verdict, Repetition | Doubtful) else chosen.figures
-        return Decision(chosen.candidate, figures, verdict, float(chosen.figures.time_s[chosen.figures.end]))
+        likeliest = max(weighed, key=lambda one: one.log_odds)
+        if likeliest.log_odds < weighed[0].log_odds + CLEARLY_BETTER:
+            likeliest = weighed[0]
+        verdict = self._verdict(likeliest)
+        figures = likeliest.measured if isinstance(verdict, Repetition | Doubtful) else likeliest.figures
+        return Decision(likeliest.candidate, figures, verdict, float(likeliest.figures.time_s[likeliest.figures.end]))
 
     def _weigh(self, candidate: Candidate) -> _Weighed:
         figures = candidate.measure(self._sagittal_plane)

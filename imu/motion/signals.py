@@ -185,12 +185,12 @@ class SignalBuilder:
 
     def _steps(self, block: EvenBlock) -> tuple[Array, Array, Array]:
         """Return the end (n,) of each step, the means (6, n) over it, and the shake (n,) within it."""
-        kept = self._pending.shape[1]
-        samples = np.empty((7, kept + len(block.time_s)))
-        samples[:, :kept] = self._pending
-        samples[0, kept:] = block.time_s
-        samples[1:4, kept:] = block.acceleration_m_s2.T
-        samples[4:, kept:] = block.angular_velocity_rad_s.T
+        pending = self._pending.shape[1]
+        samples = np.empty((7, pending + len(block.time_s)))
+        samples[:, :pending] = self._pending
+        samples[0, pending:] = block.time_s
+        samples[1:4, pending:] = block.acceleration_m_s2.T
+        samples[4:, pending:] = block.angular_velocity_rad_s.T
         n = samples.shape[1] // STEP_SAMPLES
         self._pending = samples[:, n * STEP_SAMPLES :]
         steps = samples[:, : n * STEP_SAMPLES].reshape(7, n, STEP_SAMPLES)

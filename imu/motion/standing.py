@@ -154,8 +154,8 @@ class StandingPostures:
         off /= np.where(off > 0, LEAN_SD_RAD, LEAN_BACK_SD_RAD)
         unlikely = np.minimum(0.5 * off * off, MOST_UNLIKELY)
         best = int(np.argmax(np.log(self.seconds) - 2.0 * unlikely.sum(axis=1) / len(tops)))
-        chosen: Array = self.up[best]
-        return chosen if unlikely[best].min() < MOST_UNLIKELY else None
+        posture: Array = self.up[best]
+        return posture if unlikely[best].min() < MOST_UNLIKELY else None
 
 
 def rise_between(signals: MotionSignals, last: int, first: int) -> float:

@@ -116,8 +116,8 @@ def stretches(blocks: Iterable[ImuBlock]) -> Iterator[MotionSignals]:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Found:
-    """Something found in the stream.
+class TrackerItem:
+    """A gap or a possible repetition in the stream.
 
     Attributes
     ----------
@@ -160,7 +160,7 @@ class MotionTracker:
         self._explained: list[tuple[float, float]] = []  # spans of recent movements
         self._frozen_s: float | None = None
 
-    def push(self, block: ImuBlock) -> Iterator[Found]:
+    def push(self, block: ImuBlock) -> Iterator[TrackerItem]:
         """Take the next rows; give what they finish, in order. To be run to its end.
 
         Later candidates depend on the caller's decision on this one: call `place` and `explain` before going on.
@@ -175,10 +175,10 @@ class MotionTracker:
             if not is_bridged(piece):
                 yield from self.finish()
                 self._begin_segment()
-            yield Found(piece, settled_s)
+            yield TrackerItem(piece, settled_s)
         yield from self._look(signals)
 
-    def finish(self) -> Iterator[Found]:
+    def finish(self) -> Iterator[TrackerItem]:
         """End the stream; give the movements that were still going on."""
         for item in self._decoder.finish():
             if isinstance(item, Ending):
@@ -242,7 +242,7 @@ class MotionTracker:
 
     # -- one after the other
 
-    def _look(self, parts: list[MotionSignals]) -> Iterator[Found]:
+    def _look(self, parts: list[MotionSignals]) -> Iterator[TrackerItem]:
         """Give the items that the next signals show, in the order of their times."""
         parts = [part for part in parts if len(part)]
         if not parts:
@@ -269,7 +269,7 @@ class MotionTracker:
                 yield from self._unexplained(item)
         self._forget()
 
-    def _possible(self, ending: Ending) -> Iterator[Found]:
+    def _possible(self, ending: Ending) -> Iterator[TrackerItem]:
         """Give the repetition that may have ended, with each time at which it may have begun.
 
         An ending that is too near to that of the last repetition is the same one's, seen again.
@@ -284,12 +284,12 @@ class MotionTracker:
         candidates = [self._candidate(ending._replace(start_s=start_s)) for start_s in starts_s]
         long_enough = [one for one in candidates if len(one.signals) >= steps_in(LEAST_DURATION_S)]
         if long_enough:
-            yield Found(tuple(long_enough), self._settled(ending.seen_s))
+            yield TrackerItem(tuple(long_enough), self._settled(ending.seen_s))
 
     def _settled(self, seen_s: float) -> float:
         return seen_s - PREAMBLE_S if self._frozen_s is None else self._frozen_s
 
-    def _unexplained(self, activity: Activity, *, cut_short: bool = False) -> Iterator[Found]:
+    def _unexplained(self, activity: Activity, *, cut_short: bool = False) -> Iterator[TrackerItem]:
         """Give the parts of activity that no repetition explains."""
         known = sorted(span for span in self._explained if span[1] > activity.start_s and span[0] < activity.end_s)
         least_s = LEAST_CUT_SHORT_S if cut_short else LEAST_MOVEMENT_S
@@ -305,7 +305,7 @@ class MotionTracker:
             interrupted = cut_short and part == len(parts) - 1
             candidate = self._candidate(ending, moved_only=True, cut_short=interrupted)
             if len(candidate.signals) >= steps_in(least_s):
-                yield Found((candidate,), self._settled(activity.seen_s))
+                yield TrackerItem((candidate,), self._settled(activity.seen_s))
 
     def _log_odds_in(self, start_s: float, end_s: float) -> float:
         """Return the largest log-odds of a repetition having ended between these times, or just after."""
@@ -329,24 +329,25 @@ class MotionTracker:
         """Return a possible repetition, with the signals and the standing posture to measure it by."""
         if self._kept is None:
             raise ValueError("an ending without signals")
-        kept = self._kept
+        signals = self._kept
         touches = not moved_only and abs(ending.start_s - self._last_end_s) < TOUCHING_S
         begin_s = self._last_end_s if touches else max(ending.start_s - LEAD_S, self._last_end_s)
-        first = int(np.searchsorted(kept.time_s, begin_s + SAME_TIME_S))
-        last = int(np.searchsorted(kept.time_s, (ending.end_s if moved_only else ending.seen_s) + SAME_TIME_S))
-        at_start = int(np.searchsorted(kept.time_s, ending.start_s + SAME_TIME_S))
-        earliest = int(np.searchsorted(kept.time_s, max(self._last_end_s, ending.end_s - APPROACH_S) + SAME_TIME_S))
-        standing = self._standing_at(kept, at_start, ending.start_s)
+        first = int(np.searchsorted(signals.time_s, begin_s + SAME_TIME_S))
+        last = int(np.searchsorted(signals.time_s, (ending.end_s if moved_only else ending.seen_s) + SAME_TIME_S))
+        at_start = int(np.searchsorted(signals.time_s, ending.start_s + SAME_TIME_S))
+        earliest = int(np.searchsorted(signals.time_s, max(self._last_end_s, ending.end_s - APPROACH_S) + SAME_TIME_S))
+        standing = self._standing_at(signals, at_start, ending.start_s)
         in_set = ending.start_s - self._last_end_s < ONE_SET_S
         return Candidate(
             ending=ending,
-            signals=kept[first:last],
-            before=kept[min(earliest, first) : first],
+            signals=signals[first:last],
+            before=signals[min(earliest, first) : first],
             standing=standing,
             postures=self._postures if in_set else self._rests.before(ending.start_s + 0.2),
             tops=self._tops if in_set else NO_TOPS,
             lever=self._lever,
-            started_at_rest=not touches and bool((kept.resting_steps[first : at_start + 1] >= steps_in(REST_S)).any()),
+            started_at_rest=not touches
+            and bool((signals.resting_steps[first : at_start + 1] >= steps_in(REST_S)).any()),
             touches=touches,
             follows=self._last_end_s > ending.end_s - APPROACH_S,
             errors=self._errors,
@@ -354,15 +355,15 @@ class MotionTracker:
             cut_short=cut_short,
         )
 
-    def _standing_at(self, kept: MotionSignals, at_start: int, start_s: float) -> Standing:
+    def _standing_at(self, signals: MotionSignals, at_start: int, start_s: float) -> Standing:
         """Return how the person stands: as in the set going on, or as in the longest rest before."""
-        at_start = min(max(at_start, 1), len(kept))
+        at_start = min(max(at_start, 1), len(signals))
         if self._standing is not None and start_s - self._last_end_s < SAME_SET_S:
-            here = kept.up[at_start - 1 : at_start]
+            here = signals.up[at_start - 1 : at_start]
             if float(chord(here, self._standing.up)[0]) < NO_STANDING_RAD:
                 return self._standing
-        standing = standing_before(kept, at_start)
-        if self._upright is not None and start_s - kept.time_s[0] < STANDING_SEARCH_S:
+        standing = standing_before(signals, at_start)
+        if self._upright is not None and start_s - signals.time_s[0] < STANDING_SEARCH_S:
             last_s, upright = self._upright
             if start_s - last_s < KNOWN_S and float(chord(upright[None], standing.up)[0]) > CHANGED_POSTURE_RAD:
                 return Standing.without_level(upright)

@@ -416,8 +416,8 @@ _LINE_END = re.compile(rb"\r\n|\n|\r")
 def _without_lines(text: bytes, lines: int) -> tuple[bytes, int]:
     """Return a text without its first lines, and how many lines are still to be left out of the next one."""
     end = 0
-    while lines and (found := _LINE_END.search(text, end)):
-        end, lines = found.end(), lines - 1
+    while lines and (match := _LINE_END.search(text, end)):
+        end, lines = match.end(), lines - 1
     return (b"", lines) if lines else (text[end:], 0)
 
 

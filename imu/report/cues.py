@@ -48,41 +48,41 @@ def cues(one_set: TrainingSet) -> list[str]:
 def form_of(one_set: TrainingSet) -> list[tuple[str, str]]:  # noqa: PLR0912  one cue after the other
     """Return each cue on the form of a set, and the same in a plain sentence without figures, for a report."""
     repetitions = one_set.repetitions
-    found: list[tuple[str, str]] = []
+    cues: list[tuple[str, str]] = []
     changed = _became_hinges(repetitions)
     if changed is not None:
-        found.append((f"squats turned into hinges from repetition {changed}", "The squats turned into hinges"))
+        cues.append((f"squats turned into hinges from repetition {changed}", "The squats turned into hinges"))
     elif one_set.pattern is Pattern.MIXED:
-        found.append(("squats and hinges in one set", "Squats and hinges were mixed"))
+        cues.append(("squats and hinges in one set", "Squats and hinges were mixed"))
     if one_set.pattern is Pattern.SQUAT:
         bottom_rad = fmean(r.angle_at_bottom_rad for r in repetitions)
         if bottom_rad >= SQUAT_LEANS_RAD:
             cue = f"leaning {degrees(bottom_rad)} at the bottom, keep the chest up"
-            found.append((cue, "The squats leaned forward at the bottom: keep the chest up"))
+            cues.append((cue, "The squats leaned forward at the bottom: keep the chest up"))
         elif bottom_rad <= SQUAT_UPRIGHT_RAD:
-            found.append((f"upright ({degrees(bottom_rad)} at the bottom)", "The squats stayed upright at the bottom"))
+            cues.append((f"upright ({degrees(bottom_rad)} at the bottom)", "The squats stayed upright at the bottom"))
     if one_set.pattern is Pattern.HINGE:
         peak_rad = fmean(r.trunk_angle_rad for r in repetitions)
         if peak_rad < HINGE_SHALLOW_RAD:
             cue = f"bent by {degrees(peak_rad)} only, hips further back and back toward parallel"
-            found.append((cue, "The hinges were shallow: hips further back, and back toward parallel"))
+            cues.append((cue, "The hinges were shallow: hips further back, and back toward parallel"))
         elif peak_rad >= HINGE_DEEP_RAD:
-            found.append((f"well bent at the hip ({degrees(peak_rad)})", "The hinges were well bent at the hip"))
+            cues.append((f"well bent at the hip ({degrees(peak_rad)})", "The hinges were well bent at the hip"))
     if sinks(one_set) and median(r.trunk_lead_s for r in repetitions) <= KNEES_FIRST_S:
-        found.append(("knees before hips, start with the hips", "The knees moved before the hips: start with the hips"))
+        cues.append(("knees before hips, start with the hips", "The knees moved before the hips: start with the hips"))
     lost = share_of_speed_lost(one_set)
     if lost is not None and lost >= SPEED_LOST and len(repetitions) >= SPEED_REPETITIONS:
-        found.append(
+        cues.append(
             (f"{100 * lost:.0f} % slower at the end", "The last repetitions were clearly slower than the first")
         )
     if len(repetitions) >= 3 and one_set.pattern is not Pattern.MIXED:
         angle_rad = stdev(r.trunk_angle_rad for r in repetitions)
         drop_m = stdev(r.hip_drop_m for r in repetitions)
         if angle_rad >= UNEVEN_ANGLE_RAD:
-            found.append((f"angle uneven (±{degrees(angle_rad)})", "The angle differed between repetitions"))
+            cues.append((f"angle uneven (±{degrees(angle_rad)})", "The angle differed between repetitions"))
         if drop_m >= UNEVEN_DROP_M:
-            found.append((f"depth uneven (±{100 * drop_m:.0f} cm)", "The depth differed between repetitions"))
-    return found
+            cues.append((f"depth uneven (±{100 * drop_m:.0f} cm)", "The depth differed between repetitions"))
+    return cues
 
 
 def _became_hinges(repetitions: Sequence[Repetition]) -> int | None:

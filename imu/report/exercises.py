@@ -254,8 +254,8 @@ def histories_of(sets: Iterable[ExerciseSet]) -> tuple[ExerciseHistory, ...]:
     by_name: dict[str, list[ExerciseSet]] = {}
     for one in sets:
         by_name.setdefault(key_of(usual_name(one.exercise)), []).append(one)
-    found = [_history(same) for same in by_name.values()]
-    return tuple(sorted(found, key=lambda one: one.sessions[-1].trained_at, reverse=True))
+    histories = [_history(same) for same in by_name.values()]
+    return tuple(sorted(histories, key=lambda one: one.sessions[-1].trained_at, reverse=True))
 
 
 def _history(sets: Sequence[ExerciseSet]) -> ExerciseHistory:

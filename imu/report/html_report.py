@@ -93,18 +93,18 @@ def html_report(store: SessionStore, selection: Selection, made_at: datetime) ->
     """
     zone, in_lb = made_at.tzinfo, store.loads_in_lb()
     key = None if selection.exercise is None else key_of(usual_name(selection.exercise))
-    chosen = chosen_sessions(store, selection, made_at)
-    sets = [one for one in store.exercise_sets(least_drop_for_speed_m=SPEED_DROP_M) if one.session_id in chosen]
+    sessions = chosen_sessions(store, selection, made_at)
+    sets = [one for one in store.exercise_sets(least_drop_for_speed_m=SPEED_DROP_M) if one.session_id in sessions]
     sets = [one for one in sets if key is None or key_of(usual_name(one.exercise)) == key]
     histories = sorted(histories_of(sets), key=lambda one: len(one.sets), reverse=True)
     alone = None if key is None else histories[0]
-    latest = sorted(chosen.values(), key=lambda one: one.trained_at, reverse=True)
+    latest = sorted(sessions.values(), key=lambda one: one.trained_at, reverse=True)
     recent = [view_of_stored(store.load(one.id), zone, in_lb=in_lb) for one in latest[:FORM_SESSIONS]]
     recent = [_only(view, key) for view in recent]
     full = recent if len(latest) <= IN_FULL else []
     days = [one.trained_at.astimezone(zone).date() for one in latest]
     totals = stored_totals(store, latest[0].trained_at) if alone is None else _totals_of(alone)
-    totals = [one for one in totals if one.session_id in chosen]
+    totals = [one for one in totals if one.session_id in sessions]
     return (
         environment()
         .get_template("report.html")
@@ -141,16 +141,19 @@ def chosen_sessions(store: SessionStore, selection: Selection, now: datetime) ->
     for number in selection.sessions:
         if number not in by_number:
             raise SessionNotFound(f"there is no session {number}; `imu review` lists those that are kept")
-    found = {number: by_number[number] for number in selection.sessions or by_number}
+    sessions = {number: by_number[number] for number in selection.sessions or by_number}
     first, last = selection.first or date.min, selection.last or date.max
-    found = {n: one for n, one in found.items() if first <= one.trained_at.astimezone(now.tzinfo).date() <= last}
+    zone = now.tzinfo
+    sessions = {n: one for n, one in sessions.items() if first <= one.trained_at.astimezone(zone).date() <= last}
     if selection.exercise is not None:
         key = key_of(usual_name(selection.exercise))
-        found = {n: one for n, one in found.items() if any(key_of(usual_name(name)) == key for name in one.exercises)}
-    if not found:
+        sessions = {
+            n: one for n, one in sessions.items() if any(key_of(usual_name(name)) == key for name in one.exercises)
+        }
+    if not sessions:
         what = "" if selection.exercise is None else f" with {selection.exercise[:80]}"
         raise SessionNotFound(f"no session{what} is in this period: choose other days, or leave them out")
-    return found
+    return sessions
 
 
 def _only(view: SessionView, key: str | None) -> SessionView:
@@ -179,9 +182,9 @@ def templates_of(package: str, *, keep_trailing_newline: bool = False) -> Enviro
 @cache
 def environment() -> Environment:
     """Return the templates of the report."""
-    found = templates_of("imu.report", keep_trailing_newline=True)
-    found.tests["number_like"] = lambda cell: cell.removeprefix("-")[:1].isdigit()
-    return found
+    environment = templates_of("imu.report", keep_trailing_newline=True)
+    environment.tests["number_like"] = lambda cell: cell.removeprefix("-")[:1].isdigit()
+    return environment
 
 
 # --- summary ---------------------------------------------------------------------------------------------------------

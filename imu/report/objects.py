@@ -61,18 +61,18 @@ def stored_object(stored: StoredSession) -> Object:
     pattern before the correction. The confidence of a corrected pattern is 1. Figures that were not measured are null.
     """
     view = view_of_stored(stored)
-    found = _session(view)
-    found |= {"session": stored.id, "saved_at": stored.saved_at.isoformat()}
+    fields = _session(view)
+    fields |= {"session": stored.id, "saved_at": stored.saved_at.isoformat()}
     if stored.started_at is not None:
-        found["started_at"] = stored.started_at.isoformat()
+        fields["started_at"] = stored.started_at.isoformat()
     if view.log:
-        found["corrections"] = [
+        fields["corrections"] = [
             to_object(one.correction) | ({} if one.not_applied is None else {"not_applied": one.not_applied})
             for one in view.log
         ]
     if view.deleted:
-        found["deleted"] = [_repetition(one) for one in view.deleted]
-    return found
+        fields["deleted"] = [_repetition(one) for one in view.deleted]
+    return fields
 
 
 def repetition_object(repetition: Repetition) -> Object:
@@ -159,12 +159,12 @@ def _exercise_set(one: ExerciseSet) -> Object:
 
 
 def _maximum(maximum: Maximum) -> Object:
-    found: Object = {"load_kg": _rounded_if_present(maximum.load_kg, 1)}
+    fields: Object = {"load_kg": _rounded_if_present(maximum.load_kg, 1)}
     if maximum.error_kg is not None:
-        found["error_kg"] = _rounded(maximum.error_kg, 1)
+        fields["error_kg"] = _rounded(maximum.error_kg, 1)
     if maximum.refused is not None:
-        found["refused"] = maximum.refused
-    return found if maximum.from_set is None else found | {"set": _exercise_set(maximum.from_set)}
+        fields["refused"] = maximum.refused
+    return fields if maximum.from_set is None else fields | {"set": _exercise_set(maximum.from_set)}
 
 
 def _pattern_trend(trend: PatternTrend) -> Object:
@@ -213,7 +213,7 @@ def _set(view: SetView) -> Object:
 
 def _repetition(view: RepetitionView) -> Object:
     if view.figures is None:
-        found: Object = {
+        fields: Object = {
             "start_s": _rounded(view.start_s, 3),
             "bottom_s": None,
             "end_s": _rounded(view.end_s, 3),
@@ -222,22 +222,22 @@ def _repetition(view: RepetitionView) -> Object:
             "confidence": 1.0,
         } | dict.fromkeys((*FIGURES, "hip_drop_from"))
     else:
-        found = _measured(view.figures)
+        fields = _measured(view.figures)
     if view.added:
-        found["added"] = True
+        fields["added"] = True
     if view.figures is not None and view.pattern_changed:
-        found["measured"] = {"pattern": found["pattern"], "confidence": found["confidence"]}
-        found |= {"pattern": view.pattern.value, "confidence": 1.0}
-    return found | _entered(view)
+        fields["measured"] = {"pattern": fields["pattern"], "confidence": fields["confidence"]}
+        fields |= {"pattern": view.pattern.value, "confidence": 1.0}
+    return fields | _entered(view)
 
 
 def _rejected(view: RejectedView) -> Object:
-    found: Object = {
+    fields: Object = {
         "start_s": _rounded(view.start_s, 3),
         "end_s": _rounded(view.end_s, 3),
         "reason": view.reason,
     }
-    return found if view.figures is None else found | {"repetition": _measured(view.figures)}
+    return fields if view.figures is None else fields | {"repetition": _measured(view.figures)}
 
 
 def _measured(figures: Figures) -> Object:

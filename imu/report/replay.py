@@ -181,8 +181,8 @@ def _unpacked(name: str, folder: Path) -> list[Source]:
                 with suppress(OSError, ValueError):
                     folder.joinpath(*inside).unlink()
                 broken.append(Source("/".join((name, *inside)), unreadable=f"it cannot be unpacked ({error})"))
-    found = [path for path in find_recordings([folder]) if path != folder]
-    return [Source(f"{name}/{path.relative_to(folder).as_posix()}", path) for path in found] + broken
+    paths = [path for path in find_recordings([folder]) if path != folder]
+    return [Source(f"{name}/{path.relative_to(folder).as_posix()}", path) for path in paths] + broken
 
 
 def names_of_recordings(paths: Sequence[str]) -> list[str]:

@@ -199,10 +199,10 @@ class RepetitionView(MovementView):
     @property
     def changes(self) -> str:
         """The repetition's differences from the measurement, and the person's entries for it."""
-        said = ["added"] if self.added else []
+        parts = ["added"] if self.added else []
         if self.figures is not None and self.pattern_changed:
-            said.append(f"measured as {self.figures.pattern}, {100 * self.figures.confidence:.0f} %")
-        return "; ".join([*said, self.entered] if self.entered else said)
+            parts.append(f"measured as {self.figures.pattern}, {100 * self.figures.confidence:.0f} %")
+        return "; ".join([*parts, self.entered] if self.entered else parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,14 +368,14 @@ def view_of_stored(stored: StoredSession, zone: tzinfo | None = None, *, in_lb: 
 
 def view_of_replayed(replayed: Replayed, session_id: int | None = None) -> SessionView:
     """Return the view of a replayed recording; `session_id` is its number in the store, if it is kept."""
-    found = flaws(
+    faults = flaws(
         replayed.summary,
         rows_sorted=replayed.rows_sorted,
         rows_unreadable=replayed.rows_unreadable,
         first_unreadable=replayed.first_unreadable,
         damaged=replayed.damaged,
     )
-    return _view(apply_corrections(replayed.summary), replayed.name, found, session_id)
+    return _view(apply_corrections(replayed.summary), replayed.name, faults, session_id)
 
 
 def view_of_summary(recording: str, summary: SessionSummary) -> SessionView:
@@ -396,7 +396,7 @@ def _in_unit(session: CorrectedSession, *, in_lb: bool) -> CorrectedSession:
     return replace(session, sets=sets)
 
 
-def _view(session: CorrectedSession, recording: str, found: Sequence[str], session_id: int | None) -> SessionView:
+def _view(session: CorrectedSession, recording: str, faults: Sequence[str], session_id: int | None) -> SessionView:
     squats, hinges, uncertain = (
         session.count(pattern) for pattern in (Pattern.SQUAT, Pattern.HINGE, Pattern.UNCERTAIN)
     )
@@ -415,7 +415,7 @@ def _view(session: CorrectedSession, recording: str, found: Sequence[str], sessi
         rate="" if rate_hz is None else f"{rate_hz:.4g} Hz",
         counted=counted(squats, hinges, uncertain),
         load=load(squats, hinges) if squats + hinges else "",
-        flaws="; ".join(found),
+        flaws="; ".join(faults),
         not_counted=reasons(session.rejected),
         sets=tuple(set_view(number, one) for number, one in enumerate(session.sets, 1)),
         rejected=tuple(rejected_view(movement) for movement in session.rejected),

@@ -142,13 +142,13 @@ def notes(totals: Sequence[PatternTotals], now: datetime) -> tuple[str, ...]:
 
     The note that a pattern was trained again within a day needs recordings with a known start.
     """
-    found = [
+    notes = [
         f"{pattern}s were trained again {_hours(hours)} after the last time"
         for pattern in (Pattern.SQUAT, Pattern.HINGE)
         if (hours := _hours_between_the_last_two(totals, pattern, now)) is not None and hours < WITHIN_A_DAY_H
     ]
     heavy = _stays_squat_heavy(totals, now)
-    return (*found, heavy) if heavy else tuple(found)
+    return (*notes, heavy) if heavy else tuple(notes)
 
 
 def _start_of(day: date, period: Period) -> date:

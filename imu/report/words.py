@@ -78,10 +78,10 @@ def flaws(
 ) -> list[str]:
     """Return the faults of a recording and its rows; :class:`imu.report.replay.Replayed` explains the counts."""
     gaps, faults = summary.gaps, summary.faults
-    found = [] if damaged is None else [printable(damaged)]
+    sentences = [] if damaged is None else [printable(damaged)]
     if gaps:
         missing_s = sum(gap.end_s - gap.start_s for gap in gaps)
-        found.append(f"{number_of(len(gaps), 'gap')} ({missing_s:.1f} s without samples)")
+        sentences.append(f"{number_of(len(gaps), 'gap')} ({missing_s:.1f} s without samples)")
     first = f" ({printable(first_unreadable)})" if first_unreadable else ""
     counts = (
         (rows_sorted, "late and put in order"),
@@ -91,7 +91,7 @@ def flaws(
         (faults.out_of_order, "out of order and left out"),
         (faults.clipped, "at the end of the sensor's range"),
     )
-    return found + [f"{number_of(count, 'row')} {what}" for count, what in counts if count > 0]
+    return sentences + [f"{number_of(count, 'row')} {what}" for count, what in counts if count > 0]
 
 
 # --- corrections -----------------------------------------------------------------------------------------------------

@@ -176,8 +176,8 @@ class AxisSearch:
         clearly = float(errors[second]) - unexplained > (2 * CLEAR_SDS) ** 2 * variance
         if unexplained > MOST_UNEXPLAINED * self._turning or not clearly:
             return None
-        found: Array = self._candidates[best].reshape(3, 3)
-        return found
+        matrix: Array = self._candidates[best].reshape(3, 3)
+        return matrix
 
 
 def _decoded(rows: bytes) -> Array | None:

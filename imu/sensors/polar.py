@@ -108,8 +108,8 @@ Settings = dict[Setting, tuple[float, ...]]
 
 def command(op: Op, measurement: Measurement, settings: Mapping[Setting, int] | None = None) -> bytes:
     """Return a command for the control point."""
-    chosen = (bytes((kind, 1)) + struct.pack(_SETTING_FORMATS[kind], n) for kind, n in (settings or {}).items())
-    return bytes((op, measurement)) + b"".join(chosen)
+    fields = (bytes((kind, 1)) + struct.pack(_SETTING_FORMATS[kind], n) for kind, n in (settings or {}).items())
+    return bytes((op, measurement)) + b"".join(fields)
 
 
 def decode_settings(payload: bytes) -> Settings | None:
@@ -317,14 +317,14 @@ def choose_settings(offered: Settings, wished_rate_hz: float, wished_range: floa
     if not rates or not ranges:
         raise ValueError(f"settings without rate or range: {offered}")
     serving = [rate for rate in rates if rate >= 0.95 * wished_rate_hz]
-    chosen = {
+    settings = {
         Setting.RATE_HZ: int(min(serving, default=max(rates))),
         Setting.RESOLUTION_BITS: int(max(offered.get(Setting.RESOLUTION_BITS, (16,)))),
         Setting.RANGE: int(wished_range if wished_range in ranges else max(ranges)),
     }
     if Setting.CHANNELS in offered:
-        chosen[Setting.CHANNELS] = int(max(offered[Setting.CHANNELS]))
-    return chosen
+        settings[Setting.CHANNELS] = int(max(offered[Setting.CHANNELS]))
+    return settings
 
 
 class PolarConnection:
@@ -440,23 +440,23 @@ class PolarConnection:
             answer = yield command(Op.SETTINGS, measurement)
             _require_success(answer)
             try:
-                chosen = choose_settings(
+                settings = choose_settings(
                     decode_settings(answer.parameters) or {}, self._wished_rate_hz, ranges[measurement]
                 )
             except ValueError as error:
                 raise _Unusable("The Polar sensor does not list its sampling rates: update its firmware.") from error
-            answer = yield command(Op.START, measurement, chosen)
+            answer = yield command(Op.START, measurement, settings)
             _require_success(answer)
-            self._begin_stream(measurement, chosen, decode_settings(answer.parameters) or {})
+            self._begin_stream(measurement, settings, decode_settings(answer.parameters) or {})
 
     def _begin_stream(
-        self, measurement: Measurement, chosen: Mapping[Setting, int], effective: Mapping[Setting, tuple[float, ...]]
+        self, measurement: Measurement, settings: Mapping[Setting, int], effective: Mapping[Setting, tuple[float, ...]]
     ) -> None:
         """Store rate and factor of a stream.
 
         Newer firmware sends no factor, and whole units.
         """
-        self._rates_hz[measurement] = float(chosen[Setting.RATE_HZ])
+        self._rates_hz[measurement] = float(settings[Setting.RATE_HZ])
         self._factors[measurement] = factor = effective.get(Setting.FACTOR, (1.0,))[0]
         if not 0 < factor < 10:
             raise _Unusable(f"The Polar sensor sends an impossible factor ({factor}): update its firmware.")

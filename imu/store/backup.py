@@ -311,10 +311,10 @@ def _unpack(archive: zipfile.ZipFile, name: str, expected: tuple[int, str], fres
     target = fresh.joinpath(*PurePosixPath(name).parts)
     target.parent.mkdir(parents=True, exist_ok=True)
     with target.open("xb") as sink:
-        found = copy_chunks(_unzipped(archive, name, path), sink, at_most=expected[0])
+        copied = copy_chunks(_unzipped(archive, name, path), sink, at_most=expected[0])
         sink.flush()
         os.fsync(sink.fileno())
-    if found != expected:
+    if copied != expected:
         raise BackupDamaged(f"{path} is damaged at {name}, which differs from what was backed up; take another backup")
 
 

@@ -244,7 +244,7 @@ def kind_of(correction: type[Correction]) -> str:
     return _KIND_OF[correction]
 
 
-def from_object(found: Mapping[str, Any]) -> Correction:
+def from_object(fields: Mapping[str, Any]) -> Correction:
     """Return the correction that `to_object` made `found` of.
 
     Raises
@@ -252,10 +252,10 @@ def from_object(found: Mapping[str, Any]) -> Correction:
     ValueError
         If it is not a correction of this program.
     """
-    values = dict(found)
+    values = dict(fields)
     kind = values.pop("kind", None)
     if kind not in list(KINDS):
-        raise ValueError(f"not a correction of this program: {found!r}")
+        raise ValueError(f"not a correction of this program: {fields!r}")
     try:
         if "pattern" in values:
             values["pattern"] = Pattern(values["pattern"])
@@ -263,7 +263,7 @@ def from_object(found: Mapping[str, Any]) -> Correction:
             values["scope"] = Scope(values["scope"])
         return KINDS[kind](**values)
     except (TypeError, AttributeError, OverflowError) as error:
-        raise ValueError(f"a correction with values that it cannot have: {found!r}") from error
+        raise ValueError(f"a correction with values that it cannot have: {fields!r}") from error
 
 
 def check_exercise(name: str | None) -> None:

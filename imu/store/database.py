@@ -132,8 +132,8 @@ def check_schema(connection: sqlite3.Connection, path: Path) -> None:
     StoreDamaged
         If it has others; the sentence names the first.
     """
-    own, found = dict(_own_schema()), schema_of(connection)
-    different = sorted(key for key in own.keys() | found.keys() if own.get(key) != found.get(key))
+    own, present = dict(_own_schema()), schema_of(connection)
+    different = sorted(key for key in own.keys() | present.keys() if own.get(key) != present.get(key))
     if different:
         kind, name = different[0]
         shown = "".join(letter if letter.isprintable() else "?" for letter in name[:60])

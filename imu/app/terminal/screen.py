@@ -184,8 +184,8 @@ def _foot(view: LiveView, width: int, ink: Ink) -> list[tuple[int, Text]]:
         (3, parts.balance_line(view, width)),
         (6, None if view.data_text is None else Text(f"data   {view.data_text}", "dim")),
     ]
-    said = [(importance, line) for importance, line in optional if line is not None]
-    return said + [(_IMPORTANCE[gravity], line) for gravity, line in parts.message_lines(view, width)]
+    lines = [(importance, line) for importance, line in optional if line is not None]
+    return lines + [(_IMPORTANCE[gravity], line) for gravity, line in parts.message_lines(view, width)]
 
 
 def _filled(block: list[Text], foot: list[tuple[int, Text]], rows: int) -> list[Text]:

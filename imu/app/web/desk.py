@@ -364,9 +364,9 @@ class TrainingDesk:
         }
         changed = {key: value for key, value in shown.items() if self._shown.get(key, self) != value}
         self._shown = shown
-        said = [spoken(one) for one in self._announcer.changes(view)]
-        for watcher in self.watchers if changed or said else ():
-            watcher.take(changed, said, self.whose)
+        announcements = [spoken(one) for one in self._announcer.changes(view)]
+        for watcher in self.watchers if changed or announcements else ():
+            watcher.take(changed, announcements, self.whose)
 
 
 class Desks:

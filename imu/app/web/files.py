@@ -155,10 +155,10 @@ async def _sessions(number: int) -> list[StoredSession]:
         numbers = [number] if number else [one.id for one in store.list()]
         return [store.load(one) for one in numbers]
 
-    found = await ask_store(question)
-    if not found:
+    sessions = await ask_store(question)
+    if not sessions:
         raise HTTPException(404, NOTHING_TO_EXPORT)
-    return found
+    return sessions
 
 
 async def _file(make: Callable[[Path], Path], name: str) -> FileResponse:

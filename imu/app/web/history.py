@@ -170,11 +170,11 @@ class History:
             content = await file.read(LARGEST_SCHEDULE) if isinstance(file, UploadFile) and file.filename else b""
         name = file.filename or "the file" if isinstance(file, UploadFile) else ""
         try:
-            schedule, said = await asyncio.to_thread(_wanted_schedule, asked, content, name)
+            schedule, sentence = await asyncio.to_thread(_wanted_schedule, asked, content, name)
         except PlanUnusable as error:
             return refused(str(error))
         await asyncio.to_thread(keep_schedule, schedule)
-        return done(said)
+        return done(sentence)
 
     async def sessions(self, request: Request) -> Response:
         """Show one page of the list of sessions; pages are numbered from 1."""
@@ -292,13 +292,13 @@ def _wanted_schedule(asked: str, content: bytes, file_name: str) -> tuple[Schedu
     elif asked == "none":
         return None, "no schedule is kept"
     elif asked == "add":
-        last, kept = last_plan(), kept_schedule()
+        last, own_schedule = last_plan(), kept_schedule()
         if last is None:
             raise PlanUnusable("there is no last plan: train with one first")
-        plans = () if kept is None else kept.plans
+        plans = () if own_schedule is None else own_schedule.plans
         name = last.name or ", ".join(one.exercise for one in last.exercises if one.exercise)[:LONGEST_NAME] or "Plan"
         added = (*plans, replace(last, name=name))
-        schedule = Schedule(added) if kept is None else replace(kept, plans=added)
+        schedule = Schedule(added) if own_schedule is None else replace(own_schedule, plans=added)
     else:
         named = example_schedules().get(asked)
         if named is None:
@@ -355,7 +355,7 @@ def _home_view(store: SessionStore) -> HomeView | None:
 def _records(histories: Sequence[ExerciseHistory], *, in_lb: bool) -> tuple[Record, ...]:
     """Return the heaviest set of each exercise, the latest first."""
     heaviest = [(one, one.heaviest) for one in histories]
-    found = [
+    records = [
         Record(
             one.name,
             one.pattern,
@@ -365,7 +365,7 @@ def _records(histories: Sequence[ExerciseHistory], *, in_lb: bool) -> tuple[Reco
         for one, best in heaviest
         if best is not None and best.load_kg
     ]
-    return tuple(sorted(found, key=lambda one: one.when, reverse=True)[:RECORDS])
+    return tuple(sorted(records, key=lambda one: one.when, reverse=True)[:RECORDS])
 
 
 def _figures(weeks: Sequence[Trend], *, in_lb: bool) -> tuple[Figure, ...]:
@@ -381,13 +381,13 @@ def _figures(weeks: Sequence[Trend], *, in_lb: bool) -> tuple[Figure, ...]:
         return [in_unit(getattr(one, pattern).volume_kg or 0.0, in_lb=in_lb, decimals=0) for one in shown]
 
     shown = [*before, this]
-    found = [
+    figures = [
         figure("Sets", [one.squat.sets + one.hinge.sets for one in shown]),
         figure("Squats", [one.squat.repetitions for one in shown]),
         figure("Hinges", [one.hinge.repetitions for one in shown]),
     ]
     loaded = [figure(f"{name} volume", volumes(name.lower()), unit_of_load(in_lb=in_lb)) for name in ("Squat", "Hinge")]
-    return (*found, *(one for one in loaded if one.value or one.usual))
+    return (*figures, *(one for one in loaded if one.value or one.usual))
 
 
 def _weeks_in_a_row(weeks: Sequence[Trend]) -> int:
@@ -424,7 +424,7 @@ def _repetitions(one: Trend) -> int:
 
 def _changes(totals: Sequence[PatternTotals], overviews: Sequence[SessionOverview]) -> tuple[str, ...]:
     """Return the differences between the last session and the one before it with the same pattern."""
-    said = []
+    differences = []
     for pattern in (Pattern.SQUAT, Pattern.HINGE):
         of_pattern = [one for one in totals if one.pattern is pattern]
         if len(of_pattern) < 2 or of_pattern[-1].session_id != overviews[0].id:
@@ -433,5 +433,5 @@ def _changes(totals: Sequence[PatternTotals], overviews: Sequence[SessionOvervie
         more = last.repetitions - before.repetitions
         change = "as many" if not more else f"{abs(more)} {'more' if more > 0 else 'fewer'}"
         when = f"on {day_of(before.trained_at)}"
-        said.append(f"{number_of(last.repetitions, str(pattern))}, {change} {'than' if more else 'as'} {when}")
-    return tuple(said)
+        differences.append(f"{number_of(last.repetitions, str(pattern))}, {change} {'than' if more else 'as'} {when}")
+    return tuple(differences)

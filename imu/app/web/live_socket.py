@@ -239,8 +239,8 @@ async def heard_sensors(on_heard: Callable[[list[dict[str, str]]], None]) -> lis
         return _choices(await scan(radio, recognise, LISTEN_S, show))
 
 
-def _choices(found: Iterable[SeenSensor]) -> list[dict[str, str]]:
-    usable = [one for one in found if one.kind is not None and one.kind.refusal is None]
+def _choices(sensors: Iterable[SeenSensor]) -> list[dict[str, str]]:
+    usable = [one for one in sensors if one.kind is not None and one.kind.refusal is None]
     return [
         {
             "wanted": one.address,

@@ -178,8 +178,8 @@ def _correct(store: SessionStore, number: int, change: str, fields: Fields) -> l
 def session_before(store: SessionStore, stored: StoredSession) -> StoredSession | None:
     """Return the last session before this one in which a set has an exercise; ``None`` without one."""
     earlier = (one for one in store.list() if one.trained_at < stored.trained_at and one.exercises)
-    found = next(earlier, None)
-    return None if found is None else store.load(found.id)
+    before = next(earlier, None)
+    return None if before is None else store.load(before.id)
 
 
 def _entries(session: CorrectedSession, place: str, fields: Fields) -> list[Correction]:

@@ -68,7 +68,7 @@ def site(desks: Desks, door: OwnersDoor | GuestsDoor, sharing: Sharing | None = 
     if isinstance(door, GuestsDoor):
         routes.append(Route("/", together.start))
     else:
-        history, corrections, kept = History(desks), session.SessionPages(), files.Files(desks.software_version)
+        history, corrections, transfers = History(desks), session.SessionPages(), files.Files(desks.software_version)
         routes += [
             Route("/", history.home),
             Route("/people", together.roster),
@@ -87,10 +87,10 @@ def site(desks: Desks, door: OwnersDoor | GuestsDoor, sharing: Sharing | None = 
             Route("/session/{number:int}", corrections.show),
             Route("/session/{number:int}/curve", corrections.curve),
             Route("/session/{number:int}/{change}", corrections.change, methods=["POST"]),
-            Route("/export/{format}", kept.export),
-            Route("/backup", kept.backup),
-            Route("/import", kept.receive, methods=["POST"]),
-            Route("/recover", kept.recover, methods=["POST"]),
+            Route("/export/{format}", transfers.export),
+            Route("/backup", transfers.backup),
+            Route("/import", transfers.receive, methods=["POST"]),
+            Route("/recover", transfers.recover, methods=["POST"]),
         ]
     app = Starlette(routes=routes, exception_handlers={HTTPException: error_page, ImuError: error_page})
     return Guard(ForPerson(app), door)
@@ -133,10 +133,10 @@ class ForPerson:
 
     def _chosen(self, scope: Scope) -> str | None:
         cookies = "; ".join(value.decode("latin-1") for key, value in scope.get("headers", ()) if key == b"cookie")
-        kept = [
+        names = [
             value for name, _, value in (one.strip().partition("=") for one in cookies.split(";")) if name == COOKIE
         ]
-        return _known(unquote(kept[0])) if kept else None
+        return _known(unquote(names[0])) if names else None
 
 
 def _known(name: str) -> str | None:

@@ -124,10 +124,10 @@ class Export:
         """Return the time in the first row of a column that counts ticks since 1970; ``None`` if it makes no sense."""
         row = self.lines(name)[header.line + 1 :][:1]
         try:
-            found = datetime.fromtimestamp(float(row[0].split(header.separator)[column]) * tick_s, UTC)
+            moment = datetime.fromtimestamp(float(row[0].split(header.separator)[column]) * tick_s, UTC)
         except (IndexError, ValueError, OverflowError, OSError):
             return None
-        return found if found.year >= EARLIEST_YEAR else None
+        return moment if moment.year >= EARLIEST_YEAR else None
 
 
 def read_columns(export: Export, name: str, header: Header, columns: Sequence[int]) -> Array:

@@ -405,17 +405,17 @@ class _Client(BaseBleakClient):
 
     async def _find(self) -> hci.Address:
         """Scan for the address; return it as bumble needs it."""
-        found: asyncio.Future[hci.Address] = asyncio.get_running_loop().create_future()
+        peer: asyncio.Future[hci.Address] = asyncio.get_running_loop().create_future()
 
         def on_advertisement(report: Advertisement) -> None:
             heard_address = report.address.to_string(with_type_qualifier=False)
-            if heard_address.upper() == self.address.upper() and not found.done():
+            if heard_address.upper() == self.address.upper() and not peer.done():
                 self._name = decode_advertisement(report.data)[0].name
-                found.set_result(report.address)
+                peer.set_result(report.address)
 
         try:
             await self.adapter.add_scanner(on_advertisement, active=True)
-            return await asyncio.wait_for(found, min(self._timeout, LONGEST_SEARCH_S))
+            return await asyncio.wait_for(peer, min(self._timeout, LONGEST_SEARCH_S))
         except AdapterGone as gone:
             raise BleakError(str(gone)) from gone
         except TimeoutError as not_heard:
@@ -439,13 +439,13 @@ class _Client(BaseBleakClient):
         """Request a large MTU, which bumble does not do by itself, and read the services."""
         peer = Peer(self._linked())
         await self._io(peer.request_mtu(LARGEST_MTU))
-        found = BleakGATTServiceCollection()
+        services = BleakGATTServiceCollection()
         for service in await self._io(peer.discover_services()):
             uuid = uuid_text(service.uuid)
             if self._wanted_services and uuid not in self._wanted_services:
                 continue
             ours = BleakGATTService(service, service.handle, uuid)
-            found.add_service(ours)
+            services.add_service(ours)
             for characteristic in await self._io(service.discover_characteristics()):
                 described = BleakGATTCharacteristic(
                     characteristic,
@@ -455,12 +455,12 @@ class _Client(BaseBleakClient):
                     lambda: self.mtu_size - 3,
                     ours,
                 )
-                found.add_characteristic(described)
+                services.add_characteristic(described)
                 for descriptor in await self._io(characteristic.discover_descriptors()):
-                    found.add_descriptor(
+                    services.add_descriptor(
                         BleakGATTDescriptor(descriptor, descriptor.handle, uuid_text(descriptor.type), described)
                     )
-        self.services = found
+        self.services = services
 
     def _on_disconnection(self, reason: int) -> None:
         del reason

@@ -168,9 +168,9 @@ class SampleRing:
 
     def push(self, counts: Counts) -> None:
         """Add samples, (n, 6); they replace the oldest."""
-        kept = counts[-self.capacity :]
-        first = self.next_index + len(counts) - len(kept)
-        self._rows[np.arange(first, first + len(kept)) % self.capacity] = kept
+        newest = counts[-self.capacity :]
+        first = self.next_index + len(counts) - len(newest)
+        self._rows[np.arange(first, first + len(newest)) % self.capacity] = newest
         self.next_index += len(counts)
         while self._holes and self._holes[0][1] <= self.oldest_index:
             self._holes.popleft()

@@ -264,11 +264,11 @@ class StreamingTwin:
 
     def step(self, now_s: float, room: int) -> tuple[Notification, ...]:
         """Return the messages due now, answers first."""
-        for said in self._measure(now_s):
-            if said.characteristic not in self._subscribed:
+        for notification in self._measure(now_s):
+            if notification.characteristic not in self._subscribed:
                 continue
             if len(self._queue) < self._queue_length:
-                self._queue.append(Notification(said.characteristic, said.payload[: self._mtu - 3]))
+                self._queue.append(Notification(notification.characteristic, notification.payload[: self._mtu - 3]))
             else:
                 self.overflowed += 1
         out: list[Notification] = []

@@ -536,18 +536,18 @@ class PolarTwin(StreamingTwin):
         return b"".join(parts)
 
     def _start(self, measurement: Measurement, settings: bytes, now_s: float) -> tuple[int, bytes]:
-        chosen = pmd.decode_settings(settings)
+        asked = pmd.decode_settings(settings)
         offered = pmd.decode_settings(self._settings(measurement)) or {}
-        if chosen is None or any(set(values) - set(offered.get(kind, ())) for kind, values in chosen.items()):
+        if asked is None or any(set(values) - set(offered.get(kind, ())) for kind, values in asked.items()):
             return INVALID_PARAMETER, b""
         if measurement in self._factors:
             return ALREADY_IN_STATE, b""
-        (full_range,) = chosen[Setting.RANGE]
+        (full_range,) = asked[Setting.RANGE]
         factor = float(np.float32(1.0 if self._is_newer else full_range / 32768.0))
         self._factors[measurement] = factor
         self._gathered[measurement].clear()
         if not self.is_streaming:
-            self._start_stream(now_s, chosen[Setting.RATE_HZ][0])
+            self._start_stream(now_s, asked[Setting.RATE_HZ][0])
         return 0, b"" if self._is_newer else bytes((Setting.FACTOR, 1)) + struct.pack("<f", factor)
 
     def _packets(self, measured: Measured) -> list[Notification]:
