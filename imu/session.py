@@ -7,7 +7,7 @@ come from; what happens to them is here, once.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from imu.motion.form import SENSOR_ABOVE_HIP_M, Posture
@@ -15,7 +15,7 @@ from imu.motion.judge import Decision, Doubtful, Judge, JudgeParameters
 from imu.motion.pattern import Pattern, pattern_of_set
 from imu.motion.repetitions import RejectedMovement, Repetition, resemble
 from imu.motion.sets import split_into_sets
-from imu.motion.tracker import MotionTracker, TrackerItem
+from imu.motion.tracker import MotionTracker, Piece, TrackerItem
 from imu.samples import Gap, ImuBlock, RowFaults
 from imu.units import UnitCheck
 
@@ -236,9 +236,16 @@ class Session:
         """
         if self._units is not None:
             self._units.push(block)
+        return self._events_of(self._tracker.push(block))
+
+    def take(self, pieces: Iterable[Piece]) -> list[Event]:
+        """Take the output of a :class:`~imu.motion.tracker.NetworkStage` in another process; as `push`."""
+        return self._events_of(self._tracker.take(pieces))
+
+    def _events_of(self, items: Iterable[TrackerItem]) -> list[Event]:
         events: list[Event] = []
-        for found in self._tracker.push(block):
-            self._take(found, events)
+        for item in items:
+            self._take(item, events)
         self._settle(self._tracker.settled_s, events)
         return events
 
@@ -257,15 +264,16 @@ class Session:
             self._take(found, events)
         self._drop_doubtful(events)
         self._close_set(events)
-        first_s, last_s = self._tracker.span_s or (0.0, 0.0)
+        used = self._tracker.rows_used
+        first_s, last_s = used.span_s or (0.0, 0.0)
         covered_s = last_s - first_s - sum(gap.end_s - gap.start_s for gap in self._gaps)
-        intervals = self._tracker.rows - 1 - len(self._gaps)
+        intervals = used.rows - 1 - len(self._gaps)
         summary = SessionSummary(
             duration_s=last_s - first_s,
             sampling_rate_hz=intervals / covered_s if intervals > 0 and covered_s > 0 else None,
-            samples=self._tracker.rows,
+            samples=used.rows,
             gaps=tuple(self._gaps),
-            faults=self._tracker.faults,
+            faults=used.faults,
             sets=tuple(self._sets),
             rejected=tuple(sorted(self._rejected, key=lambda movement: movement.start_s)),
         )
@@ -312,14 +320,16 @@ class Session:
 
     def resume(self) -> None:
         """Count again, from the next movement on."""
-        if self._paused and self._tracker.span_s is not None:
-            self._resumed_s = self._tracker.span_s[1]
+        span_s = self._tracker.rows_used.span_s
+        if self._paused and span_s is not None:
+            self._resumed_s = span_s[1]
         self._paused = False
 
     @property
     def now_s(self) -> float:
         """Time of the latest row on the device clock; 0 before the first."""
-        return self._tracker.span_s[1] if self._tracker.span_s else 0.0
+        span_s = self._tracker.rows_used.span_s
+        return span_s[1] if span_s else 0.0
 
     @property
     def posture(self) -> Posture | None:

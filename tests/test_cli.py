@@ -539,6 +539,35 @@ def test_replay_draws_each_recording_into_a_folder(folder, tmp_path):
 # --- as a program ----------------------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def holed(squats, tmp_path):
+    """A recording with a hole of 2 s and a cell that is no number."""
+    later = squats + np.array([float(squats[-1, 0]) + 2.0] + [0.0] * 6)
+    path = write(tmp_path / "holed.csv", np.concatenate((squats, later)))
+    lines = path.read_text().splitlines()
+    lines[30] = lines[30].replace(",", ",x", 1)
+    path.write_text("\n".join(lines))
+    return str(path)
+
+
+@pytest.mark.process
+def test_a_process_that_reads_ahead_changes_nothing(holed, monkeypatch):
+    monkeypatch.setattr("imu.report.replay._is_worth_two", lambda path: True)
+    alone = replay(holed, ReplayOptions())
+    assert (len(alone.summary.sets), len(alone.summary.gaps), alone.rows_unreadable) == (1, 1, 1)
+    monkeypatch.setattr("imu.report.replay.Session.push", None)  # this process runs no network itself
+    assert replay(holed, ReplayOptions(), ahead=True) == alone
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("ahead", ["raise SystemExit(1)", "print('no pickle')", "import os, time; os.close(1)"])
+def test_without_the_process_that_reads_ahead_this_one_does_it_all(holed, folder, monkeypatch, ahead):
+    monkeypatch.setattr("imu.report.replay._is_worth_two", lambda path: True)
+    monkeypatch.setattr("imu.report.replay._AHEAD", ahead)
+    for name in (holed, str(folder / "b_broken.csv")):
+        assert replay(name, ReplayOptions(), ahead=True) == replay(name, ReplayOptions())
+
+
 @pytest.mark.process
 def test_several_processes_print_the_same_bytes(folder):
     one, three = (imu("replay", "--json", "--jobs", n, folder, folder) for n in (1, 3))

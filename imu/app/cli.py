@@ -74,6 +74,7 @@ Jobs = Annotated[int, typer.Option("--jobs", min=1, metavar="N", help="Number of
 def main() -> None:
     """Run the program; the entry point of the script `imu`."""
     os.umask(0o077)  # sessions, recordings, backups and exports are the person's own
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # with two, small products wait for the other core
     codecs.register_error("imu.plain", spell_out)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -115,6 +116,82 @@ def stretches(blocks: Iterable[ImuBlock]) -> Iterator[MotionSignals]:
         yield MotionSignals.joined(signals)
 
 
+class RowsUsed(NamedTuple):
+    """The rows so far: how many were used, the times of the first and the last one, and the faults of the others."""
+
+    rows: int = 0
+    span_s: tuple[float, float] | None = None
+    faults: RowFaults = RowFaults()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NetworkOutput:
+    """Signals, and the network's output over them.
+
+    Attributes
+    ----------
+    signals : MotionSignals or None
+        The next steps; ``None`` at the end of a segment.
+    time_s, end_log_odds : (n,) array
+        End of each of the network's rows, and the log-odds that a repetition has just ended.
+    items : tuple of Ending, Stir, Calm and Activity
+        In the order of their times.
+    settled_s : float
+        No later repetition can have begun before this.
+    """
+
+    signals: MotionSignals | None
+    time_s: Array
+    end_log_odds: Array
+    items: tuple[Ending | Stir | Calm | Activity, ...]
+    settled_s: float
+
+
+Piece = NetworkOutput | Gap | RowsUsed
+
+
+class NetworkStage:
+    """Rows -> signals, the network's output, and the endings in it.
+
+    It depends on no decision of the judge, so that another process can run ahead with it (:mod:`imu.report.replay`).
+    """
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self._signals = SignalTracker()
+        self._begin_segment()
+
+    def _begin_segment(self) -> None:
+        self._features, self._stream, self.decoder = FeatureBuilder(), NetworkStream(self._network), Decoder()
+
+    def push(self, block: ImuBlock) -> Iterator[Piece]:
+        """Take the next rows, give their output in order; to be run to its end."""
+        for piece in self._signals.push(block):
+            if not isinstance(piece, Gap):
+                if len(piece):
+                    yield self._output(piece)
+                continue
+            if not is_bridged(piece):
+                yield from self.finish()
+                self._begin_segment()
+            yield piece
+        rows = self._signals.resampler
+        span_s = None if rows.first_s is None or rows.last_s is None else (rows.first_s, rows.last_s)
+        yield RowsUsed(rows.rows, span_s, rows.faults)
+
+    def _output(self, signals: MotionSignals) -> NetworkOutput:
+        time_s, features = self._features.push(signals)
+        logits = self._stream.push(features)
+        far = features[FEATURES.index("tilt_from_quiet")] > FAR_TILT
+        far |= np.abs(features[FEATURES.index("height_3_s")]) > FAR_HEIGHT
+        items = tuple(sorted(self.decoder.push(time_s, logits, far), key=lambda item: item.seen_s))
+        return NetworkOutput(signals, time_s, logits[:, END].astype(np.float64), items, self.decoder.settled_s)
+
+    def finish(self) -> Iterator[NetworkOutput]:
+        """End the segment; give the movements that were still going on."""
+        yield NetworkOutput(None, np.empty(0), np.empty(0), tuple(self.decoder.finish()), self.decoder.settled_s)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class TrackerItem:
     """A gap or a possible repetition in the stream.
@@ -141,18 +218,18 @@ class MotionTracker:
     """
 
     def __init__(self, network: Network) -> None:
-        self._network = network
-        self._signals = SignalTracker()
+        self._stage = NetworkStage(network)
+        self.rows_used = RowsUsed()
         self._errors: SensorErrors | None = None
         self._rests = RestingPostures()
         self._postures = StandingPostures.of(NO_TOPS)  # of the set going on
         self._tops = NO_TOPS
         self._lever = SensorLever()
         self._upright: tuple[float, Array] | None = None  # when a repetition last counted, and how the person stood
+        self.settled_s = -math.inf  # no later repetition can have begun before this
         self._begin_segment()
 
     def _begin_segment(self) -> None:
-        self._features, self._stream, self._decoder = FeatureBuilder(), NetworkStream(self._network), Decoder()
         self._kept: MotionSignals | None = None
         self._end_log_odds: list[tuple[Array, Array]] = []
         self._standing: Standing | None = None  # of the set going on
@@ -165,26 +242,30 @@ class MotionTracker:
 
         Later candidates depend on the caller's decision on this one: call `place` and `explain` before going on.
         """
-        signals: list[MotionSignals] = []
-        for piece in self._signals.push(block):
-            if not isinstance(piece, Gap):
-                signals.append(piece)
-                continue
-            yield from self._look(signals)
-            signals, settled_s = [], self.settled_s
-            if not is_bridged(piece):
-                yield from self.finish()
-                self._begin_segment()
-            yield TrackerItem(piece, settled_s)
-        yield from self._look(signals)
+        return self.take(self._stage.push(block))
 
     def finish(self) -> Iterator[TrackerItem]:
         """End the stream; give the movements that were still going on."""
-        for item in self._decoder.finish():
-            if isinstance(item, Ending):
-                yield from self._possible(item)
+        return self.take(self._stage.finish())
+
+    def take(self, pieces: Iterable[Piece]) -> Iterator[TrackerItem]:
+        """Take the output of a `NetworkStage`, of this tracker or of another process; as `push`."""
+        for piece in pieces:
+            if isinstance(piece, RowsUsed):
+                self.rows_used = piece
+            elif isinstance(piece, Gap):
+                if not is_bridged(piece):
+                    self._begin_segment()
+                yield TrackerItem(piece, self.settled_s)
+            elif piece.signals is not None:
+                self.settled_s = piece.settled_s
+                yield from self._look(piece, piece.signals)
             else:
-                yield from self._unexplained(item, cut_short=True)
+                for item in piece.items:
+                    if isinstance(item, Ending):
+                        yield from self._possible(item)
+                    elif isinstance(item, Activity):
+                        yield from self._unexplained(item, cut_short=True)
 
     def place(self, candidate: Candidate, end_s: float) -> None:
         """Take where a repetition really ended: the next one may begin there."""
@@ -204,16 +285,12 @@ class MotionTracker:
         self._errors = candidate.learned_errors()
 
     @property
-    def settled_s(self) -> float:
-        """No repetition can come any more that began before this."""
-        return self._decoder.settled_s
-
-    @property
     def posture(self) -> Posture | None:
         """Where the hip is now; ``None`` before the first step."""
         if self._kept is None or not len(self._kept):
             return None
-        since_s = self._decoder.moving_since_s
+        decoder = self._stage.decoder
+        since_s = decoder.moving_since_s
         now = len(self._kept)
         first = now - 1
         if since_s is not None:  # a repetition ended where the hip stood, so that an earlier error is left behind
@@ -222,43 +299,16 @@ class MotionTracker:
         first = min(max(first, now - steps_in(LONGEST_MOVEMENT_S)), now - 1)
         standing = self._standing_at(self._kept, max(first, 0), float(self._kept.time_s[max(first, 0)]))
         posture = posture_of(self._kept[max(first, 0) :], standing, self._errors, moving=since_s is not None)
-        return replace(posture, calm_s=self._decoder.calm_s)
-
-    @property
-    def faults(self) -> RowFaults:
-        """Rows that were not usable as they came."""
-        return self._signals.resampler.faults
-
-    @property
-    def rows(self) -> int:
-        """Rows used."""
-        return self._signals.resampler.rows
-
-    @property
-    def span_s(self) -> tuple[float, float] | None:
-        """Times of the first and the last row used; ``None`` before the first."""
-        first, last = self._signals.resampler.first_s, self._signals.resampler.last_s
-        return None if first is None or last is None else (first, last)
+        return replace(posture, calm_s=decoder.calm_s)
 
     # -- one after the other
 
-    def _look(self, parts: list[MotionSignals]) -> Iterator[TrackerItem]:
+    def _look(self, output: NetworkOutput, signals: MotionSignals) -> Iterator[TrackerItem]:
         """Give the items that the next signals show, in the order of their times."""
-        parts = [part for part in parts if len(part)]
-        if not parts:
-            return
-        self._kept = MotionSignals.joined(parts if self._kept is None else [self._kept, *parts])
-        self._rests.push(self._kept, sum(len(part) for part in parts))
-        seen: list[Ending | Stir | Calm | Activity] = []
-        for part in parts:
-            time_s, features = self._features.push(part)
-            logits = self._stream.push(features)
-            self._end_log_odds.append((time_s, logits[:, END].astype(np.float64)))
-            far = features[FEATURES.index("tilt_from_quiet")] > FAR_TILT
-            far |= np.abs(features[FEATURES.index("height_3_s")]) > FAR_HEIGHT
-            seen += self._decoder.push(time_s, logits, far)
-        seen.sort(key=lambda item: item.seen_s)
-        for item in seen:
+        self._kept = signals if self._kept is None else MotionSignals.joined([self._kept, signals])
+        self._rests.push(self._kept, len(signals))
+        self._end_log_odds.append((output.time_s, output.end_log_odds))
+        for item in output.items:
             if isinstance(item, Ending):
                 yield from self._possible(item)
             elif isinstance(item, Stir):

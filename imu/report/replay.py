@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import logging
 import os
+import pickle
 import signal
+import sys
 import tempfile
 import threading
 import zipfile
@@ -17,13 +19,17 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
+from itertools import chain
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from imu.errors import ImuError
+from imu.motion.fitted import shipped_weights
 from imu.motion.judge import JudgeParameters
 from imu.motion.personal import PersonalShift
-from imu.recordings.recording import find_recordings, open_recording
+from imu.motion.tracker import NetworkStage, Piece
+from imu.recordings.recording import Recording, find_recordings, open_recording
 from imu.session import Session, SessionParameters, SessionSummary
 from imu.training import PersonAsked
 
@@ -37,6 +43,12 @@ LARGEST_ARCHIVE = 2 * 1024**3
 """Unpacked size of a zip archive of recordings, bytes: a year of daily hours at 100 Hz."""
 MOST_IN_ARCHIVE = 10_000
 """Files in such an archive: a day's work of a batch."""
+
+AHEAD_BYTES = 6_000_000
+"""From this size on, a second process reads ahead: its start takes as long as reading 15 minutes of CSV at 100 Hz."""
+PIPE_BYTES = 2**20
+"""By so much the second process may be ahead: some five minutes of signals."""
+_AHEAD = "from imu.report.replay import _send_output; _send_output()"
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,15 +211,18 @@ def names_of_recordings(paths: Sequence[str]) -> list[str]:
     return names
 
 
-def replay(source: Source | str, options: ReplayOptions) -> Replayed | Failed:
-    """Replay one recording, named by its path or by `sources_of`; never raise."""
+def replay(source: Source | str, options: ReplayOptions, *, ahead: bool = False) -> Replayed | Failed:
+    """Replay one recording, named by its path or by `sources_of`; never raise.
+
+    With `ahead`, a second process reads a long one, where there is a second core; the result is the same.
+    """
     if isinstance(source, str):
         source = Source(source)
     name, path = source.name, source.unpacked or Path(source.name)
     if source.unreadable is not None:
         return Failed(name, source.unreadable)
     try:
-        replayed = replace(_replay(name, path, options), unpacked=source.unpacked)
+        replayed = replace(_replay(name, path, options, ahead=ahead), unpacked=source.unpacked)
         return replace(replayed, content_hash=_hash_of(path)) if options.hashed else replayed
     except ImuError as error:
         return Failed(name, str(error))
@@ -222,15 +237,21 @@ def _hash_of(path: Path) -> str:
     return hash_of(path)
 
 
-def _replay(name: str, path: Path, options: ReplayOptions) -> Replayed:
+def _replay(name: str, path: Path, options: ReplayOptions, *, ahead: bool) -> Replayed:
     """Replay a recording: its samples and the person's commands go into a session as they did live."""
-    recording = open_recording(
-        path,
-        acceleration_unit=options.acceleration_unit,
-        angular_velocity_unit=options.angular_velocity_unit,
-    )
+    recording = _open(path, options)
     personal = options.personal if recording.personal is None else recording.personal
     parameters = SessionParameters(options.least_repetitions, judge=JudgeParameters(personal=personal))
+    replayed = partial(Replayed, name, started_at=recording.started_at)
+    if ahead and recording.training is None and _is_worth_two(path):
+        session = Session(parameters, check_units=False)
+        try:
+            for piece in _output_ahead(path, options):
+                if isinstance(piece, dict):
+                    return replayed(session.finish()[1], **piece)
+                session.take([piece])
+        except (OSError, EOFError, pickle.UnpicklingError):
+            pass  # the other process could not start, or died of a damaged file, say: this one does it all
     session = Session(parameters, check_units=False)  # reading and drivers have judged the units
     for item in recording.stream():
         if isinstance(item, PersonAsked):
@@ -239,15 +260,17 @@ def _replay(name: str, path: Path, options: ReplayOptions) -> Replayed:
             obey(session, item.command)
         else:
             session.push(item)
-    return Replayed(
-        name=name,
-        summary=session.finish()[1],
-        rows_sorted=recording.rows_sorted,
-        rows_unreadable=recording.rows_unreadable,
-        first_unreadable=recording.first_unreadable,
-        started_at=recording.started_at,
-        damaged=recording.damage,
-    )
+    return replayed(session.finish()[1], damaged=recording.damage, **_rows_of(recording))
+
+
+def _open(path: Path, options: ReplayOptions) -> Recording:
+    units = options.acceleration_unit, options.angular_velocity_unit
+    return open_recording(path, acceleration_unit=units[0], angular_velocity_unit=units[1])
+
+
+def _rows_of(recording: Recording) -> dict[str, Any]:
+    """Return what reading has counted, by the names of `Replayed`."""
+    return {name: getattr(recording, name) for name in ("rows_sorted", "rows_unreadable", "first_unreadable")}
 
 
 def keep_replayed(
@@ -304,7 +327,7 @@ def replay_all(
     jobs = min(jobs, len(sources))
     if jobs <= 1:
         for source in sources:
-            yield replay(source, options)
+            yield replay(source, options, ahead=True)
         return
     import multiprocessing  # noqa: PLC0415  slow to import, and most replays need one process
     from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415
@@ -348,3 +371,54 @@ def _end_with_parent() -> None:
             os._exit(1)
 
     threading.Thread(target=wait, daemon=True).start()
+
+
+# --- a long recording on two cores -----------------------------------------------------------------------------------
+
+
+def _is_worth_two(path: Path) -> bool:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores > 1 and path.is_file() and path.stat().st_size >= AHEAD_BYTES
+
+
+def _output_ahead(path: Path, options: ReplayOptions) -> Iterator[Piece | dict[str, Any]]:
+    """Yield what `_send_output` sends from another process, while that goes on reading.
+
+    Raises
+    ------
+    OSError, EOFError, pickle.UnpicklingError
+        If that process does not start, or ends before everything is there.
+    """
+    import subprocess  # noqa: PLC0415  slow to import
+
+    command = [sys.executable, "-P", "-c", _AHEAD]
+    places = os.pathsep.join(path for path in sys.path if path)
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        pipesize=PIPE_BYTES,
+        env=os.environ | {"PYTHONPATH": places, "OPENBLAS_NUM_THREADS": "1"},
+    ) as other:
+        if other.stdin is None or other.stdout is None:
+            raise EOFError
+        try:
+            with other.stdin as to_other:
+                pickle.dump((path, options), to_other)
+            while True:
+                yield pickle.load(other.stdout)
+        finally:
+            other.kill()
+
+
+def _send_output() -> None:
+    """Read a recording for the process that started this one; send it the network's output, then the counts of rows."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends this process
+    path, options = pickle.load(sys.stdin.buffer)
+    recording, stage = _open(path, options), NetworkStage(shipped_weights().network)
+    output = chain.from_iterable(stage.push(block) for block in recording.blocks())
+    for piece in chain(output, stage.finish()):
+        pickle.dump(piece, sys.stdout.buffer, protocol=5)
+    pickle.dump(_rows_of(recording), sys.stdout.buffer)
+    sys.stdout.flush()
