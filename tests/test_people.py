@@ -28,8 +28,7 @@ from imu.errors import SensorNotFound, SensorUnsuitable
 from imu.live.event_channel import recorded_plan
 from imu.live.memory import keep_replay, last_sensor
 from imu.live.targets import Targets
-from imu.phone import browser as browser_module
-from imu.phone import push as push_module
+from imu.phone import gate
 from imu.phone.gate import listen
 from imu.phone.link import PhoneAddress, PhoneLink
 from imu.recordings.training_reader import read_training
@@ -212,7 +211,7 @@ async def test_one_person_has_one_training_and_a_sensor_one_person() -> None:
 @NEEDS_SHARE
 async def test_a_phone_is_invited_on_the_page_and_remembered_as_a_phone(monkeypatch: pytest.MonkeyPatch) -> None:
     """The next training looks for no Bluetooth sensor called phone."""
-    monkeypatch.setattr(browser_module, "local_address", lambda: "127.0.0.1")
+    monkeypatch.setattr(gate, "local_address", lambda: "127.0.0.1")
     desks = Desks("test")
     desk = desks.of("")
     for wish in (Wish("phone"), Wish(None)):
@@ -240,7 +239,7 @@ async def test_a_phone_is_invited_on_the_page_and_remembered_as_a_phone(monkeypa
 async def test_sensor_logger_is_begun_on_the_page_which_shows_the_address_to_enter(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(push_module, "local_address", lambda: "127.0.0.1")
+    monkeypatch.setattr(gate, "local_address", lambda: "127.0.0.1")
     assert [one["wanted"] for one in known_sensors(None)] == ["any", "phone", "sensorlogger", "virtual"]
     desks = Desks("test")
     desk = desks.of("")

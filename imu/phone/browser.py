@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imu.errors import ExtraMissing
-from imu.phone.certificate import certificate_in, local_address, server_context
-from imu.phone.gate import CLOSE_S, HEADER_S, Allowance, Connection, Gate, listen, pieces
+from imu.phone.certificate import certificate_in, server_context
+from imu.phone.gate import CLOSE_S, HEADER_S, Allowance, Connection, Gate, listen, pieces, place_of
 from imu.phone.link import LARGEST_MESSAGE, NUMBERS, PhoneAddress, PhoneLink
 from imu.sensors.phone import BATCH, HEAD, HELLO, NAME_BYTES, REFUSED
 
@@ -96,10 +96,9 @@ async def phone_server(
         import websockets.server  # noqa: F401, PLC0415 - an extra
     except ImportError as error:
         raise ExtraMissing('a phone needs a page: python -m pip install "imu-training[share]"') from error
-    here = address or local_address()
-    certificate = certificate_in(folder, here)
-    with listen(here, port, PORT) as listening:
-        place = f"{here}:{listening.getsockname()[1]}"
+    with listen(address, port, PORT) as listening:
+        host, place = place_of(listening)
+        certificate = certificate_in(folder, host)
         site = _Site(link, secrets.token_urlsafe(16), place)
         gate = Gate(lambda line: _Phone(site, line), server_context(certificate), (BURST_BYTES, BYTES_PER_S))
         async with gate.open(listening):

@@ -36,16 +36,6 @@ class Certificate:
     fingerprint: str
 
 
-def local_address() -> str:
-    """Return this computer's address on the local network; 127.0.0.1 without one. Nothing is sent."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))  # an address of documentation: connecting UDP only chooses a route
-            return str(probe.getsockname()[0])
-        except OSError:
-            return "127.0.0.1"
-
-
 def certificate_in(folder: Path, address: str) -> Certificate:
     """Return the certificate kept in `folder`; make one for `address` if it is missing or ends soon.
 

@@ -55,13 +55,29 @@ class PortTaken(ImuError):
     """The port is in use; choose another one."""
 
 
-def listen(address: str, port: int | None, usual: int = 0) -> socket.socket:
+def local_address() -> str:
+    """Return this computer's address on the local network; 127.0.0.1 without one. Nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # an address of documentation: connecting UDP only chooses a route
+            return str(probe.getsockname()[0])
+        except OSError:
+            return "127.0.0.1"
+
+
+def place_of(listening: socket.socket) -> tuple[str, str]:
+    """Return the address at which a socket listens, and address and port as they stand in a URL."""
+    address, port = listening.getsockname()
+    return address, f"{address}:{port}"
+
+
+def listen(address: str | None, port: int | None, usual: int = 0) -> socket.socket:
     """Return a socket that listens, without blocking, for this program alone.
 
     Parameters
     ----------
-    address : str
-        One of this computer's addresses.
+    address : str or None
+        One of this computer's addresses; ``None`` for the one on the local network.
     port : int or None
         0 for any that is free; ``None`` for the usual one, or any that is free if that is in use.
     usual : int
@@ -79,7 +95,7 @@ def listen(address: str, port: int | None, usual: int = 0) -> socket.socket:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
         else:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((address, usual if port is None else port))
+        listening.bind((address or local_address(), usual if port is None else port))
         listening.listen(128)
         listening.setblocking(False)
     except OSError as error:

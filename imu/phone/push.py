@@ -19,8 +19,7 @@ from typing import Any
 
 from imu.errors import ExtraMissing
 from imu.phone.browser import BURST_BYTES, BURST_FRAMES, BYTES_PER_S, FRAMES_PER_S, SILENT_S
-from imu.phone.certificate import local_address
-from imu.phone.gate import Allowance, Connection, Gate, listen
+from imu.phone.gate import Allowance, Connection, Gate, listen, place_of
 from imu.phone.link import ENDED, LARGEST_MESSAGE, NUMBERS, TRAINING_ENDED, PhoneAddress, PhoneLink
 from imu.sensors.phone import REFUSED, SETTLED
 from imu.sensors.sensor_logger_push import PUSH, decode_push
@@ -99,9 +98,8 @@ async def push_server(
         import segno  # noqa: F401, PLC0415 - an extra
     except ImportError as error:
         raise ExtraMissing('a phone needs a server: python -m pip install "imu-training[share]"') from error
-    here = address or local_address()
-    with listen(here, port, PORT) as listening:
-        place = f"{here}:{listening.getsockname()[1]}"
+    with listen(address, port, PORT) as listening:
+        _, place = place_of(listening)
         site = _Site(link, "".join(secrets.choice(KEY_LETTERS) for _ in range(KEY_LENGTH)), place)
         gate = Gate(lambda line: _Poster(site, line), None, (BURST_BYTES, BYTES_PER_S))
         async with gate.open(listening):

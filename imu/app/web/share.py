@@ -13,8 +13,8 @@ from typing import Any
 
 from imu.app.web.guard import Guard, Guest, GuestsDoor, Role
 from imu.errors import ExtraMissing
-from imu.phone.certificate import certificate_in, local_address, server_context
-from imu.phone.gate import listen
+from imu.phone.certificate import certificate_in, server_context
+from imu.phone.gate import listen, place_of
 from imu.phone.link import PhoneAddress
 from imu.store.home import common_home
 
@@ -92,11 +92,11 @@ class Sharing:
             import segno  # noqa: F401, PLC0415 - an extra
         except ImportError as error:
             raise ExtraMissing('sharing needs an extra: python -m pip install "imu-training[web,share]"') from error
-        here = address or local_address()
-        certificate = certificate_in(common_home(), here)
         async with AsyncExitStack() as stack:
-            listening = stack.enter_context(listen(here, port, PORT))
-            door = GuestsDoor(f"{here}:{listening.getsockname()[1]}")
+            listening = stack.enter_context(listen(address, port, PORT))
+            host, place = place_of(listening)
+            certificate = certificate_in(common_home(), host)
+            door = GuestsDoor(place)
             door.came = self._greet
             rate = BURST_BYTES, BYTES_PER_S
             await stack.enter_async_context(self._serve(self._make(door), listening, server_context(certificate), rate))
