@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from imu.app.cli import app
 from imu.errors import ImuError
-from imu.evaluation import held_out
+from imu.evaluation import counters
 from imu.evaluation.counters import Counted, CountedSets, count, count_by_height, count_by_tilt
 from imu.evaluation.data_sets import (
     JoinedSession,
@@ -584,30 +584,30 @@ def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "manifest.json").write_text(json.dumps(manifest))
     for name in ("people_1", "without_trials"):
         (folder / f"{name}.npz").touch()
-    monkeypatch.setattr(held_out, "WEIGHTS", folder)
+    monkeypatch.setattr(counters, "WEIGHTS", folder)
     return folder
 
 
 def test_the_manifest_names_the_weights_without_a_person_and_without_a_data_set(weights: Path) -> None:
-    assert held_out.held_out_weights("trials", "P1", "person") == weights / "people_1.npz"
-    assert held_out.held_out_weights("trials", "P2", "person") is None
-    assert held_out.held_out_weights("others", "P1", "person") is None
-    assert held_out.held_out_weights("trials", "P2", "data set") == weights / "without_trials.npz"
-    assert held_out.held_out_weights("others", "P1", "data set") is None
-    assert held_out.held_out_judge("others", "P1", "person") is None
+    assert counters.held_out_weights("trials", "P1", "person") == weights / "people_1.npz"
+    assert counters.held_out_weights("trials", "P2", "person") is None
+    assert counters.held_out_weights("others", "P1", "person") is None
+    assert counters.held_out_weights("trials", "P2", "data set") == weights / "without_trials.npz"
+    assert counters.held_out_weights("others", "P1", "data set") is None
+    assert counters.held_out_judge("others", "P1", "person") is None
 
 
 def test_missing_and_broken_weights_are_one_sentence(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (weights / "people_1.npz").unlink()
     with pytest.raises(ImuError, match=r"people_1\.npz, which does not exist"):
-        held_out.held_out_weights("trials", "P1", "person")
+        counters.held_out_weights("trials", "P1", "person")
     for number, text in enumerate(("{", "[]", "{}", '{"people": 3, "without": {}}')):
         broken = weights / f"{number}"
         broken.mkdir()
         (broken / "manifest.json").write_text(text)
-        monkeypatch.setattr(held_out, "WEIGHTS", broken)
+        monkeypatch.setattr(counters, "WEIGHTS", broken)
         with pytest.raises(ImuError, match=r"manifest\.json is broken"):
-            held_out.held_out_weights("trials", "P1", "person")
+            counters.held_out_weights("trials", "P1", "person")
 
 
 # The table
@@ -729,7 +729,7 @@ def test_held_out_each_person_is_judged_without_them(
         asked.append(path.stem)
         return JudgeParameters(least_probability=1 - 1e-12 if path.stem == "people_1" else 0.5)
 
-    monkeypatch.setattr(held_out, "_judge", judge)
+    monkeypatch.setattr(counters, "_judge", judge)
     for options in ([], ["--joined"]):
         found = evaluated(trials_folder, "--held-out", *options)
         without_person, without_data_set = reports(found, -1).values()
@@ -745,7 +745,7 @@ def test_held_out_each_person_is_judged_without_them(
 def test_held_out_without_weights_is_one_sentence(
     trials_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(held_out, "WEIGHTS", tmp_path)
+    monkeypatch.setattr(counters, "WEIGHTS", tmp_path)
     result = imu(trials_folder, "--held-out")
     assert result.exit_code == 1
     assert result.stderr.startswith("--held-out needs weights")

@@ -24,7 +24,7 @@ from zlib import crc32
 
 import numpy as np
 
-from imu.evaluation.held_out import WEIGHTS
+from imu.evaluation.counters import WEIGHTS
 from imu.evaluation.judge_fit import (
     EndExample,
     ExampleTask,

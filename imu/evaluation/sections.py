@@ -17,7 +17,15 @@ from pathlib import Path
 from typing import TypeVar
 
 from imu.errors import ImuError
-from imu.evaluation.counters import CountedSets, count, count_by_height, count_by_tilt
+from imu.evaluation.counters import (
+    CountedSets,
+    Kind,
+    count,
+    count_by_height,
+    count_by_tilt,
+    held_out_judge,
+    held_out_weights,
+)
 from imu.evaluation.data_sets import (
     NONE,
     DataSet,
@@ -29,7 +37,6 @@ from imu.evaluation.data_sets import (
     may_be_joined,
     truth_of_session,
 )
-from imu.evaluation.held_out import Kind, held_out_judge, held_out_weights
 from imu.evaluation.trial_scores import Report, TrialScore, report, score_trial
 from imu.recordings.recording import read_recording
 from imu.samples import ImuBlock
