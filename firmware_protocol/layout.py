@@ -23,7 +23,7 @@ class Undecodable:
     """Bytes that are not a record of a known version of this protocol."""
 
     reason: str
-    """A sentence of ``PROTOCOL.md``, section "What cannot be decoded", with a number after it in some cases."""
+    """A sentence of ``PROTOCOL.md``, section "Malformed packets", with a number after it in some cases."""
     size: int
     """Number of bytes."""
 

@@ -164,7 +164,7 @@ def parts(messages: Iterable[Message]) -> list[list[Message]]:
 
 
 class Talk:
-    """Somebody who iterates over a link, answers every connection with the same actions, and keeps what came."""
+    """A reader of a link: it answers each connection with the same actions and keeps the messages."""
 
     def __init__(self, link: SensorLink, opening: Iterable[Action] = (Subscribe(DATA), START)) -> None:
         self.link = link

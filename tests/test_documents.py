@@ -248,6 +248,20 @@ def test_the_readme_is_short_and_the_tour_too() -> None:
     assert 8 <= len(re.findall(r"^\| \d+ \| \[", TOUR, flags=re.MULTILINE)) <= 10
 
 
+def test_names_in_the_tour_stand_in_the_files_that_it_names() -> None:
+    changes = TOUR.split("## Where to change what")[1].split("## How it counts")[0]
+    named = 0
+    for line in changes.splitlines():
+        _, *parts = re.split(r"\]\(([^)]*)\)", line)
+        for link, text in zip(parts[::2], parts[1::2], strict=True):
+            path = ROOT / "imu" / link
+            for name in re.findall(r"`([A-Za-z_.]+)`", text.split("[")[0]) if path.is_file() else ():
+                source = path.read_text(encoding="utf-8")
+                assert all(re.search(rf"\b{part}\b", source) for part in name.split(".")), (link, name)
+                named += 1
+    assert named >= 5
+
+
 def test_the_citation_names_this_version() -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
@@ -319,9 +333,10 @@ def test_the_samples_are_what_their_script_makes(remade) -> None:
 # --- plain English ---------------------------------------------------------------------------------------------------
 
 BANNED = re.compile(
-    r"\b(?i:told|whoever|nobody|anew|so many|of which|refuses? to know|knows|believe[sd]?|deaf)\b|\bis none\b"
+    r"\b(?i:told|whoever|nobody|somebody|anybody|everybody|anew|so many|of which|refuses? to know|knows|believe[sd]?|"
+    r'deaf|learnt)\b|\bis none\b|"""(?:What|Who|Whatever)\b'
 )
-"""Words that make a reader guess: say the thing itself."""
+"""Words that make a reader guess: say the thing itself. A docstring begins with its subject or its verb."""
 
 
 def test_no_word_that_the_style_guide_bans() -> None:

@@ -487,7 +487,7 @@ def test_a_file_that_cannot_be_finished_is_not_there(tmp_path, error):
     assert names_in(tmp_path) == []
 
 
-def test_a_file_that_somebody_made_meanwhile_is_not_overwritten(tmp_path):
+def test_a_file_that_another_program_made_meanwhile_is_not_overwritten(tmp_path):
     path = tmp_path / "a.csv"
     with pytest.raises(FileThere), new_file(path) as temporary:
         temporary.write_bytes(b"mine")

@@ -425,7 +425,7 @@ async def test_an_address_names_a_person_in_any_case_and_a_missing_one_gets_no_o
         assert status == 200 and "shown now" in answer.split("Ben", 1)[1]
         status, _, answer = await ask("/people?person=carl")
         assert status == 404 and "There is no person “carl”" in answer
-        assert (await ask("/people", "imu_person=carl"))[0] == 200  # a browser that remembers somebody who has left
+        assert (await ask("/people", "imu_person=carl"))[0] == 200  # the cookie of a person who has left
 
 
 @pytest.mark.usefixtures("links")

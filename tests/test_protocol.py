@@ -354,7 +354,7 @@ def table(heading: str) -> list[dict[str, str]]:
 
 
 def reasons_in_document() -> list[str]:
-    return [row["reason"].strip("`") for row in table("What cannot be decoded")]
+    return [row["reason"].strip("`") for row in table("Malformed packets")]
 
 
 LAYOUTS = {

@@ -145,7 +145,7 @@ def test_packets_wait_for_the_config_of_their_epoch() -> None:
     assert talk.numbers == list(range(20))
 
 
-def test_what_somebody_else_asked_for_is_passed_over() -> None:
+def test_answers_to_another_computer_are_passed_over() -> None:
     """A client was killed, and the sensor streams on until it is configured again."""
     talk = Conversation().take(LinkUp(0)).data(70, epoch=6).hear(protocol.INFO_UUID, INFO.encode())
     talk.data(80, epoch=6).hear(protocol.CONFIG_UUID, replace(CONFIG, epoch=6).encode()).data(90, epoch=6)

@@ -416,7 +416,7 @@ async def test_guests_and_their_sockets_are_limited_and_one_address_keeps_no_oth
         guests = shared.door.guests
         assert [one.address for one in guests] == [TABLET] + [GUEST] * GUESTS_OF_ADDRESS
         for one in guests:
-            one.sockets = max(one.sockets, 1)  # everybody has a page open
+            one.sockets = max(one.sockets, 1)  # every guest has a page open
         one_more = get(f"/?key={shared.door.keys[Role.VIEW]}", shared.place)
         assert status_of(await ask_as_guest(shared.place, one_more, GUEST)) == 404
         for number in range(GUESTS - len(guests) + 2):

@@ -1,4 +1,4 @@
-/* What a sensor does, apart from hardware: epochs, samples, and what is sent when. Requests are in imu_requests.c. */
+/* A sensor apart from its hardware: epochs, samples, and the order of packets. Requests are in imu_requests.c. */
 #include "imu_device.h"
 
 #include <string.h>

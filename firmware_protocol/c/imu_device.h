@@ -1,4 +1,4 @@
-/* What a sensor does: requests in, answers out; samples in, packets out. All of the firmware that is not hardware.
+/* A sensor: requests in, answers out; samples in, packets out. All of the firmware that is not hardware.
  *
  * Portable C99 without allocation and operating system. Not thread-safe: the caller holds one lock around each call.
  * The motion chip is reached through the four functions of imu_hardware, the radio by carrying what imu_device_next()
@@ -95,7 +95,7 @@ size_t imu_device_request(struct imu_device *device, const uint8_t *payload, siz
 void imu_device_samples(struct imu_device *device, uint64_t ready_us, uint32_t reference,
                         const struct imu_sample *samples, uint32_t count, bool after_overrun);
 
-/* The next notification, if there is one to be sent now: Config, then live packets, then what is resent. Returns its
+/* The next notification, if one is due: Config, then live packets, then resent ones. Returns its
  * size and sets the channel. `room` is at least the MTU less 3. */
 size_t imu_device_next(struct imu_device *device, uint16_t mtu, enum imu_channel *channel, uint8_t *out, size_t room);
 

@@ -1,4 +1,4 @@
-/* What a sensor does about requests. */
+/* A sensor's answers to requests. */
 #include "imu_device.h"
 #include "imu_epoch.h"
 

@@ -52,7 +52,7 @@ bool imu_ring_push(struct imu_ring *ring, uint64_t device_time_us, const struct 
 /* Take note of `count` samples that were measured and lost. False if the index is used up. */
 bool imu_ring_skip(struct imu_ring *ring, uint32_t count);
 
-/* What is kept of [first_index, first_index + count): the part of it from the oldest to the newest sample, holes
+/* The kept part of [first_index, first_index + count): from the oldest to the newest sample, holes
  * included. False if that is nothing. */
 bool imu_ring_available(const struct imu_ring *ring, uint32_t first_index, uint32_t count, uint32_t *kept_first_index,
                         uint32_t *kept_count);

@@ -1,6 +1,6 @@
 """``imu plot``, and the drawings of ``imu replay --plot``: recordings, sessions, exercises, trends.
 
-What is drawn, and how, stands in :mod:`imu.report.session_plot`; here are names of files and what they are drawn from.
+The drawing itself is in :mod:`imu.report.session_plot`; here are names of files and their sources.
 """
 # ruff: noqa: PLC0415  imports stand where they are used
 

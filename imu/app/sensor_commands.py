@@ -2,7 +2,7 @@
 
 `imu scan` shows the sensors that advertise. `imu sensor` prints a line for each connection, stream and loss: a
 Bluetooth sensor waits for ``imu train --sensor virtual:HOST:PORT``; a phone goes to the address that ``imu train
---sensor phone`` or ``sensorlogger`` shows. What the sensor measures and sends is in `imu.virtual`.
+--sensor phone`` or ``sensorlogger`` shows. The sensor itself, its measurement and its packets, is in `imu.virtual`.
 """
 
 from __future__ import annotations

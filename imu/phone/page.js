@@ -215,7 +215,7 @@
       }
     } catch (error) {
       start.disabled = false;
-      say(again ? "Tap Start to go on. What is not sent yet is kept." : error.message, !again); // iOS wants a tap
+      say(again ? "Tap Start to go on. Samples that are not sent yet are kept." : error.message, !again); // iOS wants a tap
       return;
     }
     running = true;

@@ -2,7 +2,7 @@
 
 The app gives no way to accept a certificate that this computer has signed itself, so that the messages cross the
 network unencrypted; imu/app/web/THREATS.md says what follows. The rest is as for the page (:mod:`imu.phone.browser`): a
-key that is new at each start, limits, and one answer to whatever is wrong. What a message holds is in
+key that is new at each start, limits, and one answer to any wrong request. The content of a message is in
 :mod:`imu.sensors.sensor_logger_push`. Where something is missing, the answer is 499 with a sentence that the app shows.
 """
 

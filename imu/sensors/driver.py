@@ -1,6 +1,6 @@
 """The driver of every sensor that streams samples and keeps none; units and UUIDs.
 
-`StreamingDriver` does what these sensors have in common, over all connections. What differs is a `Connection`, one per
+`StreamingDriver` does what these sensors have in common, over all connections. The rest is a `Connection`, one per
 vendor: a new object for each connection, so that no state of the last one (half a packet, a rate, a clock) is left.
 `UntimedSamples` adds times for sensors that send neither time nor number. The vendors' units become SI here only.
 """

@@ -1,6 +1,6 @@
 """Nordic Thingy:52: raw motion in fixed-point numbers, without time or number.
 
-The motion rate is part of the sensor's configuration; its other fields stay unchanged. Whatever rate is set, no more
+The motion rate is part of the sensor's configuration; its other fields stay unchanged. At any rate that is set, no more
 than 50 to 70 Hz arrives, so the driver requests 50 Hz.
 
 Bytes: NordicSemiconductor/Nordic-Thingy52-FW.

@@ -114,7 +114,7 @@ BEGIN SELECT RAISE(ABORT, 'what was measured is never changed'); END;
 CREATE TRIGGER repetition_is_measured BEFORE UPDATE ON repetition
 BEGIN SELECT RAISE(ABORT, 'what was measured is never changed'); END;
 
--- What the person planned for a set before it was done. A set of the session has the plan whose time lies in it, so that a
+-- The person's plan for a set, made before it was done. A set of the session has the plan whose time lies in it, so that a
 -- better program, which may number sets differently, finds it again.
 CREATE TABLE planned_set (
     session_id  INTEGER NOT NULL REFERENCES session ON DELETE CASCADE,
@@ -137,7 +137,7 @@ CREATE TABLE correction (
     PRIMARY KEY (session_id, number)
 ) STRICT;
 
--- What counts in sessions with corrections or a plan, and only in those. The program recomputes it whenever what was
+-- The counted repetitions of sessions with corrections or a plan, and only of those. The program recomputes it whenever what was
 -- measured, the plan or the corrections change.
 CREATE TABLE corrected_set (
     session_id INTEGER NOT NULL REFERENCES session ON DELETE CASCADE,
@@ -173,7 +173,7 @@ CREATE TABLE corrected_repetition (
 ) STRICT;
 
 -- What the person chose: whether the program learns from corrections, and the moment from which on (NULL: from all); whether
--- loads are shown in pounds. What is learned follows from the corrections and is not stored: see imu/store/learning.py.
+-- loads are shown in pounds. The learned shifts follow from the corrections and is not stored: see imu/store/learning.py.
 CREATE TABLE person (
     only        INTEGER PRIMARY KEY CHECK (only = 1),
     switched_on INTEGER NOT NULL CHECK (switched_on IN (0, 1)),

@@ -299,7 +299,7 @@ def test_dot_in_mode_26_gives_the_same_samples() -> None:
     for characteristic, attitude in ((movella_dot.MEDIUM_PAYLOAD, b""), (movella_dot.LONG_PAYLOAD, bytes(16))):
         driver = make(MOVELLA_DOT)
         connected(driver)
-        assert not hear(driver, characteristic, bytes(4) + attitude + rates).blocks, "measured for somebody else"
+        assert not hear(driver, characteristic, bytes(4) + attitude + rates).blocks, "measured for another computer"
         hear(driver, movella_dot.DEVICE_CONTROL, movella_dot.rate_command(60))
         (block,) = hear(driver, characteristic, bytes(4) + attitude + rates).blocks
         blocks.append(block)

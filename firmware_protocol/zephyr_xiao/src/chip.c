@@ -71,7 +71,7 @@ static volatile uint32_t watermark; /* samples; 0: not measuring */
 static volatile uint8_t rate_bits;
 static atomic_t silent;
 
-/* --- what the chip can do ------------------------------------------------------------------------------------- */
+/* --- commands of the chip ------------------------------------------------------------------------------------- */
 
 static uint32_t distance(uint32_t a, uint32_t b) { return a > b ? a - b : b - a; }
 

@@ -15,7 +15,7 @@ void chip_identify(void *context);
 /* Check that the chip answers, and prepare its interrupt. */
 int chip_init(void);
 
-/* What is wrong with it: bits of enum imu_faults. */
+/* The chip's faults: bits of enum imu_faults. */
 uint8_t chip_faults(void);
 
 /* In 0.01 degree Celsius, or IMU_TEMPERATURE_UNKNOWN. */

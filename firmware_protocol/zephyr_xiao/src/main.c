@@ -4,7 +4,7 @@
  *   sending.c  requests -> answers, ring -> notifications, in another      gatt.c     the service
  *   link.c     advertising, one connection                                 battery.c  the battery
  *
- * What a sensor does (epochs, requests, ring, resend, times) is in ../c and tested there.
+ * The rest of a sensor (epochs, requests, ring, resend, times) is in ../c and tested there.
  */
 #include <zephyr/kernel.h>
 #include <zephyr/logging/log.h>

@@ -1,4 +1,4 @@
-/* Stand-ins for what src/ uses of Zephyr: declarations as its documentation has them, and macros that expand to something
+/* Stand-ins for the part of Zephyr that src/ uses: declarations as its documentation has them, and macros that expand to something
  * of the same types. They let a compiler check src/ against the portable part without Zephyr; they prove nothing of
  * Zephyr itself, and nothing is ever linked. The test makes each <zephyr/...> header that is included, out of this one.
  */

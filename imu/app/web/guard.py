@@ -75,7 +75,7 @@ class Role(StrEnum):
 
 @dataclass(eq=False, slots=True)
 class Guest:
-    """Somebody whose browser has a pass.
+    """A visitor whose browser has a pass.
 
     Attributes
     ----------

@@ -2,7 +2,7 @@
 
 The manner of a set says what lean stays between repetitions, its tempo, breaths and fatigue, where the weight comes
 from and how the set ends. The lifter stays in a braced posture between repetitions: leaning, knees not quite straight.
-Single movements come from `exercises`; `simulation` draws a manner for each set. What each repetition really was is
+Single movements come from `exercises`; `simulation` draws a manner for each set. The truth of each repetition is
 measured afterwards, in `truth`.
 """
 

@@ -2,7 +2,7 @@
 
 Ranges of pelvis tilt, hip drop and tempo are those of DESIGN.md ("Geometry for simulation"); hip drops are for a body
 of 1.75 m and scale with height. In the sets here the lifter stands up fully after each repetition; `continuous_sets`
-has those without. What a repetition really was is measured afterwards, in `truth`.
+has those without. The true figures of a repetition are measured afterwards, in `truth`.
 """
 
 from __future__ import annotations
