@@ -272,7 +272,6 @@ def test_fit_names_exercises(store, name, pattern, expected):
     assert (one["category"], one.get("category_subtype")) == expected
 
 
-@settings(max_examples=40, deadline=None)
 @given(measured=trained_sessions(), log=st.lists(any_corrections, max_size=5))
 def test_every_session_gives_files_that_others_can_read(measured, log):
     with in_memory() as store:
@@ -449,7 +448,7 @@ def test_a_report_of_nothing_much(store):
     assert "nothing" in page_of(store, sessions=(1,)).text
 
 
-@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(st.characters(exclude_characters="\r", exclude_categories=["Cs"]), min_size=1))
 @example("<b>&amp;\"'</dd>{{ 7 * 7 }}{% raw %}")
 @pytest.mark.usefixtures("stored")

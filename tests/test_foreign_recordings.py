@@ -50,7 +50,7 @@ from foreign_exports import (
     summary_of,
     turning,
 )
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
@@ -219,7 +219,6 @@ def evenly(start_s: float, end_s: float, rate_hz: float) -> np.ndarray:
     return np.round(np.arange(start_s, end_s, 1 / rate_hz), 9)
 
 
-@settings(max_examples=20, deadline=None)
 @given(
     rate_hz=st.sampled_from([20.0, 50.0, 104.0, 200.0, 416.0]),
     starts_s=st.tuples(st.floats(0, 2), st.floats(0, 2)),
@@ -686,7 +685,6 @@ def read_or_refused(path: Path, among: list[Path] | None = None) -> None:
             assert len(block) >= 2
 
 
-@settings(max_examples=25, deadline=None)
 @given(
     number=st.sampled_from(range(len(ARCHIVES))),
     end=st.floats(0, 1),
@@ -731,7 +729,6 @@ def texts() -> list[tuple[str, bytes]]:
     ]
 
 
-@settings(max_examples=25, deadline=None)
 @given(
     damaged=st.integers(0, 12),
     at=st.floats(0, 1),
@@ -762,7 +759,6 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=20, deadline=None)
 @given(JSON)
 def test_any_json_is_a_log_or_one_sentence(tmp_path_factory: pytest.TempPathFactory, log: object) -> None:
     path = tmp_path_factory.mktemp("any") / "r.json"

@@ -81,7 +81,6 @@ def test_up_and_vertical_acceleration_agree_with_the_truth(place: Place, exercis
     assert np.sqrt(np.mean(np.square(signals.vertical_m_s2[1:] - true_vertical))) < 0.15
 
 
-@settings(max_examples=20, deadline=None)
 @given(turn=st.integers(0, 10**6))
 def test_a_turn_in_the_holder_changes_no_signal(turn: int) -> None:
     """VQF limits bias errors axis by axis; without care its first seconds would depend on the turn, by 0.9°."""

@@ -53,7 +53,6 @@ def parts_of(length: int, at: list[int]) -> list[slice]:
 # -- features
 
 
-@settings(max_examples=30, deadline=None)
 @given(cuts)
 def test_features_are_the_same_in_any_cutting(at: list[int]) -> None:
     builder = FeatureBuilder()
@@ -69,7 +68,6 @@ def test_a_row_is_two_steps_and_ends_with_the_second() -> None:
     assert np.allclose(np.diff(time_s), ROW_S)
 
 
-@settings(max_examples=20, deadline=None)
 @given(turn=st.integers(0, 10**6))
 def test_a_turn_in_the_holder_changes_no_feature(turn: int) -> None:
     matrix = Rotation.random(rng=turn).as_matrix()
@@ -94,7 +92,6 @@ def outputs(network: Network, rows: Array, at: list[int]) -> Whole:
     return np.concatenate([stream.push(rows[:, part]) for part in parts_of(rows.shape[1], at)])
 
 
-@settings(max_examples=30, deadline=None)
 @given(cuts)
 def test_outputs_are_the_same_in_any_cutting(at: list[int]) -> None:
     network = shipped_weights().network
@@ -130,7 +127,6 @@ def slow_outputs(network: Network, rows: Array) -> Array:
     return (np.maximum(values, 0) @ network.exit + network.exit_bias) / (32 * 256)
 
 
-@settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 10**6), channels=st.integers(1, 8), size=st.floats(0.1, 50.0))
 def test_outputs_are_exactly_those_of_64_bit_arithmetic(seed: int, channels: int, size: float) -> None:
     network = drawn_network(seed, channels)

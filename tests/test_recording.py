@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from imu.errors import ImuError, RecordingDamaged, RecordingForeign
@@ -342,7 +342,6 @@ def test_pipe_is_not_waited_for(tmp_path: Path) -> None:
         read_recording(tmp_path / "r.csv")
 
 
-@settings(max_examples=30, deadline=None)
 @given(
     start=st.sampled_from(
         [b"", HEADER.encode() + b"\n", HEADER.encode() + b"\n0,0,0,9.81,0,0,0\n", b"\x1f\x8b", b"PAR1"]

@@ -276,7 +276,6 @@ def test_the_clock_drifts_and_the_measured_rate_is_the_one_by_that_clock() -> No
     assert configs == [replace(central.config(), measured_rate_hz=None), central.config()]
 
 
-@settings(max_examples=15, deadline=None)
 @given(st.lists(st.floats(0.001, 0.09), min_size=1, max_size=20), st.integers(1, 20))
 def test_however_often_it_is_asked_the_live_stream_is_the_same(steps_s: list[float], room: int) -> None:
     central, usual = running(), running()

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from imu.motion.resampling import BRIDGED_HOLE_S, RATE_HZ, REPORTED_HOLE_S, EvenBlock, Resampler
@@ -114,7 +114,6 @@ def slow_reference(block: ImuBlock) -> tuple[list[Piece], RowFaults]:
     return pieces, RowFaults(**faults)
 
 
-@settings(max_examples=30, deadline=None)
 @given(
     seed=st.integers(0, 10**6),
     rate_hz=st.sampled_from([20.0, 26.0, 50.0, 100.0, 104.0, 400.0, 1000.0]),
@@ -263,7 +262,6 @@ def test_next_to_nothing_gives_nothing(rows: int) -> None:
     assert resampler.rows == rows
 
 
-@settings(max_examples=40, deadline=None)
 @given(
     times=st.lists(st.floats(-1e9, 1e9) | st.sampled_from([np.nan, np.inf, -np.inf, 0.0]), max_size=30),
     value=st.floats(-1e6, 1e6) | st.sampled_from([np.nan, np.inf]),

@@ -152,7 +152,6 @@ def whole(stream: int) -> Outcome:
 # -- any cutting
 
 
-@settings(max_examples=25, deadline=None)
 @given(stream=st.sampled_from(STREAMS), data=st.data())
 def test_any_cutting_gives_the_same_events_and_summary(stream: int, data: st.DataObject) -> None:
     block = streams()[stream]
@@ -442,7 +441,6 @@ def test_rows_without_a_single_number_are_only_counted(value: float) -> None:
     assert (summary.samples, summary.duration_s, summary.sampling_rate_hz) == (0, 0.0, None)
 
 
-@settings(max_examples=30, deadline=None)
 @given(
     seed=st.integers(0, 10**6),
     rows=st.integers(0, 2500),
@@ -494,7 +492,6 @@ def outcome_of_two_sets(seed: int) -> Outcome:
     return run([two_sets(seed).block])
 
 
-@settings(max_examples=12, deadline=None)
 @given(turn=st.integers(0, 10**6), seed=st.integers(0, 3))
 def test_turning_the_sensor_in_its_holder_changes_nothing(turn: int, seed: int) -> None:
     same_training(turned(two_sets(seed).block, Rotation.random(rng=turn)), outcome_of_two_sets(seed)[1])
@@ -639,7 +636,6 @@ def test_lost_packets_change_no_count_and_every_hole_is_reported(loss: float, se
     assert summary.samples == len(block)
 
 
-@settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 10**6), session=st.sampled_from(CLEAR), share=st.floats(0, 0.1))
 def test_repeated_swapped_and_unreadable_rows_change_no_count(seed: int, session: int, share: float) -> None:
     block = two_sets(session).block

@@ -6,7 +6,7 @@ import itertools
 from functools import cache
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from imu.samples import ImuBlock
@@ -98,7 +98,6 @@ def test_nothing_is_counted_in_a_pause_nor_what_began_in_it(ends: list[float]) -
     wishes=st.dictionaries(st.floats(0, 25), st.sampled_from(WISHES), max_size=6),
     rows=st.sampled_from([20, 100]),
 )
-@settings(max_examples=15)
 def test_every_repetition_stays_somewhere_and_order_holds(wishes: dict[float, str], rows: int) -> None:
     _, summary = run(squats(), wishes, rows)
     reasons = ("alone", "made in a pause", "taken back by the person")

@@ -76,7 +76,7 @@ summaries = st.builds(
 )
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(first=summaries, second=summaries)
 def test_any_summary_comes_back_equal(tmp_path_factory, first, second):
     path = tmp_path_factory.mktemp("round_trip") / "sessions.db"

@@ -131,7 +131,6 @@ def test_everything_comes_back_as_it_was_given(tmp_path):
     assert (recording.damage, recording.messages_lost) == (None, 0)
 
 
-@settings(deadline=None, max_examples=30)
 @given(messages=st.lists(training_messages, max_size=40))
 def test_any_messages_come_back_equal_and_in_order(tmp_path_factory, messages):
     recording = read_training(record(tmp_path_factory.mktemp("any") / "a.mcap", messages))
@@ -151,7 +150,6 @@ def test_any_messages_come_back_equal_and_in_order(tmp_path_factory, messages):
         st.tuples(st.floats(allow_nan=False), st.floats(allow_nan=False)),
     ),
 )
-@settings(deadline=None, max_examples=20)
 def test_any_names_and_numbers_come_back_equal(tmp_path_factory, header, identified):
     recorder = TrainingRecorder.create(tmp_path_factory.mktemp("any") / "a.mcap", header)
     recorder.write_identified(identified)

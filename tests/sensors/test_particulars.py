@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from radioless import STARTED_NS, Carried, carry, make
 
@@ -260,14 +260,12 @@ def test_polar_settings_are_chosen_from_the_offered_ones() -> None:
 
 
 @given(data=st.binary(max_size=250), bits=st.sampled_from([16, 32]), channels=st.integers(1, 4))
-@settings(max_examples=37, deadline=None)
 def test_polar_deltas_of_any_bytes(data: bytes, bits: int, channels: int) -> None:
     samples = polar.delta_samples(data, channels, bits)
     assert samples is None or samples.shape[1] == channels
 
 
 @given(data=st.binary(max_size=60), factor=st.floats(1e-6, 10))
-@settings(max_examples=37, deadline=None)
 def test_polar_frames_of_any_bytes(data: bytes, factor: float) -> None:
     for head in (b"", b"\x02" + bytes(8) + b"\x81", b"\x05" + bytes(8) + b"\x81", b"\x02" + bytes(8) + b"\x02"):
         polar.decode_frame(head + data, factor)
@@ -321,7 +319,6 @@ FRAMES = st.lists(
 
 
 @given(values=FRAMES, cuts=st.lists(st.integers(1, 45), min_size=1, max_size=20))
-@settings(max_examples=30, deadline=None)
 def test_witmotion_frames_from_any_pieces(values: list[list[int]], cuts: list[int]) -> None:
     """Heads inside frames do not mislead, wherever the stream is cut."""
     stream = b"".join(motion_frame(each) for each in values) + witmotion.MOTION
@@ -337,7 +334,6 @@ def test_witmotion_frames_from_any_pieces(values: list[list[int]], cuts: list[in
 
 
 @given(values=FRAMES, lost=st.integers(1, 19), where=st.floats(0, 1))
-@settings(max_examples=30, deadline=None)
 def test_witmotion_frame_that_lost_bytes_is_thrown_away(values: list[list[int]], lost: int, where: float) -> None:
     plain = [[value & 0x7F0F for value in each] for each in values]  # without heads inside
     whole = [motion_frame(each) for each in plain]

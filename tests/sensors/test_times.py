@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from imu.samples import Array
@@ -57,7 +57,6 @@ def follow(
     before_wrap_s=st.floats(0.0, 60.0),
     gone=st.sets(st.integers(25, 150), max_size=12),
 )
-@settings(max_examples=20, deadline=None)
 def test_times_follow_stamps_and_losses_are_counted(
     stamps: StampFormat, samples: int, rate_hz: float, rate_error: float, before_wrap_s: float, gone: set[int]
 ) -> None:
@@ -110,7 +109,6 @@ def test_a_clock_reset_begins_a_new_line(stamps: StampFormat, samples: int, rate
     is_last=st.booleans(),
     is_exact=st.booleans(),
 )
-@settings(max_examples=30, deadline=None)
 def test_any_stamps_give_rising_times(stamps: list[tuple[int, int]], is_last: bool, is_exact: bool) -> None:
     clock = PacketClock(StampFormat(32, 1e-3, is_last, 30, is_exact), 100.0)
     last_s = -np.inf
@@ -159,7 +157,6 @@ def numbers_and_times(out: list[Timed]) -> tuple[Array, Array]:
 @given(
     rate_error=st.floats(-0.05, 0.05), interval_s=st.sampled_from([0.0075, 0.03, 0.05, 0.07]), seed=st.integers(0, 50)
 )
-@settings(max_examples=15, deadline=None)
 def test_arrivals_in_bursts_give_even_times(rate_error: float, interval_s: float, seed: int) -> None:
     rate_hz = 100.0 * (1.0 + rate_error)
     clock = ArrivalClock(100.0)
@@ -222,7 +219,6 @@ def test_a_pause_in_the_beginning_does_not_spoil_the_rate(began_s: float, is_mad
 
 
 @given(came=st.lists(st.tuples(st.integers(0, 30), st.floats(0, 3)), max_size=60))
-@settings(max_examples=25, deadline=None)
 def test_any_arrivals_give_rising_times_and_every_row(came: list[tuple[int, float]]) -> None:
     moments = 1000.0 + np.cumsum([wait_s for _, wait_s in came])
     out = timed(ArrivalClock(100.0), [(n, float(at_s)) for (n, _), at_s in zip(came, moments, strict=True)])
@@ -246,7 +242,6 @@ def wave(time_s: Array) -> Array:
     lead_s=st.floats(-1.5, 1.5),
     rate_hz=st.sampled_from([26.0, 52.0, 104.0]),
 )
-@settings(max_examples=30, deadline=None)
 def test_any_cutting_of_two_streams_gives_the_same_rows(cuts: list[int], lead_s: float, rate_hz: float) -> None:
     acceleration_s = np.arange(500) / 52.0
     turn_s = np.arange(int(10 * rate_hz)) / rate_hz + lead_s
