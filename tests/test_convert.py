@@ -30,10 +30,17 @@ def summary_of_source(name: str) -> SessionSummary:
         return summary_of(EXPORTS[name](Path(folder)))
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".parquet"])
 @pytest.mark.parametrize(
-    "name",
-    ["Sensor Logger, iOS", "phyphox, zip, decimal commas", "Movella DOT", "MetaBase, zip", "Movesense, data logger"],
+    ("name", "suffix"),
+    [
+        ("Sensor Logger, iOS", ".csv"),
+        ("phyphox, zip, decimal commas", ".csv.gz"),
+        ("Movella DOT", ".parquet"),
+        ("MetaBase, zip", ".csv"),
+        ("MetaBase, zip", ".csv.gz"),
+        ("MetaBase, zip", ".parquet"),
+        ("Movesense, data logger", ".csv"),
+    ],
 )
 def test_what_is_converted_replays_the_same(tmp_path: Path, name: str, suffix: str) -> None:
     if suffix == ".parquet":

@@ -167,7 +167,7 @@ def test_single_rows_give_the_same_events_and_summary(stream: int, rows: slice) 
     assert run(cut(block, range(len(block)))) == outcome
 
 
-@pytest.mark.parametrize("rows", [25, 4096])
+@pytest.mark.parametrize("rows", [50, 4096])
 @pytest.mark.parametrize("stream", STREAMS)
 def test_packets_give_the_same_events_and_summary(stream: int, rows: int) -> None:
     block = streams()[stream]
@@ -597,7 +597,7 @@ def test_one_hole_costs_about_one_repetition(hole_s: float) -> None:
     left = [
         len(counted(run([with_hole(two_sets(seed, rate_hz=50.0), repetition, into, hole_s)])[0]))
         for seed in (0, 1)
-        for repetition in (0, 4, 6, 9)
+        for repetition in (0, 6, 9)
         for into in (0.0, 0.3, 0.7)
     ]
     assert max(left) <= 12  # a hole at the turning point of a hinge may halve it and the next one
