@@ -10,12 +10,13 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from imu.motion.form import SENSOR_ABOVE_HIP_M, Posture
+from imu.motion.form import Posture
 from imu.motion.judge import Decision, Doubtful, Judge, JudgeParameters
 from imu.motion.pattern import Pattern, pattern_of_set
 from imu.motion.repetitions import RejectedMovement, Repetition, resemble
 from imu.motion.sets import split_into_sets
 from imu.motion.tracker import MotionTracker, Piece, TrackerItem
+from imu.motion.wearing import SENSOR_ABOVE_HIP_M
 from imu.samples import Gap, ImuBlock, RowFaults
 from imu.units import UnitCheck
 

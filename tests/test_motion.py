@@ -15,7 +15,7 @@ from scipy.spatial.transform import Rotation
 
 from imu.motion.evidence import EVIDENCE, evidence
 from imu.motion.fitted import shipped_weights
-from imu.motion.form import Candidate, Lean, MovementFigures, SagittalPlane
+from imu.motion.form import Candidate, MovementFigures
 from imu.motion.height import Standing, VerticalEstimator, VerticalParameters
 from imu.motion.judge import Decision
 from imu.motion.pattern import LEAST_CONFIDENCE, Pattern, PatternWeights, classify_pattern
@@ -24,6 +24,7 @@ from imu.motion.resampling import EvenBlock, Resampler
 from imu.motion.signals import STEP_S, MotionSignals, SignalBuilder, chord, run_lengths
 from imu.motion.standing import RestingPostures, StandingPostures
 from imu.motion.tracker import MotionTracker
+from imu.motion.wearing import Lean, SagittalPlane
 from imu.report.curves import _angle as curve_of
 from imu.samples import STANDARD_GRAVITY_M_S2, Array, Gap, ImuBlock
 from imu.session import RepetitionCounted, Session

@@ -18,13 +18,13 @@ from imu.evaluation.labels import located_repetitions
 from imu.evaluation.set_scores import match
 from imu.motion.evidence import CountingWeights, evidence
 from imu.motion.fitted import CounterWeights, network_from
-from imu.motion.form import SagittalPlane
 from imu.motion.judge import JudgeParameters, impossible
 from imu.motion.network import Network
 from imu.motion.pattern import LARGEST_NETWORK_LOG_ODDS, PatternWeights, drop_to_tilt
 from imu.motion.sets import TELLING, BelongingWeights, ends_of
 from imu.motion.signals import STEP_S, MotionSignals
 from imu.motion.tracker import MotionTracker, SignalTracker
+from imu.motion.wearing import SagittalPlane
 from imu.recordings.recording import read_recording
 from imu.samples import Array, Gap, ImuBlock
 from imu.session import Session, SessionParameters

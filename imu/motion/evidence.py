@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from imu.motion.form import TRUNK_LEVER_M, Candidate, MovementFigures, median
+from imu.motion.form import Candidate, MovementFigures, median
 from imu.motion.signals import STEP_S
+from imu.motion.wearing import TRUNK_LEVER_M
 from imu.samples import Array
 
 _AGAINST: dict[str, tuple[str, str]] = {

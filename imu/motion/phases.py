@@ -26,23 +26,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imu.motion.form import (
-    CONTRADICTED_RAD,
-    HELD_VELOCITY_SD_M_S,
     MOVING_OF_PEAK,
     MOVING_START_SD_M_S,
-    TRUNK_LEVER_M,
     Candidate,
     MovementFigures,
     Trace,
-    holds,
-    longest_s,
+    estimator_of,
     median,
     trace_movement,
 )
-from imu.motion.height import END_VELOCITY_SD_M_S, Standing, VerticalEstimator
+from imu.motion.height import END_VELOCITY_SD_M_S, Standing
 from imu.motion.pattern import Pattern
 from imu.motion.repetitions import Repetition
 from imu.motion.signals import STEP_S, MotionSignals, steps_in
+from imu.motion.wearing import CONTRADICTED_RAD, TRUNK_LEVER_M
 from imu.samples import Array
 
 NEAR_SHARE = 0.15
@@ -84,12 +81,7 @@ def measure_between_tops(candidate: Candidate, figures: MovementFigures) -> Move
         if integrated != (first, end):
             integrated = first, end
             window = signals[first:]
-            estimator = VerticalEstimator(
-                candidate.standing, start_sd_m_s, STEP_S, longest_s(len(window)), errors=candidate.errors
-            )
-            estimator.extend(window.up, window.vertical_m_s2)
-            for step in holds(window.resting_steps[: end - first]):
-                estimator.rest(step + 1, HELD_VELOCITY_SD_M_S)
+            estimator = estimator_of(window, candidate.standing, start_sd_m_s, candidate.errors, slice(end - first))
             motion = estimator.solve(
                 len(window), end_velocity_sd_m_s=END_VELOCITY_SD_M_S, returns=True, end=end - first + 1
             )
@@ -143,7 +135,7 @@ def _standing(candidate: Candidate, tops: Array, forward: Array) -> tuple[Standi
     judged.
     """
     known = candidate.standing
-    up = candidate.postures.choose(np.concatenate((candidate.tops, tops)), forward)
+    up = candidate.postures().choose(np.concatenate((candidate.tops, tops)), forward)
     standing = Standing(known.up if up is None else up, known.vertical_m_s2, known.level_sd_m_s2)
     forward = forward - float(forward @ standing.up) * standing.up
     return standing, forward / math.sqrt(forward @ forward)

@@ -41,7 +41,7 @@ class Repetition:
         pelvis.
     hip_drop_m : float
         How far the hip joint sank below its height at the start, by the sensor's drop less what tilting explains
-        (:data:`~imu.motion.form.SENSOR_ABOVE_HIP_M`). See `drop_from_standing`.
+        (:data:`~imu.motion.wearing.SENSOR_ABOVE_HIP_M`). See `drop_from_standing`.
     eccentric_s, pause_s, concentric_s : float
         Way down, rest at the turning point, way up; each way lasts from rest to rest (:mod:`imu.motion.phases`).
     mean_concentric_velocity_m_s, peak_concentric_velocity_m_s : float

@@ -9,8 +9,9 @@ repetition explains becomes a candidate too, so that nothing of size disappears.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -28,12 +29,13 @@ from imu.motion.decoder import (
     Stir,
 )
 from imu.motion.features import FEATURES, FeatureBuilder
-from imu.motion.form import APPROACH_S, Candidate, Posture, SensorLever, posture_of
+from imu.motion.form import APPROACH_S, Candidate, Posture, posture_of
 from imu.motion.height import SensorErrors, Standing
 from imu.motion.network import Network, NetworkStream
 from imu.motion.resampling import Resampler, is_bridged
 from imu.motion.signals import SAME_TIME_S, MotionSignals, SignalBuilder, chord, steps_in
 from imu.motion.standing import REST_S, STANDING_SEARCH_S, RestingPostures, StandingPostures, standing_before
+from imu.motion.wearing import SensorLever
 from imu.samples import Array, Gap, ImuBlock, RowFaults
 
 CHUNK_ROWS = 8192
@@ -222,7 +224,7 @@ class MotionTracker:
         self.rows_used = RowsUsed()
         self._errors: SensorErrors | None = None
         self._rests = RestingPostures()
-        self._postures = StandingPostures.of(NO_TOPS)  # of the set going on
+        self._postures: Callable[[], StandingPostures] = partial(StandingPostures.of, NO_TOPS)  # of the set going on
         self._tops = NO_TOPS
         self._lever = SensorLever()
         self._upright: tuple[float, Array] | None = None  # when a repetition last counted, and how the person stood
@@ -269,6 +271,7 @@ class MotionTracker:
 
     def place(self, candidate: Candidate, end_s: float) -> None:
         """Take where a repetition really ended: the next one may begin there."""
+        candidate.postures()  # before rests are forgotten
         in_set = candidate.ending.start_s - self._last_end_s < ONE_SET_S
         self._rests.forget(self._last_end_s if in_set else candidate.ending.start_s, end_s)
         self._postures, self._tops, self._lever = candidate.postures, candidate.tops, candidate.lever
@@ -393,7 +396,7 @@ class MotionTracker:
             signals=signals[first:last],
             before=signals[min(earliest, first) : first],
             standing=standing,
-            postures=self._postures if in_set else self._rests.before(ending.start_s + 0.2),
+            postures=self._postures if in_set else cache(partial(self._rests.before, ending.start_s + 0.2)),
             tops=self._tops if in_set else NO_TOPS,
             lever=self._lever,
             started_at_rest=not touches

@@ -16,12 +16,12 @@ from pathlib import Path
 
 import numpy as np
 
-from imu.motion.form import Lean, SagittalPlane
 from imu.motion.judge import Decision
 from imu.motion.repetitions import Repetition
 from imu.motion.signals import MotionSignals
 from imu.motion.standing import RestingPostures, standing_before
 from imu.motion.tracker import ONE_SET_S, stretches
+from imu.motion.wearing import Lean, SagittalPlane
 from imu.recordings.recording import open_recording
 from imu.report.replay import ReplayOptions
 from imu.samples import Array, ImuBlock
