@@ -306,7 +306,7 @@ def sessions_of(lifter: int, sessions: int, *, leaning: bool):
 
 
 def judged(simulation, shift: PersonalShift) -> SessionSummary:
-    """Return what is counted in a simulated session with a shift."""
+    """Return the summary of a simulated session with a shift."""
     session = Session(SessionParameters(judge=JudgeParameters(personal=shift)))
     session.push(simulation.block)
     return session.finish()[1]

@@ -72,7 +72,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Take what is imported and collected out of the garbage collector's sight: it would walk millions of objects."""
+    """Hide all imported and collected objects from the garbage collector: it would walk millions of them."""
     gc.collect()
     gc.freeze()
     gc.enable()

@@ -1,4 +1,4 @@
-"""A small virtual sensor that sends numbers, so that a listener sees what is lost."""
+"""A small virtual sensor that sends numbers, which show a listener each loss."""
 
 from __future__ import annotations
 

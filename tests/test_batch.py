@@ -138,7 +138,7 @@ def test_tables_have_the_order_given_and_every_digit(target):
     assert {path.name for path in target.parent.iterdir()} == {target.name, results.recordings.name}
 
 
-def test_only_what_is_new_changed_or_failed_is_counted_again(target):
+def test_only_new_changed_and_failed_recordings_are_counted_again(target):
     sources = [source(n) for n in range(4)]
     results = ResultFile(target)
     results.pending(sources, SETTINGS)

@@ -380,7 +380,7 @@ async def test_actions_for_a_connection_that_is_over_are_passed_over(radio, unti
     assert [each for each in ticker.heard if each[0] == "write"] == [("write", b"\x01")] * 2
 
 
-async def test_what_was_heard_before_closing_can_be_read_after_it(radio, until):
+async def test_messages_from_before_the_close_can_be_read_after_it(radio, until):
     await radio.add_sensor(ticker := Ticker(), conditions=AIR)
     chosen = Radio(radio.scanner_backend, radio.client_backend)
     link = SensorLink(chosen, SensorChoice(), recognise, HostClock(), FAST)
@@ -659,14 +659,14 @@ async def test_a_search_in_progress_is_waited_for(rogue):
         await scan(Radio(rogue.scanner_backend), recognise, 0.05)
 
 
-async def test_a_search_that_does_not_stop_has_found_what_it_has_found(rogue):
+async def test_a_search_that_does_not_stop_keeps_its_results(rogue):
     rogue.stops = [BleakError("no"), None]
     assert len(await scan(Radio(rogue.scanner_backend), recognise, 0.05)) == 1
     rogue.stops = [in_progress(), in_progress(), None]
     assert len(await scan(Radio(rogue.scanner_backend), recognise, 0.05)) == 1
 
 
-async def test_what_a_listener_raises_is_not_lost(rogue):
+async def test_an_error_of_a_listener_is_not_lost(rogue):
     def listener(sensor: SeenSensor) -> None:
         raise TimeoutError("mine")
 
@@ -870,7 +870,7 @@ async def test_waits_grow_and_then_stay(rogue, monkeypatch):
     assert waits[:9] == pytest.approx([0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0, 5.0, 5.0])
 
 
-# --- what is wrong and what to do -------------------------------------------------------------------------------------
+# --- faults and remedies ----------------------------------------------------------------------------------------------
 
 REASONS = BleakBluetoothNotAvailableReason
 NOT_AVAILABLE = OSError(22, "The device is not ready for use")

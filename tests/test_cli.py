@@ -1,4 +1,4 @@
-"""The command line: what programs read, what people read, exit codes, and how it ends when it is made to."""
+"""The command line: output for programs and for people, exit codes, and the end by a signal."""
 
 import json
 import os
@@ -254,7 +254,7 @@ def test_our_own_mistake_does_not_stop_the_others_either(folder, monkeypatch, ca
     assert "ZeroDivisionError" in caplog.text
 
 
-def test_min_reps_decides_what_is_a_set(folder):
+def test_min_reps_is_the_least_size_of_a_set(folder):
     (few,), (many,) = (objects(run("replay", "--json", "--min-reps", n, folder / "a_squats.csv")) for n in (1, 99))
     counted = [rep for one in few["sets"] for rep in one["reps"]]
     alone = [one["repetition"] for one in many["rejected"] if one["reason"] == "alone"]
@@ -445,7 +445,7 @@ def test_review_changes_nothing_in_a_folder_that_may_not_be_written(folder, home
     assert sorted(path.name for path in home.iterdir()) == ["recordings", "sessions.db"]
 
 
-def test_what_is_saved_is_copied_once_and_dated(folder, home):
+def test_a_saved_recording_is_copied_once_and_dated(folder, home):
     path = folder / "a_squats.csv"
     for _ in range(2):
         run("replay", "--save", path, "--date", "2026-03-01 18:30")
@@ -509,7 +509,7 @@ def test_trends_and_an_exercise_are_drawn(folder, home, tmp_path, monkeypatch):
     assert run("plot", "trends", "--set", 1, "--out", "t.png").exit_code == 2
 
 
-def test_what_cannot_be_drawn_is_one_sentence(folder, home, tmp_path, monkeypatch):
+def test_an_impossible_drawing_is_one_sentence(folder, home, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for arguments, sentence in (
         ((folder / "b_broken.csv",), "column"),

@@ -25,7 +25,7 @@ from imu.session import SessionSummary
 
 @cache
 def summary_of_source(name: str) -> SessionSummary:
-    """Return what is counted in another app's export."""
+    """Return the summary of another app's export."""
     with tempfile.TemporaryDirectory() as folder:
         return summary_of(EXPORTS[name](Path(folder)))
 
@@ -42,7 +42,7 @@ def summary_of_source(name: str) -> SessionSummary:
         ("Movesense, data logger", ".csv"),
     ],
 )
-def test_what_is_converted_replays_the_same(tmp_path: Path, name: str, suffix: str) -> None:
+def test_a_converted_recording_replays_the_same(tmp_path: Path, name: str, suffix: str) -> None:
     if suffix == ".parquet":
         pytest.importorskip("pyarrow", reason="needs pyarrow")
     source, target = EXPORTS[name](tmp_path), tmp_path / f"out{suffix}"

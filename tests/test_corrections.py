@@ -82,7 +82,7 @@ def refused(correction, to=TRAINED, after=()):
 # --- Each kind -------------------------------------------------------------------------------------------------------
 
 
-def test_without_corrections_what_was_measured_counts():
+def test_without_corrections_the_measurement_counts():
     session = apply_corrections(TRAINED)
     assert counts(session) == [["s"] * 4, ["h"] * 3]
     assert [one.measured for one_set in session.sets for one in one_set.repetitions] == [
@@ -119,7 +119,7 @@ def test_an_added_repetition_joins_the_nearest_set_or_makes_its_own():
     assert [len(one) for one in counts(applied(replace(just_near, start_s=23.4)))] == [4, 1, 3]
 
 
-def test_adding_what_was_rejected_finds_its_figures_again():
+def test_adding_a_rejected_movement_brings_its_figures():
     session = applied(AddRepetition(60.5, 62.0, SQUAT))
     (_, (one,), _) = (one_set.repetitions for one_set in session.sets)
     assert (one.measured, one.pattern, one.start_s, one.added) == (ALONE.repetition, SQUAT, 60.0, True)
@@ -129,13 +129,13 @@ def test_adding_what_was_rejected_finds_its_figures_again():
     assert applied(AddRepetition(80.0, 84.0, SQUAT)).rejected == (ALONE,)
 
 
-def test_adding_what_was_deleted_brings_it_back():
+def test_adding_a_deleted_repetition_brings_it_back():
     session = applied(DeleteRepetition(4.1), AddRepetition(3.0, 5.0, SQUAT))
     assert session.sets == apply_corrections(TRAINED).sets
     assert session.deleted == ()
 
 
-def test_adding_what_is_counted_says_at_most_its_pattern():
+def test_adding_a_counted_repetition_changes_at_most_its_pattern():
     assert refused(AddRepetition(3.2, 5.2, SQUAT)) == "a squat is counted there already"
     assert counts(applied(AddRepetition(3.2, 5.2, HINGE))) == [["s", "h", "s", "s"], ["h"] * 3]
 
@@ -175,7 +175,7 @@ def test_sets_are_split_and_merged():
     assert refused(MergeSets(1.0, 7.0)) == "it is one set already"
 
 
-def test_what_is_entered_for_a_set_holds_for_its_repetitions_unless_they_have_their_own():
+def test_entries_for_a_set_hold_for_its_repetitions_unless_they_have_their_own():
     session = applied(EnterLoad(4.1, 80.0), NameExercise(4.1, "Back squat"), EnterLoad(4.1, 60.0, Scope.REPETITION))
     one_set = session.sets[0]
     assert [one_set.load_kg_of(one) for one in one_set.repetitions] == [80.0, 60.0, 80.0, 80.0]
@@ -198,7 +198,7 @@ def test_merging_loses_nothing_that_was_entered():
     assert (merged.exercise, merged.note) == ("Deadlift", "warm up\nbelt")
 
 
-def test_splitting_copies_what_was_entered():
+def test_splitting_copies_the_entries():
     first, second, _ = applied(EnterLoad(1.0, 80.0), WriteNote(1.0, "belt"), SplitSet(5.0)).sets
     assert (first.load_kg, first.note) == (second.load_kg, second.note) == (80.0, "belt")
 
@@ -259,7 +259,7 @@ def test_no_movement_is_lost_or_invented(measured, log):
 
 @settings(max_examples=100, deadline=None)
 @given(measured=trained_sessions(), log=st.lists(any_corrections, max_size=6), last=any_corrections)
-def test_what_is_not_applied_changes_nothing(measured, log, last):
+def test_a_correction_that_is_not_applied_changes_nothing(measured, log, last):
     before, after = apply_corrections(measured, log), apply_corrections(measured, [*log, last])
     assert after.log[:-1] == before.log
     if after.log[-1].not_applied is not None:
@@ -400,7 +400,7 @@ def check_sums(store):
             assert one.sets == sum(one_set.pattern is pattern for one_set in session.sets)
 
 
-def test_a_new_correction_after_an_undo_forgets_what_was_undone(store):
+def test_a_new_correction_after_an_undo_drops_the_undone_ones(store):
     keep(store, TRAINED)
     store.correct(1, DeleteRepetition(1.0), made_at=NOW)
     store.correct(1, EnterLoad(4.0, 80.0), made_at=NOW)
@@ -457,7 +457,7 @@ def test_deleting_every_repetition_leaves_a_session_that_trained_nothing(store):
     assert store.pattern_totals(NOW, least_drop_for_speed_m=0.15) == ()
 
 
-def test_what_other_tools_read_has_the_corrections(store, path):
+def test_the_tables_for_other_tools_have_the_corrections(store, path):
     keep(store, TRAINED)
     store.correct(1, EnterLoad(4.0, 80.0), made_at=NOW)
     store.correct(1, AddRepetition(60.0, 62.0, SQUAT), made_at=NOW)

@@ -142,7 +142,7 @@ def state(place):
 
 
 def trouble(place, name, before, after):
-    """Return what is wrong after a fault in a command, in a sentence; None if nothing is."""
+    """Return a sentence on the damage after a fault in a command; None without damage."""
     found = state(place)
     if name == "save":  # two sessions, each saved whole or not at all
         between = found not in (before, after) and len(found) > len(after)

@@ -91,7 +91,7 @@ def test_where_all_is_well_it_says_so_and_leaves_no_trace(tmp_path, capsys, requ
     assert not (tmp_path / "deep").exists()
 
 
-def test_what_keeps_training_from_working_is_exit_code_1(tmp_path, capsys, requirements, quick):
+def test_a_fault_that_stops_training_is_exit_code_1(tmp_path, capsys, requirements, quick):
     (tmp_path / "file").touch()
     assert doctor.doctor(tmp_path / "file" / "home", as_json=False) == 1
     lines = capsys.readouterr().out.splitlines()

@@ -300,7 +300,7 @@ def test_a_sample_is_counted_as_it_truly_was(recording: Path) -> None:
 
 
 @pytest.mark.parametrize("recording", SAMPLES, ids=lambda path: path.name.removesuffix(".csv.gz"))
-def test_a_sample_says_in_its_readme_what_is_in_it(recording: Path) -> None:
+def test_the_readme_of_a_sample_has_its_content(recording: Path) -> None:
     rows = (RECORDINGS / "README.md").read_text(encoding="utf-8").splitlines()
     name = recording.name.removesuffix(".csv.gz")
     row = next(row for row in rows if row.startswith(f"| `{name}` |"))

@@ -325,7 +325,7 @@ def test_the_first_repetition_is_on_time_if_announced_within_its_limit(first: Co
     assert SetFigures.of([score_session(CountedSets(9.0, ((first,),)), truth)]).first_on_time == on_time
 
 
-def test_what_a_counter_does_not_measure_is_missing_and_not_zero() -> None:
+def test_a_quantity_that_a_counter_lacks_is_missing_and_not_zero() -> None:
     found = CountedSets(9.0, ((counted(0, 2), counted(3, 5)),))
     figures = SetFigures.of([score_session(found, Truth((true_set((0, 2), (3, 5)),)))])
     assert figures.errors["hip_drop_cm"].rmse is None

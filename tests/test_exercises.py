@@ -47,7 +47,7 @@ def test_an_own_name_is_kept_as_it_is_written():
     assert known_exercise("press") is None
 
 
-def test_completion_offers_own_names_first_and_then_names_that_hold_what_was_typed():
+def test_completion_offers_own_names_first_and_then_names_that_hold_the_text():
     assert completions("go", ("Goat squat",)) == ("Goat squat", "goblet squat", "good morning", "band good morning")
     assert "Romanian deadlift" in completions("dead")
 

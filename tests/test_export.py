@@ -109,7 +109,7 @@ def export(one, form, path):
 # --- Tables ----------------------------------------------------------------------------------------------------------
 
 
-def test_the_table_of_columns_is_what_is_written():
+def test_the_table_of_columns_is_that_of_the_files():
     lines = rows_module.__doc__.splitlines()
     documented = [
         line.split()[:2] for line in lines if re.match(r"[a-z]+[a-z_0-9]* +(integer|number|text|boolean|time) ", line)
@@ -365,7 +365,7 @@ def test_the_report_loads_nothing_and_runs_nothing(store):
     assert re.findall(r"url\(([^)]*)\)", report_on(store)) == ["#hatch"]
 
 
-def test_a_report_has_what_was_entered_and_neither_a_file_name_nor_the_corrections(store, stored):
+def test_a_report_has_the_entries_but_no_file_name_and_no_corrections(store, stored):
     page = page_of(store, sessions=(stored.id,), name="Anna <3")
     for said in ("</td><script>alert('1')</script>&\"", "82.5 kg / 60 kg", "Back squat", "Anna <3", "Sets; tempo"):
         assert said in page.text, said

@@ -46,7 +46,7 @@ def test_phases_change_their_pace_apart_from_each_other() -> None:
     assert abs(np.corrcoef(holds, ways)[0, 1]) < 0.5
 
 
-def test_what_takes_twice_as_long_is_a_quarter_as_strong() -> None:
+def test_twice_the_time_is_a_quarter_of_the_acceleration() -> None:
     paced = at_own_pace(np.random.default_rng(3), one_repetition())
     (r,) = paced.repetitions
     middle = round((r.start + r.bottom_start) / 2)

@@ -96,7 +96,7 @@ def test_the_date_is_that_of_the_file_where_it_counts_from_1970(tmp_path: Path) 
     assert open_recording(in_zip(tmp_path / "unset.zip", unset)).started_at is None
 
 
-def test_what_is_exact_in_the_file_replays_exactly(tmp_path: Path) -> None:
+def test_exact_numbers_in_the_file_replay_exactly(tmp_path: Path) -> None:
     files = sensor_logger_android() | {"Gyroscope.csv": sensor_logger_csv(turning())}
     (tmp_path / "plain.csv").write_bytes(plain_csv())
     foreign = summary_of(in_zip(tmp_path / "r.zip", files))
@@ -342,7 +342,7 @@ def test_a_broken_file_hides_no_other(tmp_path: Path) -> None:
     ]
 
 
-def test_half_a_pair_is_found_and_says_what_is_missing(tmp_path: Path) -> None:
+def test_half_a_pair_is_refused_by_naming_the_other_half(tmp_path: Path) -> None:
     files = metabase()
     for name in list(files):
         if "Gyroscope" not in name:
@@ -365,7 +365,7 @@ def test_the_command_replays_a_folder_of_them(tmp_path: Path) -> None:
     assert "no accelerometer and no gyroscope" in printed[2]["error"]
 
 
-# --- what is refused -------------------------------------------------------------------------------------------------
+# --- refusals --------------------------------------------------------------------------------------------------------
 
 
 def without(files: Files, *words: str) -> Files:

@@ -149,7 +149,7 @@ def other(name: str) -> Target:
 
 
 def target(name: str) -> Target:
-    """Return what is done with the bytes."""
+    """Return the function that takes the bytes."""
     if name in DRIVERS:
         return driver(name)
     if name in RECORDS:

@@ -60,7 +60,7 @@ LAUNCHER = "import fcntl,os,sys,termios; fcntl.ioctl(0,termios.TIOCSCTTY,0); os.
 
 
 class Terminal:
-    """The far end of a terminal: what is shown on it, and fingers."""
+    """The far end of a terminal: its screen, and fingers."""
 
     def __init__(self, descriptor):
         self.descriptor = descriptor

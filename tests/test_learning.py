@@ -93,7 +93,7 @@ def test_a_shift_out_of_bounds_cannot_exist(shift: float) -> None:
 # --- what a corrected session says
 
 
-def test_what_was_corrected_and_what_was_left_are_both_answers() -> None:
+def test_corrected_and_uncorrected_movements_are_both_answers() -> None:
     ghost = RejectedMovement(900.0, 903.0, "too small", counting_log_odds=-3.0)
     found = RejectedMovement(910.0, 913.0, "too small", counting_log_odds=-1.5)
     lone = repetition(SQUAT, 920.0)
@@ -159,7 +159,7 @@ def test_a_threshold_of_counting_moves_both_ways() -> None:
     assert learn(ghosts).counting.shift < -0.5
 
 
-# --- what it is worth
+# --- its gain
 
 
 def test_it_does_no_harm_on_sessions_left_out() -> None:

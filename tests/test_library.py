@@ -1,4 +1,4 @@
-"""`import imu`: what it offers, how fast it is, and what `imu.count` makes of files, tables and samples."""
+"""`import imu`: its names, its speed, and the results of `imu.count` for files, tables and samples."""
 
 import ast
 import asyncio
@@ -136,7 +136,7 @@ def test_wrong_units_of_samples_are_one_sentence(table):
         imu.count(block)
 
 
-def test_what_cannot_be_counted_is_one_sentence(table, tmp_path):
+def test_an_uncountable_table_is_one_sentence(table, tmp_path):
     with pytest.raises(imu.ImuError, match="no column acc_x"):
         imu.count(table.drop(columns="acc_x"))
     with pytest.raises(imu.ImuError, match="no time"):
@@ -199,7 +199,7 @@ def test_a_recording_without_movement_has_no_curves():
     assert nothing.plot() is not None
 
 
-def test_a_plot_marks_what_was_counted(counted):
+def test_a_plot_marks_the_counted_repetitions(counted):
     figure = counted.plot()
     labels = figure.axes[0].get_legend_handles_labels()[1]
     assert labels == ["5 × squat", "5 × hinge", "1 not counted"]
@@ -228,7 +228,7 @@ def test_gait_frames_count_as_the_table_does(table, counted, axes):
     assert np.allclose(by_index.repetitions.trunk_angle_deg, counted.repetitions.trunk_angle_deg, atol=0.1)
 
 
-def test_what_is_no_gait_frame_is_one_sentence(table):
+def test_a_frame_that_is_no_gait_frame_is_one_sentence(table):
     frame = gait_frame(table)
     feet = pd.concat({"left_sensor": frame, "right_sensor": frame}, axis="columns")
     cases = [

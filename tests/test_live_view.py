@@ -145,7 +145,7 @@ def test_a_rest_goes_on_though_the_last_repetition_is_taken_back(live):
     assert live.view().phase is Phase.WAITING
 
 
-def test_what_is_taken_back_leaves_the_set_it_is_in(live):
+def test_a_repetition_taken_back_leaves_its_set(live):
     one, two, three = counted(live, *(repetition(10 + 3 * i) for i in range(3)))
     live.take(RepetitionTakenBack(three))
     assert (live.view().count, live.view().session, live.view().taken_back) == (2, Tally(2, 0), 1)
@@ -178,7 +178,7 @@ def test_the_offer_ends_with_the_next_repetition_and_with_time(live):
     assert live.view().lone is None
 
 
-def test_what_closes_together_is_sorted_out(live):
+def test_sets_that_close_together_stay_apart(live):
     """Eight squats and putting the weight down: one set and a lone movement, from one going on."""
     *squats, lone = counted(live, *(repetition(10 + 3 * i) for i in range(8)), repetition(34, Pattern.HINGE))
     live.take(SetClosed(set_of(*squats)))

@@ -43,7 +43,7 @@ def training(exercise: str, place: Place = "back", seed: int = 1, repetitions: i
 
 
 def candidates_in(block: ImuBlock) -> list[Candidate]:
-    """Return what may have been a repetition; the tracker hears that each of them counts."""
+    """Return the candidates; the tracker is given that each of them counts."""
     tracker, found = MotionTracker(shipped_weights().network), []
     for item in (*tracker.push(block), *tracker.finish()):
         if not isinstance(item.item, Gap) and not item.item[0].moved_only:
@@ -436,7 +436,7 @@ def test_the_chord_is_the_angle_when_small() -> None:
     assert np.allclose(chord(up_at(angle), np.array([0.0, 0.0, 1.0])), angle, rtol=0.0101)
 
 
-def test_time_of_a_step_is_its_end_and_shake_shows_what_is_fast() -> None:
+def test_time_of_a_step_is_its_end_and_shake_shows_fast_parts() -> None:
     session = training("air_squat")
     (even,) = [piece for piece in Resampler().push(session.block) if isinstance(piece, EvenBlock)]
     signals = signals_of(even)
@@ -554,7 +554,7 @@ def test_each_extreme_of_the_evidence_has_a_reason(name: str, side: str) -> None
     assert COUNTING.reason_against(values)
 
 
-def test_weights_fit_the_evidence_and_clip_what_was_never_seen() -> None:
+def test_weights_fit_the_evidence_and_clip_values_beyond_the_fit() -> None:
     n = len(EVIDENCE)
     for array in (COUNTING.lower, COUNTING.upper, COUNTING.centre, COUNTING.scale, COUNTING.linear):
         assert array.shape == (n,)

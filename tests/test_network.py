@@ -210,7 +210,7 @@ def test_an_unclear_ending_is_given_when_its_peak_has_passed() -> None:
     assert endings(logits(100, {60: -3.0}, (38, 60))) == []
 
 
-def test_what_touches_is_two_and_what_flickers_is_one() -> None:
+def test_touching_spans_are_two_and_a_flickering_one_is_one() -> None:
     assert len(endings(logits(120, {60: 4.0, 80: 4.0}, (38, 80)))) == 2
     assert len(endings(logits(120, {60: 4.0, 64: 4.0}, (38, 68)))) == 1
 

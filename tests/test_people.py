@@ -118,7 +118,7 @@ def test_a_name_stays_as_it_was_written_and_its_folder_serves_every_way_of_writi
         assert add_person("ÄNNE VON-BERG") == "änne von-berg" and written_name() == "Änne von-Berg"
 
 
-def test_renaming_moves_what_is_kept_and_only_that() -> None:
+def test_renaming_moves_the_person_s_folder_and_nothing_else() -> None:
     for name in ("Anna", "Ben"):
         with as_person(add_person(name)):
             recordings_folder().mkdir()
@@ -308,7 +308,7 @@ def test_imu_train_counts_two_people_in_one_process(
     assert "Ben: Session 1 is saved: imu --person ben review 1 shows it" in done.stderr
 
 
-async def test_what_was_entered_until_a_kill_is_in_the_recording(links: dict[str, PhoneLink], tmp_path: Path) -> None:
+async def test_entries_until_a_kill_are_in_the_recording(links: dict[str, PhoneLink], tmp_path: Path) -> None:
     desks = Desks("test")
     desks.begin(add_person("Anna"), Wish("a"))
     desk = desks.of("anna")

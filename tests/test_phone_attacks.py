@@ -165,7 +165,7 @@ NO_REQUESTS = (
 )  # fmt: skip
 
 
-async def test_what_is_no_request_gets_the_same_page_and_ends_the_connection(server: Served) -> None:
+async def test_bytes_that_are_no_request_get_the_same_page_and_end_the_connection(server: Served) -> None:
     async with push_server(PhoneLink(HostClock()), address="127.0.0.1", port=0) as push:
         place = push.url.split("/")[2]
         for where, ask_there in ((server.place, ask_as_guest), (place, ask_in_the_clear)):
@@ -370,7 +370,7 @@ async def test_key_and_files_are_kept_to_their_owner(server: Served, tmp_path: P
         assert again.url.split("/")[3] != server.address.url.split("/")[3]
 
 
-def test_a_damaged_certificate_is_made_again_and_what_is_wrong_is_one_sentence(
+def test_a_damaged_certificate_is_made_again_and_a_fault_is_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = certificate_in(tmp_path, "127.0.0.1")

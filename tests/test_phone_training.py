@@ -347,7 +347,7 @@ def message(number: int, device: str = "mine", names: tuple[str, ...] = ("accele
     return json.dumps({"messageId": number, "sessionId": "s", "deviceId": device, "payload": readings}).encode()
 
 
-async def test_what_is_wrong_with_a_push_is_answered_in_the_app(tmp_path: Path) -> None:
+async def test_a_fault_of_a_push_is_answered_in_the_app(tmp_path: Path) -> None:
     async with training(tmp_path, pushes=True) as one:
         url = one.address.url
 

@@ -80,7 +80,7 @@ class Sensor:
         self.said = json.loads(self._process.stdout.readline())
         return self.said
 
-    # --- what a host does
+    # --- the host
 
     def connect(self, *channels: str) -> None:
         self.do("connected")
@@ -114,7 +114,7 @@ class Sensor:
         assert isinstance(status, Status)
         return status
 
-    # --- what time does
+    # --- time
 
     def due_us(self, sample: int) -> float:
         return self._started_us + (sample + 1) * 1e6 / TRUE_RATE_HZ
@@ -333,7 +333,7 @@ def test_samples_lost_in_the_chip_keep_their_numbers(streaming):
 
 @settings(max_examples=15, deadline=None)
 @given(st.lists(st.sampled_from(["measure", "fail", "send"]), max_size=60))
-def test_what_could_not_be_sent_is_sent_later(program, steps):
+def test_unsent_packets_are_sent_later(program, steps):
     with Sensor(program) as sensor:
         sensor.connect()
         sensor.ask(protocol.start())
@@ -503,7 +503,7 @@ def test_mark_time_identify_and_sleep(streaming):
         ("0602", AnswerStatus.NOT_RUNNING),
     ],
 )
-def test_what_cannot_be_done_is_answered_with_the_reason(sensor, payload, status):
+def test_an_impossible_request_is_answered_with_the_reason(sensor, payload, status):
     sensor.connect()
     answer = protocol.decode_answer(sensor.write(bytes.fromhex(payload)))
     assert answer == Answer(int(payload[:2], 16) & 0x7F, 2, status)

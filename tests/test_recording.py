@@ -96,7 +96,7 @@ def test_a_missing_file_and_an_empty_folder_are_reported_when_read(tmp_path: Pat
         read_recording(tmp_path)
 
 
-# --- what is right ---------------------------------------------------------------------------------------------------
+# --- valid files -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("rate_hz", [20, 50, 104, 200, 1000])
@@ -278,7 +278,7 @@ def test_a_bomb_in_our_own_format_is_read_up_to_the_limit(tmp_path: Path, monkey
     assert sum(lengths) < 2 * 2**20
 
 
-# --- what is wrong with the file -------------------------------------------------------------------------------------
+# --- damaged and foreign files ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -364,7 +364,7 @@ def test_any_bytes_are_a_recording_or_one_sentence(
         assert len(recording.block) == recording.rows >= 2
 
 
-# --- what is wrong with time -----------------------------------------------------------------------------------------
+# --- wrong times -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

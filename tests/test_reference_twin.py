@@ -1,4 +1,4 @@
-"""The virtual twin of our own firmware, without a radio: exact bytes, exact counts of what is dropped and resent."""
+"""The virtual twin of our own firmware, without a radio: exact bytes, exact counts of dropped and resent samples."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class Central:
         return answer
 
     def listen(self, duration_s: float, *, room: int = 100, step_s: float = 0.01) -> list[Notification]:
-        """Let time pass; return what is heard meanwhile."""
+        """Let time pass; return the notifications of that time."""
         heard: list[Notification] = []
         for _ in range(round(duration_s / step_s)):
             self.now_s += step_s
@@ -156,7 +156,7 @@ def test_the_bytes_of_a_whole_conversation() -> None:
     assert ONE_G.to_bytes(2, "little").hex() == "0108"
 
 
-def test_info_and_texts_say_what_it_is() -> None:
+def test_info_and_texts_describe_the_sensor() -> None:
     central = Central(ReferenceTwin(still(), 42))
     info = protocol.decode_info(central.twin.read(protocol.INFO_UUID, 1.0))
     assert isinstance(info, protocol.Info) and info.major == protocol.PROTOCOL_MAJOR
@@ -184,7 +184,7 @@ def test_at_the_least_mtu_packets_are_compact() -> None:
     assert all(len(said.payload) <= 20 for said in central.heard)
 
 
-# --- what is measured ------------------------------------------------------------------------------------------------
+# --- samples ---------------------------------------------------------------------------------------------------------
 
 
 def test_samples_are_the_signal_in_counts_at_the_chips_rate_and_then_standing_still() -> None:
@@ -287,7 +287,7 @@ def test_however_often_it_is_asked_the_live_stream_is_the_same(steps_s: list[flo
     assert found == packets(usual.twin.step(central.now_s, 200))
 
 
-# --- what is lost, and what comes again ------------------------------------------------------------------------------
+# --- losses and resends ----------------------------------------------------------------------------------------------
 
 
 def test_a_full_queue_drops_the_oldest_and_every_one_is_counted() -> None:
@@ -327,7 +327,7 @@ def test_a_resend_takes_nothing_from_the_live_stream() -> None:
     assert len(samples(packets(central.heard, protocol.BACKFILL_UUID))) == 3000
 
 
-def test_of_a_resend_comes_what_is_still_kept() -> None:
+def test_a_resend_gives_the_samples_that_are_still_kept() -> None:
     small = ReferenceParameters(rate_error=0.0, drift_ppm=0.0, buffer_samples=500)
     central = running(ReferenceTwin(moving(), 1, small))
     central.listen(10.0)
@@ -345,7 +345,7 @@ def test_of_a_resend_comes_what_is_still_kept() -> None:
     assert central.ask(protocol.Request(Op.RESEND, 4, Fields(first_index=1))).status is AnswerStatus.MISSING_FIELD
 
 
-def test_what_the_chip_lost_has_a_number_and_never_comes() -> None:
+def test_a_sample_that_the_chip_lost_has_a_number_and_never_comes() -> None:
     central = running()
     central.listen(1.0)
     central.twin.firmware.lose(25)

@@ -1,4 +1,4 @@
-"""Plans that take turns: which is due, from what was trained; kept, shown and started."""
+"""Plans that take turns: which is due after the last trainings; kept, shown and started."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def test_two_schedules_ship_and_their_exercises_are_known(home):
 
 
 @pytest.mark.usefixtures("home")
-def test_the_command_keeps_a_schedule_and_train_takes_what_is_due(file):
+def test_the_command_keeps_a_schedule_and_train_takes_the_plan_that_is_due(file):
     with pytest.raises(PlanUnusable, match="imu plan FILE"):
         chosen_plan("next", {})
     assert "There is no schedule" in run("plan")
@@ -183,7 +183,7 @@ def test_an_exercise_without_a_load_gets_that_of_last_time(file):
 
 
 @pytest.mark.usefixtures("home")
-def test_one_click_fills_in_what_is_due_and_begins_with_the_sensor_of_last_time(file):
+def test_one_click_fills_in_the_plan_that_is_due_and_begins_with_the_sensor_of_last_time(file):
     live_socket = pytest.importorskip("imu.app.web.live_socket")
     requests = pytest.importorskip("starlette.requests")
     run("plan", str(file))

@@ -343,7 +343,7 @@ def test_parameters_that_make_no_sense_are_refused(least: int, rest_s: float) ->
         SessionParameters(rest_begins_s=0.0)
 
 
-def test_the_summary_says_what_was_received() -> None:
+def test_the_summary_counts_the_received_rows() -> None:
     block = two_sets().block
     summary = run([block])[1]
     assert summary.samples == len(block)
@@ -399,7 +399,7 @@ def test_repetitions_are_announced_within_half_a_second() -> None:
     "item", [Rest(60), Daily("walking", 40), Daily("few_steps"), Daily("drinking"), Daily("jogging", 20)]
 )
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_what_is_no_repetition_is_not_counted(item: PlanItem, seed: int) -> None:
+def test_other_movements_are_not_counted(item: PlanItem, seed: int) -> None:
     sensor = Sensor.random(np.random.default_rng(seed))
     events, summary = run([simulated([Rest(2), item, Rest(2)], Lifter(), sensor, seed).block])
     assert counted(events) == []

@@ -59,7 +59,7 @@ def test_two_movements_that_differ_are_two_lone_ones() -> None:
     assert sizes([repetition(0.0), repetition(4.0, trunk_angle_rad=math.radians(85), hip_drop_m=0.02)]) == [1, 1]
 
 
-def test_what_comes_after_the_set_belongs_to_it_only_if_it_is_like_it_or_surely_a_repetition() -> None:
+def test_a_movement_after_the_set_belongs_to_it_only_if_it_is_like_it_or_surely_a_repetition() -> None:
     reps = touch_and_go(6)
     put_down = {"duration_s": 3.5, "trunk_angle_rad": math.radians(75), "hip_drop_m": 0.25, "pause_s": 0.6}
     assert sizes([*reps, repetition(reps[-1].end_s + 1.0, counting_log_odds=-0.8, **put_down)]) == [6, 1]

@@ -164,7 +164,7 @@ def test_a_count_goes_before_a_sentence_and_interrupts_it(engines, voice):
     assert engines.said("ends") == ["1", "going on"]
 
 
-def test_what_has_waited_too_long_is_not_said(engines):
+def test_words_that_have_waited_too_long_are_dropped(engines):
     engines.install("espeak-ng")
     now_s = [0.0]
     voice = Voice(find_engine("linux"), clock=lambda: now_s[0])
@@ -286,7 +286,7 @@ def test_an_engine_that_listens_no_more_is_reported(engines):
 
 
 @pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng is not installed")
-def test_the_real_engine_takes_what_it_is_given(tmp_path):
+def test_the_real_engine_takes_the_words(tmp_path):
     engine = find_engine("linux")
     for text in ("12, hinge. hips further back", "set of 5 squats"):
         sound = tmp_path / "said.wav"
@@ -298,7 +298,7 @@ def test_the_real_engine_takes_what_it_is_given(tmp_path):
             assert 0.5 < file.getnframes() / file.getframerate() < 4.0
 
 
-# --- what is said ----------------------------------------------------------------------------------------------------
+# --- the words -------------------------------------------------------------------------------------------------------
 
 
 def test_a_real_session_is_said_as_it_happens():
@@ -350,7 +350,7 @@ def test_two_repetitions_at_once_are_one_number(live):
     assert differ(live, lambda: counted(live, repetition(10), repetition(13))) == [("2", True)]
 
 
-def test_what_the_person_asks_for_is_said(live):
+def test_the_person_s_commands_are_spoken(live):
     one, two = counted(live, repetition(10), repetition(13))
     assert differ(live, lambda: live.take(RepetitionTakenBack(two))) == [("back to 1", True)]
     assert differ(live, lambda: live.pause(True)) == [("paused", False)]

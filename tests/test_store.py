@@ -104,7 +104,7 @@ def test_numpy_numbers_are_kept(store):
     assert store.load(keep(store, given_by_numpy)).summary == USUAL
 
 
-def test_what_is_known_about_the_session_comes_back(store):
+def test_the_facts_of_a_session_come_back(store):
     started_at = datetime(2026, 3, 10, 9, 0, tzinfo=timezone(timedelta(hours=-8)))
     session = store.load(keep(store, started_at=started_at))
     assert (session.id, session.source, session.content_hash) == (1, "walk 1.csv", content_hash(1))
@@ -131,7 +131,7 @@ def test_wrong_arguments_are_refused(store, wrong):
     assert store.list() == ()
 
 
-def test_a_summary_with_nan_is_refused_and_what_was_kept_stays(store):
+def test_a_summary_with_nan_is_refused_and_the_stored_one_stays(store):
     keep(store)
     with pytest.raises(ValueError, match="trunk_lead_s"):
         broken = TrainingSet((replace(repetition(), trunk_lead_s=float("nan")),))
@@ -142,7 +142,7 @@ def test_a_summary_with_nan_is_refused_and_what_was_kept_stays(store):
 # --- The same recording again
 
 
-def test_saving_a_recording_again_replaces_what_was_measured_and_keeps_the_number(store):
+def test_saving_a_recording_again_replaces_the_measurement_and_keeps_the_number(store):
     better = summary([HINGE] * 3)
     keep(store, number=7)
     first = keep(store, number=1)
@@ -164,7 +164,7 @@ def test_when_it_was_recorded_is_learned_but_not_forgotten(store):
 
 
 @pytest.mark.parametrize("table", ["gap", "training_set", "rejected", "repetition"])
-def test_what_was_measured_cannot_be_changed(store, path, table):
+def test_a_measurement_cannot_be_changed(store, path, table):
     keep(store)
     with pytest.raises(sqlite3.IntegrityError, match="never changed"):
         query(path, f"UPDATE {table} SET start_s = start_s - 1")
@@ -374,7 +374,7 @@ def test_leftovers_of_killed_writes_are_swept_when_a_store_is_opened(path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has other rights")
-def test_what_earlier_versions_left_readable_by_everyone_is_made_private(path):
+def test_files_that_earlier_versions_left_readable_by_everyone_are_made_private(path):
     with SessionStore.open(path) as store:
         keep(store)
     recording = path.parent / "recordings" / "a.mcap"
@@ -494,7 +494,7 @@ def test_writing_refused_gives_one_sentence(store):
         keep(store)
 
 
-def test_a_full_disk_leaves_what_was_kept(store):
+def test_a_full_disk_leaves_the_stored_sessions(store):
     keep(store)
     (pages,) = store._connection.execute("PRAGMA page_count").fetchone()
     store._connection.execute(f"PRAGMA max_page_count = {pages}")  # SQLite's own way to make a disk full
@@ -561,7 +561,7 @@ def test_programs_that_create_and_save_at_once_all_succeed(path):
 @pytest.mark.process
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL here")
 @pytest.mark.parametrize("statement", ["DELETE FROM", "INTO rejected", "COMMIT"])
-def test_a_kill_in_the_middle_of_a_save_leaves_what_was_kept(path, statement):
+def test_a_kill_in_the_middle_of_a_save_leaves_the_stored_sessions(path, statement):
     with SessionStore.open(path) as store:
         keep(store)
     before = contents(path)
@@ -582,7 +582,7 @@ def test_a_kill_in_the_middle_of_a_save_leaves_what_was_kept(path, statement):
         assert keep(store, number=2) == 2
 
 
-def test_an_error_in_the_middle_of_a_save_leaves_what_was_kept(store, monkeypatch):
+def test_an_error_in_the_middle_of_a_save_leaves_the_stored_sessions(store, monkeypatch):
     keep(store)
 
     def interrupted(*_):

@@ -1,4 +1,4 @@
-"""The commands on what is kept: review, correct, export, backup, restore."""
+"""The commands on stored sessions: review, correct, export, backup, restore."""
 
 import csv
 import json
@@ -140,7 +140,7 @@ def test_impossible_places_are_refused_in_a_sentence(typed, sentence):
         (lambda: correcting.noted(COUNTED, "2", "belt"), WriteNote(104.1, "belt")),
     ],
 )
-def test_what_is_typed_becomes_a_correction(made, expected):
+def test_a_typed_correction_is_understood(made, expected):
     found = made()
     assert type(found) is type(expected)
     for name in expected.__slots__:
@@ -231,7 +231,7 @@ def test_every_correction_has_a_sentence():
 # --- imu review ------------------------------------------------------------------------------------------------------
 
 
-def test_review_shows_what_was_measured_beside_what_was_corrected():
+def test_review_shows_measured_beside_corrected_values():
     run("correct", 1, "--pattern", "1/2", "hinge", "--keep", "1:01", "--note", "1/1", "slow")
     page = run("review", 1, "-v").stdout
     assert "measured as squat, 97 %" in page
@@ -361,7 +361,7 @@ def test_speed_that_is_not_lost_is_not_a_negative_zero():
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet", "json", "fit", "html"])
-def test_the_end_of_the_name_says_what_is_written(tmp_path, ending):
+def test_the_end_of_the_name_is_the_format(tmp_path, ending):
     result = run("export", 1, "--out", f"a.{ending.upper()}")
     assert result.stdout == f"a.{ending.upper()}\n"
     other = run("export", 1, "--format", ending, "--out", "b").stdout.strip()
@@ -465,7 +465,7 @@ def test_a_reset_of_the_learning_asks_first():
     run("learning", "--yes", code=2)
 
 
-def test_a_refused_batch_leaves_what_was_undone_to_be_made_again():
+def test_after_a_refused_batch_undone_corrections_can_be_made_again():
     run("correct", 1, "--note", 1, "first")
     run("correct", 1, "--undo")
     run("correct", 1, "--delete-rep", "1/2", "--pattern", "1/2", "hinge", code=1)
@@ -508,7 +508,7 @@ def test_the_unit_of_loads_is_remembered_and_follows_the_last_load_until_then():
     assert "181" in run("exercises").stdout
 
 
-def test_a_repetition_is_moved_and_sets_get_what_another_session_had():
+def test_a_repetition_is_moved_and_sets_get_the_entries_of_another_session():
     before = load().corrected.sets[0].repetitions[1]
     said = run("correct", 1, "--move", "1/2", before.start_s + 0.2, before.end_s).stdout
     assert "repetition 2 of set 1 moved to" in said

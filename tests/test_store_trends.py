@@ -1,4 +1,4 @@
-"""Trends: days and weeks of the person's calendar, means of what was measured, and notes that say no more than that."""
+"""Trends: days and weeks of the person's calendar, means of measurements, and notes that say no more than that."""
 
 import math
 from dataclasses import replace
@@ -79,7 +79,7 @@ def test_speed_is_that_of_repetitions_that_sink(store):
     assert one.hinge.hip_drop_m == pytest.approx((0.05 + 1 / 3) / 2)
 
 
-def test_trends_use_what_was_corrected(store):
+def test_trends_use_corrected_values(store):
     number = train(store, NOW, [SQUAT] * 3)
     store.correct(number, DeleteRepetition(1.0), made_at=NOW)
     store.correct(number, AddRepetition(20.0, 22.0, HINGE), made_at=NOW)
@@ -103,7 +103,7 @@ def test_trained_again_within_a_day_is_noted(store):
         (20.0, False),  # a file that does not say when it was recorded
     ],
 )
-def test_what_is_not_plain_is_not_noted(store, first_h, known):
+def test_an_unclear_change_is_not_noted(store, first_h, known):
     train(store, NOW - timedelta(hours=first_h), [SQUAT] * 3, known=known)
     train(store, NOW - timedelta(hours=1), [SQUAT])
     assert notes(stored_totals(store, NOW), NOW) == ()
@@ -180,7 +180,7 @@ def lifted(store, number, load_kg, day, *, angle_rad=0.5):
     return keep(store, replace(summary(), sets=(TrainingSet(reps),)), number, when, started_at=when, planned=planned)
 
 
-def test_a_comparison_says_what_is_more_and_what_lies_within_the_error(store):
+def test_a_comparison_says_more_or_less_or_within_the_error(store):
     one, other = lifted(store, 1, 80.0, -40), lifted(store, 2, 100.0, -1, angle_rad=0.5 + math.radians(2.0))
     rows = {(row.group, row.name): row for row in compare(*sides(store, str(one), str(other), NOW), in_lb=False)}
     assert rows["Squats", "Volume"].change == "+80"
@@ -205,12 +205,12 @@ def test_periods_are_read(typed, first, last):
 
 
 @pytest.mark.parametrize("typed", ["", "x", "2026-13", "2026-03-14..2026-03-01", "..", "1e9"])
-def test_what_is_no_period_is_refused_in_a_sentence(typed):
+def test_a_text_that_is_no_period_is_refused_in_a_sentence(typed):
     with pytest.raises(NotComparable):
         period(typed, NOW.date())
 
 
-def test_sets_without_a_name_get_what_those_of_another_session_had(store):
+def test_sets_without_a_name_get_the_names_of_another_session(store):
     lifted(store, 1, 80.0, -7)
     number = keep(store, number=2)
     made = copied(store.load(number).corrected, store.load(1).corrected)

@@ -122,7 +122,7 @@ def test_loads_have_a_unit(written, kg, words):
         ({"depth": float("nan")}, "depth is 1 to 120 cm"),
     ],
 )
-def test_what_cannot_be_meant_is_refused_in_one_sentence(given, sentence):
+def test_impossible_targets_are_refused_in_one_sentence(given, sentence):
     with pytest.raises(PlanUnusable, match=sentence) as refused:
         Targets.from_object(given, "five.toml, exercise 1")
     assert str(refused.value).startswith("five.toml, exercise 1") and "\n" not in str(refused.value)
@@ -195,7 +195,7 @@ def test_without_targets_for_repetitions_none_is_called_good():
     assert kinds(targets(name="squat", load=50, rest=60, sets=3), repetition()) == ()
 
 
-def test_what_the_error_of_the_measurement_explains_is_not_called_bad():
+def test_a_difference_within_the_error_of_measurement_is_not_called_bad():
     aim = targets(depth=45, tempo="3-0-X", velocity="0.4-0.6")
     edge = {
         "hip_drop_m": 0.45 - 0.99 * MARGIN * DROP_ERROR_M,
@@ -221,7 +221,7 @@ def test_what_the_error_of_the_measurement_explains_is_not_called_bad():
         ({"velocity": "0.2-0.3"}, {"mean_concentric_velocity_m_s": 0.5}, SignalKind.TOO_FAST_UP),
     ],
 )
-def test_what_misses_a_target_by_more_is_signalled(aim, figures, kind):
+def test_a_target_missed_by_more_is_signalled(aim, figures, kind):
     assert kinds(targets(**aim), repetition(**figures))[0] is kind
 
 
@@ -573,7 +573,7 @@ def without_plan(tmp_path_factory) -> tuple[Path, Coach, list[Signal]]:
     return path, followed, recorded(path, followed, enter_at_s=28.0)
 
 
-def test_what_was_entered_before_a_kill_is_replayed_and_stored_once(tmp_path, monkeypatch, without_plan):
+def test_entries_before_a_kill_are_replayed_and_stored_once(tmp_path, monkeypatch, without_plan):
     monkeypatch.setenv("IMU_HOME", str(tmp_path / "home"))
     path, followed, _ = without_plan
     cut = tmp_path / "cut.mcap"

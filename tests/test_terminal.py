@@ -64,7 +64,7 @@ def shown(view, width=80, height=24, **options):
     return "\n".join(line.plain for line in screen_lines(view, width, height - keys, **options))
 
 
-# --- what is on it ---------------------------------------------------------------------------------------------------
+# --- the screen ------------------------------------------------------------------------------------------------------
 
 
 def test_in_a_set_all_that_matters_is_there(live):
@@ -122,7 +122,7 @@ def test_every_state_of_the_link_is_shown_in_words(link, words):
     assert words in shown(live.view())
 
 
-def test_what_went_wrong_is_shown(live):
+def test_faults_are_shown(live):
     (lone,) = counted(live, repetition())
     live.take(rejected("alone", lone))
     live.take(rejected("sat down"))
@@ -229,7 +229,7 @@ def test_the_count_is_as_large_as_the_screen_allows(live):
     assert heights == [15, 10, 5, 35]
 
 
-def test_what_has_no_room_is_left_out_from_the_least_important(live):
+def test_lines_without_room_are_left_out_from_the_least_important(live):
     counted(live, *squats(3))
     live.take(SamplesLost(40))
     live.take(rejected("sat down"))
@@ -340,7 +340,7 @@ async def test_a_resized_terminal_is_drawn_again(live):
         assert max(len(line) for line in on_screen(app).splitlines()) <= 40
 
 
-async def test_each_key_asks_for_what_is_possible_and_nothing_else(live):
+async def test_each_key_gives_a_possible_command_and_nothing_else(live):
     asked = []
     app = LiveApp(asked.append)
     async with app.run_test() as pilot:

@@ -1,4 +1,4 @@
-"""The Bluetooth client at 200 Hz, 10 samples a packet: its share of a core, and how late what it counts is.
+"""The Bluetooth client at 200 Hz, 10 samples a packet: its share of a core, and the delay of its samples.
 
 Run: ``python tests/benchmarks/bench_ble.py``. It takes a minute and a half of real time. The share is that of a client
 alone: the virtual sensor runs in a process of its own (`imu sensor`). The delay is from the time of a sample at a

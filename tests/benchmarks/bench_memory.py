@@ -41,7 +41,7 @@ def push_hour(session: Session, hour: ImuBlock, number: int) -> tuple[float, int
 
 
 def main() -> int:
-    """Print what grew; return 1 if it is more than the kept events account for."""
+    """Print the growth; return 1 if it is more than the kept events account for."""
     hour = at_rate(realistic_hour(), float((sys.argv[1:] or ["100"])[0]))
     timed = Session()
     seconds = [push_hour(timed, hour, number)[0] for number in range(HOURS)]

@@ -1,4 +1,4 @@
-"""How sampling rate, place and turn of the sensor change what is counted, on simulated sessions that no fit has seen.
+"""How sampling rate, place and turn of the sensor change the count, on simulated sessions of no fit.
 
 Each session is worn ten times by the same lifter: at 20 to 400 Hz at the back, then at 100 Hz at the other places, and
 turned by 40° in its holder. Aim: F1 within 0.005 of 100 Hz at the back. Run: ``python

@@ -29,7 +29,7 @@ from imu.virtual.sensors.twin import Twin
 
 STARTED_NS = 1_790_000_000_000_000_000
 STEP_S = 0.03
-"""A usual connection interval: what is due in it comes at once."""
+"""A usual connection interval: the packets that are due in it come at once."""
 
 
 @dataclass

@@ -419,7 +419,7 @@ def test_thingy_configuration_is_changed_in_its_rate_only(signal: ImuBlock) -> N
     assert configuration[8:] == THINGY_FACTORY_CONFIGURATION[8:]
 
 
-# --- what cannot serve, and what is not ours --------------------------------------------------------------------------
+# --- unsuitable sensors, and foreign devices --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,7 @@ def test_a_phone_that_is_shaken_hard_never_gets_wrong_axes(number: int) -> None:
 
 
 @pytest.mark.parametrize("number", range(0, 48, 5))
-def test_what_does_not_settle_is_refused_and_gives_no_sample(number: int) -> None:
+def test_axes_that_do_not_settle_are_refused_and_give_no_sample(number: int) -> None:
     samples = as_delivered(handled(number, 95.0, about_one_axis=True), assignments()[number])
     replies = taken(PhoneDriver(), sent(samples))
     assert not blocks_of(replies)
