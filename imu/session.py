@@ -1,7 +1,7 @@
 """A session: blocks of samples in, events out, a summary at the end.
 
 The only place that joins sensors and motion. Live training, replay and the virtual sensor differ in where the blocks
-come from; what happens to them is here, once.
+come from; all they cause is here, once.
 """
 
 from __future__ import annotations
@@ -358,7 +358,7 @@ class Session:
         return self._going_on[-1].end_s + self._parameters.rest_begins_s
 
     def _settle(self, settled_s: float, events: list[Event]) -> None:
-        """Do what is due, in order, as no repetition can come any more that began before `settled_s`."""
+        """Close sets and begin rests, in order: no repetition that began before `settled_s` can still come."""
         while True:
             doubt_ends_s = math.inf if self._doubtful is None else self._doubtful.repetition.end_s + DOUBT_S
             due_s = min(self._set_ends_s, self._rest_begins_s, doubt_ends_s)

@@ -424,7 +424,7 @@ def test_a_backup_brings_everything_back(home, tmp_path, monkeypatch):
     assert run("restore", "b.zip").stdout == "restored 2 sessions and 1 recording file\n"
     assert load().summary == TRAINED
     assert "was left alone; with --force" in run("restore", "b.zip", code=1).stderr
-    assert "what was there before is in" in run("restore", "b.zip", "--force").stdout
+    assert "the earlier files are in" in run("restore", "b.zip", "--force").stdout
     assert "no backup" in run("restore", home / "sessions.db", "--force", code=1).stderr
 
 

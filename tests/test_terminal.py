@@ -512,7 +512,7 @@ def test_samples_that_come_after_a_lost_connection_are_one_line(live):
         (Link(LinkState.SEARCHING), "looking for the sensor"),
         (Link(LinkState.CONNECTING, "Hip 7", 2), "connecting to Hip 7 (try 2)"),
         (CONNECTED, "Hip 7 is connected"),
-        (Link(LinkState.LOST, "Hip 7"), "Hip 7 is lost; what is done until it is back may be missing"),
+        (Link(LinkState.LOST, "Hip 7"), "Hip 7 is lost; repetitions until it is back may be missing"),
         (Identified("7", "Hip", "1.2", 104.0, (1.0, 1.0)), "Hip 7, firmware 1.2, 104 Hz"),
         (Battery(80.0), None),
         (Battery(8.0), "battery LOW: 8 %"),

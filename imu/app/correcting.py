@@ -148,7 +148,7 @@ def moved(session: CorrectedSession, typed: str, start: str, end: str) -> Correc
 def copied(session: CorrectedSession, source: CorrectedSession) -> list[Correction]:
     """Return the corrections that give sets without an exercise or a load those of another session.
 
-    The first squats get what the first squats there have, and so on; further sets get what the last one has.
+    The first squats get the entries of the first squats there, and so on; further sets get those of the last one.
     """
     made: list[Correction] = []
     for pattern in {one.pattern for one in session.sets}:

@@ -135,7 +135,7 @@ def train(
         "stop-loss": stop_loss,
     }
     if share and not on_page:
-        raise typer.BadParameter("the page is what is shared: add --web", param_hint="--share")
+        raise typer.BadParameter("--share shares the page: add --web", param_hint="--share")
     if on_page and as_json:
         raise typer.BadParameter("the page prints no JSON: use one of the two options", param_hint="--web --json")
     together = sensors_of_people(sensor or [])

@@ -284,7 +284,7 @@ async def _run(options: SensorOptions, twin: Twin, conditions: RadioConditions, 
         if line is not None:
             say(line)
         if event.change is LinkChange.FAILED and not failed.done():
-            failed.set_result(None)  # what went wrong is raised when the radio is switched off
+            failed.set_result(None)  # the error is raised when the radio is switched off
 
     async with VirtualRadio(seed=options.seed) as radio:
         sensor = await radio.add_sensor(twin, conditions=conditions, when_changed=when_changed)

@@ -85,7 +85,7 @@ def correct(
     undo: Annotated[bool, typer.Option("--undo", help="Undo the last correction.")] = False,
     redo: Annotated[bool, typer.Option("--redo", help="Restore the correction that was undone last.")] = False,
 ) -> None:
-    """Correct what was counted. The measured values are kept, and every correction can be undone.
+    """Correct counted repetitions and sets. The measured values are kept, and every correction can be undone.
 
     WHERE is a set (2) or a repetition. REP is a repetition of a set (2/3) or a time (65.5 or 1:05).
     An empty NAME, LOAD or TEXT removes the entry.
@@ -218,7 +218,7 @@ def restore(
 
     done = restore_backup(file, home(), now=datetime.now().astimezone(), force=force)
     sentence = f"restored {number_of(done.sessions, 'session')} and {number_of(done.recordings, 'recording file')}"
-    typer.echo(sentence if done.before is None else f"{sentence}; what was there before is in {done.before}")
+    typer.echo(sentence if done.before is None else f"{sentence}; the earlier files are in {done.before}")
 
 
 def _make(store: SessionStore, session: int, wanted: list[Correction]) -> None:

@@ -124,7 +124,7 @@ def _named_plan(plan: str) -> Plan:
     if plan == "next":
         due = due_in_store()
         if due is None:
-            raise PlanUnusable("there is no schedule that says what is next: imu plan FILE keeps one")
+            raise PlanUnusable("there is no schedule, so no plan is next: imu plan FILE keeps a schedule")
         return due.plan
     if plan == "last":
         last = last_plan()

@@ -1,7 +1,7 @@
 """The voice of a training: the changes between two views in a few words, and the engine that speaks them.
 
 Voice and screen draw from the same view, so that they agree. A count that is heard late is worse than none: the newest
-one interrupts whatever is being said, and what has waited too long is dropped. Nothing waits for the speech engine.
+one interrupts the voice, and words that have waited too long are dropped. Nothing waits for the speech engine.
 """
 
 from __future__ import annotations

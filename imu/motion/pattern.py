@@ -96,7 +96,7 @@ def classify_pattern(own_log_odds: float, alike: Sequence[float] = ()) -> tuple[
     own_log_odds : float
         That it is a hinge, by itself.
     alike : sequence of float
-        The same of earlier repetitions of this set that resemble it: what looks alike and follows each other is the
+        The same of earlier repetitions of this set that resemble it: similar repetitions that follow each other are the
         same exercise. Their mean is one more witness, shrunk as if half a repetition had said nothing.
     """
     log_odds = own_log_odds + (math.fsum(alike) / (len(alike) + ALIKE_SHRINKAGE) if alike else 0.0)

@@ -3,7 +3,7 @@
 People have habits that a fit on other people lacks: one leans in every squat, one bows while picking things up. Each
 question is decided by log-odds, and a habit shows as log-odds that are too high or too low by about the same in all
 that this person does. So one number is learned for each question, added to its log-odds: the threshold moves,
-and what speaks for or against stays as it was.
+and the evidence for or against stays as it was.
 
 The number is the likeliest one under a Gaussian prior around 0 (a logistic regression in which only the bias is
 free), and it is bounded: a few slips of the keyboard change little, and no corrections at all turn a clear case.
@@ -18,7 +18,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 LARGEST_SHIFT = 1.0
-"""Log-odds that a shift may reach either way: nearly three to one becomes even, and what was clearer stays as it was.
+"""Log-odds that a shift may reach either way: nearly three to one becomes even, and a clearer case stays as it was.
 The repetitions of the sample recordings are clearer, all of them."""
 
 PRIOR_SD = 1.5

@@ -10,9 +10,10 @@ The gate keeps a server reachable for those who have its key:
   the time of one handshake and one request only.
 - With the key, there is no more than a share of the places: an admitted connection without a request under way is
   dropped after the same seconds, one address has half of the places at most, and when all are taken, the address with
-  the most gives way. On the network, bytes per second are limited too, and what leaves its answers unread is dropped.
+  the most gives way. On the network, bytes per second are limited too, and a connection that leaves its answers unread
+  is dropped.
 
-The gate stands between a transport and the server's protocol, which sees the connection as its transport.
+The gate stands between a transport and the server's protocol, for which the connection is its transport.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 There is one noun for all of them: a table (CSV, also gzipped, or Parquet) with the columns ``time_s, acc_x, acc_y,
 acc_z, gyr_x, gyr_y, gyr_z``, an export of one of the apps in `imu.recordings.apps`, and the raw messages of a training
-(``.mcap``). `open_recording` opens any of them; what is read from it goes into a session, which counts.
+(``.mcap``). `open_recording` opens any of them; its samples go into a session, which counts.
 
 Rows that are a little out of order are sorted and counted. A file that would give wrong repetitions (two recordings in
 one, time in milliseconds, acceleration in g) is refused with a sentence that says what to do.

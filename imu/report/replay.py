@@ -269,7 +269,7 @@ def _open(path: Path, options: ReplayOptions) -> Recording:
 
 
 def _rows_of(recording: Recording) -> dict[str, Any]:
-    """Return what reading has counted, by the names of `Replayed`."""
+    """Return the counts made while reading, by the names of `Replayed`."""
     return {name: getattr(recording, name) for name in ("rows_sorted", "rows_unreadable", "first_unreadable")}
 
 

@@ -6,7 +6,7 @@ is left out: it belongs to a computer.
 
 A backup holds one state of the store, even while a training is being saved; a recording that is still being written is
 taken as far as it has come. A restore checks the whole zip, with all hashes and the schema of the store, before it
-touches anything; it moves what was there before into a folder of its own and never deletes it.
+touches anything; it moves the earlier files into a folder of their own and never deletes them.
 """
 
 from __future__ import annotations
@@ -253,7 +253,7 @@ def _unpacked(path: Path, home: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
         if not existed:
-            with suppress(OSError):  # it holds what was restored
+            with suppress(OSError):  # it holds the restored files
                 home.rmdir()
 
 
@@ -315,7 +315,7 @@ def _unpack(archive: zipfile.ZipFile, name: str, expected: tuple[int, str], fres
         sink.flush()
         os.fsync(sink.fileno())
     if copied != expected:
-        raise BackupDamaged(f"{path} is damaged at {name}, which differs from what was backed up; take another backup")
+        raise BackupDamaged(f"{path} is damaged at {name}, which differs from the original; take another backup")
 
 
 def _unzipped(archive: zipfile.ZipFile, name: str, path: Path) -> Iterator[bytes]:

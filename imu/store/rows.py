@@ -1,7 +1,7 @@
 """Measurements, plans and corrections <-> rows of the store. A value read equals (``==``) the value saved.
 
-The corrections are what is kept. The tables ``corrected_set`` and ``corrected_repetition`` follow from them and from
-what was measured; they are recomputed whenever either changes, so that SQL can add up many sessions. The caller owns
+Corrections are stored. The tables ``corrected_set`` and ``corrected_repetition`` follow from them and from the
+measurement; they are recomputed when either changes, so that SQL can add up many sessions. The caller owns
 the transaction.
 """
 

@@ -221,7 +221,7 @@ def _short(value: str | float) -> str:
 
 
 def targets_of(line: str) -> Targets:
-    """Return the targets of such a line; what begins with no known word is the name of the exercise.
+    """Return the targets of such a line; a part that begins with no known word is the name of the exercise.
 
     Raises
     ------

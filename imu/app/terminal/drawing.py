@@ -70,7 +70,7 @@ def link_piece(view: LiveView) -> Text:
 
 
 def headline(view: LiveView) -> Text:
-    """Return the word that matters most: the pattern, or what the person is to do."""
+    """Return the word that matters most: the pattern, or the instruction to the person."""
     if view.paused:
         return Text.assemble((" PAUSED ", "bold reverse yellow"), " nothing is counted")
     if view.shown is None or view.last is None:

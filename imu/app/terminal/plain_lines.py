@@ -112,7 +112,7 @@ def _link_line(link: Link) -> str:
         case LinkState.CONNECTED:
             return f"{sensor} is connected"
         case LinkState.LOST:
-            return f"{sensor} is lost{attempt}; what is done until it is back may be missing"
+            return f"{sensor} is lost{attempt}; repetitions until it is back may be missing"
 
 
 def _notice_line(notice: Notice) -> str | None:

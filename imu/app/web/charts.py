@@ -38,14 +38,14 @@ FITS_RAD = math.radians(8.0)
 been given on the command line when the recording was saved, and are unknown here."""
 
 NOT_THERE = "The recording is no longer there, so there are no curves."
-NOT_FITTING = "The recording does not show what was measured, so there are no curves."
+NOT_FITTING = "The recording does not match the measured session, so there are no curves."
 
 
 # --- weeks and sessions ----------------------------------------------------------------------------------------------
 
 
 def trend_charts(periods: Sequence[Trend], *, in_lb: bool) -> list[Chart]:
-    """Return the charts of the trends page: columns stand on each other, lines skip what is unknown."""
+    """Return the charts of the trends page: columns stand on each other, lines skip unknown values."""
     if not periods:
         return []
     days = [one.start for one in periods]

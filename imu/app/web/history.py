@@ -281,7 +281,7 @@ class History:
             return done(f"trainings are counted {'with' if change == 'on' else 'without'} it from now on")
         if change == "forget":
             await ask_store(lambda store: store.forget_person(now()))
-            return done("what your corrections taught is forgotten")
+            return done("the learned thresholds are reset")
         return refused("choose on, off or forget")
 
 

@@ -156,7 +156,7 @@ function drawCount() {
   $(".ring .run").style.strokeDasharray = `${resting ? 100 * (board.rest_share ?? 0) : 0} 100`;
 }
 
-// Two digits that are wider than their box are drawn narrower, not smaller: the height is what is seen from afar.
+// Two digits that are wider than their box are drawn narrower, not smaller: the height is visible from afar.
 function fitCount() {
   const digits = $(".count span"), room = $(".big").clientWidth;
   digits.style.transform = "";
