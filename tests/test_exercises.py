@@ -233,10 +233,26 @@ def test_an_exercise_that_no_set_has_is_refused_with_those_there_are(kept):
 
 def test_a_set_is_named_and_loaded_later_in_pounds(kept):
     shown = run(kept, "correct", "1", "--exercise", "2", "front squat", "--load", "2", "225 lb")
-    assert "front squat, 225 lb" in shown
+    assert "set 2 with 225 lb" in shown and "front squat, 102.06 kg" in shown, "the other loads are in kg"
     (one,) = [json.loads(line) for line in run(kept, "review", "--json").splitlines()]
     assert one["sets"][1]["planned"] == {"exercise": "back squat", "load_kg": 80.0}
     assert (one["sets"][1]["load_kg"], one["sets"][1]["load_unit"]) == (102.058, "lb")
+
+
+def test_loads_are_shown_in_the_unit_of_most_of_them_until_one_is_chosen(tmp_path):
+    pounds = [EnterLoad(time_s, 225 * KG_PER_LB, load_in_lb=True) for time_s in (1.0, 101.0)]
+    with SessionStore.open(tmp_path / "sessions.db") as store:
+        shown = [store.loads_in_lb()]
+        for day, change in enumerate((pounds[:1], [EnterLoad(1.0, 100.0)], pounds, pounds[:1] * 2)):
+            store.correct_all(keep(store, number=day, saved_at=NOW + timedelta(days=day)), change, made_at=NOW)
+            shown.append(store.loads_in_lb())
+        assert shown == [False, True, True, True, True], "of as many, the first one decides"
+        store.show_loads_in_lb(in_lb=False)
+        assert not store.loads_in_lb()
+    with SessionStore.open(tmp_path / "another.db") as store:
+        for day, change in enumerate(([EnterLoad(1.0, 100.0), EnterLoad(101.0, 60.0)], pounds[:1])):
+            store.correct_all(keep(store, number=day, saved_at=NOW + timedelta(days=day)), change, made_at=NOW)
+        assert not store.loads_in_lb(), "one odd load changes no page"
 
 
 def test_many_sessions_are_added_up_quickly(tmp_path):

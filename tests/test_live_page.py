@@ -311,14 +311,14 @@ def test_a_training_with_targets(browser: Any, gym: Gym, width: int, height: int
             "11 squats : 0 hinges",
             "Set 1: 8 squats",
             "Set 2: 3 squats",
-            "Back squat: 2475 lb moved",
+            "Back squat: 2\u202f475 lb lifted",
             "Good: ",
             "Try: ",
         ):
             page.locator("#trained", has_text=words).wait_for()
         page.get_by_role("button", name="One too many in set 2").click()
         page.locator("#trained", has_text="Set 2: 2 squats").wait_for()
-        page.locator("#trained", has_text="Back squat: 2250 lb moved").wait_for()
+        page.locator("#trained", has_text="Back squat: 2\u202f250 lb lifted").wait_for()
         at.look("saved")
         if width == SIZES[0][0]:  # again, with the same plan
             page.get_by_role("button", name="Start").click()

@@ -246,7 +246,8 @@ def test_review_shows_measured_beside_corrected_values():
     assert [one["kind"] for one in found["corrections"]] == ["add repetition", "change pattern", "write note"]
     overview = run("review").stdout
     assert "3 squats : 5 hinges" in overview
-    assert overview.splitlines()[0].split()[-2:] == ["corrected", "recording"]
+    done = next(line for line in overview.splitlines() if line.split()[0] == "1").split("  ")[-3:]
+    assert done[0].strip() == "mixed × 4; hinge × 1, 3" and done[2] == "3 corrections"
 
 
 def test_a_page_with_a_repetition_without_measurements():
@@ -346,15 +347,29 @@ def test_all_faces_of_a_session_show_the_figures_of_its_view():
     assert (first.exercise, written["exercise"], len(written["reps"])) == ("Back squat", "Back squat", 4)
     run("export", 1, "--out", "a.html")
     terminal, report = run("review", 1, "--reps").stdout, Path("a.html").read_text(encoding="utf-8")
-    for text in (view.counted, view.load, first.angle, first.drop, first.tempo, first.entered):
-        assert (text in terminal, text in unescape(report) or text == first.entered) == (True, True), text
+    for text in (view.counted, view.load, view.done, first.entered, *(one.text for one in first.figures)):
+        assert (text in terminal, text in unescape(report) or text in (first.entered, view.done)) == (True, True), text
     assert all(text in terminal for text in view.corrections)
+    for name, unit, _ in first.figures:
+        assert (name.lower() in terminal, f">{f'{name} {unit}'.strip()}<" in report) == (True, True)
 
 
-def test_speed_that_is_not_lost_is_not_a_negative_zero():
-    faster = [replace(repetition(SQUAT, 3.0 * i), mean_concentric_velocity_m_s=0.5 + 0.0005 * i) for i in range(4)]
-    session = apply_corrections(replace(summary(), sets=(TrainingSet(tuple(faster)),)))
-    assert set_view(1, session.sets[0]).speed_lost == "0"
+@pytest.mark.parametrize(("more_m_s", "words"), [(0.0005, "as fast"), (0.02, "8 % faster"), (-0.02, "8 % slower")])
+def test_how_much_slower_the_last_repetitions_are_is_said_in_one_way(more_m_s, words):
+    sped = [replace(repetition(SQUAT, 3.0 * i), mean_concentric_velocity_m_s=0.5 + more_m_s * i) for i in range(4)]
+    session = apply_corrections(replace(summary(), sets=(TrainingSet(tuple(sped)),)))
+    assert set_view(1, session.sets[0]).figures[-1] == ("Last reps", "", words)
+
+
+def test_review_lists_what_was_done_and_a_session_says_it_first():
+    run("correct", 1, "--exercise", 1, "Back squat", "--load", 1, "100")
+    run("correct", 1, "--exercise", 2, "deadlift", "--load", "2/3", "140")
+    listed = run("review").stdout
+    assert "Back squat 100 kg × 4; deadlift × 2, 140 kg × 1  4 corrections" in listed
+    assert "uncertain × 1  walk 2.csv" in listed, "the recording is named where no set has an exercise"
+    head = run("review", 1).stdout.splitlines()
+    assert head[0].startswith("Session 1, ") and head[1].startswith("Back squat 100 kg × 4; deadlift")
+    assert head[-1].startswith("Recording  ")
 
 
 # --- imu export, backup, restore -------------------------------------------------------------------------------------

@@ -73,8 +73,8 @@ def plot(
     options = ReplayOptions(acceleration_unit=acc_unit, angular_velocity_unit=gyr_unit)
     if source.isdecimal() and not is_file:
         with SessionStore.open(store_path()) as store:
-            stored = store.load(int(source))
-        recording, view, summary = _recording_of(stored), view_of_stored(stored), stored.summary
+            stored, in_lb = store.load(int(source)), store.loads_in_lb()
+        recording, view, summary = _recording_of(stored), view_of_stored(stored, in_lb=in_lb), stored.summary
     else:
         replayed = replay(source, options)
         if isinstance(replayed, Failed):
@@ -130,12 +130,14 @@ def _long_term_drawing(name: str) -> "tuple[Figure, str] | None":
         return None
     now = datetime.now(UTC)
     with SessionStore.open(store_path()) as store:
-        totals, histories = stored_totals(store, now), exercise_histories(store)
+        totals, histories, in_lb = stored_totals(store, now), exercise_histories(store), store.loads_in_lb()
     if name == "trends":
         weeks = trends(totals, Period.WEEK, None, now.astimezone().date())
         return draw_trends(weeks), number_of(len(weeks), "week")
     history = next((one for one in histories if one.name.casefold() == name.strip().casefold()), None)
-    return None if history is None else (draw_exercise(history), number_of(len(history.sessions), "session"))
+    return (
+        None if history is None else (draw_exercise(history, in_lb=in_lb), number_of(len(history.sessions), "session"))
+    )
 
 
 def _file_name(recording: str, form: PlotFormat = "png") -> str:

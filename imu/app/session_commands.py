@@ -257,6 +257,7 @@ def _print_stored_json(store: SessionStore, number: int) -> None:
 
 def _print_overview(store: SessionStore) -> None:
     from imu.live.schedule import due_now
+    from imu.report.exercises import sessions_in_words, stored_sets
     from imu.report.terminal_pages import balance_lines, labelled, overview_table
     from imu.report.trends import notes, stored_totals
 
@@ -267,7 +268,7 @@ def _print_overview(store: SessionStore) -> None:
     lines += [] if due is None else [("Due", f"{due.plan.name}, {due.when(now.date())}: imu train --plan next")]
     print_parts(
         console_for_people(),
-        overview_table(sessions),
+        overview_table(sessions, sessions_in_words(stored_sets(store), in_lb=store.loads_in_lb())),
         "",
         *([labelled(lines)] if lines else []),
         balance_lines(balances, store.days_since_trained(now)),
@@ -289,7 +290,10 @@ def print_stored(store: SessionStore, number: int, *, verbose: bool) -> None:
     from imu.report.session_view import view_of_stored
     from imu.report.terminal_pages import session_page
 
-    print_parts(console_for_people(), session_page(view_of_stored(store.load(number)), verbose=verbose))
+    print_parts(
+        console_for_people(),
+        session_page(view_of_stored(store.load(number), in_lb=store.loads_in_lb()), verbose=verbose),
+    )
 
 
 def _print_exercise(store: SessionStore, name: str, *, as_json: bool) -> None:

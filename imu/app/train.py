@@ -242,7 +242,7 @@ def page_at_the_end(trained: Trained, number: int | None) -> Group:
         recording = "not recorded" if trained.recording is None else str(trained.recording)
         return session_page(view_of_summary(recording, trained.summary), verbose=False)
     with SessionStore.open(store_path()) as store:
-        return session_page(view_of_stored(store.load(number)), verbose=False)
+        return session_page(view_of_stored(store.load(number), in_lb=store.loads_in_lb()), verbose=False)
 
 
 def train(options: TrainOptions) -> tuple[Trained, int | None, tuple[str, ...]]:

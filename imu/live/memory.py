@@ -21,13 +21,13 @@ from imu.live.entries import NEAR_S, Entries
 from imu.live.event_channel import recorded_coach
 from imu.live.live_view import Tally, TrainedBefore
 from imu.live.signals import Best, Coach
-from imu.live.targets import KG_PER_LB, Plan, Targets
+from imu.live.targets import Plan, Targets
 from imu.live.training_run import Trained
 from imu.motion.personal import PersonalShift
 from imu.report.cues import sinks
 from imu.report.exercises import ExerciseHistory, exercise_histories
 from imu.report.replay import Replayed, keep_replayed
-from imu.report.words import weight
+from imu.report.words import volume, weight
 from imu.session import TrainingSet
 from imu.store import (
     AddRepetition,
@@ -100,20 +100,19 @@ def _last_time(one: CorrectedSet, days: int) -> LastTime:
 def achieved(number: int) -> tuple[str, ...]:
     """Return the volume of each exercise of a stored session, and what it exceeds all earlier ones by, in words."""
     with SessionStore.open(store_path()) as store:
-        histories = exercise_histories(store)
+        histories, in_lb = exercise_histories(store), store.loads_in_lb()
     words = []
     for history in histories:
         *earlier, now = history.sessions
         if now.session_id != number or now.volume_kg is None:
             continue
-        in_lb = any(one.load_in_lb for one in now.sets)
-        records = _records(history) if earlier else []
-        volume = f"{now.volume_kg / KG_PER_LB:.0f} lb" if in_lb else f"{now.volume_kg:.0f} kg"
-        words.append(", ".join([f"{history.name[:1].upper()}{history.name[1:]}: {volume} moved", *records]))
+        records = _records(history, in_lb=in_lb) if earlier else []
+        lifted = volume(now.volume_kg, in_lb=in_lb)
+        words.append(", ".join([f"{history.name[:1].upper()}{history.name[1:]}: {lifted} lifted", *records]))
     return tuple(words)
 
 
-def _records(history: ExerciseHistory) -> list[str]:
+def _records(history: ExerciseHistory, *, in_lb: bool) -> list[str]:
     now, loads = history.sessions[-1], {round(one.load_kg or 0.0, 2) for one in history.sessions[-1].sets}
     before = [one for session in history.sessions[:-1] for one in session.sets]
     heaviest, records = history.heaviest, []
@@ -123,7 +122,7 @@ def _records(history: ExerciseHistory) -> list[str]:
         records.append("your largest volume")
     known = {round(one.load_kg or 0.0, 2) for one in before}
     records += [
-        f"your fastest at {weight(one.load_kg, in_lb=one.load_in_lb)}"
+        f"your fastest at {weight(one.load_kg, in_lb=in_lb)}"
         for one in history.at_loads
         if one.load_kg in loads & known and one.fastest in now.sets
     ]

@@ -148,6 +148,8 @@ def lines(points: Sequence[tuple[float, float]], pattern: Pattern, title: str, u
     ends = [(first_s, "start"), ((first_s + last_s) / 2, "middle"), (last_s, "end")]
     if last_s - first_s < 3 * DAY_S:
         del ends[1]  # its day would stand there twice
+    if points[-1][0] < last_s:
+        del ends[1:]  # all of one day: the next one is in the future
     days = [Label(axes.x(x), HEIGHT - BOTTOM + 18, _day_of(x), anchor) for x, anchor in ends]
     joined = " ".join(f"{mark.x},{mark.y}" for mark in marks)
     return Chart(title, grid, (), marks, (*grid_labels, *days), joined)

@@ -16,8 +16,7 @@ from datetime import date, datetime, timedelta
 
 from imu.errors import ImuError
 from imu.motion.pattern import Pattern
-from imu.report.cues import SPEED_DROP_M
-from imu.report.exercises import ExerciseHistory, histories_of
+from imu.report.exercises import ExerciseHistory, histories_of, stored_sets
 from imu.report.trends import PatternTrend, pattern_trend, stored_totals
 from imu.report.words import date_of, in_unit, unit_of_load
 from imu.store import PatternTotals, SessionStore
@@ -88,7 +87,7 @@ def sides(store: SessionStore, before: str, after: str, now: datetime) -> tuple[
         If one is neither a session of the store nor a period.
     """
     totals = stored_totals(store, now)
-    sets = store.exercise_sets(least_drop_for_speed_m=SPEED_DROP_M)
+    sets = stored_sets(store)
     dates = {one.id: one.trained_at for one in store.list()}
 
     def side(typed: str) -> Side:

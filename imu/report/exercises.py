@@ -22,12 +22,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
+from operator import attrgetter
 
 import numpy as np
 
-from imu.motion.pattern import Pattern
+from imu.motion.pattern import Pattern, pattern_of_set
 from imu.report.cues import SPEED_DROP_M
 from imu.report.trends import sum_if_any
+from imu.report.words import sets_in_words, weight
 from imu.store import ExerciseSet, SessionStore
 from imu.store.exercises import key_of, known_exercise, usual_name
 
@@ -126,8 +128,6 @@ class AtLoad:
     ----------
     load_kg : float
         The load.
-    load_in_lb : bool
-        Whether the person writes it in pounds.
     most : ExerciseSet
         The set with the most repetitions; the first of several.
     fastest : ExerciseSet or None
@@ -135,7 +135,6 @@ class AtLoad:
     """
 
     load_kg: float
-    load_in_lb: bool
     most: ExerciseSet
     fastest: ExerciseSet | None
 
@@ -222,7 +221,6 @@ class ExerciseHistory:
         timed = [one for one in sets if one.best_speed_m_s is not None] if self.pattern is Pattern.SQUAT else []
         return AtLoad(
             load_kg=_rounded_load(sets[0]),
-            load_in_lb=sets[-1].load_in_lb,
             most=max(sets, key=lambda one: one.repetitions),
             fastest=max(timed, key=lambda one: one.best_speed_m_s or 0.0, default=None),
         )
@@ -246,16 +244,34 @@ def exercise_histories(store: SessionStore) -> tuple[ExerciseHistory, ...]:
     StoreDamaged
         If the store cannot be read.
     """
-    return histories_of(store.exercise_sets(least_drop_for_speed_m=SPEED_DROP_M))
+    return histories_of(stored_sets(store))
+
+
+def stored_sets(store: SessionStore) -> tuple[ExerciseSet, ...]:
+    """Return all sets of the store in the order of time, which the functions here take."""
+    return store.exercise_sets(least_drop_for_speed_m=SPEED_DROP_M)
 
 
 def histories_of(sets: Iterable[ExerciseSet]) -> tuple[ExerciseHistory, ...]:
-    """Return the history of each exercise of sets, which are in the order of time."""
+    """Return the history of each exercise of sets, which are in the order of time; one without a name has none."""
     by_name: dict[str, list[ExerciseSet]] = {}
-    for one in sets:
+    for one in filter(attrgetter("exercise"), sets):
         by_name.setdefault(key_of(usual_name(one.exercise)), []).append(one)
     histories = [_history(same) for same in by_name.values()]
     return tuple(sorted(histories, key=lambda one: one.sessions[-1].trained_at, reverse=True))
+
+
+def sessions_in_words(sets: Iterable[ExerciseSet], *, in_lb: bool) -> dict[int, str]:
+    """Return what was done in each session with a set, in words, by its number."""
+
+    def words_of(one: ExerciseSet) -> tuple[str, str, int]:
+        counts = {Pattern.SQUAT: one.squats, Pattern.HINGE: one.hinges}
+        pattern = pattern_of_set(each for each, count in counts.items() for _ in range(count))
+        load_text = "" if one.load_kg is None else weight(one.load_kg, in_lb=in_lb)
+        return one.exercise or pattern, load_text, one.repetitions
+
+    by_session = groupby(sets, key=attrgetter("session_id"))
+    return {number: sets_in_words(map(words_of, same)) for number, same in by_session}
 
 
 def _history(sets: Sequence[ExerciseSet]) -> ExerciseHistory:

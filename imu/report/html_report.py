@@ -8,7 +8,7 @@ policy forbids it to; it runs no script. The templates escape every text from ou
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta, tzinfo
 from functools import cache
@@ -21,7 +21,7 @@ from imu.errors import SessionNotFound
 from imu.motion.pattern import Pattern
 from imu.report.charts import Chart, Mark, columns, legend, lines, over_time
 from imu.report.cues import SPEED_DROP_M
-from imu.report.exercises import ExerciseHistory, Trained, heaviest_of, histories_of
+from imu.report.exercises import ExerciseHistory, Trained, heaviest_of, histories_of, sessions_in_words, stored_sets
 from imu.report.session_view import SessionView, SetView, view_of_stored
 from imu.report.trends import Period, stored_totals, sum_if_any, trends
 from imu.report.words import counted, date_of, in_unit, load, number_of, unit_of_load, volume, weight
@@ -94,7 +94,8 @@ def html_report(store: SessionStore, selection: Selection, made_at: datetime) ->
     zone, in_lb = made_at.tzinfo, store.loads_in_lb()
     key = None if selection.exercise is None else key_of(usual_name(selection.exercise))
     sessions = chosen_sessions(store, selection, made_at)
-    sets = [one for one in store.exercise_sets(least_drop_for_speed_m=SPEED_DROP_M) if one.session_id in sessions]
+    sets = [one for one in stored_sets(store) if one.session_id in sessions]
+    done = sessions_in_words(sets, in_lb=in_lb)
     sets = [one for one in sets if key is None or key_of(usual_name(one.exercise)) == key]
     histories = sorted(histories_of(sets), key=lambda one: len(one.sets), reverse=True)
     alone = None if key is None else histories[0]
@@ -119,7 +120,7 @@ def html_report(store: SessionStore, selection: Selection, made_at: datetime) ->
             charts=_progress(totals, histories, zone, in_lb=in_lb) if len(latest) > 1 and totals else [],
             form=_form(recent),
             views=[(view, _session_charts(view), _set_table(view.sets)) for view in full],
-            over_time=None if full else _table_over_time(latest, alone, zone, in_lb=in_lb),
+            over_time=None if full else _table_over_time(latest, alone, done, zone, in_lb=in_lb),
             shapes=legend(),
         )
     )
@@ -265,11 +266,14 @@ def _exercise_table(histories: Iterable[ExerciseHistory], *, in_lb: bool) -> Tab
 
 
 def _set_table(sets: Iterable[SetView]) -> Table:
-    headings = ["Set", "Exercise", "Load", "Reps", "Angle °", "Drop m", "Tempo s", "Up m/s", "Lost %"]
+    sets = list(sets)
+    headings = ["Set", "Exercise", "Load", "Reps"]
+    headings += [f"{one.name} {one.unit}".strip() for one in (sets[0].figures if sets else ())]
     rows = [
         [
             *(str(one.number), one.exercise or str(one.pattern), one.weights, str(len(one.repetitions))),
-            *(one.angle, one.drop, one.tempo, one.speed, one.speed_lost, one.note or ""),
+            *(figure.text for figure in one.figures),
+            one.note or "",
         ]
         for one in sets
     ]
@@ -281,7 +285,12 @@ def _set_table(sets: Iterable[SetView]) -> Table:
 
 
 def _table_over_time(
-    latest: Sequence[SessionOverview], of_exercise: ExerciseHistory | None, zone: tzinfo | None, *, in_lb: bool
+    latest: Sequence[SessionOverview],
+    of_exercise: ExerciseHistory | None,
+    done: Mapping[int, str],
+    zone: tzinfo | None,
+    *,
+    in_lb: bool,
 ) -> Table:
     """Return a row for each session, or each week or month where that would be more than `LISTED` rows."""
     dated: Sequence[SessionOverview | Trained] = latest if of_exercise is None else of_exercise.sessions[::-1]
@@ -297,23 +306,23 @@ def _table_over_time(
     for group in groups:
         start = group[0][0]
         label = f"{start:%B %Y}" if name == "Month" else date_of(start)
-        rows.append([label, *_row([one for _, one in group], in_lb, alone=name == "Day")])
+        rows.append([label, *_row([one for _, one in group], done if name == "Day" else None, in_lb)])
     counts = ("Sets", "Squats", "Hinges") if of_exercise is None else ("Sets", "Reps", "Heaviest")
-    extra = ("Sessions",) if name != "Day" else ("Exercises",) if of_exercise is None else ()
+    extra = ("Sessions",) if name != "Day" else ("Load × repetitions",) if of_exercise is None else ()
     return Table("The latest first", (name, *extra, *counts, f"Volume {unit_of_load(in_lb=in_lb)}"), rows)
 
 
-def _row(sessions: Sequence[SessionOverview | Trained], in_lb: bool, *, alone: bool) -> list[str]:
-    """Return the cells of one or more sessions, or of an exercise in them, without the day."""
+def _row(sessions: Sequence[SessionOverview | Trained], done: Mapping[int, str] | None, in_lb: bool) -> list[str]:
+    """Return the cells of a session by what was `done`, or of several, or of an exercise in them, without the day."""
     lifted = _bare(sum_if_any(one.volume_kg for one in sessions), in_lb)
-    count = [] if alone else [str(len(sessions))]
+    count = [] if done is not None else [str(len(sessions))]
     overviews = [one for one in sessions if isinstance(one, SessionOverview)]
     if overviews:
         sums = [str(sum(getattr(one, name) for one in overviews)) for name in ("sets", "squats", "hinges")]
-        return [*([", ".join(overviews[0].exercises)] if alone else count), *sums, lifted]
-    done = [one for one in sessions if isinstance(one, Trained)]
-    sums = [str(sum(len(one.sets) for one in done)), str(sum(one.repetitions for one in done))]
-    best = heaviest_of(part for one in done for part in one.sets)
+        return [*(count if done is None else [done.get(overviews[0].id, "")]), *sums, lifted]
+    trained = [one for one in sessions if isinstance(one, Trained)]
+    sums = [str(sum(len(one.sets) for one in trained)), str(sum(one.repetitions for one in trained))]
+    best = heaviest_of(part for one in trained for part in one.sets)
     return [*count, *sums, _done(best, in_lb), lifted]
 
 

@@ -6,7 +6,7 @@ Matplotlib (extra ``plots``) is imported when something is drawn.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +15,10 @@ import numpy as np
 from imu.errors import ExtraMissing, ImuError
 from imu.motion.pattern import Pattern
 from imu.report.curves import MotionCurves
-from imu.report.exercises import ExerciseHistory
+from imu.report.exercises import ExerciseHistory, Trained
 from imu.report.session_view import SessionView
 from imu.report.trends import Trend
-from imu.report.words import number_of, printable
+from imu.report.words import in_unit, number_of, printable, unit_of_load
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,7 +34,6 @@ SUFFIXES = (".png", ".svg", ".pdf", ".html")
 """Files that a drawing can be saved as."""
 _PANELS = ("trunk angle, °", "hip height, m", "hip velocity, m/s")
 _TREND_PANELS = ("repetitions", "peak angle, °", "speed up, m/s")
-_EXERCISE_PANELS = ("repetitions", "load, kg", "volume, kg")
 
 
 # --- drawing ---------------------------------------------------------------------------------------------------------
@@ -135,7 +134,7 @@ def draw_trends(periods: Sequence[Trend]) -> Figure:
     return figure
 
 
-def draw_exercise(history: ExerciseHistory) -> Figure:
+def draw_exercise(history: ExerciseHistory, *, in_lb: bool = False) -> Figure:
     """Draw an exercise over its sessions: repetitions, heaviest load with the estimated maximum, and volume.
 
     Raises
@@ -143,18 +142,24 @@ def draw_exercise(history: ExerciseHistory) -> Figure:
     ExtraMissing
         If Matplotlib is not installed.
     """
-    figure, panels = _figure(history.name, 9.0, _EXERCISE_PANELS)
+    unit = unit_of_load(in_lb=in_lb)
+    figure, panels = _figure(history.name, 9.0, ("repetitions", f"load, {unit}", f"volume, {unit}"))
     times: Any = [one.trained_at for one in history.sessions]
-    heaviest = [max((s.load_kg for s in one.sets if s.load_kg is not None), default=None) for one in history.sessions]
+
+    def loads(load_of: Callable[[Trained], float | None]) -> list[float | None]:
+        loads_kg = map(load_of, history.sessions)
+        return [None if load_kg is None else in_unit(load_kg, in_lb=in_lb) for load_kg in loads_kg]
+
+    heaviest = loads(lambda one: None if one.heaviest is None else one.heaviest.load_kg)
     _line(panels[0], times, [one.repetitions for one in history.sessions], history.pattern)
     _line(panels[1], times, heaviest, history.pattern, label="heaviest set")
-    maxima = [one.maximum.load_kg for one in history.sessions]
+    maxima = loads(lambda one: one.maximum.load_kg)
     if any(one is not None for one in maxima):
         _line(panels[1], times, maxima, Pattern.UNCERTAIN, label="one-repetition maximum, estimated (Epley)")
     if any(one is not None for one in heaviest):
         place: dict[str, Any] = {"loc": "lower right", "bbox_to_anchor": (1, 1), "borderpad": 0}
         panels[1].legend(fontsize="small", ncols=2, frameon=False, **place)
-    _line(panels[2], times, [one.volume_kg for one in history.sessions], history.pattern)
+    _line(panels[2], times, loads(lambda one: one.volume_kg), history.pattern)
     figure.autofmt_xdate()
     return figure
 

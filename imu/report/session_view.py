@@ -12,15 +12,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, tzinfo
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imu.motion.pattern import Pattern
 from imu.motion.repetitions import RejectedMovement, Repetition
 from imu.report.cues import SPEED_DROP_M, form_of, share_of_speed_lost, sinks, speed
 from imu.report.replay import Replayed
 from imu.report.trends import sum_if_any
-from imu.report.words import clock, counted, entered, flaws, load, log_line, reasons, sparkline, tempo, weight
-from imu.session import SessionSummary
+from imu.report.words import (
+    clock,
+    counted,
+    entered,
+    flaws,
+    load,
+    log_line,
+    reasons,
+    sets_in_words,
+    sparkline,
+    tempo,
+    weight,
+)
+from imu.session import SessionSummary, TrainingSet
 from imu.store import (
     CorrectedRepetition,
     CorrectedSession,
@@ -122,12 +134,7 @@ class MovementView:
         return "" if self.figures is None else f"{self.figures.angle_at_bottom_deg:.0f}"
 
     @property
-    def drop(self) -> str:
-        """Hip drop in metres."""
-        return "" if self.figures is None else f"{self.figures.hip_drop_m:.2f}"
-
-    @property
-    def drop_cm(self) -> str:
+    def depth(self) -> str:
         """Hip drop in centimetres."""
         return "" if self.figures is None else f"{100 * self.figures.hip_drop_m:.0f}"
 
@@ -205,9 +212,17 @@ class RepetitionView(MovementView):
         return "; ".join([*parts, self.entered] if self.entered else parts)
 
 
+class Figure(NamedTuple):
+    """One figure of a set: the same name and unit on page, terminal and report."""
+
+    name: str
+    unit: str
+    text: str
+
+
 @dataclass(frozen=True, slots=True)
 class SetView:
-    """One set as it counts. Its figures are means over the measured repetitions.
+    """One set as it counts.
 
     Attributes
     ----------
@@ -221,11 +236,10 @@ class SetView:
         At least one.
     start : str
         Start as ``0:12``.
-    angle, drop, tempo : str
-        Peak trunk angle in degrees, hip drop in metres, seconds down, paused and up.
-    speed, speed_lost : str
-        Mean upward velocity in m/s and how much of it was lost over the set in percent; empty where the hip hardly
-        sinks.
+    figures : tuple of Figure
+        Means over the measured repetitions of peak trunk angle, hip drop, seconds down, paused and up, and mean upward
+        velocity, then how the last repetitions differ in it from the first: ``17 % slower``. A text is empty without a
+        measurement, those on speed also where the hip hardly sinks.
     cues, form : tuple of str
         What a coach would say about the form; the same in plain sentences without figures.
     angle_line, speed_line : str
@@ -236,8 +250,6 @@ class SetView:
         Whether the person writes the load in pounds.
     planned : PlannedSet or None
         The plan, made before the set.
-    loads : str
-        All loads of the set in kg, ``60 / 80``.
     weights : str
         All loads of the set as the person writes them, ``135 lb / 155 lb``.
     entered : str
@@ -252,11 +264,7 @@ class SetView:
     end_s: float
     repetitions: tuple[RepetitionView, ...]
     start: str
-    angle: str
-    drop: str
-    tempo: str
-    speed: str
-    speed_lost: str
+    figures: tuple[Figure, ...]
     cues: tuple[str, ...]
     form: tuple[str, ...]
     angle_line: str
@@ -266,7 +274,6 @@ class SetView:
     note: str | None
     load_in_lb: bool
     planned: PlannedSet | None
-    loads: str
     weights: str
     entered: str
     volume_kg: float | None
@@ -337,6 +344,11 @@ class SessionView:
     def volume_kg(self) -> float | None:
         """Sum of the loads of all repetitions; ``None`` without a load."""
         return sum_if_any(one.volume_kg for one in self.sets)
+
+    @property
+    def done(self) -> str:
+        """The sets in words: ``back squat 100 kg × 5, 5``; empty without any."""
+        return sets_in_words((one.exercise or one.pattern, one.weights, len(one.repetitions)) for one in self.sets)
 
     @property
     def repetitions(self) -> tuple[RepetitionView, ...]:
@@ -428,7 +440,7 @@ def _view(session: CorrectedSession, recording: str, faults: Sequence[str], sess
 def set_view(number: int, one_set: CorrectedSet) -> SetView:
     """Return the view of one set."""
     loads = dict.fromkeys(one_set.load_of(one) for one in one_set.repetitions)
-    angle, drop, mean_tempo, up, lost, angle_line, speed_line = _means_of(one_set)
+    angle_line, speed_line = _lines_of(one_set)
     form = [] if one_set.measured is None else form_of(one_set.measured)
     return SetView(
         number=number,
@@ -439,11 +451,7 @@ def set_view(number: int, one_set: CorrectedSet) -> SetView:
             repetition_view(f"{number}/{place}", place, one) for place, one in enumerate(one_set.repetitions, 1)
         ),
         start=clock(one_set.start_s),
-        angle=angle,
-        drop=drop,
-        tempo=mean_tempo,
-        speed=up,
-        speed_lost=lost,
+        figures=_figures_of(one_set.measured),
         cues=tuple(cue for cue, _ in form),
         form=tuple(sentence for _, sentence in form),
         angle_line=angle_line,
@@ -453,36 +461,43 @@ def set_view(number: int, one_set: CorrectedSet) -> SetView:
         note=one_set.note,
         load_in_lb=one_set.load_in_lb,
         planned=one_set.planned,
-        loads=" / ".join(f"{round(load_kg, 2):g}" for load_kg, _ in loads if load_kg is not None),
         weights=" / ".join(weight(load_kg, in_lb=in_lb) for load_kg, in_lb in loads if load_kg is not None),
         entered=entered(one_set.exercise, one_set.load_kg, one_set.note, load_in_lb=one_set.load_in_lb),
         volume_kg=sum_if_any(one_set.load_kg_of(one) for one in one_set.repetitions),
     )
 
 
-def _means_of(one_set: CorrectedSet) -> tuple[str, str, str, str, str, str, str]:
-    """Return angle, drop, tempo, speed, speed lost and the two lines of a set, all as text."""
-    measured = one_set.measured
-    if measured is None:
-        return ("",) * 7
-    repetitions = measured.repetitions
-    mean_speed_m_s, lost = speed(measured), share_of_speed_lost(measured)
-    angle_line = speed_line = ""
-    if len(repetitions) >= LINE_REPETITIONS:
-        rows = [one.measured for one in one_set.repetitions]
-        angle_line = sparkline([one.trunk_angle_rad if one else None for one in rows], LINE_ANGLE_RAD)
-        if sinks(measured):
-            speeds_m_s = [one.mean_concentric_velocity_m_s if one else None for one in rows]
-            speed_line = sparkline(speeds_m_s, LINE_SPEED_M_S)
-    return (
-        f"{math.degrees(fmean(one.trunk_angle_rad for one in repetitions)):.0f}",
-        f"{fmean(one.hip_drop_m for one in repetitions):.2f}",
-        tempo(repetitions),
-        "" if mean_speed_m_s is None else f"{mean_speed_m_s:.2f}",
-        "" if lost is None else str(round(100 * lost)),  # not f"{...:.0f}", which writes -0
-        angle_line,
-        speed_line,
-    )
+def _figures_of(measured: TrainingSet | None) -> tuple[Figure, ...]:
+    texts = [""] * 5
+    if measured is not None:
+        repetitions, speed_m_s = measured.repetitions, speed(measured)
+        texts = [
+            f"{math.degrees(fmean(one.trunk_angle_rad for one in repetitions)):.0f}",
+            f"{100 * fmean(one.hip_drop_m for one in repetitions):.0f}",
+            tempo(repetitions),
+            "" if speed_m_s is None else f"{speed_m_s:.2f}",
+            _slower(share_of_speed_lost(measured)),
+        ]
+    names = (("Angle", "°"), ("Depth", "cm"), ("Tempo", "s"), ("Speed up", "m/s"), ("Last reps", ""))
+    return tuple(Figure(name, unit, text) for (name, unit), text in zip(names, texts, strict=True))
+
+
+def _slower(share: float | None) -> str:
+    """Return a share of speed that was lost, in words."""
+    percent = 0 if share is None else round(100 * share)
+    words = f"{abs(percent)} % {'slower' if percent > 0 else 'faster'}" if percent else "as fast"
+    return "" if share is None else words
+
+
+def _lines_of(one_set: CorrectedSet) -> tuple[str, str]:
+    """Return the lines of block characters of angle and speed; empty for a short set."""
+    rows = [one.measured for one in one_set.repetitions]
+    if one_set.measured is None or len(one_set.measured.repetitions) < LINE_REPETITIONS:
+        return "", ""
+    angle_line = sparkline([one.trunk_angle_rad if one else None for one in rows], LINE_ANGLE_RAD)
+    if not sinks(one_set.measured):
+        return angle_line, ""
+    return angle_line, sparkline([one.mean_concentric_velocity_m_s if one else None for one in rows], LINE_SPEED_M_S)
 
 
 def repetition_view(place: str, number: int, one: CorrectedRepetition) -> RepetitionView:

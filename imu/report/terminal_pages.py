@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
@@ -27,6 +27,7 @@ from imu.report.trends import PatternTrend, Trend
 from imu.report.words import (
     clock,
     counted,
+    day_of,
     days_ago,
     in_unit,
     load,
@@ -69,7 +70,12 @@ def plain_table(*headings: str) -> Table:
 def session_page(view: SessionView, *, verbose: bool) -> Group:
     """Return the page of one session; `verbose` adds each repetition and each movement that was not counted."""
     rate = f", {view.rate}" if view.rate else ""
-    parts: list[RenderableType] = [Text.assemble((printable(view.recording), "bold"), f"  {view.duration} min{rate}")]
+    named = printable(view.recording)
+    if view.moment is not None:
+        named = f"Session {view.id}, {day_of(view.moment, year=True)} {view.moment:%H:%M}"
+    parts: list[RenderableType] = [Text.assemble((named, "bold"), f"  {view.duration} min{rate}")]
+    if view.moment is not None and view.sets:
+        parts.append(Text(view.done))
     if view.sets:
         parts += [_sets_table(view.sets), ""]
     if verbose and view.sets:
@@ -88,7 +94,9 @@ def _lines(view: SessionView) -> list[tuple[str, str]]:
         if text
     ]
     lines += [("" if i else "Corrected", text) for i, text in enumerate(view.corrections)]
-    if view.id is not None:
+    if view.moment is not None:
+        lines.append(("Recording", printable(view.recording)))
+    elif view.id is not None:
         lines.append(("Session", str(view.id)))
     return lines
 
@@ -102,24 +110,25 @@ def _words_of_set(view: SetView) -> str:
 
 
 def _sets_table(sets: Sequence[SetView]) -> Table:
-    table = plain_table("set", "start", "pattern", "reps", "angle\ndeg", "drop\nm", "tempo s\ndown-pause-up")
-    for heading in ("speed up\nm/s", "speed\nlost %"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    headings = [_TEMPO if one.name == "Tempo" else f"{one.name.lower()}\n{one.unit}" for one in sets[0].figures]
+    table = plain_table("set", "start", "pattern", "reps", *headings)
     for one in sets:
-        figures = (one.angle, one.drop, one.tempo, one.speed, one.speed_lost)
         table.add_row(
             str(one.number),
             one.start,
             Text(one.pattern, style=COLOUR[one.pattern]),
             str(len(one.repetitions)),
-            *(text or "-" for text in figures),
+            *(figure.text or "-" for figure in one.figures),
         )
     return table
 
 
+_TEMPO = "tempo s\ndown-pause-up"
+
+
 def _repetitions_table(sets: Sequence[SetView]) -> Table:
-    headings = ("set", "rep", "start", "pattern", "sure\n%", "angle\ndeg", "bottom\ndeg", "drop\nm")
-    table = plain_table(*headings, "tempo s\ndown-pause-up", "speed up\nm/s")
+    headings = ("set", "rep", "start", "pattern", "sure\n%", "angle\n°", "bottom\n°", "depth\ncm")
+    table = plain_table(*headings, _TEMPO, "speed up\nm/s")
     has_changes = any(one.changes for one_set in sets for one in one_set.repetitions)
     if has_changes:
         table.add_column("corrected", justify="left", overflow="fold")
@@ -132,7 +141,7 @@ def _repetitions_table(sets: Sequence[SetView]) -> Table:
 
 
 def _repetition_cells(one: RepetitionView) -> list[str | Text]:
-    figures = (one.sure, one.angle, one.angle_at_bottom, one.drop, one.tempo, one.speed)
+    figures = (one.sure, one.angle, one.angle_at_bottom, one.depth, one.tempo, one.speed)
     return [Text(one.pattern, style=COLOUR[one.pattern]), *(text or "-" for text in figures)]
 
 
@@ -142,7 +151,7 @@ def _rejected_table(rejected: Iterable[RejectedView]) -> Table:
     for one in rejected:
         because = one.reason
         if one.figures is not None:
-            because += f": {one.figures.pattern}, {one.angle} deg, {one.drop} m, {one.tempo} s"
+            because += f": {one.figures.pattern}, {one.angle}°, {one.depth} cm, {one.tempo} s"
         table.add_row(one.start, one.end, because)
     return table
 
@@ -215,22 +224,20 @@ def _common_folder(names: Sequence[str]) -> str:
         return ""
 
 
-def overview_table(overviews: Iterable[SessionOverview]) -> Table:
-    """Return the list of stored sessions."""
-    lines = list(overviews)
-    corrected = any(overview.corrections for overview in lines)
-    headings = ("session", "trained", "min", "sets", "squat", "hinge", "uncertain")
-    table = plain_table(*headings, *(["corrected"] if corrected else []))
-    table.add_column("recording", overflow="fold")
-    for overview in lines:
-        numbers = (overview.sets, overview.squats, overview.hinges, overview.uncertain)
+def overview_table(overviews: Iterable[SessionOverview], sets: Mapping[int, str]) -> Table:
+    """Return the list of stored sessions, each with its sets in words; without an exercise, the recording is named."""
+    table = plain_table("session", "trained", "min", "squat", "hinge")
+    table.add_column("sets: load × repetitions", overflow="fold")
+    for overview in overviews:
+        file = [] if overview.exercises else [printable(overview.source.replace("\\", "/").rsplit("/", 1)[-1])]
+        corrected = [number_of(overview.corrections, "correction")] if overview.corrections else []
+        done = Text(sets.get(overview.id, "."))
         table.add_row(
             str(overview.id),
             f"{overview.trained_at.astimezone():%Y-%m-%d %H:%M}",
             clock(overview.duration_s),
-            *(str(number or ".") for number in numbers),
-            *([str(overview.corrections or ".")] if corrected else []),
-            printable(overview.source.replace("\\", "/").rsplit("/", 1)[-1]),
+            *(str(number or ".") for number in (overview.squats, overview.hinges)),
+            done.append("".join(f"  {text}" for text in (*file, *corrected)), style="dim"),
         )
     return table
 
@@ -261,7 +268,7 @@ def exercises_table(histories: Iterable[ExerciseHistory], *, in_lb: bool = False
             str(len(one.sets)),
             str(one.repetitions),
             _whole(one.volume_kg, in_lb),
-            "." if heaviest is None else _load_of(heaviest, in_lb),
+            _load(heaviest, in_lb),
             _whole(maximum.load_kg, in_lb),
         )
     return table
@@ -279,7 +286,7 @@ def exercise_page(history: ExerciseHistory, most: int, *, in_lb: bool = False) -
             _day(one.trained_at),
             str(len(one.sets)),
             str(one.repetitions),
-            "." if heaviest is None else _load_of(heaviest, in_lb),
+            _load(heaviest, in_lb),
             _whole(one.volume_kg, in_lb),
             f"{speed_m_s:.2f}" if speed_m_s is not None and history.pattern is Pattern.SQUAT else ".",
             _whole(one.maximum.load_kg, in_lb),
@@ -288,7 +295,7 @@ def exercise_page(history: ExerciseHistory, most: int, *, in_lb: bool = False) -
     for best in history.at_loads:
         fastest = best.fastest
         loads.add_row(
-            weight(best.load_kg, in_lb=in_lb or best.load_in_lb),
+            weight(best.load_kg, in_lb=in_lb),
             *(str(best.most.repetitions), _day(best.most.trained_at)),
             *((".", ".") if fastest is None else (f"{fastest.best_speed_m_s:.2f}", _day(fastest.trained_at))),
         )
@@ -303,7 +310,7 @@ def _exercise_lines(history: ExerciseHistory, sessions: Sequence[Trained], in_lb
     heaviest, largest = history.heaviest, history.largest_session
     if heaviest is not None:
         done = number_of(heaviest.repetitions, "repetition")
-        lines.append(("Heaviest", f"{_load_of(heaviest, in_lb)} for {done}, {_day(heaviest.trained_at)}"))
+        lines.append(("Heaviest", f"{_load(heaviest, in_lb)} for {done}, {_day(heaviest.trained_at)}"))
     if largest is not None:
         lines.append(("Most volume", f"{_whole(largest.volume_kg, in_lb)} {unit}, {_day(largest.trained_at)}"))
     epley, profile = history.maximum, history.profile
@@ -313,7 +320,7 @@ def _exercise_lines(history: ExerciseHistory, sessions: Sequence[Trained], in_lb
             "1RM by Epley",
             epley.refused or ""
             if best is None
-            else f"{_whole(epley.load_kg, in_lb)} {unit}, from {_load_of(best, in_lb)} x {best.repetitions} "
+            else f"{_whole(epley.load_kg, in_lb)} {unit}, from {_load(best, in_lb)} x {best.repetitions} "
             f"on {_day(best.trained_at)}; "
             "too low if the set ended before failure",
         )
@@ -333,9 +340,8 @@ def _exercise_lines(history: ExerciseHistory, sessions: Sequence[Trained], in_lb
     return lines
 
 
-def _load_of(one: ExerciseSet, in_lb: bool) -> str:
-    """Return the load as the person writes it, or in pounds where all loads are shown so."""
-    return "" if one.load_kg is None else weight(one.load_kg, in_lb=in_lb or one.load_in_lb)
+def _load(one: ExerciseSet | None, in_lb: bool) -> str:
+    return "." if one is None or one.load_kg is None else weight(one.load_kg, in_lb=in_lb)
 
 
 def _whole(load_kg: float | None, in_lb: bool) -> str:
@@ -376,7 +382,7 @@ def trend_page(periods: Sequence[Trend], days_since: dict[Pattern, int | None], 
 def _trend_table(periods: Sequence[Trend]) -> Table:
     table = plain_table("week of" if periods and periods[0].days > 1 else "day")
     for pattern in (Pattern.SQUAT, Pattern.HINGE):
-        for number, figure in enumerate(("sets", "reps", "deg", "m", "m/s")):
+        for number, figure in enumerate(("sets", "reps", "°", "cm", "m/s")):
             heading = f"{pattern if number == 0 else ''}\n{figure}"
             table.add_column(Text(heading, style=COLOUR[pattern]), justify="right", no_wrap=True)
     table.add_column("squat\n%", justify="right", no_wrap=True)
@@ -396,18 +402,18 @@ def _trend_cells(one: PatternTrend) -> list[str]:
         str(one.sets or "."),
         str(one.repetitions or "."),
         "." if one.trunk_angle_rad is None else f"{math.degrees(one.trunk_angle_rad):.0f}",
-        "." if one.hip_drop_m is None else f"{one.hip_drop_m:.2f}",
+        "." if one.hip_drop_m is None else f"{100 * one.hip_drop_m:.0f}",
         "." if one.speed_m_s is None else f"{one.speed_m_s:.2f}",
     ]
 
 
 def _pattern_line(name: str, trend: Sequence[PatternTrend]) -> list[tuple[str, str]]:
-    """Return repetitions, angle and drop as lines of block characters, if there are any repetitions."""
+    """Return repetitions, angle and depth as lines of block characters, if there are any repetitions."""
     if not any(one.repetitions for one in trend):
         return []
     lines = {
         "reps": sparkline([float(one.repetitions) for one in trend]),
         "angle": sparkline([one.trunk_angle_rad for one in trend], math.radians(10)),
-        "drop": sparkline([one.hip_drop_m for one in trend], 0.08),
+        "depth": sparkline([one.hip_drop_m for one in trend], 0.08),
     }
     return [(name, "  ".join(f"{figure} {line}" for figure, line in lines.items()))]

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
+from itertools import groupby
+from operator import itemgetter
 from statistics import fmean
 
 from imu.motion.repetitions import RejectedMovement, Repetition
@@ -165,6 +167,23 @@ def volume(volume_kg: float | None, *, in_lb: bool = False) -> str:
     if volume_kg is None:
         return ""
     return f"{in_unit(volume_kg, in_lb=in_lb, decimals=0):,.0f} {unit_of_load(in_lb=in_lb)}".replace(",", "\u202f")
+
+
+def sets_in_words(sets: Iterable[tuple[str, str, int]]) -> str:
+    """Return sets in words: ``back squat 60 kg × 5, 100 kg × 5, 5; deadlift 140 kg × 3``.
+
+    Parameters
+    ----------
+    sets : iterable of (str, str, int)
+        Exercise or pattern, load with its unit or an empty text, and repetitions of each set.
+    """
+    exercises = []
+    for exercise, same in groupby(sets, itemgetter(0)):
+        loads = []
+        for load_text, with_load in groupby(same, itemgetter(1)):
+            loads.append(f"{load_text} × {', '.join(str(repetitions) for _, _, repetitions in with_load)}".strip())
+        exercises.append(f"{printable(exercise)} {', '.join(loads)}")
+    return "; ".join(exercises)
 
 
 # --- figures ---------------------------------------------------------------------------------------------------------

@@ -338,10 +338,10 @@ class SessionStore:
             learning.switch(self._connection, on=on)
 
     def loads_in_lb(self) -> bool:
-        """Return whether loads are shown in pounds: as the person chose, else as the last load was written."""
+        """Return whether loads are shown in pounds: as the person chose, else as most loads are written."""
         with self._reading():
             (chosen,) = self._connection.execute("SELECT load_in_lb FROM person").fetchone()
-            return totals.last_load_in_lb(self._connection) if chosen is None else bool(chosen)
+            return totals.mostly_in_lb(self._connection) if chosen is None else bool(chosen)
 
     def show_loads_in_lb(self, *, in_lb: bool) -> None:
         """Show loads in pounds, or in kilograms, from now on."""
@@ -384,7 +384,7 @@ class SessionStore:
             return totals.pattern_totals(self._connection, until, least_drop_for_speed_m)
 
     def exercise_sets(self, *, least_drop_for_speed_m: float) -> tuple[ExerciseSet, ...]:
-        """Return the sets that have an exercise, in the order of time.
+        """Return all sets in the order of time; those without an exercise have an empty name.
 
         Parameters
         ----------

@@ -123,7 +123,7 @@ class ExerciseSet:
     trained_at : datetime
         When the session was recorded, or first saved if that is not known. UTC.
     exercise : str
-        Its name as the person writes it.
+        Its name as the person writes it; empty for a set without one.
     load_kg : float or None
         The load; ``None`` if none was planned or entered.
     load_in_lb : bool
@@ -147,14 +147,13 @@ class ExerciseSet:
 
 
 def exercise_sets(connection: sqlite3.Connection, least_drop_for_speed_m: float) -> tuple[ExerciseSet, ...]:
-    """Return the sets that have an exercise, in the order of time."""
+    """Return all sets in the order of time."""
     rows = connection.execute(
         """
-        SELECT session_id, set_number, trained_at, exercise, load_kg, max(load_in_lb), count(*),
+        SELECT session_id, set_number, trained_at, coalesce(exercise, ''), load_kg, max(load_in_lb), count(*),
                count(*) FILTER (WHERE pattern = 'squat'), count(*) FILTER (WHERE pattern = 'hinge'),
                max(mean_concentric_velocity_m_s) FILTER (WHERE hip_drop_m >= ?)
         FROM counted_repetition JOIN session ON session.id = session_id
-        WHERE exercise IS NOT NULL
         GROUP BY session_id, set_number, exercise, load_kg
         ORDER BY trained_at, session_id, set_number, min(counted_repetition.number)
         """,
@@ -166,15 +165,16 @@ def exercise_sets(connection: sqlite3.Connection, least_drop_for_speed_m: float)
     )
 
 
-def last_load_in_lb(connection: sqlite3.Connection) -> bool:
-    """Return whether the last load was written in pounds."""
-    row = connection.execute(
+def mostly_in_lb(connection: sqlite3.Connection) -> bool:
+    """Return whether the loads of most sets are written in pounds; of as many of both, the first decides."""
+    units = connection.execute(
         """
-        SELECT load_in_lb FROM corrected_repetition JOIN session ON session.id = session_id
-        WHERE load_kg IS NOT NULL ORDER BY trained_at DESC, session_id DESC LIMIT 1
+        SELECT max(load_in_lb) FROM corrected_repetition JOIN session ON session.id = session_id
+        WHERE load_kg IS NOT NULL GROUP BY session_id, set_number, load_kg ORDER BY trained_at, session_id, set_number
         """
-    ).fetchone()
-    return row is not None and bool(row[0])
+    ).fetchall()
+    in_lb = [bool(one) for (one,) in units]
+    return bool(in_lb) and (in_lb[0] if 2 * sum(in_lb) == len(in_lb) else 2 * sum(in_lb) > len(in_lb))
 
 
 def overviews(connection: sqlite3.Connection) -> tuple[SessionOverview, ...]:

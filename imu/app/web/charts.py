@@ -62,9 +62,9 @@ def trend_charts(periods: Sequence[Trend], *, in_lb: bool) -> list[Chart]:
         both("Volume", unit, "columns", lambda one: _load(one.volume_kg or 0.0, in_lb, 0)),
         both("Sets", "", "columns", lambda one: one.sets),
         chart("Share of squats", "%", "lines", days, [("soft", "squats", shares)], most=100),
-        both("Depth of the hip", "cm", "lines", lambda one: _scaled(one.hip_drop_m, 100)),
+        both("Depth", "cm", "lines", lambda one: _scaled(one.hip_drop_m, 100)),
         both("Trunk angle", "°", "lines", lambda one: _scaled(one.trunk_angle_rad, 57.29578)),
-        both("Speed upward", "m/s", "lines", lambda one: _scaled(one.speed_m_s, 1)),
+        both("Speed up", "m/s", "lines", lambda one: _scaled(one.speed_m_s, 1)),
     ]
     return [one for one in charts if any(value for part in one["series"] for value in part["values"])]
 
@@ -127,7 +127,7 @@ MEASURES: dict[str, tuple[str, str, Callable[[MotionCurves], Array], Callable[[R
         lambda one: math.degrees(one.trunk_angle_rad),
     ),
     "depth": (
-        "Depth of the hip",
+        "Depth",
         "cm",
         lambda curves: -100 * np.nan_to_num(curves.hip_height_m),
         lambda one: 100 * one.hip_drop_m,

@@ -23,7 +23,13 @@ from imu.live.schedule import Schedule, due_in_store, example_schedules, keep_sc
 from imu.live.targets import LONGEST_NAME, PlanUnusable
 from imu.motion.pattern import Pattern
 from imu.report.comparison import Side, compare, sides, usual_sides
-from imu.report.exercises import ExerciseHistory, exercise_histories
+from imu.report.exercises import (
+    ExerciseHistory,
+    exercise_histories,
+    histories_of,
+    sessions_in_words,
+    stored_sets,
+)
 from imu.report.learning import learned_facts
 from imu.report.trends import Period, Trend, notes, stored_totals, trends
 from imu.report.words import day_of, in_unit, number_of, unit_of_load, weight
@@ -111,6 +117,7 @@ class HomeView:
     weeks_in_a_row: int
     notes: tuple[str, ...]
     records: tuple[Record, ...]
+    done: dict[int, str]
     in_lb: bool
 
     @property
@@ -152,6 +159,7 @@ class History:
             "home.html",
             view=view,
             in_lb=None if view is None else view.in_lb,
+            done={} if view is None else view.done,
             training=training,
             interrupted=interrupted,
             moment=now(),
@@ -178,7 +186,7 @@ class History:
 
     async def sessions(self, request: Request) -> Response:
         """Show one page of the list of sessions; pages are numbered from 1."""
-        overviews, in_lb, names = await ask_store(_sessions_and_names) or ((), None, ())
+        overviews, in_lb, names, done = await ask_store(_sessions_and_names) or ((), None, (), {})
         pages = max(1, -(-len(overviews) // ON_A_PAGE))
         page = min(max(whole_number(request, "page", 1, "a page"), 1), pages)
         shown = overviews[(page - 1) * ON_A_PAGE : page * ON_A_PAGE]
@@ -191,6 +199,7 @@ class History:
             total=len(overviews),
             in_lb=in_lb,
             names=names,
+            done=done,
             first_day=min((one.trained_at for one in overviews), default=now()).astimezone().date(),
         )
 
@@ -309,8 +318,12 @@ def _wanted_schedule(asked: str, content: bytes, file_name: str) -> tuple[Schedu
     ) > 1 else "the schedule has one plan"
 
 
-def _sessions_and_names(store: SessionStore) -> tuple[tuple[SessionOverview, ...], bool, tuple[str, ...]]:
-    return store.list(), store.loads_in_lb(), tuple(one.name for one in exercise_histories(store))
+def _sessions_and_names(
+    store: SessionStore,
+) -> tuple[tuple[SessionOverview, ...], bool, tuple[str, ...], dict[int, str]]:
+    sets, in_lb = stored_sets(store), store.loads_in_lb()
+    names = tuple(one.name for one in histories_of(sets))
+    return store.list(), in_lb, names, sessions_in_words(sets, in_lb=in_lb)
 
 
 def _histories(store: SessionStore) -> tuple[tuple[ExerciseHistory, ...], bool]:
@@ -334,7 +347,7 @@ def _home_view(store: SessionStore) -> HomeView | None:
     if not overviews:
         return None
     moment = now()
-    totals, in_lb = stored_totals(store, moment), store.loads_in_lb()
+    totals, sets, in_lb = stored_totals(store, moment), stored_sets(store), store.loads_in_lb()
     weeks = trends(totals, Period.WEEK, moment.tzinfo, moment.date(), most=520)
     days = trends(totals, Period.DAY, moment.tzinfo, moment.date(), most=7 * CALENDAR_WEEKS)
     return HomeView(
@@ -347,7 +360,8 @@ def _home_view(store: SessionStore) -> HomeView | None:
         calendar=_calendar(days, moment.date()),
         weeks_in_a_row=_weeks_in_a_row(weeks),
         notes=notes(totals, moment),
-        records=_records(exercise_histories(store), in_lb=in_lb),
+        records=_records(histories_of(sets), in_lb=in_lb),
+        done=sessions_in_words(sets, in_lb=in_lb),
         in_lb=in_lb,
     )
 

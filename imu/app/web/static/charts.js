@@ -6,16 +6,24 @@ const ink = (name) => getComputedStyle(document.documentElement).getPropertyValu
 const FONT = "12px system-ui, sans-serif";
 let drawn = [];
 
-function axes(days) {
+function axes(days = null) {
   const common = { stroke: () => ink("soft"), font: FONT, ticks: { show: false } };
   return [
-    { ...common, grid: { show: false }, size: 28, values: (_, times) => times.map(days ? dayName : clock) },
+    { ...common, grid: { show: false }, size: 28, values: (_, times) => times.map(days ? days.name : clock), ...(days && { splits: days.splits }) },
     { ...common, grid: { stroke: () => ink("line"), width: 1 }, size: 44, values: (_, values) => values.map((one) => `${+one.toFixed(2)}`) },
   ];
 }
 
 function dayName(seconds) {
   return new Date(seconds * 1e3).toLocaleDateString("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
+}
+
+// Labels of an axis of days: only days that have a value, from the last one back, as far apart as their text needs.
+function dayLabels(x, width) {
+  const years = x.at(-1) - x[0] > 330 * 86400, apart = years ? 84 : 62;
+  const name = years ? (seconds) => new Date(seconds * 1e3).toLocaleDateString("en-GB", { month: "short", year: "numeric", timeZone: "UTC" }) : dayName;
+  const splits = (_, __, low, high) => x.toReversed().reduce((chosen, one) => (!chosen.length || (chosen[0] - one) / (high - low) * width >= apart ? [one, ...chosen] : chosen), []);
+  return { name, splits, half: years ? 32 : 24 };
 }
 
 function clock(seconds) {
@@ -54,11 +62,12 @@ function dayChart(box, chart) {
   });
   const range = chart.most ? [0, chart.most] : (_, low, high) => stacked || low > 0.6 * high ? [stacked ? 0 : low - 0.1 * (high - low) - 0.02 * high, high > 0 ? high * 1.05 : 1] : [0, high > 0 ? high * 1.08 : 1];
   const days = (low, high) => [low - 4 * 86400, high + 4 * 86400], oneMoment = chart.x[0] === chart.x.at(-1); // which uPlot widens to years
+  const labels = dayLabels(chart.x, box.clientWidth - 70);
   const options = {
-    width: box.clientWidth, height: 200, legend: { show: false }, cursor: { y: false, points: { show: false } }, padding: [8, 14, 0, 0],
+    width: box.clientWidth, height: 200, legend: { show: false }, cursor: { y: false, points: { show: false } }, padding: [8, labels.half, 0, 0],
     scales: { x: { time: true, range: (_, low, high) => (oneMoment ? days(chart.x[0], chart.x[0]) : days(low, high)) }, y: { range } },
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1e3), "UTC"),
-    axes: axes(true), series: [{}, ...drawnSeries],
+    axes: axes(labels), series: [{}, ...drawnSeries],
     hooks: { draw: [(u) => { if (!stacked) series.forEach((one, i) => markPoints(u, i + 1, one.look)); }], setCursor: [(u) => {
       const i = u.cursor.idx;
       if (i == null) { out.textContent = ""; return; }
@@ -100,7 +109,7 @@ async function recordingChart(box) {
     width: box.clientWidth, height: 280, legend: { show: false }, padding: [18, 18, 0, 0],
     cursor: { drag: { x: true, y: false, setScale: false, dist: 6 }, points: { show: false }, y: false },
     scales: { x: { time: false }, y: { range: (_, low, high) => [Math.min(least[0], low), Math.max(least[1], high * 1.08)] } },
-    axes: axes(false), series: [{}, { stroke: () => ink("soft"), width: 1.5, points: { show: false } }],
+    axes: axes(), series: [{}, { stroke: () => ink("soft"), width: 1.5, points: { show: false } }],
     hooks: {
       drawClear: [(u) => shadeSets(u, data)],
       draw: [(u) => markRepetitions(u, data)],
