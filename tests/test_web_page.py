@@ -16,6 +16,7 @@ import time
 import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,22 @@ window.AudioContext = class {
 };
 """
 """Writes down what would be heard."""
+LABELS = """
+window.labels = [];
+const draw = CanvasRenderingContext2D.prototype.fillText;
+CanvasRenderingContext2D.prototype.fillText = function (text, x, ...rest) {
+  window.labels.push([text, x + this.measureText(text).width / 2 <= this.canvas.width]);
+  return draw.call(this, text, x, ...rest);
+};
+"""
+"""Writes down what charts say, and whether it ends inside them."""
+SIDEWAYS = """() => {
+  for (const one of document.querySelectorAll("details")) one.open = true;
+  const scrolls = (one) => ["auto", "scroll"].includes(getComputedStyle(one).overflowX);
+  const wide = [...document.querySelectorAll("*")].filter((one) => one.scrollWidth > one.clientWidth + 1);
+  return wide.filter(scrolls).map((one) => `${one.className} ${one.scrollWidth} > ${one.clientWidth}`);
+}"""
+"""Finds what has to be scrolled sideways."""
 
 
 @pytest.fixture(scope="module")
@@ -275,10 +292,16 @@ def test_killed_mid_set_the_recording_is_there_and_can_be_kept(browser: Any, und
 
 @pytest.fixture(scope="module")
 def looking_back(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A server with the sample recordings kept."""
+    """A server with the sample recordings kept: the first one of 100 days ago, and the second one with a load."""
     home = tmp_path_factory.mktemp("kept")
     environment = os.environ | {"IMU_HOME": str(home)}
-    subprocess.run([*IMU, "replay", str(RECORDINGS), "--save"], env=environment, check=True, capture_output=True)
+    day = f"{date.today() - timedelta(days=100)}"
+    for arguments in (
+        ["replay", str(RECORDINGS / "simulated_air_squats.csv.gz"), "--save", "--date", day],
+        ["replay", str(RECORDINGS), "--save"],
+        ["correct", "3", "--exercise", "1", "deadlift", "--load", "1", "100"],
+    ):
+        subprocess.run([*IMU, *arguments], env=environment, check=True, capture_output=True)
     with served(home) as server:
         yield server
 
@@ -292,7 +315,24 @@ def test_every_page_fits_and_is_open_to_all(browser: Any, looking_back: Served, 
             if path in ("/session/6", "/trends"):
                 page.locator("[data-charts=drawn]").wait_for()
             assert fits(page), path
+            assert page.evaluate(SIDEWAYS) == [], path
             assert_open_to_all(page)
+
+
+def test_charts_name_days_with_a_value_whole_and_none_in_the_future(browser: Any, looking_back: Served) -> None:
+    with opened(browser, looking_back, "/learning", PHONE) as page:
+        page.context.add_init_script(LABELS)
+        named: dict[str, set[str]] = {}
+        for path in ("/trends", "/exercise?name=deadlift"):
+            page.goto(f"{looking_back.root}{path}")
+            page.locator("[data-charts=drawn]").wait_for()
+            labels = [(text, whole) for text, whole in page.evaluate("window.labels") if text[-1].isalpha()]
+            assert all(whole for _, whole in labels)
+            named[path] = {text[:6].strip() for text, _ in labels}
+    today = date.today()
+    assert named["/exercise?name=deadlift"] == {f"{today.day} {today:%b}"}
+    mondays = [today - timedelta(days=today.weekday() + 7 * back) for back in range(16)]
+    assert f"{mondays[0].day} {mondays[0]:%b}" in named["/trends"] <= {f"{day.day} {day:%b}" for day in mondays}
 
 
 def test_home_says_which_plan_is_due_and_one_click_fills_it_in(

@@ -56,7 +56,7 @@ def spell_out(error: UnicodeError) -> tuple[str | bytes, int]:
     """Spell out characters that the terminal's encoding lacks; a codec error handler."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
-    spelled = {"°": " deg", "±": "+-", "²": "2", "–": "-", "…": "...", "·": "."}
+    spelled = {"°": " deg", "±": "+-", "²": "2", "–": "-", "…": "...", "·": ".", "×": "x", "\u202f": " "}
     spelled |= dict(zip("▁▂▃▄▅▆▇█", "12345678", strict=True))  # the blocks of sparklines
     missing = error.object[error.start : error.end]
     return "".join(spelled.get(c, "?") for c in missing), error.end

@@ -18,7 +18,7 @@ from imu.errors import ImuError
 from imu.motion.pattern import Pattern
 from imu.report.exercises import ExerciseHistory, histories_of, stored_sets
 from imu.report.trends import PatternTrend, pattern_trend, stored_totals
-from imu.report.words import date_of, in_unit, unit_of_load
+from imu.report.words import date_of, in_unit, thousands, unit_of_load
 from imu.store import PatternTotals, SessionStore
 from imu.store.exercises import key_of
 
@@ -256,9 +256,9 @@ def _row(
         elif abs(after - before) <= error:
             change = "within the error"
         else:
-            change = f"{difference:+,.{decimals}f}"
+            change = thousands(f"{difference:+,.{decimals}f}")
     return Row(group, name, unit, _text(before, decimals), _text(after, decimals), change)
 
 
 def _text(value: float | None, decimals: int) -> str:
-    return "–" if value is None else f"{value:,.{decimals}f}"
+    return "–" if value is None else thousands(f"{value:,.{decimals}f}")

@@ -24,7 +24,7 @@ from imu.report.cues import SPEED_DROP_M
 from imu.report.exercises import ExerciseHistory, Trained, heaviest_of, histories_of, sessions_in_words, stored_sets
 from imu.report.session_view import SessionView, SetView, view_of_stored
 from imu.report.trends import Period, stored_totals, sum_if_any, trends
-from imu.report.words import counted, date_of, in_unit, load, number_of, unit_of_load, volume, weight
+from imu.report.words import bare_volume, counted, date_of, in_unit, load, number_of, unit_of_load, volume, weight
 from imu.store import ExerciseSet, PatternTotals, SessionOverview, SessionStore
 from imu.store.exercises import key_of, usual_name
 
@@ -243,11 +243,6 @@ def _done(best: ExerciseSet | None, in_lb: bool) -> str:
     return "" if best is None else f"{weight(best.load_kg or 0.0, in_lb=in_lb)} × {best.repetitions}"
 
 
-def _bare(volume_kg: float | None, in_lb: bool) -> str:
-    """Return a volume without its unit, which stands in the heading."""
-    return volume(volume_kg, in_lb=in_lb).rpartition(" ")[0]
-
-
 def _exercise_table(histories: Iterable[ExerciseHistory], *, in_lb: bool) -> Table:
     """Return a row for each exercise, with its records and their days."""
     unit, rows = unit_of_load(in_lb=in_lb), []
@@ -255,7 +250,13 @@ def _exercise_table(histories: Iterable[ExerciseHistory], *, in_lb: bool) -> Tab
         best, maximum = one.heaviest, one.maximum.load_kg
         rows.append(
             [
-                *(one.name, str(one.pattern), str(len(one.sets)), str(one.repetitions), _bare(one.volume_kg, in_lb)),
+                *(
+                    one.name,
+                    str(one.pattern),
+                    str(len(one.sets)),
+                    str(one.repetitions),
+                    bare_volume(one.volume_kg, in_lb=in_lb),
+                ),
                 *(_done(best, in_lb), "" if best is None else date_of(best.trained_at)),
                 "" if maximum is None else f"{in_unit(maximum, in_lb=in_lb, decimals=0):.0f}",
             ]
@@ -314,7 +315,7 @@ def _table_over_time(
 
 def _row(sessions: Sequence[SessionOverview | Trained], done: Mapping[int, str] | None, in_lb: bool) -> list[str]:
     """Return the cells of a session by what was `done`, or of several, or of an exercise in them, without the day."""
-    lifted = _bare(sum_if_any(one.volume_kg for one in sessions), in_lb)
+    lifted = bare_volume(sum_if_any(one.volume_kg for one in sessions), in_lb=in_lb)
     count = [] if done is not None else [str(len(sessions))]
     overviews = [one for one in sessions if isinstance(one, SessionOverview)]
     if overviews:

@@ -390,21 +390,10 @@ def _trend_table(periods: Sequence[Trend]) -> Table:
         share = one.squat_share
         table.add_row(
             f"{one.start:%Y-%m-%d}",
-            *_trend_cells(one.squat),
-            *_trend_cells(one.hinge),
+            *(text or "." for text in (*one.squat.texts, *one.hinge.texts)),
             "." if share is None else f"{100 * share:.0f}",
         )
     return table
-
-
-def _trend_cells(one: PatternTrend) -> list[str]:
-    return [
-        str(one.sets or "."),
-        str(one.repetitions or "."),
-        "." if one.trunk_angle_rad is None else f"{math.degrees(one.trunk_angle_rad):.0f}",
-        "." if one.hip_drop_m is None else f"{100 * one.hip_drop_m:.0f}",
-        "." if one.speed_m_s is None else f"{one.speed_m_s:.2f}",
-    ]
 
 
 def _pattern_line(name: str, trend: Sequence[PatternTrend]) -> list[tuple[str, str]]:

@@ -67,6 +67,18 @@ class PatternTrend:
     speed_m_s: float | None = None
     volume_kg: float | None = None
 
+    @property
+    def texts(self) -> tuple[str, str, str, str, str]:
+        """Sets, repetitions, angle in degrees, depth in centimetres and speed in m/s; empty where nothing is known."""
+        angle_rad, drop_m, speed_m_s = self.trunk_angle_rad, self.hip_drop_m, self.speed_m_s
+        return (
+            str(self.sets or ""),
+            str(self.repetitions or ""),
+            "" if angle_rad is None else f"{math.degrees(angle_rad):.0f}",
+            "" if drop_m is None else f"{100 * drop_m:.0f}",
+            "" if speed_m_s is None else f"{speed_m_s:.2f}",
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Trend:

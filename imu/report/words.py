@@ -166,7 +166,12 @@ def volume(volume_kg: float | None, *, in_lb: bool = False) -> str:
     """Return a volume (repetitions x load) in whole units, thousands apart; empty if nothing was lifted."""
     if volume_kg is None:
         return ""
-    return f"{in_unit(volume_kg, in_lb=in_lb, decimals=0):,.0f} {unit_of_load(in_lb=in_lb)}".replace(",", "\u202f")
+    return thousands(f"{in_unit(volume_kg, in_lb=in_lb, decimals=0):,.0f} {unit_of_load(in_lb=in_lb)}")
+
+
+def thousands(text: str) -> str:
+    """Return a number with thin spaces in place of its commas."""
+    return text.replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
 def sets_in_words(sets: Iterable[tuple[str, str, int]]) -> str:
@@ -184,6 +189,11 @@ def sets_in_words(sets: Iterable[tuple[str, str, int]]) -> str:
             loads.append(f"{load_text} × {', '.join(str(repetitions) for _, _, repetitions in with_load)}".strip())
         exercises.append(f"{printable(exercise)} {', '.join(loads)}")
     return "; ".join(exercises)
+
+
+def bare_volume(volume_kg: float | None, *, in_lb: bool) -> str:
+    """Return a volume without its unit, which stands in a heading."""
+    return volume(volume_kg, in_lb=in_lb).rpartition(" ")[0]
 
 
 # --- figures ---------------------------------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ from imu.report.exercises import (
 )
 from imu.report.learning import learned_facts
 from imu.report.trends import Period, Trend, notes, stored_totals, trends
-from imu.report.words import day_of, in_unit, number_of, unit_of_load, weight
+from imu.report.words import bare_volume, day_of, in_unit, number_of, unit_of_load, weight
 from imu.store import Balance, PatternTotals, SessionOverview, SessionStore, StoredSession
 from imu.store.exercises import key_of, usual_name
 from imu.store.home import person
@@ -264,6 +264,9 @@ class History:
             "trends.html",
             periods=periods[::-1],
             charts=charts.trend_charts(periods, in_lb=bool(in_lb)),
+            columns=_trend_columns("Angle °", "Depth cm", "Speed m/s", f"Volume {unit_of_load(in_lb=bool(in_lb))}"),
+            short_columns=_trend_columns("°", "cm", "m/s", unit_of_load(in_lb=bool(in_lb))),
+            cells=lambda one: _trend_cells(one, in_lb=bool(in_lb)),
             in_lb=in_lb,
             days_since=days_since,
             notes=notes(totals, moment),
@@ -328,6 +331,19 @@ def _sessions_and_names(
 
 def _histories(store: SessionStore) -> tuple[tuple[ExerciseHistory, ...], bool]:
     return exercise_histories(store), store.loads_in_lb()
+
+
+def _trend_columns(angle: str, depth: str, speed: str, volume: str) -> tuple[str, ...]:
+    """Return the headings of the figures of a week; hinges have no speed."""
+    figures = ("Reps", angle, depth)
+    return ("Sessions", "Squats %", "Squat sets", *figures, speed, volume, "Hinge sets", *figures, volume)
+
+
+def _trend_cells(one: Trend, *, in_lb: bool) -> tuple[str, ...]:
+    """Return the figures of a week for the columns above."""
+    share = "" if one.squat_share is None else f"{100 * one.squat_share:.0f}"
+    volumes = [bare_volume(part.volume_kg, in_lb=in_lb) for part in (one.squat, one.hinge)]
+    return (str(one.sessions or ""), share, *one.squat.texts, volumes[0], *one.hinge.texts[:4], volumes[1])
 
 
 def _lines(history: ExerciseHistory) -> str:

@@ -7,6 +7,7 @@ Pages are rendered on the server (Jinja2, autoescaped). A change arrives as a fo
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from http import HTTPStatus
@@ -21,7 +22,7 @@ from imu.app.web.guard import Guest
 from imu.errors import SessionNotFound
 from imu.motion.pattern import Pattern
 from imu.report.html_report import templates_of
-from imu.report.words import clock, counted, day_of, days_ago, in_unit, number_of, volume, weight
+from imu.report.words import clock, counted, date_of, day_of, days_ago, in_unit, number_of, thousands, volume, weight
 from imu.store import SessionStore
 from imu.store.home import person, store_path, written_name
 
@@ -144,10 +145,13 @@ def _environment() -> Environment:
         "clock": clock,
         "days_ago": days_ago,
         "number_of": number_of,
+        "date": date_of,
+        "thousands": thousands,
         "volume": lambda kg, in_lb: volume(kg, in_lb=bool(in_lb)),
         "weight": lambda kg, in_lb: weight(kg, in_lb=bool(in_lb)),
         "in_unit": lambda kg, in_lb: in_unit(kg, in_lb=bool(in_lb)),
         "day": day_of,
+        "unbroken": lambda sets: re.sub("(?<=×) | (?=kg|lb|×)", "\N{NO-BREAK SPACE}", sets),
         "day_with_year": lambda when: day_of(when, year=True),
         "time": lambda when: f"{when.astimezone():%H:%M}",
         "part_of_day": lambda when: _part_of_day(when.astimezone().hour),
