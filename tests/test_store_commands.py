@@ -351,7 +351,7 @@ def test_all_faces_of_a_session_show_the_figures_of_its_view():
         assert (text in terminal, text in unescape(report) or text in (first.entered, view.done)) == (True, True), text
     assert all(text in terminal for text in view.corrections)
     for name, unit, _ in first.figures:
-        assert (name.lower() in terminal, f">{f'{name} {unit}'.strip()}<" in report) == (True, True)
+        assert (name.lower() in terminal, f">{name}\N{NO-BREAK SPACE}{unit}".strip() in report) == (True, True)
 
 
 @pytest.mark.parametrize(("more_m_s", "words"), [(0.0005, "as fast"), (0.02, "8 % faster"), (-0.02, "8 % slower")])

@@ -269,7 +269,7 @@ def _exercise_table(histories: Iterable[ExerciseHistory], *, in_lb: bool) -> Tab
 def _set_table(sets: Iterable[SetView]) -> Table:
     sets = list(sets)
     headings = ["Set", "Exercise", "Load", "Reps"]
-    headings += [f"{one.name} {one.unit}".strip() for one in (sets[0].figures if sets else ())]
+    headings += [f"{one.name}\N{NO-BREAK SPACE}{one.unit}".strip() for one in (sets[0].figures if sets else ())]
     rows = [
         [
             *(str(one.number), one.exercise or str(one.pattern), one.weights, str(len(one.repetitions))),
