@@ -343,10 +343,10 @@ def replay_all(
     except BrokenProcessPool as error:
         raise ImuError("a process that replayed recordings died: memory may be short, use fewer --jobs") from error
     finally:
-        pool.shutdown(wait=finished, cancel_futures=True)
         if not finished:
             for process in multiprocessing.active_children():
                 process.terminate()
+        pool.shutdown(cancel_futures=True)  # waits: its thread would write into a closed pipe at the program's end
 
 
 def _submit(
