@@ -164,7 +164,7 @@ def train(
         software_version=imu.__version__,
     )
     try:
-        trained, number, said = run_training(options)
+        trained, number, closing = run_training(options)
     except ImuError as error:
         if as_json:
             print_object({"recording": "", "error": str(error)})
@@ -174,7 +174,7 @@ def train(
         print_object(session_object(recording, trained.summary))
     else:
         page = page_at_the_end(trained, number)
-        print_parts(console_for_people(), "", page, *(["", *said] if said else []))
+        print_parts(console_for_people(), "", page, *(["", *closing] if closing else []))
     if trained.trouble is not None:
         raise trained.trouble
 

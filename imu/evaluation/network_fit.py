@@ -143,8 +143,8 @@ def train(
         for order, (x, y), count in zip(orders, sources, course.batch, strict=True):
             if len(order) < count:
                 order[:] = rng.permutation(len(x)).tolist()
-            chosen = [order.pop() for _ in range(count)]
-            batch.append((x[chosen], y[chosen]))
+            numbers = [order.pop() for _ in range(count)]
+            batch.append((x[numbers], y[numbers]))
         inputs, labels = (np.concatenate(parts).astype(np.float32) for parts in zip(*batch, strict=True))
         if rng.random() < 0.5:
             inputs = inputs + 0.03 * rng.standard_normal(inputs.shape, dtype=np.float32)

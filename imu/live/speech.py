@@ -133,11 +133,11 @@ class Announcer:
     def changes(self, view: LiveView) -> list[Announcement]:
         """Take the next view and return its words, cues too, for a voice that is elsewhere."""
         before, self._before = self._before or LiveView(), view
-        said = []
+        spoken = []
         for one in announcements(before, view):
             cue = self._cue_to_say(view) if view.counted > before.counted and one.urgent else None
-            said.append(one if cue is None else replace(one, text=f"{one.text}. {cue}", cue=cue))
-        return said
+            spoken.append(one if cue is None else replace(one, text=f"{one.text}. {cue}", cue=cue))
+        return spoken
 
     def close(self) -> None:
         """Let the voice finish its last words."""

@@ -161,8 +161,8 @@ class Decoder:
         some = like | moving
         interesting = (rows - last_high <= WAITING_ROWS) | _changes(like, self._like.active)
         interesting |= _changes(some, self._any.active)
-        chosen = interesting.nonzero()[0]
-        columns = (one[chosen].tolist() for one in (rows, time_s, like, some, mean))  # plain numbers are faster here
+        shown = interesting.nonzero()[0]
+        columns = (one[shown].tolist() for one in (rows, time_s, like, some, mean))  # plain numbers are faster here
         for i, now_s, is_like, is_some, log_odds in zip(*columns, strict=True):
             row = self._row + i
             if self._any.since_s is not None or self._like.since_s is not None:

@@ -39,23 +39,23 @@
   // --- memory
 
   const name = () => { // of this phone, so that it may come back, and no other may come in its place
-    let kept = null;
-    try { kept = localStorage.getItem("phone"); } catch { /* no storage: a name for this load */ }
-    if (!/^[0-9a-f]{16}$/.test(kept ?? "")) {
-      kept = [...crypto.getRandomValues(new Uint8Array(8))].map((one) => one.toString(16).padStart(2, "0")).join("");
-      try { localStorage.setItem("phone", kept); } catch { /* as above */ }
+    let stored = null;
+    try { stored = localStorage.getItem("phone"); } catch { /* no storage: a name for this load */ }
+    if (!/^[0-9a-f]{16}$/.test(stored ?? "")) {
+      stored = [...crypto.getRandomValues(new Uint8Array(8))].map((one) => one.toString(16).padStart(2, "0")).join("");
+      try { localStorage.setItem("phone", stored); } catch { /* as above */ }
     }
-    return Uint8Array.from(kept.match(/../g), (one) => parseInt(one, 16));
+    return Uint8Array.from(stored.match(/../g), (one) => parseInt(one, 16));
   };
   const phone = name();
   const restore = () => {
     try {
-      const kept = JSON.parse(sessionStorage.getItem(location.pathname));
+      const saved = JSON.parse(sessionStorage.getItem(location.pathname));
       sessionStorage.removeItem(location.pathname);
-      if (kept === null) return false;
-      ({ page, first, samples, latest, settled } = kept);
+      if (saved === null) return false;
+      ({ page, first, samples, latest, settled } = saved);
       next = first;
-      shift = Math.max(performance.timeOrigin - kept.origin, latest);
+      shift = Math.max(performance.timeOrigin - saved.origin, latest);
       return true;
     } catch {
       return false;

@@ -350,10 +350,10 @@ class _Draft:
             i, j = place
             self._put(i, j, _entered(self.sets[i].repetitions[j], correction))
             return None
-        found = self._set_at(correction.time_s)
-        if found is None:
+        index = self._set_at(correction.time_s)
+        if index is None:
             return _nothing_at(correction.time_s, correction.scope)
-        self.sets[found] = _entered_for_all(self.sets[found], correction)
+        self.sets[index] = _entered_for_all(self.sets[index], correction)
         return None
 
     def _split(self, time_s: float) -> str | None:

@@ -35,8 +35,8 @@ def upsert_session(connection: sqlite3.Connection, session: dict[str, object]) -
         values = ", ".join(f":{name}" for name in session)
         sql = f"INSERT INTO session ({names}) VALUES ({values}) RETURNING id"
     else:
-        kept = {"content_hash", "saved_at", "started_at"}
-        replaced = ", ".join(f"{name} = :{name}" for name in session if name not in kept)
+        set_once = {"content_hash", "saved_at", "started_at"}
+        replaced = ", ".join(f"{name} = :{name}" for name in session if name not in set_once)
         sql = (
             f"UPDATE session SET {replaced}, started_at = coalesce(:started_at, started_at) "
             "WHERE content_hash = :content_hash RETURNING id"

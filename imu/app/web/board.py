@@ -48,14 +48,14 @@ class Watcher:
         self._said: list[dict[str, Any]] = []
         self._news = asyncio.Event()
 
-    def take(self, changed: Mapping[str, Any], said: Sequence[dict[str, Any]], whose: str = "") -> None:
+    def take(self, changed: Mapping[str, Any], announcements: Sequence[dict[str, Any]], whose: str = "") -> None:
         """Take the fields that have changed."""
         if self.of_all:
-            changed, said = {f"{whose}/{name}": changed[name] for name in CARD if name in changed}, ()
-        if not changed and not said:
+            changed, announcements = {f"{whose}/{name}": changed[name] for name in CARD if name in changed}, ()
+        if not changed and not announcements:
             return
         self._changed.update(changed)
-        self._said = [*self._said, *said][-MOST_SAID:]
+        self._said = [*self._said, *announcements][-MOST_SAID:]
         self._news.set()
 
     async def news(self) -> dict[str, Any]:

@@ -66,7 +66,7 @@ class Day:
     future: bool
 
     @property
-    def said(self) -> str:
+    def text(self) -> str:
         """Return the day in words."""
         counts = [number_of(self.squats, "squat")] if self.squats else []
         counts += [number_of(self.hinges, "hinge")] if self.hinges else []

@@ -380,8 +380,8 @@ function showHeard(heard, listening) {
     $("#sensors").append(label);
   }
   const now = [...document.querySelectorAll("#sensors [data-heard] input")];
-  const chosen = first && (now.find((one) => one.value === before?.value) ?? now[0]);
-  if (chosen) chosen.checked = true; // the nearest, but what the person chose meanwhile stays
+  const selected = first && (now.find((one) => one.value === before?.value) ?? now[0]);
+  if (selected) selected.checked = true; // the nearest, but what the person chose meanwhile stays
 }
 
 // --- the voice
@@ -389,8 +389,8 @@ function showHeard(heard, listening) {
 function say(one) {
   $("#heard").textContent = [one.text, one.pattern].filter(Boolean).join(", ") + (one.cue ? `. ${one.cue}` : "");
   const bare = one.urgent ? sounds.count && one.text : sounds.other && one.text;
-  const said = [bare, sounds.pattern && one.pattern].filter(Boolean).join(", ");
-  const words = [said, sounds.cue && one.cue].filter(Boolean).join(". ");
+  const event = [bare, sounds.pattern && one.pattern].filter(Boolean).join(", ");
+  const words = [event, sounds.cue && one.cue].filter(Boolean).join(". ");
   if (!words || !("speechSynthesis" in window)) return;
   if (one.urgent) speechSynthesis.cancel(); // a count that is heard late is worse than none
   speak(words);

@@ -1,12 +1,12 @@
 // Dialogs, forms that are sent without leaving the page, files that are dropped.
 
-const said = document.getElementById("said");
+const messages = document.getElementById("said");
 
 export function tell(text, refused = false) {
   const line = document.createElement("p");
   line.textContent = text;
   line.className = refused ? "refused" : "";
-  said.append(line);
+  messages.append(line);
   setTimeout(() => line.remove(), refused ? 9000 : 5000);
 }
 
