@@ -39,14 +39,8 @@ from imu.sensors.polar import CONTROL_POINT, DATA, POLAR, Measurement, Op, Setti
 from imu.sensors.thingy52 import THINGY52
 from imu.sensors.witmotion import WITMOTION
 from imu.virtual.person import SimulatedSession
-from imu.virtual.sensors.vendor_twins import (
-    THINGY_FACTORY_CONFIGURATION,
-    MovellaDotTwin,
-    MovesenseTwin,
-    PolarTwin,
-    Thingy52Twin,
-    WitMotionTwin,
-)
+from imu.virtual.sensors.packet_twins import MovesenseTwin, PolarTwin, WitMotionTwin
+from imu.virtual.sensors.vendor_twins import THINGY_FACTORY_CONFIGURATION, MovellaDotTwin, Thingy52Twin
 
 
 @pytest.fixture(scope="session")

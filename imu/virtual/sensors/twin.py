@@ -39,6 +39,10 @@ class Property(Flag):
     INDICATE = auto()
 
 
+READ_WRITE = Property.READ | Property.WRITE
+READ_NOTIFY = Property.READ | Property.NOTIFY
+
+
 @dataclass(frozen=True, slots=True)
 class Characteristic:
     """One characteristic: its UUID in full (lower case) and its properties."""
