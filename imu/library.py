@@ -153,7 +153,10 @@ class CountSummary:
         """One row for each movement that does not count: ``start_s``, ``end_s`` and the ``reason`` in words."""
         import pandas as pd
 
-        rows = [(round(one.start_s, 3), round(one.end_s, 3), one.reason) for one in self.summary.rejected]
+        rows = [
+            (round(movement.start_s, 3), round(movement.end_s, 3), movement.reason)
+            for movement in self.summary.rejected
+        ]
         return pd.DataFrame(rows, columns=["start_s", "end_s", "reason"])
 
     @cached_property

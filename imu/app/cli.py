@@ -192,7 +192,7 @@ def replay(
         sources = stack.enter_context(sources_of(paths))
         store = stack.enter_context(_open_store()) if save else None
         replays = stack.enter_context(closing(replay_all(sources, options, jobs)))
-        names = [one.name for one in sources]
+        names = [source.name for source in sources]
         results = replays if plot_folder is None else plotted(replays, plot_folder, options, plot_format)
         results = _dated(results, date, ask=save and not as_json and len(names) <= IN_FULL)
         if as_json:

@@ -210,7 +210,7 @@ def _repetition_at(session: CorrectedSession, typed: str) -> CorrectedRepetition
     if re.fullmatch(r"\d+", typed):
         raise CorrectionRefused(f"{typed} is a set; a repetition is SET/REP ({typed}/1), or a time (0:12, 12.0)")
     time_s = time_in_s(typed)
-    counted = [one for one_set in session.sets for one in one_set.repetitions]
+    counted = [repetition for one_set in session.sets for repetition in one_set.repetitions]
     nearest = min(counted, key=lambda one: _apart_s(one, time_s), default=None)
     if nearest is None or _apart_s(nearest, time_s) > NEAR_S:
         raise CorrectionRefused(f"no repetition is counted at {clock(time_s)}; --reps of imu review shows them all")

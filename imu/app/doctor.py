@@ -189,7 +189,11 @@ def packages() -> Iterator[Finding]:
         yield Finding("program", Status.ATTENTION, "runs from source; its packages cannot be checked", advice)
         return
     needed, *of_extras = (
-        [one for one in requirements if one.marker is None or one.marker.evaluate({"extra": extra})]
+        [
+            requirement
+            for requirement in requirements
+            if requirement.marker is None or requirement.marker.evaluate({"extra": extra})
+        ]
         for extra in ("", *EXTRAS)
     )
     troubles = [trouble for one in needed if (trouble := _trouble(one))]
@@ -451,7 +455,7 @@ def probe_sessions(path: str, recordings: str) -> dict[str, Any]:
                 sources = [one.source for one in store.list()]
     except StoreDamaged as damaged:
         return {"sentence": str(damaged)}
-    cut_off = [str(one) for one in cut_off_recordings(Path(recordings), sources)]
+    cut_off = [str(recording) for recording in cut_off_recordings(Path(recordings), sources)]
     return {"sessions": len(sources), "schema": SCHEMA_VERSION, "cut_off": cut_off}
 
 

@@ -122,8 +122,8 @@ def rows(sessions: Iterable[StoredSession]) -> Iterator[tuple[Cell, ...]]:
     for stored in sessions:
         view = view_of_stored(stored)
         for one_set in view.sets:
-            for one in one_set.repetitions:
-                yield tuple(cell_of(view, one_set, one) for _, cell_of in COLUMNS.values())
+            for repetition in one_set.repetitions:
+                yield tuple(cell_of(view, one_set, repetition) for _, cell_of in COLUMNS.values())
 
 
 def write_csv(sessions: Iterable[StoredSession], path: Path) -> None:
@@ -171,7 +171,7 @@ def write_parquet(sessions: Iterable[StoredSession], path: Path) -> None:
 def write_json(sessions: Iterable[StoredSession], path: Path) -> None:
     """Write an array with the object of ``imu review --json`` for each session."""
     with path.open("w", encoding="utf-8", newline="\n") as file:
-        objects = (json.dumps(stored_object(one), ensure_ascii=False, allow_nan=False) for one in sessions)
+        objects = (json.dumps(stored_object(session), ensure_ascii=False, allow_nan=False) for session in sessions)
         file.write("[" + ",\n ".join(objects) + "]\n")
 
 
@@ -268,7 +268,7 @@ def _export_fit(sessions: Sequence[StoredSession], out: Path, *, overwrite: bool
     files = (
         {out: sessions[0]}
         if len(sessions) == 1 and not out.is_dir()
-        else {out / fit_name(one): one for one in sessions}
+        else {out / fit_name(session): session for session in sessions}
     )
     there = [path for path in files if path.exists()]
     if there and not overwrite:

@@ -176,7 +176,7 @@ def _times(start_s: float, end_s: float, moment: Moment) -> dict[str, Any]:
 
 def _records(session: CorrectedSession, moment: Moment) -> Iterator[Any]:
     """Give a record at each repetition with the number of repetitions so far; an activity must have records."""
-    ends_s = sorted(one.end_s for one_set in session.sets for one in one_set.repetitions)
+    ends_s = sorted(repetition.end_s for one_set in session.sets for repetition in one_set.repetitions)
     yield _message(RecordMessage, timestamp=moment(_origin_s(session)), total_cycles=0)
     for number, end_s in enumerate(ends_s, 1):
         yield _message(RecordMessage, timestamp=moment(end_s), total_cycles=number)
@@ -233,8 +233,8 @@ def _origin_s(session: CorrectedSession) -> float:
     """
     measured = session.measured
     spans = [
-        *((one.start_s, one.end_s) for one in session.sets),
-        *((one.start_s, one.end_s) for one in measured.sets),
+        *((one_set.start_s, one_set.end_s) for one_set in session.sets),
+        *((one_set.start_s, one_set.end_s) for one_set in measured.sets),
         *((gap.start_s, gap.end_s) for gap in measured.gaps),
         *((movement.start_s, movement.end_s) for movement in measured.rejected),
     ]

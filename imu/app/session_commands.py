@@ -45,7 +45,7 @@ def complete_exercise(incomplete: str) -> list[str]:
     if store_path().exists():
         try:
             with open_store() as store:
-                own = tuple(one.name for one in exercise_histories(store))
+                own = tuple(history.name for history in exercise_histories(store))
         except ImuError:
             own = ()
     return list(completions(incomplete, own))
@@ -134,8 +134,8 @@ def exercises(
             store.show_loads_in_lb(in_lb=unit == "lb")
         histories, in_lb = exercise_histories(store), store.loads_in_lb()
     if as_json:
-        for one in histories:
-            print_object(exercise_object(one))
+        for history in histories:
+            print_object(exercise_object(history))
     elif histories:
         print_parts(console_for_people(), exercises_table(histories, in_lb=in_lb))
     else:
@@ -178,7 +178,7 @@ def plan(
         lines = [(one.name or "", "; ".join(map(" ".join, exercises_in_words(one)))) for one in due.schedule.plans]
         lines += [("Due", f"{due.plan.name}, {due.when(moment_now().date())}"), ("Before", due.before)]
         lines = [(printable(label), printable(text)) for label, text in lines if text]
-        print_parts(console_for_people(), *(printable(one) for one in words if one), labelled(lines))
+        print_parts(console_for_people(), *(printable(word) for word in words if word), labelled(lines))
 
 
 def learning(
@@ -272,7 +272,7 @@ def _print_overview(store: SessionStore) -> None:
         "",
         *([labelled(lines)] if lines else []),
         balance_lines(balances, store.days_since_trained(now)),
-        *_cut_off(one.source for one in sessions),
+        *_cut_off(session.source for session in sessions),
     )
 
 
@@ -338,8 +338,8 @@ def _print_trends(store: SessionStore, *, by_days: bool, as_json: bool) -> None:
     totals = stored_totals(store, now)
     period = Period.DAY if by_days else Period.WEEK
     if as_json:
-        for one in trends(totals, period, now.tzinfo, now.date()):
-            print_object(trend_object(one))
+        for trend in trends(totals, period, now.tzinfo, now.date()):
+            print_object(trend_object(trend))
         return
     shown = trends(totals, period, now.tzinfo, now.date(), most=WEEKS_SHOWN)
     print_parts(console_for_people(), trend_page(shown, store.days_since_trained(now), notes(totals, now)))

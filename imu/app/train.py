@@ -140,7 +140,9 @@ def _with_targets(plan: Plan, given: Mapping[str, Any]) -> Plan:
     if len(plan.exercises) > 1 and set(given) - {"rest"}:
         option = sorted(set(given) - {"rest"})[0].replace("name", "exercise")
         raise PlanUnusable(f"the plan has {len(plan.exercises)} exercises, so --{option} belongs into its file")
-    exercises = [Targets.from_object({**one.as_object(), **given}, "the command line") for one in plan.exercises]
+    exercises = [
+        Targets.from_object({**exercise.as_object(), **given}, "the command line") for exercise in plan.exercises
+    ]
     return Plan(tuple(exercises), plan.name)
 
 

@@ -172,7 +172,7 @@ def _version(path: Path) -> tuple[int, str]:
         stats = [part.stat() for part in parts]
     except OSError:  # it goes away while it is listed; reading it gives the reason
         return 0, "0"
-    return sum(one.st_size for one in stats), str(max(one.st_mtime_ns for one in stats))
+    return sum(stat.st_size for stat in stats), str(max(stat.st_mtime_ns for stat in stats))
 
 
 def file_system(url: str) -> tuple[Any, str]:

@@ -155,7 +155,9 @@ def find_data_sets(path: Path, people: Sequence[str] = ()) -> list[DataSet]:
         raise ImuError(f"not in the index: {', '.join(unknown)}; it has {', '.join(known) or 'no people'}")
     if not people:
         return data_sets
-    reduced = [DataSet(one.name, tuple(t for t in one.trials if t.person in people)) for one in data_sets]
+    reduced = [
+        DataSet(data_set.name, tuple(t for t in data_set.trials if t.person in people)) for data_set in data_sets
+    ]
     return [one for one in reduced if one.trials]
 
 

@@ -295,7 +295,9 @@ def evaluate(
     import pandas as pd  # noqa: PLC0415  slow to import
 
     counters = methods(held_out=held_out, baseline=baseline)
-    sections = [evaluate_data_set(one, counters, jobs) for one in find_data_sets(Path(folder), list(people))]
+    sections = [evaluate_data_set(data, counters, jobs) for data in find_data_sets(Path(folder), list(people))]
     table = pd.DataFrame([row for section in sections for row in rows(section)]).drop(columns="met")
-    table.attrs["failed"] = [(one.recording, one.reason) for section in sections for one in section.failures]
+    table.attrs["failed"] = [
+        (failure.recording, failure.reason) for section in sections for failure in section.failures
+    ]
     return table.rename(columns={"section": "data_set"})

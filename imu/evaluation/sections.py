@@ -317,10 +317,10 @@ def scores_in_stream(stream: JoinedSession, counted: CountedSets) -> list[TrialS
     """
     between = set(counted.announced)
     scores = []
-    for one in stream.trials:
-        inside = tuple(r for r in counted.announced if one.start_s <= r.bottom_s < one.end_s)
+    for trial in stream.trials:
+        inside = tuple(r for r in counted.announced if trial.start_s <= r.bottom_s < trial.end_s)
         between -= set(inside)
-        scores.append(TrialScore(one.trial, one.end_s - one.start_s, inside))
+        scores.append(TrialScore(trial.trial, trial.end_s - trial.start_s, inside))
     rest_s = max(0.0, counted.duration_s - sum(score.duration_s for score in scores))
     first = stream.trials[0].trial
     standing = replace(first, activity=STANDING_BETWEEN, pattern=NONE, repetitions=0)

@@ -260,7 +260,12 @@ class SetFigures:
         scores = list(scores)
         matches = [m for s in scores for m in s.matches if chosen is None or chosen(m.truth)]
         missed = sum(chosen is None or chosen(repetition) for s in scores for repetition in s.missed)
-        sets = [one for s in scores for one in s.sets if chosen is None or any(map(chosen, one.truth.repetitions))]
+        sets = [
+            one_set
+            for s in scores
+            for one_set in s.sets
+            if chosen is None or any(map(chosen, one_set.truth.repetitions))
+        ]
         false = sum(len(s.false) for s in scores)
         hours = sum(s.duration_s for s in scores) / 3600
         total, is_all = len(matches) + missed, chosen is None
@@ -268,10 +273,10 @@ class SetFigures:
         right = sum(m.counted.pattern == m.truth.pattern for m in matches)
         return cls(
             sets=len(sets),
-            exact=share(one.is_exact for one in sets),
-            within_one=share(one.is_within_one for one in sets),
-            repetitions=sum(one.truth.size for one in sets),
-            counted=sum(sum(one.sizes) for one in sets),
+            exact=share(one_set.is_exact for one_set in sets),
+            within_one=share(one_set.is_within_one for one_set in sets),
+            repetitions=sum(one_set.truth.size for one_set in sets),
+            counted=sum(sum(one_set.sizes) for one_set in sets),
             matched=len(matches),
             missed=missed,
             recall=_ratio(len(matches), total),
@@ -284,7 +289,7 @@ class SetFigures:
             uncertain=share(m.counted.pattern == "uncertain" for m in matches),
             delay_median_s=float(np.median(delays_s)) if delays_s else None,
             delay_p95_s=float(np.percentile(delays_s, 95)) if delays_s else None,
-            first_on_time=share(one.first_on_time for one in sets if one.first_on_time is not None),
+            first_on_time=share(one_set.first_on_time for one_set in sets if one_set.first_on_time is not None),
             errors={name: ErrorFigures.of(matches, *fields) for name, fields in ERRORS.items()},
         )
 

@@ -114,7 +114,7 @@ def card(done: TrainingSet, coach: Coach, index: int) -> SetCard:
     repetitions, other = done.repetitions, targets.is_other(done.pattern)
     signals = [coach.signals_of(repetitions[:count], index) for count in range(1, len(repetitions) + 1)]
     good = sum(not FAULTS & set(kinds) for kinds in signals) if targets.judge_repetitions and not other else None
-    speeds = [one.mean_concentric_velocity_m_s for one in repetitions] if sinks(done) else []
+    speeds = [repetition.mean_concentric_velocity_m_s for repetition in repetitions] if sinks(done) else []
     return SetCard(
         title=targets.title,
         pattern=done.pattern,
@@ -123,7 +123,7 @@ def card(done: TrainingSet, coach: Coach, index: int) -> SetCard:
         mean_speed_m_s=fmean(speeds) if speeds else None,
         velocity_loss=velocity_loss(repetitions),
         depth_m=fmean(one.hip_drop_m for one in repetitions),
-        trunk_angle_rad=fmean(one.trunk_angle_rad for one in repetitions),
+        trunk_angle_rad=fmean(repetition.trunk_angle_rad for repetition in repetitions),
         tempo=tempo(repetitions),
         good=good,
         well=_went_well(done, signals, good),
@@ -150,7 +150,7 @@ def _went_well(done: TrainingSet, signals: Sequence[Sequence[SignalKind]], good:
     loss = velocity_loss(repetitions)
     if loss is not None and loss < HELD_SPEED:
         return f"the speed held, {_percent_slower(loss)}"
-    drop_m = stdev(one.hip_drop_m for one in repetitions)
+    drop_m = stdev(repetition.hip_drop_m for repetition in repetitions)
     return f"even depth (±{100 * drop_m:.0f} cm)" if sinks(done) and drop_m <= EVEN_DROP_M else None
 
 
@@ -196,7 +196,7 @@ def training_advice(cards: Sequence[SetCard]) -> tuple[str, ...]:
 
 def _commonest(sentences: Sequence[str | None]) -> str | None:
     """Return the latest sentence of the kind that most sets have, and how many have it."""
-    kinds = [None if one is None else re.split(r"[:(,\d]", one)[0] for one in sentences]
+    kinds = [None if sentence is None else re.split(r"[:(,\d]", sentence)[0] for sentence in sentences]
     known = Counter(kind for kind in kinds if kind is not None)
     if not known:
         return None

@@ -90,9 +90,9 @@ def follow_recorded(coach: Coach, recorded: Mapping[str, Any]) -> list[Signal]:
 def recorded_plan(recording: TrainingLog) -> Plan | None:
     """Return the last plan of a recording; ``None`` if the training followed none."""
     coach = Coach()
-    for one in recording.events():
-        if one.event.get("event") == "plan":
-            follow_recorded(coach, one.event)
+    for event in recording.events():
+        if event.event.get("event") == "plan":
+            follow_recorded(coach, event.event)
     return coach.plan
 
 
@@ -116,7 +116,7 @@ def recorded_coach(path: Path, least_repetitions: int = 2) -> Coach | None:
         If the file is no readable recording of a training.
     """
     recording = read_training(path)
-    if not any(one.event.get("event") in FOLLOWED for one in recording.events()):
+    if not any(event.event.get("event") in FOLLOWED for event in recording.events()):
         return None
     return _replay(recording, least_repetitions)[0]
 
@@ -140,7 +140,7 @@ def _replay(recording: TrainingLog, least_repetitions: int) -> tuple[Coach, list
 
 def _in_order(recording: TrainingLog) -> Iterator[TrainingMessage | RecordedEvent]:
     """Give the messages, and plans and entries where they were made."""
-    plans = ((one.recorded_ns, 0, one) for one in recording.events() if one.event.get("event") in FOLLOWED)
+    plans = ((event.recorded_ns, 0, event) for event in recording.events() if event.event.get("event") in FOLLOWED)
     messages = ((message.received_ns, 1, message) for message in recording.messages())
     for _, _, item in merge(plans, messages, key=lambda entry: entry[:2]):
         yield item

@@ -231,8 +231,8 @@ class LiveTraining:
         """Return the view of this moment."""
         now_s, phase, shown = self._clock.now_s, *self._phase_and_set()
         sets, going_on = self._coach.sets, self._coach.going_on
-        of_sets = [*(one.repetitions for one in sets), *([tuple(going_on)] if going_on else [])]
-        done = sum((tally(one, self._coach.entries.more_in(one)) for one in of_sets), Tally())
+        of_sets = [*(one_set.repetitions for one_set in sets), *([tuple(going_on)] if going_on else [])]
+        done = sum((tally(one_set, self._coach.entries.more_in(one_set)) for one_set in of_sets), Tally())
         connected = self._facts.link.state is LinkState.CONNECTED
         facts = replace(
             self._facts,
@@ -249,7 +249,7 @@ class LiveTraining:
             rest_s=None if shown is None else self._rest_s(shown),
             rest_is_provisional=phase is Phase.REST and bool(going_on) and self._coach.rest_since_s is None,
             sets=tuple(sets),
-            counts=tuple(len(one.repetitions) + self._more_in(one) for one in sets),
+            counts=tuple(len(one_set.repetitions) + self._more_in(one_set) for one_set in sets),
             exercises=tuple(self._exercise_of(index, one) for index, one in enumerate(sets)),
             recount=0 if shown is None else self._more_in(shown),
             session=done,
@@ -355,7 +355,9 @@ class LiveTraining:
         return NotCounted(reason, now_s - shown_s) if now_s - shown_s < NOT_COUNTED_SHOWN_S else None
 
     def _messages(self, now_s: float) -> tuple[Message, ...]:
-        self._sentences = [one for one in self._sentences if now_s - one.shown_s < MESSAGE_SHOWN_S[one.gravity]]
+        self._sentences = [
+            sentence for sentence in self._sentences if now_s - sentence.shown_s < MESSAGE_SHOWN_S[sentence.gravity]
+        ]
         latest = sorted(self._sentences, key=lambda one: one.gravity is not Gravity.PROBLEM)
         return tuple(Message(one.sentence, one.gravity, now_s - one.shown_s) for one in latest[:MESSAGES])
 

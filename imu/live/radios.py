@@ -221,7 +221,7 @@ async def record(
     closing: asyncio.Task[None] | None = None
 
     def samples_of(reply: Reply) -> tuple[ImuBlock, ...]:
-        refused = next((one for one in reply.notices if isinstance(one, Refused)), None)
+        refused = next((notice for notice in reply.notices if isinstance(notice, Refused)), None)
         if refused is not None:
             raise SensorUnsuitable(refused.sentence)
         return reply.blocks

@@ -76,9 +76,9 @@ class Schedule:
         names = [one.name for one in self.plans]
         if None in names or len(set(names)) < len(names):
             raise PlanUnusable("each plan of a schedule needs a name of its own")
-        for one in self.plans:
-            if not _exercises(one):
-                raise PlanUnusable(f"{one.name} names no exercise: without one, nothing shows that it was trained")
+        for plan in self.plans:
+            if not _exercises(plan):
+                raise PlanUnusable(f"{plan.name} names no exercise: without one, nothing shows that it was trained")
 
     @classmethod
     def from_object(cls, given: Mapping[str, Any], where: str = "the schedule") -> Self:
@@ -96,24 +96,28 @@ class Schedule:
         if unknown:
             raise PlanUnusable(f"{where} has {unknown[0]!r}; a schedule has a name, days and [[plan]] tables")
         tables, name, days = given.get("plan"), given.get("name"), given.get("days", [])
-        if not isinstance(tables, list) or not all(isinstance(one, Mapping) for one in tables):
+        if not isinstance(tables, list) or not all(isinstance(table, Mapping) for table in tables):
             raise PlanUnusable(f"{where} has no [[plan]] tables")
-        if not isinstance(days, list) or not all(one in WEEKDAYS for one in days):
+        if not isinstance(days, list) or not all(day in WEEKDAYS for day in days):
             raise PlanUnusable(f"{where}: days are some of {', '.join(WEEKDAYS)}")
         if name is not None and not (isinstance(name, str) and 0 < len(name) <= 80 and name.isprintable()):
             raise PlanUnusable(f"{where}: the name of a schedule has 1 to 80 letters in one line")
         plans = [Plan.from_object(one, f"{where}, plan {number}") for number, one in enumerate(tables, 1)]
-        return cls(tuple(plans), name, tuple(sorted({WEEKDAYS.index(one) for one in days})))
+        return cls(tuple(plans), name, tuple(sorted({WEEKDAYS.index(day) for day in days})))
 
     def as_object(self) -> dict[str, Any]:
         """Return the schedule as an object for JSON; `from_object` reads it back to an equal one."""
         named = {} if self.name is None else {"name": self.name}
-        return {**named, "days": [WEEKDAYS[one] for one in self.days], "plan": [one.as_object() for one in self.plans]}
+        return {
+            **named,
+            "days": [WEEKDAYS[day] for day in self.days],
+            "plan": [plan.as_object() for plan in self.plans],
+        }
 
     @property
     def weekdays(self) -> str:
         """The days of training in words; empty for none in particular."""
-        return ", ".join(WEEKDAYS[one] for one in self.days)
+        return ", ".join(WEEKDAYS[day] for day in self.days)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,10 +184,10 @@ def due_of(schedule: Schedule, sessions: Iterable[SessionOverview], now: datetim
         Name of the plan of the last training. It decides between plans that have the same exercises.
     """
     today, trained = now.date(), None
-    for one in sessions:
-        index = _plan_of(schedule, one.exercises, last)
+    for session in sessions:
+        index = _plan_of(schedule, session.exercises, last)
         if index is not None:
-            trained = index, one.trained_at.astimezone(now.tzinfo).date()
+            trained = index, session.trained_at.astimezone(now.tzinfo).date()
             break
         last = None
     index = 0 if trained is None else (trained[0] + 1) % len(schedule.plans)
@@ -197,12 +201,14 @@ def exercises_in_words(plan: Plan) -> tuple[tuple[str, str], ...]:
     """Return each exercise of a plan, and its sets, repetitions and load: ``5 × 5, 100 kg``."""
     return tuple(
         (
-            one.exercise or "any exercise",
+            exercise.exercise or "any exercise",
             ", ".join(
-                part for part in (" × ".join(str(n) for n in (one.sets, one.repetitions) if n), one.load) if part
+                part
+                for part in (" × ".join(str(n) for n in (exercise.sets, exercise.repetitions) if n), exercise.load)
+                if part
             ),
         )
-        for one in plan.exercises
+        for exercise in plan.exercises
     )
 
 
@@ -218,7 +224,7 @@ def _plan_of(schedule: Schedule, done: Iterable[str], last: str | None) -> int |
 
 
 def _exercises(plan: Plan) -> set[str]:
-    return _keys(one.exercise for one in plan.exercises if one.exercise is not None)
+    return _keys(exercise.exercise for exercise in plan.exercises if exercise.exercise is not None)
 
 
 def _keys(names: Iterable[str]) -> set[str]:
@@ -247,7 +253,7 @@ def due_now(sessions: Iterable[SessionOverview], now: datetime) -> Due | None:
     if schedule is None:
         return None
     due = due_of(schedule, sessions, now, None if last is None else last.name)
-    plans = tuple(_with_last_loads(one) for one in schedule.plans)
+    plans = tuple(_with_last_loads(plan) for plan in schedule.plans)
     return replace(due, schedule=replace(schedule, plans=plans))
 
 
@@ -262,9 +268,13 @@ def due_in_store() -> Due | None:
 
 def _with_last_loads(plan: Plan) -> Plan:
     exercises = []
-    for one in plan.exercises:
-        before = None if one.exercise is None or one.load_kg is not None else remembered_targets(one.exercise)
-        exercises.append(one if before is None else replace(one, load_kg=before.load_kg, load_in_lb=before.load_in_lb))
+    for exercise in plan.exercises:
+        before = (
+            None if exercise.exercise is None or exercise.load_kg is not None else remembered_targets(exercise.exercise)
+        )
+        exercises.append(
+            exercise if before is None else replace(exercise, load_kg=before.load_kg, load_in_lb=before.load_in_lb)
+        )
     return replace(plan, exercises=tuple(exercises))
 
 
@@ -300,4 +310,4 @@ def schedule_of(content: bytes, where: str) -> Schedule:
 def example_schedules() -> dict[str, Schedule]:
     """Return the schedules that ship with the program, by the name of their file without ``.toml``."""
     files = sorted(resources.files("imu.live").joinpath("schedules").iterdir(), key=lambda one: one.name)
-    return {one.name.removesuffix(".toml"): schedule_of(one.read_bytes(), one.name) for one in files}
+    return {file.name.removesuffix(".toml"): schedule_of(file.read_bytes(), file.name) for file in files}

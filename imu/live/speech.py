@@ -55,7 +55,7 @@ class Announcement:
 def announcements(before: LiveView, after: LiveView) -> list[Announcement]:
     """Return the words for the changes between two views, the most pressing first; no cue."""
     announcements = [_count(before, after), *_session(before, after), _link(before, after)]
-    return [one for one in announcements if one is not None]
+    return [announcement for announcement in announcements if announcement is not None]
 
 
 def _count(before: LiveView, after: LiveView) -> Announcement | None:
@@ -79,7 +79,7 @@ def _count(before: LiveView, after: LiveView) -> Announcement | None:
 
 def _session(before: LiveView, after: LiveView) -> list[Announcement | None]:
     announcements: list[Announcement | None] = []
-    closed = [one for one in after.sets if one not in before.sets]
+    closed = [one_set for one_set in after.sets if one_set not in before.sets]
     if closed and after.taken_back == before.taken_back:
         latest = closed[-1]
         announcements.append(Announcement(f"set of {plural(len(latest.repetitions), latest.pattern)}"))
@@ -127,16 +127,18 @@ class Announcer:
 
     def look(self, view: LiveView) -> None:
         """Take the next view and speak its changes; returns at once."""
-        for one in self.changes(view):
-            self._say(one)
+        for change in self.changes(view):
+            self._say(change)
 
     def changes(self, view: LiveView) -> list[Announcement]:
         """Take the next view and return its words, cues too, for a voice that is elsewhere."""
         before, self._before = self._before or LiveView(), view
         spoken = []
-        for one in announcements(before, view):
-            cue = self._cue_to_say(view) if view.counted > before.counted and one.urgent else None
-            spoken.append(one if cue is None else replace(one, text=f"{one.text}. {cue}", cue=cue))
+        for announcement in announcements(before, view):
+            cue = self._cue_to_say(view) if view.counted > before.counted and announcement.urgent else None
+            spoken.append(
+                announcement if cue is None else replace(announcement, text=f"{announcement.text}. {cue}", cue=cue)
+            )
         return spoken
 
     def close(self) -> None:

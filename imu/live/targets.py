@@ -310,7 +310,7 @@ class Plan:
 
     def with_rest(self, rest_s: float | None) -> Plan:
         """Return the plan with another rest for every exercise."""
-        return replace(self, exercises=tuple(replace(one, rest_s=rest_s) for one in self.exercises))
+        return replace(self, exercises=tuple(replace(exercise, rest_s=rest_s) for exercise in self.exercises))
 
     @classmethod
     def from_object(cls, given: Mapping[str, Any], where: str = "the plan") -> Self:
@@ -329,7 +329,7 @@ class Plan:
         if unknown:
             raise PlanUnusable(f"{where} has {unknown[0]!r}; a plan has a name and [[exercise]] tables")
         tables, name = given.get("exercise"), given.get("name")
-        if not isinstance(tables, list) or not all(isinstance(one, Mapping) for one in tables):
+        if not isinstance(tables, list) or not all(isinstance(table, Mapping) for table in tables):
             raise PlanUnusable(f"{where} has no [[exercise]] tables")
         if name is not None and not (isinstance(name, str) and 0 < len(name) <= LONGEST_NAME and name.isprintable()):
             raise PlanUnusable(f"{where}: the name of a plan has 1 to {LONGEST_NAME} letters in one line")
@@ -339,13 +339,13 @@ class Plan:
     def as_object(self) -> dict[str, Any]:
         """Return the plan as an object for JSON; `from_object` reads it back to an equal one."""
         named = {} if self.name is None else {"name": self.name}
-        return {**named, "exercise": [one.as_object() for one in self.exercises]}
+        return {**named, "exercise": [exercise.as_object() for exercise in self.exercises]}
 
     def as_toml(self) -> str:
         """Return the plan as the text of a file."""
         lines = [] if self.name is None else [f"name = {_toml(self.name)}", ""]
-        for one in self.exercises:
-            lines += ["[[exercise]]", *(f"{key} = {_toml(value)}" for key, value in one.as_object().items()), ""]
+        for exercise in self.exercises:
+            lines += ["[[exercise]]", *(f"{key} = {_toml(value)}" for key, value in exercise.as_object().items()), ""]
         return "\n".join(lines)
 
 

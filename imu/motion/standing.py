@@ -102,11 +102,11 @@ class RestingPostures:
 
     def forget(self, start_s: float, end_s: float) -> None:
         """Drop the rests between two repetitions of a set: people often stay braced there."""
-        self._seconds = [one for one in self._seconds if not start_s < one.end_s - SETTLED_S / 2 < end_s]
+        self._seconds = [second for second in self._seconds if not start_s < second.end_s - SETTLED_S / 2 < end_s]
 
     def before(self, before_s: float) -> StandingPostures:
         """Return the postures in which the person may have stood, by the rests that were over at a moment."""
-        recent = [one for one in self._seconds if before_s - REMEMBERED_S < one.end_s <= before_s]
+        recent = [second for second in self._seconds if before_s - REMEMBERED_S < second.end_s <= before_s]
         highest_m: dict[int, float] = {}
         for one in recent:
             highest_m[one.chain] = max(one.height_m, highest_m.get(one.chain, -math.inf))

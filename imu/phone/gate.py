@@ -198,7 +198,7 @@ class Gate:
         """Let the connection from an address and port stay until `rest`: a request on it has shown the key."""
         connection = self._admitted.get(peer)
         if connection is None:
-            connection = next((one for one in self._strangers if one.peer == peer), None)
+            connection = next((stranger for stranger in self._strangers if stranger.peer == peer), None)
             if connection is None or not self._has_place_for(connection):
                 return
             self._strangers.remove(connection)
@@ -255,7 +255,7 @@ class Gate:
 
     def _next_to_go(self) -> Connection:
         """Return the stranger that gives way."""
-        of_address = Counter(one.address for one in self._strangers)
+        of_address = Counter(stranger.address for stranger in self._strangers)
 
         def order(one: Connection) -> tuple[bool, int]:
             count = of_address[one.address]

@@ -51,7 +51,7 @@ class Side:
 
     def of(self, pattern: Pattern) -> PatternTrend:
         """Return its share of one pattern."""
-        return pattern_trend([one for one in self.totals if one.pattern is pattern])
+        return pattern_trend([total for total in self.totals if total.pattern is pattern])
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +105,8 @@ def sides(store: SessionStore, before: str, after: str, now: datetime) -> tuple[
         return Side(
             typed,
             title,
-            tuple(one for one in totals if one.session_id in numbers),
-            histories_of(one for one in sets if one.session_id in numbers),
+            tuple(total for total in totals if total.session_id in numbers),
+            histories_of(one_set for one_set in sets if one_set.session_id in numbers),
         )
 
     return side(before), side(after)
@@ -116,7 +116,8 @@ def usual_sides(store: SessionStore, now: datetime) -> tuple[str, str]:
     """Return the default comparison: 28 days with those before; in the first weeks, two sessions."""
     sessions = store.list()
     is_old = [
-        one.trained_at.astimezone(now.tzinfo).date() <= period("4-weeks-before", now.date())[1] for one in sessions
+        session.trained_at.astimezone(now.tzinfo).date() <= period("4-weeks-before", now.date())[1]
+        for session in sessions
     ]
     if len(sessions) < 2 or any(is_old):
         return "4-weeks-before", "4-weeks"
@@ -163,7 +164,7 @@ def compare(before: Side, after: Side, *, in_lb: bool) -> tuple[Row, ...]:
         if one.repetitions or other.repetitions:
             made = [figure(name, one, other, in_lb) for figure in _FIGURES]
             rows += [row for row in made if row.before + row.after != "––"]
-    later = {key_of(one.name): one for one in after.exercises}
+    later = {key_of(exercise.name): exercise for exercise in after.exercises}
     for history in before.exercises:
         other_history = later.get(key_of(history.name))
         if other_history is not None:
@@ -172,7 +173,7 @@ def compare(before: Side, after: Side, *, in_lb: bool) -> tuple[Row, ...]:
 
 
 def _sessions(side: Side) -> float:
-    return len({one.session_id for one in side.totals})
+    return len({total.session_id for total in side.totals})
 
 
 def _figure(
@@ -220,14 +221,14 @@ def _exercise(before: ExerciseHistory, after: ExerciseHistory, in_lb: bool) -> l
 def _speed_at_the_same_load(before: ExerciseHistory, after: ExerciseHistory, in_lb: bool) -> list[Row]:
     """Return the fastest repetition at the heaviest load that both have."""
     speeds = [
-        {one.load_kg: one.fastest.best_speed_m_s for one in history.at_loads if one.fastest is not None}
+        {load.load_kg: load.fastest.best_speed_m_s for load in history.at_loads if load.fastest is not None}
         for history in (before, after)
     ]
     common = max(speeds[0].keys() & speeds[1].keys(), default=None)
     if common is None:
         return []
     name = f"Fastest at {in_unit(common, in_lb=in_lb):g} {unit_of_load(in_lb=in_lb)}"
-    return [_row(before.name, name, "m/s", *(one[common] for one in speeds), decimals=2, error=SPEED_ERROR_M_S)]
+    return [_row(before.name, name, "m/s", *(speed[common] for speed in speeds), decimals=2, error=SPEED_ERROR_M_S)]
 
 
 def _heaviest(history: ExerciseHistory, in_lb: bool) -> float | None:

@@ -131,8 +131,10 @@ def angle_curve(blocks: Iterable[ImuBlock], summary: SessionSummary) -> AngleCur
     summary : SessionSummary
         What was counted in it.
     """
-    lone = [one.repetition for one in summary.rejected if one.repetition is not None]
-    counted = sorted([one for one_set in summary.sets for one in one_set.repetitions] + lone, key=lambda r: r.start_s)
+    lone = [movement.repetition for movement in summary.rejected if movement.repetition is not None]
+    counted = sorted(
+        [repetition for one_set in summary.sets for repetition in one_set.repetitions] + lone, key=lambda r: r.start_s
+    )
     movements = sorted([(r.start_s, r.end_s) for r in counted] + [(m.start_s, m.end_s) for m in summary.rejected])
     rests = RestingPostures()
     segments = [(signals, _postures(signals, movements, rests)) for signals in stretches(blocks)]

@@ -67,11 +67,12 @@ def stored_object(stored: StoredSession) -> Object:
         fields["started_at"] = stored.started_at.isoformat()
     if view.log:
         fields["corrections"] = [
-            to_object(one.correction) | ({} if one.not_applied is None else {"not_applied": one.not_applied})
-            for one in view.log
+            to_object(correction.correction)
+            | ({} if correction.not_applied is None else {"not_applied": correction.not_applied})
+            for correction in view.log
         ]
     if view.deleted:
-        fields["deleted"] = [_repetition(one) for one in view.deleted]
+        fields["deleted"] = [_repetition(repetition) for repetition in view.deleted]
     return fields
 
 
@@ -111,7 +112,7 @@ def exercise_object(history: ExerciseHistory) -> Object:
         "pattern": history.pattern.value,
         "known": history.known,
         "sets": len(history.sets),
-        "reps": sum(one.repetitions for one in history.sets),
+        "reps": sum(one_set.repetitions for one_set in history.sets),
         "volume_kg": _rounded_if_present(history.volume_kg, 1),
         "first_trained_at": history.sessions[0].trained_at.isoformat(),
         "last_trained_at": history.sessions[-1].trained_at.isoformat(),
@@ -125,13 +126,13 @@ def exercise_object(history: ExerciseHistory) -> Object:
         },
         "loads": [
             {
-                "load_kg": _rounded(one.load_kg, 2),
-                "most_reps": _exercise_set(one.most),
-                "fastest": None if one.fastest is None else _exercise_set(one.fastest),
+                "load_kg": _rounded(load.load_kg, 2),
+                "most_reps": _exercise_set(load.most),
+                "fastest": None if load.fastest is None else _exercise_set(load.fastest),
             }
-            for one in history.at_loads
+            for load in history.at_loads
         ],
-        "sessions": [_trained(one) for one in history.sessions],
+        "sessions": [_trained(session) for session in history.sessions],
     }
 
 
@@ -207,7 +208,7 @@ def _set(view: SetView) -> Object:
         "pattern": view.pattern.value,
         **_entered(view),
         **({} if view.planned is None else {"planned": _planned(view.planned)}),
-        "reps": [_repetition(one) for one in view.repetitions],
+        "reps": [_repetition(repetition) for repetition in view.repetitions],
     }
 
 

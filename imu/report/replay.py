@@ -185,10 +185,12 @@ def _unpacked(name: str, folder: Path) -> list[Source]:
             limit = f"it is larger than {LARGEST_ARCHIVE // 1024**3} GB once it is unpacked"
             return [Source(name, unreadable=f"{limit}: unpack it, and give some of its files")]
         broken = []
-        for one in members:
-            inside = [part for part in PurePosixPath(one.filename).parts if part not in ("/", "..")]  # as zipfile does
+        for member in members:
+            inside = [
+                part for part in PurePosixPath(member.filename).parts if part not in ("/", "..")
+            ]  # as zipfile does
             try:
-                archive.extract(one, folder)
+                archive.extract(member, folder)
             except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, OSError) as error:
                 with suppress(OSError, ValueError):
                     folder.joinpath(*inside).unlink()

@@ -136,10 +136,10 @@ def trends(
         At most this many of the latest periods; ``None`` for all.
     """
     by_start: dict[date, list[PatternTotals]] = {}
-    for one in totals:
-        day = one.trained_at.astimezone(zone).date()
+    for total in totals:
+        day = total.trained_at.astimezone(zone).date()
         if day <= until:
-            by_start.setdefault(_start_of(day, period), []).append(one)
+            by_start.setdefault(_start_of(day, period), []).append(total)
     if not by_start:
         return ()
     last = _start_of(until, period)
@@ -171,24 +171,24 @@ def _trend(start: date, period: Period, totals: Sequence[PatternTotals]) -> Tren
     return Trend(
         start=start,
         days=int(period),
-        sessions=len({one.session_id for one in totals}),
-        squat=pattern_trend([one for one in totals if one.pattern is Pattern.SQUAT]),
-        hinge=pattern_trend([one for one in totals if one.pattern is Pattern.HINGE]),
-        uncertain=sum(one.repetitions for one in totals if one.pattern is Pattern.UNCERTAIN),
+        sessions=len({total.session_id for total in totals}),
+        squat=pattern_trend([total for total in totals if total.pattern is Pattern.SQUAT]),
+        hinge=pattern_trend([total for total in totals if total.pattern is Pattern.HINGE]),
+        uncertain=sum(total.repetitions for total in totals if total.pattern is Pattern.UNCERTAIN),
     )
 
 
 def pattern_trend(totals: Sequence[PatternTotals]) -> PatternTrend:
     """Return the sums of one pattern over sessions."""
-    measured = sum(one.measured for one in totals)
-    with_speed = sum(one.with_speed for one in totals)
+    measured = sum(total.measured for total in totals)
+    with_speed = sum(total.with_speed for total in totals)
     return PatternTrend(
-        sets=sum(one.sets for one in totals),
-        repetitions=sum(one.repetitions for one in totals),
-        trunk_angle_rad=sum(one.trunk_angle_sum_rad for one in totals) / measured if measured else None,
-        hip_drop_m=sum(one.hip_drop_sum_m for one in totals) / measured if measured else None,
-        speed_m_s=sum(one.speed_sum_m_s for one in totals) / with_speed if with_speed else None,
-        volume_kg=sum_if_any(one.volume_kg for one in totals),
+        sets=sum(total.sets for total in totals),
+        repetitions=sum(total.repetitions for total in totals),
+        trunk_angle_rad=sum(total.trunk_angle_sum_rad for total in totals) / measured if measured else None,
+        hip_drop_m=sum(total.hip_drop_sum_m for total in totals) / measured if measured else None,
+        speed_m_s=sum(total.speed_sum_m_s for total in totals) / with_speed if with_speed else None,
+        volume_kg=sum_if_any(total.volume_kg for total in totals),
     )
 
 
@@ -200,7 +200,9 @@ def sum_if_any(values: Iterable[float | None]) -> float | None:
 
 def _hours_between_the_last_two(totals: Sequence[PatternTotals], pattern: Pattern, now: datetime) -> float | None:
     """Return the break between the last two trainings of a pattern; ``None`` if the last one is too old."""
-    known = [one for one in totals if one.pattern is pattern and one.recorded_at_known and one.trained_at <= now]
+    known = [
+        total for total in totals if total.pattern is pattern and total.recorded_at_known and total.trained_at <= now
+    ]
     spans = [(one.trained_at, one.trained_at + timedelta(seconds=one.duration_s)) for one in known]
     breaks_h = [(after[0], (after[0] - before[1]).total_seconds() / 3600) for before, after in pairwise(sorted(spans))]
     trainings = [(began, hours) for began, hours in breaks_h if hours >= ONE_TRAINING_H]
@@ -213,7 +215,7 @@ def _stays_squat_heavy(totals: Sequence[PatternTotals], now: datetime) -> str | 
     weeks = []
     for back in range(0, BALANCE_DAYS, 7):
         end, start = now - timedelta(days=back), now - timedelta(days=back + 7)
-        within = [one for one in totals if start < one.trained_at <= end]
+        within = [total for total in totals if start < total.trained_at <= end]
         squats, hinges = (
             sum(one.repetitions for one in within if one.pattern is pattern)
             for pattern in (Pattern.SQUAT, Pattern.HINGE)

@@ -165,7 +165,7 @@ class CorrectedSet:
     @property
     def measured(self) -> TrainingSet | None:
         """The measured repetitions with their corrected patterns; ``None`` without any."""
-        figures = tuple(one.figures for one in self.repetitions if one.figures is not None)
+        figures = tuple(repetition.figures for repetition in self.repetitions if repetition.figures is not None)
         return TrainingSet(figures) if figures else None
 
     def exercise_of(self, repetition: CorrectedRepetition) -> str | None:
@@ -227,7 +227,7 @@ class CorrectedSession:
 
     def count(self, pattern: Pattern) -> int:
         """Return the number of repetitions of `pattern` in all sets."""
-        return sum(one.pattern is pattern for one_set in self.sets for one in one_set.repetitions)
+        return sum(repetition.pattern is pattern for one_set in self.sets for repetition in one_set.repetitions)
 
 
 # --- application -----------------------------------------------------------------------------------------------------
@@ -361,8 +361,8 @@ class _Draft:
         if i is None:
             return _nothing_at(time_s, Scope.SET)
         whole = self.sets[i]
-        before = tuple(one for one in whole.repetitions if one.middle_s < time_s)
-        after = tuple(one for one in whole.repetitions if one.middle_s >= time_s)
+        before = tuple(repetition for repetition in whole.repetitions if repetition.middle_s < time_s)
+        after = tuple(repetition for repetition in whole.repetitions if repetition.middle_s >= time_s)
         if not before or not after:
             return f"all repetitions of the set are on one side of {time_s:.1f} s"
         self.sets[i : i + 1] = [replace(whole, repetitions=before), replace(whole, repetitions=after)]
@@ -400,7 +400,7 @@ class _Draft:
 
     def _found_again(self, correction: AddRepetition) -> CorrectedRepetition:
         """Return the repetition to add: a deleted one, or one with the figures of a rejected movement."""
-        again = next((one for one in self.deleted if _same_movement(one, correction)), None)
+        again = next((repetition for repetition in self.deleted if _same_movement(repetition, correction)), None)
         if again is not None:
             self.deleted.remove(again)
             return replace(again, pattern=correction.pattern)
@@ -412,14 +412,14 @@ class _Draft:
 
     def _insert(self, added: CorrectedRepetition) -> None:
         """Put an added repetition into the nearest set, or into a set of its own if no set is near."""
-        apart_s = [max(one.start_s - added.end_s, added.start_s - one.end_s, 0.0) for one in self.sets]
+        apart_s = [max(one_set.start_s - added.end_s, added.start_s - one_set.end_s, 0.0) for one_set in self.sets]
         nearest = min(range(len(self.sets)), key=apart_s.__getitem__, default=None)
         if nearest is None or apart_s[nearest] > REST_BETWEEN_SETS_S:
-            place = sum(one.start_s <= added.start_s for one in self.sets)
+            place = sum(one_set.start_s <= added.start_s for one_set in self.sets)
             self.sets.insert(place, CorrectedSet((added,)))
             return
         old = self.sets[nearest]
-        place = sum(one.start_s <= added.start_s for one in old.repetitions)
+        place = sum(repetition.start_s <= added.start_s for repetition in old.repetitions)
         changed = (*old.repetitions[:place], added, *old.repetitions[place:])
         self.sets[nearest] = replace(old, repetitions=changed)
 
@@ -446,12 +446,14 @@ def _entered_for_all(
     repetitions = one_set.repetitions
     match correction:
         case ChangePattern(pattern=pattern):
-            return replace(one_set, repetitions=tuple(replace(one, pattern=pattern) for one in repetitions))
+            return replace(
+                one_set, repetitions=tuple(replace(repetition, pattern=pattern) for repetition in repetitions)
+            )
         case NameExercise(exercise=exercise):
-            cleared = tuple(replace(one, exercise=None) for one in repetitions)
+            cleared = tuple(replace(repetition, exercise=None) for repetition in repetitions)
             return replace(one_set, exercise=exercise, repetitions=cleared)
         case EnterLoad(load_kg=load_kg, load_in_lb=load_in_lb):
-            cleared = tuple(replace(one, load_kg=None, load_in_lb=False) for one in repetitions)
+            cleared = tuple(replace(repetition, load_kg=None, load_in_lb=False) for repetition in repetitions)
             return replace(one_set, load_kg=load_kg, load_in_lb=load_in_lb, repetitions=cleared)
         case WriteNote(note=note):
             return replace(one_set, note=note)
@@ -463,12 +465,12 @@ def _merged(parts: list[CorrectedSet]) -> CorrectedSet:
     load = next(((part.load_kg, part.load_in_lb) for part in parts if part.load_kg is not None), (None, False))
     repetitions: list[CorrectedRepetition] = []
     for part in parts:
-        for one in part.repetitions:
-            own_exercise, own_load = part.exercise_of(one), part.load_of(one)
+        for repetition in part.repetitions:
+            own_exercise, own_load = part.exercise_of(repetition), part.load_of(repetition)
             own_load_kg, own_in_lb = (None, False) if own_load == load else own_load
             repetitions.append(
                 replace(
-                    one,
+                    repetition,
                     exercise=None if own_exercise == exercise else own_exercise,
                     load_kg=own_load_kg,
                     load_in_lb=own_in_lb,

@@ -196,9 +196,9 @@ def lesson_of(session: CorrectedSession) -> Lesson:
 
     A lone repetition that was left as it was gives no answer: it may well have been one.
     """
-    counted = [one for one_set in session.sets for one in one_set.repetitions]
+    counted = [repetition for one_set in session.sets for repetition in one_set.repetitions]
     left = {id(movement) for movement in session.rejected}
-    deleted = {id(one.measured) for one in session.deleted if one.measured is not None}
+    deleted = {id(repetition.measured) for repetition in session.deleted if repetition.measured is not None}
     restored = [
         movement
         for movement in session.measured.rejected
@@ -206,18 +206,18 @@ def lesson_of(session: CorrectedSession) -> Lesson:
     ]
     yes = [one.measured.counting_log_odds for one in counted if one.measured is not None and not one.added]
     yes += [movement.counting_log_odds for movement in restored]
-    no = [one.measured.counting_log_odds for one in session.deleted if one.measured is not None]
+    no = [repetition.measured.counting_log_odds for repetition in session.deleted if repetition.measured is not None]
     no += [movement.counting_log_odds for movement in session.rejected if movement.reason != ALONE]
     movements = [Witness(odds, answer=True) for odds in yes if odds is not None]
     movements += [Witness(odds, answer=False) for odds in no if odds is not None]
     sets = []
     for one_set in session.sets:
         answers = [
-            (one.measured, one.pattern)
-            for one in one_set.repetitions
-            if one.measured is not None
-            and one.measured.hinge_log_odds is not None
-            and one.pattern in (Pattern.SQUAT, Pattern.HINGE)
+            (repetition.measured, repetition.pattern)
+            for repetition in one_set.repetitions
+            if repetition.measured is not None
+            and repetition.measured.hinge_log_odds is not None
+            and repetition.pattern in (Pattern.SQUAT, Pattern.HINGE)
         ]
         if answers:
             sets.append(AnsweredSet(*(tuple(each) for each in zip(*answers, strict=True))))

@@ -215,9 +215,9 @@ def message_lines(view: LiveView, width: int) -> list[tuple[Gravity, Text]]:
     sign = {Gravity.NOTE: "", Gravity.CAUTION: "! ", Gravity.PROBLEM: "!! "}
     style = {Gravity.NOTE: "", Gravity.CAUTION: "yellow", Gravity.PROBLEM: "bold red"}
     return [
-        (one.gravity, Text(line, style[one.gravity]))
-        for one in view.messages
-        for line in wrap(f"{sign[one.gravity]}{printable(one.sentence)}", width)
+        (message.gravity, Text(line, style[message.gravity]))
+        for message in view.messages
+        for line in wrap(f"{sign[message.gravity]}{printable(message.sentence)}", width)
     ]
 
 

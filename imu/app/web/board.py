@@ -78,7 +78,7 @@ def board(view: LiveView) -> dict[str, Any]:
         "signal": None if view.look is None else _look(view.look),
         "go": _look(LOOKS[SignalKind.REST_OVER]),
         "progress": None if view.progress is None else view.progress.text,
-        "figures": [_figure(one) for one in view.figures],
+        "figures": [_figure(figure) for figure in view.figures],
         "headline": None if view.headline is None else _figure(view.headline),
         "card": None if view.card is None else _card(view.card),
         "sets": _sets(view),
@@ -87,7 +87,7 @@ def board(view: LiveView) -> dict[str, Any]:
         "total": balance(view.session),
         "lone": None if view.lone is None else f"{plural(1, view.lone.pattern)} stood alone",
         "not_counted": None if view.not_counted is None else view.not_counted.reason,
-        "messages": [{"text": one.sentence, "gravity": str(one.gravity)} for one in view.messages],
+        "messages": [{"text": message.sentence, "gravity": str(message.gravity)} for message in view.messages],
     }
 
 

@@ -203,15 +203,15 @@ class GuestsDoor:
 
     def _has_place_for(self, address: str) -> bool:
         """Make a place for a guest: one who is away gives way, else the first of the address that has the most."""
-        own = [one for one in self.guests if one.address == address]
+        own = [guest for guest in self.guests if guest.address == address]
         giving = [one for one in own if not one.sockets]
         if len(own) < GUESTS_OF_ADDRESS:
             if len(self.guests) < GUESTS:
                 return True
-            of_address = Counter(one.address for one in self.guests)
+            of_address = Counter(guest.address for guest in self.guests)
             busiest, most = of_address.most_common(1)[0]
-            giving = [one for one in self.guests if not one.sockets]
-            giving += [one for one in self.guests if one.address == busiest and most > len(own) + 1]
+            giving = [guest for guest in self.guests if not guest.sockets]
+            giving += [guest for guest in self.guests if guest.address == busiest and most > len(own) + 1]
         if giving:
             self._end(giving[0])
         return bool(giving)
@@ -223,7 +223,7 @@ class GuestsDoor:
 
     def guest(self, secret: str) -> Guest | None:
         """Return who has a pass."""
-        return next((one for one in self.guests if _same(secret, one.secret)), None)
+        return next((guest for guest in self.guests if _same(secret, guest.secret)), None)
 
     def throw_out(self, number: int) -> None:
         """End a guest's pass and websockets, and change the key that the guest came with; other guests stay."""

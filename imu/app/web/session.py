@@ -49,7 +49,7 @@ class SessionPages:
 
         def question(store: SessionStore) -> tuple[StoredSession, bool, StoredSession | None, tuple[str, ...]]:
             stored = store.load(number)
-            own = tuple(one.name for one in exercise_histories(store))
+            own = tuple(history.name for history in exercise_histories(store))
             return stored, store.loads_in_lb(), session_before(store, stored), completions("", own)
 
         stored, in_lb, before, exercises = await _answer(number, question)
@@ -61,7 +61,7 @@ class SessionPages:
             view=view,
             in_lb=in_lb,
             before=before,
-            metrics=[metrics_of(one) for one in view.sets],
+            metrics=[metrics_of(one_set) for one_set in view.sets],
             state=_state(stored),
             exercises=exercises,
             formats=FORMATS,
@@ -126,10 +126,10 @@ class Metric:
 def metrics_of(one_set: SetView) -> list[list[Metric]]:
     """Return for each repetition of a set its depth, angle and speed, for comparison with the others."""
     largest = {
-        name: max([least_full, *(_value(name, one) or 0.0 for one in one_set.repetitions)])
+        name: max([least_full, *(_value(name, repetition) or 0.0 for repetition in one_set.repetitions)])
         for name, (_, _, least_full) in METRICS.items()
     }
-    return [[_metric(name, one, largest[name]) for name in METRICS] for one in one_set.repetitions]
+    return [[_metric(name, repetition, largest[name]) for name in METRICS] for repetition in one_set.repetitions]
 
 
 METRICS: Mapping[str, tuple[Callable[[Figures], float], str, float]] = {

@@ -131,8 +131,8 @@ class Sharing:
             ],
             "fingerprint": self._shared.fingerprint,
             "guests": [
-                {"number": one.number, "name": one.name, "deed": DEEDS[one.role], "here": one.sockets > 0}
-                for one in self._shared.door.guests
+                {"number": guest.number, "name": guest.name, "deed": DEEDS[guest.role], "here": guest.sockets > 0}
+                for guest in self._shared.door.guests
             ],
         }
 
