@@ -60,7 +60,11 @@ def trained_before(plan: Plan | None = None) -> TrainedBefore:
         return TrainedBefore()
     now = datetime.now().astimezone()
     today = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    names = {one.exercise for one in plan.exercises if one.exercise is not None} if plan is not None else set()
+    names = (
+        {exercise.exercise for exercise in plan.exercises if exercise.exercise is not None}
+        if plan is not None
+        else set()
+    )
     try:
         with SessionStore.open(store_path(), BUSY_S) as store:
             today_tally = Tally(*store.counted_between(today, now))
@@ -82,7 +86,7 @@ def _past_exercises(store: SessionStore, names: set[str], now: datetime) -> dict
         sets = store.load(overview.id).corrected.sets
         days = (now.date() - overview.trained_at.astimezone(now.tzinfo).date()).days
         for name in missing:
-            same = [one for one in sets if one.exercise is not None and one.exercise.casefold() == name]
+            same = [one_set for one_set in sets if one_set.exercise is not None and one_set.exercise.casefold() == name]
             if same:
                 measured = [part for one in same if one.measured is not None for part in one.measured.repetitions]
                 past[wanted[name]] = PastExercise(tuple(_last_time(one, days) for one in same), Best.of(measured))
@@ -113,8 +117,8 @@ def achieved(number: int) -> tuple[str, ...]:
 
 
 def _records(history: ExerciseHistory, *, in_lb: bool) -> list[str]:
-    now, loads = history.sessions[-1], {round(one.load_kg or 0.0, 2) for one in history.sessions[-1].sets}
-    before = [one for session in history.sessions[:-1] for one in session.sets]
+    now, loads = history.sessions[-1], {round(one_set.load_kg or 0.0, 2) for one_set in history.sessions[-1].sets}
+    before = [one_set for session in history.sessions[:-1] for one_set in session.sets]
     heaviest, records = history.heaviest, []
     if heaviest in now.sets and all((heaviest.load_kg or 0.0) > (one.load_kg or 0.0) for one in before):
         records.append("your heaviest")
@@ -122,9 +126,9 @@ def _records(history: ExerciseHistory, *, in_lb: bool) -> list[str]:
         records.append("your largest volume")
     known = {round(one.load_kg or 0.0, 2) for one in before}
     records += [
-        f"your fastest at {weight(one.load_kg, in_lb=in_lb)}"
-        for one in history.at_loads
-        if one.load_kg in loads & known and one.fastest in now.sets
+        f"your fastest at {weight(load.load_kg, in_lb=in_lb)}"
+        for load in history.at_loads
+        if load.load_kg in loads & known and load.fastest in now.sets
     ]
     return records
 
@@ -146,10 +150,12 @@ def correct_count(number: int, by: Mapping[float, int]) -> int:
     with SessionStore.open(store_path()) as store:
         for start_s, more in by.items():
             session = store.load(number).corrected
-            wanted = next((one for one in session.sets if one.start_s - NEAR_S <= start_s < one.end_s), None)
+            wanted = next(
+                (one_set for one_set in session.sets if one_set.start_s - NEAR_S <= start_s < one_set.end_s), None
+            )
             if wanted is not None and (corrections := _recounted(wanted, more)):
                 store.correct_all(number, corrections, made_at=datetime.now(UTC))
-        return sum(len(one.repetitions) for one in store.load(number).corrected.sets)
+        return sum(len(one_set.repetitions) for one_set in store.load(number).corrected.sets)
 
 
 def _recounted(one: CorrectedSet, more: int) -> list[Correction]:
@@ -330,7 +336,11 @@ def remembered_targets(exercise: str) -> Targets | None:
 def remember_plan(plan: Plan) -> None:
     """Remember a plan and the targets of its exercises."""
     exercises = read_remembered("exercises")
-    targets = {one.exercise.casefold(): one.as_object() for one in plan.exercises if one.exercise is not None}
+    targets = {
+        exercise.exercise.casefold(): exercise.as_object()
+        for exercise in plan.exercises
+        if exercise.exercise is not None
+    }
     known = exercises if isinstance(exercises, dict) else {}
     remember(last=plan.as_object(), exercises={**known, **targets})
 

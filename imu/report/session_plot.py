@@ -55,8 +55,10 @@ def draw_session(curves: MotionCurves, view: SessionView) -> Figure:
         for movement in view.rejected:
             style: dict[str, Any] = {"facecolor": "none", "edgecolor": _GREY, "hatch": "///", "alpha": 0.6}
             panel.axvspan(movement.start_s, movement.end_s, linewidth=0, **style)
-        for one in repetitions:
-            panel.axvspan(one.start_s, one.end_s, color=COLOURS[one.pattern], alpha=0.16, linewidth=0)
+        for repetition in repetitions:
+            panel.axvspan(
+                repetition.start_s, repetition.end_s, color=COLOURS[repetition.pattern], alpha=0.16, linewidth=0
+            )
     for pattern, colour in COLOURS.items():
         middles = [one.middle_s for one in repetitions if one.pattern is pattern]
         if middles:
@@ -144,14 +146,14 @@ def draw_exercise(history: ExerciseHistory, *, in_lb: bool = False) -> Figure:
     """
     unit = unit_of_load(in_lb=in_lb)
     figure, panels = _figure(history.name, 9.0, ("repetitions", f"load, {unit}", f"volume, {unit}"))
-    times: Any = [one.trained_at for one in history.sessions]
+    times: Any = [session.trained_at for session in history.sessions]
 
     def loads(load_of: Callable[[Trained], float | None]) -> list[float | None]:
         loads_kg = map(load_of, history.sessions)
         return [None if load_kg is None else in_unit(load_kg, in_lb=in_lb) for load_kg in loads_kg]
 
     heaviest = loads(lambda one: None if one.heaviest is None else one.heaviest.load_kg)
-    _line(panels[0], times, [one.repetitions for one in history.sessions], history.pattern)
+    _line(panels[0], times, [session.repetitions for session in history.sessions], history.pattern)
     _line(panels[1], times, heaviest, history.pattern, label="heaviest set")
     maxima = loads(lambda one: one.maximum.load_kg)
     if any(one is not None for one in maxima):

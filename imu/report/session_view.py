@@ -343,17 +343,19 @@ class SessionView:
     @property
     def volume_kg(self) -> float | None:
         """Sum of the loads of all repetitions; ``None`` without a load."""
-        return sum_if_any(one.volume_kg for one in self.sets)
+        return sum_if_any(one_set.volume_kg for one_set in self.sets)
 
     @property
     def done(self) -> str:
         """The sets in words: ``back squat 100 kg × 5, 5``; empty without any."""
-        return sets_in_words((one.exercise or one.pattern, one.weights, len(one.repetitions)) for one in self.sets)
+        return sets_in_words(
+            (one_set.exercise or one_set.pattern, one_set.weights, len(one_set.repetitions)) for one_set in self.sets
+        )
 
     @property
     def repetitions(self) -> tuple[RepetitionView, ...]:
         """All repetitions that count, in the order of time."""
-        return tuple(one for one_set in self.sets for one in one_set.repetitions)
+        return tuple(repetition for one_set in self.sets for repetition in one_set.repetitions)
 
 
 def view_of_stored(stored: StoredSession, zone: tzinfo | None = None, *, in_lb: bool | None = None) -> SessionView:
@@ -401,7 +403,7 @@ def _in_unit(session: CorrectedSession, *, in_lb: bool) -> CorrectedSession:
         replace(
             one_set,
             load_in_lb=in_lb,
-            repetitions=tuple(replace(one, load_in_lb=in_lb) for one in one_set.repetitions),
+            repetitions=tuple(replace(repetition, load_in_lb=in_lb) for repetition in one_set.repetitions),
         )
         for one_set in session.sets
     )
@@ -433,13 +435,13 @@ def _view(session: CorrectedSession, recording: str, faults: Sequence[str], sess
         rejected=tuple(rejected_view(movement) for movement in session.rejected),
         deleted=tuple(repetition_view("", number, one) for number, one in enumerate(session.deleted, 1)),
         log=session.log,
-        corrections=tuple(log_line(one) for one in session.log),
+        corrections=tuple(log_line(correction) for correction in session.log),
     )
 
 
 def set_view(number: int, one_set: CorrectedSet) -> SetView:
     """Return the view of one set."""
-    loads = dict.fromkeys(one_set.load_of(one) for one in one_set.repetitions)
+    loads = dict.fromkeys(one_set.load_of(repetition) for repetition in one_set.repetitions)
     angle_line, speed_line = _lines_of(one_set)
     form = [] if one_set.measured is None else form_of(one_set.measured)
     return SetView(
@@ -463,7 +465,7 @@ def set_view(number: int, one_set: CorrectedSet) -> SetView:
         planned=one_set.planned,
         weights=" / ".join(weight(load_kg, in_lb=in_lb) for load_kg, in_lb in loads if load_kg is not None),
         entered=entered(one_set.exercise, one_set.load_kg, one_set.note, load_in_lb=one_set.load_in_lb),
-        volume_kg=sum_if_any(one_set.load_kg_of(one) for one in one_set.repetitions),
+        volume_kg=sum_if_any(one_set.load_kg_of(repetition) for repetition in one_set.repetitions),
     )
 
 
@@ -472,8 +474,8 @@ def _figures_of(measured: TrainingSet | None) -> tuple[Figure, ...]:
     if measured is not None:
         repetitions, speed_m_s = measured.repetitions, speed(measured)
         texts = [
-            f"{math.degrees(fmean(one.trunk_angle_rad for one in repetitions)):.0f}",
-            f"{100 * fmean(one.hip_drop_m for one in repetitions):.0f}",
+            f"{math.degrees(fmean(repetition.trunk_angle_rad for repetition in repetitions)):.0f}",
+            f"{100 * fmean(repetition.hip_drop_m for repetition in repetitions):.0f}",
             tempo(repetitions),
             "" if speed_m_s is None else f"{speed_m_s:.2f}",
             _slower(share_of_speed_lost(measured)),
@@ -491,13 +493,13 @@ def _slower(share: float | None) -> str:
 
 def _lines_of(one_set: CorrectedSet) -> tuple[str, str]:
     """Return the lines of block characters of angle and speed; empty for a short set."""
-    rows = [one.measured for one in one_set.repetitions]
+    rows = [repetition.measured for repetition in one_set.repetitions]
     if one_set.measured is None or len(one_set.measured.repetitions) < LINE_REPETITIONS:
         return "", ""
-    angle_line = sparkline([one.trunk_angle_rad if one else None for one in rows], LINE_ANGLE_RAD)
+    angle_line = sparkline([row.trunk_angle_rad if row else None for row in rows], LINE_ANGLE_RAD)
     if not sinks(one_set.measured):
         return angle_line, ""
-    return angle_line, sparkline([one.mean_concentric_velocity_m_s if one else None for one in rows], LINE_SPEED_M_S)
+    return angle_line, sparkline([row.mean_concentric_velocity_m_s if row else None for row in rows], LINE_SPEED_M_S)
 
 
 def repetition_view(place: str, number: int, one: CorrectedRepetition) -> RepetitionView:
@@ -536,4 +538,4 @@ def figures_of(one: Repetition) -> Figures:
     return Figures(**values, hip_drop_from=None if from_standing is None else "standing" if from_standing else "top")
 
 
-_SAME_FIGURES = tuple(one.name for one in fields(Figures) if one.name != "hip_drop_from")
+_SAME_FIGURES = tuple(field.name for field in fields(Figures) if field.name != "hip_drop_from")
