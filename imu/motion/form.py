@@ -130,7 +130,9 @@ class Trace:
     @cached_property
     def velocity_m_s(self) -> Array:
         """Vertical velocity of the hip joint."""
-        lever_m = SENSOR_ABOVE_HIP_M * np.sin(self.angle_rad) + self._ahead_m * np.cos(self.angle_rad)
+        lever_m = SENSOR_ABOVE_HIP_M * np.sin(self.angle_rad)
+        if self._ahead_m:
+            lever_m += self._ahead_m * np.cos(self.angle_rad)
         return self._motion.velocity_m_s + lever_m * self._angle_rate
 
     @cached_property
@@ -166,7 +168,9 @@ def trace_movement(
     if isinstance(forward, SagittalPlane):
         forward = forward.forward(Lean(path, _sinking(path, motion), from_rest), home)
     angle = np.arctan2(path @ forward, along_home)
-    by_tilting = ahead_m * np.sin(angle) - SENSOR_ABOVE_HIP_M * np.cos(angle)
+    by_tilting = -SENSOR_ABOVE_HIP_M * np.cos(angle)
+    if ahead_m:
+        by_tilting += ahead_m * np.sin(angle)
     height = motion.height_m + (by_tilting - float(by_tilting[0]))
     return Trace(angle, height, path, forward, ahead_m, home, motion)
 

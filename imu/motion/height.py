@@ -57,6 +57,9 @@ class VerticalParameters:
     """Difference of the hip's height in standing before and after a movement."""
 
 
+USUAL = VerticalParameters()
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class SensorErrors:
     """Estimate of the accelerometer's errors: offset (3, m/s²), scale (3) and level (m/s²), jointly Gaussian.
@@ -106,13 +109,13 @@ class _Belief:
 
     def given(self, factors: Array, sd: float) -> _Belief:
         """Return the estimate given that the sum with `factors` (k,) is zero up to `sd`: a Kalman filter's update."""
-        spread = self.covariance @ factors
-        gain = spread / (factors @ spread + sd**2)
-        return _Belief(self.mean - (factors @ self.mean) * gain, self.covariance - gain[:, None] * spread)
+        spread = self.covariance.dot(factors)  # on so few numbers quicker than @
+        gain = spread / (factors.dot(spread) + sd**2)
+        return _Belief(self.mean - factors.dot(self.mean) * gain, self.covariance - gain[:, None] * spread)
 
     def sd(self, factors: Array) -> float:
         """Return the standard deviation of the sum with these `factors`."""
-        return math.sqrt(max(0.0, float(factors @ (self.covariance @ factors))))
+        return math.sqrt(max(0.0, float(factors.dot(self.covariance.dot(factors)))))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -133,7 +136,7 @@ class VerticalMotion:
     @property
     def velocity_m_s(self) -> Array:
         """Velocities (n,) at the end of each sample, up positive."""
-        return self._belief.mean @ self._velocity
+        return self._belief.mean.dot(self._velocity)
 
     @property
     def last_height_m(self) -> float:
@@ -213,7 +216,7 @@ class VerticalEstimator:
         errors: SensorErrors | None = None,
         parameters: VerticalParameters | None = None,
     ) -> None:
-        self._parameters = settings = parameters or VerticalParameters()
+        self._parameters = settings = parameters or USUAL
         self._interval_s = interval_s
         # Factors (k, n), column 0 at the start.
         self._known_velocity, self._known_height = _known_factors(interval_s, longest_s, settings.wander_interval_s)
@@ -296,7 +299,7 @@ class VerticalEstimator:
         if returns:
             belief = belief.given(self._height[:, at], return_sd_m or self._parameters.standing_height_m)
         height, velocity = self._height[:, 1 : samples + 1], self._velocity[:, 1 : samples + 1]
-        return VerticalMotion(belief.mean @ height, height, velocity, belief)
+        return VerticalMotion(belief.mean.dot(height), height, velocity, belief)
 
 
 def _integrate(
