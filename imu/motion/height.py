@@ -136,7 +136,8 @@ class VerticalMotion:
     @property
     def velocity_m_s(self) -> Array:
         """Velocities (n,) at the end of each sample, up positive."""
-        return self._belief.mean.dot(self._velocity)
+        velocity: Array = self._belief.mean.dot(self._velocity)
+        return velocity
 
     @property
     def last_height_m(self) -> float:
