@@ -171,12 +171,16 @@ class Talk:
         self.opening = tuple(opening)
         self.messages: list[Message] = []
         self.notices: list[LinkNotice] = []
+        self.hearings: list[LinkNotice] = []
         self.order: list[Message | LinkNotice] = []
         self.task = asyncio.create_task(self._listen())
 
     async def _listen(self) -> None:
         async with aclosing(self.link.messages()) as messages:
             async for message in messages:
+                if isinstance(message, LinkNotice) and message.heard:
+                    self.hearings.append(message)
+                    continue
                 self.order.append(message)
                 if isinstance(message, LinkNotice):
                     self.notices.append(message)
@@ -406,6 +410,18 @@ async def test_closing_ends_a_search_at_once(radio, until):
     link = SensorLink(Radio(), SensorChoice(), recognise, HostClock())
     await link.close()
     assert [message async for message in link.messages()] == []
+
+
+async def test_what_a_search_hears_is_reported_while_it_goes_on(radio, until):
+    async with talk(radio, "4712", parameters=replace(FAST, scan_s=3600)) as talking:
+        await radio.add_sensor(Ticker("HipIMU 4711"), rssi_dbm=-40)
+        await until(lambda: talking.hearings)
+        await radio.add_sensor(Ticker("Scales", services=()), rssi_dbm=-90)
+        await until(lambda: len(talking.hearings[-1].heard) == 2)
+    assert {notice.state for notice in talking.hearings} == {LinkState.SEARCHING}
+    heard = [(one.name, one.rssi_dbm, one.kind) for one in talking.hearings[-1].heard]
+    assert heard == [("HipIMU 4711", -40, KIND), ("Scales", -90, None)]
+    assert len(talking.hearings) <= 4, "once for each device, not for each advertisement"
 
 
 async def test_closing_at_once_and_losing_the_cancellation_end_too(rogue, until):

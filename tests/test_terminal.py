@@ -110,6 +110,9 @@ def test_in_a_rest_the_clock_is_large_and_the_set_is_summed_up(live):
     ("link", "words"),
     [
         (Link(LinkState.SEARCHING), "Looking for the sensor."),
+        (Link(LinkState.SEARCHING), "Switch it on and keep it near"),
+        (Link(LinkState.SEARCHING, other_devices=2), "No sensor among 2 devices heard. Switch it on"),
+        (Link(LinkState.SEARCHING, heard=("Hip 7, signal good", "H10, signal weak")), "Heard: Hip 7, signal good; H10"),
         (Link(LinkState.CONNECTING, "Hip 7", 2), "connecting, try 2"),
         (CONNECTED, "Stand still a second, then begin."),
         (Link(LinkState.LOST, "Hip 7", 3), "LOST for 0:07, try 3"),
@@ -504,6 +507,13 @@ def test_samples_that_come_after_a_lost_connection_are_one_line(live):
     said = [line for each in happened for line in lines.of(each, view)]
     assert [line for line in said if "kept back" in line] == ["1500 samples that were kept back have come"]
     assert len(said) == 4
+
+
+def test_each_sensor_that_is_heard_is_one_line_in_a_pipe():
+    lines, view = PlainLines(), LiveView()
+    heard = [(), ("Hip 7, signal good",), ("Hip 7, signal fair", "H10"), ("H10", "Hip 7, signal good")]
+    said = [lines.of(Link(LinkState.SEARCHING, heard=one, other_devices=bool(one)), view) for one in heard]
+    assert said == [["looking for the sensor"], ["heard Hip 7, signal good"], ["heard H10"], []]
 
 
 @pytest.mark.parametrize(

@@ -206,7 +206,7 @@ def test_without_bluetooth_there_is_one_sentence_and_nothing_is_left(tmp_path: P
     process = started("--sensor", "any", home=tmp_path)
     out, errors = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert out in ("", "looking for the sensor\n")
+    assert out.splitlines() in (["Starting the training."], ["Starting the training.", "looking for the sensor"])
     (sentence,) = errors.splitlines()
     assert "Bluetooth" in sentence
     assert list(tmp_path.iterdir()) == []
@@ -287,9 +287,18 @@ def test_a_full_disk_is_reported_at_once_and_the_training_goes_on(tmp_path: Path
     assert 0 < len(repetitions(replay_of(tmp_path))) < 5
 
 
+@pytest.mark.parametrize("as_json", [False, True])
+def test_the_first_line_comes_before_the_imports_that_take_a_second(monkeypatch: pytest.MonkeyPatch, as_json: bool):
+    monkeypatch.setitem(sys.modules, "imu.app.train", None)  # whatever imports it fails
+    done = CliRunner().invoke(app, ["train", "--sensor", "virtual", *(["--json"] if as_json else [])])
+    assert isinstance(done.exception, ImportError)
+    assert (done.stderr if as_json else done.stdout) == "Starting the training.\n"
+
+
 def test_ctrl_c_before_a_sensor_is_there_is_one_sentence(tmp_path: Path) -> None:
     process = started("--sensor", "virtual", home=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert process.stdout is not None
+    assert process.stdout.readline() == "Starting the training.\n"
     assert "looking for the sensor" in process.stdout.readline()
     process.send_signal(signal.SIGINT)
     rest, _ = process.communicate(timeout=60)

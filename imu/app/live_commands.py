@@ -5,7 +5,7 @@ Each imports what it needs in its body, so that `imu --help` does not wait for i
 # ruff: noqa: PLC0415  imports stand where they are used
 # Annotations are evaluated where they stand: as strings, typer would compile each of them for --help.
 
-import sys
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -115,8 +115,8 @@ def train(
     Keys: e end set, u undo, + one was missed, p pause, k keep a lone one, t targets, n next exercise, q quit.
     Ctrl-C ends too, and nothing is lost.
     """
-    if sys.stdout.isatty() and not as_json:
-        typer.echo("Starting the training.")  # the imports that follow take a second
+    with contextlib.suppress(OSError):  # after a closed pipe the training goes on unseen
+        typer.echo("Starting the training.", err=as_json)  # the imports that follow take a second
 
     from imu.app.train import TrainOptions, chosen_plan, page_at_the_end, sensors_of_people, train_together
     from imu.app.train import train as run_training

@@ -132,12 +132,15 @@ class LinkNotice:
         Number of the attempt since the sensor was found or last heard, from 1.
     trouble : BluetoothUnavailable or None
         Trouble with this computer's Bluetooth. The link keeps waiting, in case the person fixes it.
+    heard : tuple of SeenSensor
+        The devices heard so far by the first search.
     """
 
     state: LinkState
     sensor: SeenSensor | None = None
     attempt: int = 1
     trouble: BluetoothUnavailable | None = None
+    heard: tuple[SeenSensor, ...] = ()
 
 
 class TrainingLink(Protocol):
@@ -242,8 +245,16 @@ class SensorLink:
     async def _supervise(self) -> None:
         """Find the sensor, then connect and talk, over and over."""
         self._inbox.put_nowait(LinkNotice(LinkState.SEARCHING))
+        heard: dict[str, SeenSensor] = {}
+
+        def hear(device: SeenSensor) -> None:
+            before, heard[device.address] = heard.get(device.address), device
+            if before is None or (before.name, before.kind) != (device.name, device.kind):
+                self._inbox.put_nowait(LinkNotice(LinkState.SEARCHING, heard=tuple(heard.values())))
+
+        limits = self._parameters
         sensor = await find_sensor(
-            self._radio, self._choice, self._recognise, self._parameters.scan_s, self._parameters.choosing_s
+            self._radio, self._choice, self._recognise, limits.scan_s, limits.choosing_s, on_seen=hear
         )
         patience = Patience(self._parameters)
         if sensor.connected:

@@ -268,7 +268,13 @@ class SensorChoice:
 
 
 async def find_sensor(
-    radio: Radio, choice: SensorChoice, recognise: Recognise, scan_s: float, choosing_s: float
+    radio: Radio,
+    choice: SensorChoice,
+    recognise: Recognise,
+    scan_s: float,
+    choosing_s: float,
+    *,
+    on_seen: Callable[[SeenSensor], object] = _nothing_more,
 ) -> SeenSensor:
     """Listen until the wanted sensor is heard.
 
@@ -284,6 +290,8 @@ async def find_sensor(
         How long to listen at most.
     choosing_s : float
         How long to listen after the first match, in case a nearer sensor matches too.
+    on_seen : callable
+        Called with each device that is heard, as by `scan`.
 
     Raises
     ------
@@ -296,6 +304,7 @@ async def find_sensor(
     """
 
     def more_s(sensor: SeenSensor) -> float | None:
+        on_seen(sensor)
         if not choice.fits(sensor) or sensor.kind is None or sensor.kind.refusal is not None:
             return None  # more of its data, or a better sensor, may still come
         return 0.0 if choice.is_address_of(sensor) else choosing_s

@@ -37,6 +37,8 @@ GOOD_SIGNAL_DBM, FAIR_SIGNAL_DBM = -67.0, -80.0
 """Usual rules of thumb for 2.4 GHz; receivers lose packets from about -90 dBm on."""
 LOW_BATTERY_PERCENT = 15.0
 """From here down a battery is low: small sensors show it in coarse steps, and the last of them is soon gone."""
+HEARD_NAMED = 3
+"""At most this many of the sensors heard are named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +55,18 @@ class Link:
         Which try this is, from 1; 0 where none is counted.
     rssi_dbm : float or None
         Strength of its signal, if known.
+    heard : tuple of str
+        The sensors heard while one is looked for, with their signal, the strongest first.
+    other_devices : int
+        Number of other Bluetooth devices heard.
     """
 
     state: LinkState
     sensor: str | None = None
     attempt: int = 0
     rssi_dbm: float | None = None
+    heard: tuple[str, ...] = ()
+    other_devices: int = 0
 
 
 class Gravity(StrEnum):
@@ -304,9 +312,14 @@ class LiveView:
 
     @property
     def hint(self) -> str | None:
-        """The advice while no sensor answers yet; ``None`` otherwise."""
-        searching = self.link.state is LinkState.SEARCHING
-        return "Switch it on and keep it near, free of other programs." if searching else None
+        """The sensors heard and the advice, while one is looked for; ``None`` otherwise."""
+        if self.link.state is not LinkState.SEARCHING:
+            return None
+        if self.link.heard:
+            return f"Heard: {'; '.join(self.link.heard[:HEARD_NAMED])}."
+        others = self.link.other_devices
+        silence = f"No sensor among {others} device{'s' if others > 1 else ''} heard. " if others else ""
+        return f"{silence}Switch it on and keep it near, free of other programs."
 
     @property
     def sureness(self) -> str | None:
@@ -357,6 +370,11 @@ def signal_word(rssi_dbm: float) -> str:
     if rssi_dbm >= GOOD_SIGNAL_DBM:
         return "good"
     return "fair" if rssi_dbm >= FAIR_SIGNAL_DBM else "weak"
+
+
+def heard_sensor(name: str, rssi_dbm: float | None) -> str:
+    """Return a sensor that is heard, in words: ``Hip 2, signal good``."""
+    return name if rssi_dbm is None else f"{name}, signal {signal_word(rssi_dbm)}"
 
 
 def balance(tally: Tally) -> str:

@@ -219,17 +219,20 @@ class Progress:
 
     @property
     def text(self) -> str:
-        """In words: ``Back squat 100 kg, set 2 of 5, rep 3 of 5``."""
+        """In words: ``Back squat 100 kg, set 2 of 5, rep 3 of 5``; what the plan does not ask for is extra."""
         if self.done:
             return "All sets of the plan are done"
         title = "" if self.title is None else f"{self.title[0].upper()}{self.title[1:]}, "
-        of_sets = "" if self.sets is None else f" of {self.sets}"
-        start = f"{title}set {self.set_number}{of_sets}"
+        if self.sets is not None and self.set_number > self.sets:
+            start = f"{title}extra set {self.set_number - self.sets}"
+        else:
+            start = f"{title}set {self.set_number}{'' if self.sets is None else f' of {self.sets}'}"
         if self.coming:
             reps = "" if self.repetitions is None else f", {number_of(self.repetitions, 'rep')}"
             return f"Next: {start}{reps}"
-        of_reps = "" if self.repetitions is None else f" of {self.repetitions}"
-        return f"{start}, rep {self.repetition}{of_reps}"
+        if self.repetitions is not None and self.repetition > self.repetitions:
+            return f"{start}, rep {self.repetition}: {self.repetition - self.repetitions} extra"
+        return f"{start}, rep {self.repetition}{'' if self.repetitions is None else f' of {self.repetitions}'}"
 
 
 # --- the fields -------------------------------------------------------------------------------------------------------

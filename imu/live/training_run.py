@@ -16,12 +16,12 @@ from typing import Any
 
 from imu.bluetooth import HostClock, LinkState
 from imu.bluetooth.link import LinkNotice, TrainingLink
-from imu.bluetooth.scan import SeenSensor
+from imu.bluetooth.scan import SeenSensor, strength
 from imu.errors import ImuError, NothingTrained, ProtocolMismatch, RecordingNotWritten, SensorUnsuitable
 from imu.live.entries import Entries
 from imu.live.event_channel import event_object, plan_object, signal_object
 from imu.live.live_training import LiveTraining
-from imu.live.live_view import Gravity, Link, LiveView
+from imu.live.live_view import Gravity, Link, LiveView, heard_sensor
 from imu.live.signals import Signal
 from imu.live.targets import Plan, PlanUnusable, Targets
 from imu.motion.form import Posture
@@ -278,7 +278,10 @@ class TrainingRun:
             self._begin(sensor)
         name = None if sensor is None else sensor.name or sensor.address
         rssi_dbm = None if sensor is None else sensor.rssi_dbm
-        self._tell(Link(message.state, name, message.attempt, rssi_dbm))
+        sensors = sorted((one for one in message.heard if one.kind is not None), key=strength, reverse=True)
+        heard = tuple(heard_sensor(one.name or one.address, one.rssi_dbm) for one in sensors)
+        others = len(message.heard) - len(sensors)
+        self._tell(Link(message.state, name, message.attempt, rssi_dbm, heard, others))
 
     def _begin(self, sensor: SeenSensor) -> None:
         """Begin to record and to understand: the sensor is known now."""

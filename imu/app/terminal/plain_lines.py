@@ -25,16 +25,26 @@ from imu.session import Event, GapFound, MovementRejected, RepetitionCounted, Re
 
 
 class PlainLines:
-    """The lines of one training. Samples that come after a lost connection are one line, not one for each packet."""
+    """The lines of one training.
+
+    Samples that come after a lost connection are one line, not one for each packet. So is each sensor that is heard
+    while one is looked for.
+    """
 
     def __init__(self) -> None:
         self._recovered = 0
+        self._heard: set[str] = set()
 
     def of(self, happened: Event | Notice | Link, view: LiveView) -> list[str]:
         """Return the lines for what happened, as `plain_line`."""
         if isinstance(happened, SamplesRecovered):
             self._recovered += happened.samples
             return []
+        if isinstance(happened, Link) and (happened.heard or happened.other_devices):
+            names = {one: one.partition(", signal")[0] for one in happened.heard}
+            new = [one for one, name in names.items() if name not in self._heard]
+            self._heard.update(names.values())
+            return [f"heard {printable(one)}" for one in new]
         line = plain_line(happened, view)
         if line is None or not self._recovered or isinstance(happened, RepetitionCounted | MovementRejected):
             return [] if line is None else [line]  # the samples that come again hold repetitions

@@ -14,7 +14,7 @@ from imu.bluetooth import LinkState
 from imu.live.cards import plural_of
 from imu.live.live_view import Gravity, LiveView
 from imu.live.set_view import Phase
-from imu.report.words import clock
+from imu.report.words import clock, printable
 
 SIDE_BY_SIDE_COLUMNS = 60
 """From this width the figures stand beside the digits, else below."""
@@ -175,7 +175,7 @@ def _foot(view: LiveView, width: int, ink: Ink) -> list[tuple[int, Text]]:
     """Return the texts about the session, in order, each with its importance (0 is the highest)."""
     optional = [
         (2, parts.progress_line(view)),
-        (2, None if view.hint is None else Text(view.hint)),
+        (2, None if view.hint is None else Text(printable(view.hint))),
         (1, parts.lone_line(view)),
         (2, parts.not_counted_line(view)),
         *((2, line) for line in parts.advice_lines(view, ink)),
