@@ -200,7 +200,7 @@ async def test_one_person_has_one_training_and_a_sensor_one_person() -> None:
     await until(lambda: desks.of("anna").sensor == "Hip 1")
     with pytest.raises(TrainingUnderWay):
         desks.begin("anna", Wish("Hip 2"))
-    answer = await answer_to(desks.of("ben"), json.dumps({"do": "begin", "sensor": "Hip 1"}), desks)
+    answer = answer_to(desks.of("ben"), json.dumps({"do": "begin", "sensor": "Hip 1"}), desks)
     assert answer == {"refused": "Anna trains with Hip 1: choose another sensor"}
     assert [one.whose for one in desks.busy] == ["anna"]
     with pytest.raises(PersonUnnamed):
@@ -243,7 +243,7 @@ async def test_sensor_logger_is_begun_on_the_page_which_shows_the_address_to_ent
     assert [one["wanted"] for one in known_sensors(None)] == ["any", "phone", "sensorlogger", "virtual"]
     desks = Desks("test")
     desk = desks.of("")
-    assert await answer_to(desk, json.dumps({"do": "begin", "sensor": "sensorlogger"}), desks) is None
+    assert answer_to(desk, json.dumps({"do": "begin", "sensor": "sensorlogger"}), desks) is None
     with desk.watching() as watcher:
         seen: dict[str, Any] = {}
         while not seen.get("invite"):

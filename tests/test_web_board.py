@@ -21,6 +21,7 @@ from imu.app.web.desk import DeskState, TrainingDesk
 from imu.app.web.live_socket import answer_to
 from imu.bluetooth import LinkState
 from imu.bluetooth.scan import SeenSensor
+from imu.errors import NothingTrained
 from imu.live.live_training import LiveTraining
 from imu.live.live_view import Link, LiveView
 from imu.live.speech import Announcement, Announcer
@@ -189,14 +190,18 @@ ASKED = st.fixed_dictionaries(
 @given(st.one_of(st.text(), JSON.map(json.dumps), ASKED.map(json.dumps)))
 def test_whatever_a_page_sends_the_server_lives(text: str) -> None:
     desk = TrainingDesk("0")
-    answer = asyncio.run(answer_to(desk, text))
+
+    async def ask() -> dict[str, Any] | None:
+        return answer_to(desk, text)
+
+    answer = asyncio.run(ask())
     assert answer is None or isinstance(answer.get("refused"), str)
     assert desk.state is DeskState.IDLE
 
 
 @pytest.mark.parametrize("rest_s", [-1, 0, 1e9, "60", True])
 async def test_an_impossible_rest_is_refused(rest_s: object) -> None:
-    answer = await answer_to(TrainingDesk("0"), json.dumps({"do": "rest", "rest_s": rest_s}))
+    answer = answer_to(TrainingDesk("0"), json.dumps({"do": "rest", "rest_s": rest_s}))
     assert answer is not None and "cannot be" in answer["refused"]
 
 
@@ -211,11 +216,42 @@ async def test_sensors_are_listed_while_the_page_still_listens(monkeypatch: pyte
         return [near, weak, mouse]
 
     monkeypatch.setattr(live_socket, "scan", hear)
-    early: list[dict[str, Any]] = []
-    answer = await answer_to(TrainingDesk("0"), json.dumps({"do": "scan"}), tell=early.append)
-    assert answer is not None
-    heard = [([one["wanted"] for one in news["heard"]], news.get("listening", False)) for news in (*early, answer)]
+    told: list[dict[str, Any]] = []
+    desk = TrainingDesk("0")
+    assert answer_to(desk, json.dumps({"do": "scan"}), tell=told.append) is None
+    await desk.until_idle()
+    heard = [([one["wanted"] for one in news["heard"]], news.get("listening", False)) for news in told]
     assert heard == [(["F0:07"], True), (["F0:08", "F0:07"], True), (["F0:08", "F0:07"], False)]
+
+
+async def test_a_training_that_begins_ends_the_search_for_sensors(monkeypatch: pytest.MonkeyPatch) -> None:
+    searched: list[str] = []
+
+    async def hear(*_: object) -> list[SeenSensor]:
+        searched.append("begun")
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            searched.append("ended")
+        return []
+
+    def link(*_: object) -> None:
+        searched.append("linked")
+        raise NothingTrained("no radio")
+
+    monkeypatch.setattr(live_socket, "scan", hear)
+    monkeypatch.setattr("imu.app.web.desk.link_for", link)
+    desk = TrainingDesk("0")
+    answer_to(desk, json.dumps({"do": "scan"}))
+    while not searched:
+        await asyncio.sleep(0)
+    again = answer_to(desk, json.dumps({"do": "scan"}))
+    assert again is not None and "running already" in again["refused"], "one search at a time, however often it is asked"
+    assert answer_to(desk, json.dumps({"do": "begin", "sensor": "any"})) is None
+    assert desk.state is DeskState.TRAINING
+    async with asyncio.timeout(5):
+        await desk.until_idle()
+    assert (searched, desk.trouble) == (["begun", "ended", "linked"], "no radio")
 
 
 # --- curves ----------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -119,6 +119,7 @@ class TrainingDesk:
         self._achieved: tuple[str, ...] = ()
         self._advice: tuple[str, ...] = ()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._listening: set[asyncio.Task[None]] = set()
         self._invitation: dict[str, str] | None = None
         self._shown: dict[str, Any] = {}
 
@@ -166,11 +167,27 @@ class TrainingDesk:
         if self.state is not DeskState.IDLE:
             raise TrainingUnderWay("a training is running already: finish it first")
         self.state, self.trouble, self.last_session, self.trained = DeskState.TRAINING, None, None, None
+        for task in self._listening:
+            task.cancel()
         self._live = LiveTraining(None, wish.rest_s, wish.plan)
         self._announcer = Announcer(None, None)
         with as_person(self.whose):  # a task keeps the context in which it was made
             self._work = asyncio.get_running_loop().create_task(self._train(wish))
         self._look()
+
+    def listen(self, search: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Listen for sensors in a task of its own; a training that begins ends it, and starts at once.
+
+        Raises
+        ------
+        TrainingUnderWay
+            If a search runs already.
+        """
+        if self._listening:
+            raise TrainingUnderWay("a search for sensors is running already: it takes six seconds")
+        task = asyncio.get_running_loop().create_task(search())
+        self._listening.add(task)
+        task.add_done_callback(self._listening.discard)
 
     def ask(self, command: PersonCommand) -> None:
         """Carry out the person's command in the training; nothing without a training."""
@@ -247,10 +264,13 @@ class TrainingDesk:
 
     async def until_idle(self) -> None:
         """Wait until the training, if one runs, is over and saved."""
-        await asyncio.gather(*([self._work] if self._work is not None else []), *self._tasks, return_exceptions=True)
+        work = [] if self._work is None else [self._work]
+        await asyncio.gather(*work, *self._tasks, *self._listening, return_exceptions=True)
 
     async def close(self) -> None:
         """End the training, if one runs, and wait until it is saved."""
+        for task in self._listening:
+            task.cancel()
         self.finish()
         await self.until_idle()
 
@@ -294,6 +314,8 @@ class TrainingDesk:
             remember_plan(self.plan)
         self.sensor = name
         self._look()
+        if self._listening:  # one search at a time: the radio is free once they have ended
+            await asyncio.wait(self._listening)
         clock = HostClock()
         async with link_for(name, clock, wish.duration_s, self._invite) as link:
             self._run = TrainingRun(link, clock, plan, self._live, self._tell)

@@ -135,7 +135,7 @@ async def live(websocket: WebSocket, desks: Desks) -> None:
             while True:
                 text = await websocket.receive_text()
                 only_watches = role is Role.VIEW or everyone
-                answer = ONLY_WATCHES if only_watches else await answer_to(desk, text, desks, role, tell)
+                answer = ONLY_WATCHES if only_watches else answer_to(desk, text, desks, role, tell)
                 if answer is not None:
                     tell(answer)
         except WebSocketDisconnect:
@@ -147,18 +147,26 @@ async def live(websocket: WebSocket, desks: Desks) -> None:
                 await asyncio.gather(*sending, return_exceptions=True)
 
 
+async def _tell_heard(tell: Callable[[dict[str, Any]], None]) -> None:
+    """Tell which sensors are heard, while that goes on and at its end."""
+    try:
+        tell({"heard": await heard_sensors(lambda heard: tell({"heard": heard, "listening": True}))})
+    except ImuError as error:
+        tell({"refused": str(error)})
+
+
 def _leave(_news: dict[str, Any]) -> None:
-    """Leave news that comes before the answer."""
+    """Leave the sensors that are heard."""
 
 
-async def answer_to(
+def answer_to(
     desk: TrainingDesk,
     text: str,
     desks: Desks | None = None,
     role: Role = Role.OWNER,
     tell: Callable[[dict[str, Any]], None] = _leave,
 ) -> dict[str, Any] | None:
-    """Carry out a page's command; return the answer to this page alone. `tell` gets the news before the answer.
+    """Carry out a page's command; return the answer to this page alone. `tell` gets the sensors heard.
 
     With `desks`, a training is refused that would use the sensor of another person. A guest changes a training only
     while one runs, and begins none with an address to which this computer would connect.
@@ -170,7 +178,8 @@ async def answer_to(
         if role is not Role.OWNER:
             _check_guest(desk, request)
         if request.get("do") == "scan":
-            return {"heard": await heard_sensors(lambda heard: tell({"heard": heard, "listening": True}))}
+            desk.listen(partial(_tell_heard, tell))
+            return None
         return _do(desk, request, desk.begin if desks is None else partial(desks.begin, desk.whose))
     except ImuError as error:
         return {"refused": str(error)}

@@ -81,6 +81,7 @@ function drawState() {
   live.hidden = idle;
   live.dataset.state = board.state;
   document.body.classList.toggle("training", !idle);
+  if (!idle) scanEnds();
   show($("#trouble"), idle ? board.trouble : null);
   const trained = $("#trained");
   trained.hidden = !(idle && board.session);
