@@ -64,6 +64,9 @@ def tired() -> tuple[tuple[Message, ...], tuple[SetTruth, ...]]:
     return tuple(messages), simulated.truth.sets
 
 
+HIP_7 = SeenSensor("Hip 7", "F0:00", -58, REFERENCE, Advertisement(), None)  # type: ignore[arg-type]
+
+
 class HeldLink:
     """A link to a sensor whose messages wait until the test lets them through."""
 
@@ -85,9 +88,11 @@ class HeldLink:
     async def close(self, stop_actions: Iterable[Action] = ()) -> None:
         self._through.put_nowait(None)
 
+    def hear(self) -> None:
+        self._let(LinkNotice(LinkState.SEARCHING, heard=(HIP_7,)))
+
     def connect(self) -> None:
-        sensor = SeenSensor("Hip 7", "F0:00", -58, REFERENCE, Advertisement(), None)  # type: ignore[arg-type]
-        self._let(LinkNotice(LinkState.CONNECTED, sensor))
+        self._let(LinkNotice(LinkState.CONNECTED, HIP_7))
 
     def go_on(self, until_s: float) -> None:
         """Let messages through until a time of the training, s since its first message."""
@@ -248,8 +253,10 @@ def test_a_training_with_targets(browser: Any, gym: Gym, width: int, height: int
         page.get_by_label("A virtual sensor").check()
         page.get_by_role("button", name="Start").click()
         page.get_by_text("Looking for the sensor").wait_for()  # before there is one
-        at.look("searching")
         link = gym.linked()
+        link.hear()
+        page.locator("[data-b=sub]", has_text="Heard: Hip 7, signal good.").wait_for()
+        at.look("searching")
         link.connect()
         link.go_on(3.0)
         page.get_by_text("Stand still a second, then begin.").wait_for()
@@ -261,6 +268,8 @@ def test_a_training_with_targets(browser: Any, gym: Gym, width: int, height: int
         assert page.locator("[data-b=clock]").inner_text().startswith("Back squat 225 lb, set 1 of 2, rep 3 of 8")
         assert (page.locator(".bars li").count(), page.locator(".bars li.planned").count()) == (8, 5)
         assert page.locator(".gauge.main .target b").inner_text() == "40 cm"
+        names = page.locator(".gauge-name").filter(visible=True)
+        assert names.all_inner_texts() == ["Depth", "Trunk"]
         at.look("third")
         page.keyboard.press("+")
         page.locator(".count span", has_text="4").wait_for(state="attached")
@@ -269,7 +278,7 @@ def test_a_training_with_targets(browser: Any, gym: Gym, width: int, height: int
         page.locator(".count span", has_text="3").wait_for(state="attached")
         link.go_on(ends_s[0][5] + 0.9)
         at.count(6)
-        page.locator(".signal[data-colour=red]", has_text="stop").wait_for()
+        page.locator(".live[data-look=red] .signal[data-colour=red]", has_text="stop").wait_for()  # framed in red
         at.look("stop")
         link.go_on(ends_s[0][7] + 0.6)
         at.count(8)

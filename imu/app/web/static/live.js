@@ -154,7 +154,9 @@ function drawCount() {
   for (const one of Object.keys(SHAPES)) live.classList.toggle(one, board.pattern === one);
   digits.textContent = resting ? board.rest_clock : board.count;
   fitCount();
-  $(".ring .run").style.strokeDasharray = `${resting ? 100 * (board.rest_share ?? 0) : 0} 100`;
+  const run = $(".ring .run"), share = resting ? board.rest_share ?? 0 : 0;
+  run.style.strokeDasharray = `${100 * share} 100`;
+  run.style.visibility = share ? "" : "hidden"; // its round end would be a dot
 }
 
 // Two digits that are wider than their box are drawn narrower, not smaller: the height is visible from afar.
@@ -186,6 +188,7 @@ function drawWords() {
   const signal = resting ? (board.rest_is_over ? board.go : null) : waiting ? null : board.signal, box = $(".signal");
   text("signal", signal?.word);
   box.dataset.colour = signal?.colour ?? "";
+  live.dataset.look = signal && (signal.colour !== "green" || resting) ? signal.colour : ""; // a frame and a large word, to be seen from afar
   $("path", box).setAttribute("d", SIGNAL_SHAPES[signal?.shape] ?? "M0 0");
   if (rest && board.card) text("cue", board.card.advice.join("\n"));
   else if (waiting) text("cue", "");
