@@ -615,7 +615,7 @@ def test_a_recording_without_a_plan_has_no_signals(without_plan):
 def test_a_session_is_described_by_volume_and_records_and_its_count_is_corrected(tmp_path, monkeypatch):
     monkeypatch.setenv("IMU_HOME", str(tmp_path))
     trained = summary([SQUATTED] * 4)  # from 0 s on
-    expected = {1: "Back squat: 320 kg moved", 2: "Back squat: 400 kg moved, your heaviest, your largest volume"}
+    expected = {1: "Back squat: 320 kg lifted", 2: "Back squat: 400 kg lifted, your heaviest, your largest volume"}
     for number, load_kg in ((1, 80.0), (2, 100.0)):
         planned = PlannedSet(trained.sets[0].repetitions[2].bottom_s, "back squat", load_kg)
         with SessionStore.open(store_path()) as store:

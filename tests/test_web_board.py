@@ -246,7 +246,7 @@ async def test_a_training_that_begins_ends_the_search_for_sensors(monkeypatch: p
     while not searched:
         await asyncio.sleep(0)
     again = answer_to(desk, json.dumps({"do": "scan"}))
-    assert again is not None and "running already" in again["refused"], "one search at a time, however often it is asked"
+    assert again is not None and "running already" in again["refused"], "one search at a time"
     assert answer_to(desk, json.dumps({"do": "begin", "sensor": "any"})) is None
     assert desk.state is DeskState.TRAINING
     async with asyncio.timeout(5):
