@@ -216,11 +216,11 @@ async def test_sensors_are_listed_while_the_page_still_listens(monkeypatch: pyte
         return [near, weak, mouse]
 
     monkeypatch.setattr(live_socket, "scan", hear)
-    told: list[dict[str, Any]] = []
+    answers: list[dict[str, Any]] = []
     desk = TrainingDesk("0")
-    assert answer_to(desk, json.dumps({"do": "scan"}), tell=told.append) is None
+    assert answer_to(desk, json.dumps({"do": "scan"}), tell=answers.append) is None
     await desk.until_idle()
-    heard = [([one["wanted"] for one in news["heard"]], news.get("listening", False)) for news in told]
+    heard = [([one["wanted"] for one in news["heard"]], news.get("listening", False)) for news in answers]
     assert heard == [(["F0:07"], True), (["F0:08", "F0:07"], True), (["F0:08", "F0:07"], False)]
 
 
