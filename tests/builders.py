@@ -324,14 +324,14 @@ def scored(summary: SessionSummary, simulation):
 def mistakes(summary: SessionSummary, simulation) -> Mistakes:
     """Return the mistakes in a summary of a simulated session."""
     score = scored(summary, simulation)
-    patterns = sum(one.counted.pattern != one.truth.pattern for one in score.matches)
+    patterns = sum(match.counted.pattern != match.truth.pattern for match in score.matches)
     return Mistakes(len(score.matches) + len(score.missed), patterns, len(score.missed), len(score.false))
 
 
 def corrections_of(summary: SessionSummary, simulation) -> list[Correction]:
     """Return the corrections that a person makes who corrects every mistake."""
     score = scored(summary, simulation)
-    true = {one.counted.start_s: str(one.truth.pattern) for one in score.matches}
+    true = {match.counted.start_s: str(match.truth.pattern) for match in score.matches}
     made: list[Correction] = []
     for one in (one for one_set in summary.sets for one in one_set.repetitions):
         if one.start_s not in true:

@@ -315,7 +315,7 @@ def test_many_recordings_get_a_line_each_and_a_sum(folder):
     assert [line.split()[0] for line in lines[2:5]] == ["a_squats.csv", "c_hinges.csv", "a_squats.csv"]
     assert any(re.match("Recordings +3, 1 could not be read$", line) for line in lines)
     totals = [one.get("totals") for one in objects(run("replay", "--json", folder, folder / "a_squats.csv"))]
-    squats, hinges = (sum(one[pattern] for one in totals if one) for pattern in ("squat", "hinge"))
+    squats, hinges = (sum(total[pattern] for total in totals if total) for pattern in ("squat", "hinge"))
     (said,) = (line for line in lines if line.startswith("Counted"))
     assert [int(number) for number in re.findall(r"(\d+) (?:squat|hinge)", said)] == [squats, hinges]
     assert f"{folder / 'b_broken.csv'}: the columns" in result.stderr
@@ -389,7 +389,7 @@ def test_the_same_recording_twice_is_one_session(folder, home, tmp_path):
     listed = run("review").stdout.splitlines()
     assert [line.split()[0] for line in listed[2:4]] == [numbers[1], "1"]
     totals = [one["totals"] for one in objects(run("review", "--json"))]
-    squats, hinges = (sum(one[pattern] for one in totals) for pattern in ("squat", "hinge"))
+    squats, hinges = (sum(total[pattern] for total in totals) for pattern in ("squat", "hinge"))
     for line in listed[-4:-2]:
         assert re.match(rf"(7|28) days +{squats} squats? : {hinges} hinges?", line)
     assert listed[-2] == "Last squat  today"

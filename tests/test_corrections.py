@@ -69,7 +69,7 @@ def counts(session):
 
 def applied(*corrections, to=TRAINED):
     session = apply_corrections(to, corrections)
-    assert [one.not_applied for one in session.log] == [None] * len(corrections)
+    assert [correction.not_applied for correction in session.log] == [None] * len(corrections)
     return session
 
 
@@ -115,8 +115,8 @@ def test_an_added_repetition_joins_the_nearest_set_or_makes_its_own():
     (one,) = lone.repetitions
     assert (one.measured, one.figures, one.added, one.middle_s, lone.measured) == (None, None, True, 1.5, None)
     just_near = AddRepetition(11.3 + REST_BETWEEN_SETS_S, 25.0, SQUAT)
-    assert [len(one) for one in counts(applied(just_near))] == [5, 3]
-    assert [len(one) for one in counts(applied(replace(just_near, start_s=23.4)))] == [4, 1, 3]
+    assert [len(reps) for reps in counts(applied(just_near))] == [5, 3]
+    assert [len(reps) for reps in counts(applied(replace(just_near, start_s=23.4)))] == [4, 1, 3]
 
 
 def test_adding_a_rejected_movement_brings_its_figures():
@@ -242,19 +242,19 @@ def test_a_long_text_is_refused_in_a_short_sentence():
 @given(measured=trained_sessions(), log=st.lists(any_corrections, max_size=12))
 def test_no_movement_is_lost_or_invented(measured, log):
     session = apply_corrections(measured, log)
-    assert [one.correction for one in session.log] == log
+    assert [correction.correction for correction in session.log] == log
     assert session.measured == measured
     assert all(one_set.repetitions for one_set in session.sets)
     standing = [one for one_set in session.sets for one in one_set.repetitions]
     figures = [one.measured for one in (*standing, *session.deleted) if one.measured is not None]
     counted = [one for one_set in measured.sets for one in one_set.repetitions]
-    found_again = [one for one in figures if one not in counted]
-    assert sorted(one.start_s for one in figures if one in counted) == [one.start_s for one in counted]
-    rejected = [one.repetition for one in measured.rejected]
+    found_again = [figure for figure in figures if figure not in counted]
+    assert sorted(figure.start_s for figure in figures if figure in counted) == [one.start_s for one in counted]
+    rejected = [movement.repetition for movement in measured.rejected]
     assert all(one in rejected for one in found_again)
     assert len(found_again) == len(set(map(id, found_again)))
     invented = sum(one.measured is None for one in (*standing, *session.deleted))
-    assert invented <= sum(isinstance(one, AddRepetition | MoveRepetition) for one in log)
+    assert invented <= sum(isinstance(correction, AddRepetition | MoveRepetition) for correction in log)
 
 
 @settings(max_examples=100, deadline=None)
@@ -388,7 +388,7 @@ def check_sums(store):
     assert totals(store) == totals_of(session)
     balance = store.balance(1, NOW)
     assert (balance.squats, balance.hinges) == totals_of(session)[1:3]
-    found = {one.pattern: one for one in store.pattern_totals(NOW, least_drop_for_speed_m=0.15)}
+    found = {total.pattern: total for total in store.pattern_totals(NOW, least_drop_for_speed_m=0.15)}
     for pattern in (SQUAT, HINGE, UNCERTAIN):
         of_pattern = [one for one_set in session.sets for one in one_set.repetitions if one.pattern is pattern]
         assert (pattern in found) == bool(of_pattern)
@@ -407,7 +407,10 @@ def test_a_new_correction_after_an_undo_drops_the_undone_ones(store):
     assert store.undo(1) == EnterLoad(4.0, 80.0)
     session = store.correct(1, EnterLoad(4.0, 90.0), made_at=NOW)
     assert session.undone == ()
-    assert [one.correction for one in session.corrected.log] == [DeleteRepetition(1.0), EnterLoad(4.0, 90.0)]
+    assert [correction.correction for correction in session.corrected.log] == [
+        DeleteRepetition(1.0),
+        EnterLoad(4.0, 90.0),
+    ]
     assert store.redo(1) is None
 
 
@@ -434,7 +437,7 @@ def test_a_correction_whose_target_is_gone_is_kept_and_comes_back(store):
     keep(store, TRAINED)
     store.correct(1, EnterLoad(101.0, 100.0), made_at=NOW)
     keep(store, summary([SQUAT] * 4))
-    assert [one.not_applied for one in store.load(1).corrected.log] == ["no set is counted at 101.0 s"]
+    assert [correction.not_applied for correction in store.load(1).corrected.log] == ["no set is counted at 101.0 s"]
     keep(store, TRAINED)
     assert store.load(1).corrected.sets[1].load_kg == 100.0
 
@@ -612,7 +615,7 @@ def test_a_plan_a_measurement_and_a_correction_stay_apart(tmp_path):
     with SessionStore.open(tmp_path / "sessions.db") as store:
         number = keep(store, planned=planned)
         found = store.load(number).corrected
-        assert [(one.exercise, one.load_kg, one.planned) for one in found.sets[:2]] == [
+        assert [(one_set.exercise, one_set.load_kg, one_set.planned) for one_set in found.sets[:2]] == [
             ("back squat", 100.0, planned[0]),
             ("deadlift", 225 * KG_PER_LB, planned[1]),
         ]

@@ -241,7 +241,7 @@ def results(tmp_path_factory):
         check=False,
     )
     assert run.returncode == 0, run.stderr
-    return {(one["command"], one["mode"]): (one, run.stderr) for one in json.loads(run.stdout)}
+    return {(entry["command"], entry["mode"]): (entry, run.stderr) for entry in json.loads(run.stdout)}
 
 
 @pytest.mark.process

@@ -290,7 +290,7 @@ def test_a_sample_is_counted_as_it_truly_was(recording: Path) -> None:
     truth = truth_of(recording)
     counted = json.loads(imu("replay", str(recording), "--json"))
     assert [(one["pattern"], len(one["reps"])) for one in counted["sets"]] == [
-        (one.pattern, len(one.reps)) for one in truth.sets
+        (one_set.pattern, len(one_set.reps)) for one_set in truth.sets
     ]
     for found, true in zip([r for one in counted["sets"] for r in one["reps"]], truth.reps, strict=True):
         assert found["pattern"] == true.pattern
@@ -305,7 +305,7 @@ def test_the_readme_of_a_sample_has_its_content(recording: Path) -> None:
     name = recording.name.removesuffix(".csv.gz")
     row = next(row for row in rows if row.startswith(f"| `{name}` |"))
     reps = truth_of(recording).reps
-    patterns = {pattern: sum(one.pattern == pattern for one in reps) for pattern in ("squat", "hinge")}
+    patterns = {pattern: sum(rep.pattern == pattern for rep in reps) for pattern in ("squat", "hinge")}
     content = ", ".join(f"{count} {pattern}s" for pattern, count in patterns.items() if count) or "none"
     rate = json.loads(imu("replay", str(recording), "--json"))["sampling_rate_hz"]
     assert row.split("|")[3].strip() == content

@@ -114,7 +114,7 @@ def test_outcome_of_a_single_repetition(patterns: tuple[str, ...], outcome: str)
 
 def test_shares_are_of_all_single_repetitions() -> None:
     patterns = [("squat",), ("hinge",), ("uncertain",), (), ("squat", "squat")]
-    figures = report([*(trial("squat", one) for one in patterns), trial("walk", ("squat",))]).all.singles
+    figures = report([*(trial("squat", pattern) for pattern in patterns), trial("walk", ("squat",))]).all.singles
     assert figures.trials == 5
     assert figures.counted_once == pytest.approx(3 / 5)
     assert figures.recall == pytest.approx(4 / 5)
@@ -249,7 +249,7 @@ def test_score_of_a_session() -> None:
     assert [one.truth.start_s for one in score.session.matches] == [10, 13, 60]
     assert [one.start_s for one in score.session.missed] == [65]
     assert score.session.false == ("tie_shoe", "standing", "part of a repetition")
-    assert [one.is_exact for one in score.session.sets] == [True, True]
+    assert [one_set.is_exact for one_set in score.session.sets] == [True, True]
     both = report([score, replace(score, trial=replace(session, path=Path("another")))])
     assert both.recordings == 2
     assert both.hours == pytest.approx(240 / 3600)
@@ -352,10 +352,10 @@ def test_the_tilt_script_counts_clean_hinges_and_deep_leaning_squats() -> None:
     assert [[one.pattern for one in one_set] for one_set in hinges.sets] == [["hinge"] * 5]
     squats = lifted("low_bar_squat", 4, tilt_rad=0.6)
     found = count_by_tilt(squats.block)
-    assert [one.pattern for one in found.repetitions] == ["squat"] * 4
+    assert [repetition.pattern for repetition in found.repetitions] == ["squat"] * 4
     assert len(match(truth_of_session(squats.truth).repetitions, found.repetitions)) == 4
-    angles = [one.trunk_angle_rad for one in found.repetitions]
-    assert angles == pytest.approx([one.trunk_angle_rad for one in squats.truth.reps], abs=math.radians(6))
+    angles = [repetition.trunk_angle_rad for repetition in found.repetitions]
+    assert angles == pytest.approx([rep.trunk_angle_rad for rep in squats.truth.reps], abs=math.radians(6))
 
 
 def test_the_tilt_script_sees_no_upright_squat_and_the_height_script_no_hinge_without_drop() -> None:
@@ -502,7 +502,7 @@ def test_a_data_set_has_the_name_of_its_folder_and_a_folder_of_several_has_them_
     both = find_data_sets(tmp_path)
     assert [(one.name, one.people) for one in both] == [("one", ["P1"]), ("two", ["P2", "P1"])]
     assert find_data_sets(tmp_path / "two") == both[1:]
-    assert [one.name for one in find_data_sets(tmp_path, ["P2"])] == ["two"]
+    assert [one_set.name for one_set in find_data_sets(tmp_path, ["P2"])] == ["two"]
     assert [trial.truth is None for trial in both[1].trials] == [True, False]
 
 
@@ -511,7 +511,10 @@ def test_windows_beside_a_recording_are_its_truth(tmp_path: Path) -> None:
     write_windows(tmp_path / "set.truth.json", [[1.0, 3.1], [3.0, 5.0]])
     truth = find_data_sets(tmp_path)[0].trials[0].truth
     assert truth is not None
-    assert [(one.start_s, one.end_s, one.pattern) for one in truth.repetitions] == [(1, 3.1, "squat"), (3, 5, "squat")]
+    assert [(repetition.start_s, repetition.end_s, repetition.pattern) for repetition in truth.repetitions] == [
+        (1, 3.1, "squat"),
+        (3, 5, "squat"),
+    ]
     assert truth.sets[0].start_s == -math.inf
 
 

@@ -190,7 +190,7 @@ def test_json_is_one_array_of_the_objects_of_review(stored, store, tmp_path):
 def test_a_correction_that_is_not_applied_is_exported_with_the_reason(stored, store):
     again = store.save(summary(), "x", content_hash(1), saved_at=NOW, software_version="2")
     corrections = stored_object(store.load(again))["corrections"]
-    assert [one.get("not_applied") for one in corrections][:2] == ["no set is counted at 1.0 s"] * 2
+    assert [correction.get("not_applied") for correction in corrections][:2] == ["no set is counted at 1.0 s"] * 2
 
 
 # --- FIT -------------------------------------------------------------------------------------------------------------
@@ -283,7 +283,7 @@ def test_every_session_gives_files_that_others_can_read(measured, log):
                 continue
         stored = store.load(number)
         Page().feed(report_on(store))
-    counted = sum(len(one.repetitions) for one in stored.corrected.sets)
+    counted = sum(len(one_set.repetitions) for one_set in stored.corrected.sets)
     active = [one for one in read_fit(fit_file(stored), "set") if one["set_type"] == "active"]
     assert sum(one["repetitions"] for one in active) == counted
     assert len(list(rows_module.rows([stored]))) == counted
@@ -693,7 +693,7 @@ def named(files, name, content=b"evil"):
     """Put a file in, with its entry in the manifest."""
     entry = {"name": name, "size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
     files[name] = content
-    others = [one for one in json.loads(files["manifest.json"])["files"] if one["name"] != name]
+    others = [entry for entry in json.loads(files["manifest.json"])["files"] if entry["name"] != name]
     manifest_with(files, files=[*others, entry])
 
 

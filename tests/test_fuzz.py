@@ -81,7 +81,7 @@ def driver(name: str) -> Target:
 
     def talk(data: bytes) -> None:
         talking = kind.driver(100.0)
-        asked = dict.fromkeys(one.characteristic for one in talking.take(LinkUp(0, 244)).actions)
+        asked = dict.fromkeys(action.characteristic for action in talking.take(LinkUp(0, 244)).actions)
         at = 0
         for number in range(64):
             if at + 2 > len(data):
@@ -90,7 +90,7 @@ def driver(name: str) -> Target:
             payload = data[at + 2 : at + 2 + data[at + 1]]
             at += 2 + len(payload)
             reply = talking.take(Heard(number * 10_000_000, characteristic.rpartition("/")[2], payload))
-            asked |= {one.characteristic: None for one in reply.actions if isinstance(one, Read | Subscribe)}
+            asked |= {action.characteristic: None for action in reply.actions if isinstance(action, Read | Subscribe)}
         talking.finish()
 
     return talk

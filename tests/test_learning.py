@@ -112,14 +112,14 @@ def test_corrected_and_uncorrected_movements_are_both_answers() -> None:
             ],
         )
     )
-    assert sorted((one.log_odds, one.answer) for one in lesson.movements) == [
+    assert sorted((movement.log_odds, movement.answer) for movement in lesson.movements) == [
         (-3.0, False),
         (-1.5, True),
         (1.0, False),
         (4.0, False),
         *[(4.0, True)] * 6,
     ]
-    assert [one.patterns for one in lesson.sets] == [(SQUAT, HINGE), (HINGE,) * 4]
+    assert [one_set.patterns for one_set in lesson.sets] == [(SQUAT, HINGE), (HINGE,) * 4]
 
 
 def lessons(*sessions: tuple[SessionSummary, Pattern]) -> list[Lesson]:
@@ -128,7 +128,7 @@ def lessons(*sessions: tuple[SessionSummary, Pattern]) -> list[Lesson]:
         lesson_of(
             apply_corrections(
                 measured,
-                [ChangePattern(one.repetitions[0].bottom_s, pattern, Scope.SET) for one in measured.sets],
+                [ChangePattern(one_set.repetitions[0].bottom_s, pattern, Scope.SET) for one_set in measured.sets],
             )
         )
         for measured, pattern in sessions
@@ -251,7 +251,7 @@ def test_kept_and_deleted_again_is_no_repetition(path: Path) -> None:
     alone = RejectedMovement(lone.start_s, lone.end_s, ALONE, lone, 3.0)
     kept = AddRepetition(lone.start_s, lone.end_s, SQUAT)
     lesson = lesson_of(apply_corrections(session_of(2, rejected=(alone,)), [kept, DeleteRepetition(lone.bottom_s)]))
-    said = [(one.log_odds, one.answer) for one in lesson.movements]
+    said = [(movement.log_odds, movement.answer) for movement in lesson.movements]
     assert sorted(said) == [(3.0, False), (4.0, True), (4.0, True)], "the last word counts, once"
 
 

@@ -57,8 +57,8 @@ def test_the_examples_in_its_documentation_are_true(name, monkeypatch):
 def test_every_name_that_it_offers_is_there_documented_and_in_an_example():
     for name in imu.__all__:
         assert getattr(imu, name).__doc__, name
-    examples = [one for test in doctest.DocTestFinder().find(imu) for one in test.examples]
-    shown = "".join(one.source for one in examples)
+    examples = [example for test in doctest.DocTestFinder().find(imu) for example in test.examples]
+    shown = "".join(example.source for example in examples)
     named = imu.__doc__
     assert all(f"imu.{name}" in shown or f"`{name}`" in named for name in imu.__all__ if name != "CountSummary")
     assert dir(imu) == imu.__all__
@@ -182,12 +182,12 @@ def test_the_json_is_that_of_the_command_line(counted):
 def test_curves_show_the_figures_of_the_repetitions(counted):
     signals = counted.signals
     assert np.allclose(np.diff(signals["time_s"]), 0.05)
-    for one in counted.repetitions.itertuples():
-        inside = signals[signals["time_s"].between(one.start_s - 0.01, one.end_s + 0.01)]
-        assert inside["trunk_angle_deg"].max() == pytest.approx(one.trunk_angle_deg, abs=0.5)
-        assert -inside["hip_height_m"].min() == pytest.approx(one.hip_drop_m, abs=0.01)
-        concentric = inside[inside["time_s"] >= one.end_s - one.concentric_s - 0.01]
-        assert concentric["hip_velocity_m_s"].max() == pytest.approx(one.peak_concentric_velocity_m_s, abs=0.01)
+    for repetition in counted.repetitions.itertuples():
+        inside = signals[signals["time_s"].between(repetition.start_s - 0.01, repetition.end_s + 0.01)]
+        assert inside["trunk_angle_deg"].max() == pytest.approx(repetition.trunk_angle_deg, abs=0.5)
+        assert -inside["hip_height_m"].min() == pytest.approx(repetition.hip_drop_m, abs=0.01)
+        concentric = inside[inside["time_s"] >= repetition.end_s - repetition.concentric_s - 0.01]
+        assert concentric["hip_velocity_m_s"].max() == pytest.approx(repetition.peak_concentric_velocity_m_s, abs=0.01)
     before = signals[signals["time_s"] < counted.repetitions["start_s"].iloc[0] - 0.1]
     assert before["hip_height_m"].isna().all()
 

@@ -269,14 +269,14 @@ def test_messages_stand_as_long_as_they_are_grave(live):
     live.take(Caution("the sensor is loose"))
     live.tell("noted")
     live.take(Refused("the firmware is too old; update it"))
-    assert [one.gravity for one in live.view().messages] == [Gravity.PROBLEM, Gravity.NOTE, Gravity.CAUTION]
+    assert [message.gravity for message in live.view().messages] == [Gravity.PROBLEM, Gravity.NOTE, Gravity.CAUTION]
     live.tick(MESSAGE_SHOWN_S[Gravity.NOTE], 0.0)
-    assert [one.sentence for one in live.view().messages] == [
+    assert [message.sentence for message in live.view().messages] == [
         "the firmware is too old; update it",
         "the sensor is loose",
     ]
     live.tick(1e9, 0.0)
-    assert [(one.gravity, one.age_s) for one in live.view().messages] == [(Gravity.PROBLEM, 1e9)]
+    assert [(message.gravity, message.age_s) for message in live.view().messages] == [(Gravity.PROBLEM, 1e9)]
 
 
 def test_the_same_sentence_does_not_stand_twice_and_few_stand(live):
@@ -388,7 +388,7 @@ def test_a_recording_is_shown_as_it_is_counted():
     view = live.view()
     assert phases == [Phase.WAITING, Phase.SET, Phase.REST, Phase.SET, Phase.REST]
     assert (most, view.session) == (5, Tally(5, 5))
-    assert [one.pattern for one in view.sets] == [Pattern.SQUAT, Pattern.HINGE]
+    assert [one_set.pattern for one_set in view.sets] == [Pattern.SQUAT, Pattern.HINGE]
     assert 0.25 < deepest_m < 0.7
 
 
@@ -399,7 +399,7 @@ def test_whatever_happens_the_figures_agree(view: LiveView):
     assert view.today == Tally(3, 1) + view.session
     assert (view.shown is None) == (view.count == 0) == (view.phase is Phase.WAITING)
     assert view.set_number == len(view.sets) + view.set_may_go_on
-    assert [one.start_s for one in view.sets] == sorted(one.start_s for one in view.sets)
+    assert [one_set.start_s for one_set in view.sets] == sorted(one_set.start_s for one_set in view.sets)
     assert view.rest_s is None or view.rest_s >= 0
     assert len(view.messages) <= MESSAGES
 

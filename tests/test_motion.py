@@ -408,7 +408,7 @@ def counted_candidates_in(block: ImuBlock) -> list[Candidate]:
     session = Session(check_units=False, observe=decisions.append)
     session.push(block)
     session.finish()
-    return [one.candidate for one in decisions if isinstance(one.verdict, Repetition)]
+    return [decision.candidate for decision in decisions if isinstance(decision.verdict, Repetition)]
 
 
 def counted_in(block: ImuBlock) -> list[Repetition]:

@@ -170,7 +170,7 @@ async def test_bytes_that_are_no_request_get_the_same_page_and_end_the_connectio
         place = push.url.split("/")[2]
         for where, ask_there in ((server.place, ask_as_guest), (place, ask_in_the_clear)):
             answers = [await ask_there(where, f"{one}\r\n\r\n", GUEST) for one in (*NO_REQUESTS, get("/", where))]
-            heads = [re.sub(rb"(?im)^date:.*\r\n", b"", one) for one in answers]
+            heads = [re.sub(rb"(?im)^date:.*\r\n", b"", answer) for answer in answers]
             assert heads[0].startswith(b"HTTP/1.1 404") and b"needs its key" in heads[0]
             for one, head in zip(NO_REQUESTS, heads, strict=False):
                 assert head == heads[0] or (len(one) > 5000 and head == b""), one[:30]  # reset with bytes unread

@@ -100,7 +100,7 @@ class Training:
                 await asyncio.sleep(0.01)
 
     def is_connected(self) -> bool:
-        states = [one.state for one in self.events if isinstance(one, Link)]
+        states = [event.state for event in self.events if isinstance(event, Link)]
         return bool(states) and states[-1] is LinkState.CONNECTED
 
 
@@ -127,11 +127,11 @@ async def training(folder: Path, *, speed: float = 1.0, pushes: bool = False, po
 
 
 def counts(summary: SessionSummary) -> list[tuple[str, int]]:
-    return [(str(one.pattern), len(one.repetitions)) for one in summary.sets]
+    return [(str(one_set.pattern), len(one_set.repetitions)) for one_set in summary.sets]
 
 
 def lost(events: list[Any]) -> list[SamplesLost]:
-    return [one for one in events if isinstance(one, SamplesLost)]
+    return [event for event in events if isinstance(event, SamplesLost)]
 
 
 def assert_trained(done: Trained) -> None:

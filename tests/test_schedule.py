@@ -125,7 +125,7 @@ def test_a_schedule_is_kept_as_it_was_read_beside_the_last_plan(schedule):
 
 def test_a_plan_alone_is_a_schedule_of_one(home):
     (home / "plan.toml").write_text('[[exercise]]\nname = "back squat"\n')
-    assert [one.name for one in read_schedule(home / "plan.toml").plans] == ["Plan"]
+    assert [plan.name for plan in read_schedule(home / "plan.toml").plans] == ["Plan"]
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_the_command_keeps_a_schedule_and_train_takes_the_plan_that_is_due(file)
 def test_an_exercise_without_a_load_gets_that_of_last_time(file):
     run("plan", str(file))
     remember_plan(Plan((Targets(exercise="back squat", load_kg=82.5),)))
-    assert [one.load for one in chosen_plan("next", {}).exercises] == ["82.5 kg", None]
+    assert [exercise.load for exercise in chosen_plan("next", {}).exercises] == ["82.5 kg", None]
 
 
 @pytest.mark.usefixtures("home")

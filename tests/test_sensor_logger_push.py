@@ -55,12 +55,15 @@ def joined(replies: list[Reply]) -> Array:
     """All samples, (n, 7)."""
     blocks: list[ImuBlock] = [block for reply in replies for block in reply.blocks]
     return np.concatenate(
-        [np.column_stack((one.device_time_s, one.acceleration_m_s2, one.angular_velocity_rad_s)) for one in blocks]
+        [
+            np.column_stack((block.device_time_s, block.acceleration_m_s2, block.angular_velocity_rad_s))
+            for block in blocks
+        ]
     )
 
 
 def notices(replies: list[Reply], kind: type) -> list[object]:
-    return [one for reply in replies for one in reply.notices if isinstance(one, kind)]
+    return [notice for reply in replies for notice in reply.notices if isinstance(notice, kind)]
 
 
 def exported(files: Files, folder: Path) -> Array:

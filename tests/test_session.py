@@ -66,7 +66,7 @@ def counted(events: Sequence[Event]) -> list[Repetition]:
 
 
 def sets_of(summary: SessionSummary) -> list[tuple[str, int]]:
-    return [(str(one.pattern), len(one.repetitions)) for one in summary.sets]
+    return [(str(one_set.pattern), len(one_set.repetitions)) for one_set in summary.sets]
 
 
 def rows_of(block: ImuBlock, rows: Array) -> ImuBlock:
@@ -191,11 +191,11 @@ def test_nothing_announced_is_taken_back_and_each_set_is_closed_once(seed: int, 
     block = simulated(*random_session(seed, short=True), seed).block
     events, summary = run(cut(block, range(0, len(block), 50)), SessionParameters(least_repetitions=least))
     announced = counted(events)
-    in_sets = [repetition for one in summary.sets for repetition in one.repetitions]
+    in_sets = [repetition for one_set in summary.sets for repetition in one_set.repetitions]
     alone = [movement.repetition for movement in summary.rejected if movement.repetition is not None]
     assert sorted(in_sets + alone, key=lambda r: r.start_s) == announced
     assert [event.training_set for event in events if isinstance(event, SetClosed)] == list(summary.sets)
-    assert all(len(one.repetitions) >= least for one in summary.sets)
+    assert all(len(one_set.repetitions) >= least for one_set in summary.sets)
     rejected = [event.movement for event in events if isinstance(event, MovementRejected)]
     assert sorted(rejected, key=lambda m: m.start_s) == list(summary.rejected)
     assert tuple(event.gap for event in events if isinstance(event, GapFound)) == summary.gaps
@@ -239,7 +239,7 @@ def test_more_repetitions_than_there_are_make_no_set() -> None:
 
 def test_a_rest_closes_the_set_while_the_stream_goes_on() -> None:
     session = two_sets()
-    first, second = (one.reps for one in session.truth.sets)
+    first, second = (one_set.reps for one_set in session.truth.sets)
     live = Session()
     closed_s = [
         packet.device_time_s[-1]

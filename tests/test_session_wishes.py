@@ -36,12 +36,12 @@ def run(block: ImuBlock, wishes: dict[float, str], rows: int = 20) -> tuple[Sess
 
 
 def sizes(summary: SessionSummary) -> list[int]:
-    return [len(one.repetitions) for one in summary.sets]
+    return [len(one_set.repetitions) for one_set in summary.sets]
 
 
 @pytest.fixture(scope="module")
 def ends() -> list[float]:
-    return [one.end_s for one in run(squats(), {})[1].sets[0].repetitions]
+    return [repetition.end_s for repetition in run(squats(), {})[1].sets[0].repetitions]
 
 
 def test_undisturbed_it_is_one_set(ends: list[float]) -> None:
@@ -56,7 +56,7 @@ def test_ending_a_set_begins_another(ends: list[float]) -> None:
 def test_taking_back_leaves_the_others(ends: list[float]) -> None:
     _, summary = run(squats(), {ends[1] + 0.3: "take_back"})
     assert sizes(summary) == [4]
-    (taken,) = [one for one in summary.rejected if one.reason == "taken back by the person"]
+    (taken,) = [movement for movement in summary.rejected if movement.reason == "taken back by the person"]
     assert taken.repetition is not None
     assert taken.repetition.end_s == ends[1]
 
@@ -83,14 +83,14 @@ def test_a_lone_repetition_can_be_kept() -> None:
     assert session.keep_alone() == []
     summary = session.finish()[1]
     assert sizes(summary) == [1]
-    assert not any(one.reason == "alone" for one in summary.rejected)
+    assert not any(movement.reason == "alone" for movement in summary.rejected)
 
 
 def test_nothing_is_counted_in_a_pause_nor_what_began_in_it(ends: list[float]) -> None:
     middle_of_third = ends[2] - 0.7
     _, summary = run(squats(), {ends[0] + 0.3: "pause", middle_of_third: "resume"})
-    assert [one.reason for one in summary.rejected].count("made in a pause") == 2
-    counted = [one.start_s for each in summary.sets for one in each.repetitions]
+    assert [movement.reason for movement in summary.rejected].count("made in a pause") == 2
+    counted = [repetition.start_s for each in summary.sets for repetition in each.repetitions]
     assert [start_s > ends[2] for start_s in counted] == [False, True, True], "8 s without a repetition split no set"
 
 
@@ -101,7 +101,7 @@ def test_nothing_is_counted_in_a_pause_nor_what_began_in_it(ends: list[float]) -
 def test_every_repetition_stays_somewhere_and_order_holds(wishes: dict[float, str], rows: int) -> None:
     _, summary = run(squats(), wishes, rows)
     reasons = ("alone", "made in a pause", "taken back by the person")
-    kept = sum(sizes(summary)) + sum(one.reason in reasons for one in summary.rejected)
+    kept = sum(sizes(summary)) + sum(movement.reason in reasons for movement in summary.rejected)
     assert kept == 5
     starts = [one.start_s for each in summary.sets for one in each.repetitions]
     assert starts == sorted(starts)

@@ -35,7 +35,7 @@ def touch_and_go(size: int, start_s: float = 0.0, **changed: Any) -> list[Repeti
 
 def sizes(repetitions: list[Repetition]) -> list[int]:
     """Return the size of each set."""
-    return [len(one) for one in split_into_sets(repetitions, shipped_weights().belonging)]
+    return [len(one_set) for one_set in split_into_sets(repetitions, shipped_weights().belonging)]
 
 
 def test_a_breath_of_eight_seconds_between_repetitions_splits_no_set() -> None:

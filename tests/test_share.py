@@ -244,8 +244,8 @@ async def test_a_phone_keeps_the_page_as_an_app_that_opens_with_its_cookie_and_t
     text = await ask_as_guest(shared.place, get("/manifest.json", shared.place, f"Cookie: {cookie}"), TABLET)
     manifest = json.loads(text.split(b"\r\n\r\n", 1)[1])
     assert manifest["display"] == "standalone" and {one["type"] for one in manifest["icons"]} >= {"image/png"}
-    secrets = [*shared.door.keys.values(), *(one.secret for one in shared.door.guests)]
-    assert manifest["start_url"] == "/" and not any(one.encode() in text for one in secrets)
+    secrets = [*shared.door.keys.values(), *(guest.secret for guest in shared.door.guests)]
+    assert manifest["start_url"] == "/" and not any(secret.encode() in text for secret in secrets)
     asked = get(manifest["start_url"], shared.place, f"Cookie: {cookie}")
     assert status_of(await ask_as_guest(shared.place, asked, TABLET)) == 303
 
@@ -415,8 +415,8 @@ async def test_guests_and_their_sockets_are_limited_and_one_address_keeps_no_oth
             await shared.enter(Role.VIEW, GUEST)
         guests = shared.door.guests
         assert [one.address for one in guests] == [TABLET] + [GUEST] * GUESTS_OF_ADDRESS
-        for one in guests:
-            one.sockets = max(one.sockets, 1)  # every guest has a page open
+        for guest in guests:
+            guest.sockets = max(guest.sockets, 1)  # every guest has a page open
         one_more = get(f"/?key={shared.door.keys[Role.VIEW]}", shared.place)
         assert status_of(await ask_as_guest(shared.place, one_more, GUEST)) == 404
         for number in range(GUESTS - len(guests) + 2):
@@ -506,7 +506,7 @@ async def test_a_body_that_turns_to_garbage_after_its_answer_ends_quietly(
     async with asyncio.timeout(HEADER_S + 20):
         await reader.read()
     writer.transport.abort()
-    assert not [one for one in caplog.records if one.exc_info]
+    assert not [record for record in caplog.records if record.exc_info]
     await shared.assert_training_goes_on()
 
 

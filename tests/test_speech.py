@@ -309,7 +309,7 @@ def test_a_real_session_is_said_as_it_happens():
     def look():
         nonlocal before
         after = live.view()
-        said.extend(one.text for one in announcements(before, after))
+        said.extend(announcement.text for announcement in announcements(before, after))
         before = after
 
     live.take(CONNECTED)
@@ -330,7 +330,7 @@ def test_a_real_session_is_said_as_it_happens():
 def differ(live, change):
     before = live.view()
     change()
-    return [(one.text, one.urgent) for one in announcements(before, live.view())]
+    return [(announcement.text, announcement.urgent) for announcement in announcements(before, live.view())]
 
 
 @pytest.fixture

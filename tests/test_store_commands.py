@@ -78,7 +78,7 @@ def load(number=1):
 
 
 def log():
-    return [one.correction for one in load().corrected.log]
+    return [correction.correction for correction in load().corrected.log]
 
 
 # --- What a person types ---------------------------------------------------------------------------------------------
@@ -281,11 +281,11 @@ def test_trends_as_a_page_and_for_programs():
     assert "week of" in page
     assert "Last squat" in page
     lines = [json.loads(line) for line in run("review", "--trends", "--days", "--json").stdout.splitlines()]
-    assert sum(one["squat"]["reps"] for one in lines) == 4
-    assert sum(one["hinge"]["sets"] for one in lines) == 1
+    assert sum(line["squat"]["reps"] for line in lines) == 4
+    assert sum(line["hinge"]["sets"] for line in lines) == 1
     assert lines[0]["squat"]["trunk_angle_deg"] == 17.2
     assert lines[-1]["squat"]["trunk_angle_deg"] is None
-    assert [one["days"] for one in lines] == [1] * len(lines)
+    assert [line["days"] for line in lines] == [1] * len(lines)
 
 
 @pytest.mark.parametrize(
@@ -347,7 +347,7 @@ def test_all_faces_of_a_session_show_the_figures_of_its_view():
     assert (first.exercise, written["exercise"], len(written["reps"])) == ("Back squat", "Back squat", 4)
     run("export", 1, "--out", "a.html")
     terminal, report = run("review", 1, "--reps").stdout, Path("a.html").read_text(encoding="utf-8")
-    for text in (view.counted, view.load, view.done, first.entered, *(one.text for one in first.figures)):
+    for text in (view.counted, view.load, view.done, first.entered, *(figure.text for figure in first.figures)):
         assert (text in terminal, text in unescape(report) or text in (first.entered, view.done)) == (True, True), text
     assert all(text in terminal for text in view.corrections)
     for name, unit, _ in first.figures:
@@ -486,7 +486,7 @@ def test_after_a_refused_batch_undone_corrections_can_be_made_again():
     run("correct", 1, "--delete-rep", "1/2", "--pattern", "1/2", "hinge", code=1)
     run("correct", 1, "--redo")
     with SessionStore.open(store_path()) as store:
-        assert [type(one.correction) for one in store.load(1).corrected.log] == [WriteNote]
+        assert [type(correction.correction) for correction in store.load(1).corrected.log] == [WriteNote]
 
 
 def test_an_option_that_is_given_twice_is_refused_rather_than_passed_over():

@@ -140,7 +140,9 @@ def test_a_page_of_trends_fits_80_columns(store):
         console.print(trend_page(found, {SQUAT: 0, HINGE: None}, ["a note"]))
     lines = capture.get().splitlines()
     assert max(map(len, lines)) <= 80
-    assert "2026-03-09      1   120  17  33  0.37      1   115  17  33  0.37     51" in [one.rstrip() for one in lines]
+    assert "2026-03-09      1   120  17  33  0.37      1   115  17  33  0.37     51" in [
+        line.rstrip() for line in lines
+    ]
     assert any(line.split() == ["Last", "hinge", "never"] for line in lines)
 
 
@@ -213,5 +215,5 @@ def test_sets_without_a_name_get_the_names_of_another_session(store):
     number = keep(store, number=2)
     made = copied(store.load(number).corrected, store.load(1).corrected)
     session = store.correct_all(number, made, made_at=NOW).corrected
-    assert [(one.exercise, one.load_kg) for one in session.sets][:2] == [("back squat", 80.0), (None, None)]
+    assert [(one_set.exercise, one_set.load_kg) for one_set in session.sets][:2] == [("back squat", 80.0), (None, None)]
     assert copied(session, store.load(1).corrected) == []

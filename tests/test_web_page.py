@@ -200,7 +200,7 @@ def test_the_whole_path_at_both_sizes(browser: Any, tmp_path: Path) -> None:
             one.locator(".rep svg.curve polyline").first.wait_for(state="attached")
             assert one.locator(".set h3").first.inner_text() == "Set 1 · Goblet squat · 24 kg"
         (before,) = stored(tmp_path)
-        reps = sum(len(one.repetitions) for one in before.corrected.sets)
+        reps = sum(len(one_set.repetitions) for one_set in before.corrected.sets)
         assert page.locator(".rep").count() == reps >= 2
         _correct(page, reps)
         _export(page, reps)
@@ -496,8 +496,8 @@ def test_a_first_visit_imports_files_that_are_dropped(browser: Any, tmp_path: Pa
     samples = sorted(RECORDINGS.glob("*.csv.gz"))
     archive = tmp_path / "all.zip"
     with zipfile.ZipFile(archive, "w") as packed:
-        for one in samples[:2]:
-            packed.write(one, f"deep/er/{one.name}")
+        for sample in samples[:2]:
+            packed.write(sample, f"deep/er/{sample.name}")
         packed.writestr("../../outside.csv", "time_s\n1\n")
     (tmp_path / "notes.csv").write_text("a,b\n1,2\n")
     with served(tmp_path / "home") as server, opened(browser, server, "/", DESKTOP) as page:

@@ -134,7 +134,7 @@ def test_a_malformed_message_is_refused_and_a_binary_one_ends_the_socket(page: S
     with connect(f"{page.root.replace('http', 'ws')}/live", additional_headers=headers) as opened:
         opened.send("not json")
         answers = (json.loads(opened.recv(timeout=20)) for _ in range(20))
-        assert "that cannot be" in next(one["refused"] for one in answers if "refused" in one)
+        assert "that cannot be" in next(answer["refused"] for answer in answers if "refused" in answer)
         opened.send(b"\xff\x00")
         with pytest.raises(ConnectionClosed) as closed:
             for _ in range(50):

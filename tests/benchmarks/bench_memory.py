@@ -57,7 +57,7 @@ def main() -> int:
         kept.append(tracemalloc.get_traced_memory()[0])
     tracemalloc.stop()
     summary = traced.finish()[1]
-    movements = len(summary.rejected) + sum(len(one.repetitions) for one in summary.sets)
+    movements = len(summary.rejected) + sum(len(one_set.repetitions) for one_set in summary.sets)
     growth = kept[-1] - kept[0]
     a_movement = growth / (movements * (HOURS - 1) / HOURS)
     print("held after each hour, kB: " + ", ".join(f"{held / 1000:.0f}" for held in kept))

@@ -73,9 +73,9 @@ async def measure(people: int, seconds: float) -> bool:
         if desk.trained is None:
             raise SystemExit(f"{desk.name}: {desk.trouble}")
         gaps = desk.trained.summary.gaps
-        lost += sum(one.end_s - one.start_s for one in gaps)
+        lost += sum(gap.end_s - gap.start_s for gap in gaps)
         samples += desk.trained.summary.samples
-        if sum(len(one.device_time_s) for one in blocks) != desk.trained.summary.samples:
+        if sum(len(block.device_time_s) for block in blocks) != desk.trained.summary.samples:
             raise SystemExit(f"{desk.name}: the recording has other samples than the training")
     fewest, share = min(updates.values()) / lasted_s, spent[0] / lasted_s
     print(

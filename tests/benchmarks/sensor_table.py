@@ -51,7 +51,7 @@ class Result:
 
 def sets_of(summary: SessionSummary) -> str:
     """Return the sets in words."""
-    return ", ".join(f"{len(one.repetitions)} {one.pattern}" for one in summary.sets)
+    return ", ".join(f"{len(one_set.repetitions)} {one_set.pattern}" for one_set in summary.sets)
 
 
 async def train(

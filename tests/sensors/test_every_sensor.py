@@ -66,7 +66,7 @@ def twin_of(kind: SensorKind, signal: ImuBlock, seed: int = 0) -> Twin:
 
 
 def sets_of(summary: SessionSummary) -> list[tuple[str, int]]:
-    return [(str(one.pattern), len(one.repetitions)) for one in summary.sets]
+    return [(str(one_set.pattern), len(one_set.repetitions)) for one_set in summary.sets]
 
 
 class Conversations:
@@ -76,7 +76,7 @@ class Conversations:
         self.signal = training.block
         self.duration_s = float(training.block.device_time_s[-1]) + 3.0
         self.sets = sets_of(summary_of(training.block))
-        squats, hinges = (one.reps for one in training.truth.sets)
+        squats, hinges = (one_set.reps for one_set in training.truth.sets)
         self.early_s = 4.0, squats[-1].end_s
         self.late_s = hinges[0].start_s, hinges[-1].end_s + 1.0
 

@@ -113,7 +113,7 @@ def test_axes_that_do_not_settle_are_refused_and_give_no_sample(number: int) -> 
     samples = as_delivered(handled(number, 95.0, about_one_axis=True), assignments()[number])
     replies = taken(PhoneDriver(), sent(samples))
     assert not blocks_of(replies)
-    (refused,) = (one for reply in replies for one in reply.notices if isinstance(one, Refused))
+    (refused,) = (notice for reply in replies for notice in reply.notices if isinstance(notice, Refused))
     assert "turn the phone once about each of its three axes" in refused.sentence
 
 
@@ -140,7 +140,7 @@ def test_after_a_lost_connection_only_missing_samples_are_requested_and_used() -
         np.concatenate([block.angular_velocity_rad_s for block in joined]),
         np.concatenate([block.angular_velocity_rad_s for block in whole]),
     )
-    assert not any(isinstance(one, SamplesLost) for reply in after for one in reply.notices)
+    assert not any(isinstance(notice, SamplesLost) for reply in after for notice in reply.notices)
 
 
 def test_samples_that_the_page_has_forgotten_are_reported_as_lost() -> None:
