@@ -217,7 +217,7 @@ def run(runner, *arguments):
 def test_imu_exercises_lists_them_and_review_shows_one(kept):
     assert "back squat" in run(kept, "exercises")
     shown = run(kept, "review", "--exercise", "Back Squats")
-    for words in ("120 kg for 3 repetitions", "132 kg, from 120 kg x 3", "140 +- ", "1080 kg"):
+    for words in ("Heaviest      120 kg × 3, 10 Mar", "132 kg, from 120 kg × 3, 10 Mar", "140 ± ", "1\u202f080 kg"):
         assert words in shown
     (found,) = [json.loads(line) for line in run(kept, "exercises", "--json").splitlines()]
     assert found == json.loads(run(kept, "review", "--exercise", "back squat", "--json"))

@@ -148,15 +148,11 @@ def _file_name(recording: str, form: PlotFormat = "png") -> str:
 
 
 def _recording_of(stored: "StoredSession") -> Path:
-    """Return where the recording of a session is: in our own folder, or at its place when it was stored."""
-    from imu.store import hash_of
+    """Return where the recording of a session is."""
     from imu.store.home import recordings_folder
-    from imu.store.recording_files import find_recording
+    from imu.store.recording_files import recording_of
 
-    ours = find_recording(stored.source, stored.content_hash, recordings_folder())
-    if ours is not None:
-        return ours
-    path = Path(stored.source)
-    if not path.exists() or hash_of(path) != stored.content_hash:
+    recording = recording_of(stored.source, stored.content_hash, recordings_folder())
+    if recording is None:
         raise ImuError(f"the recording of session {stored.id} is no longer at {stored.source}, so it cannot be drawn")
-    return path
+    return recording

@@ -23,13 +23,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 from operator import attrgetter
+from typing import NamedTuple
 
 import numpy as np
 
 from imu.motion.pattern import Pattern, pattern_of_set
 from imu.report.cues import SPEED_DROP_M
 from imu.report.trends import sum_if_any
-from imu.report.words import sets_in_words, weight
+from imu.report.words import bare_volume, date_of, sets_in_words, volume, weight
 from imu.store import ExerciseSet, SessionStore
 from imu.store.exercises import key_of, known_exercise, usual_name
 
@@ -224,6 +225,48 @@ class ExerciseHistory:
             most=max(sets, key=lambda one: one.repetitions),
             fastest=max(timed, key=lambda one: one.best_speed_m_s or 0.0, default=None),
         )
+
+
+class Record(NamedTuple):
+    """A record or an estimate of an exercise, in the same words on page, terminal and report."""
+
+    name: str
+    text: str
+    of: ExerciseSet | Trained | None = None
+    """The set or session that it comes from."""
+    note: str = ""
+    refused: bool = False
+
+    @property
+    def words(self) -> str:
+        """The text with the day and the note."""
+        day = "" if self.of is None else f", {date_of(self.of.trained_at)}"
+        return f"{self.text}{day}{self.note}"
+
+
+def records_of(history: ExerciseHistory, *, in_lb: bool) -> tuple[Record, ...]:
+    """Return the records of an exercise with their days, and both estimates of the 1RM or why they are refused."""
+    heaviest, largest, epley, profile = history.heaviest, history.largest_session, history.maximum, history.profile
+    records = [] if heaviest is None else [Record("Heaviest", set_in_words(heaviest, in_lb=in_lb), heaviest)]
+    if largest is not None:
+        records.append(Record("Most volume", volume(largest.volume_kg, in_lb=in_lb), largest))
+    best = epley.from_set
+    text = epley.refused or f"{volume(epley.load_kg, in_lb=in_lb)}, from {set_in_words(best, in_lb=in_lb)}"
+    note = "" if best is None else "; too low if the set ended before failure"
+    error = f"{bare_volume(profile.load_kg, in_lb=in_lb)} ± {volume(profile.error_kg, in_lb=in_lb)}"
+    by_speed = profile.refused or f"{error}, from {profile.loads} loads (Banyard 2017)"
+    return (
+        *records,
+        Record("1RM by Epley", text, best, note, refused=best is None),
+        Record("1RM by speed", by_speed, refused=profile.refused is not None),
+    )
+
+
+def set_in_words(one: ExerciseSet | None, *, in_lb: bool) -> str:
+    """Return load and repetitions of a set: ``100 kg × 5``; empty without a load."""
+    if one is None or one.load_kg is None:
+        return ""
+    return f"{weight(one.load_kg, in_lb=in_lb)} × {one.repetitions}"
 
 
 def heaviest_of(sets: Iterable[ExerciseSet]) -> ExerciseSet | None:

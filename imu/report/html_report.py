@@ -21,11 +21,20 @@ from imu.errors import SessionNotFound
 from imu.motion.pattern import Pattern
 from imu.report.charts import Chart, Mark, columns, legend, lines, over_time
 from imu.report.cues import SPEED_DROP_M
-from imu.report.exercises import ExerciseHistory, Trained, heaviest_of, histories_of, sessions_in_words, stored_sets
+from imu.report.exercises import (
+    ExerciseHistory,
+    Trained,
+    heaviest_of,
+    histories_of,
+    records_of,
+    sessions_in_words,
+    set_in_words,
+    stored_sets,
+)
 from imu.report.session_view import SessionView, SetView, view_of_stored
 from imu.report.trends import Period, stored_totals, sum_if_any, trends
 from imu.report.words import bare_volume, counted, date_of, in_unit, load, number_of, unit_of_load, volume, weight
-from imu.store import ExerciseSet, PatternTotals, SessionOverview, SessionStore
+from imu.store import PatternTotals, SessionOverview, SessionStore
 from imu.store.exercises import key_of, usual_name
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
@@ -197,20 +206,12 @@ def _period(first: date, last: date) -> str:
 
 
 def _facts_of_exercise(one: ExerciseHistory, *, in_lb: bool) -> list[tuple[str, str]]:
-    best, maximum, profile, unit = one.heaviest, one.maximum, one.profile, unit_of_load(in_lb=in_lb)
-    facts = [
+    return [
         ("Trained", f"{number_of(len(one.sessions), 'session')}, {number_of(len(one.sets), 'set')}"),
         ("Repetitions", str(one.repetitions)),
         ("Volume", volume(one.volume_kg, in_lb=in_lb)),
-        ("Heaviest", "" if best is None else f"{_done(best, in_lb)}, {date_of(best.trained_at)}"),
+        *((each.name, each.words) for each in records_of(one, in_lb=in_lb) if not each.refused),
     ]
-    if maximum.load_kg is not None:
-        shown = in_unit(maximum.load_kg, in_lb=in_lb, decimals=0)
-        facts.append(("One-repetition maximum", f"about {shown:.0f} {unit} by load and repetitions (Epley)"))
-    if profile.load_kg is not None and profile.error_kg is not None:
-        value, error = (in_unit(kg, in_lb=in_lb, decimals=0) for kg in (profile.load_kg, profile.error_kg))
-        facts.append(("", f"{value:.0f} ± {error:.0f} {unit} by load and speed (Banyard 2017)"))
-    return facts
 
 
 def _facts(latest: Sequence[SessionOverview], *, in_lb: bool) -> list[tuple[str, str]]:
@@ -238,16 +239,11 @@ def _form(views: Sequence[SessionView]) -> list[str]:
 # --- tables ----------------------------------------------------------------------------------------------------------
 
 
-def _done(best: ExerciseSet | None, in_lb: bool) -> str:
-    """Return load and repetitions of a set; empty without one."""
-    return "" if best is None else f"{weight(best.load_kg or 0.0, in_lb=in_lb)} × {best.repetitions}"
-
-
 def _exercise_table(histories: Iterable[ExerciseHistory], *, in_lb: bool) -> Table:
     """Return a row for each exercise, with its records and their days."""
     unit, rows = unit_of_load(in_lb=in_lb), []
     for one in histories:
-        best, maximum = one.heaviest, one.maximum.load_kg
+        best = one.heaviest
         rows.append(
             [
                 *(
@@ -257,8 +253,8 @@ def _exercise_table(histories: Iterable[ExerciseHistory], *, in_lb: bool) -> Tab
                     str(one.repetitions),
                     bare_volume(one.volume_kg, in_lb=in_lb),
                 ),
-                *(_done(best, in_lb), "" if best is None else date_of(best.trained_at)),
-                "" if maximum is None else f"{in_unit(maximum, in_lb=in_lb, decimals=0):.0f}",
+                *(set_in_words(best, in_lb=in_lb), "" if best is None else date_of(best.trained_at)),
+                bare_volume(one.maximum.load_kg, in_lb=in_lb),
             ]
         )
     caption = "Heaviest set with its day; 1RM is the one-repetition maximum by Epley’s formula"
@@ -324,7 +320,7 @@ def _row(sessions: Sequence[SessionOverview | Trained], done: Mapping[int, str] 
     trained = [one for one in sessions if isinstance(one, Trained)]
     sums = [str(sum(len(one.sets) for one in trained)), str(sum(one.repetitions for one in trained))]
     best = heaviest_of(part for one in trained for part in one.sets)
-    return [*count, *sums, _done(best, in_lb), lifted]
+    return [*count, *sums, set_in_words(best, in_lb=in_lb), lifted]
 
 
 # --- charts ----------------------------------------------------------------------------------------------------------

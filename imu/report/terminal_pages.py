@@ -20,16 +20,16 @@ from rich.text import Text
 from imu.motion.pattern import Pattern
 from imu.motion.repetitions import RejectedMovement
 from imu.report.comparison import Row
-from imu.report.exercises import ExerciseHistory, Trained
+from imu.report.exercises import ExerciseHistory, records_of, set_in_words
 from imu.report.replay import Replayed
 from imu.report.session_view import RejectedView, RepetitionView, SessionView, SetView, view_of_replayed
 from imu.report.trends import PatternTrend, Trend
 from imu.report.words import (
+    bare_volume,
     clock,
     counted,
     day_of,
     days_ago,
-    in_unit,
     load,
     number_of,
     printable,
@@ -38,7 +38,7 @@ from imu.report.words import (
     unit_of_load,
     weight,
 )
-from imu.store import Balance, ExerciseSet, SessionOverview
+from imu.store import Balance, SessionOverview
 
 COLOUR = {Pattern.SQUAT: "cyan", Pattern.HINGE: "magenta", Pattern.UNCERTAIN: "dim", Pattern.MIXED: "yellow"}
 """The colour of each pattern. The word always stands there too."""
@@ -255,8 +255,7 @@ def balance_lines(balances: Iterable[Balance], days_since: dict[Pattern, int | N
 def exercises_table(histories: Iterable[ExerciseHistory], *, in_lb: bool = False) -> Table:
     """Return a row for each exercise, the one that was trained last first."""
     unit = unit_of_load(in_lb=in_lb)
-    counts = ("sessions", "sets", "reps")
-    table = plain_table("exercise", "pattern", "last", *counts, f"volume\n{unit}", "heaviest", f"1RM\n{unit}")
+    table = plain_table("exercise", "pattern", "last", "sets", "reps", f"volume\n{unit}", "heaviest", f"1RM\n{unit}")
     table.columns[0].justify = "left"
     for one in histories:
         heaviest, maximum = one.heaviest, one.maximum
@@ -264,12 +263,11 @@ def exercises_table(histories: Iterable[ExerciseHistory], *, in_lb: bool = False
             printable(one.name),
             Text(one.pattern, style=COLOUR[one.pattern]),
             _day(one.sessions[-1].trained_at),
-            str(len(one.sessions)),
             str(len(one.sets)),
             str(one.repetitions),
-            _whole(one.volume_kg, in_lb),
-            _load(heaviest, in_lb),
-            _whole(maximum.load_kg, in_lb),
+            bare_volume(one.volume_kg, in_lb=in_lb) or ".",
+            set_in_words(heaviest, in_lb=in_lb) or ".",
+            bare_volume(maximum.load_kg, in_lb=in_lb) or ".",
         )
     return table
 
@@ -286,10 +284,10 @@ def exercise_page(history: ExerciseHistory, most: int, *, in_lb: bool = False) -
             _day(one.trained_at),
             str(len(one.sets)),
             str(one.repetitions),
-            _load(heaviest, in_lb),
-            _whole(one.volume_kg, in_lb),
+            set_in_words(heaviest, in_lb=in_lb) or ".",
+            bare_volume(one.volume_kg, in_lb=in_lb) or ".",
             f"{speed_m_s:.2f}" if speed_m_s is not None and history.pattern is Pattern.SQUAT else ".",
-            _whole(one.maximum.load_kg, in_lb),
+            bare_volume(one.maximum.load_kg, in_lb=in_lb) or ".",
         )
     loads = plain_table("load", "most\nreps", "on", "fastest\nm/s", "on")
     for best in history.at_loads:
@@ -299,53 +297,13 @@ def exercise_page(history: ExerciseHistory, most: int, *, in_lb: bool = False) -
             *(str(best.most.repetitions), _day(best.most.trained_at)),
             *((".", ".") if fastest is None else (f"{fastest.best_speed_m_s:.2f}", _day(fastest.trained_at))),
         )
+    lines = [(one.name, one.words) for one in records_of(history, in_lb=in_lb)]
+    if len(sessions) > 1:
+        maxima = sparkline([one.maximum.load_kg for one in sessions])
+        lines.append(("Trend", f"volume {sparkline([one.volume_kg for one in sessions])}  1RM {maxima}"))
     title = Text.assemble((printable(history.name), "bold"), f"  {history.pattern}")
     best_sets: list[RenderableType] = ["", loads] if history.at_loads else []
-    return Group(title, table, *best_sets, "", labelled(_exercise_lines(history, sessions, in_lb)))
-
-
-def _exercise_lines(history: ExerciseHistory, sessions: Sequence[Trained], in_lb: bool) -> list[tuple[str, str]]:
-    """Return records, estimates of the 1RM, and lines of block characters over the sessions."""
-    lines, unit = [], unit_of_load(in_lb=in_lb)
-    heaviest, largest = history.heaviest, history.largest_session
-    if heaviest is not None:
-        done = number_of(heaviest.repetitions, "repetition")
-        lines.append(("Heaviest", f"{_load(heaviest, in_lb)} for {done}, {_day(heaviest.trained_at)}"))
-    if largest is not None:
-        lines.append(("Most volume", f"{_whole(largest.volume_kg, in_lb)} {unit}, {_day(largest.trained_at)}"))
-    epley, profile = history.maximum, history.profile
-    best = epley.from_set
-    lines.append(
-        (
-            "1RM by Epley",
-            epley.refused or ""
-            if best is None
-            else f"{_whole(epley.load_kg, in_lb)} {unit}, from {_load(best, in_lb)} x {best.repetitions} "
-            f"on {_day(best.trained_at)}; "
-            "too low if the set ended before failure",
-        )
-    )
-    lines.append(
-        (
-            "1RM by speed",
-            profile.refused
-            or f"{_whole(profile.load_kg, in_lb)} +- {_whole(profile.error_kg, in_lb)} {unit}, "
-            f"from {profile.loads} loads (Banyard 2017)",
-        )
-    )
-    if len(sessions) > 1:
-        volume = sparkline([one.volume_kg for one in sessions])
-        maxima = sparkline([one.maximum.load_kg for one in sessions])
-        lines.append(("Trend", f"volume {volume}  1RM {maxima}"))
-    return lines
-
-
-def _load(one: ExerciseSet | None, in_lb: bool) -> str:
-    return "." if one is None or one.load_kg is None else weight(one.load_kg, in_lb=in_lb)
-
-
-def _whole(load_kg: float | None, in_lb: bool) -> str:
-    return "." if load_kg is None else f"{in_unit(load_kg, in_lb=in_lb, decimals=0):.0f}"
+    return Group(title, table, *best_sets, "", labelled(lines))
 
 
 def comparison_table(before: str, after: str, rows: Iterable[Row]) -> Table:

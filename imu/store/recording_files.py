@@ -89,6 +89,18 @@ def find_recording(source: str, content_hash: str, recordings: Path) -> Path | N
     return None
 
 
+def recording_of(source: str, content_hash: str, recordings: Path) -> Path | None:
+    """Return a session's recording in our own folder, or at its place when it was saved; ``None`` if it is gone."""
+    ours = find_recording(source, content_hash, recordings)
+    if ours is not None:
+        return ours
+    path = Path(source)
+    try:
+        return path if path.exists() and _hash_or_none(path) == content_hash else None
+    except (OSError, ValueError):  # a name that this system cannot have
+        return None
+
+
 def copy_recording(recording: Path, recordings: Path) -> Path:
     """Copy a recording into our own folder, unless it lies there; return where it is then.
 

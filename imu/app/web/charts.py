@@ -7,7 +7,6 @@ import math
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,9 +20,9 @@ from imu.report.replay import ReplayOptions
 from imu.report.trends import PatternTrend, Trend
 from imu.report.words import in_unit, unit_of_load, weight
 from imu.samples import Array
-from imu.store import CorrectedRepetition, StoredSession, hash_of
+from imu.store import CorrectedRepetition, StoredSession
 from imu.store.home import recordings_folder
-from imu.store.recording_files import find_recording
+from imu.store.recording_files import recording_of
 
 Chart = dict[str, Any]
 
@@ -221,25 +220,13 @@ class CurveCache:
 
 def _compute(stored: StoredSession) -> MotionCurves | str:
     try:
-        recording = _recording_of(stored)
+        recording = recording_of(stored.source, stored.content_hash, recordings_folder())
         if recording is None:
             return NOT_THERE
         curves = recording_curves(recording, stored.summary, ReplayOptions())
     except ImuError as error:
         return f"The recording cannot be drawn: {error}."
     return curves if _fits(curves, stored) else NOT_FITTING
-
-
-def _recording_of(stored: StoredSession) -> Path | None:
-    """Return the recording, in our folder or where it was when it was saved."""
-    ours = find_recording(stored.source, stored.content_hash, recordings_folder())
-    if ours is not None:
-        return ours
-    path = Path(stored.source)
-    try:
-        return path if path.exists() and hash_of(path) == stored.content_hash else None
-    except (OSError, ValueError):  # a name that this system cannot have
-        return None
 
 
 def _fits(curves: MotionCurves, stored: StoredSession) -> bool:

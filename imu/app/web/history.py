@@ -27,12 +27,14 @@ from imu.report.exercises import (
     ExerciseHistory,
     exercise_histories,
     histories_of,
+    records_of,
     sessions_in_words,
+    set_in_words,
     stored_sets,
 )
 from imu.report.learning import learned_facts
 from imu.report.trends import Period, Trend, notes, stored_totals, trends
-from imu.report.words import bare_volume, day_of, in_unit, number_of, unit_of_load, weight
+from imu.report.words import bare_volume, day_of, in_unit, number_of, unit_of_load
 from imu.store import Balance, PatternTotals, SessionOverview, SessionStore, StoredSession
 from imu.store.exercises import key_of, usual_name
 from imu.store.home import person
@@ -217,7 +219,9 @@ class History:
         if history is None:
             raise HTTPException(404, f"No set is of “{name[:40]}”.")
         shown = charts.exercise_charts(history, in_lb=in_lb)
-        return render(request, "exercise.html", one=history, charts=shown, in_lb=in_lb)
+        return render(
+            request, "exercise.html", one=history, charts=shown, records=records_of(history, in_lb=in_lb), in_lb=in_lb
+        )
 
     async def compare(self, request: Request) -> Response:
         """Compare two sessions, or two periods."""
@@ -389,7 +393,7 @@ def _records(histories: Sequence[ExerciseHistory], *, in_lb: bool) -> tuple[Reco
         Record(
             one.name,
             one.pattern,
-            f"{weight(best.load_kg or 0.0, in_lb=in_lb)} × {best.repetitions}",
+            set_in_words(best, in_lb=in_lb),
             best.trained_at,
         )
         for one, best in heaviest
