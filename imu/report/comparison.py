@@ -158,7 +158,8 @@ def period(text: str, today: date) -> tuple[date, date]:
 
 def compare(before: Side, after: Side, *, in_lb: bool) -> tuple[Row, ...]:
     """Return the figures of both sides, those of patterns and then those of exercises that both have."""
-    rows = [_row("All", "Sessions", "", *(_sessions(one) for one in (before, after)))]
+    of_sessions = before.typed.strip().isdecimal() and after.typed.strip().isdecimal()
+    rows = [] if of_sessions else [_row("All", "Sessions", "", *(_sessions(one) for one in (before, after)))]
     for pattern, name in ((Pattern.SQUAT, "Squats"), (Pattern.HINGE, "Hinges")):
         one, other = before.of(pattern), after.of(pattern)
         if one.repetitions or other.repetitions:
