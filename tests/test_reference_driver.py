@@ -31,8 +31,8 @@ from imu.sensors.conversation import (
     Subscribe,
     Write,
 )
-from imu.sensors.ordering import TRIES, InOrder
 from imu.sensors.reference import REFERENCE, ReferenceDriver
+from imu.sensors.sample_order import TRIES, InOrder
 
 RATE_HZ = 100.0
 N = 10

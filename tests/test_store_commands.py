@@ -13,7 +13,7 @@ import pytest
 from builders import HINGE, SQUAT, UNCERTAIN, keep, repetition, summary
 from typer.testing import CliRunner
 
-from imu.app import correcting
+from imu.app import typed_corrections
 from imu.app.cli import app
 from imu.errors import SensorLost
 from imu.live import memory
@@ -87,18 +87,18 @@ def log():
 @pytest.mark.parametrize(
     ("typed", "expected"),
     [
-        ("2", correcting.Place(104.1, Scope.SET)),
-        ("1", correcting.Place(7.1, Scope.SET)),
-        ("1/2", correcting.Place(4.1, Scope.REPETITION)),
-        ("4.5", correcting.Place(4.1, Scope.REPETITION)),
-        ("5.5", correcting.Place(4.1, Scope.REPETITION)),  # just after it: pages show whole seconds
-        ("1:40", correcting.Place(101.1, Scope.REPETITION)),
-        ("0:01:40.5", correcting.Place(101.1, Scope.REPETITION)),
-        ("12.0", correcting.Place(10.1, Scope.REPETITION)),
+        ("2", typed_corrections.Place(104.1, Scope.SET)),
+        ("1", typed_corrections.Place(7.1, Scope.SET)),
+        ("1/2", typed_corrections.Place(4.1, Scope.REPETITION)),
+        ("4.5", typed_corrections.Place(4.1, Scope.REPETITION)),
+        ("5.5", typed_corrections.Place(4.1, Scope.REPETITION)),  # just after it: pages show whole seconds
+        ("1:40", typed_corrections.Place(101.1, Scope.REPETITION)),
+        ("0:01:40.5", typed_corrections.Place(101.1, Scope.REPETITION)),
+        ("12.0", typed_corrections.Place(10.1, Scope.REPETITION)),
     ],
 )
 def test_places_are_found(typed, expected):
-    found = correcting.place_in(COUNTED, typed)
+    found = typed_corrections.place_in(COUNTED, typed)
     assert (found.time_s, found.scope) == (pytest.approx(expected.time_s), expected.scope)
 
 
@@ -118,26 +118,29 @@ def test_places_are_found(typed, expected):
 )
 def test_impossible_places_are_refused_in_a_sentence(typed, sentence):
     with pytest.raises(CorrectionRefused, match=sentence):
-        correcting.place_in(COUNTED, typed)
+        typed_corrections.place_in(COUNTED, typed)
 
 
 @pytest.mark.parametrize(
     ("made", "expected"),
     [
-        (lambda: correcting.deleted(COUNTED, "1/2"), DeleteRepetition(4.1)),
-        (lambda: correcting.added("12.5", "0:15", "squat"), AddRepetition(12.5, 15.0, SQUAT)),
-        (lambda: correcting.kept(COUNTED, "1:01"), AddRepetition(60.0, 62.3, HINGE)),
-        (lambda: correcting.changed(COUNTED, "1/2", "hinge"), ChangePattern(4.1, HINGE)),
-        (lambda: correcting.changed(COUNTED, "2", "squat"), ChangePattern(104.1, SQUAT, Scope.SET)),
-        (lambda: correcting.split(COUNTED, "1/3"), SplitSet(7.1)),
-        (lambda: correcting.split(COUNTED, "5.8"), SplitSet(5.8)),
-        (lambda: correcting.merged(COUNTED, "1"), MergeSets(7.1, 104.1)),
-        (lambda: correcting.named(COUNTED, "1", " Back squat "), NameExercise(7.1, "Back squat")),
-        (lambda: correcting.named(COUNTED, "1", ""), NameExercise(7.1, None)),
-        (lambda: correcting.loaded(COUNTED, "1", "82,5 kg"), EnterLoad(7.1, 82.5)),
-        (lambda: correcting.loaded(COUNTED, "1/2", "60"), EnterLoad(4.1, 60.0, Scope.REPETITION)),
-        (lambda: correcting.loaded(COUNTED, "1", "225 lb"), EnterLoad(7.1, 225 * KG_PER_LB, load_in_lb=True)),
-        (lambda: correcting.noted(COUNTED, "2", "belt"), WriteNote(104.1, "belt")),
+        (lambda: typed_corrections.delete_repetition(COUNTED, "1/2"), DeleteRepetition(4.1)),
+        (lambda: typed_corrections.add_repetition("12.5", "0:15", "squat"), AddRepetition(12.5, 15.0, SQUAT)),
+        (lambda: typed_corrections.keep_movement(COUNTED, "1:01"), AddRepetition(60.0, 62.3, HINGE)),
+        (lambda: typed_corrections.change_pattern(COUNTED, "1/2", "hinge"), ChangePattern(4.1, HINGE)),
+        (lambda: typed_corrections.change_pattern(COUNTED, "2", "squat"), ChangePattern(104.1, SQUAT, Scope.SET)),
+        (lambda: typed_corrections.split_set(COUNTED, "1/3"), SplitSet(7.1)),
+        (lambda: typed_corrections.split_set(COUNTED, "5.8"), SplitSet(5.8)),
+        (lambda: typed_corrections.merge_sets(COUNTED, "1"), MergeSets(7.1, 104.1)),
+        (lambda: typed_corrections.enter_exercise(COUNTED, "1", " Back squat "), NameExercise(7.1, "Back squat")),
+        (lambda: typed_corrections.enter_exercise(COUNTED, "1", ""), NameExercise(7.1, None)),
+        (lambda: typed_corrections.enter_load(COUNTED, "1", "82,5 kg"), EnterLoad(7.1, 82.5)),
+        (lambda: typed_corrections.enter_load(COUNTED, "1/2", "60"), EnterLoad(4.1, 60.0, Scope.REPETITION)),
+        (
+            lambda: typed_corrections.enter_load(COUNTED, "1", "225 lb"),
+            EnterLoad(7.1, 225 * KG_PER_LB, load_in_lb=True),
+        ),
+        (lambda: typed_corrections.enter_note(COUNTED, "2", "belt"), WriteNote(104.1, "belt")),
     ],
 )
 def test_a_typed_correction_is_understood(made, expected):
@@ -152,14 +155,23 @@ def test_a_typed_correction_is_understood(made, expected):
 @pytest.mark.parametrize(
     ("made", "sentence"),
     [
-        (lambda: correcting.deleted(COUNTED, "1"), r"1 is a set; a repetition is SET/REP \(1/1\)"),
-        (lambda: correcting.added("15", "12", "squat"), "impossible: a repetition lasts"),
-        (lambda: correcting.added("12", "15", "lunge"), "'lunge' is not a pattern; write squat, hinge or uncertain"),
-        (lambda: correcting.kept(COUNTED, "82.0"), "no rejected movement at 1:22 looks like a repetition"),
-        (lambda: correcting.merged(COUNTED, "2"), "set 2 is the last"),
-        (lambda: correcting.loaded(COUNTED, "1", "heavy"), "'heavy' is not a load; write a number of kg or lb"),
-        (lambda: correcting.loaded(COUNTED, "1", "4000"), "impossible: a load is 0 to 1000 kg"),
-        (lambda: correcting.named(COUNTED, "1", "x" * 100), "impossible: a text has 1 to 80 letters"),
+        (lambda: typed_corrections.delete_repetition(COUNTED, "1"), r"1 is a set; a repetition is SET/REP \(1/1\)"),
+        (lambda: typed_corrections.add_repetition("15", "12", "squat"), "impossible: a repetition lasts"),
+        (
+            lambda: typed_corrections.add_repetition("12", "15", "lunge"),
+            "'lunge' is not a pattern; write squat, hinge or uncertain",
+        ),
+        (
+            lambda: typed_corrections.keep_movement(COUNTED, "82.0"),
+            "no rejected movement at 1:22 looks like a repetition",
+        ),
+        (lambda: typed_corrections.merge_sets(COUNTED, "2"), "set 2 is the last"),
+        (
+            lambda: typed_corrections.enter_load(COUNTED, "1", "heavy"),
+            "'heavy' is not a load; write a number of kg or lb",
+        ),
+        (lambda: typed_corrections.enter_load(COUNTED, "1", "4000"), "impossible: a load is 0 to 1000 kg"),
+        (lambda: typed_corrections.enter_exercise(COUNTED, "1", "x" * 100), "impossible: a text has 1 to 80 letters"),
     ],
 )
 def test_impossible_corrections_are_refused_in_a_sentence(made, sentence):

@@ -9,7 +9,7 @@ import pytest
 from builders import HINGE, NOW, SQUAT, UNCERTAIN, content_hash, in_memory, keep, repetition, summary
 from rich.console import Console
 
-from imu.app.correcting import copied
+from imu.app.typed_corrections import copy_entries
 from imu.report.comparison import NotComparable, Row, compare, period, sides
 from imu.report.terminal_pages import trend_page
 from imu.report.trends import Period, notes, stored_totals, trends
@@ -213,7 +213,7 @@ def test_a_text_that_is_no_period_is_refused_in_a_sentence(typed):
 def test_sets_without_a_name_get_the_names_of_another_session(store):
     lifted(store, 1, 80.0, -7)
     number = keep(store, number=2)
-    made = copied(store.load(number).corrected, store.load(1).corrected)
+    made = copy_entries(store.load(number).corrected, store.load(1).corrected)
     session = store.correct_all(number, made, made_at=NOW).corrected
     assert [(one_set.exercise, one_set.load_kg) for one_set in session.sets][:2] == [("back squat", 80.0), (None, None)]
-    assert copied(session, store.load(1).corrected) == []
+    assert copy_entries(session, store.load(1).corrected) == []

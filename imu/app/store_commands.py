@@ -92,22 +92,22 @@ def correct(
 
     You can give several corrections at once, one of each kind: either all of them are made, or none.
     """
-    from imu.app import correcting
+    from imu.app import typed_corrections
 
     refuse_without_store(session)
     with open_store() as store:
         counted = store.load(session).corrected
         wanted: list[Correction] = []
-        wanted += [correcting.deleted(counted, delete_rep)] if delete_rep is not None else []
-        wanted += [correcting.added(*add_rep)] if add_rep else []
-        wanted += [correcting.moved(counted, *move)] if move else []
-        wanted += [correcting.kept(counted, keep)] if keep is not None else []
-        wanted += [correcting.changed(counted, *pattern)] if pattern else []
-        wanted += [correcting.split(counted, split)] if split is not None else []
-        wanted += [correcting.merged(counted, merge)] if merge is not None else []
-        wanted += [correcting.named(counted, *name)] if name else []
-        wanted += [correcting.loaded(counted, *load)] if load else []
-        wanted += [correcting.noted(counted, *note)] if note else []
+        wanted += [typed_corrections.delete_repetition(counted, delete_rep)] if delete_rep is not None else []
+        wanted += [typed_corrections.add_repetition(*add_rep)] if add_rep else []
+        wanted += [typed_corrections.move_repetition(counted, *move)] if move else []
+        wanted += [typed_corrections.keep_movement(counted, keep)] if keep is not None else []
+        wanted += [typed_corrections.change_pattern(counted, *pattern)] if pattern else []
+        wanted += [typed_corrections.split_set(counted, split)] if split is not None else []
+        wanted += [typed_corrections.merge_sets(counted, merge)] if merge is not None else []
+        wanted += [typed_corrections.enter_exercise(counted, *name)] if name else []
+        wanted += [typed_corrections.enter_load(counted, *load)] if load else []
+        wanted += [typed_corrections.enter_note(counted, *note)] if note else []
         if bool(wanted) + undo + redo != 1:
             raise typer.BadParameter("give a correction, or --undo, or --redo; see --help")
         if wanted:
@@ -232,7 +232,7 @@ def _make(store: SessionStore, session: int, wanted: list[Correction]) -> None:
 
 
 def _turn_back(store: SessionStore, session: int, *, redo: bool) -> None:
-    from imu.app.correcting import turn_back
+    from imu.app.typed_corrections import turn_back
     from imu.store import CorrectionRefused
 
     sentence = turn_back(store, session, redo=redo)

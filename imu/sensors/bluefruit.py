@@ -33,7 +33,7 @@ from imu.sensors.driver import (
     malformed,
     unprovable,
 )
-from imu.sensors.ordering import TwoStreams
+from imu.sensors.sample_order import TwoStreams
 
 
 def _uuid(number: int) -> str:

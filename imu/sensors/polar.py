@@ -41,7 +41,7 @@ from imu.sensors.driver import (
     is_possible_angular_velocity,
     malformed,
 )
-from imu.sensors.ordering import TwoStreams
+from imu.sensors.sample_order import TwoStreams
 
 SERVICE = "fb005c80-02e7-f387-1cad-8acd2d8df0c8"
 CONTROL_POINT = "fb005c81-02e7-f387-1cad-8acd2d8df0c8"

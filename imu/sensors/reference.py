@@ -39,7 +39,7 @@ from imu.sensors.conversation import (
     Subscribe,
     Write,
 )
-from imu.sensors.ordering import InOrder, Range
+from imu.sensors.sample_order import InOrder, Range
 
 _IDENTITY = (protocol.MODEL_NUMBER_UUID, protocol.SERIAL_NUMBER_UUID, protocol.FIRMWARE_REVISION_UUID)
 

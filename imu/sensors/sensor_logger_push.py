@@ -38,8 +38,8 @@ from imu.sensors.conversation import (
     SamplesLost,
     SensorKind,
 )
-from imu.sensors.ordering import Joined, TwoStreams
 from imu.sensors.phone import REFUSED, SLOWEST_HZ, identified, measured, to_phone
+from imu.sensors.sample_order import Joined, TwoStreams
 
 APP = "Sensor Logger"
 PUSH = "push"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from imu.samples import Array
 from imu.sensors.clocks import HOLE_S, ArrivalClock, Fate, PacketClock, Placed, StampFormat, Timed
-from imu.sensors.ordering import TwoStreams
+from imu.sensors.sample_order import TwoStreams
 
 MILLISECONDS = StampFormat(bits=32, tick_s=1e-3, fitted_packets=30, is_exact=False)
 EIGHT_MILLISECONDS = StampFormat(bits=16, tick_s=8e-3, fitted_packets=100, is_exact=False)

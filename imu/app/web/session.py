@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from imu.app import correcting
+from imu.app import typed_corrections
 from imu.app.export import Format
 from imu.app.web import charts
 from imu.app.web.page import NO_PAGE, ask_store, done, now, refused, render
@@ -88,7 +88,7 @@ class SessionPages:
             await ask_store(lambda store: store.delete(number, recordings_folder()))
             return done(f"session {number} is deleted", go="/sessions")
         if change in ("undo", "redo"):
-            turned = await ask_store(lambda store: correcting.turn_back(store, number, redo=change == "redo"))
+            turned = await ask_store(lambda store: typed_corrections.turn_back(store, number, redo=change == "redo"))
             return done() if turned is None else done(f"{change}: {turned}")
         if change not in CHANGES and change != "copy":
             raise HTTPException(404, NO_PAGE)
@@ -166,7 +166,7 @@ def _correct(store: SessionStore, number: int, change: str, fields: Fields) -> l
     fields = {**fields, "unit": "lb" if store.loads_in_lb() else "kg"}
     if change == "copy":
         before = session_before(store, stored)
-        corrections = [] if before is None else correcting.copied(stored.corrected, before.corrected)
+        corrections = [] if before is None else typed_corrections.copy_entries(stored.corrected, before.corrected)
     else:
         corrections = CHANGES[change](stored.corrected, fields)
     if not corrections:
@@ -199,33 +199,49 @@ def _entry(session: CorrectedSession, place: str, name: str, value: str, fields:
     return MAKE[name](session, place, value)
 
 
-MAKE = {"exercise": correcting.named, "load": correcting.loaded, "note": correcting.noted}
+MAKE = {
+    "exercise": typed_corrections.enter_exercise,
+    "load": typed_corrections.enter_load,
+    "note": typed_corrections.enter_note,
+}
 """The forms that enter something for a set or a repetition."""
 
 
 def _repetition(session: CorrectedSession, fields: Fields) -> list[Correction]:
     place, pattern = fields.get("place", ""), fields.get("pattern", "")
-    changed = [correcting.changed(session, place, pattern)] if pattern != fields.get("pattern_before") else []
+    changed = (
+        [typed_corrections.change_pattern(session, place, pattern)] if pattern != fields.get("pattern_before") else []
+    )
     times = [fields.get(name, "").strip() for name in ("start", "end")]
     moved = times != [fields.get(f"{name}_before", "") for name in ("start", "end")]
     # Last, because the others find the repetition by a time within it.
-    return [*changed, *_entries(session, place, fields), *([correcting.moved(session, place, *times)] if moved else [])]
+    return [
+        *changed,
+        *_entries(session, place, fields),
+        *([typed_corrections.move_repetition(session, place, *times)] if moved else []),
+    ]
 
 
 def _move(session: CorrectedSession, fields: Fields) -> list[Correction]:
-    return [correcting.moved(session, fields.get("place", ""), fields.get("start", ""), fields.get("end", ""))]
+    return [
+        typed_corrections.move_repetition(
+            session, fields.get("place", ""), fields.get("start", ""), fields.get("end", "")
+        )
+    ]
 
 
 def _set(session: CorrectedSession, fields: Fields) -> list[Correction]:
     place, pattern = fields.get("place", ""), fields.get("pattern", "")
-    return ([correcting.changed(session, place, pattern)] if pattern else []) + _entries(session, place, fields)
+    return ([typed_corrections.change_pattern(session, place, pattern)] if pattern else []) + _entries(
+        session, place, fields
+    )
 
 
 def _all_sets(session: CorrectedSession, fields: Fields) -> list[Correction]:
     """Return the pattern, exercise, load and note of every set; fields that were left empty change nothing."""
     places = [str(number) for number in range(1, len(session.sets) + 1)]
     pattern = fields.get("pattern", "")
-    changed = [correcting.changed(session, place, pattern) for place in places] if pattern else []
+    changed = [typed_corrections.change_pattern(session, place, pattern) for place in places] if pattern else []
     return changed + [
         _entry(session, place, name, value, fields)
         for name in MAKE
@@ -244,19 +260,19 @@ def _rejected(session: CorrectedSession, fields: Fields) -> list[Correction]:
 
 
 def _delete(session: CorrectedSession, fields: Fields) -> list[Correction]:
-    return [correcting.deleted(session, fields.get("place", ""))]
+    return [typed_corrections.delete_repetition(session, fields.get("place", ""))]
 
 
 def _split(session: CorrectedSession, fields: Fields) -> list[Correction]:
-    return [correcting.split(session, fields.get("place", ""))]
+    return [typed_corrections.split_set(session, fields.get("place", ""))]
 
 
 def _merge(session: CorrectedSession, fields: Fields) -> list[Correction]:
-    return [correcting.merged(session, fields.get("place", ""))]
+    return [typed_corrections.merge_sets(session, fields.get("place", ""))]
 
 
 def _add(_: CorrectedSession, fields: Fields) -> list[Correction]:
-    return [correcting.added(fields.get("start", ""), fields.get("end", ""), fields.get("pattern", ""))]
+    return [typed_corrections.add_repetition(fields.get("start", ""), fields.get("end", ""), fields.get("pattern", ""))]
 
 
 CHANGES: Mapping[str, Callable[[CorrectedSession, Fields], list[Correction]]] = {

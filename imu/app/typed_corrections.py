@@ -76,17 +76,17 @@ def time_in_s(typed: str) -> float:
     return time_s
 
 
-def deleted(session: CorrectedSession, typed: str) -> Correction:
+def delete_repetition(session: CorrectedSession, typed: str) -> Correction:
     """Return the correction that deletes a repetition."""
     return DeleteRepetition(_repetition_at(session, typed).middle_s)
 
 
-def added(start: str, end: str, pattern: str) -> Correction:
+def add_repetition(start: str, end: str, pattern: str) -> Correction:
     """Return the correction that adds a repetition between two times."""
     return _valid(lambda: AddRepetition(time_in_s(start), time_in_s(end), _pattern(pattern)))
 
 
-def kept(session: CorrectedSession, typed: str) -> Correction:
+def keep_movement(session: CorrectedSession, typed: str) -> Correction:
     """Return the correction that counts a movement which was rejected and has figures."""
     time_s = time_in_s(typed)
     for movement in session.rejected:
@@ -99,20 +99,20 @@ def kept(session: CorrectedSession, typed: str) -> Correction:
     )
 
 
-def changed(session: CorrectedSession, typed: str, pattern: str) -> Correction:
+def change_pattern(session: CorrectedSession, typed: str, pattern: str) -> Correction:
     """Return the correction that changes the pattern of a repetition or of a whole set."""
     place = place_in(session, typed)
     return ChangePattern(place.time_s, _pattern(pattern), place.scope)
 
 
-def split(session: CorrectedSession, typed: str) -> Correction:
+def split_set(session: CorrectedSession, typed: str) -> Correction:
     """Return the correction that splits a set before a repetition, or at a time."""
     if "/" not in typed:
         return SplitSet(time_in_s(typed))
     return SplitSet(_repetition_at(session, typed).middle_s)
 
 
-def merged(session: CorrectedSession, typed: str) -> Correction:
+def merge_sets(session: CorrectedSession, typed: str) -> Correction:
     """Return the correction that merges a set with the next."""
     index = _set_index(session, typed)
     if index + 1 == len(session.sets):
@@ -120,13 +120,13 @@ def merged(session: CorrectedSession, typed: str) -> Correction:
     return MergeSets(session.sets[index].middle_s, session.sets[index + 1].middle_s)
 
 
-def named(session: CorrectedSession, typed: str, exercise: str) -> Correction:
+def enter_exercise(session: CorrectedSession, typed: str, exercise: str) -> Correction:
     """Return the correction that names the exercise of a set or repetition; an empty name removes it."""
     place = place_in(session, typed)
     return _valid(lambda: NameExercise(place.time_s, exercise.strip() or None, place.scope))
 
 
-def loaded(session: CorrectedSession, typed: str, load: str) -> Correction:
+def enter_load(session: CorrectedSession, typed: str, load: str) -> Correction:
     """Return the correction that enters the load of a set or repetition, in kg or lb; an empty one removes it."""
     place = place_in(session, typed)
     number = re.fullmatch(r"(\d+(?:[.,]\d+)?) ?(kg|lbs?)?", load.strip(), re.IGNORECASE)
@@ -139,13 +139,13 @@ def loaded(session: CorrectedSession, typed: str, load: str) -> Correction:
     return _valid(lambda: EnterLoad(place.time_s, load_kg, place.scope, load_in_lb=in_lb))
 
 
-def moved(session: CorrectedSession, typed: str, start: str, end: str) -> Correction:
+def move_repetition(session: CorrectedSession, typed: str, start: str, end: str) -> Correction:
     """Return the correction that lets a repetition begin and end at other times."""
     place = _repetition_at(session, typed)
     return _valid(lambda: MoveRepetition(place.middle_s, time_in_s(start), time_in_s(end)))
 
 
-def copied(session: CorrectedSession, source: CorrectedSession) -> list[Correction]:
+def copy_entries(session: CorrectedSession, source: CorrectedSession) -> list[Correction]:
     """Return the corrections that give sets without an exercise or a load those of another session.
 
     The first squats get the entries of the first squats there, and so on; further sets get those of the last one.
@@ -174,7 +174,7 @@ def turn_back(store: SessionStore, number: int, *, redo: bool) -> str | None:
     return log_line(store.load(number).corrected.log[-1] if redo else before[-1])
 
 
-def noted(session: CorrectedSession, typed: str, note: str) -> Correction:
+def enter_note(session: CorrectedSession, typed: str, note: str) -> Correction:
     """Return the correction that writes a note on a set or repetition; an empty one removes it."""
     place = place_in(session, typed)
     return _valid(lambda: WriteNote(place.time_s, note.strip() or None, place.scope))
