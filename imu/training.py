@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from imu.motion.form import Posture
-from imu.sensors.conversation import Action, Driver, Message, Notice, Reply
 from imu.session import Event, Session, SessionParameters, SessionSummary
+
+if TYPE_CHECKING:  # a replay of a table needs no sensor
+    from imu.sensors.conversation import Action, Driver, Message, Notice, Reply
 
 
 class PersonCommand(Enum):

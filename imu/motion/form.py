@@ -19,7 +19,6 @@ from imu.motion.height import (
     Standing,
     VerticalEstimator,
     VerticalMotion,
-    VerticalParameters,
 )
 from imu.motion.signals import SAME_TIME_S, STEP_S, MotionSignals, chord, steps_in
 from imu.motion.standing import StandingPostures
@@ -335,7 +334,7 @@ class Candidate:
         if abs(self._free_height_m) >= RETURNED_SDS * math.hypot(self._free_height_sd_m, RETURNED_M):
             return self.errors
         errors = self._estimator.solve(self._end + 1, end_velocity_sd_m_s=END_VELOCITY_SD_M_S, returns=True).errors
-        return errors.relaxed(SensorErrors.unknown(VerticalParameters()), FORGOTTEN)
+        return errors.relaxed(SensorErrors.unknown(), FORGOTTEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -375,7 +374,7 @@ def estimator_of(
 ) -> VerticalEstimator:
     """Return the model of the height over `signals`; in each long calm of the steps `movement` the hip hardly moves."""
     longest_s = 4.0 * math.ceil((len(signals) + 1) * STEP_S / 4.0)  # each length is prepared once, so there are few
-    estimator = VerticalEstimator(standing, start_velocity_sd_m_s, STEP_S, longest_s, errors=errors)
+    estimator = VerticalEstimator(standing, start_velocity_sd_m_s, longest_s, errors=errors)
     estimator.extend(signals.up, signals.vertical_m_s2)
     resting_steps = signals.resting_steps[movement]
     if resting_steps.max(initial=0) >= LEAST_HOLD_STEPS:

@@ -29,6 +29,7 @@ from functools import cache
 
 import numpy as np
 
+from imu.motion.signals import STEP_S
 from imu.samples import STANDARD_GRAVITY_M_S2, Array
 
 END_VELOCITY_SD_M_S = 0.05
@@ -38,26 +39,22 @@ UNKNOWN_LEVEL_SD_M_S2 = 0.3
 """Error of standard gravity as the level: 30 mg, the accelerometer's offset."""
 
 
-@dataclass(frozen=True, slots=True)
-class VerticalParameters:
-    """Prior standard deviations of the unknowns, and of the pseudo-measurements."""
+# Standard deviations before a movement, and of what is taken as measured:
+OFFSET_SD_M_S2 = 0.4
+"""Accelerometer offset per axis: ±20 to ±80 mg in datasheets (DESIGN.md), taken as 30 mg."""
 
-    offset_m_s2: float = 0.4
-    """Accelerometer offset per axis: ±20 to ±80 mg in datasheets (DESIGN.md), taken as 30 mg."""
-    scale: float = 0.02
-    """Scale error per axis: ±0.4 to ±3 % in datasheets."""
-    level_m_s2: float = 0.02
-    """Local gravity against the standard one (up to 0.026 on Earth)."""
-    wander_m_s2: float = 0.06
-    """Error that offset and scale do not explain. An inclination error of 0.35° adds next to nothing; the holds of
-    SisFall's hinges show 6 mg beyond the other terms."""
-    wander_interval_s: float = 1.0
-    """Distance of the wander's support points."""
-    standing_height_m: float = 0.02
-    """Difference of the hip's height in standing before and after a movement."""
+SCALE_SD = 0.02
+"""Scale error per axis: ±0.4 to ±3 % in datasheets."""
 
+GRAVITY_SD_M_S2 = 0.02
+"""Local gravity against the standard one (up to 0.026 on Earth)."""
 
-USUAL = VerticalParameters()
+WANDER_SD_M_S2, WANDER_INTERVAL_S = 0.06, 1.0
+"""Error that offset and scale do not explain, and the distance of its support points. An inclination error of 0.35°
+adds next to nothing; the holds of SisFall's hinges show 6 mg beyond the other terms."""
+
+STANDING_HEIGHT_SD_M = 0.02
+"""Difference of the hip's height in standing before and after a movement."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,9 +74,9 @@ class SensorErrors:
 
     @classmethod
     @cache
-    def unknown(cls, parameters: VerticalParameters) -> SensorErrors:
+    def unknown(cls) -> SensorErrors:
         """Return what datasheets say."""
-        sds = [parameters.offset_m_s2] * 3 + [parameters.scale] * 3 + [parameters.level_m_s2]
+        sds = [OFFSET_SD_M_S2] * 3 + [SCALE_SD] * 3 + [GRAVITY_SD_M_S2]
         return cls(np.zeros(7), np.diag(np.square(sds)))
 
     def relaxed(self, towards: SensorErrors, share: float) -> SensorErrors:
@@ -197,36 +194,28 @@ class VerticalEstimator:
         Posture and level before the movement.
     start_velocity_sd_m_s : float
         How still the start was.
-    interval_s : float
-        Length of each sample's interval.
     longest_s : float
         No movement is longer.
     errors : SensorErrors or None
         The sensor's errors by earlier movements; ``None`` for those of datasheets.
-    parameters : VerticalParameters or None
-        Prior standard deviations.
     """
 
     def __init__(
         self,
         standing: Standing,
         start_velocity_sd_m_s: float,
-        interval_s: float,
         longest_s: float,
         *,
         errors: SensorErrors | None = None,
-        parameters: VerticalParameters | None = None,
     ) -> None:
-        self._parameters = settings = parameters or USUAL
-        self._interval_s = interval_s
         # Factors (k, n), column 0 at the start.
-        self._known_velocity, self._known_height = _known_factors(interval_s, longest_s, settings.wander_interval_s)
+        self._known_velocity, self._known_height = _known_factors(longest_s)
         factors = _FROM_SAMPLES + len(self._known_height)
         self._velocity, self._height = (np.empty((factors, self._known_height.shape[1])) for _ in range(2))
         self._velocity[:_FROM_SAMPLES, 0] = 0.0
         self._height_sum = self._velocity[:_FROM_SAMPLES, 0]
         self._samples = 0
-        mean, covariance = np.zeros(factors), _prior_covariance(factors, settings).copy()
+        mean, covariance = np.zeros(factors), _prior_covariance(factors).copy()
         mean[0] = 1.0
         covariance[_START_VELOCITY, _START_VELOCITY] = start_velocity_sd_m_s**2
         if errors is not None:
@@ -235,10 +224,6 @@ class VerticalEstimator:
         home[0], home[_LEVEL] = STANDARD_GRAVITY_M_S2 - standing.vertical_m_s2, 1.0
         home[1:4], home[4:7] = standing.up, STANDARD_GRAVITY_M_S2 * standing.up**2
         self._known = _Belief(mean, covariance).given(home, standing.level_sd_m_s2)
-
-    def __len__(self) -> int:
-        """Return the number of samples given."""
-        return self._samples
 
     def extend(self, up: Array, vertical_m_s2: Array) -> None:
         """Append samples: `up` (n, 3) unit vectors in the sensor frame, `vertical_m_s2` (n,) world-vertical.
@@ -259,7 +244,7 @@ class VerticalEstimator:
         np.multiply(up.T, STANDARD_GRAVITY_M_S2 * acceleration[1:4], out=acceleration[4:])
         new, own = slice(last + 1, last + 1 + n), slice(_FROM_SAMPLES)
         self._velocity[own, new], self._height[own, new], self._height_sum = _integrate(
-            acceleration, self._interval_s, self._velocity[own, last], self._height_sum
+            acceleration, self._velocity[own, last], self._height_sum
         )
         self._velocity[_FROM_SAMPLES:, new] = self._known_velocity[:, new]
         self._height[_FROM_SAMPLES:, new] = self._known_height[:, new]
@@ -298,45 +283,41 @@ class VerticalEstimator:
         if end_velocity_sd_m_s is not None:
             belief = belief.given(self._velocity[:, at], end_velocity_sd_m_s)
         if returns:
-            belief = belief.given(self._height[:, at], return_sd_m or self._parameters.standing_height_m)
+            belief = belief.given(self._height[:, at], return_sd_m or STANDING_HEIGHT_SD_M)
         height, velocity = self._height[:, 1 : samples + 1], self._velocity[:, 1 : samples + 1]
         return VerticalMotion(belief.mean.dot(height), height, velocity, belief)
 
 
-def _integrate(
-    acceleration: Array, interval_s: float, last_velocity: Array, last_height_sum: Array
-) -> tuple[Array, Array, Array]:
+def _integrate(acceleration: Array, last_velocity: Array, last_height_sum: Array) -> tuple[Array, Array, Array]:
     """Return velocity and height (k, n) at the end of each sample, and the sum (k,) from which the height goes on."""
-    velocity = acceleration * interval_s
+    velocity = acceleration * STEP_S
     velocity[:, 0] += last_velocity
     np.cumsum(velocity, axis=1, out=velocity)
-    sums = velocity * interval_s
+    sums = velocity * STEP_S
     sums[:, 0] += last_height_sum
     np.cumsum(sums, axis=1, out=sums)
     # A velocity changes linearly within a sample: the height at its end is the sum less half of the last part.
-    return velocity, sums - (0.5 * interval_s) * velocity, sums[:, -1]
+    return velocity, sums - (0.5 * STEP_S) * velocity, sums[:, -1]
 
 
 @cache
-def _known_factors(interval_s: float, longest_s: float, wander_interval_s: float) -> tuple[Array, Array]:
+def _known_factors(longest_s: float) -> tuple[Array, Array]:
     """Return the factors (k, n) of level, start velocity and the wander's support points in velocity and height."""
-    middle = (np.arange(round(longest_s / interval_s)) + 0.5) * (interval_s / wander_interval_s)
-    supports = np.arange(math.ceil(longest_s / wander_interval_s) + 1)
+    middle = (np.arange(round(longest_s / STEP_S)) + 0.5) * (STEP_S / WANDER_INTERVAL_S)
+    supports = np.arange(math.ceil(longest_s / WANDER_INTERVAL_S) + 1)
     acceleration = np.zeros((2 + len(supports), len(middle)))
     acceleration[0] = -1.0
     acceleration[2:] = -np.maximum(0.0, 1.0 - np.abs(middle - supports[:, None]))
     start = np.zeros(len(acceleration))
-    velocity, height = (
-        np.pad(part, ((0, 0), (1, 0))) for part in _integrate(acceleration, interval_s, start, start)[:2]
-    )
-    velocity[1], height[1] = 1.0, interval_s * np.arange(len(middle) + 1)  # of a metre per second at the start
+    velocity, height = (np.pad(part, ((0, 0), (1, 0))) for part in _integrate(acceleration, start, start)[:2])
+    velocity[1], height[1] = 1.0, STEP_S * np.arange(len(middle) + 1)  # of a metre per second at the start
     return velocity, height
 
 
 @cache
-def _prior_covariance(factors: int, parameters: VerticalParameters) -> Array:
+def _prior_covariance(factors: int) -> Array:
     """Return the covariance (k, k) of the unknowns before a movement, all but the variance of the start velocity."""
-    covariance = np.diag(np.full(factors, parameters.wander_m_s2**2))
+    covariance = np.diag(np.full(factors, WANDER_SD_M_S2**2))
     covariance[0, 0] = 0.0
-    covariance[_ERRORS, _ERRORS] = SensorErrors.unknown(parameters).covariance
+    covariance[_ERRORS, _ERRORS] = SensorErrors.unknown().covariance
     return covariance

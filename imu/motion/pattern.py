@@ -78,10 +78,6 @@ class PatternWeights:
             + self.per_network_log_odds * network
         )
 
-    def log_odds_per_rad(self, peak_angle_rad: float) -> float:
-        """Return how much the log-odds of a hinge rise with each rad of lean."""
-        return -self.per_log_ratio / (peak_angle_rad + LEAST_TILT_RAD)
-
 
 def drop_to_tilt(peak_angle_rad: float, hip_drop_m: float) -> float:
     """Return the logarithm of hip drop over peak tilt, m/rad."""

@@ -60,12 +60,6 @@ class SagittalPlane:
 
     def __init__(self) -> None:
         self._leans = np.zeros(3)
-        self._seen = 0
-
-    @property
-    def established(self) -> bool:
-        """Whether enough movements agree on it to contradict a single one."""
-        return self._seen >= 3
 
     def forward(self, lean: Lean, standing_up: Array) -> Array:
         """Return the unit direction in which `up` moves when this person bends forward.
@@ -92,7 +86,6 @@ class SagittalPlane:
         own = self._own_direction(lean)
         reach = float(lean.sinking @ own)
         self._leans += reach * reach * own
-        self._seen += 1
 
     @staticmethod
     def _own_direction(lean: Lean) -> Array:
