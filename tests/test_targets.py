@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import tomllib
 from datetime import timedelta
 from functools import cache
 from io import StringIO
@@ -174,7 +173,6 @@ SOME_TARGETS = st.fixed_dictionaries(
 def test_a_plan_is_read_back_as_it_was_written(tables):
     made = Plan.from_object({"name": 'a "plan"', "exercise": tables})
     assert Plan.from_object(json.loads(json.dumps(made.as_object()))) == made
-    assert Plan.from_object(tomllib.loads(made.as_toml())) == made
 
 
 def test_sets_follow_the_plan_and_the_last_exercise_goes_on():

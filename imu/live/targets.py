@@ -341,13 +341,6 @@ class Plan:
         named = {} if self.name is None else {"name": self.name}
         return {**named, "exercise": [exercise.as_object() for exercise in self.exercises]}
 
-    def as_toml(self) -> str:
-        """Return the plan as the text of a file."""
-        lines = [] if self.name is None else [f"name = {_toml(self.name)}", ""]
-        for exercise in self.exercises:
-            lines += ["[[exercise]]", *(f"{key} = {_toml(value)}" for key, value in exercise.as_object().items()), ""]
-        return "\n".join(lines)
-
 
 def read_plan(path: Path) -> Plan:
     """Read a plan from a TOML file.
@@ -467,11 +460,3 @@ def _times(factor: float, value: float | Any | None) -> Any:
 
 def _rounded(value: float) -> str:
     return f"{round(value, 1):g}"
-
-
-def _toml(value: str | float) -> str:
-    """Return a value as TOML; a basic string escapes what JSON escapes too."""
-    if not isinstance(value, str):
-        return repr(value)
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'

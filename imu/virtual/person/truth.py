@@ -29,8 +29,6 @@ JOIN_S = 0.5
 """Repetitions with a shorter pause at the top between them follow each other without a rest, s."""
 ANGLES = ("trunk_angle", "start_trunk_angle")
 """Fields of a repetition that are in degrees in JSON."""
-RAD_PER_M = 2.0
-"""How drop and tilt weigh in the size of an excursion: 0.5 m, a parallel squat, like 1 rad, a full hinge."""
 
 
 @dataclass(frozen=True, slots=True)
