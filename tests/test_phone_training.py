@@ -35,6 +35,7 @@ from imu.phone.link import SECOND_PHONE, TRAINING_ENDED, PhoneAddress, PhoneLink
 from imu.phone.push import KEY_LENGTH, NOT_UNDERSTOOD, READY, TOO_LONG, push_server
 from imu.recordings.training_reader import read_training
 from imu.samples import Array, ImuBlock
+from imu.sensors import sensor_logger_push
 from imu.sensors.conversation import Action, Restarted, SamplesLost, Write
 from imu.sensors.phone import HAVE, HEAD
 from imu.sensors.sensor_logger_push import SENSOR_LOGGER
@@ -347,7 +348,8 @@ def message(number: int, device: str = "mine", names: tuple[str, ...] = ("accele
     return json.dumps({"messageId": number, "sessionId": "s", "deviceId": device, "payload": readings}).encode()
 
 
-async def test_a_fault_of_a_push_is_answered_in_the_app(tmp_path: Path) -> None:
+async def test_a_fault_of_a_push_is_answered_in_the_app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sensor_logger_push, "START_S", 0.2)
     async with training(tmp_path, pushes=True) as one:
         url = one.address.url
 
@@ -359,7 +361,7 @@ async def test_a_fault_of_a_push_is_answered_in_the_app(tmp_path: Path) -> None:
         for garbage in (b"", b"{}", b"\xff", b'{"messageId": 1}', sensor_logger_android()["Gyroscope.csv"][:2000]):
             assert await answer(garbage) == (499, NOT_UNDERSTOOD)
         answers = [await answer(message(number, start_s=number)) for number in range(6)]
-        await asyncio.sleep(1.6)  # START_S: the first message may come late
+        await asyncio.sleep(0.25)  # START_S: the first message may come late
         answers += [await answer(message(number, start_s=number)) for number in range(6, 9)]
         assert answers[0] == (200, READY)
         assert answers[-1][0] == 499 and "no gravity (its accelerometer is without it)" in answers[-1][1]
