@@ -443,6 +443,20 @@ def test_plan_gauge_bars_and_signal_are_on_the_screen(size):
     assert ("●" in text) is (size != (60, 20))  # the bars need room
 
 
+def test_the_digits_have_the_colour_of_a_signal_that_is_more_than_good():
+    live = LiveTraining(plan=PLAN)
+    live.take(CONNECTED)
+
+    def colours() -> set[str]:
+        lines = screen_lines(live.view(), 80, 24)
+        return {str(span.style) for line in lines for span in line.spans if "██" in line.plain[span.start : span.end]}
+
+    counted(live, repetition(10.0, hip_drop_m=0.5))
+    assert "bold cyan" in colours() and "bold yellow" not in colours()
+    counted(live, repetition(14.0, hip_drop_m=0.3))
+    assert "bold yellow" in colours() and "bold cyan" not in colours()
+
+
 def test_the_smallest_screen_shows_count_and_signal():
     live = LiveTraining(plan=PLAN)
     live.take(CONNECTED)

@@ -14,6 +14,7 @@ from imu.bluetooth import LinkState
 from imu.live.cards import plural_of
 from imu.live.live_view import Gravity, LiveView
 from imu.live.set_view import Phase
+from imu.live.signals import LOOKS, SignalKind
 from imu.report.words import clock, printable
 
 SIDE_BY_SIDE_COLUMNS = 60
@@ -154,10 +155,13 @@ def _digits_phase(view: LiveView) -> Phase:
 
 
 def _digits(view: LiveView, number: str, scale: int, ink: Ink) -> list[Text]:
+    """Return the digits, in the colour of the pattern, or of a signal that is more than good."""
     if _digits_phase(view) is Phase.REST or view.last is None:
         style = "bold green" if view.rest_is_over else "dim"
     else:
         style = parts.STYLE[view.last.pattern]
+        if view.look is not None and view.look is not LOOKS[SignalKind.GOOD]:
+            style = f"bold {parts.SIGNAL_STYLE[view.look.colour]}"
     return [Text(row, style) for row in block_digits(number, scale, ink=ink.full)]
 
 
