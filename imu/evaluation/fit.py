@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, get_args
 from zlib import crc32
 
 import numpy as np
@@ -33,7 +33,7 @@ from imu.evaluation.judge_fit import (
     fit_belonging,
     fit_counting,
     fit_pattern,
-    simulated_session,
+    drawn_session,
 )
 from imu.evaluation.labels import LabelledRepetition, located_repetitions
 from imu.evaluation.streams import STREAM_ROWS, Material, Stretch, compose, features_of, labels_of, stretch_of
@@ -43,6 +43,8 @@ from imu.motion.sets import BelongingWeights
 from imu.motion.signals import STEP_S
 from imu.motion.tracker import stretches
 from imu.recordings.recording import read_recording
+from imu.virtual.person import VARIANTS, Exercise, PlanItem, simulate
+from imu.virtual.person.continuous_sets import Failure
 
 WEIGHTS_FILE = Path(__file__).parents[1] / "motion" / "weights.npz"
 SIMULATED_STREAMS, STREAMS, PIECES = 7_200, 12_000, 24
@@ -51,6 +53,9 @@ SIMULATED, UNSEEN = 480, 90
 """Simulated sessions for the networks, and more for what judges; two thirds of them touch-and-go."""
 ENDS_FROM, ENDS = 1000, 280
 """Seeds of the simulated sessions whose sets show which first and last repetitions belong to them."""
+FAILING = 0.15
+"""Share of the sets in the simulated sessions for the networks that end with a repetition that fails, besides the 8 %
+that do so anyway."""
 FOLDS = 5
 SIMULATIONS = "simulations"
 """Name of the file of streams composed of simulated sessions."""
@@ -121,7 +126,8 @@ def load_recording(folder: Path, row: dict[str, str]) -> list[Labelled]:
 
 def load_simulated(seed: int) -> list[Labelled]:
     """Return the labelled stretches of a simulated session."""
-    session = simulated_session(seed)
+    plan, lifter, sensor = drawn_session(seed)
+    session = simulate(_failing(np.random.default_rng([seed, 3]), plan), lifter, sensor, seed)
     made = []
     for signals in stretches([session.block]):
         first_s = signals.time_s[0] - STEP_S
@@ -143,6 +149,20 @@ def load_simulated(seed: int) -> list[Labelled]:
             )
         made.append(Labelled("simulated", replace(stretch_of(signals), repetitions=tuple(reps))))
     return made
+
+
+def _failing(rng: np.random.Generator, plan: Sequence[PlanItem]) -> list[PlanItem]:
+    """Return a plan in which more sets end with a repetition that fails, as the network sees few of them otherwise."""
+    items: list[PlanItem] = []
+    for item in plan:
+        failing = item
+        if isinstance(item, Exercise) and item.manner is not None and rng.random() < FAILING:
+            variant = VARIANTS[item.name]
+            ways = get_args(Failure)[: 3 if variant.pattern == "squat" else 2]
+            if not variant.ballistic:
+                failing = replace(item, manner=replace(item.manner, failure=ways[int(rng.integers(len(ways)))]))
+        items.append(failing)
+    return items
 
 
 def rows_of(data: Path) -> list[tuple[Path, dict[str, str]]]:
@@ -349,7 +369,7 @@ def judges(work: Work, pool: ProcessPoolExecutor, shipped: Path, held_out: Path,
 def _ends_by_all(task: tuple[Path, int]) -> list[list[EndExample]]:
     """Return the ends of the sets that each of the weights in a file counts in the simulated session of a seed."""
     file, seed = task
-    session = simulated_session(seed)
+    session = simulate(*drawn_session(seed), seed)
     return [ends_in(session, weights) for weights in pickle.loads(file.read_bytes())]
 
 

@@ -28,7 +28,15 @@ from imu.motion.wearing import SagittalPlane
 from imu.recordings.recording import read_recording
 from imu.samples import Array, Gap, ImuBlock
 from imu.session import Session, SessionParameters
-from imu.virtual.person import SimulatedSession, random_continuous_session, random_session, simulate
+from imu.virtual.person import (
+    Lifter,
+    PlanItem,
+    Sensor,
+    SimulatedSession,
+    random_continuous_session,
+    random_session,
+    simulate,
+)
 
 COUNTING_RIDGE, PATTERN_RIDGE = 200.0, 80.0
 """Chosen with people left out. With less for the pattern, the network crowds out the physics where people move unlike
@@ -87,10 +95,9 @@ Span = tuple[float, float, bool]
 """Start and end of a true repetition, s, and whether it was a hinge."""
 
 
-def simulated_session(seed: int) -> SimulatedSession:
-    """Return the simulated session of a seed; two of three are touch-and-go."""
-    drawn = random_session(seed) if seed % 3 == 0 else random_continuous_session(seed)
-    return simulate(*drawn, seed)
+def drawn_session(seed: int) -> tuple[list[PlanItem], Lifter, Sensor]:
+    """Return plan, lifter and sensor of a seed; two of three sessions are touch-and-go."""
+    return random_session(seed) if seed % 3 == 0 else random_continuous_session(seed)
 
 
 def examples_of(task: ExampleTask) -> list[Example]:
@@ -98,7 +105,7 @@ def examples_of(task: ExampleTask) -> list[Example]:
     with np.load(task.network) as arrays:
         network = network_from(dict(arrays))
     if task.folder is None or task.row is None:
-        session = simulated_session(task.seed)
+        session = simulate(*drawn_session(task.seed), task.seed)
         spans = [(r.start_s, r.end_s, r.pattern == "hinge") for r in session.truth.reps]
         return labelled_candidates(session.block, network, spans, "simulated")
     path, person = task.folder / task.row["file"], f"{task.folder.name}/{task.row['subject']}"

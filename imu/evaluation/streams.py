@@ -367,6 +367,9 @@ class Material:
 SHARES = {"person": 0.42, "simulated": 0.38, "sets": 0.12, "daily": 0.08}
 """How often a stream comes from where, as far as there is material."""
 
+SET_APART_STEPS = 80
+"""A repetition after 4 s without one is the first of a set."""
+
 PLACES_M = (
     # from the front of the belt, in metres forward and left, to where people wear a sensor
     (0.0, 0.0),
@@ -397,12 +400,32 @@ def compose(rng: np.random.Generator, material: Material) -> Stretch:
         stream = _daily_stream(rng, material)
     stream = disturbed(rng, stream)
     if len(stream) > STREAM_STEPS:
-        first = 0 if rng.random() < 0.3 else int(rng.integers(0, len(stream) - STREAM_STEPS + 1))
+        first = _beginning(rng, stream)
         return stream.part(first, first + STREAM_STEPS)
     if len(stream) < STREAM_STEPS:
         rest = quiet_standing(rng, stream.steps[-5:].mean(axis=0), STREAM_STEPS - len(stream))
         stream = replace(stream, steps=np.vstack([stream.steps, rest]))
     return stream
+
+
+def _beginning(rng: np.random.Generator, stream: Stretch) -> int:
+    """Return at which step of a longer one a stream begins: at its start, anywhere, or shortly before a set.
+
+    Recordings of single sets begin within a second of the first repetition (`squat_sets`), in any posture.
+    """
+    latest = len(stream) - STREAM_STEPS
+    if rng.random() < 0.3:
+        return 0
+    anywhere, shortly_steps = int(rng.integers(0, latest + 1)), int(rng.integers(0, 30))
+    ends = (-SET_APART_STEPS, *(r.end for r in stream.repetitions))
+    firsts = [
+        round(r.start)
+        for r, end in zip(stream.repetitions, ends, strict=False)
+        if r.start - end >= SET_APART_STEPS and r.start < latest
+    ]
+    if not firsts or rng.random() < 0.75:
+        return anywhere
+    return max(0, firsts[int(rng.integers(len(firsts)))] - shortly_steps)
 
 
 def _daily_piece(rng: np.random.Generator, material: Material, person: str | None = None) -> Stretch:
@@ -449,7 +472,7 @@ def _simulated_stream(rng: np.random.Generator, sessions: Sequence[Stretch]) -> 
     first = int(rng.integers(0, max(1, len(session) - longest)))
     reps = session.repetitions
     if reps and rng.random() < 0.8:
-        firsts = [r.start for i, r in enumerate(reps) if i == 0 or r.start - reps[i - 1].end > 80]
+        firsts = [r.start for i, r in enumerate(reps) if i == 0 or r.start - reps[i - 1].end > SET_APART_STEPS]
         any_start = reps[rng.integers(len(reps))].start - rng.integers(5, STREAM_STEPS)
         start = firsts[rng.integers(len(firsts))] - rng.integers(5, 60) if rng.random() < 0.5 else any_start
         first = int(np.clip(start, 0, max(0, len(session) - longest)))

@@ -12,7 +12,7 @@ import numpy as np
 
 from imu.motion.evidence import evidence
 from imu.motion.fitted import CounterWeights, shipped_weights
-from imu.motion.form import Candidate, MovementFigures, median
+from imu.motion.form import TRUNK_LEVER_M, Candidate, MovementFigures, median
 from imu.motion.pattern import classify_pattern
 from imu.motion.personal import PersonalShift
 from imu.motion.phases import measure_between_tops, repetition_of, share_of_return
@@ -72,7 +72,7 @@ class JudgeParameters:
 
 BENT_RAD = math.radians(35)
 """Between repetitions people stay up to 25° forward (`squat_sets`). Who is bent further and rises in between is at the
-bottom, not at the top."""
+bottom, not at the top, unless the hip sinks by more than the trunk rises."""
 
 NOT_GRAVITY_M_S2 = 3.0
 """A hip that is still at start and end has a mean vertical specific force of 9.81; offset and scale of cheap
@@ -250,11 +250,11 @@ def impossible(candidate: Candidate, figures: MovementFigures) -> str | None:
     vertical_m_s2 = candidate.signals.vertical_m_s2[figures.start : figures.end + 1]
     lightest_m_s2 = float(np.convolve(vertical_m_s2, np.full(FLIGHT_STEPS, 1.0 / FLIGHT_STEPS), "valid").min())
     at_ends_rad = float(np.abs(figures.trunk_angle_rad[[figures.start, figures.end]]).min())
-    turned_rad = abs(float(figures.trunk_angle_rad[figures.bottom]))
+    risen_rad = at_ends_rad - abs(float(figures.trunk_angle_rad[figures.bottom]))
     reasons = {
         "cut short by a gap or the end": candidate.cut_short,
         "leaned as far as lying down": figures.largest_tilt_rad > LARGEST_TILT_RAD,
-        "began and ended bent": at_ends_rad > max(BENT_RAD, turned_rad),
+        "began and ended bent": at_ends_rad > BENT_RAD and TRUNK_LEVER_M * risen_rad > figures.hip_drop_m,
         "sank lower than a squat": figures.hip_drop_m - figures.height_sd_m > LARGEST_DROP_M,
         "left the ground, as in a jump": lightest_m_s2 < FLIGHT_M_S2,
         "measured without gravity, the sensor is not right": (

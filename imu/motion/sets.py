@@ -86,17 +86,12 @@ def split_into_sets(repetitions: Sequence[Repetition], weights: BelongingWeights
             parts[-1].append(repetition)
         else:
             parts.append([repetition])
-    sizes = [0, *(len(part) for part in parts), 0]
-    if sizes == [0, 1, 1, 0]:
+    if [len(part) for part in parts] == [1, 1]:
         return [tuple(part) for part in parts]
-    stays = [
-        size == 1 and (max(before, after) < TELLING or min(before, after) >= 2)
-        for before, size, after in zip(sizes, sizes[1:], sizes[2:], strict=False)
-    ]
     merged: list[list[Repetition]] = []
     for i, part in enumerate(parts):
         close = i > 0 and part[0].start_s - parts[i - 1][-1].end_s < CLOSE_S
-        if close and (stays[i - 1] or stays[i]):
+        if close and 1 in (len(parts[i - 1]), len(part)):
             merged[-1].extend(part)
         else:
             merged.append(list(part))
