@@ -28,12 +28,12 @@ from imu.evaluation.counters import WEIGHTS
 from imu.evaluation.judge_fit import (
     EndExample,
     ExampleTask,
+    drawn_session,
     ends_in,
     examples_of,
     fit_belonging,
     fit_counting,
     fit_pattern,
-    drawn_session,
 )
 from imu.evaluation.labels import LabelledRepetition, located_repetitions
 from imu.evaluation.streams import STREAM_ROWS, Material, Stretch, compose, features_of, labels_of, stretch_of

@@ -25,7 +25,7 @@ that was measured wrongly by 0.2 m is no change of exercise (`squat_sets`)."""
 CLOSE_S = 5.0
 """Up to this pause a repetition that differs may belong to the same set all the same."""
 
-TELLING = 4
+TELLING = 3
 """From this many repetitions on a set shows what its repetitions look like, and whether another one belongs to it."""
 
 FAR = 8.0
@@ -40,6 +40,9 @@ _LOOKED_AT: dict[str, tuple[Callable[[Repetition], float], float]] = {
     "concentric": (lambda one: math.log(one.concentric_s + 0.1), 0.1),
     "peak_velocity": (lambda one: math.log(max(one.peak_concentric_velocity_m_s, 0.0) + 0.1), 0.1),
     "shake": (lambda one: math.log((one.shake_m_s2 or 0.0) + 0.02), 0.1),
+    "sideways": (lambda one: abs(one.sideways_tilt_rad), 0.04),
+    "turn": (lambda one: abs(one.turn_rad), 0.05),
+    "delay": (lambda one: one.confirmed_s - one.end_s, 0.15),
 }
 BELONGING = ("log_odds", "pause", *(f"{name}_{side}" for name in _LOOKED_AT for side in ("less", "more")))
 """Names of the entries of `belonging_evidence`, in order."""
