@@ -35,6 +35,9 @@ LEAST_APART = 0.5
 """Two endings are at least this share of the duration apart."""
 OVERLAP = 0.35
 """A repetition may seem to begin before the end of the one before by this share of its duration."""
+APART_S = 0.5
+"""An ending by which a repetition contains the clear one before comes at least this much later: the network may take
+the turning point for an end."""
 IDLE_ROWS = 15
 """Activity is over after 1.5 s without it."""
 PREAMBLE_S = 0.5
@@ -129,7 +132,8 @@ class Decoder:
     def __init__(self) -> None:
         self._last_log_odds = -99.0  # of the last row
         self._rows_since_high = 99  # rows since log-odds that may make an ending
-        self._clear_end_s = -math.inf
+        self._last_clear_s = -math.inf
+        self._clear = Ending(-math.inf, -math.inf, -math.inf, -math.inf, 0.0)  # the last one given that was clear
         self._peak: Ending | None = None  # may still rise
         self._low: Ending | None = None  # the last one given that was not clear
         self._row = 0  # index of the next row
@@ -233,14 +237,18 @@ class Decoder:
         duration_s = min(max(math.exp(min(logits[LOG_DURATION], 3.0)), LEAST_DURATION_S), LONGEST_DURATION_S)
         apart_s = max(LEAST_DURATION_S, LEAST_APART * duration_s)
         start_s = max(end_s - duration_s, since_s - PREAMBLE_S)
-        if end_s - self._clear_end_s < apart_s or start_s < self._clear_end_s - OVERLAP * duration_s:
+        follows = end_s - self._clear.end_s >= apart_s and start_s >= self._clear.end_s - OVERLAP * duration_s
+        contains = start_s < (self._clear.start_s + self._clear.end_s) / 2 and end_s - self._last_clear_s > APART_S
+        if not (follows or contains):
             return
-        start_s = max(start_s, self._clear_end_s)
+        if follows:
+            start_s = max(start_s, self._clear.end_s)
         if end_s - start_s < LEAST_DURATION_S:
             return
-        ending = Ending(start_s, end_s, max(since_s, self._clear_end_s), now_s, log_odds, logits[HINGE])
+        ending = Ending(start_s, end_s, since_s, now_s, log_odds, logits[HINGE])
         if log_odds >= CLEAR_LOG_ODDS:
-            self._peak, self._clear_end_s = None, end_s
+            self._peak, self._last_clear_s = None, end_s
+            self._clear = ending if follows else self._clear
             yield ending
         elif self._low is None or end_s - self._low.end_s >= apart_s or log_odds > self._low.log_odds + HIGHER:
             self._peak = ending

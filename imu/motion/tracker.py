@@ -21,6 +21,7 @@ from imu.motion.decoder import (
     LEAST_APART,
     LEAST_DURATION_S,
     LONGEST_DURATION_S,
+    OVERLAP,
     PREAMBLE_S,
     Activity,
     Calm,
@@ -235,7 +236,7 @@ class MotionTracker:
         self._kept: MotionSignals | None = None
         self._end_log_odds: list[tuple[Array, Array]] = []
         self._standing: Standing | None = None  # of the set going on
-        self._last_end_s = -math.inf
+        self._last_end_s = self._last_seen_end_s = -math.inf  # of the last repetition: as measured, by the network
         self._explained: list[tuple[float, float]] = []  # spans of recent movements
         self._frozen_s: float | None = None
 
@@ -275,7 +276,7 @@ class MotionTracker:
         in_set = candidate.ending.start_s - self._last_end_s < ONE_SET_S
         self._rests.forget(self._last_end_s if in_set else candidate.ending.start_s, end_s)
         self._postures, self._tops, self._lever = candidate.postures, candidate.tops, candidate.lever
-        self._last_end_s = end_s
+        self._last_end_s, self._last_seen_end_s = end_s, candidate.ending.end_s
         self._standing = candidate.standing
         self._upright = (end_s, candidate.standing.up)
 
@@ -327,8 +328,10 @@ class MotionTracker:
 
         An ending that is too near to that of the last repetition is the same one's, seen again.
         """
-        apart_s = max(LEAST_DURATION_S, LEAST_APART * (ending.end_s - ending.start_s))
-        if ending.end_s - self._last_end_s < apart_s:
+        if ending.start_s < self._last_seen_end_s - OVERLAP * (ending.end_s - ending.start_s):
+            return
+        ending = ending._replace(start_s=max(ending.start_s, self._last_seen_end_s))
+        if ending.end_s - self._last_end_s < max(LEAST_DURATION_S, LEAST_APART * (ending.end_s - ending.start_s)):
             return
         moving_since_s = max(ending.moving_since_s, self._last_end_s, ending.end_s - LONGEST_DURATION_S)
         starts_s = [ending.start_s]
