@@ -12,13 +12,13 @@ import numpy as np
 
 from imu.motion.evidence import evidence
 from imu.motion.fitted import CounterWeights, shipped_weights
-from imu.motion.form import TRUNK_LEVER_M, Candidate, MovementFigures, median
+from imu.motion.form import Candidate, MovementFigures, median
 from imu.motion.pattern import classify_pattern
 from imu.motion.personal import PersonalShift
 from imu.motion.phases import measure_between_tops, repetition_of, share_of_return
 from imu.motion.repetitions import RejectedMovement, Repetition, resemble
 from imu.motion.signals import chord
-from imu.motion.wearing import SagittalPlane
+from imu.motion.wearing import TRUNK_LEVER_M, SagittalPlane
 from imu.samples import STANDARD_GRAVITY_M_S2, Array
 
 CLEARLY_BETTER = 0.3
