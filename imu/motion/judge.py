@@ -220,8 +220,9 @@ class Judge:
         hinge_log_odds = self._weights.pattern.hinge_log_odds(
             figures.peak_angle_rad, figures.hip_drop_m, candidate.ending.hinge_log_odds
         )
-        if share_of_return(weighed.measured) < LEAST_RETURN:
-            return RejectedMovement(start_s, end_s, NOT_BACK, None, log_odds)
+        reason = NOT_BACK if share_of_return(weighed.measured) < LEAST_RETURN else too_large(weighed.measured)
+        if reason is not None:
+            return RejectedMovement(start_s, end_s, reason, None, log_odds)
         repetition = replace(
             repetition_of(weighed.measured, candidate.ending.seen_s),
             shake_m_s2=median(candidate.signals.shake_m_s2[figures.resume : figures.end + 1]),
@@ -245,6 +246,13 @@ class Judge:
         return self._weights.counting.reason_against(values)
 
 
+def too_large(figures: MovementFigures) -> str | None:
+    """Return in words why a movement is too large for a repetition; None if it is not."""
+    if figures.largest_tilt_rad > LARGEST_TILT_RAD:
+        return "leaned as far as lying down"
+    return "sank lower than a squat" if figures.hip_drop_m - figures.height_sd_m > LARGEST_DROP_M else None
+
+
 def impossible(candidate: Candidate, figures: MovementFigures) -> str | None:
     """Return in words why nothing of the kind can be a repetition; None if it can."""
     vertical_m_s2 = candidate.signals.vertical_m_s2[figures.start : figures.end + 1]
@@ -253,12 +261,10 @@ def impossible(candidate: Candidate, figures: MovementFigures) -> str | None:
     risen_rad = at_ends_rad - abs(float(figures.trunk_angle_rad[figures.bottom]))
     reasons = {
         "cut short by a gap or the end": candidate.cut_short,
-        "leaned as far as lying down": figures.largest_tilt_rad > LARGEST_TILT_RAD,
         "began and ended bent": at_ends_rad > BENT_RAD and TRUNK_LEVER_M * risen_rad > figures.hip_drop_m,
-        "sank lower than a squat": figures.hip_drop_m - figures.height_sd_m > LARGEST_DROP_M,
         "left the ground, as in a jump": lightest_m_s2 < FLIGHT_M_S2,
         "measured without gravity, the sensor is not right": (
             abs(float(vertical_m_s2.mean()) - STANDARD_GRAVITY_M_S2) > NOT_GRAVITY_M_S2
         ),
     }
-    return next((reason for reason, holds in reasons.items() if holds), None)
+    return next((reason for reason, holds in reasons.items() if holds), too_large(figures))
