@@ -14,7 +14,7 @@ from imu.motion.form import Posture
 from imu.motion.judge import Decision, Doubtful, Judge, JudgeParameters
 from imu.motion.pattern import Pattern, pattern_of_set
 from imu.motion.repetitions import RejectedMovement, Repetition, resemble
-from imu.motion.sets import CLOSE_S, split_into_sets
+from imu.motion.sets import split_into_sets
 from imu.motion.tracker import MotionTracker, Piece, TrackerItem
 from imu.motion.wearing import SENSOR_ABOVE_HIP_M
 from imu.samples import Gap, ImuBlock, RowFaults
@@ -409,20 +409,11 @@ class Session:
             else:
                 self._reject(doubtful.rejected, events)
         if isinstance(verdict, Doubtful):
-            if not self._goes_on_with(repetition):
-                self._doubtful = verdict
-                return
-            verdict = self._judge.accept(verdict, repetition.confirmed_s)
+            self._doubtful = verdict
+            return
         self._tracker.place(candidate, max(repetition.end_s, decision.judged_end_s))
         self._tracker.learn(candidate)
         self._count(verdict, events)
-
-    def _goes_on_with(self, repetition: Repetition) -> bool:
-        """Whether a repetition follows the last one of the set going on closely and is like it."""
-        if not self._going_on:
-            return False
-        last = self._going_on[-1]
-        return repetition.start_s - last.end_s < CLOSE_S and resemble(last, repetition)
 
     def _drop_doubtful(self, events: list[Event]) -> None:
         """Reject a doubtful repetition that no other can follow any more."""

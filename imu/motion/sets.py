@@ -78,10 +78,9 @@ class BelongingWeights:
 def split_into_sets(repetitions: Sequence[Repetition], weights: BelongingWeights) -> list[tuple[Repetition, ...]]:
     """Return the repetitions as sets, in order.
 
-    Neighbours that differ belong to different sets. A lone repetition is left out only beside a set that is long
-    enough to show what its repetitions look like; otherwise it stays, as does an odd one in the middle of a set. Three
-    or more repetitions that all differ but follow each other closely are one mixed set; two that differ are two lone
-    movements.
+    Neighbours that differ belong to different sets. A lone repetition that is close to others is one of theirs; at an
+    end of the set the weights decide whether it belongs. Three or more repetitions that all differ but follow each
+    other closely are one mixed set; two that differ are two lone movements.
     """
     parts: list[list[Repetition]] = []
     for i, repetition in enumerate(repetitions):
