@@ -529,6 +529,7 @@ def test_a_first_visit_imports_files_that_are_dropped(browser: Any, tmp_path: Pa
         page.locator("[data-import] input[type=file]").set_input_files(archive)
         page.get_by_role("button", name="Import", exact=True).click()
         page.locator(".progress.error", has_text="“outside.csv”").wait_for()
+        sync_api.expect(page.locator(".progress.error")).to_be_in_viewport()
         page.wait_for_function("document.querySelectorAll('.rows .row').length === 3")
         page.locator("[data-import] input[type=file]").set_input_files(samples[2])
         page.wait_for_url(imported)

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from builders import USUAL, content_hash
 
 from imu.report.comparison import compare, sides
-from imu.report.exercises import exercise_histories
+from imu.report.exercises import exercise_histories, sessions_in_words, stored_sets
 from imu.report.html_report import Selection, html_report
 from imu.report.trends import Period, stored_totals, trends
 from imu.store import PlannedSet, SessionStore
@@ -52,7 +52,7 @@ def main(sessions: int) -> None:
         base_s = measured(lambda: plain.execute("SELECT * FROM counted_repetition").fetchall())
         plain.close()
         works = {
-            "list of sessions": store.list,
+            "list of sessions": lambda: (store.list(), sessions_in_words(stored_sets(store), in_lb=False)),
             "trends": lambda: trends(stored_totals(store, NOW), Period.WEEK, UTC, NOW.date()),
             "exercises": lambda: exercise_histories(store),
             "comparison": lambda: compare(*sides(store, "4-weeks-before", "4-weeks", NOW), in_lb=False),

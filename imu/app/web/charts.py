@@ -76,7 +76,9 @@ def exercise_charts(history: ExerciseHistory, *, in_lb: bool) -> list[Chart]:
     maxima = [_load(one.maximum.load_kg, in_lb, 1) for one in history.sessions]
     volumes = [_load(one.volume_kg, in_lb, 0) for one in history.sessions]
     charts = [
-        chart("Heaviest set and 1RM", unit, "lines", days, [("soft", "1RM", maxima), (look, "heaviest", heaviest)]),
+        chart(
+            "Heaviest set; dashed: 1RM", unit, "lines", days, [("soft", "1RM", maxima), (look, "heaviest", heaviest)]
+        ),
         chart("Volume", unit, "columns", days, [(look, "", volumes)]),
         chart("Repetitions", "", "columns", days, [(look, "", [one.repetitions for one in history.sessions])]),
     ]

@@ -154,6 +154,7 @@ async function importAll(form, files) {
   shown.querySelector("progress").hidden = true;
   line.textContent = refusals.join(" ");
   line.classList.toggle("error", refusals.length > 0);
+  line.scrollIntoView({ block: "center" }); // on a page that has just become longer
   if (last) tell("The other files are imported.");
 }
 
