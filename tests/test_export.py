@@ -42,6 +42,7 @@ from imu.app.fit_file import fit_file
 from imu.atomic_files import new_file
 from imu.errors import ExtraMissing, FileThere, NotWritten, SessionNotFound
 from imu.motion.repetitions import RejectedMovement
+from imu.report.charts import lines
 from imu.report.html_report import POLICY, Selection, html_report
 from imu.report.objects import stored_object
 from imu.store import (
@@ -393,6 +394,12 @@ def trained_for(store, sessions):
         planned = [PlannedSet(1.0, "back squat", 60.0 + number), PlannedSet(101.0, "deadlift", 100.0)]
         day = NOW + timedelta(days=3 * number)
         keep(store, TRAINED, number + 10, day, started_at=day, planned=planned)
+
+
+def test_a_chart_of_one_day_names_no_later_one():
+    for points, days in (((0.0, 3600.0), ["1 Jan 1970"]), ((0.0, 86400.0), ["1 Jan 1970", "2 Jan 1970"])):
+        chart = lines([(when_s, 80.0) for when_s in points], SQUAT, "heaviest", "kg")
+        assert [one.text for one in chart.labels if "1970" in one.text] == days
 
 
 def test_a_year_is_a_summary_with_charts_of_progress(store):
