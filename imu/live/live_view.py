@@ -316,7 +316,9 @@ class LiveView:
         if self.link.state is not LinkState.SEARCHING:
             return None
         if self.link.heard:
-            return f"Heard: {'; '.join(self.link.heard[:HEARD_NAMED])}."
+            return (
+                f"Heard: {'; '.join(self.link.heard[:HEARD_NAMED])}. Is yours missing? Switch it on and keep it near."
+            )
         others = self.link.other_devices
         silence = f"No sensor among {others} device{'s' if others > 1 else ''} heard. " if others else ""
         return f"{silence}Switch it on and keep it near, free of other programs."

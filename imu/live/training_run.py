@@ -278,8 +278,8 @@ class TrainingRun:
             self._begin(sensor)
         name = None if sensor is None else sensor.name or sensor.address
         rssi_dbm = None if sensor is None else sensor.rssi_dbm
-        sensors = sorted((one for one in message.heard if one.kind is not None), key=strength, reverse=True)
-        heard = tuple(heard_sensor(one.name or one.address, one.rssi_dbm) for one in sensors)
+        sensors = sorted((device for device in message.heard if device.kind is not None), key=strength, reverse=True)
+        heard = tuple(heard_sensor(device.name or device.address, device.rssi_dbm) for device in sensors)
         others = len(message.heard) - len(sensors)
         self._tell(Link(message.state, name, message.attempt, rssi_dbm, heard, others))
 

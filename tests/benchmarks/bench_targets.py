@@ -243,7 +243,7 @@ def main() -> None:
             print(f"| {name} | {truth} | {' | '.join(cells)} |")
     print("\nOf repetitions that meet their target, by however little, called bad:")
     print(", ".join(f"{name} {share(counts)}" for name, counts in score.red_on_target.items()))
-    late, decidable = np.array([one for one, _ in score.stops]), np.array([one for _, one in score.stops])
+    late, decidable = (np.array(column) for column in zip(*score.stops, strict=True))
     near = np.abs(late) <= 1
     print(
         f"\nStops at {100 * STOP_LOSS:.0f} % velocity loss in {len(late)} sets: at the true one {share_of(late == 0)}, "

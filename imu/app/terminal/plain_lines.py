@@ -41,10 +41,10 @@ class PlainLines:
             self._recovered += happened.samples
             return []
         if isinstance(happened, Link) and (happened.heard or happened.other_devices):
-            names = {one: one.partition(", signal")[0] for one in happened.heard}
-            new = [one for one, name in names.items() if name not in self._heard]
+            names = {sensor: sensor.partition(", signal")[0] for sensor in happened.heard}
+            new = [sensor for sensor, name in names.items() if name not in self._heard]
             self._heard.update(names.values())
-            return [f"heard {printable(one)}" for one in new]
+            return [f"heard {printable(sensor)}" for sensor in new]
         line = plain_line(happened, view)
         if line is None or not self._recovered or isinstance(happened, RepetitionCounted | MovementRejected):
             return [] if line is None else [line]  # the samples that come again hold repetitions
