@@ -26,6 +26,7 @@ from imu.batch.results import (
     read_rows,
 )
 from imu.batch.sources import Counted, Settings, Source, count_source, find_sources
+from imu.batch.workers import _groups
 from imu.errors import FileThere, NotWritten
 from imu.library import REPETITION_COLUMNS as LIBRARY_COLUMNS
 
@@ -101,6 +102,14 @@ def test_tables_of_results_are_no_recordings(tmp_path):
 def test_a_recording_that_is_named_twice_is_counted_once(tmp_path):
     folder = links(tmp_path / "day", ["a.csv.gz"])
     assert len(find_sources([str(folder), str(folder / "a.csv.gz")])) == 1
+
+
+@pytest.mark.parametrize("workers", [2, 4])
+def test_no_worker_waits_long_for_the_last_group(workers):
+    groups = _groups([Source(f"{number}", f"/{number}", 570_000, "1") for number in range(200)], workers)
+    shares = [sum(map(len, groups[worker::workers])) for worker in range(workers)]
+    assert sum(shares) == 200
+    assert max(shares) <= 1.06 * 200 / workers
 
 
 def test_a_recording_by_url_has_the_same_rows(tmp_path):

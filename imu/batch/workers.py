@@ -134,7 +134,7 @@ class _Batch:
 
 def _groups(sources: Sequence[Source], workers: int) -> list[Group]:
     """Return the recordings in groups, the largest first, so that no worker ends with a large one."""
-    files = max(1, min(GROUP_FILES, len(sources) // (4 * workers)))
+    files = max(1, min(GROUP_FILES, len(sources) // (16 * workers)))  # the last group keeps one worker waiting
     groups: list[list[Source]] = []
     size = GROUP_BYTES
     for source in sorted(sources, key=lambda source: -source.size_bytes):
