@@ -222,8 +222,8 @@ class Candidate:
     signals : MotionSignals
         From at most 0.5 s before its start, or from the end of the repetition before, to the step in which the end
         was seen.
-    before : MotionSignals
-        Up to `APPROACH_S` before these, from the end of the repetition before at the earliest.
+    approach : MotionSignals
+        These and up to `APPROACH_S` before them, from the end of the repetition before at the earliest.
     standing : Standing
         Posture and level of standing, as far as known.
     postures : callable
@@ -237,7 +237,7 @@ class Candidate:
     touches : bool
         Whether it begins where the repetition before it ended.
     follows : bool
-        Whether `before` begins where the repetition before it ended.
+        Whether `approach` begins where the repetition before it ended.
     errors : SensorErrors or None
         The sensor's errors by earlier repetitions.
     moved_only : bool
@@ -248,7 +248,7 @@ class Candidate:
 
     ending: Ending
     signals: MotionSignals
-    before: MotionSignals
+    approach: MotionSignals
     standing: Standing
     postures: Callable[[], StandingPostures]
     tops: Array
@@ -259,6 +259,13 @@ class Candidate:
     errors: SensorErrors | None
     moved_only: bool = False
     cut_short: bool = False
+
+    @property
+    def turn_bias_rad_s(self) -> float:
+        """The gyroscope's bias about the vertical: its median in the second before, if the person stood still."""
+        first = len(self.approach) - len(self.signals)
+        just_before = self.approach.turn_rate_rad_s[max(0, first - steps_in(1.0)) : first]
+        return median(just_before) if self.started_at_rest and len(just_before) else 0.0
 
     def measure(self, sagittal_plane: SagittalPlane) -> MovementFigures:
         """Return the figures: start and end are moved to the turning points of the signals nearby.
@@ -309,8 +316,7 @@ class Candidate:
             resume += 1
         free = self._estimator.solve(end + 1, end_velocity_sd_m_s=END_VELOCITY_SD_M_S)
         self._free_height_m, self._free_height_sd_m = free.last_height_m, free.height_sd_m
-        just_before = self.before.turn_rate_rad_s[-steps_in(1.0) :]
-        bias = median(just_before) if self.started_at_rest and len(just_before) else 0.0
+        bias = self.turn_bias_rad_s
         inside = slice(0, end + 1)
         return MovementFigures(
             time_s=signals.time_s[inside],

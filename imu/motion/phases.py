@@ -32,13 +32,12 @@ from imu.motion.form import (
     MovementFigures,
     Trace,
     estimator_of,
-    median,
     trace_movement,
 )
 from imu.motion.height import END_VELOCITY_SD_M_S, Standing
 from imu.motion.pattern import Pattern
 from imu.motion.repetitions import Repetition
-from imu.motion.signals import STEP_S, MotionSignals, steps_in
+from imu.motion.signals import STEP_S, steps_in
 from imu.motion.wearing import CONTRADICTED_RAD, TRUNK_LEVER_M
 from imu.samples import Array
 
@@ -70,8 +69,8 @@ def measure_between_tops(candidate: Candidate, figures: MovementFigures) -> Move
     figures : MovementFigures
         By which it was judged: they say about where it starts and ends, and which way is forward.
     """
-    signals = MotionSignals.joined([candidate.before, candidate.signals])
-    offset = len(candidate.before)
+    signals = candidate.approach
+    offset = len(signals) - len(candidate.signals)
     seen, end = offset + figures.start, offset + figures.end
     standing, forward = candidate.standing, figures.forward
     ahead_m = candidate.lever.ahead_m
@@ -104,7 +103,6 @@ def measure_between_tops(candidate: Candidate, figures: MovementFigures) -> Move
             window, standing, motion, forward, candidate.started_at_rest, ahead_m=candidate.lever.ahead_m
         )
     candidate.tops = np.concatenate((candidate.tops, window.up[[phases.start, phases.end]]))
-    bias = median(candidate.before.turn_rate_rad_s[-20:]) if candidate.started_at_rest and offset else 0.0
     return MovementFigures(
         time_s=window.time_s[inside],
         trunk_angle_rad=trace.angle_rad[inside],
@@ -117,7 +115,7 @@ def measure_between_tops(candidate: Candidate, figures: MovementFigures) -> Move
         bottom=phases.bottom - phases.start,
         resume=phases.resume - phases.start,
         end=phases.end - phases.start,
-        turn_rad=float((window.turn_rate_rad_s[inside] - bias).sum() * STEP_S),
+        turn_rad=float((window.turn_rate_rad_s[inside] - candidate.turn_bias_rad_s).sum() * STEP_S),
         height_error_m=figures.height_error_m,
         height_sd_m=motion.height_sd_at_m(phases.start + int(trace.height_m[inside].argmin())),
     )
@@ -222,7 +220,7 @@ def _last_at_rest(near: NDArray[np.int64], speed: Array, still: float) -> int:
 def _rate(values: Array) -> Array:
     """Return the rate of change per second as the mean over `OVER_STEPS`, over fewer at both ends."""
     before, after, duration_s = _steps_beside(len(values))
-    rate: Array = (values[after] - values[before]) / duration_s
+    rate: Array = (values.take(after) - values.take(before)) / duration_s
     return rate
 
 

@@ -397,7 +397,7 @@ class MotionTracker:
         return Candidate(
             ending=ending,
             signals=signals[first:last],
-            before=signals[min(earliest, first) : first],
+            approach=signals[min(earliest, first) : last],
             standing=standing,
             postures=self._postures if in_set else cache(partial(self._rests.before, ending.start_s + 0.2)),
             tops=self._tops if in_set else NO_TOPS,
