@@ -119,7 +119,12 @@ def test_epley_misses_a_lifter_of_brzyckis_law_by_at_most_4_percent():
 
 @pytest.mark.parametrize(
     ("sets", "sentence"),
-    [([a_set(60.0, 13)], "more than 12 repetitions"), ([a_set(None, 5)], "No set has a load"), ([], "No set")],
+    [
+        ([a_set(60.0, 13)], "more than 12 repetitions"),
+        ([a_set(None, 5)], "No set has a load"),
+        ([], "No set"),
+        ([a_set(24.0, 10, exercise="KB swing", pattern=HINGE)], "A swing or throw has no"),
+    ],
 )
 def test_the_maximum_from_repetitions_is_refused_where_the_formula_does_not_hold(sets, sentence):
     found = maximum_from_repetitions(sets)

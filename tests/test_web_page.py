@@ -569,7 +569,7 @@ def test_import_name_correct_on_the_chart_compare_and_report(browser: Any, tmp_p
         page.locator("#said", has_text="Repetition 5 of set 1 moved to").wait_for()
         page.locator("[data-charts=drawn]").wait_for()
         page.locator("[data-rep='1/3']").click()
-        page.get_by_role("dialog").get_by_label("Load, kg").fill("heavy")
+        page.get_by_role("dialog").get_by_label("Load with the bar, kg").fill("heavy")
         page.get_by_role("button", name="Save").click()
         page.get_by_role("dialog").get_by_text("is not a load").wait_for()  # the dialog stays and says why
         page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
@@ -606,7 +606,7 @@ def _repetition(home: Path, session: int, number: int) -> Any:
 def _name_all_sets(page: Any, exercise: str, load: str) -> None:
     page.get_by_role("button", name="Change all sets").click()
     page.get_by_role("dialog").get_by_label("Exercise").fill(exercise)
-    page.get_by_role("dialog").get_by_label("Load, kg").fill(load)
+    page.get_by_role("dialog").get_by_label("Load with the bar, kg").fill(load)
     page.get_by_role("button", name="Save").click()
     page.locator(".set h3", has_text=f"Set 1 · {exercise} · {load} kg").wait_for()
 

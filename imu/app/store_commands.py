@@ -79,7 +79,7 @@ def correct(
     ] = None,
     load: Annotated[
         tuple[str, str] | None,
-        typer.Option("--load", metavar="WHERE LOAD", help="Enter the load: 100, 100 kg or 225 lb."),
+        typer.Option("--load", metavar="WHERE LOAD", help="Enter the load, bar included: 100 kg or 225 lb."),
     ] = None,
     note: Annotated[tuple[str, str] | None, typer.Option("--note", metavar="WHERE TEXT", help="Write a note.")] = None,
     undo: Annotated[bool, typer.Option("--undo", help="Undo the last correction.")] = False,

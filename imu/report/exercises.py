@@ -32,7 +32,7 @@ from imu.report.cues import SPEED_DROP_M
 from imu.report.trends import sum_if_any
 from imu.report.words import bare_volume, date_of, sets_in_words, volume, weight
 from imu.store import ExerciseSet, SessionStore
-from imu.store.exercises import key_of, known_exercise, usual_name
+from imu.store.exercises import BALLISTIC, key_of, known_exercise, usual_name
 
 MOST_REPETITIONS = 12
 """Sets of more repetitions depend on endurance more than on strength; tables of 1RM end at 10 to 12."""
@@ -356,6 +356,8 @@ def maximum_from_repetitions(sets: Iterable[ExerciseSet]) -> Maximum:
     loaded = [one for one in sets if one.load_kg]
     if not loaded:
         return Maximum(refused="No set has a load.")
+    if all(usual_name(one.exercise) in BALLISTIC for one in loaded):
+        return Maximum(refused="A swing or throw has no one-repetition maximum.")
     usable = [one for one in loaded if one.repetitions <= MOST_REPETITIONS]
     if not usable:
         return Maximum(refused=f"Every set has more than {MOST_REPETITIONS} repetitions, too many for the formula.")

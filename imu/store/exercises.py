@@ -94,6 +94,10 @@ KNOWN = (
 """The known exercises: squats, then hinges."""
 
 
+BALLISTIC = frozenset({"kettlebell swing", "one arm swing", "wall ball"})
+"""What is thrown or swung has no heaviest single repetition."""
+
+
 def known_exercise(name: str) -> Exercise | None:
     """Return the known exercise of a name; ``None`` for a name of the person's own."""
     return _by_key().get(key_of(name))
