@@ -210,7 +210,11 @@ def _facts_of_exercise(one: ExerciseHistory, *, in_lb: bool) -> list[tuple[str, 
         ("Trained", f"{number_of(len(one.sessions), 'session')}, {number_of(len(one.sets), 'set')}"),
         ("Repetitions", str(one.repetitions)),
         ("Volume", volume(one.volume_kg, in_lb=in_lb)),
-        *((each.name, each.words) for each in records_of(one, in_lb=in_lb) if not each.refused),
+        *(
+            (each.name.replace("1RM", "One-repetition maximum"), each.words)
+            for each in records_of(one, in_lb=in_lb)
+            if not each.refused
+        ),
     ]
 
 

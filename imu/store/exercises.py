@@ -95,7 +95,7 @@ KNOWN = (
 
 
 BALLISTIC = frozenset({"kettlebell swing", "one arm swing", "wall ball"})
-"""What is thrown or swung has no heaviest single repetition."""
+"""A swing or throw has no heaviest single repetition."""
 
 
 def known_exercise(name: str) -> Exercise | None:
