@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from imu.app import typed_corrections
+from imu.app import typed_corrections as typed
 from imu.app.export import Format
 from imu.app.web import charts
 from imu.app.web.page import NO_PAGE, ask_store, done, now, refused, render
@@ -88,7 +88,7 @@ class SessionPages:
             await ask_store(lambda store: store.delete(number, recordings_folder()))
             return done(f"session {number} is deleted", go="/sessions")
         if change in ("undo", "redo"):
-            turned = await ask_store(lambda store: typed_corrections.turn_back(store, number, redo=change == "redo"))
+            turned = await ask_store(lambda store: typed.turn_back(store, number, redo=change == "redo"))
             return done() if turned is None else done(f"{change}: {turned}")
         if change not in CHANGES and change != "copy":
             raise HTTPException(404, NO_PAGE)
@@ -166,7 +166,7 @@ def _correct(store: SessionStore, number: int, change: str, fields: Fields) -> l
     fields = {**fields, "unit": "lb" if store.loads_in_lb() else "kg"}
     if change == "copy":
         before = session_before(store, stored)
-        corrections = [] if before is None else typed_corrections.copy_entries(stored.corrected, before.corrected)
+        corrections = [] if before is None else typed.copy_entries(stored.corrected, before.corrected)
     else:
         corrections = CHANGES[change](stored.corrected, fields)
     if not corrections:
@@ -200,48 +200,36 @@ def _entry(session: CorrectedSession, place: str, name: str, value: str, fields:
 
 
 MAKE = {
-    "exercise": typed_corrections.enter_exercise,
-    "load": typed_corrections.enter_load,
-    "note": typed_corrections.enter_note,
+    "exercise": typed.enter_exercise,
+    "load": typed.enter_load,
+    "note": typed.enter_note,
 }
 """The forms that enter something for a set or a repetition."""
 
 
 def _repetition(session: CorrectedSession, fields: Fields) -> list[Correction]:
     place, pattern = fields.get("place", ""), fields.get("pattern", "")
-    changed = (
-        [typed_corrections.change_pattern(session, place, pattern)] if pattern != fields.get("pattern_before") else []
-    )
+    changed = [typed.change_pattern(session, place, pattern)] if pattern != fields.get("pattern_before") else []
     times = [fields.get(name, "").strip() for name in ("start", "end")]
     moved = times != [fields.get(f"{name}_before", "") for name in ("start", "end")]
     # Last, because the others find the repetition by a time within it.
     return [
         *changed,
         *_entries(session, place, fields),
-        *([typed_corrections.move_repetition(session, place, *times)] if moved else []),
-    ]
-
-
-def _move(session: CorrectedSession, fields: Fields) -> list[Correction]:
-    return [
-        typed_corrections.move_repetition(
-            session, fields.get("place", ""), fields.get("start", ""), fields.get("end", "")
-        )
+        *([typed.move_repetition(session, place, *times)] if moved else []),
     ]
 
 
 def _set(session: CorrectedSession, fields: Fields) -> list[Correction]:
     place, pattern = fields.get("place", ""), fields.get("pattern", "")
-    return ([typed_corrections.change_pattern(session, place, pattern)] if pattern else []) + _entries(
-        session, place, fields
-    )
+    return ([typed.change_pattern(session, place, pattern)] if pattern else []) + _entries(session, place, fields)
 
 
 def _all_sets(session: CorrectedSession, fields: Fields) -> list[Correction]:
     """Return the pattern, exercise, load and note of every set; fields that were left empty change nothing."""
     places = [str(number) for number in range(1, len(session.sets) + 1)]
     pattern = fields.get("pattern", "")
-    changed = [typed_corrections.change_pattern(session, place, pattern) for place in places] if pattern else []
+    changed = [typed.change_pattern(session, place, pattern) for place in places] if pattern else []
     return changed + [
         _entry(session, place, name, value, fields)
         for name in MAKE
@@ -259,31 +247,19 @@ def _rejected(session: CorrectedSession, fields: Fields) -> list[Correction]:
     return [AddRepetition(movement.start_s, movement.end_s, Pattern(fields.get("pattern", "")))]
 
 
-def _delete(session: CorrectedSession, fields: Fields) -> list[Correction]:
-    return [typed_corrections.delete_repetition(session, fields.get("place", ""))]
-
-
-def _split(session: CorrectedSession, fields: Fields) -> list[Correction]:
-    return [typed_corrections.split_set(session, fields.get("place", ""))]
-
-
-def _merge(session: CorrectedSession, fields: Fields) -> list[Correction]:
-    return [typed_corrections.merge_sets(session, fields.get("place", ""))]
-
-
-def _add(_: CorrectedSession, fields: Fields) -> list[Correction]:
-    return [typed_corrections.add_repetition(fields.get("start", ""), fields.get("end", ""), fields.get("pattern", ""))]
+def _texts(fields: Fields, *names: str) -> Iterator[str]:
+    return (fields.get(name, "") for name in names)
 
 
 CHANGES: Mapping[str, Callable[[CorrectedSession, Fields], list[Correction]]] = {
     "repetition": _repetition,
     "set": _set,
     "sets": _all_sets,
-    "move": _move,
+    "move": lambda session, fields: [typed.move_repetition(session, *_texts(fields, "place", "start", "end"))],
     "count": _rejected,
-    "remove": _delete,
-    "split": _split,
-    "merge": _merge,
-    "add": _add,
+    "remove": lambda session, fields: [typed.delete_repetition(session, *_texts(fields, "place"))],
+    "split": lambda session, fields: [typed.split_set(session, *_texts(fields, "place"))],
+    "merge": lambda session, fields: [typed.merge_sets(session, *_texts(fields, "place"))],
+    "add": lambda _, fields: [typed.add_repetition(*_texts(fields, "start", "end", "pattern"))],
 }
 """The corrections, by the last part of their address."""
