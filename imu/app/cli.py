@@ -190,7 +190,7 @@ def replay(
     options = ReplayOptions(min_reps, acc_unit, gyr_unit, _personal_shift(learned=learned), hashed=save)
     with ExitStack() as stack:
         sources = stack.enter_context(sources_of(paths))
-        store = stack.enter_context(_open_store()) if save else None
+        store = stack.enter_context(session_commands.open_store()) if save else None
         replays = stack.enter_context(closing(replay_all(sources, options, jobs)))
         names = [source.name for source in sources]
         results = replays if plot_folder is None else plotted(replays, plot_folder, options, plot_format)
@@ -377,13 +377,6 @@ def _write_tables(paths: list[str], out: str, settings: "Settings", jobs: int, c
 # --- the store -------------------------------------------------------------------------------------------------------
 
 
-def _open_store() -> "SessionStore":
-    from imu.store import SessionStore
-    from imu.store.home import store_path
-
-    return SessionStore.open(store_path())
-
-
 def _personal_shift(*, learned: bool) -> "PersonalShift":
     """Return the shifts learned from the person's corrections, or none."""
     from imu.motion.personal import PersonalShift
@@ -394,7 +387,7 @@ def _personal_shift(*, learned: bool) -> "PersonalShift":
 
     if not store_path().exists():
         return PersonalShift()
-    with _open_store() as store:
+    with session_commands.open_store() as store:
         return store.known_of_person().shift
 
 
