@@ -9,6 +9,7 @@ repetition explains becomes a candidate too, so that nothing of size disappears.
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -234,7 +235,7 @@ class MotionTracker:
 
     def _begin_segment(self) -> None:
         self._kept: MotionSignals | None = None
-        self._end_log_odds: list[tuple[Array, Array]] = []
+        self._end_log_odds: deque[tuple[Array, Array]] = deque()
         self._standing: Standing | None = None  # of the set going on
         self._last_end_s = self._last_seen_end_s = -math.inf  # of the last repetition: as measured, by the network
         self._explained: list[tuple[float, float]] = []  # spans of recent movements
@@ -311,7 +312,8 @@ class MotionTracker:
         """Give the items that the next signals show, in the order of their times."""
         self._kept = signals if self._kept is None else MotionSignals.joined([self._kept, signals])
         self._rests.push(self._kept, len(signals))
-        self._end_log_odds.append((output.time_s, output.end_log_odds))
+        if len(output.time_s):
+            self._end_log_odds.append((output.time_s, output.end_log_odds))
         for item in output.items:
             if isinstance(item, Ending):
                 yield from self._possible(item)
@@ -376,7 +378,8 @@ class MotionTracker:
         if surplus > 0:
             self._kept = self._kept[surplus:]
         first_s = float(self._kept.time_s[0])
-        self._end_log_odds = [part for part in self._end_log_odds if len(part[0]) and part[0][-1] >= first_s]
+        while self._end_log_odds and self._end_log_odds[0][0][-1] < first_s:
+            self._end_log_odds.popleft()
         self._explained = [span for span in self._explained if span[1] >= first_s]
 
     # -- measuring
