@@ -43,8 +43,8 @@ from imu.session import (
 )
 
 DROP_ERROR_M = 0.04
-"""95 of 100 squats err by less in hip drop (1,200 squats and 480 hinges of 240 simulated sessions: `bench_targets.py`,
-seeds 41000-41239, which no reported figure uses). The RMSE is 1.9 cm there, and 2.7 to 3.7 cm in `imu evaluate`."""
+"""95 of 100 squats err by less in hip drop (3,612 squats and 1,440 hinges of 240 simulated sessions, which no reported
+figure uses: `bench_targets.py 240 41000`). The RMSE is 2.1 cm there, and 2.7 to 3.7 cm in `imu evaluate`."""
 ANGLE_ERROR_RAD = math.radians(4.4)
 """The same of the trunk angle of hinges; the RMSE is 2.2° there, and 2.6 to 2.9° in `imu evaluate`."""
 TIME_ERROR_S = 0.3
