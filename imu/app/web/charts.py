@@ -77,7 +77,7 @@ def exercise_charts(history: ExerciseHistory, *, in_lb: bool) -> list[Chart]:
     volumes = [_load(one.volume_kg, in_lb, 0) for one in history.sessions]
     charts = [
         chart(
-            "Heaviest set; dashed: 1RM", unit, "lines", days, [("soft", "1RM", maxima), (look, "heaviest", heaviest)]
+            "Heaviest set; 1RM in grey", unit, "lines", days, [("soft", "1RM", maxima), (look, "heaviest", heaviest)]
         ),
         chart("Volume", unit, "columns", days, [(look, "", volumes)]),
         chart("Repetitions", "", "columns", days, [(look, "", [one.repetitions for one in history.sessions])]),
