@@ -240,6 +240,34 @@ def test_a_zip_without_a_recording_or_with_a_password_says_so(tmp_path):
     assert (result.exit_code, "holds no recording" in result.stderr, "password" in result.stderr) == (1, True, True)
 
 
+@pytest.mark.parametrize("damage", ["content", "version"])
+def test_a_zip_with_damaged_lzma_deep_folders_and_long_names_gives_one_sentence_for_each(tmp_path, folder, damage):
+    packed = tmp_path / "hostile.zip"
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_LZMA) as writing:
+        writing.writestr("d/" * 900 + "deep.csv", "time_s\n1\n")
+        writing.writestr(f"{'x' * 60_000}.csv", "time_s\n1\n")
+        writing.writestr("a.csv", (folder / "a_squats.csv").read_bytes())
+    content = bytearray(packed.read_bytes())
+    at, changed = (content.index(b"a.csv") + 200, 20) if damage == "content" else (content.index(b"PK\1\2") + 6, 1)
+    content[at : at + changed] = b"\xc0" * changed
+    packed.write_bytes(content)
+    errors = [one["error"] for one in objects(run("replay", "--json", packed))]
+    assert len(errors) == (3 if damage == "content" else 1) and max(map(len, errors)) < 300, errors
+    assert not any("report that" in error for error in errors)
+
+
+def test_a_zip_of_thousands_is_parsed_once(tmp_path, monkeypatch):
+    packed = tmp_path / "many.zip"
+    with zipfile.ZipFile(packed, "w") as writing:
+        for number in range(50):
+            writing.writestr(f"{number}.csv", "x")
+    opened = []
+    parse = zipfile.ZipFile._RealGetContents
+    monkeypatch.setattr(zipfile.ZipFile, "_RealGetContents", lambda self: (opened.append(self.filename), parse(self)))
+    assert run("replay", packed).exit_code == 1
+    assert len(opened) < 10, len(opened)
+
+
 def test_missing_file_and_empty_folder_are_errors_of_their_own(tmp_path):
     result = run("replay", "--json", tmp_path / "none.csv", tmp_path)
     assert result.exit_code == 1

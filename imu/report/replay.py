@@ -7,6 +7,7 @@ not the export of one recording counts as the folder that it was made of; termin
 from __future__ import annotations
 
 import logging
+import lzma
 import os
 import pickle
 import signal
@@ -43,6 +44,11 @@ LARGEST_ARCHIVE = 2 * 1024**3
 """Unpacked size of a zip archive of recordings, bytes: a year of daily hours at 100 Hz."""
 MOST_IN_ARCHIVE = 10_000
 """Files in such an archive: a day's work of a batch."""
+DEEPEST_IN_ARCHIVE = 50
+"""Folders in each other in such an archive; walking through a thousand needs more stack than Python has."""
+LONGEST_REASON = 200
+"""Letters of the reason why a file in it cannot be unpacked: it may quote the name, of up to 65,535."""
+_UNREADABLE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, ValueError, NotImplementedError, OSError)
 
 AHEAD_BYTES = 40_000_000
 """From this size on, a second process reads ahead: its start takes 0.3 s, and it spares 0.1 to 0.2 s for each hour."""
@@ -170,7 +176,7 @@ def _is_archive_of_recordings(path: Path) -> bool:
         try:
             with zipfile.ZipFile(path) as archive:
                 return not any(member.flag_bits & 1 for member in archive.infolist())  # bit 0: encrypted
-        except (zipfile.BadZipFile, ValueError, OSError):
+        except _UNREADABLE:
             return False
     return False
 
@@ -190,11 +196,15 @@ def _unpacked(name: str, folder: Path) -> list[Source]:
                 part for part in PurePosixPath(member.filename).parts if part not in ("/", "..")
             ]  # as zipfile does
             try:
+                if len(inside) > DEEPEST_IN_ARCHIVE:
+                    raise ValueError("its folders are too deep")
                 archive.extract(member, folder)
-            except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, OSError) as error:
+            except _UNREADABLE as error:
                 with suppress(OSError, ValueError):
                     folder.joinpath(*inside).unlink()
-                broken.append(Source("/".join((name, *inside)), unreadable=f"it cannot be unpacked ({error})"))
+                reason = (isinstance(error, OSError) and error.strerror) or str(error)
+                where = "/".join((name, *(part[-LONGEST_REASON:] for part in inside[-DEEPEST_IN_ARCHIVE:])))
+                broken.append(Source(where, unreadable=f"it cannot be unpacked ({reason[:LONGEST_REASON]})"))
     paths = [path for path in find_recordings([folder]) if path != folder]
     return [Source(f"{name}/{path.relative_to(folder).as_posix()}", path) for path in paths] + broken
 

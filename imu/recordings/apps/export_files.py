@@ -201,7 +201,8 @@ def zip_exports(path: Path) -> list[Export]:
     RecordingForeign
         If it is encrypted or holds more than `ARCHIVE_FILES`.
     """
-    with _archive(path) as archive:
+    with _sound_archive():
+        archive = zipfile.ZipFile(path)  # stays open while one of its exports is in use
         # A name may be empty in a damaged archive; Python 3.11 cannot tell whether that is a folder.
         members = [member for member in archive.infolist() if member.filename and not member.is_dir()]
     if not members:
@@ -215,10 +216,12 @@ def zip_exports(path: Path) -> list[Export]:
         inside = PurePosixPath(member.filename.replace("\\", "/"))
         if str(inside).isprintable() and not any(part.startswith((".", "__MACOSX")) for part in inside.parts):
             folders.setdefault(str(inside.parent), {})[inside.name] = member
-    return [_zip_export(path, name, folders) for name in sorted(folders)]
+    return [_zip_export(archive, path, name, folders) for name in sorted(folders)]
 
 
-def _zip_export(path: Path, folder: str, folders: dict[str, dict[str, zipfile.ZipInfo]]) -> Export:
+def _zip_export(
+    archive: zipfile.ZipFile, path: Path, folder: str, folders: dict[str, dict[str, zipfile.ZipInfo]]
+) -> Export:
     members = folders[folder]
 
     def opened(name: str) -> IO[bytes]:
@@ -228,18 +231,17 @@ def _zip_export(path: Path, folder: str, folders: dict[str, dict[str, zipfile.Zi
             raise FileNotFoundError(name)
         if member.file_size > table_files.LARGEST_BYTES:
             raise too_long(name, table_files.LARGEST_BYTES)
-        with _archive(path) as archive:
-            return archive.open(member)  # keeps the file open by itself
+        with _sound_archive():
+            return archive.open(member)
 
     return Export(path.name if folder == "." else folder, lambda: members, opened)
 
 
 @contextmanager
-def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
+def _sound_archive() -> Iterator[None]:
     try:
-        with zipfile.ZipFile(path) as archive:
-            yield archive
-    except (zipfile.BadZipFile, UnicodeDecodeError) as error:
+        yield
+    except (zipfile.BadZipFile, UnicodeDecodeError, NotImplementedError) as error:  # of a version or compression
         raise RecordingDamaged(
             "the zip archive is cut short or damaged: copy it again from its source, or export it again"
         ) from error
