@@ -411,7 +411,7 @@ class Session:
         if isinstance(verdict, Doubtful):
             self._doubtful = verdict
             return
-        self._tracker.place(candidate, max(repetition.end_s, decision.judged_end_s))
+        self._tracker.place(candidate, max(decision.end_s, decision.judged_end_s))
         self._tracker.learn(candidate)
         self._count(verdict, events)
 

@@ -134,6 +134,11 @@ class Decision:
     verdict: Repetition | Doubtful | RejectedMovement | None
     judged_end_s: float
 
+    @property
+    def end_s(self) -> float:
+        """Time of the first step at rest after the movement."""
+        return float(self.figures.time_s[self.figures.end])
+
 
 RECENT = 6
 """Number of repetitions that are remembered to classify the next one."""

@@ -240,22 +240,27 @@ def share_of_return(figures: MovementFigures) -> float:
 
 
 def repetition_of(figures: MovementFigures, confirmed_s: float) -> Repetition:
-    """Return the repetition that the figures describe, without a pattern yet."""
+    """Return the repetition that the figures describe, without a pattern yet.
+
+    A way begins in the last step at rest and ends in the step before the first one at rest; one that ends at a turning
+    point without a pause ends in the middle of a step.
+    """
     time, angle, velocity = figures.time_s, figures.trunk_angle_rad, figures.velocity_m_s
     start, bottom, resume, end = figures.start, figures.bottom, figures.resume, figures.end
-    concentric_s = (end - resume) * STEP_S
+    late_s = STEP_S if end - resume > 1 else 0.0
+    concentric_s = (end - resume) * STEP_S - late_s
     sideways = figures.sideways_rad[start : end + 1]
     return Repetition(
         start_s=float(time[start]),
         bottom_s=float(time[bottom]),
-        end_s=float(time[end]),
+        end_s=float(time[end]) - late_s,
         confirmed_s=confirmed_s,
         pattern=Pattern.UNCERTAIN,
         confidence=0.5,
         trunk_angle_rad=figures.peak_angle_rad,
         hip_drop_m=figures.hip_drop_m,
-        eccentric_s=(bottom - start) * STEP_S,
-        pause_s=(resume - bottom) * STEP_S,
+        eccentric_s=(bottom - start - 0.5) * STEP_S,
+        pause_s=(resume - bottom + 0.5) * STEP_S,
         concentric_s=concentric_s,
         mean_concentric_velocity_m_s=float(figures.height_m[end] - figures.height_m[resume]) / concentric_s,
         peak_concentric_velocity_m_s=float(velocity[resume : end + 1].max()),
