@@ -54,9 +54,10 @@ MOST_POSTURES = 6
 """Number of postures kept of 10 minutes: standing, benches, bends."""
 
 USUAL_LEAN_RAD, LEAN_SD_RAD, LEAN_BACK_SD_RAD = math.radians(5), math.radians(12), math.radians(9)
-"""At the tops of a repetition the person leans 0-25° forward of standing (`squat_sets`), and seldom back: at the end of a
-swing by up to 10°. With 6° instead of 9° for the way back, a slouch on a bench passed for standing before swings: angle
-RMSE 3.2° instead of 2.8°, touch-and-go 3.57° instead of 3.66° (60 simulated sessions each, seeds from 95200)."""
+"""At the tops of a repetition the person leans 0-25° forward of standing (`squat_sets`), and seldom back: at the end of
+a swing by up to 10°. With 6° instead of 9° for the way back, a slouch on a bench passed for standing before swings:
+angle RMSE 3.2° instead of 2.8°; touch-and-go it was 3.57° instead of 3.66° (60 simulated sessions each, seeds from
+95200)."""
 
 MOST_UNLIKELY = 4.5
 """A top that is off by 3 standard deviations or more was looked for in the wrong place and counts no further."""
