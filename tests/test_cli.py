@@ -484,7 +484,12 @@ def test_a_saved_recording_is_copied_once_and_dated(folder, home):
     assert Path(one["recording"]).parent == home / "recordings"
     assert datetime.fromisoformat(one["started_at"]).astimezone().isoformat()[:16] == "2026-03-01T18:30"
     assert "2026-03-01 18:30" in run("review").stdout
-    for wrong in (["--date", "2026-03-01"], ["--save", "--date", "2099-01-01"], ["--save", "--date", "x"]):
+    for wrong in (
+        ["--date", "2026-03-01"],
+        ["--save", "--date", "2099-01-01"],
+        ["--save", "--date", "0001-01-01"],
+        ["--save", "--date", "x"],
+    ):
         assert run("replay", path, *wrong).exit_code == 2
 
 

@@ -511,6 +511,22 @@ def test_an_option_that_is_given_twice_is_refused_rather_than_passed_over():
 # --- comparisons and units -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("digits", [400, 5000])
+def test_thousands_of_digits_give_one_sentence(digits):
+    typed = "9" * digits
+    for place in (typed, f"{typed}.5", f"1/{typed}", f"{typed}/1"):
+        for option in (["--delete-rep"], ["--keep"], ["--split"], ["--merge"], ["--move", "1", "2"], ["--note", "x"]):
+            result = CliRunner().invoke(app, ["correct", "1", option[0], place, *option[1:]])
+            assert (result.exit_code, isinstance(result.exception, SystemExit)) == (1, True), (place[:20], option)
+            assert len(result.stderr) < 200, result.stderr
+    for one in (typed, "9999-12"):
+        result = CliRunner().invoke(app, ["review", "--compare", one, "1"])
+        assert (result.exit_code, isinstance(result.exception, SystemExit), len(result.stderr) < 200) == (1, True, True)
+    for command in ("replay", "plot", "convert"):
+        result = CliRunner().invoke(app, [command, typed + "x", *(["y.csv"] if command == "convert" else [])])
+        assert (result.exit_code, isinstance(result.exception, SystemExit), len(result.stderr) < 200) == (1, True, True)
+
+
 def test_two_sessions_and_two_periods_are_compared():
     run("correct", 1, "--exercise", 1, "back squat", "--load", 1, "100 kg")
     run("correct", 2, "--delete-rep", "1/1") if load(2).corrected.sets else None

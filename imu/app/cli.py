@@ -7,6 +7,7 @@ as one sentence to standard error, with exit code 1; wrong usage is exit code 2,
 # Annotations are evaluated where they stand: as strings, typer would compile each of them for --help.
 
 import codecs
+import errno
 import io
 import os
 import sys
@@ -50,6 +51,11 @@ class _Commands(TyperGroup):
             return super().invoke(ctx)
         except ImuError as error:
             complain(str(error))
+            raise typer.Exit(1) from error
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+            complain(f"the name of a file is too long: {str(error.filename)[:40]}…")
             raise typer.Exit(1) from error
         except KeyboardInterrupt as error:
             complain("stopped")
@@ -172,8 +178,8 @@ def replay(
 
     Sessions are stored in the folder that the variable IMU_HOME names, or else in the data folder of this system.
     """
-    if date is not None and (not save or date > datetime.now()):
-        raise typer.BadParameter("goes with --save, and is not in the future", param_hint="--date")
+    if date is not None and (not save or not _is_possible(date)):
+        raise typer.BadParameter("goes with --save, and lies between 1970 and now", param_hint="--date")
     if cluster is not None and out is None:
         raise typer.BadParameter("needs --out FOLDER, where the results go", param_hint="--cluster")
     if out is not None:
@@ -411,13 +417,21 @@ def _dated(
 
 
 def _moment(typed: str) -> datetime | None:
-    """Return a moment as the person wrote it; ``None`` if it is not one."""
+    """Return a moment as the person wrote it; ``None`` if it is not one, or nothing was recorded then."""
     for form in DATES:
         try:
-            return datetime.strptime(typed.strip(), form)
+            moment = datetime.strptime(typed.strip(), form)
         except ValueError:
             continue
+        return moment if _is_possible(moment) else None
     return None
+
+
+def _is_possible(moment: datetime) -> bool:
+    """Whether something can have been recorded then."""
+    from imu.report.replay import is_possible_start
+
+    return is_possible_start(moment)
 
 
 def _keep(replayed: "Replayed", store: "SessionStore | None") -> int | None:

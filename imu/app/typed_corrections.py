@@ -66,7 +66,7 @@ def time_in_s(typed: str) -> float:
     CorrectionRefused
         If it is not a time.
     """
-    if not re.fullmatch(r"(\d+:){0,2}\d+(\.\d*)?", typed):
+    if not re.fullmatch(r"(\d{1,9}:){0,2}\d{1,9}(\.\d{0,9})?", typed):
         raise CorrectionRefused(
             f"{shortened(typed)} is not a time; write seconds (65.5) or minutes and seconds (1:05.5)"
         )
@@ -195,20 +195,21 @@ def _pattern(typed: str) -> Pattern:
 
 
 def _set_index(session: CorrectedSession, typed: str) -> int:
-    if not re.fullmatch(r"\d+", typed) or not 1 <= int(typed) <= len(session.sets):
+    if not re.fullmatch(r"\d{1,9}", typed) or not 1 <= int(typed) <= len(session.sets):
         raise CorrectionRefused(f"there is no set {typed[:20]}: the session has {number_of(len(session.sets), 'set')}")
     return int(typed) - 1
 
 
 def _repetition_at(session: CorrectedSession, typed: str) -> CorrectedRepetition:
-    if place := re.fullmatch(r"(\d+)/(\d+)", typed):
+    if place := re.fullmatch(r"(\d{1,9})/(\d{1,9})", typed):
         repetitions = session.sets[_set_index(session, place[1])].repetitions
         if not 1 <= int(place[2]) <= len(repetitions):
             many = number_of(len(repetitions), "repetition")
             raise CorrectionRefused(f"there is no repetition {typed[:20]}: set {place[1]} has {many}")
         return repetitions[int(place[2]) - 1]
     if re.fullmatch(r"\d+", typed):
-        raise CorrectionRefused(f"{typed} is a set; a repetition is SET/REP ({typed}/1), or a time (0:12, 12.0)")
+        shown = typed[:20]
+        raise CorrectionRefused(f"{shown} is a set; a repetition is SET/REP ({shown}/1), or a time (0:12, 12.0)")
     time_s = time_in_s(typed)
     counted = [repetition for one_set in session.sets for repetition in one_set.repetitions]
     nearest = min(counted, key=lambda one: _apart_s(one, time_s), default=None)

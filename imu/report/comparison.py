@@ -93,8 +93,8 @@ def sides(store: SessionStore, before: str, after: str, now: datetime) -> tuple[
     def side(typed: str) -> Side:
         text = typed.strip().lower()
         if text.isdecimal():
-            number = int(text)
-            if number not in dates:
+            number = int(text[:18])  # Python refuses thousands of digits
+            if number not in dates or len(text) > 18:
                 raise NotComparable(f"there is no session {text[:20]} to compare")
             title = f"Session {number}, {date_of(dates[number].astimezone(now.tzinfo).date())}"
             numbers = {number}
@@ -147,7 +147,7 @@ def period(text: str, today: date) -> tuple[date, date]:
             return first, (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
         begin, _, end = text.partition("..")
         first, last = date.fromisoformat(begin), date.fromisoformat(end or begin)
-    except ValueError:
+    except (ValueError, OverflowError):  # December 9999 has no month after it
         raise NotComparable(
             f"{text[:40]!r} is no session and no period; write 7, 2026-03, 2026-03-01..2026-03-14, {', '.join(named)}"
         ) from None

@@ -57,6 +57,15 @@ PIPE_BYTES = 2**20
 _AHEAD = "from imu.report.replay import _send_output; _send_output()"
 
 
+EARLIEST_YEAR = 1970
+"""No recording is older, and a day of the year 1 has no date in other time zones."""
+
+
+def is_possible_start(moment: datetime) -> bool:
+    """Whether a recording can have begun at a moment; one without a time zone is local."""
+    return moment.year >= EARLIEST_YEAR and moment <= datetime.now(moment.tzinfo)
+
+
 @dataclass(frozen=True, slots=True)
 class ReplayOptions:
     """How recordings are read and counted.

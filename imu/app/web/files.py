@@ -28,7 +28,7 @@ from imu.app.web.page import ask_store, done, now, refused, whole_number
 from imu.errors import ImuError, SessionNotFound
 from imu.live.memory import keep_replay
 from imu.report.html_report import Selection
-from imu.report.replay import Failed, Replayed, ReplayOptions, Source, replay, sources_of
+from imu.report.replay import Failed, Replayed, ReplayOptions, Source, is_possible_start, replay, sources_of
 from imu.report.words import number_of
 from imu.store import SessionStore, StoredSession
 from imu.store.backup import write_backup
@@ -247,12 +247,12 @@ def _plain_name(name: str) -> str:
 
 
 def _moment(given: object) -> datetime | None:
-    """Return the date that came with a file; ``None`` for one that makes no sense or lies in the future."""
+    """Return the date that came with a file; ``None`` for one that makes no sense, is too old or lies ahead."""
     try:
         moment = datetime.fromisoformat(str(given)).astimezone(UTC)
     except (ValueError, OverflowError, OSError):
         return None
-    return moment if moment <= datetime.now(UTC) else None
+    return moment if is_possible_start(moment) else None
 
 
 def _are(count: int) -> str:

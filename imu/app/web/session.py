@@ -240,7 +240,7 @@ def _all_sets(session: CorrectedSession, fields: Fields) -> list[Correction]:
 
 def _rejected(session: CorrectedSession, fields: Fields) -> list[Correction]:
     number = fields.get("place", "")
-    if not number.isdecimal() or int(number) >= len(session.rejected):
+    if not number.isdecimal() or len(number) > 9 or int(number) >= len(session.rejected):
         raise ImuError(CHANGED_MEANWHILE)
     one = session.rejected[int(number)]
     movement = one if one.repetition is None else one.repetition
