@@ -139,6 +139,10 @@ def test_a_plan_alone_is_a_schedule_of_one(home):
         ('[[plan]]\nname = "A"\n[[plan.exercise]]\nsets = 3', "A names no exercise"),
         ('[[plan]]\n[[plan.exercise]]\nname = "deadlift"', "needs a name of its own"),
         ("[[", "is no TOML file"),
+        ("plan = " + "[" * 5000, "its brackets are too deep"),
+        (f"plan = {'9' * 5000}", "is no TOML file: Exceeds the limit"),
+        (f'[[plan]]\nname = "A"\n[[plan.exercise]]\nname = "x"\nreps = 0x{"f" * 5000}', "reps is too long"),
+        ("#" * 1_000_001, "has more than 1000 kB"),
     ],
 )
 def test_a_file_that_is_no_schedule_is_refused_with_a_sentence(home, text, sentence):

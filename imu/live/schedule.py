@@ -24,7 +24,6 @@ training on another computer, in a terminal or imported from a file counts too.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -33,7 +32,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from imu.live.memory import last_plan, read_remembered, remember, remembered_targets
-from imu.live.targets import Plan, PlanUnusable
+from imu.live.targets import Plan, PlanUnusable, read_toml, toml_object
 from imu.report.words import day_of
 from imu.store import SessionOverview, SessionStore
 from imu.store.exercises import key_of, usual_name
@@ -286,10 +285,7 @@ def read_schedule(path: Path) -> Schedule:
     PlanUnusable
         If the file cannot be read or holds no schedule.
     """
-    try:
-        return schedule_of(path.read_bytes(), str(path))
-    except OSError as error:
-        raise PlanUnusable(f"the schedule {path} cannot be read ({error.strerror or error})") from error
+    return schedule_of(read_toml(path, "schedule"), str(path))
 
 
 def schedule_of(content: bytes, where: str) -> Schedule:
@@ -300,11 +296,7 @@ def schedule_of(content: bytes, where: str) -> Schedule:
     PlanUnusable
         If it holds none.
     """
-    try:
-        given = tomllib.loads(content.decode())
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise PlanUnusable(f"{where} is no TOML file: {error}") from error
-    return Schedule.from_object(given, where)
+    return Schedule.from_object(toml_object(content, where), where)
 
 
 def example_schedules() -> dict[str, Schedule]:

@@ -42,6 +42,8 @@ HEAVIEST_KG = 1000.0
 """As in the store: the heaviest deadlift so far was 0.5 t."""
 LONGEST_NAME = 80
 """Letters in the name of an exercise, as in the store."""
+LARGEST_FILE = 1_000_000
+"""Bytes in the file of a plan or schedule: 100 exercises take 20,000."""
 MOST_REPETITIONS, MOST_SETS, MOST_EXERCISES = 1000, 100, 100
 LONGEST_REST_S = 3600.0
 LONGEST_PHASE_S = 60.0
@@ -208,7 +210,7 @@ class Targets:
             raise PlanUnusable(f"{where} has {unknown[0]!r}, but only these keys are known: {', '.join(_READERS)}")
         values: dict[str, Any] = {}
         for key, value in given.items():
-            if key != "name" and len(str(value)) > LONGEST_NAME:  # patterns take a second for 10,000 digits
+            if key != "name" and _is_long(value):  # patterns take a second for 10,000 digits
                 raise PlanUnusable(f"{where}: {key} is too long")
             if value is not None:
                 try:
@@ -350,13 +352,41 @@ def read_plan(path: Path) -> Plan:
     PlanUnusable
         If the file cannot be read or holds no plan.
     """
+    return Plan.from_object(toml_object(read_toml(path, "plan"), f"the plan {path}"), str(path))
+
+
+def read_toml(path: Path, what: str) -> bytes:
+    """Read a plan's or a schedule's file.
+
+    Raises
+    ------
+    PlanUnusable
+        If it cannot be read, or is too large for one.
+    """
     try:
-        given = tomllib.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            content = file.read(LARGEST_FILE + 1)
     except OSError as error:
-        raise PlanUnusable(f"the plan {path} cannot be read ({error.strerror or error})") from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise PlanUnusable(f"the plan {path} is no TOML file: {error}") from error
-    return Plan.from_object(given, str(path))
+        raise PlanUnusable(f"the {what} {path} cannot be read ({error.strerror or error})") from error
+    if len(content) > LARGEST_FILE:
+        raise PlanUnusable(f"the {what} {path} has more than {LARGEST_FILE // 1000} kB: name another file")
+    return content
+
+
+def toml_object(content: bytes, where: str) -> dict[str, Any]:
+    """Return what the content of a TOML file holds; `where` names it in a refusal.
+
+    Raises
+    ------
+    PlanUnusable
+        If it is no TOML file.
+    """
+    try:
+        return tomllib.loads(content.decode("utf-8-sig"))  # Windows writes a mark at the start
+    except RecursionError as error:
+        raise PlanUnusable(f"{where} is no plan: its brackets are too deep") from error
+    except ValueError as error:  # of UTF-8, of TOML, or of a number with thousands of digits
+        raise PlanUnusable(f"{where} is no TOML file: {str(error).partition(';')[0]}") from error
 
 
 def example_plans() -> dict[str, Plan]:
@@ -370,6 +400,13 @@ def example_plans() -> dict[str, Plan]:
 
 
 # --- one value of a plan ----------------------------------------------------------------------------------------------
+
+
+def _is_long(value: Any) -> bool:
+    try:
+        return len(str(value)) > LONGEST_NAME
+    except ValueError:  # thousands of digits
+        return True
 
 
 def _read_name(value: Any) -> Iterator[tuple[str, Any]]:
