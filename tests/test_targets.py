@@ -35,7 +35,6 @@ from imu.live.signals import (
     FAULTS,
     LOOKS,
     MARGIN,
-    SPEED_BIAS,
     SPEED_ERROR,
     TIME_ERROR_S,
     Best,
@@ -199,7 +198,7 @@ def test_a_difference_within_the_error_of_measurement_is_not_called_bad():
     edge = {
         "hip_drop_m": 0.45 - 0.99 * MARGIN * DROP_ERROR_M,
         "eccentric_s": 3.0 - 0.99 * MARGIN * TIME_ERROR_S,
-        "mean_concentric_velocity_m_s": 0.4 * (1 + SPEED_BIAS - 0.99 * MARGIN * SPEED_ERROR),
+        "mean_concentric_velocity_m_s": 0.4 * (1 - 0.99 * MARGIN * SPEED_ERROR),
     }
     assert kinds(aim, repetition(**edge)) == (SignalKind.GOOD,)
     hinge = {"pattern": Pattern.HINGE, "trunk_angle_rad": math.radians(60) - 0.99 * MARGIN * ANGLE_ERROR_RAD}

@@ -50,10 +50,8 @@ ANGLE_ERROR_RAD = math.radians(4.4)
 TIME_ERROR_S = 0.3
 """Error of the durations of its phases: 0.15 s by the same sessions, but starts and ends of real squats that people
 labelled err by 0.27 and 0.31 s (RMSE, tests/README.md)."""
-SPEED_ERROR = 0.15
+SPEED_ERROR = 0.12
 """The same of its mean velocity, as a share of it."""
-SPEED_BIAS = -0.06
-"""The measured mean velocity is lower than the true one by this share, in the median of those squats."""
 MARGIN = 0.4
 """Share of the error by which a measured value must miss its target: 0.8 standard deviations. On those sessions 99.4 %
 of depths and angles that miss their target by more than the error are signalled, and 1.4 % of repetitions that meet
@@ -241,8 +239,8 @@ def _against_zone(targets: Targets, last: Repetition) -> list[tuple[bool, Signal
         return []
     (low_m_s, high_m_s), speed_m_s = targets.velocity_m_s, last.mean_concentric_velocity_m_s
     return [
-        (speed_m_s < low_m_s * (1 + SPEED_BIAS - MARGIN * SPEED_ERROR), SignalKind.TOO_SLOW_UP),
-        (speed_m_s > high_m_s * (1 + SPEED_BIAS + MARGIN * SPEED_ERROR), SignalKind.TOO_FAST_UP),
+        (speed_m_s < low_m_s * (1 - MARGIN * SPEED_ERROR), SignalKind.TOO_SLOW_UP),
+        (speed_m_s > high_m_s * (1 + MARGIN * SPEED_ERROR), SignalKind.TOO_FAST_UP),
     ]
 
 
