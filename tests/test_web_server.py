@@ -173,6 +173,7 @@ def test_no_path_is_taken_from_a_request(page: Served, path: str) -> None:
         ("/session/abc", "There is no page at this address."),
         ("/sessions?page=x", "“x” is not the number of a page."),
         ("/trends?weeks=-1", "“-1” is not the number of weeks."),
+        (f"/session/{'9' * 5000}", "There is no page at this address."),
         ("/export/exe", "“exe” is not a format; choose one of csv, parquet, json, fit, html."),
         ("/export/csv", "There are no sessions to export yet."),
     ],

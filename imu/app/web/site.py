@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import parse_qs, quote, unquote
 
 from starlette.applications import Starlette
+from starlette.convertors import IntegerConvertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
@@ -36,6 +37,15 @@ from imu.store.home import (
 COOKIE = "imu_person"
 COOKIE_S = 365 * 24 * 3600
 MOST_PEOPLE = 200
+
+
+class _Number(IntegerConvertor):
+    """The number of a session in an address; Python reads no number of thousands of digits."""
+
+    regex = "[0-9]{1,9}"
+
+
+register_url_convertor("number", _Number())
 
 
 def site(desks: Desks, door: OwnersDoor | GuestsDoor, sharing: Sharing | None = None) -> Guard:
@@ -84,9 +94,9 @@ def site(desks: Desks, door: OwnersDoor | GuestsDoor, sharing: Sharing | None = 
             Route("/unit", history.choose_unit, methods=["POST"]),
             Route("/learning", history.learning),
             Route("/learning", history.change_learning, methods=["POST"]),
-            Route("/session/{number:int}", corrections.show),
-            Route("/session/{number:int}/curve", corrections.curve),
-            Route("/session/{number:int}/{change}", corrections.change, methods=["POST"]),
+            Route("/session/{number:number}", corrections.show),
+            Route("/session/{number:number}/curve", corrections.curve),
+            Route("/session/{number:number}/{change}", corrections.change, methods=["POST"]),
             Route("/export/{format}", transfers.export),
             Route("/backup", transfers.backup),
             Route("/import", transfers.receive, methods=["POST"]),
