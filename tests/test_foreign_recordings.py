@@ -60,7 +60,7 @@ from imu.recordings import table_files
 from imu.recordings.apps import export_files
 from imu.recordings.apps.export_files import GAP_PERIODS, Stream, joined, unwrapped
 from imu.recordings.recording import find_recordings, open_recording, read_recording
-from imu.report.replay import names_of_recordings
+from imu.report.replay import Replayed, ReplayOptions, names_of_recordings, replay
 
 # --- they replay -----------------------------------------------------------------------------------------------------
 
@@ -94,6 +94,15 @@ def test_the_date_is_that_of_the_file_where_it_counts_from_1970(tmp_path: Path) 
         assert open_recording(started).started_at == recorded_at
     unset = {name: data.replace(b"\n17000", b"\n00000") for name, data in sensor_logger_ios().items()}
     assert open_recording(in_zip(tmp_path / "unset.zip", unset)).started_at is None
+
+
+@pytest.mark.parametrize(("clock_s", "is_used"), [("1.7E9", True), ("9.0E9", False), ("2.534023007E11", False)])
+def test_a_date_in_the_future_is_not_used(tmp_path: Path, clock_s: str, is_used: bool) -> None:
+    clock = {"meta/time.csv": f'"event","experiment time","system time"\n"START",0.0E0,{clock_s}\n'.encode()}
+    path = in_zip(tmp_path / "clock.zip", phyphox() | clock)
+    assert open_recording(path).started_at is not None
+    replayed = replay(str(path), ReplayOptions())
+    assert isinstance(replayed, Replayed) and (replayed.started_at is not None) == is_used
 
 
 def test_exact_numbers_in_the_file_replay_exactly(tmp_path: Path) -> None:

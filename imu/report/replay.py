@@ -19,7 +19,7 @@ import zlib
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import chain
 from pathlib import Path, PurePosixPath
@@ -61,9 +61,13 @@ EARLIEST_YEAR = 1970
 """No recording is older, and a day of the year 1 has no date in other time zones."""
 
 
-def is_possible_start(moment: datetime) -> bool:
-    """Whether a recording can have begun at a moment; one without a time zone is local."""
-    return moment.year >= EARLIEST_YEAR and moment <= datetime.now(moment.tzinfo)
+AHEAD_AT_MOST = timedelta(days=1)
+"""Some apps write local time as UTC. A clock that is further ahead was not set, and its date is not used."""
+
+
+def is_possible_start(moment: datetime, ahead: timedelta = timedelta()) -> bool:
+    """Whether a recording can have begun at a moment, by a clock that may be `ahead`; one without a zone is local."""
+    return moment.year >= EARLIEST_YEAR and moment <= datetime.now(moment.tzinfo) + ahead
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +112,7 @@ class Replayed:
     content_hash : str or None
         See :func:`imu.store.hash_of`; ``None`` if it was not asked for.
     started_at : datetime or None
-        When it was recorded; ``None`` if that is not known.
+        When it was recorded; ``None`` if that is not known, or lies in the future.
     damaged : str or None
         The part that could not be read, in one sentence; the rest was replayed.
     unpacked : Path or None
@@ -263,7 +267,10 @@ def _replay(name: str, path: Path, options: ReplayOptions, *, ahead: bool) -> Re
     recording = _open(path, options)
     personal = options.personal if recording.personal is None else recording.personal
     parameters = SessionParameters(options.least_repetitions, judge=JudgeParameters(personal=personal))
-    replayed = partial(Replayed, name, started_at=recording.started_at)
+    started_at = recording.started_at
+    if started_at is not None and not is_possible_start(started_at, AHEAD_AT_MOST):
+        started_at = None
+    replayed = partial(Replayed, name, started_at=started_at)
     if ahead and recording.training is None and _is_worth_two(path):
         session = Session(parameters, check_units=False)
         try:
