@@ -755,6 +755,19 @@ def test_a_damaged_or_foreign_backup_is_refused_before_anything_is_touched(home,
     assert names_in(tmp_path) == around
 
 
+def test_a_backup_compressed_by_another_program_and_damaged_is_refused(home, zipped):
+    with zipfile.ZipFile(zipped) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(zipped, "w", zipfile.ZIP_LZMA) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    content = bytearray(zipped.read_bytes())
+    content[200:220] = b"\xff" * 20
+    zipped.write_bytes(content)
+    with pytest.raises(BackupDamaged, match="is damaged at"):
+        restore_backup(zipped, home, now=NOW, force=True)
+
+
 @pytest.mark.parametrize("content", [b"", b"no zip", b"PK\3\4" + bytes(100)])
 def test_a_file_that_is_no_backup(tmp_path, content):
     (tmp_path / "x.zip").write_bytes(content)

@@ -114,6 +114,13 @@ def test_plans_with_the_same_exercises_are_distinguished_by_the_last_plan(schedu
     assert (due.plan.name, due.when(TUESDAY.date())) == ("A", "next")
 
 
+@pytest.mark.parametrize("content", ["[" * 100_000, f'{{"last": {{"exercise": [{{"reps": 1{"0" * 4000}}}]}}}}', "{"])
+def test_a_damaged_file_of_plans_holds_no_plan(home, content):
+    (home / "home").mkdir()
+    (home / "home" / "plans.json").write_text(content)
+    assert (last_plan(), kept_schedule()) == (None, None)
+
+
 def test_a_schedule_is_kept_as_it_was_read_beside_the_last_plan(schedule):
     remember_plan(Plan((Targets(exercise="swing"),), "swings"))
     keep_schedule(schedule)

@@ -131,6 +131,19 @@ def test_everything_comes_back_as_it_was_given(tmp_path):
     assert (recording.damage, recording.messages_lost) == (None, 0)
 
 
+def test_an_event_of_deep_brackets_is_lost_and_the_others_are_read(tmp_path, monkeypatch):
+    recorder = TrainingRecorder.create(tmp_path / "a.mcap", HEADER)
+    recorder.write(SHORT_TRAINING[0])
+    with monkeypatch.context() as patched:
+        patched.setattr("imu.recordings.training_format.json.dumps", lambda _: "[" * 100_000)
+        recorder.write_event(at(0.65), {})
+    recorder.write(SHORT_TRAINING[1])
+    recorder.close()
+    recording = read_training(recorder.path)
+    assert (tuple(recording.messages()), tuple(recording.events())) == (SHORT_TRAINING[:2], ())
+    assert recording.messages_lost == 1
+
+
 @given(messages=st.lists(training_messages, max_size=40))
 def test_any_messages_come_back_equal_and_in_order(tmp_path_factory, messages):
     recording = read_training(record(tmp_path_factory.mktemp("any") / "a.mcap", messages))

@@ -349,7 +349,7 @@ def _read(path: Path) -> dict[str, Any]:
     """Return the object in a JSON file; an empty one if it cannot be read."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
 

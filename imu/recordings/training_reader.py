@@ -45,7 +45,7 @@ from imu.recordings.training_format import (
 from imu.sensors.conversation import Driver, Identified
 from imu.sensors.kinds import kind_named
 
-UNREADABLE = (McapError, struct.error, ValueError, KeyError, TypeError, OverflowError)
+UNREADABLE = (McapError, struct.error, ValueError, KeyError, TypeError, OverflowError, RecursionError)
 """Errors of parsing bytes that are not a record."""
 
 

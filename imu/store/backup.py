@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import lzma
 import os
 import secrets
 import shutil
@@ -40,7 +41,7 @@ CHUNK = 1 << 20
 """Number of bytes that are copied at a time."""
 _LARGEST_MANIFEST = 100 << 20
 _BROKEN_ZIP = (
-    *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, OverflowError),
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, ValueError, OverflowError),
     *(NotImplementedError, RuntimeError, RecursionError, AttributeError),
 )
 """Errors of :mod:`zipfile` and :mod:`json` on bytes that are damaged or that this program does not write."""
