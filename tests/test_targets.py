@@ -633,6 +633,18 @@ def test_a_session_is_described_by_volume_and_records_and_its_count_is_corrected
     assert correct_count(2, {500.0: -1}) == 3  # no set begins there
 
 
+def test_many_missed_repetitions_stay_in_their_set(tmp_path, monkeypatch):
+    monkeypatch.setenv("IMU_HOME", str(tmp_path))
+    with SessionStore.open(store_path()) as store:
+        keep(store, summary([SQUATTED] * 4, [SQUATTED] * 3))  # the second set begins at 100 s
+    for _ in range(2):
+        correct_count(1, {0.0: 30})
+    with SessionStore.open(store_path()) as store:
+        assert [len(one.repetitions) for one in store.load(1).corrected.sets] == [64, 3]
+    with pytest.raises(ValueError, match="corrected by one"):
+        Coach().enter({"event": "recount", "set_s": 0.0, "more": 10**9})
+
+
 def test_a_virtual_sensor_that_cannot_be_simulated_is_refused_with_the_reason(monkeypatch):
     monkeypatch.setattr(radios, "_SIMULATION", "raise SystemExit('no memory is left')")
     with pytest.raises(SensorNotFound, match="no memory is left"):

@@ -60,7 +60,10 @@ class Entries:
         """
         match event["event"]:
             case "recount":
-                self.recounts[float(event["set_s"])] += int(event["more"])
+                more = int(event["more"])
+                if more not in (1, -1):
+                    raise ValueError(f"a count is corrected by one, got {more}")
+                self.recounts[float(event["set_s"])] += more
             case "entry":
                 self.exercises[float(event["set_s"])] = Targets.from_object(event["exercise"], "the recorded entry")
 

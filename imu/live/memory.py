@@ -7,6 +7,7 @@ training comes first.
 from __future__ import annotations
 
 import json
+import math
 import os
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -43,6 +44,8 @@ from imu.store import (
 from imu.store.home import PLANS, home, remembered_sensor_path, store_path
 
 BALANCE_DAYS = 28
+SHORTEST_REST_S = 1.0
+"""So long at least is taken to lie between two sets that touch, for repetitions that are added to the first."""
 BUSY_S = 1.0
 """A training waits this long for a store that another program writes to, then it begins without."""
 SESSIONS_SEARCHED = 60
@@ -153,16 +156,20 @@ def correct_count(number: int, by: Mapping[float, int]) -> int:
             wanted = next(
                 (one_set for one_set in session.sets if one_set.start_s - NEAR_S <= start_s < one_set.end_s), None
             )
-            if wanted is not None and (corrections := _recounted(wanted, more)):
+            next_s = min(
+                (other.start_s for other in session.sets if other.start_s > start_s + NEAR_S), default=math.inf
+            )
+            if wanted is not None and (corrections := _recounted(wanted, more, next_s)):
                 store.correct_all(number, corrections, made_at=datetime.now(UTC))
         return sum(len(one_set.repetitions) for one_set in store.load(number).corrected.sets)
 
 
-def _recounted(one: CorrectedSet, more: int) -> list[Correction]:
+def _recounted(one: CorrectedSet, more: int, next_s: float) -> list[Correction]:
+    """Return the corrections; what is added ends in the first half of the time until the next set, at `next_s`."""
     if more < 0:
         return [DeleteRepetition(repetition.middle_s) for repetition in one.repetitions[more:]]
     last = one.repetitions[-1]
-    each_s = last.end_s - last.start_s
+    each_s = min(last.end_s - last.start_s, max(next_s - one.end_s, SHORTEST_REST_S) / 2 / max(more, 1))
     starts_s = [one.end_s + number * each_s for number in range(more)]
     return [AddRepetition(start_s, start_s + each_s, last.pattern) for start_s in starts_s]
 
@@ -250,7 +257,14 @@ def _coach_of(path: Path) -> Coach | None:
         return None
     try:
         return recorded_coach(path)
-    except (ImuError, KeyError, TypeError, ValueError):  # the plan is damaged, or the file is not of this program
+    except (
+        ImuError,
+        AttributeError,
+        KeyError,
+        OverflowError,
+        TypeError,
+        ValueError,
+    ):  # the plan is damaged, or the file is not of this program
         return None
 
 
