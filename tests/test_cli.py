@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -29,6 +30,7 @@ from imu.report.terminal_pages import OneLineEach, session_page
 from imu.report.words import clock, load, reasons
 from imu.samples import Gap, RowFaults
 from imu.session import SessionSummary, TrainingSet
+from imu.store.recording_files import copy_recording
 from imu.virtual.person import Daily, Exercise, Lifter, Rest, Sensor, simulate
 
 HEADER = "time_s,acc_x,acc_y,acc_z,gyr_x,gyr_y,gyr_z"
@@ -491,6 +493,27 @@ def test_a_saved_recording_is_copied_once_and_dated(folder, home):
         ["--save", "--date", "x"],
     ):
         assert run("replay", path, *wrong).exit_code == 2
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_two_recordings_of_one_name_that_are_copied_at_once_are_both_kept(tmp_path, monkeypatch, kind):
+    for place in ("one", "other"):
+        recording = tmp_path / place / "rec.csv" / ("part" if kind == "folder" else "")
+        recording.parent.mkdir(parents=True)
+        recording.write_text(place)
+    name = "copytree" if kind == "folder" else "copyfile"
+    copy, ours, meanwhile = getattr(shutil, name), tmp_path / "ours", []
+
+    def copy_while_another_does(source, target):
+        monkeypatch.setattr(shutil, name, copy)
+        meanwhile.append(copy_recording(tmp_path / "other" / "rec.csv", ours))
+        return copy(source, target)
+
+    monkeypatch.setattr(shutil, name, copy_while_another_does)
+    kept = [copy_recording(tmp_path / place / "rec.csv", ours) for place in ("one", "other")]
+    assert kept[1:] == meanwhile and sorted(path.name for path in ours.iterdir()) == ["rec.csv", "rec_2.csv"]
+    for path, content in zip(kept, ("one", "other"), strict=True):
+        assert (path / "part" if kind == "folder" else path).read_text() == content
 
 
 def test_a_store_that_cannot_be_opened_is_reported_before_any_work(folder, home):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 import shutil
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
-from imu.errors import ImuError, RecordingDamaged
+from imu.atomic_files import new_file, sweep
+from imu.errors import FileThere, ImuError, NotWritten, RecordingDamaged
 
 
 class RecordingNotCopied(ImuError):
@@ -19,6 +22,8 @@ class RecordingNotDeleted(ImuError):
     """A recording cannot be deleted; the sentence says what to do."""
 
 
+COPYING = ".copying-"
+"""Beginning of the name of a folder that is being copied."""
 GROWING_S = 5.0
 """A recording that was written to within this time may be that of a training that still runs."""
 
@@ -114,30 +119,41 @@ def copy_recording(recording: Path, recordings: Path) -> Path:
     if recording.resolve().is_relative_to(recordings.resolve()):
         return recording.resolve()
     stem, dot, suffix = recording.resolve().name.partition(".")
-    names = (f"{stem}{number}{dot}{suffix}" for number in ("", *(f"_{i}" for i in range(2, 10000))))
-    partial = recordings / f".{stem}.copying"
     try:
-        recordings.mkdir(parents=True, exist_ok=True)
-        target = next(recordings / name for name in names if not (recordings / name).exists())
-        _forget(partial)
-        if recording.is_dir():
-            shutil.copytree(recording, partial)
-        else:
-            shutil.copyfile(recording, partial)
-        partial.rename(target)
-    except (OSError, shutil.Error) as error:
-        _forget(partial)
+        for number in ("", *(f"_{i}" for i in range(2, 10000))):
+            target = recordings / f"{stem}{number}{dot}{suffix}"
+            if target.exists() and _hash_or_none(target) == hash_of(recording):  # of a program that was killed here
+                return target.resolve()
+            with suppress(FileThere):  # also if another program or page has just made it
+                (_copy_folder if recording.is_dir() else _copy_file)(recording, target)
+                return target.resolve()
+    except (OSError, shutil.Error, NotWritten) as error:
+        cause = error.__cause__ if isinstance(error, NotWritten) else error
         raise RecordingNotCopied(
-            f"{recording} cannot be copied to {recordings} ({getattr(error, 'strerror', None) or error})"
+            f"{recording} cannot be copied to {recordings} ({getattr(cause, 'strerror', None) or cause})"
         ) from error
-    return target.resolve()
+    raise RecordingNotCopied(f"{recording} cannot be copied to {recordings} (10,000 have its name)")
 
 
-def _forget(partial: Path) -> None:
-    if partial.is_dir():
+def _copy_file(recording: Path, target: Path) -> None:
+    with new_file(target) as partial:
+        shutil.copyfile(recording, partial)
+
+
+def _copy_folder(recording: Path, target: Path) -> None:
+    if target.exists():
+        raise FileThere(f"{target} exists already")
+    partial = target.with_name(f"{COPYING}{secrets.token_hex(4)}")
+    sweep(target.parent, COPYING)
+    try:
+        shutil.copytree(recording, partial)
+        partial.rename(target)
+    except OSError as error:
+        if target.exists():
+            raise FileThere(f"{target} exists already") from error
+        raise
+    finally:
         shutil.rmtree(partial, ignore_errors=True)
-    else:
-        partial.unlink(missing_ok=True)
 
 
 def delete_recording(recording: Path) -> None:
