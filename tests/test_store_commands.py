@@ -334,6 +334,18 @@ def test_a_session_that_cannot_be_stored_is_named_beside_an_earlier_trouble(home
     assert str(kept.trouble).endswith(f"imu replay --save '{recording}' stores it")
 
 
+def test_a_session_is_stored_also_if_an_entry_is_refused(home, monkeypatch):
+    recording = home / "a.mcap"
+    recording.write_bytes(b"abc")
+
+    def refuse(*_):
+        raise CorrectionRefused("a squat is counted there already")
+
+    monkeypatch.setattr(memory, "_keep_entries", refuse)
+    kept, number = memory.keep(Trained(TRAINED, NOW, None, None, recording, None), "1")
+    assert number is not None and str(kept.trouble).startswith(f"session {number} is stored without what you entered")
+
+
 def test_deleting_asks_first(home):
     recordings_folder().mkdir()
     recording = recordings_folder() / "a.mcap"

@@ -201,6 +201,7 @@ def keep(trained: Trained, software_version: str) -> tuple[Trained, int | None]:
         return replace(trained, recording=None), None
     if trained.recording is None:
         return trained, None
+    number = None
     try:
         with SessionStore.open(store_path()) as store:
             number = store.save(
@@ -215,8 +216,10 @@ def keep(trained: Trained, software_version: str) -> tuple[Trained, int | None]:
         _keep_entries(number, trained.entries)
     except ImuError as error:
         earlier = "" if trained.trouble is None else f"{trained.trouble}; "
-        sentence = f"{earlier}the session is not stored ({error}): imu replay --save '{trained.recording}' stores it"
-        return replace(trained, trouble=type(error)(sentence)), None
+        sentence = f"the session is not stored ({error}): imu replay --save '{trained.recording}' stores it"
+        if number is not None:
+            sentence = f"session {number} is stored without what you entered by hand ({error})"
+        return replace(trained, trouble=type(error)(earlier + sentence)), number
     return trained, number
 
 
