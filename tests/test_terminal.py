@@ -22,7 +22,7 @@ from imu.live.live_training import LiveTraining
 from imu.live.live_view import Link, LiveView, Tally, TrainedBefore
 from imu.live.set_view import Bar, Bars, Measure
 from imu.live.signals import SignalKind
-from imu.live.targets import Plan, Targets, Tempo
+from imu.live.targets import Plan, PlanUnusable, Targets, Tempo
 from imu.motion.form import Posture
 from imu.motion.pattern import Pattern
 from imu.samples import Gap
@@ -394,6 +394,14 @@ async def test_targets_are_written_in_one_line(live):
 def test_targets_in_words_are_read_back():
     line = "back squat, load 225 lb, sets 5, reps 5, rest 90, tempo 3-1-X, depth best, velocity 0.4-0.6, stop-loss 20"
     assert targets_in_words(targets_of(line)) == line
+
+
+def test_an_equals_sign_stands_for_a_space_and_is_no_name():
+    assert targets_of("reps=5, load = 100 kg, rest: 3:00, front squat") == targets_of(
+        "reps 5, load 100 kg, rest 3:00, front squat"
+    )
+    with pytest.raises(PlanUnusable, match="reps"):
+        targets_of("reps=99999999999")
 
 
 async def test_only_lines_that_change_are_drawn_again(live, monkeypatch):

@@ -7,6 +7,7 @@ screen is suspended or in the background.
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -230,7 +231,7 @@ def targets_of(line: str) -> Targets:
     """
     given: dict[str, str | float] = {}
     for part in filter(None, (part.strip() for part in line.split(","))):
-        key, _, value = part.partition(" ")
+        key, value = [*re.split(r"\s*[\s=:]\s*", part, maxsplit=1), ""][:2]
         if key.lower() not in TARGET_WORDS:
             key, value = "name", part
         whole = value.strip().isdecimal() and key != "name"
