@@ -641,8 +641,19 @@ def test_many_missed_repetitions_stay_in_their_set(tmp_path, monkeypatch):
         correct_count(1, {0.0: 30})
     with SessionStore.open(store_path()) as store:
         assert [len(one.repetitions) for one in store.load(1).corrected.sets] == [64, 3]
-    with pytest.raises(ValueError, match="corrected by one"):
-        Coach().enter({"event": "recount", "set_s": 0.0, "more": 10**9})
+
+
+@pytest.mark.parametrize(
+    ("event", "sentence"),
+    [
+        ({"event": "recount", "set_s": 0.0, "more": 10**9}, "corrected by one"),
+        ({"event": "recount", "set_s": math.inf, "more": 1}, "a set has a time"),
+        ({"event": "entry", "set_s": math.nan, "exercise": {"name": "x"}}, "a set has a time"),
+    ],
+)
+def test_a_damaged_entry_of_a_recording_is_refused(event, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        Coach().enter(event)
 
 
 def test_a_virtual_sensor_that_cannot_be_simulated_is_refused_with_the_reason(monkeypatch):

@@ -6,6 +6,7 @@ that is killed loses none. It changes nothing that was measured: it becomes a co
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -63,9 +64,16 @@ class Entries:
                 more = int(event["more"])
                 if more not in (1, -1):
                     raise ValueError(f"a count is corrected by one, got {more}")
-                self.recounts[float(event["set_s"])] += more
+                self.recounts[_time_of(event)] += more
             case "entry":
-                self.exercises[float(event["set_s"])] = Targets.from_object(event["exercise"], "the recorded entry")
+                self.exercises[_time_of(event)] = Targets.from_object(event["exercise"], "the recorded entry")
+
+
+def _time_of(event: Mapping[str, Any]) -> float:
+    set_s = float(event["set_s"])
+    if not math.isfinite(set_s):
+        raise ValueError(f"a set has a time, got {set_s}")
+    return set_s
 
 
 def recount_event(one: TrainingSet, more: int) -> dict[str, Any]:
