@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from imu.app.cli import app
 from imu.app.fit_file import exercise_of
+from imu.live.memory import _is_faster
 from imu.motion.pattern import Pattern
 from imu.report.exercises import (
     MAXIMUM_SPEED_M_S,
@@ -84,6 +85,13 @@ def test_history_volume_and_records_have_their_dates():
     best = history.at_loads[0]
     assert (best.load_kg, best.most.repetitions, best.fastest.trained_at) == (100.0, 6, NOW)
     assert history.maximum.load_kg == pytest.approx(120.0)
+
+
+def test_a_speed_is_a_record_only_where_its_two_decimals_show_it():
+    before = [a_set(100.0, 5, 0.571), a_set(80.0, 5, 0.9)]
+    same, faster = a_set(100.0, 5, 0.574, day=1), a_set(100.0, 5, 0.58, day=1)
+    assert not _is_faster(same, [same], before)
+    assert _is_faster(faster, [faster], before)
 
 
 def test_an_own_exercise_gets_the_pattern_of_most_of_its_repetitions():

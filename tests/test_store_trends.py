@@ -186,9 +186,15 @@ def test_a_comparison_says_more_or_less_or_within_the_error(store):
     assert rows["Squats", "Volume"].change == "+80"
     assert rows["Squats", "Trunk angle"].change == "within the error"
     assert rows["back squat", "Heaviest"] == Row("back squat", "Heaviest", "kg", "80.0", "100.0", "+20.0")
-    assert rows["back squat", "1RM by Epley"].change == "+23"
+    assert rows["back squat", "1RM by Epley"].change == "+22"
     periods = compare(*sides(store, "4-weeks-before", "4-weeks", NOW), in_lb=True)
     assert next(row for row in periods if row.name == "Volume").change == "+176"
+
+
+def test_a_change_is_the_difference_of_the_two_figures_shown(store):
+    one, other = (lifted(store, i, 80.0, -i, angle_rad=math.radians(deg)) for i, deg in ((1, 58.6), (2, 49.4)))
+    rows = {row.name: row for row in compare(*sides(store, str(one), str(other), NOW), in_lb=False)}
+    assert rows["Trunk angle"] == Row("Squats", "Trunk angle", "°", "59", "49", "-10")
 
 
 @pytest.mark.parametrize(

@@ -417,8 +417,8 @@ def test_the_card_of_a_set_says_what_went_well_and_what_to_try(live):
     assert card.try_next == "one more repetition or some more load: the last one was the fastest"
     live.take(SetClosed(set_of(*done)))
     assert live.advice == (
-        "Good: every repetition met its targets (1 of 2 sets).",
-        "Try: one more repetition or some more load: the last one was the fastest (1 of 2 sets).",
+        "Good (1 of 2 sets): every repetition met its targets.",
+        "Try (1 of 2 sets): one more repetition or some more load: the last one was the fastest.",
     )
 
 

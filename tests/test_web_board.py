@@ -6,11 +6,13 @@ import asyncio
 import json
 import math
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from builders import NOW, keep
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,7 +20,9 @@ from imu.app.web import live_socket
 from imu.app.web.board import Watcher, board, spoken
 from imu.app.web.charts import MEASURES, POINTS, small_curve, thinned
 from imu.app.web.desk import DeskState, TrainingDesk
+from imu.app.web.history import _changes
 from imu.app.web.live_socket import answer_to
+from imu.app.web.page import _part_of_day
 from imu.bluetooth import LinkState
 from imu.bluetooth.scan import SeenSensor
 from imu.errors import NothingTrained
@@ -30,10 +34,12 @@ from imu.motion.pattern import Pattern
 from imu.motion.repetitions import Repetition
 from imu.report.curves import recording_curves
 from imu.report.replay import Replayed, ReplayOptions, replay
+from imu.report.trends import stored_totals
+from imu.report.words import day_of
 from imu.sensors.conversation import Advertisement
 from imu.sensors.reference import REFERENCE
 from imu.session import RepetitionCounted, RestBegan, SetClosed, TrainingSet
-from imu.store import apply_corrections
+from imu.store import SessionStore, apply_corrections
 
 RECORDINGS = sorted((Path(__file__).parents[1] / "recordings").glob("*.csv.gz"))
 
@@ -78,8 +84,8 @@ def test_the_last_repetition_stands_against_the_first(live: LiveTraining) -> Non
     live.take(RepetitionCounted(repetition(10.0)))
     live.take(RepetitionCounted(repetition(13.0, hip_drop_m=0.40, mean_concentric_velocity_m_s=0.4)))
     figures = {one["label"]: one for one in board(live.view())["figures"]}
-    assert figures["Depth"] == {"label": "Depth", "value": "40 cm", "change": "-5 cm to the first"}
-    assert figures["Trunk"]["change"] == "+0° to the first"
+    assert figures["Depth"] == {"label": "Depth", "value": "40 cm", "change": "-5 cm from the first"}
+    assert figures["Trunk"]["change"] == "+0° from the first"
     assert figures["Mean speed up"]["change"] == "-20 % from best"
     assert figures["Tempo, s"]["change"] == "first 1.2-0.1-0.9"
 
@@ -294,3 +300,24 @@ def test_thinning_loses_no_peak_and_no_gap() -> None:
     assert (np.diff(thin_s) >= 0).all()
     same_s, same = thinned(time_s[:3000], angle[:3000], 4000)
     assert (same_s == time_s[:3000]).all() and (same == angle[:3000]).all()
+
+
+def test_the_home_page_names_the_time_of_a_session_of_the_same_day(tmp_path: Path) -> None:
+    changes = []
+    with SessionStore.open(tmp_path / "sessions.db") as store:
+        for number, earlier in ((1, timedelta(days=3)), (2, timedelta(minutes=9)), (3, timedelta(0))):
+            keep(store, number=number, started_at=NOW - earlier)
+            changes.append(_changes(stored_totals(store, NOW), store.list()))
+    assert changes[0] == ()
+    assert changes[1][0].endswith(f"as many as on {day_of(NOW - timedelta(days=3))}")
+    assert changes[2][0].endswith(f"as many as at {(NOW - timedelta(minutes=9)).astimezone():%H:%M}")
+
+
+def test_nobody_is_greeted_with_a_farewell() -> None:
+    assert [_part_of_day(hour) for hour in (0, 5, 12, 18, 23)] == [
+        "evening",
+        "morning",
+        "afternoon",
+        "evening",
+        "evening",
+    ]

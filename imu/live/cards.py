@@ -94,7 +94,7 @@ class SetCard:
     @property
     def advice(self) -> tuple[str, ...]:
         """The set's strength and one thing to try, a sentence each."""
-        return _sentences(self.well, self.try_next)
+        return _sentences(("Good", self.well, ""), ("Try", self.try_next, ""))
 
 
 def card(done: TrainingSet, coach: Coach, index: int) -> SetCard:
@@ -191,23 +191,25 @@ def _percent_slower(loss: float) -> str:
 
 def training_advice(cards: Sequence[SetCard]) -> tuple[str, ...]:
     """Return a training's strength and one thing to try next time: those that most of its sets share."""
-    return _sentences(_commonest([one.well for one in cards]), _commonest([one.try_next for one in cards]))
+    well, try_next = [one.well for one in cards], [one.try_next for one in cards]
+    return _sentences(("Good", *_commonest(well)), ("Try", *_commonest(try_next)))
 
 
-def _commonest(sentences: Sequence[str | None]) -> str | None:
-    """Return the latest sentence of the kind that most sets have, and how many have it."""
+def _commonest(sentences: Sequence[str | None]) -> tuple[str | None, str]:
+    """Return the latest sentence of the kind that most sets have, and how many of them have it."""
     kinds = [None if sentence is None else re.split(r"[:(,\d]", sentence)[0] for sentence in sentences]
     known = Counter(kind for kind in kinds if kind is not None)
     if not known:
-        return None
+        return None, ""
     count = max(known.values())
     kind = next(kind for kind in reversed(kinds) if known[kind] == count)
     latest = next(one for one, its_kind in zip(reversed(sentences), reversed(kinds), strict=True) if its_kind == kind)
-    return latest if len(sentences) == 1 else f"{latest} ({count} of {len(sentences)} sets)"
+    return latest, "" if len(sentences) == 1 else f" ({count} of {len(sentences)} sets)"
 
 
-def _sentences(well: str | None, try_next: str | None) -> tuple[str, ...]:
-    return tuple(f"{word}: {one}." for word, one in (("Good", well), ("Try", try_next)) if one)
+def _sentences(*said: tuple[str, str | None, str]) -> tuple[str, ...]:
+    """Return a sentence of each word, text and share of the sets, without those that have no text."""
+    return tuple(f"{word}{share}: {text}." for word, text, share in said if text)
 
 
 def saved_sentence(number: int, person: str = "") -> str:

@@ -10,7 +10,7 @@ import json
 import math
 import os
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,7 +26,7 @@ from imu.live.targets import Plan, Targets
 from imu.live.training_run import Trained
 from imu.motion.personal import PersonalShift
 from imu.report.cues import sinks
-from imu.report.exercises import ExerciseHistory, exercise_histories
+from imu.report.exercises import ExerciseHistory, ExerciseSet, exercise_histories
 from imu.report.replay import Replayed, keep_replayed
 from imu.report.words import volume, weight
 from imu.session import TrainingSet
@@ -131,9 +131,17 @@ def _records(history: ExerciseHistory, *, in_lb: bool) -> list[str]:
     records += [
         f"your fastest at {weight(load.load_kg, in_lb=in_lb)}"
         for load in history.at_loads
-        if load.load_kg in loads & known and load.fastest in now.sets
+        if load.load_kg in loads & known and _is_faster(load.fastest, now.sets, before)
     ]
     return records
+
+
+def _is_faster(fastest: ExerciseSet | None, now: Sequence[ExerciseSet], before: Sequence[ExerciseSet]) -> bool:
+    """Return whether the fastest set is new, and faster than each before at its load in the two decimals shown."""
+    if fastest is None or fastest not in now:
+        return False
+    same_load = [one for one in before if round(one.load_kg or 0.0, 2) == round(fastest.load_kg or 0.0, 2)]
+    return all(round(fastest.best_speed_m_s or 0.0, 2) > round(one.best_speed_m_s or 0.0, 2) for one in same_load)
 
 
 # --- the count, corrected with one tap --------------------------------------------------------------------------------

@@ -418,7 +418,7 @@ def _figures(
 
     def figure(measure: Measure) -> Figure:
         value, goal = _VALUE_OF[measure], goals.get(measure)
-        compared = f"{in_words(measure, value(last) - value(first), sign='+')} to the first" if several else ""
+        compared = f"{in_words(measure, value(last) - value(first), sign='+')} from the first" if several else ""
         note = compared if goal is None else f"target {in_words(measure, goal)}"
         called_for = fault(measure) if measure is Measure.SPEED or goal is not None else None
         return Figure(UNITS[measure][0], in_words(measure, value(last)), note, called_for)

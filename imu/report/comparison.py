@@ -252,7 +252,7 @@ def _row(
 ) -> Row:
     change = ""
     if before is not None and after is not None:
-        difference = round(after - before, decimals)
+        difference = round(round(after, decimals) - round(before, decimals), decimals)  # of the figures as shown
         if not difference:
             change = "the same"
         elif abs(after - before) <= error:

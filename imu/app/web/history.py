@@ -466,6 +466,7 @@ def _changes(totals: Sequence[PatternTotals], overviews: Sequence[SessionOvervie
         last, before = of_pattern[-1], of_pattern[-2]
         more = last.repetitions - before.repetitions
         change = "as many" if not more else f"{abs(more)} {'more' if more > 0 else 'fewer'}"
-        when = f"on {day_of(before.trained_at)}"
+        day, time = day_of(before.trained_at), f"{before.trained_at.astimezone():%H:%M}"
+        when = f"at {time}" if day == day_of(last.trained_at) else f"on {day}"
         differences.append(f"{number_of(last.repetitions, str(pattern))}, {change} {'than' if more else 'as'} {when}")
     return tuple(differences)

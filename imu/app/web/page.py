@@ -164,8 +164,8 @@ def _environment() -> Environment:
 
 
 def _part_of_day(hour: int) -> str:
-    parts: Sequence[tuple[int, str]] = ((5, "night"), (12, "morning"), (18, "afternoon"), (23, "evening"))
-    return next((name for until, name in parts if hour < until), "night")
+    parts: Sequence[tuple[int, str]] = ((5, "evening"), (12, "morning"), (18, "afternoon"))
+    return next((name for until, name in parts if hour < until), "evening")  # "Good night" is a farewell
 
 
 _TEMPLATES = _environment()

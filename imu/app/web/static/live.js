@@ -307,7 +307,12 @@ function ask(what) {
   else if (what === "missed") send({ do: "recount", set: null, more: 1 });
   else if (what === "finish") { if (board.state === "training") $("#finish-dialog").showModal(); }
   else if (what === "plan") send({ do: "plan" });
-  else if (what === "sets") { $("#rest").value = board.rest_target_s || 0; $("#sets-dialog").showModal(); }
+  else if (what === "sets") {
+    const rest = $("#rest"), s = board.rest_target_s || 0;
+    if (![...rest.options].some((one) => Number(one.value) === s)) rest.add(new Option(minutes(s), s)); // a plan may rest 20 s
+    rest.value = s;
+    $("#sets-dialog").showModal();
+  }
   else if (what === "full") document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen?.();
   else send({ do: what });
 }
