@@ -512,8 +512,11 @@ def test_a_first_visit_imports_files_that_are_dropped(browser: Any, tmp_path: Pa
         page.goto(server.root)
         page.get_by_role("link", name="Try a demo").wait_for()
         assert_open_to_all(page)
-        page.locator("[data-import] input[type=file]").set_input_files(tmp_path / "notes.csv")
+        files = [tmp_path / name for name in ("notes.csv", "empty.csv")]
+        files[1].touch()
+        page.locator("[data-import] input[type=file]").set_input_files(files)
         page.locator(".progress.error", has_text="notes.csv").wait_for()
+        assert len(page.locator(".progress.error").inner_text().split("\n\n")) == 2  # a paragraph for each file
         page.locator("[data-import] input[type=file]").set_input_files(samples[2])
         page.get_by_role("button", name="Do not import it").click()
         page.locator(".progress.error", has_text="was not imported").wait_for()

@@ -26,7 +26,7 @@ from imu.live.targets import Plan, Targets
 from imu.live.training_run import Trained
 from imu.motion.personal import PersonalShift
 from imu.report.cues import sinks
-from imu.report.exercises import ExerciseHistory, ExerciseSet, exercise_histories
+from imu.report.exercises import ExerciseHistory, exercise_histories
 from imu.report.replay import Replayed, keep_replayed
 from imu.report.words import volume, weight
 from imu.session import TrainingSet
@@ -36,6 +36,7 @@ from imu.store import (
     Correction,
     DeleteRepetition,
     EnterLoad,
+    ExerciseSet,
     NameExercise,
     PlannedSet,
     SessionStore,

@@ -194,6 +194,8 @@ class People:
         if change == "add":
             if len(people()) >= MOST_PEOPLE:
                 return refused("there are too many people already")
+            if folder_name(name) in people():
+                return refused(f"{name.strip()} is there already")
             await asyncio.to_thread(add_person, name)
             return done(f"{name.strip()} is there now")
         if change == "rename":

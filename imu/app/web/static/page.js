@@ -152,7 +152,7 @@ async function importAll(form, files) {
   const shown = document.querySelector("[data-import]"), line = shown.querySelector(".progress");
   shown.reset();
   shown.querySelector("progress").hidden = true;
-  line.textContent = refusals.join(" ");
+  line.textContent = refusals.join("\n\n"); // a paragraph for each file
   line.classList.toggle("error", refusals.length > 0);
   line.scrollIntoView({ block: "center" }); // on a page that has just become longer
   if (last) tell("The other files are imported.");
