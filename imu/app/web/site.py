@@ -194,10 +194,9 @@ class People:
         if change == "add":
             if len(people()) >= MOST_PEOPLE:
                 return refused("there are too many people already")
-            if folder_name(name) in people():
-                return refused(f"{name.strip()} is there already")
+            known = folder_name(name) in people()
             await asyncio.to_thread(add_person, name)
-            return done(f"{name.strip()} is there now")
+            return done(f"{name.strip()} is there {'already' if known else 'now'}")
         if change == "rename":
             if whose and any(one.whose == whose for one in self._desks.busy):
                 return refused("this person trains: finish the training first")
