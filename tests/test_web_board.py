@@ -313,7 +313,7 @@ def test_the_home_page_names_the_time_of_a_session_of_the_same_day(tmp_path: Pat
     assert changes[2][0].endswith(f"as many as at {(NOW - timedelta(minutes=9)).astimezone():%H:%M}")
 
 
-def test_nobody_is_greeted_with_a_farewell() -> None:
+def test_the_greeting_is_no_farewell() -> None:
     assert [_part_of_day(hour) for hour in (0, 5, 12, 18, 23)] == [
         "evening",
         "morning",

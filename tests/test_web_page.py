@@ -471,6 +471,16 @@ def test_every_format_can_be_exported(looking_back: Served, form: str) -> None:
     assert looking_back.ask("/export/csv?session=999", Cookie=looking_back.cookie)[0] == 404
 
 
+def test_a_report_is_saved_under_the_name_that_it_is_for(looking_back: Served) -> None:
+    for asked, name in (
+        ("name=Anna+%3Cb%3EK.", "training_Anna_b_K"),
+        ("session=6", "session_6"),
+        ("name=..%2F", "training"),
+    ):
+        _, headers, _ = looking_back.ask(f"/export/html?{asked}", Cookie=looking_back.cookie)
+        assert f'filename="report_{name}.html"' in headers["content-disposition"]
+
+
 def test_the_policy_of_the_page_forbids_nothing_that_it_needs(browser: Any, looking_back: Served) -> None:
     with opened(browser, looking_back, "/", PHONE, strict=True) as page:
         for path in ("/", "/sessions", "/session/6", "/trends", "/learning"):

@@ -91,7 +91,8 @@ class Files:
             raise HTTPException(404, "A day is written as 2026-03-01.") from None
         exercise, name = asked.get("exercise") or None, asked.get("name", "")[:80]
         selection = Selection((number,) if number else (), first, last, exercise, name)
-        stem = f"session_{number}" if number else re.sub(r"\W+", "_", exercise or "training")
+        parts = (f"session {number}" if number else exercise or "training", name)
+        stem = re.sub(r"\W+", "_", " ".join(parts).strip()).strip("_")
 
         def make(folder: Path) -> Path:
             with SessionStore.open(store_path()) as store:
