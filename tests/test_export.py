@@ -773,6 +773,8 @@ def test_a_file_that_is_no_backup(tmp_path, content):
     (tmp_path / "x.zip").write_bytes(content)
     with pytest.raises(BackupDamaged, match=r"x\.zip is damaged or no backup"):
         restore_backup(tmp_path / "x.zip", tmp_path / "new", now=NOW)
+    with pytest.raises(BackupDamaged, match="it is not a file"):
+        restore_backup(tmp_path, tmp_path / "new", now=NOW)
     with pytest.raises(BackupDamaged, match="does not exist; name the file"):
         restore_backup(tmp_path / "y.zip", tmp_path / "new", now=NOW)
     assert names_in(tmp_path) == ["x.zip"]

@@ -1,6 +1,7 @@
 """The commands on stored sessions: review, correct, export, backup, restore."""
 
 import csv
+import errno
 import json
 import os
 import shutil
@@ -537,6 +538,16 @@ def test_thousands_of_digits_give_one_sentence(digits):
     for command in ("replay", "plot", "convert"):
         result = CliRunner().invoke(app, [command, typed + "x", *(["y.csv"] if command == "convert" else [])])
         assert (result.exit_code, isinstance(result.exception, SystemExit), len(result.stderr) < 200) == (1, True, True)
+
+
+def test_an_output_on_a_full_disk_is_one_sentence(monkeypatch):
+    def fail(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("imu.app.session_commands.print_object", fail)
+    result = CliRunner().invoke(app, ["review", "--json"])
+    assert (result.exit_code, isinstance(result.exception, SystemExit)) == (1, True)
+    assert result.stderr == "the output cannot be written, the disk is full: free some space there\n"
 
 
 def test_two_sessions_and_two_periods_are_compared():

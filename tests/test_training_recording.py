@@ -131,6 +131,13 @@ def test_everything_comes_back_as_it_was_given(tmp_path):
     assert (recording.damage, recording.messages_lost) == (None, 0)
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a system with named pipes")
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.mcap")
+    with pytest.raises(RecordingForeign, match="not a file"):
+        open_recording(tmp_path / "a.mcap")
+
+
 def test_an_event_of_deep_brackets_is_lost_and_the_others_are_read(tmp_path, monkeypatch):
     recorder = TrainingRecorder.create(tmp_path / "a.mcap", HEADER)
     recorder.write(SHORT_TRAINING[0])

@@ -53,9 +53,12 @@ class _Commands(TyperGroup):
             complain(str(error))
             raise typer.Exit(1) from error
         except OSError as error:
-            if error.errno != errno.ENAMETOOLONG:
+            if error.errno == errno.ENAMETOOLONG:
+                complain(f"the name of a file is too long: {str(error.filename)[:40]}…")
+            elif error.errno == errno.ENOSPC:
+                complain(f"{error.filename or 'the output'} cannot be written, the disk is full: free some space there")
+            else:
                 raise
-            complain(f"the name of a file is too long: {str(error.filename)[:40]}…")
             raise typer.Exit(1) from error
         except KeyboardInterrupt as error:
             complain("stopped")

@@ -199,6 +199,8 @@ def open_recording(
             f"angular_velocity_unit must be one of {list(ANGULAR_VELOCITY_UNITS)}, got {angular_velocity_unit!r}"
         )
     if path.suffix.lower() == TRAINING_SUFFIX:
+        if path.exists() and not path.is_file():  # a pipe would be waited for, without end
+            raise RecordingForeign("this is not a file")
         from imu.recordings.training_reader import read_training  # noqa: PLC0415  slow to import, and the sensors with it
 
         training = read_training(path)

@@ -262,6 +262,8 @@ def _unpacked(path: Path, home: Path) -> Iterator[Path]:
 def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     """Give the zip."""
     with _reading(path):
+        if path.exists() and not path.is_file():
+            raise ValueError("it is not a file")  # a device or pipe would be read for ever
         file = path.open("rb")
     with file:
         with _reading(path):
