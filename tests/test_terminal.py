@@ -87,6 +87,13 @@ def test_in_a_set_all_that_matters_is_there(live):
     assert [row[25:43].rstrip() for row in rows if "██" in row[:43]] == [row.rstrip() for row in drawn]
 
 
+def test_notes_that_have_no_room_are_not_cut(live):
+    counted(live, *squats(1), *(replace(one, mean_concentric_velocity_m_s=0.38) for one in squats(2)[1:]))
+    wide, narrow = shown(live.view(), width=110), shown(live.view())
+    assert "mean speed 0.38 m/s  -5 % from best" in wide and "  first 1.2-0.1-1.2" in wide
+    assert "mean speed 0.38 m/s  -5 %" in narrow and "…" not in narrow and "from" not in narrow
+
+
 def test_nothing_is_quite_sure(live):
     counted(live, repetition(confidence=1.0))
     assert "SQUAT  99 % sure" in shown(live.view())

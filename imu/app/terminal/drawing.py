@@ -127,8 +127,11 @@ def bar(share: float, mark: float | None, length: int, ink: Ink, style: str = "b
     return Text.assemble(drawn[:at], (ink.mark, "bold yellow"), drawn[at + 1 :])
 
 
-def figures(view: LiveView, ink: Ink) -> list[Text]:
-    """Return tempo and speed of the last repetition, which no gauge shows; in a rest the figures of the set."""
+def figures(view: LiveView, width: int, ink: Ink) -> list[Text]:
+    """Return tempo and speed of the last repetition, which no gauge shows; in a rest the figures of the set.
+
+    Where a note has no room, a loss of speed goes without "from best", and another note is left out.
+    """
     if not view.figures:
         return []
     resting = view.phase is Phase.REST
@@ -136,7 +139,10 @@ def figures(view: LiveView, ink: Ink) -> list[Text]:
     shown = [(f"tempo {pace.value} s", pace.note)]
     if speed.value != "–":
         shown.append((f"mean speed {speed.value}", speed.note))
-    lines = [Text.assemble(text, ("" if resting or not note else f"  {note}", "dim")) for text, note in shown]
+    lines = []
+    for text, note in shown:
+        notes = [] if resting or not note else [f"  {note}", f"  {note.removesuffix(' from best')}"]
+        lines.append(Text.assemble(text, (next((one for one in notes if len(text + one) <= width), ""), "dim")))
     if resting:
         lines.insert(0, Text(f"trunk {angle.value}  drop {depth.value}".replace("°", ink.degree)))
     return lines

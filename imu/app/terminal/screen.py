@@ -170,7 +170,7 @@ def _side(view: LiveView, width: int, ink: Ink) -> list[Text]:
     resting = view.phase is Phase.REST
     rest = [parts.rest_line(view, width, ink) or Text()] if resting else []
     gauges = rest if resting else parts.gauges(view, width, ink)
-    lines = [parts.headline(view), parts.clocks(view), Text(), *gauges, *parts.figures(view, ink)]
+    lines = [parts.headline(view), parts.clocks(view), Text(), *gauges, *parts.figures(view, width, ink)]
     cue = None if resting else parts.cue_line(view, ink)
     return [*lines, *[Text()] * (SIDE_ROWS - 1 - len(lines)), cue or Text()]
 
