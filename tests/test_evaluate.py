@@ -5,6 +5,10 @@ from __future__ import annotations
 import csv
 import json
 import math
+import os
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,7 +36,14 @@ from imu.evaluation.data_sets import (
     truth_path,
 )
 from imu.evaluation.report import as_dict, main_table
-from imu.evaluation.sections import Method, Section, evaluate_data_set, evaluate_joined, scores_in_stream
+from imu.evaluation.sections import (
+    Method,
+    Section,
+    evaluate_data_set,
+    evaluate_joined,
+    in_processes,
+    scores_in_stream,
+)
 from imu.evaluation.set_scores import Reliability, SetFigures, match, score_session
 from imu.evaluation.trial_scores import Report, TrialScore, report, score_trial
 from imu.motion.judge import JudgeParameters
@@ -796,6 +807,28 @@ def test_nothing_to_score_is_one_sentence(
     assert (result.exit_code, result.stdout) == (1, "")
     assert sentence in result.stderr
     assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.process
+def test_a_process_that_dies_while_scoring_ends_the_command_with_a_sentence() -> None:
+    with pytest.raises(ImuError, match="use fewer --jobs"):
+        in_processes(os._exit, [1, 1], 2)
+
+
+@pytest.mark.process
+def test_processes_that_score_end_with_a_parent_that_was_killed() -> None:
+    code = "import time; from imu.evaluation.sections import in_processes; in_processes(time.sleep, [600, 600], 2)"
+    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children")
+    if not children.exists():
+        parent.kill()
+        pytest.skip("needs Linux, which lists children")
+    until_s = time.monotonic() + 60
+    while len(children.read_text().split()) < 3 and time.monotonic() < until_s:  # two, and Python's own
+        time.sleep(0.05)
+    time.sleep(2.0)
+    parent.kill()
+    parent.communicate(timeout=60)  # the children hold the pipe: it ends when they have ended
 
 
 @pytest.mark.process

@@ -189,9 +189,9 @@ def _pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
 def _prepare() -> None:
     """Prepare a worker: it ignores SIGINT, as the parent ends it, and ends when the parent was killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    from imu.report.replay import _end_with_parent
+    from imu.report.replay import end_with_parent
 
-    _end_with_parent()
+    end_with_parent()
 
 
 def _prepared() -> None:

@@ -43,6 +43,7 @@ from imu.motion.sets import BelongingWeights
 from imu.motion.signals import STEP_S
 from imu.motion.tracker import stretches
 from imu.recordings.recording import read_recording
+from imu.report.replay import end_with_parent
 from imu.virtual.person import VARIANTS, Exercise, PlanItem, simulate
 from imu.virtual.person.continuous_sets import Failure
 
@@ -397,7 +398,7 @@ def main() -> None:
     WEIGHTS.mkdir(exist_ok=True)
     work = Work(arguments.work, rows, {**folds, **{f"without_{name}": (name,) for name in data_sets}})
     os.environ.update(CHILDREN)
-    with ProcessPoolExecutor(arguments.jobs, get_context("spawn")) as pool:
+    with ProcessPoolExecutor(arguments.jobs, get_context("spawn"), end_with_parent) as pool:
         largest = max(data_sets, key=lambda name: sum(folder.name == name for folder, _ in rows))
         networks(work, pool, arguments.seeds, largest, say)
         judges(work, pool, WEIGHTS_FILE, WEIGHTS, say)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import partial
@@ -39,6 +40,7 @@ from imu.evaluation.data_sets import (
 )
 from imu.evaluation.trial_scores import Report, TrialScore, report, score_trial
 from imu.recordings.recording import read_recording
+from imu.report.replay import end_with_parent
 from imu.samples import ImuBlock
 from imu.virtual.person import Lifter, PlanItem, Sensor, random_continuous_session, random_session, simulate
 
@@ -260,8 +262,11 @@ def in_processes(task: Callable[[Item], Output], items: Sequence[Item], jobs: in
     """Return the result of `task` for each item, in order; the number of processes changes nothing but the time."""
     if jobs <= 1 or len(items) <= 1:
         return [task(item) for item in items]
-    with ProcessPoolExecutor(min(jobs, len(items)), mp_context=get_context("spawn")) as pool:
-        return list(pool.map(task, items, chunksize=max(1, len(items) // (20 * jobs))))
+    try:
+        with ProcessPoolExecutor(min(jobs, len(items)), get_context("spawn"), end_with_parent) as pool:
+            return list(pool.map(task, items, chunksize=max(1, len(items) // (20 * jobs))))
+    except BrokenProcessPool as error:
+        raise ImuError("a process that scored recordings died: memory may be short, use fewer --jobs") from error
 
 
 # --- tasks; each is one piece of material ----------------------------------------------------------------------------

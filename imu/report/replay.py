@@ -362,7 +362,7 @@ def replay_all(
     from concurrent.futures.process import BrokenProcessPool  # noqa: PLC0415
 
     # Not forked: a fork copies the threads' locks and not the threads, and Windows has none.
-    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), initializer=_end_with_parent)
+    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), initializer=end_with_parent)
     finished = False
     try:
         for result in _submit(pool, sources, options):
@@ -388,7 +388,7 @@ def _submit(
         signal.signal(signal.SIGINT, before)
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Let a process end when the one that started it was killed, rather than wait for work for ever."""
     import multiprocessing  # noqa: PLC0415  slow to import
 
