@@ -50,8 +50,9 @@ ANGLE_ERROR_RAD = math.radians(4.4)
 TIME_ERROR_S = 0.3
 """Error of the durations of its phases: 0.15 s by the same sessions, but starts and ends of real squats that people
 labelled err by 0.27 and 0.31 s (RMSE, tests/README.md)."""
-SPEED_ERROR = 0.12
-"""The same of its mean velocity, as a share of it."""
+SPEED_ERROR = 0.14
+"""The same of its mean velocity, as a share of it: 0.12 by the same sessions, with which 98.9 % instead of 99 % of the
+missed zones were signalled."""
 MARGIN = 0.4
 """Share of the error by which a measured value must miss its target: 0.8 standard deviations. On those sessions 99.4 %
 of depths and angles that miss their target by more than the error are signalled, and 1.4 % of repetitions that meet
