@@ -87,9 +87,9 @@ def test_history_volume_and_records_have_their_dates():
     assert history.maximum.load_kg == pytest.approx(120.0)
 
 
-def test_a_speed_is_a_record_only_where_its_two_decimals_show_it():
+def test_a_speed_is_a_record_only_if_it_is_higher_by_more_than_the_error_of_a_speed():
     before = [a_set(100.0, 5, 0.571), a_set(80.0, 5, 0.9)]
-    same, faster = a_set(100.0, 5, 0.574, day=1), a_set(100.0, 5, 0.58, day=1)
+    same, faster = a_set(100.0, 5, 0.62, day=1), a_set(100.0, 5, 0.63, day=1)
     assert not _is_faster(same, [same], before)
     assert _is_faster(faster, [faster], before)
 
@@ -229,6 +229,8 @@ def run(runner, *arguments):
 
 def test_imu_exercises_lists_them_and_review_shows_one(kept):
     assert "back squat" in run(kept, "exercises")
+    one = CliRunner().invoke(app, ["exercises", "back"])
+    assert (one.exit_code, 'imu review --exercise "back"' in one.output) == (2, True)
     shown = run(kept, "review", "--exercise", "Back Squats")
     for words in ("Heaviest      120 kg × 3, 10 Mar", "132 kg, from 120 kg × 3, 10 Mar", "140 ± ", "1\u202f080 kg"):
         assert words in shown

@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 from textwrap import dedent
+from types import SimpleNamespace
 
 import fitdecode
 import pandas as pd
@@ -43,7 +44,8 @@ from imu.atomic_files import new_file
 from imu.errors import ExtraMissing, FileThere, NotWritten, SessionNotFound
 from imu.motion.repetitions import RejectedMovement
 from imu.report.charts import lines
-from imu.report.html_report import POLICY, Selection, html_report
+from imu.report.cues import WELL_BENT
+from imu.report.html_report import POLICY, Selection, _form, html_report
 from imu.report.objects import stored_object
 from imu.store import (
     AddRepetition,
@@ -432,6 +434,23 @@ def test_a_year_prints_on_four_pages_and_a_session_on_two(store, tmp_path):
 def test_form_is_said_in_plain_sentences_with_the_number_of_sets(store):
     trained_for(store, 5)
     assert "The squats stayed upright at the bottom (in 5 of " in page_of(store).text
+
+
+def test_a_report_praises_only_what_holds_for_most_sets():
+    def form(*said: str) -> list[str]:
+        sets = [SimpleNamespace(form=(one,) if one else (), pattern=HINGE) for one in said]
+        return _form([SimpleNamespace(sets=sets)])
+
+    assert form(WELL_BENT, WELL_BENT, "") == [f"{WELL_BENT} (in 2 of 3 hinge sets)."]
+    assert form(WELL_BENT, "") == []
+    assert form("The depth differed between repetitions", "", "") != []
+
+
+def test_the_axis_of_a_chart_has_its_thousands_apart_as_tables_have():
+    chart = lines([(0.0, 4600.0), (1e6, 5900.5)], SQUAT, "Volume", "kg")
+    space = "\N{NARROW NO-BREAK SPACE}"
+    assert {f"2{space}000", f"6{space}000"} <= {one.text for one in chart.labels}
+    assert chart.marks[1].title.endswith(f": 5{space}900.5 kg")
 
 
 def test_a_report_is_of_days_or_of_one_exercise(store):

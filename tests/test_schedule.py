@@ -12,10 +12,10 @@ from builders import NOW, SQUAT, keep, summary
 from typer.testing import CliRunner
 
 from imu.app.cli import app
-from imu.app.train import chosen_plan
 from imu.live.memory import RememberedSensor, last_plan, remember_plan
 from imu.live.schedule import (
     Schedule,
+    chosen_plan,
     due_of,
     example_schedules,
     exercises_in_words,
@@ -191,6 +191,22 @@ def test_an_exercise_without_a_load_gets_that_of_last_time(file):
     run("plan", str(file))
     remember_plan(Plan((Targets(exercise="back squat", load_kg=82.5),)))
     assert [exercise.load for exercise in chosen_plan("next", {}).exercises] == ["82.5 kg", None]
+
+
+@pytest.mark.usefixtures("home")
+def test_options_that_contradict_a_plan_are_refused_and_unknown_plans_name_those_that_ship():
+    def refusal(*options: str) -> str:
+        done = CliRunner().invoke(app, ["train", *options])
+        assert (done.exit_code, done.stdout) == (1, "")  # not even that the training starts
+        return done.stderr.strip()
+
+    assert refusal("--plan", "five-by-five", "--exercise", "Deadlift") == (
+        "the plan is for back squat, not for Deadlift: leave out --exercise, or --plan"
+    )
+    assert refusal("--plan", "nosuch").endswith("that ships (first-squats, five-by-five, squat-and-hinge)")
+    assert "load is 0 to 1000 kg" in refusal("--load", "1e9")
+    (squat,) = chosen_plan("five-by-five", {"name": "Back squats", "load": "140"}).exercises
+    assert (squat.sets, squat.load) == (5, "140 kg")
 
 
 @pytest.mark.usefixtures("home")

@@ -416,8 +416,7 @@ def test_the_card_of_a_set_says_what_went_well_and_what_to_try(live):
     assert card.well == "every repetition met its targets"
     assert card.try_next == "one more repetition or some more load: the last one was the fastest"
     live.take(SetClosed(set_of(*done)))
-    assert live.advice == (
-        "Good (1 of 2 sets): every repetition met its targets.",
+    assert live.advice == (  # praise is of most sets, and this one holds for one of two
         "Try (1 of 2 sets): one more repetition or some more load: the last one was the fastest.",
     )
 

@@ -490,6 +490,19 @@ def test_the_policy_of_the_page_forbids_nothing_that_it_needs(browser: Any, look
         page.get_by_role("button", name="Start").wait_for()
 
 
+def test_trouble_with_a_sensor_goes_with_the_choice_and_comes_a_second_time(browser: Any, looking_back: Served) -> None:
+    with opened(browser, looking_back, "/train", DESKTOP) as page:
+        start, trouble, gone = page.get_by_role("button", name="Start"), page.locator("#trouble"), "virtual:127.0.0.1:1"
+        sensors = page.locator("#sensors input")
+        sensors.last.evaluate("(radio, value) => { radio.value = value; }", gone)
+        for _ in range(2):
+            sensors.last.check()
+            start.click()
+            trouble.wait_for()
+            sensors.first.check()
+            trouble.wait_for(state="hidden")
+
+
 def test_a_session_page_is_small_the_first_time(browser: Any, looking_back: Served) -> None:
     with opened(browser, looking_back, "/sessions", DESKTOP) as page:
         loaded: list[float] = []

@@ -243,7 +243,7 @@ def test_what_cannot_be_counted_in_an_archive_is_named_and_the_rest_is_imported(
     with contextlib.closing(link):
         link.request("POST", "/import", body + b"--b--\r\n", headers)
         refused = json.loads(link.getresponse().read())["refused"]
-    assert refused.startswith("Of “two.zip”, 1 session is imported, 1 file is not. “bad.csv”: the columns")
+    assert refused.startswith("Of “two.zip”, session 1 is imported, 1 file is not. “bad.csv”: the columns")
 
 
 @pytest.mark.realtime

@@ -112,15 +112,11 @@ def train(
 
     Without --sensor it uses the sensor of the last training, or else the nearest.
     Several people train at once with --sensor SENSOR=PERSON for each.
+    Targets given here go before those of --plan; another --exercise than that of the plan is refused.
     Keys: e end set, u undo, + one was missed, p pause, k keep a lone one, t targets, n next exercise, q quit.
     Ctrl-C ends too, and nothing is lost.
     """
-    with contextlib.suppress(OSError):  # after a closed pipe the training goes on unseen
-        typer.echo("Starting the training.", err=as_json)  # the imports that follow take a second
-
-    from imu.app.train import TrainOptions, chosen_plan, page_at_the_end, sensors_of_people, train_together
-    from imu.app.train import train as run_training
-    from imu.report.objects import session_object
+    from imu.live.schedule import chosen_plan
 
     targets = {
         "name": exercise,
@@ -138,12 +134,19 @@ def train(
         raise typer.BadParameter("--share shares the page: add --web", param_hint="--share")
     if on_page and as_json:
         raise typer.BadParameter("the page prints no JSON: use one of the two options", param_hint="--web --json")
+    followed = chosen_plan(plan, targets)
+    with contextlib.suppress(OSError):  # after a closed pipe the training goes on unseen
+        typer.echo("Starting the training.", err=as_json)  # the imports that follow take a second
+
+    from imu.app.train import TrainOptions, page_at_the_end, sensors_of_people, train_together
+    from imu.app.train import train as run_training
+    from imu.report.objects import session_object
+
     together = sensors_of_people(sensor or [])
     if on_page or together:
         from imu.app.web.desk import Wish
         from imu.store.home import add_person, person
 
-        followed = chosen_plan(plan, targets)
         who: list[tuple[str, str | None]] = [(add_person(name), one) for name, one in together]
         who = who or [(person() or "", sensor[0] if sensor else None)]
         wishes = [(whose, Wish(one, rest, duration, rate, save, followed)) for whose, one in who]
@@ -159,7 +162,7 @@ def train(
         save=save,
         speak=speak,
         bell=bell,
-        plan=chosen_plan(plan, targets),
+        plan=followed,
         as_json=as_json,
         software_version=imu.__version__,
     )

@@ -31,7 +31,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs."
 def add_commands(app: typer.Typer) -> None:
     """Add the commands to the program."""
     for command in (review, exercises, plan, learning):
-        app.command()(command)
+        app.command(context_settings={"allow_extra_args": command is exercises})(command)
 
 
 def complete_exercise(incomplete: str) -> list[str]:
@@ -110,6 +110,7 @@ def review(
 
 
 def exercises(
+    context: typer.Context,
     *,
     as_json: AsJson = False,
     unit: Annotated[
@@ -121,6 +122,8 @@ def exercises(
 
     imu review --exercise NAME shows the history, the records and the estimates of one.
     """
+    if context.args:
+        raise typer.BadParameter(f'one exercise is shown by imu review --exercise "{" ".join(context.args)}"')
     from imu.report.exercises import exercise_histories
     from imu.report.objects import exercise_object
     from imu.report.terminal_pages import exercises_table

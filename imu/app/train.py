@@ -6,10 +6,9 @@ import asyncio
 import contextlib
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.console import Group
@@ -26,18 +25,15 @@ from imu.live.live_view import Gravity, LiveView
 from imu.live.memory import (
     achieved,
     keep,
-    last_plan,
     last_sensor,
     personal_shift,
     remember_plan,
     remember_sensor_of,
-    remembered_targets,
     trained_before,
 )
 from imu.live.radios import PHONES, check_virtual, is_virtual, link_for
-from imu.live.schedule import due_in_store
 from imu.live.speech import Announcer, Voice, find_engine, missing_engine
-from imu.live.targets import Plan, PlanUnusable, Targets, example_plans, read_plan
+from imu.live.targets import Plan, PlanUnusable
 from imu.live.training_run import Happened, Trained, TrainingRun, TrainingSettings
 from imu.phone.link import PhoneAddress, PhoneLink
 from imu.report.objects import session_object
@@ -90,60 +86,6 @@ class TrainOptions:
     plan: Plan | None
     as_json: bool
     software_version: str
-
-
-def chosen_plan(plan: str | None, targets: Mapping[str, Any]) -> Plan | None:
-    """Return the plan that the command line asks for; ``None`` without any target.
-
-    Parameters
-    ----------
-    plan : str or None
-        A file, the name of a plan that ships, ``last``, or ``next`` for the one that is due.
-    targets : mapping
-        Options by the names of :mod:`imu.live.targets`; ``None`` for those not given. They go before those of the plan.
-        Without a plan, a target that is not given is that of the exercise's last training.
-
-    Raises
-    ------
-    PlanUnusable
-        If there is no such plan, or a target cannot be meant.
-    """
-    given = {key: value for key, value in targets.items() if value is not None}
-    if plan is not None:
-        return _with_targets(_named_plan(plan), given)
-    if not given:
-        return None
-    name = given.get("name")
-    remembered = remembered_targets(name) if isinstance(name, str) else None
-    base: dict[str, Any] = {} if remembered is None else remembered.as_object()
-    return Plan((Targets.from_object({**base, **given}, "the command line"),))
-
-
-def _named_plan(plan: str) -> Plan:
-    """Return the plan of a file, one that ships, the last one, or the next of the schedule."""
-    if plan == "next":
-        due = due_in_store()
-        if due is None:
-            raise PlanUnusable("there is no schedule, so no plan is next: imu plan FILE keeps a schedule")
-        return due.plan
-    if plan == "last":
-        last = last_plan()
-        if last is None:
-            raise PlanUnusable("there is no last plan: no training had one so far")
-        return last
-    examples = example_plans()
-    return examples[plan] if plan in examples and not Path(plan).exists() else read_plan(Path(plan))
-
-
-def _with_targets(plan: Plan, given: Mapping[str, Any]) -> Plan:
-    """Return the plan with other targets in each of its exercises."""
-    if len(plan.exercises) > 1 and set(given) - {"rest"}:
-        option = sorted(set(given) - {"rest"})[0].replace("name", "exercise")
-        raise PlanUnusable(f"the plan has {len(plan.exercises)} exercises, so --{option} belongs into its file")
-    exercises = [
-        Targets.from_object({**exercise.as_object(), **given}, "the command line") for exercise in plan.exercises
-    ]
-    return Plan(tuple(exercises), plan.name)
 
 
 def sensors_of_people(sensors: Sequence[str]) -> list[tuple[str, str]]:

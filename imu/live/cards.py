@@ -190,18 +190,20 @@ def _percent_slower(loss: float) -> str:
 
 
 def training_advice(cards: Sequence[SetCard]) -> tuple[str, ...]:
-    """Return a training's strength and one thing to try next time: those that most of its sets share."""
+    """Return a strength that most sets of a training share, and the one thing to try that is the commonest."""
     well, try_next = [one.well for one in cards], [one.try_next for one in cards]
-    return _sentences(("Good", *_commonest(well)), ("Try", *_commonest(try_next)))
+    return _sentences(("Good", *_commonest(well, of_most=True)), ("Try", *_commonest(try_next)))
 
 
-def _commonest(sentences: Sequence[str | None]) -> tuple[str | None, str]:
-    """Return the latest sentence of the kind that most sets have, and how many of them have it."""
+def _commonest(sentences: Sequence[str | None], *, of_most: bool = False) -> tuple[str | None, str]:
+    """Return the latest sentence of the commonest kind, if wanted only one of most sets, and how many sets have it."""
     kinds = [None if sentence is None else re.split(r"[:(,\d]", sentence)[0] for sentence in sentences]
     known = Counter(kind for kind in kinds if kind is not None)
     if not known:
         return None, ""
     count = max(known.values())
+    if of_most and 2 * count <= len(sentences):
+        return None, ""
     kind = next(kind for kind in reversed(kinds) if known[kind] == count)
     latest = next(one for one, its_kind in zip(reversed(sentences), reversed(kinds), strict=True) if its_kind == kind)
     return latest, "" if len(sentences) == 1 else f" ({count} of {len(sentences)} sets)"

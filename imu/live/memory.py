@@ -25,6 +25,7 @@ from imu.live.signals import Best, Coach
 from imu.live.targets import Plan, Targets
 from imu.live.training_run import Trained
 from imu.motion.personal import PersonalShift
+from imu.report.comparison import SPEED_ERROR_M_S
 from imu.report.cues import sinks
 from imu.report.exercises import ExerciseHistory, exercise_histories
 from imu.report.replay import Replayed, keep_replayed
@@ -138,11 +139,12 @@ def _records(history: ExerciseHistory, *, in_lb: bool) -> list[str]:
 
 
 def _is_faster(fastest: ExerciseSet | None, now: Sequence[ExerciseSet], before: Sequence[ExerciseSet]) -> bool:
-    """Return whether the fastest set is new, and faster than each before at its load in the two decimals shown."""
+    """Return whether the fastest set is new, and faster than all before at its load by more than a speed's error."""
     if fastest is None or fastest not in now:
         return False
     same_load = [one for one in before if round(one.load_kg or 0.0, 2) == round(fastest.load_kg or 0.0, 2)]
-    return all(round(fastest.best_speed_m_s or 0.0, 2) > round(one.best_speed_m_s or 0.0, 2) for one in same_load)
+    speed_m_s = round(fastest.best_speed_m_s or 0.0, 2)  # as shown
+    return all(round(speed_m_s - round(one.best_speed_m_s or 0.0, 2), 2) > SPEED_ERROR_M_S for one in same_load)
 
 
 # --- the count, corrected with one tap --------------------------------------------------------------------------------

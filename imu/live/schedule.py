@@ -32,7 +32,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from imu.live.memory import last_plan, read_remembered, remember, remembered_targets
-from imu.live.targets import Plan, PlanUnusable, read_toml, toml_object
+from imu.live.targets import Plan, PlanUnusable, Targets, example_plans, read_plan, read_toml, toml_object
 from imu.report.words import day_of
 from imu.store import SessionOverview, SessionStore
 from imu.store.exercises import key_of, usual_name
@@ -303,3 +303,69 @@ def example_schedules() -> dict[str, Schedule]:
     """Return the schedules that ship with the program, by the name of their file without ``.toml``."""
     files = sorted(resources.files("imu.live").joinpath("schedules").iterdir(), key=lambda one: one.name)
     return {file.name.removesuffix(".toml"): schedule_of(file.read_bytes(), file.name) for file in files}
+
+
+# --- the plan of the command line -------------------------------------------------------------------------------------
+
+
+def chosen_plan(plan: str | None, targets: Mapping[str, Any]) -> Plan | None:
+    """Return the plan that the command line asks for; ``None`` without any target.
+
+    Parameters
+    ----------
+    plan : str or None
+        A file, the name of a plan that ships, ``last``, or ``next`` for the one that is due.
+    targets : mapping
+        Options by the names of :mod:`imu.live.targets`; ``None`` for those not given. They go before those of the
+        plan, except the exercise: another than that of the plan is refused.
+        Without a plan, a target that is not given is that of the exercise's last training.
+
+    Raises
+    ------
+    PlanUnusable
+        If there is no such plan, or a target cannot be meant.
+    """
+    given = {key: value for key, value in targets.items() if value is not None}
+    if plan is not None:
+        return _with_targets(_named_plan(plan), given)
+    if not given:
+        return None
+    name = given.get("name")
+    remembered = remembered_targets(name) if isinstance(name, str) else None
+    base: dict[str, Any] = {} if remembered is None else remembered.as_object()
+    return Plan((Targets.from_object({**base, **given}, "the command line"),))
+
+
+def _named_plan(plan: str) -> Plan:
+    """Return the plan of a file, one that ships, the last one, or the next of the schedule."""
+    if plan == "next":
+        due = due_in_store()
+        if due is None:
+            raise PlanUnusable("there is no schedule, so no plan is next: imu plan FILE keeps a schedule")
+        return due.plan
+    if plan == "last":
+        last = last_plan()
+        if last is None:
+            raise PlanUnusable("there is no last plan: no training had one so far")
+        return last
+    examples, file = example_plans(), Path(plan)
+    if not file.exists():
+        if plan not in examples:
+            ship = ", ".join(examples)
+            raise PlanUnusable(f"there is no plan {plan}: give a TOML file, last, next, or one that ships ({ship})")
+        return examples[plan]
+    return read_plan(file)
+
+
+def _with_targets(plan: Plan, given: Mapping[str, Any]) -> Plan:
+    """Return the plan with other targets in each of its exercises; refuse another exercise than the plan's."""
+    if len(plan.exercises) > 1 and set(given) - {"rest"}:
+        option = sorted(set(given) - {"rest"})[0].replace("name", "exercise")
+        raise PlanUnusable(f"the plan has {len(plan.exercises)} exercises, so --{option} belongs into its file")
+    name, planned = given.get("name"), plan.exercises[0].exercise
+    if name is not None and planned is not None and key_of(usual_name(name)) != key_of(usual_name(planned)):
+        raise PlanUnusable(f"the plan is for {planned}, not for {name}: leave out --exercise, or --plan")
+    exercises = [
+        Targets.from_object({**exercise.as_object(), **given}, "the command line") for exercise in plan.exercises
+    ]
+    return Plan(tuple(exercises), plan.name)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from imu.motion.pattern import Pattern
-from imu.report.words import date_of
+from imu.report.words import date_of, thousands
 
 WIDTH, HEIGHT = 720.0, 220.0
 LEFT, RIGHT, TOP, BOTTOM = 44.0, 12.0, 22.0, 34.0
@@ -144,7 +144,7 @@ def lines(points: Sequence[tuple[float, float]], pattern: Pattern, title: str, u
     margin_s = 0.03 * (last_s - first_s)
     axes = _Axes(first_s - margin_s, last_s + margin_s, _round_up(max(value for _, value in points)))
     grid, grid_labels = _grid(axes, unit)
-    marks = tuple(Mark(axes.x(x), axes.y(y), pattern, f"{_day_of(x)}: {y:g} {unit}") for x, y in points)
+    marks = tuple(Mark(axes.x(x), axes.y(y), pattern, f"{_day_of(x)}: {_number(y)} {unit}") for x, y in points)
     ends = [(first_s, "start"), ((first_s + last_s) / 2, "middle"), (last_s, "end")]
     if last_s - first_s < 3 * DAY_S:
         del ends[1]  # its day would stand there twice
@@ -171,8 +171,13 @@ def _grid(axes: _Axes, unit: str) -> tuple[tuple[float, ...], list[Label]]:
     step = _step(axes.y_most)
     values = [i * step for i in range(round(axes.y_most / step) + 1)]
     heights = tuple(axes.y(value) for value in values)
-    labels = [Label(LEFT - 6, y + 4, f"{value:g}", "end") for y, value in zip(heights, values, strict=True)]
+    labels = [Label(LEFT - 6, y + 4, _number(value), "end") for y, value in zip(heights, values, strict=True)]
     return heights, [Label(LEFT, 12.0, unit, "start"), *labels]
+
+
+def _number(value: float) -> str:
+    """Return a figure as tables show it: thousands apart, without the noise of the last digits."""
+    return thousands(f"{round(value, 3):,}".removesuffix(".0"))
 
 
 def _step(most: float) -> float:

@@ -39,6 +39,10 @@ HINGE_DEEP_RAD = math.radians(59)
 KNEES_FIRST_S = -0.15
 """Largest median lead of the trunk in a set with knees first: three steps of 0.05 s. Real squats have +0.25 s."""
 
+UPRIGHT, WELL_BENT = "The squats stayed upright at the bottom", "The hinges were well bent at the hip"
+PRAISE = frozenset({UPRIGHT, WELL_BENT})
+"""Sentences that ask for no change. A report gives them only if they hold for most sets."""
+
 
 def cues(one_set: TrainingSet) -> list[str]:
     """Return the cues on the form of a set, with figures; empty where no figure is clear of its error."""
@@ -60,14 +64,14 @@ def form_of(one_set: TrainingSet) -> list[tuple[str, str]]:  # noqa: PLR0912  on
             cue = f"leaning {degrees(bottom_rad)} at the bottom, keep the chest up"
             cues.append((cue, "The squats leaned forward at the bottom: keep the chest up"))
         elif bottom_rad <= SQUAT_UPRIGHT_RAD:
-            cues.append((f"upright ({degrees(bottom_rad)} at the bottom)", "The squats stayed upright at the bottom"))
+            cues.append((f"upright ({degrees(bottom_rad)} at the bottom)", UPRIGHT))
     if one_set.pattern is Pattern.HINGE:
         peak_rad = fmean(r.trunk_angle_rad for r in repetitions)
         if peak_rad < HINGE_SHALLOW_RAD:
             cue = f"bent by {degrees(peak_rad)} only, hips further back and back toward parallel"
             cues.append((cue, "The hinges were shallow: hips further back, and back toward parallel"))
         elif peak_rad >= HINGE_DEEP_RAD:
-            cues.append((f"well bent at the hip ({degrees(peak_rad)})", "The hinges were well bent at the hip"))
+            cues.append((f"well bent at the hip ({degrees(peak_rad)})", WELL_BENT))
     if sinks(one_set) and median(r.trunk_lead_s for r in repetitions) <= KNEES_FIRST_S:
         cues.append(("knees before hips, start with the hips", "The knees moved before the hips: start with the hips"))
     lost = share_of_speed_lost(one_set)

@@ -20,7 +20,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from imu.errors import SessionNotFound
 from imu.motion.pattern import Pattern
 from imu.report.charts import Chart, Mark, columns, legend, lines, over_time
-from imu.report.cues import SPEED_DROP_M
+from imu.report.cues import PRAISE, SPEED_DROP_M
 from imu.report.exercises import (
     ExerciseHistory,
     Trained,
@@ -229,12 +229,14 @@ def _facts(latest: Sequence[SessionOverview], *, in_lb: bool) -> list[tuple[str,
 
 
 def _form(views: Sequence[SessionView]) -> list[str]:
-    """Return what a coach would say about the form of the sets, the commonest first."""
+    """Return what a coach would say about the form of the sets, the commonest first; praise only of most sets."""
     sets = [one for view in views for one in view.sets]
     lines = []
     for sentence, count in Counter(sentence for one in sets for sentence in one.form).most_common():
         patterns = {one.pattern for one in sets if sentence in one.form}
         of = sum(one.pattern in patterns for one in sets)
+        if sentence in PRAISE and 2 * count <= of:
+            continue
         kind = f"{patterns.pop()} set" if len(patterns) == 1 else "set"
         lines.append(f"{sentence} (in {count} of {number_of(of, kind)}).")
     return lines

@@ -136,7 +136,8 @@ class Files:
                 except ImuError as error:
                     return refused(f"“{given.filename}”: {_without_folder(str(error), folder)}")
         if left_out:
-            imported = f"Of “{given.filename}”, {number_of(len(numbers), 'session')} {_are(len(numbers))} imported"
+            named = f"session{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers))}"
+            imported = f"Of “{given.filename}”, {named} {_are(len(numbers))} imported"
             sentence = f"{imported}, {number_of(len(left_out), 'file')} {_are(len(left_out))} not. {left_out[0]}"
             return JSONResponse({"refused": sentence, "imported": numbers}, 409)
         if len(numbers) == 1:

@@ -10,7 +10,7 @@ function axes(days = null) {
   const common = { stroke: () => ink("soft"), font: FONT, ticks: { show: false } };
   return [
     { ...common, grid: { show: false }, size: 28, values: (_, times) => times.map(days ? days.name : clock), ...(days && { splits: days.splits }) },
-    { ...common, grid: { stroke: () => ink("line"), width: 1 }, size: 44, values: (_, values) => values.map((one) => `${+one.toFixed(2)}`) },
+    { ...common, grid: { stroke: () => ink("line"), width: 1 }, size: 44, values: (_, values) => values.map((one) => (+one.toFixed(2)).toLocaleString("en-US").replaceAll(",", "\u202f")) },
   ];
 }
 

@@ -339,10 +339,12 @@ $("#rest").addEventListener("change", (event) => send({ do: "rest", rest_s: Numb
 function startTraining(event) {
   event?.preventDefault();
   $(".error", begin).textContent = "";
+  show($("#trouble"), board.trouble); // the same trouble a second time is no change, so it comes with no news
   unlockSound();
   send({ do: "begin", sensor: new FormData(begin).get("sensor"), plan: planOf(begin) });
 }
 begin.addEventListener("submit", startTraining);
+$("#sensors").addEventListener("change", () => { show($("#trouble"), null); $(".error", begin).textContent = ""; }); // of another sensor
 const again = $("[data-again]");
 again?.addEventListener("click", () => { fillPlan($("[data-plan]", begin), lastPlan); startTraining(); });
 $("#follow").addEventListener("submit", (event) => {
@@ -354,6 +356,7 @@ $("#skip").addEventListener("click", () => send({ do: "skip" }));
 // A refusal is shown where the person is: in the open dialog, below the form, or above everything.
 function refuse(sentence) {
   const place = $("dialog[open] .error") ?? (board.state === "idle" ? $(".error", begin) : null);
+  if (place && place === $(".error", begin)) show($("#trouble"), null);
   if (place) place.textContent = sentence;
   else show($("#refused"), sentence);
 }
