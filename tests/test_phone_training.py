@@ -59,7 +59,7 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 
 @cache
 def worn() -> ImuBlock:
-    return virtual_signal(3, 100.0)
+    return virtual_signal(4, 100.0)
 
 
 class FastClock(HostClock):
