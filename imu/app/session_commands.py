@@ -290,13 +290,9 @@ def _cut_off(sources: Iterable[str]) -> list[str]:
 
 def print_stored(store: SessionStore, number: int, *, verbose: bool) -> None:
     """Print a stored session."""
-    from imu.report.session_view import view_of_stored
-    from imu.report.terminal_pages import session_page
+    from imu.report.terminal_pages import stored_page
 
-    print_parts(
-        console_for_people(),
-        session_page(view_of_stored(store.load(number), in_lb=store.loads_in_lb()), verbose=verbose),
-    )
+    print_parts(console_for_people(), stored_page(store, number, verbose=verbose))
 
 
 def _print_exercise(store: SessionStore, name: str, *, as_json: bool) -> None:

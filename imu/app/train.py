@@ -37,8 +37,8 @@ from imu.live.targets import Plan, PlanUnusable
 from imu.live.training_run import Happened, Trained, TrainingRun, TrainingSettings
 from imu.phone.link import PhoneAddress, PhoneLink
 from imu.report.objects import session_object
-from imu.report.session_view import view_of_stored, view_of_summary
-from imu.report.terminal_pages import session_page
+from imu.report.session_view import view_of_summary
+from imu.report.terminal_pages import session_page, stored_page
 from imu.sensors.conversation import Caution, Refused
 from imu.store import SessionStore
 from imu.store.home import as_person, folder_name, recordings_folder, store_path
@@ -186,7 +186,7 @@ def page_at_the_end(trained: Trained, number: int | None) -> Group:
         recording = "not recorded" if trained.recording is None else str(trained.recording)
         return session_page(view_of_summary(recording, trained.summary), verbose=False)
     with SessionStore.open(store_path()) as store:
-        return session_page(view_of_stored(store.load(number), in_lb=store.loads_in_lb()), verbose=False)
+        return stored_page(store, number, verbose=False)
 
 
 def train(options: TrainOptions) -> tuple[Trained, int | None, tuple[str, ...]]:

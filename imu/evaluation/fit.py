@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from time import perf_counter
-from typing import Any, get_args
+from typing import Any
 from zlib import crc32
 
 import numpy as np
@@ -40,12 +40,13 @@ from imu.evaluation.streams import STREAM_ROWS, Material, Stretch, compose, feat
 from imu.motion.features import FEATURES
 from imu.motion.fitted import CounterWeights, arrays_of, network_from, save_weights
 from imu.motion.sets import BelongingWeights
-from imu.motion.signals import STEP_S
+from imu.motion.signals import STEP_S, MotionSignals
 from imu.motion.tracker import stretches
 from imu.recordings.recording import read_recording
 from imu.report.replay import end_with_parent
+from imu.samples import ImuBlock
 from imu.virtual.person import VARIANTS, Exercise, PlanItem, simulate
-from imu.virtual.person.continuous_sets import Failure
+from imu.virtual.person.continuous_sets import failures_of
 
 WEIGHTS_FILE = Path(__file__).parents[1] / "motion" / "weights.npz"
 SIMULATED_STREAMS, STREAMS, PIECES = 7_200, 12_000, 24
@@ -106,23 +107,24 @@ def load_recording(folder: Path, row: dict[str, str]) -> list[Labelled]:
         located = located_repetitions(path, row, parts[0]) if len(parts) == 1 else ()
         if not located:
             return []
-    labelled = [Labelled(kind, replace(piece, repetitions=located)) for piece in pieces if len(piece) > 40]
+    labelled = [Labelled(kind, replace(piece, repetitions=located)) for piece in pieces]
+    slower = _by_slow_sensor(block, person)
+    if len(slower) == len(parts):
+        for part, seen in zip(parts, slower, strict=True):
+            offset = float(part.time_s[0] - seen.time_s[0]) / STEP_S
+            moved = tuple(r.moved(offset) for r in located)
+            stretch = replace(stretch_of(seen), people=frozenset({person}), repetitions=moved)
+            labelled.append(Labelled(kind, stretch, slow=True))
+    return [one for one in labelled if len(one.stretch) > 40]
+
+
+def _by_slow_sensor(block: ImuBlock, person: str) -> list[MotionSignals]:
+    """Return a recording as a slow sensor sees it: every second person, and then at a rate of their own."""
     drawn = crc32(person.encode())
     lowest_hz, highest_hz = SLOW_SENSORS_HZ
     rate_hz = (len(block) - 1) / float(block.device_time_s[-1] - block.device_time_s[0])
     every = round(rate_hz / (lowest_hz + (highest_hz - lowest_hz) * (drawn // 2 % 100) / 100))
-    if drawn % 2 or every < 2:
-        return labelled
-    slower = list(stretches([block[drawn % every :: every]]))
-    if len(slower) != len(parts):
-        return labelled
-    for part, seen in zip(parts, slower, strict=True):
-        offset = float(part.time_s[0] - seen.time_s[0]) / STEP_S
-        stretch = replace(stretch_of(seen), people=frozenset({person}))
-        if len(stretch) > 40:
-            moved = tuple(r.moved(offset) for r in located)
-            labelled.append(Labelled(kind, replace(stretch, repetitions=moved), slow=True))
-    return labelled
+    return [] if drawn % 2 or every < 2 else list(stretches([block[drawn % every :: every]]))
 
 
 def load_simulated(seed: int) -> list[Labelled]:
@@ -156,13 +158,12 @@ def _failing(rng: np.random.Generator, plan: Sequence[PlanItem]) -> list[PlanIte
     """Return a plan in which more sets end with a repetition that fails, as the network sees few of them otherwise."""
     items: list[PlanItem] = []
     for item in plan:
-        failing = item
         if isinstance(item, Exercise) and item.manner is not None and rng.random() < FAILING:
-            variant = VARIANTS[item.name]
-            ways = get_args(Failure)[: 3 if variant.pattern == "squat" else 2]
-            if not variant.ballistic:
-                failing = replace(item, manner=replace(item.manner, failure=ways[int(rng.integers(len(ways)))]))
-        items.append(failing)
+            failures = failures_of(VARIANTS[item.name])
+            failure = failures[int(rng.integers(len(failures)))] if failures else None
+            items.append(replace(item, manner=replace(item.manner, failure=failure)))
+        else:
+            items.append(item)
     return items
 
 
@@ -255,9 +256,9 @@ def _compose(work: Work, pool: ProcessPoolExecutor, name: str, without: tuple[st
 def _compose_piece(task: tuple[Path, bool, tuple[str, ...], int, int]) -> tuple[Any, Any, list[frozenset[str]]]:
     labelled, simulated, without, count, seed = task
     everything: list[Labelled] = pickle.loads(labelled.read_bytes())
-    stretches = [one for one in everything if simulated == (one.kind == "simulated")]
-    stretches = [one for one in stretches if not involves(one.stretch.people, without)]
-    return make_streams(material_of(stretches), count, seed)
+    pieces = [one for one in everything if simulated == (one.kind == "simulated")]
+    pieces = [one for one in pieces if not involves(one.stretch.people, without)]
+    return make_streams(material_of(pieces), count, seed)
 
 
 @dataclass(frozen=True, slots=True)

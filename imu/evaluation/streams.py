@@ -95,18 +95,21 @@ def _turned(steps: Array, rotation: Array) -> Array:
     return turned
 
 
+def _resampled(steps: Array, position: Array, slower: Array | float) -> Array:
+    """Return the steps at positions (m,) between them, where the movement is `slower` times as slow, (m, 1) or all."""
+    before = np.minimum(position.astype(int), len(steps) - 2)
+    share = (position - before)[:, None]
+    resampled: Array = steps[before] * (1 - share) + steps[before + 1] * share
+    resampled[:, UP] = _normalised(resampled[:, UP])
+    resampled[:, DYNAMIC] /= slower**2
+    resampled[:, TURN:] /= slower
+    return resampled
+
+
 def _at_tempo(steps: Array, factor: float) -> Array:
     """Return steps of the same movement that takes `factor` times as long."""
     n = len(steps)
-    position = np.linspace(0, n - 1, max(4, round(n * factor)))
-    before = np.minimum(position.astype(int), n - 2)
-    share = (position - before)[:, None]
-    slower: Array = steps[before] * (1 - share) + steps[before + 1] * share
-    slower[:, UP] = _normalised(slower[:, UP])
-    slower[:, DYNAMIC] /= factor**2
-    slower[:, TURN] /= factor
-    slower[:, SHAKE] /= factor
-    return slower
+    return _resampled(steps, np.linspace(0, n - 1, max(4, round(n * factor))), factor)
 
 
 def _with_tempo(stretch: Stretch, factor: float) -> Stretch:
@@ -126,12 +129,7 @@ def at_own_pace(rng: np.random.Generator, single: Stretch) -> Stretch:
     longer = smoothed(longer, 3.0)
     moment = np.concatenate(([0.0], np.cumsum(longer)[:-1]))
     position = np.interp(np.arange(int(moment[-1])), moment, steps)
-    before = np.minimum(position.astype(int), n - 2)
-    share, factor = (position - before)[:, None], np.interp(position, steps, longer)[:, None]
-    paced: Array = single.steps[before] * (1 - share) + single.steps[before + 1] * share
-    paced[:, UP] = _normalised(paced[:, UP])
-    paced[:, DYNAMIC] /= factor**2
-    paced[:, TURN:] /= factor
+    paced = _resampled(single.steps, position, np.interp(position, steps, longer)[:, None])
     names = ("start", "bottom_start", "bottom", "bottom_end", "end")
     places = {name: float(np.interp(getattr(r, name), steps, moment)) for name in names}
     return replace(single, steps=paced, repetitions=(LabelledRepetition(**places, hinge=r.hinge),))
@@ -417,15 +415,16 @@ def _beginning(rng: np.random.Generator, stream: Stretch) -> int:
     if rng.random() < 0.3:
         return 0
     anywhere, shortly_steps = int(rng.integers(0, latest + 1)), int(rng.integers(0, 30))
-    ends = (-SET_APART_STEPS, *(r.end for r in stream.repetitions))
-    firsts = [
-        round(r.start)
-        for r, end in zip(stream.repetitions, ends, strict=False)
-        if r.start - end >= SET_APART_STEPS and r.start < latest
-    ]
+    firsts = [round(start) for start in _first_starts(stream) if 0 <= start < latest]
     if not firsts or rng.random() < 0.75:
         return anywhere
     return max(0, firsts[int(rng.integers(len(firsts)))] - shortly_steps)
+
+
+def _first_starts(stream: Stretch) -> list[float]:
+    """Return the steps at which the first repetitions of sets begin."""
+    reps = stream.repetitions
+    return [r.start for i, r in enumerate(reps) if i == 0 or r.start - reps[i - 1].end > SET_APART_STEPS]
 
 
 def _daily_piece(rng: np.random.Generator, material: Material, person: str | None = None) -> Stretch:
@@ -472,7 +471,7 @@ def _simulated_stream(rng: np.random.Generator, sessions: Sequence[Stretch]) -> 
     first = int(rng.integers(0, max(1, len(session) - longest)))
     reps = session.repetitions
     if reps and rng.random() < 0.8:
-        firsts = [r.start for i, r in enumerate(reps) if i == 0 or r.start - reps[i - 1].end > SET_APART_STEPS]
+        firsts = _first_starts(session)
         any_start = reps[rng.integers(len(reps))].start - rng.integers(5, STREAM_STEPS)
         start = firsts[rng.integers(len(firsts))] - rng.integers(5, 60) if rng.random() < 0.5 else any_start
         first = int(np.clip(start, 0, max(0, len(session) - longest)))

@@ -37,9 +37,6 @@ LEAST_APART = 0.5
 """Two endings are at least this share of the duration apart."""
 OVERLAP = 0.35
 """A repetition may seem to begin before the end of the one before by this share of its duration."""
-APART_S = 0.5
-"""An ending by which a repetition contains the clear one before comes at least this much later: the network may take
-the turning point for an end."""
 IDLE_ROWS = 15
 """Activity is over after 1.5 s without it."""
 PREAMBLE_S = 0.5
@@ -134,8 +131,8 @@ class Decoder:
     def __init__(self) -> None:
         self._last_log_odds = -99.0  # of the last row
         self._rows_since_high = 99  # rows since log-odds that may make an ending
-        self._last_clear_s = -math.inf
-        self._clear = Ending(-math.inf, -math.inf, -math.inf, -math.inf, 0.0)  # the last one given that was clear
+        self._last_clear_s = -math.inf  # end of the last clear ending given
+        self._clear = Ending(-math.inf, -math.inf, -math.inf, -math.inf, 0.0)  # the last that followed the one before
         self._peak: Ending | None = None  # may still rise
         self._low: Ending | None = None  # the last one given that was not clear
         self._row = 0  # index of the next row
@@ -213,7 +210,7 @@ class Decoder:
         return 0.0 if self._like.active else self._like.idle_s(self._row)
 
     def _settle(self, row: int) -> Iterator[Calm | Activity]:
-        """Give the endings that were certain before `row`."""
+        """Give the movements that were certainly over before `row`."""
         over_s = self._like.over_s(row)
         if over_s is not None:
             self._like = _Run()
@@ -240,7 +237,9 @@ class Decoder:
         apart_s = max(LEAST_DURATION_S, LEAST_APART * duration_s)
         start_s = max(end_s - duration_s, since_s - PREAMBLE_S)
         follows = end_s - self._clear.end_s >= apart_s and start_s >= self._clear.end_s - OVERLAP * duration_s
-        contains = start_s < (self._clear.start_s + self._clear.end_s) / 2 and end_s - self._last_clear_s > APART_S
+        contains = (  # the network may take the turning point for an end
+            start_s < (self._clear.start_s + self._clear.end_s) / 2 and end_s - self._last_clear_s > LEAST_DURATION_S
+        )
         if not (follows or contains):
             return
         if follows:
@@ -250,7 +249,8 @@ class Decoder:
         ending = Ending(start_s, end_s, since_s, now_s, log_odds, logits[HINGE])
         if log_odds >= CLEAR_LOG_ODDS:
             self._peak, self._last_clear_s = None, end_s
-            self._clear = ending if follows else self._clear
+            if follows:
+                self._clear = ending
             yield ending
         elif self._low is None or end_s - self._low.end_s >= apart_s or log_odds > self._low.log_odds + HIGHER:
             self._peak = ending

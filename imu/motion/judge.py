@@ -124,7 +124,7 @@ class Decision:
     figures : MovementFigures
         Of a repetition those from top to top, else those by which it was judged.
     verdict : Repetition, Doubtful, RejectedMovement or None
-        The pattern; ``None`` for a movement of no size.
+        The repetition, or the movement with the reason why it does not count; ``None`` for a movement of no size.
     judged_end_s : float
         Where it ended by the figures by which it was judged.
     """

@@ -22,7 +22,7 @@ from imu.motion.repetitions import RejectedMovement
 from imu.report.comparison import Row
 from imu.report.exercises import ExerciseHistory, records_of, set_in_words
 from imu.report.replay import Replayed
-from imu.report.session_view import RejectedView, RepetitionView, SessionView, SetView, view_of_replayed
+from imu.report.session_view import RejectedView, RepetitionView, SessionView, SetView, view_of_replayed, view_of_stored
 from imu.report.trends import PatternTrend, Trend
 from imu.report.words import (
     bare_volume,
@@ -38,7 +38,7 @@ from imu.report.words import (
     unit_of_load,
     weight,
 )
-from imu.store import Balance, SessionOverview
+from imu.store import Balance, SessionOverview, SessionStore
 
 COLOUR = {Pattern.SQUAT: "cyan", Pattern.HINGE: "magenta", Pattern.UNCERTAIN: "dim", Pattern.MIXED: "yellow"}
 """The colour of each pattern. The word always stands there too."""
@@ -65,6 +65,11 @@ def plain_table(*headings: str) -> Table:
 
 
 # --- one session -----------------------------------------------------------------------------------------------------
+
+
+def stored_page(store: SessionStore, number: int, *, verbose: bool) -> Group:
+    """Return the page of a stored session; see `session_page`."""
+    return session_page(view_of_stored(store.load(number), in_lb=store.loads_in_lb()), verbose=verbose)
 
 
 def session_page(view: SessionView, *, verbose: bool) -> Group:

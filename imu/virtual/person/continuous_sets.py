@@ -127,8 +127,8 @@ class Manner:
         turns = bool(rng.random() < 0.6) or variant.ballistic
         breathes = rng.random() < 0.35 and not variant.ballistic
         tires = rng.random() < 0.4 and not variant.ballistic
-        fails = rng.random() < 0.08 and not variant.ballistic
-        squat = variant.pattern == "squat"
+        ways_to_fail = failures_of(variant)
+        fails = rng.random() < 0.08 and bool(ways_to_fail)
         return cls(
             residual_lean_rad=_mostly(rng, 0.75, (0, LARGEST_LEAN_RAD), (0, float(np.radians(4)))),
             lean_drift=float(rng.uniform(-0.3, 0.8)),
@@ -148,9 +148,15 @@ class Manner:
             shallowing=float(rng.uniform(0.0, 0.4)) if tires else 0.0,
             grinding=float(rng.uniform(0.2, 1.0)) if tires and rng.random() < 0.7 else 0.0,
             from_floor=bool(variant.lifts_from_floor and rng.random() < 0.6),
-            failure=get_args(Failure)[int(rng.integers(3 if squat else 2))] if fails else None,
+            failure=ways_to_fail[int(rng.integers(len(ways_to_fail)))] if fails else None,
             **_random_style(rng.spawn(1)[0], variant),
         )
+
+
+def failures_of(variant: Variant) -> tuple[Failure, ...]:
+    """Return the ways in which a repetition of `variant` may fail: only a squat is walked out of, no swing fails."""
+    failures: tuple[Failure, ...] = get_args(Failure)
+    return () if variant.ballistic else failures if variant.pattern == "squat" else failures[:2]
 
 
 class _Style(TypedDict):
