@@ -201,8 +201,7 @@ def zip_exports(path: Path) -> list[Export]:
     RecordingForeign
         If it is encrypted or holds more than `ARCHIVE_FILES`.
     """
-    with _sound_archive():
-        archive = zipfile.ZipFile(path)  # stays open while one of its exports is in use
+    with _sound_archive(), zipfile.ZipFile(path) as archive:
         # A name may be empty in a damaged archive; Python 3.11 cannot tell whether that is a folder.
         members = [member for member in archive.infolist() if member.filename and not member.is_dir()]
     if not members:
@@ -216,12 +215,10 @@ def zip_exports(path: Path) -> list[Export]:
         inside = PurePosixPath(member.filename.replace("\\", "/"))
         if str(inside).isprintable() and not any(part.startswith((".", "__MACOSX")) for part in inside.parts):
             folders.setdefault(str(inside.parent), {})[inside.name] = member
-    return [_zip_export(archive, path, name, folders) for name in sorted(folders)]
+    return [_zip_export(path, name, folders) for name in sorted(folders)]
 
 
-def _zip_export(
-    archive: zipfile.ZipFile, path: Path, folder: str, folders: dict[str, dict[str, zipfile.ZipInfo]]
-) -> Export:
+def _zip_export(path: Path, folder: str, folders: dict[str, dict[str, zipfile.ZipInfo]]) -> Export:
     members = folders[folder]
 
     def opened(name: str) -> IO[bytes]:
@@ -231,8 +228,8 @@ def _zip_export(
             raise FileNotFoundError(name)
         if member.file_size > table_files.LARGEST_BYTES:
             raise too_long(name, table_files.LARGEST_BYTES)
-        with _sound_archive():
-            return archive.open(member)
+        with _sound_archive(), zipfile.ZipFile(path) as archive:
+            return archive.open(member)  # closes the archive's file when it is closed itself
 
     return Export(path.name if folder == "." else folder, lambda: members, opened)
 
