@@ -12,6 +12,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
@@ -591,36 +592,35 @@ def test_a_folder_without_labels_and_a_missing_one_are_one_sentence(tmp_path: Pa
 
 @pytest.fixture
 def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A manifest that names P1 of the data set `trials`, and the data set."""
-    folder = tmp_path / "weights"
-    folder.mkdir()
+    """An archive whose manifest names P1 of the data set `trials`, and the data set; the weights in it are empty."""
+    path = tmp_path / "held_out.zip"
     manifest = {"people": {"trials": {"P1": "people_1"}}, "without": {"trials": "without_trials"}}
-    (folder / "manifest.json").write_text(json.dumps(manifest))
-    for name in ("people_1", "without_trials"):
-        (folder / f"{name}.npz").touch()
-    monkeypatch.setattr(counters, "WEIGHTS", folder)
-    return folder
+    with ZipFile(path, "w") as archive:
+        archive.writestr("manifest.json", json.dumps(manifest))
+        archive.writestr("people_1.npz", b"")
+    monkeypatch.setattr(counters, "HELD_OUT", path)
+    return path
 
 
 def test_the_manifest_names_the_weights_without_a_person_and_without_a_data_set(weights: Path) -> None:
-    assert counters.held_out_weights("trials", "P1", "person") == weights / "people_1.npz"
+    assert counters.held_out_weights("trials", "P1", "person") == "people_1"
     assert counters.held_out_weights("trials", "P2", "person") is None
     assert counters.held_out_weights("others", "P1", "person") is None
-    assert counters.held_out_weights("trials", "P2", "data set") == weights / "without_trials.npz"
+    assert counters.held_out_weights("trials", "P2", "data set") == "without_trials"
     assert counters.held_out_weights("others", "P1", "data set") is None
     assert counters.held_out_judge("others", "P1", "person") is None
 
 
 def test_missing_and_broken_weights_are_one_sentence(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (weights / "people_1.npz").unlink()
-    with pytest.raises(ImuError, match=r"people_1\.npz, which does not exist"):
-        counters.held_out_weights("trials", "P1", "person")
+    for kind, name in (("person", "people_1"), ("data set", "without_trials")):
+        with pytest.raises(ImuError, match=rf"{name}\.npz in .* is broken: run"):
+            counters.held_out_judge("trials", "P1", kind)
     for number, text in enumerate(("{", "[]", "{}", '{"people": 3, "without": {}}')):
-        broken = weights / f"{number}"
-        broken.mkdir()
-        (broken / "manifest.json").write_text(text)
-        monkeypatch.setattr(counters, "WEIGHTS", broken)
-        with pytest.raises(ImuError, match=r"manifest\.json is broken"):
+        broken = weights.with_name(f"{number}.zip")
+        with ZipFile(broken, "w") as archive:
+            archive.writestr("manifest.json", text)
+        monkeypatch.setattr(counters, "HELD_OUT", broken)
+        with pytest.raises(ImuError, match=r"is missing or broken"):
             counters.held_out_weights("trials", "P1", "person")
 
 
@@ -739,9 +739,9 @@ def test_held_out_each_person_is_judged_without_them(
     """The weights without P1 count nothing; those of people in no fit are the shipped ones."""
     asked = []
 
-    def judge(path: Path) -> JudgeParameters:
-        asked.append(path.stem)
-        return JudgeParameters(least_probability=1 - 1e-12 if path.stem == "people_1" else 0.5)
+    def judge(path: Path, name: str) -> JudgeParameters:
+        asked.append(name)
+        return JudgeParameters(least_probability=1 - 1e-12 if name == "people_1" else 0.5)
 
     monkeypatch.setattr(counters, "_judge", judge)
     for options in ([], ["--joined"]):
@@ -759,7 +759,7 @@ def test_held_out_each_person_is_judged_without_them(
 def test_held_out_without_weights_is_one_sentence(
     trials_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(counters, "WEIGHTS", tmp_path)
+    monkeypatch.setattr(counters, "HELD_OUT", tmp_path / "held_out.zip")
     result = imu(trials_folder, "--held-out")
     assert result.exit_code == 1
     assert result.stderr.startswith("--held-out needs weights")

@@ -12,9 +12,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 from scipy.signal import butter, find_peaks, peak_widths, sosfiltfilt
@@ -232,8 +233,8 @@ def _sets(repetitions: list[Counted], duration_s: float) -> CountedSets:
 
 # --- weights fitted without a person or without a data set ------------------------------------------------------------
 
-WEIGHTS = Path(__file__).parent / "weights"
-"""``manifest.json`` there names the file of each person and data set, ``NAME.npz`` holds its weights.
+HELD_OUT = Path(__file__).parent / "held_out.zip"
+"""``manifest.json`` in it names the member of each person and data set, ``NAME.npz`` holds its weights.
 `imu.evaluation.fit` writes them, so that figures on people left out can be repeated in minutes without training::
 
     {"people": {"sisfall": {"SA01": "people_1"}}, "without": {"sisfall": "without_sisfall"}}
@@ -245,42 +246,40 @@ Kind = Literal["person", "data set"]
 
 def held_out_judge(data_set: str, subject: str, kind: Kind) -> JudgeParameters | None:
     """Return the weights fitted without this person or data set; None if neither was in any fit."""
-    path = held_out_weights(data_set, subject, kind)
-    return None if path is None else _judge(path)
+    name = held_out_weights(data_set, subject, kind)
+    return None if name is None else _judge(HELD_OUT, name)
 
 
-def held_out_weights(data_set: str, subject: str, kind: Kind) -> Path | None:
-    """Return the file of the weights without this person or data set; None if neither was in any fit.
+def held_out_weights(data_set: str, subject: str, kind: Kind) -> str | None:
+    """Return the name of the weights without this person or data set; None if neither was in any fit.
 
     Raises
     ------
     ImuError
-        If the manifest or the file that it names is missing or broken.
+        If the manifest is missing or broken.
     """
-    manifest = _manifest(WEIGHTS / "manifest.json")
-    name = manifest["people"].get(data_set, {}).get(subject) if kind == "person" else manifest["without"].get(data_set)
-    if name is None:
-        return None
-    path = WEIGHTS / f"{name}.npz"
-    if not path.is_file():
-        raise ImuError(f"the manifest names {path}, which does not exist: run python -m imu.evaluation.fit")
-    return path
+    manifest = _manifest(HELD_OUT)
+    of_kind = manifest["people"].get(data_set, {}) if kind == "person" else manifest["without"]
+    name: str | None = of_kind.get(subject if kind == "person" else data_set)
+    return name
 
 
 @lru_cache
 def _manifest(path: Path) -> Mapping[str, Mapping[str, Any]]:
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        with ZipFile(path) as archive:
+            manifest = json.loads(archive.read("manifest.json"))
         return {"people": dict(manifest["people"]), "without": dict(manifest["without"])}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
         raise ImuError(
-            f"--held-out needs weights fitted without each person, but {path} is broken: {error!r}"
+            f"--held-out needs weights fitted without each person, but {path} is missing or broken: {error!r}"
         ) from error
 
 
 @lru_cache
-def _judge(path: Path) -> JudgeParameters:
+def _judge(path: Path, name: str) -> JudgeParameters:
     try:
-        return JudgeParameters(weights=load_weights(path))
-    except (OSError, ValueError, KeyError, BadZipFile) as error:
-        raise ImuError(f"{path} is broken: run python -m imu.evaluation.fit ({error!r})") from error
+        with ZipFile(path) as archive:
+            return JudgeParameters(weights=load_weights(BytesIO(archive.read(f"{name}.npz"))))
+    except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
+        raise ImuError(f"{name}.npz in {path} is broken: run python -m imu.evaluation.fit ({error!r})") from error

@@ -1,9 +1,9 @@
 """Fit the counter: ``python -m imu.evaluation.fit ../shared/data fitting``.
 
 Writes ``imu/motion/weights.npz`` from all people, and for ``imu evaluate --held-out`` the same without each of five
-folds of people and without each data set, into ``imu/evaluation/weights``. Needs the extra ``train`` (JAX). Everything
-follows from the seeds. The network learns from composed streams (:mod:`imu.evaluation.streams`); the line between
-squat and hinge from what the finished counter measures.
+folds of people and without each data set, into ``imu/evaluation/held_out.zip``. Needs the extra ``train`` (JAX).
+Everything follows from the seeds. The network learns from composed streams (:mod:`imu.evaluation.streams`); the line
+between squat and hinge from what the finished counter measures.
 """
 
 from __future__ import annotations
@@ -16,15 +16,17 @@ import pickle
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from io import BytesIO
 from multiprocessing import get_context
 from pathlib import Path
 from time import perf_counter
 from typing import Any
+from zipfile import ZipFile, ZipInfo
 from zlib import crc32
 
 import numpy as np
 
-from imu.evaluation.counters import WEIGHTS
+from imu.evaluation.counters import HELD_OUT
 from imu.evaluation.judge_fit import (
     EndExample,
     ExampleTask,
@@ -334,8 +336,8 @@ def networks(work: Work, pool: ProcessPoolExecutor, seeds: int, largest: str, sa
         say(f"{training.result()} is trained")
 
 
-def judges(work: Work, pool: ProcessPoolExecutor, shipped: Path, held_out: Path, say: Callable[[str], None]) -> None:
-    """Fit what judges the candidates of the networks, and write all weights.
+def judges(work: Work, pool: ProcessPoolExecutor, say: Callable[[str], None]) -> dict[str, bytes]:
+    """Fit what judges the candidates of the networks; return all weights as files, ``seed_0`` for those that ship.
 
     Evidence is collected with networks that have not seen the person, as it will be of new people.
     """
@@ -349,23 +351,24 @@ def judges(work: Work, pool: ProcessPoolExecutor, shipped: Path, held_out: Path,
     tasks += [ExampleTask(network["seed_0"], seed=SIMULATED + k) for k in range(UNSEEN)]
     examples = [one for part in pool.map(examples_of, tasks, chunksize=8) for one in part]
     work.file("examples.pickle").write_bytes(pickle.dumps(examples))
-    targets: list[tuple[Path, str, tuple[str, ...]]] = [(shipped, "seed_0", ())]
-    targets += [(held_out / f"{name}.npz", name, without) for name, without in work.left_out.items()]
-    weights: list[CounterWeights] = []
-    for _, name, without in targets:
+    weights: dict[str, CounterWeights] = {}
+    for name, without in {"seed_0": (), **work.left_out}.items():
         others = [one for one in examples if not involves(frozenset({one.person}), without)]
         with np.load(network[name]) as arrays:
             trained = network_from(dict(arrays))
         everything_belongs = BelongingWeights.none_strange()
-        weights.append(CounterWeights(trained, fit_counting(others), fit_pattern(others), everything_belongs))
+        weights[name] = CounterWeights(trained, fit_counting(others), fit_pattern(others), everything_belongs)
     say("judges are fitted")
-    work.file("judges.pickle").write_bytes(pickle.dumps(weights))
+    work.file("judges.pickle").write_bytes(pickle.dumps(list(weights.values())))
     sessions = [(work.file("judges.pickle"), ENDS_FROM + k) for k in range(ENDS)]
     ends_by_session = list(pool.map(_ends_by_all, sessions, chunksize=4))
-    for k, (target, _, _) in enumerate(targets):
+    written: dict[str, bytes] = {}
+    for k, (name, judged) in enumerate(weights.items()):
         ends = [one for by_all in ends_by_session for one in by_all[k]]
-        with target.open("wb") as file:
-            save_weights(file, replace(weights[k], belonging=fit_belonging(ends)))
+        file = BytesIO()
+        save_weights(file, replace(judged, belonging=fit_belonging(ends)))
+        written[name] = file.getvalue()
+    return written
 
 
 def _ends_by_all(task: tuple[Path, int]) -> list[list[EndExample]]:
@@ -396,20 +399,24 @@ def main() -> None:
         for k in range(FOLDS)
     }
     arguments.work.mkdir(parents=True, exist_ok=True)
-    WEIGHTS.mkdir(exist_ok=True)
     work = Work(arguments.work, rows, {**folds, **{f"without_{name}": (name,) for name in data_sets}})
     os.environ.update(CHILDREN)
     with ProcessPoolExecutor(arguments.jobs, get_context("spawn"), end_with_parent) as pool:
         largest = max(data_sets, key=lambda name: sum(folder.name == name for folder, _ in rows))
         networks(work, pool, arguments.seeds, largest, say)
-        judges(work, pool, WEIGHTS_FILE, WEIGHTS, say)
+        weights = judges(work, pool, say)
     of_person = {person: fold for fold, members in folds.items() for person in members}
     manifest = {
         "people": {name: {person: of_person[f"{name}/{person}"] for person in people[name]} for name in data_sets},
         "without": {name: f"without_{name}" for name in data_sets},
     }
-    (WEIGHTS / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
-    say(f"{WEIGHTS_FILE} and {WEIGHTS} are written")
+    WEIGHTS_FILE.write_bytes(weights.pop("seed_0"))
+    members = {"manifest.json": json.dumps(manifest, indent=1).encode()}
+    members |= {f"{name}.npz": content for name, content in weights.items()}
+    with ZipFile(HELD_OUT, "w") as archive:
+        for member, content in members.items():
+            archive.writestr(ZipInfo(member), content)
+    say(f"{WEIGHTS_FILE} and {HELD_OUT} are written")
 
 
 if __name__ == "__main__":
