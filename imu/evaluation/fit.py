@@ -37,8 +37,8 @@ from imu.evaluation.judge_fit import (
     fit_counting,
     fit_pattern,
 )
-from imu.evaluation.labels import LabelledRepetition, located_repetitions
-from imu.evaluation.streams import STREAM_ROWS, Material, Stretch, compose, features_of, labels_of, stretch_of
+from imu.evaluation.labels import LabelledRepetition, located_repetitions, row_labels
+from imu.evaluation.streams import STREAM_ROWS, Material, Stretch, compose, features_of, stretch_of
 from imu.motion.features import FEATURES
 from imu.motion.fitted import CounterWeights, arrays_of, network_from, save_weights
 from imu.motion.sets import BelongingWeights
@@ -204,7 +204,7 @@ def make_streams(material: Material, count: int, seed: int) -> tuple[Any, Any, l
     for i in range(count):
         stream = compose(rng, material)
         people.append(stream.people)
-        x[i], y[i] = features_of(stream), labels_of(stream)
+        x[i], y[i] = features_of(stream), row_labels(STREAM_ROWS, stream.repetitions)
     return x, y, people
 
 

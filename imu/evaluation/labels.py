@@ -8,11 +8,13 @@ leaves and reaches a tenth of its peak, and so on until they stay.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from imu.motion.features import ROW_S, ROW_STEPS
 from imu.motion.signals import STEP_S, MotionSignals
 from imu.samples import STANDARD_GRAVITY_M_S2, Array
 
@@ -144,3 +146,42 @@ def located_repetitions(path: Path, row: dict[str, str], signals: MotionSignals)
         return tuple(repetition_in_window(vertical, start, end, hinge=hinge) for start, end in windows)
     located = single_repetition(signals.up, vertical, hinge=hinge)
     return (located,) if (located.end - located.start) * STEP_S <= LONGEST_S else ()
+
+
+# -- for the network, in rows
+
+OTHER, DOWN, UPWARD, EITHER, IGNORED = 0, 1, 2, 3, -1
+"""Labels of the phase; EITHER is the hold at the turning point."""
+
+END_ROWS = (0.5, 5.5)
+"""Rows after the end of a repetition in which the network shall say that one has ended: 0.05 to 0.55 s after it."""
+
+
+def row_labels(n: int, repetitions: Sequence[LabelledRepetition]) -> Array:
+    """Return the labels (n, 5) of the network's rows over a stretch with these repetitions.
+
+    Columns: the phase; whether a repetition has just ended; whether it was a hinge; and where one has just ended, the
+    time since then, s, and the logarithm of its duration in seconds. -1 in the first three is ignored in training.
+    """
+    phase, ended, hinge = np.zeros(n), np.zeros(n), np.full(n, -1.0)
+    since_s, log_duration = np.zeros(n), np.zeros(n)
+    middle, row_end = (np.arange(n) + 0.5) * ROW_STEPS, np.arange(1, n + 1) * ROW_STEPS
+    for r in repetitions:
+        phase[(middle >= r.start) & (middle < r.bottom_start)] = DOWN
+        phase[(middle >= r.bottom_start) & (middle < r.bottom_end)] = EITHER
+        phase[(middle >= r.bottom_end) & (middle < r.end)] = UPWARD
+        if r.hinge is not None:
+            hinge[(middle >= r.bottom) & (middle < r.end + 14)] = float(r.hinge)
+    for r in repetitions:
+        for edge in (r.start, r.end):
+            phase[(np.abs(middle - edge) <= ROW_STEPS) & (phase != EITHER)] = IGNORED
+        rows_since = (row_end - r.end) / ROW_STEPS
+        ended[(rows_since > -2.0) & (rows_since < END_ROWS[0])] = IGNORED
+        ended[(rows_since > END_ROWS[1]) & (rows_since <= END_ROWS[1] + 2.0)] = IGNORED
+    for r in repetitions:
+        rows_since = (row_end - r.end) / ROW_STEPS
+        just = (rows_since >= END_ROWS[0]) & (rows_since <= END_ROWS[1])
+        ended[just] = 1.0
+        since_s[just] = rows_since[just] * ROW_S
+        log_duration[just] = np.log((r.end - r.start) * STEP_S)
+    return np.column_stack((phase, ended, hinge, since_s, log_duration))

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from imu.evaluation.labels import LabelledRepetition, height_between, smoothed
-from imu.motion.features import ROW_S, ROW_STEPS, FeatureBuilder
+from imu.motion.features import ROW_STEPS, FeatureBuilder
 from imu.motion.signals import STEP_S, MotionSignals
 from imu.samples import STANDARD_GRAVITY_M_S2, Array
 
@@ -24,12 +24,6 @@ STREAM_STEPS = STREAM_ROWS * ROW_STEPS
 
 UP, DYNAMIC, TURN, SHAKE = slice(0, 3), slice(3, 6), 6, 7
 """Columns of a stretch: `up`, acceleration without gravity (both in the sensor frame), turn rate, shake."""
-
-OTHER, DOWN, UPWARD, EITHER, IGNORED = 0, 1, 2, 3, -1
-"""Labels of the phase; EITHER is the hold at the turning point."""
-
-END_ROWS = (0.5, 5.5)
-"""Rows after the end of a repetition in which the network shall say that one has ended: 0.05 to 0.55 s after it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -494,34 +488,3 @@ def features_of(stretch: Stretch) -> Array:
     columns = np.column_stack((steps[:, UP], acceleration, vertical, steps[:, TURN], steps[:, SHAKE]))
     means = columns.reshape(n, ROW_STEPS, -1).mean(axis=1)
     return np.asarray(FeatureBuilder().rows(np.ascontiguousarray(means.T)).T)
-
-
-def labels_of(stretch: Stretch) -> Array:
-    """Return the labels (rows, 5) of a stretch.
-
-    Columns: the phase; whether a repetition has just ended; whether it was a hinge; and where one has just ended, the
-    time since then, s, and the logarithm of its duration in seconds. -1 in the first three is ignored in training.
-    """
-    n = len(stretch) // ROW_STEPS
-    phase, ended, hinge = np.zeros(n), np.zeros(n), np.full(n, -1.0)
-    since_s, log_duration = np.zeros(n), np.zeros(n)
-    middle, row_end = (np.arange(n) + 0.5) * ROW_STEPS, np.arange(1, n + 1) * ROW_STEPS
-    for r in stretch.repetitions:
-        phase[(middle >= r.start) & (middle < r.bottom_start)] = DOWN
-        phase[(middle >= r.bottom_start) & (middle < r.bottom_end)] = EITHER
-        phase[(middle >= r.bottom_end) & (middle < r.end)] = UPWARD
-        if r.hinge is not None:
-            hinge[(middle >= r.bottom) & (middle < r.end + 14)] = float(r.hinge)
-    for r in stretch.repetitions:
-        for edge in (r.start, r.end):
-            phase[(np.abs(middle - edge) <= ROW_STEPS) & (phase != EITHER)] = IGNORED
-        rows_since = (row_end - r.end) / ROW_STEPS
-        ended[(rows_since > -2.0) & (rows_since < END_ROWS[0])] = IGNORED
-        ended[(rows_since > END_ROWS[1]) & (rows_since <= END_ROWS[1] + 2.0)] = IGNORED
-    for r in stretch.repetitions:
-        rows_since = (row_end - r.end) / ROW_STEPS
-        just = (rows_since >= END_ROWS[0]) & (rows_since <= END_ROWS[1])
-        ended[just] = 1.0
-        since_s[just] = rows_since[just] * ROW_S
-        log_duration[just] = np.log((r.end - r.start) * STEP_S)
-    return np.column_stack((phase, ended, hinge, since_s, log_duration))
