@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -22,12 +22,15 @@ from imu.errors import ImuError, RecordingForeign
 from imu.recordings.checks import (
     ACCELERATION_UNITS,
     ANGULAR_VELOCITY_UNITS,
+    COLUMNS,
     RATE_ROWS,
     TimeOrder,
     check_units,
+    columns_in,
     sampling_rate_hz,
 )
-from imu.recordings.table_files import COLUMNS, table_of
+from imu.recordings.folders import only_source
+from imu.recordings.table_files import table_of
 from imu.report.cues import share_of_speed_lost
 from imu.report.curves import MotionCurves, motion_curves, recording_curves
 from imu.report.objects import FIGURES, repetition_object, session_object
@@ -272,6 +275,9 @@ def count(
     """
     if acc_unit not in ACCELERATION_UNITS or gyr_unit not in ANGULAR_VELOCITY_UNITS:
         raise ValueError(f"units are m/s2 or g, and rad/s or deg/s; got {acc_unit!r} and {gyr_unit!r}")
+    unknown = sorted(set(columns or ()) - set(COLUMNS))
+    if unknown:
+        raise ValueError(f"columns may name {', '.join(COLUMNS)}; got {', '.join(unknown)}")
     if min_reps < 1:
         raise ValueError(f"min_reps must be at least 1, got {min_reps}")
     if isinstance(data, ImuBlock):
@@ -279,7 +285,7 @@ def count(
             raise ValueError("the samples of an ImuBlock are in m/s² and rad/s; units cannot be given for it")
         return _count_block("samples", data, min_reps, check=True)
     if isinstance(data, str | os.PathLike):
-        return _count_file(Path(data), acc_unit, gyr_unit, min_reps)
+        return _count_file(os.fspath(data), ReplayOptions(min_reps, acc_unit, gyr_unit, columns or {}))
     with _named_arguments():
         block = _block_of_table(data, acc_unit, gyr_unit, columns or {})
     return _count_block("table", block, min_reps, check=False)
@@ -291,22 +297,22 @@ def _count_block(name: str, block: ImuBlock, min_reps: int, *, check: bool) -> C
     return CountSummary(name, session.finish()[1], lambda summary: motion_curves(lambda: [block], summary))
 
 
-def _count_file(path: Path, acc_unit: AccelerationUnit, gyr_unit: AngularVelocityUnit, min_reps: int) -> CountSummary:
-    options = ReplayOptions(min_reps, acc_unit, gyr_unit)
-    with _named_arguments():
-        replayed = replay(str(path), options)
+def _count_file(path: str, options: ReplayOptions) -> CountSummary:
+    def curves(summary: SessionSummary) -> MotionCurves:
+        with only_source(path) as source:
+            return recording_curves(source.path, summary, options)
+
+    with _named_arguments(), only_source(path) as source:
+        replayed = replay(source, options)
         if isinstance(replayed, Failed):
             raise ImuError(f"{path}: {replayed.reason}")
-    return CountSummary(str(path), replayed.summary, lambda summary: recording_curves(path, summary, options))
+    return CountSummary(path, replayed.summary, curves)
 
 
 def _block_of_table(
     table: pd.DataFrame, acc_unit: AccelerationUnit, gyr_unit: AngularVelocityUnit, columns: Mapping[str, str]
 ) -> ImuBlock:
     """Return the samples of a table in SI units and in the order of time, checked as those of a file are."""
-    unknown = sorted(set(columns) - set(COLUMNS))
-    if unknown:
-        raise ValueError(f"columns may name {', '.join(COLUMNS)}; got {', '.join(unknown)}")
     names = {name: columns.get(name, name) for name in COLUMNS}
     missing = [name for name in names.values() if name not in table.columns and name != "time_s"]
     if missing:
@@ -364,6 +370,7 @@ def _named_arguments() -> Iterator[None]:
     except ImuError as error:
         sentence = str(error)
         options = {"--acc-unit g": 'acc_unit="g"', "--gyr-unit deg/s": 'gyr_unit="deg/s"', "in the file": "in the data"}
+        sentence = re.sub(r'--columns "(.*?)"', lambda option: f"columns={columns_in(option[1])}", sentence)
         for option, argument in options.items():
             sentence = sentence.replace(option, argument)
         if sentence == str(error):

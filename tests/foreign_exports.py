@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from imu.recordings.table_files import COLUMNS
+from imu.recordings.checks import COLUMNS
 from imu.report.replay import Replayed, ReplayOptions, replay
 from imu.samples import STANDARD_GRAVITY_M_S2, ImuBlock
 from imu.session import SessionSummary

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -102,6 +105,33 @@ def test_tables_of_results_are_no_recordings(tmp_path):
 def test_a_recording_that_is_named_twice_is_counted_once(tmp_path):
     folder = links(tmp_path / "day", ["a.csv.gz"])
     assert len(find_sources([str(folder), str(folder / "a.csv.gz")])) == 1
+
+
+def test_recordings_in_a_zip_are_counted_once_and_again_only_if_it_changes(tmp_path, target):
+    folder = links(tmp_path / "day", [])
+    with zipfile.ZipFile(folder / "week.zip", "w") as packed:
+        packed.write(SAMPLES[2], "deep/a.csv.gz")
+        packed.writestr("b.csv", "x")
+    with ExitStack() as unpacked, closing(ResultFile(target)) as results:
+        sources = find_sources([str(folder), str(folder / "week.zip")], (), unpacked)
+        assert [one.name for one in sources] == [f"{folder}/week.zip/{name}" for name in ("b.csv", "deep/a.csv.gz")]
+        results.add([count_source(one, SETTINGS) for one in sources])
+        assert [bool(row["error"]) for row in results.finish(sources)] == [True, False]
+    with ExitStack() as unpacked, closing(ResultFile(target)) as results:
+        again = find_sources([str(folder)], (), unpacked)
+        assert results.pending(again, SETTINGS) == again[:1]  # it had an error
+        os.utime(folder / "week.zip", ns=(1, 1))
+        assert len(results.pending(find_sources([str(folder)], (), unpacked), SETTINGS)) == 2
+    (packed,) = find_sources([str(folder)])  # for workers on other computers
+    assert "unpack it" in str(count_source(packed, SETTINGS).recording["error"])
+
+
+def test_columns_of_other_names_are_part_of_a_result(tmp_path):
+    text = gzip.decompress(SAMPLES[2].read_bytes()).decode()
+    (tmp_path / "own.csv").write_text(text.replace("acc_x", "ax", 1))
+    mapped = Settings(columns={"acc_x": "ax"})
+    found = count_source(find_sources([str(tmp_path)])[0], mapped)
+    assert found.repetitions and found.recording["counted_with"] == f"{SETTINGS.counted_with}, acc_x=ax"
 
 
 @pytest.mark.parametrize("workers", [2, 4])

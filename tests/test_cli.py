@@ -1,5 +1,6 @@
 """The command line: output for programs and for people, exit codes, and the end by a signal."""
 
+import io
 import json
 import os
 import re
@@ -20,11 +21,14 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from imu.app.cli import app
+from imu.errors import ImuError
+from imu.library import count
 from imu.motion.pattern import Pattern
 from imu.motion.repetitions import RejectedMovement, Repetition
+from imu.recordings.folders import names_of_recordings
 from imu.report.cues import cues
 from imu.report.objects import session_object
-from imu.report.replay import Failed, Replayed, ReplayOptions, names_of_recordings, replay
+from imu.report.replay import Failed, Replayed, ReplayOptions, replay
 from imu.report.session_view import view_of_replayed
 from imu.report.terminal_pages import OneLineEach, session_page
 from imu.report.words import clock, load, reasons
@@ -225,9 +229,52 @@ def test_a_zip_of_recordings_counts_as_the_folder_that_it_was_made_of(archive, f
     assert not list((archive.parent / "temporary").iterdir())
 
 
+def test_every_command_reads_a_zip_and_one_recording_in_it(archive, folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    several = "it holds 5 recordings: name one of them, as week.zip/deep/a_squats.csv"
+    for command in (("convert", "week.zip", "out.csv"), ("plot", "week.zip")):
+        result = run(*command)
+        assert (result.exit_code, several in result.stderr) == (1, True), result.stderr
+    inside = "week.zip/deep/a_squats.csv"
+    (alone,) = objects(run("replay", "--json", folder / "a_squats.csv"))
+    (named,) = objects(run("replay", "--json", inside))
+    assert named == alone | {"recording": inside}
+    assert run("convert", inside, "out.csv").exit_code == run("plot", inside).exit_code == 0
+    (converted,) = objects(run("replay", "--json", "out.csv"))
+    assert converted["sets"] == alone["sets"] and Path("a_squats.png").stat().st_size > 10_000
+    assert "cannot be unpacked" in run("convert", "week.zip/deep/d_cut.csv", "other.csv").stderr
+    missing = run("replay", "--json", "week.zip/deep/none.csv")
+    assert "no such file" in objects(missing)[0]["error"] and missing.exit_code == 1
+    with zipfile.ZipFile("one.zip", "w") as packed:
+        packed.write(folder / "a_squats.csv", "a_squats.csv")
+    assert run("convert", "one.zip", "again.csv").exit_code == run("plot", "one.zip").exit_code == 0
+    assert Path("again.csv").read_bytes() == Path("out.csv").read_bytes()
+
+
+def test_a_zip_in_a_folder_is_not_passed_over(archive, tmp_path):
+    """One in another zip is named, and not unpacked."""
+    (tmp_path / "days").mkdir()
+    archive.rename(tmp_path / "days/week.zip")
+    with zipfile.ZipFile(tmp_path / "days/photos.zip", "w") as packed:
+        packed.writestr("beach.jpg", b"")
+    inner = io.BytesIO()
+    with zipfile.ZipFile(inner, "w") as packed:
+        packed.writestr("a.csv", HEADER)
+    with zipfile.ZipFile(tmp_path / "days/years.zip", "w") as packed:
+        packed.writestr("week.zip", inner.getvalue())
+    found = {one["recording"]: one for one in objects(run("replay", "--json", tmp_path / "days"))}
+    names = ["a_squats.csv", "b_broken.csv", "c_hinges.csv"]
+    week = f"{tmp_path}/days/week.zip"
+    assert list(found) == [
+        *(f"{week}/deep/{name}" for name in names),
+        *(f"{week}/outside.csv", f"{week}/deep/d_cut.csv", f"{tmp_path}/days/years.zip/week.zip"),
+    ]
+    assert "unpack it" in found[f"{tmp_path}/days/years.zip/week.zip"]["error"]
+
+
 @pytest.mark.parametrize(("limit", "most"), [("LARGEST_ARCHIVE", 1000), ("MOST_IN_ARCHIVE", 3)])
 def test_a_zip_beyond_the_limits_is_left_packed(archive, monkeypatch, limit, most):
-    monkeypatch.setattr(f"imu.report.replay.{limit}", most)
+    monkeypatch.setattr(f"imu.recordings.folders.{limit}", most)
     result = run("replay", archive)
     assert (result.exit_code, "unpack it, and give some of" in result.stderr) == (1, True)
 
@@ -304,6 +351,33 @@ def test_units_can_be_given(tmp_path, squats):
     assert counted["totals"] == usual["totals"]
     assert sum(counted["totals"].values()) > 1
     assert run("replay", "--acc-unit", "mg", path).exit_code == 2
+
+
+def test_columns_of_other_names_can_be_given(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (alone,) = objects(run("replay", "--json", folder / "a_squats.csv"))
+    text = (folder / "a_squats.csv").read_text()
+    Path("own.csv").write_text(text.replace(HEADER, "t,Total Acc X,Total Acc Y,Total Acc Z,wx,wy,wz"))
+    (refused,) = objects(run("replay", "--json", "own.csv"))
+    option = re.search('give --columns "(.*)"', refused["error"])[1]
+    assert option == "time_s=t,acc_x=Total Acc X,acc_y=Total Acc Y,acc_z=Total Acc Z,gyr_x=wx,gyr_y=wy,gyr_z=wz"
+    (mapped,) = objects(run("replay", "--json", "--columns", option, "own.csv"))
+    assert mapped == alone | {"recording": "own.csv"}
+    assert run("convert", "own.csv", "ours.csv", "--columns", option).exit_code == 0
+    assert objects(run("replay", "--json", "ours.csv"))[0]["sets"] == alone["sets"]
+    assert run("plot", "own.csv", "--columns", option).exit_code == 0
+    columns = dict(pair.split("=") for pair in option.split(","))
+    assert json.loads(count("own.csv", columns=columns).to_json())["sets"] == alone["sets"]
+    with pytest.raises(ImuError, match=r"columns=\{'time_s': 't', 'acc_x': 'Total Acc X'"):
+        count("own.csv")
+    wrong = run("replay", "own.csv", "--columns", option.replace("wx", "gone")).stderr
+    assert "the column gone is missing" in wrong and option in wrong
+
+
+@pytest.mark.parametrize("wrong", ["", "ax", "acc_x=", "acc_x=a,acc_x=b", "ax=acc_x", "x,acc_x=a"])
+def test_a_wrong_map_of_columns_is_wrong_usage(wrong):
+    result = run("replay", "--columns", wrong, "none.csv")
+    assert (result.exit_code, "acc_x=NAME" in result.stderr) == (2, True)
 
 
 # --- for people ------------------------------------------------------------------------------------------------------
@@ -624,6 +698,23 @@ def test_without_the_process_that_reads_ahead_this_one_does_it_all(holed, folder
     monkeypatch.setattr("imu.report.replay._AHEAD", ahead)
     for name in (holed, str(folder / "b_broken.csv")):
         assert replay(name, ReplayOptions(), ahead=True) == replay(name, ReplayOptions())
+
+
+@pytest.mark.process
+def test_a_file_that_is_cut_while_two_processes_read_it_is_an_error(holed, monkeypatch):
+    monkeypatch.setattr("imu.report.replay._is_worth_two", lambda path: True)
+    cutting = (
+        "import os; import imu.recordings.table_files as tables; import imu.report.replay as module\n"
+        "tables.SMALL_BYTES, tables.PIECE_BYTES, pieces = 1000, 4096, tables.text_pieces\n"
+        "def cut(file, name):\n"
+        "    for piece in pieces(file, name):\n"
+        f"        os.truncate({holed!r}, 30_000)\n"
+        "        yield piece\n"
+        "tables.text_pieces = cut; module._send_output()"
+    )
+    monkeypatch.setattr("imu.report.replay._AHEAD", cutting)
+    result = replay(holed, ReplayOptions(), ahead=True)
+    assert isinstance(result, Failed) and "became shorter while it was read" in result.reason, result
 
 
 @pytest.mark.process

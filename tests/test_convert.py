@@ -17,9 +17,9 @@ from typer.testing import CliRunner
 
 from imu.app.cli import app
 from imu.errors import FileThere, ImuError, NotWritten, RecordingNotWritten
+from imu.recordings.checks import COLUMNS
 from imu.recordings.conversion import convert
 from imu.recordings.recording import read_recording
-from imu.recordings.table_files import COLUMNS
 from imu.session import SessionSummary
 
 
@@ -147,7 +147,7 @@ def test_what_cannot_be_converted(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         "names no format: end it in .csv, .csv.gz or .parquet": (tmp_path / "r", tmp_path / "out.txt"),
         "is a folder: name the file to write in it": (tmp_path / "r", in_folder(tmp_path / "x.csv", {"a": b""})),
         "make it first": (tmp_path / "r", tmp_path / "nowhere/out.csv"),
-        "there are 2 recordings in this folder, convert one at a time": (tmp_path, tmp_path / "out.csv"),
+        "it holds 2 recordings: name one of them, as": (tmp_path, tmp_path / "out.csv"),
         "no such file or folder": (tmp_path / "gone.csv", tmp_path / "out.csv"),
     }
     for sentence, (source, target) in cases.items():

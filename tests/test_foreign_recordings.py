@@ -56,11 +56,11 @@ from typer.testing import CliRunner
 
 from imu.app.cli import app
 from imu.errors import ImuError, RecordingDamaged, RecordingForeign
-from imu.recordings import table_files
-from imu.recordings.apps import export_files
-from imu.recordings.apps.export_files import GAP_PERIODS, Stream, joined, unwrapped
-from imu.recordings.recording import find_recordings, open_recording, read_recording
-from imu.report.replay import Replayed, ReplayOptions, names_of_recordings, replay
+from imu.recordings import app_exports, table_files
+from imu.recordings.app_exports import GAP_PERIODS, Stream, joined, unwrapped
+from imu.recordings.folders import find_recordings, names_of_recordings
+from imu.recordings.recording import open_recording, read_recording
+from imu.report.replay import Replayed, ReplayOptions, replay
 
 # --- they replay -----------------------------------------------------------------------------------------------------
 
@@ -650,7 +650,7 @@ def test_a_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 
 
 def test_a_table_of_very_many_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(export_files, "LARGEST_ROWS", 1000)
+    monkeypatch.setattr(app_exports, "LARGEST_ROWS", 1000)
     with pytest.raises(RecordingForeign, match=r"r\.csv has more than 1,000 rows: cut the recording into parts"):
         read_recording(saved(tmp_path / "r.csv", movella_dot()))
 
@@ -664,7 +664,7 @@ def test_json_may_have_an_eighth_of_the_limit(tmp_path: Path, monkeypatch: pytes
 
 
 def test_an_archive_of_very_many_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(export_files, "ARCHIVE_FILES", 3)
+    monkeypatch.setattr(app_exports, "ARCHIVE_FILES", 3)
     with pytest.raises(RecordingForeign, match="the zip archive holds 6 files: unpack it"):
         read_recording(in_zip(tmp_path / "r.zip", sensor_logger_android()))
 

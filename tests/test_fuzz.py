@@ -196,7 +196,7 @@ def _container(name: str) -> bytes:
     """Return a small file of a binary format, as the program that writes it does."""
     import numpy as np
 
-    from imu.recordings.table_files import COLUMNS
+    from imu.recordings.checks import COLUMNS
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "seed"

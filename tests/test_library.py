@@ -23,7 +23,7 @@ from typer.testing import CliRunner
 
 import imu
 from imu.app.cli import app
-from imu.recordings.table_files import COLUMNS
+from imu.recordings.checks import COLUMNS
 
 ROOT = Path(__file__).parents[1]
 SQUATS = ROOT / "recordings" / "simulated_air_squats.csv.gz"

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from imu.errors import ImuError, RecordingDamaged, RecordingForeign
 from imu.recordings import recording as recording_module
 from imu.recordings import table_files
-from imu.recordings.checks import check_units
-from imu.recordings.recording import find_recordings, open_recording, read_recording
-from imu.recordings.table_files import COLUMNS
+from imu.recordings.checks import COLUMNS, check_units
+from imu.recordings.folders import find_recordings
+from imu.recordings.recording import open_recording, read_recording
 
 HEADER = ",".join(COLUMNS)
 SISFALL = Path(__file__).parents[2] / "shared/data/sisfall"

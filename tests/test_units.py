@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imu.errors import ImuError, UnitsWrong
-from imu.recordings.recording import find_recordings, read_recording
+from imu.recordings.folders import find_recordings
+from imu.recordings.recording import read_recording
 from imu.samples import STANDARD_GRAVITY_M_S2, Array, ImuBlock
 from imu.session import Session
 from imu.units import JUDGED_STEPS, UnitCheck

@@ -21,7 +21,7 @@ from typer.core import TyperGroup
 import imu
 from imu.app import live_commands, session_commands, store_commands
 from imu.app.output import complain, console_for_people, print_object, print_parts, spell_out
-from imu.app.plot_commands import AccelerationUnit, AngularVelocityUnit, PlotFormat, plot, plotted
+from imu.app.plot_commands import AccelerationUnit, AngularVelocityUnit, Columns, PlotFormat, plot, plotted
 from imu.errors import ImuError
 
 if TYPE_CHECKING:
@@ -170,6 +170,7 @@ def replay(
     ] = None,
     acc_unit: AccelerationUnit = "m/s2",
     gyr_unit: AngularVelocityUnit = "rad/s",
+    columns: Columns = None,
 ) -> None:
     """Count and measure the repetitions in recordings.
 
@@ -190,13 +191,15 @@ def replay(
             raise typer.BadParameter("does not go with --json, --reps, --save or --plot", param_hint="--out")
         from imu.batch.sources import Settings
 
-        settings = Settings(min_reps, acc_unit, gyr_unit, _personal_shift(learned=True) if learned else None)
+        shift = _personal_shift(learned=True) if learned else None
+        settings = Settings(min_reps, acc_unit, gyr_unit, columns or {}, shift)
         raise typer.Exit(1 if _write_tables(paths, out, settings, jobs, cluster) else 0)
     from contextlib import ExitStack, closing
 
-    from imu.report.replay import ReplayOptions, replay_all, sources_of
+    from imu.recordings.folders import sources_of
+    from imu.report.replay import ReplayOptions, replay_all
 
-    options = ReplayOptions(min_reps, acc_unit, gyr_unit, _personal_shift(learned=learned), hashed=save)
+    options = ReplayOptions(min_reps, acc_unit, gyr_unit, columns or {}, _personal_shift(learned=learned), hashed=save)
     with ExitStack() as stack:
         sources = stack.enter_context(sources_of(paths))
         store = stack.enter_context(session_commands.open_store()) if save else None
@@ -218,12 +221,13 @@ app.command()(plot)
 
 @app.command()
 def convert(
-    source: Annotated[str, typer.Argument(metavar="IN", help="A recording in any format that imu replay reads.")],
+    source: Annotated[str, typer.Argument(metavar="IN", help="A recording in any form that imu replay reads.")],
     target: Annotated[str, typer.Argument(metavar="OUT", help="File to write: .csv, .csv.gz or .parquet.")],
     *,
     force: Annotated[bool, typer.Option("--force", help="Replace OUT if it exists.")] = False,
     acc_unit: AccelerationUnit = "m/s2",
     gyr_unit: AngularVelocityUnit = "rad/s",
+    columns: Columns = None,
 ) -> None:
     """Convert a recording of any app to this program's own format.
 
@@ -233,7 +237,14 @@ def convert(
 
     from imu.recordings.conversion import convert
 
-    done = convert(Path(source), Path(target), force=force, acceleration_unit=acc_unit, angular_velocity_unit=gyr_unit)
+    done = convert(
+        source,
+        Path(target),
+        force=force,
+        acceleration_unit=acc_unit,
+        angular_velocity_unit=gyr_unit,
+        columns=columns,
+    )
     typer.echo(f"{target}: {done.recording.rows} rows at {done.recording.sampling_rate_hz:.4g} Hz")
 
 

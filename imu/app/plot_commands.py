@@ -27,6 +27,26 @@ AngularVelocityUnit = Annotated[
 PlotFormat = Literal["png", "svg", "pdf", "html"]
 
 
+def _names_of_columns(text: str) -> dict[str, str]:
+    from imu.recordings.checks import columns_in
+
+    try:
+        return columns_in(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+Columns = Annotated[
+    dict[str, str] | None,
+    typer.Option(
+        "--columns",
+        parser=_names_of_columns,
+        metavar="acc_x=NAME,...",
+        help="Other names of the columns in the recording.",
+    ),
+]
+
+
 def plot(
     source: Annotated[
         str,
@@ -44,6 +64,7 @@ def plot(
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
     acc_unit: AccelerationUnit = "m/s2",
     gyr_unit: AngularVelocityUnit = "rad/s",
+    columns: Columns = None,
 ) -> None:
     """Draw a recording, a session, an exercise over its sessions, or the trends of all training.
 
@@ -51,6 +72,9 @@ def plot(
     and uncounted movements. --set draws the repetitions of one set over each other. A session is drawn with its
     corrections. An exercise has repetitions, load and volume; trends have repetitions, angle and speed of each week.
     """
+    from contextlib import ExitStack
+
+    from imu.recordings.folders import only_source
     from imu.report.curves import recording_curves
     from imu.report.replay import Failed, ReplayOptions, replay
     from imu.report.session_plot import draw_session, draw_set, save_figure
@@ -70,17 +94,19 @@ def plot(
         save_figure(long_term[0], target)
         typer.echo(f"{target}: {long_term[1]}")
         return
-    options = ReplayOptions(acceleration_unit=acc_unit, angular_velocity_unit=gyr_unit)
-    if source.isdecimal() and not is_file:
-        with SessionStore.open(store_path()) as store:
-            stored, in_lb = store.load(int(source)), store.loads_in_lb()
-        recording, view, summary = _recording_of(stored), view_of_stored(stored, in_lb=in_lb), stored.summary
-    else:
-        replayed = replay(source, options)
-        if isinstance(replayed, Failed):
-            raise ImuError(f"{source}: {replayed.reason}")
-        recording, view, summary = Path(source), view_of_replayed(replayed, None), replayed.summary
-    curves = recording_curves(recording, summary, options)
+    options = ReplayOptions(acceleration_unit=acc_unit, angular_velocity_unit=gyr_unit, columns=columns or {})
+    with ExitStack() as opened:
+        if source.isdecimal() and not is_file:
+            with SessionStore.open(store_path()) as store:
+                stored, in_lb = store.load(int(source)), store.loads_in_lb()
+            recording, view, summary = _recording_of(stored), view_of_stored(stored, in_lb=in_lb), stored.summary
+        else:
+            one = opened.enter_context(only_source(source))
+            replayed = replay(one, options)
+            if isinstance(replayed, Failed):
+                raise ImuError(f"{source}: {replayed.reason}")
+            recording, view, summary = one.path, view_of_replayed(replayed, None), replayed.summary
+        curves = recording_curves(recording, summary, options)
     save_figure(draw_session(curves, view) if only_set is None else draw_set(curves, view, only_set), target)
     shown = view.counted if only_set is None else f"{number_of(len(view.sets[only_set - 1].repetitions), 'repetition')}"
     typer.echo(f"{target}: {shown}")

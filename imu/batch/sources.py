@@ -10,12 +10,12 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Literal
 
 import imu
@@ -41,13 +41,17 @@ class Source:
     size_bytes : int
         Size of the file, or of all files of the recording.
     version : str
-        The time of the latest change in ns; of a URL, what its storage says (an ETag or a time).
+        The time of the latest change in ns, of a zip archive for a recording in it; of a URL, what its storage says (an
+        ETag or a time).
+    unreadable : str or None
+        Why it cannot be read, in one sentence, if that is known already.
     """
 
     name: str
     path: str
     size_bytes: int
     version: str
+    unreadable: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,7 @@ class Settings:
     least_repetitions: int = 2
     acceleration_unit: Literal["m/s2", "g"] = "m/s2"
     angular_velocity_unit: Literal["rad/s", "deg/s"] = "rad/s"
+    columns: Mapping[str, str] = field(default_factory=dict)
     personal: PersonalShift | None = None
 
     @property
@@ -65,7 +70,8 @@ class Settings:
         shift = self.personal
         learned = "" if shift is None else f", learned {shift.counting:+.3f} {shift.hinge:+.3f}"
         units = f"{self.acceleration_unit}, {self.angular_velocity_unit}"
-        return f"{_program()}, sets of {self.least_repetitions}, {units}{learned}"
+        names = "".join(f", {name}={own}" for name, own in sorted(self.columns.items()))
+        return f"{_program()}, sets of {self.least_repetitions}, {units}{names}{learned}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +112,9 @@ def check_paths(paths: Sequence[str]) -> None:
             raise ImuError(f"there is no file or folder {given}")
 
 
-def find_sources(paths: Sequence[str], leave_out: Iterable[str] = ()) -> list[Source]:
+def find_sources(
+    paths: Sequence[str], leave_out: Iterable[str] = (), unpacked: ExitStack | None = None
+) -> list[Source]:
     """Return all recordings of the paths, each once.
 
     Parameters
@@ -115,6 +123,9 @@ def find_sources(paths: Sequence[str], leave_out: Iterable[str] = ()) -> list[So
         Recordings and folders, as paths or fsspec URLs.
     leave_out : iterable of str
         Absolute paths of results, which are not recordings: files, and folders with all that is in them.
+    unpacked : ExitStack or None
+        Keeps what is unpacked of zip archives until it is closed. Without it, archives stay packed: workers on other
+        computers would not see it.
 
     Raises
     ------
@@ -124,22 +135,29 @@ def find_sources(paths: Sequence[str], leave_out: Iterable[str] = ()) -> list[So
     sources: dict[str, Source] = {}
     results = [Path(path) for path in leave_out]
     for given in paths:
-        inside = _by_url(given) if "://" in given else _local(given, results)
-        sources.update((source.path, source) for source in inside)
+        inside = _by_url(given) if "://" in given else _local(given, results, unpacked)
+        for source in inside:
+            sources[source.name if "://" in given else str(Path(source.name).absolute())] = source
     if not sources:
         raise ImuError(f"there is no recording in {', '.join(paths)}")
     return list(sources.values())
 
 
-def _local(given: str, results: Sequence[Path]) -> Iterator[Source]:
-    from imu.report.replay import names_of_recordings
+def _local(given: str, results: Sequence[Path], unpacked: ExitStack | None) -> Iterator[Source]:
+    from imu.recordings import folders
 
     top = Path(given)
-    for name in names_of_recordings([given]):
+    for name in folders.names_of_recordings([given]):
         path = Path(name).absolute()
         is_result = any(result in (path, *path.parents) for result in results) or _is_table(path)
-        if not is_result and not (Path(name) == top and _is_empty(top)):
-            yield Source(name, str(path), *_version(path))
+        if is_result or (Path(name) == top and _is_empty(top)):
+            continue
+        inside = [folders.Source(name)] if unpacked is None else unpacked.enter_context(folders.sources_of([name]))
+        for source in inside:
+            if source.unpacked is None:
+                yield Source(source.name, str(path), *_version(path), source.unreadable)
+            else:
+                yield Source(source.name, str(source.path), _version(source.path)[0], _version(path)[1])
 
 
 def _is_table(path: Path) -> bool:
@@ -150,7 +168,7 @@ def _is_table(path: Path) -> bool:
 
 def _is_empty(folder: Path) -> bool:
     """Return whether a folder, named as a recording, holds no recording and was made by no app."""
-    from imu.recordings.apps.formats import app_recording
+    from imu.recordings.folders import app_recording
 
     try:
         return folder.is_dir() and app_recording(folder) is None
@@ -160,7 +178,7 @@ def _is_empty(folder: Path) -> bool:
 
 def _version(path: Path) -> tuple[int, str]:
     """Return size and version of a recording: of its file, or of all files that may be part of it."""
-    from imu.recordings.apps.formats import PART
+    from imu.recordings.folders import PART
 
     if path.is_dir():
         parts = [part for part in path.rglob("*") if part.is_file()]
@@ -198,8 +216,7 @@ def file_system(url: str) -> tuple[Any, str]:
 
 
 def _by_url(given: str) -> Iterator[Source]:
-    from imu.recordings.apps.formats import SUFFIXES
-    from imu.recordings.recording import TABLE_SUFFIXES, TRAINING_SUFFIX
+    from imu.recordings.folders import may_be_recording
 
     system, path = file_system(given)
     try:
@@ -209,19 +226,9 @@ def _by_url(given: str) -> Iterator[Source]:
     if not files:
         raise ImuError(f"there is no file or folder {given}")
     for name, about in sorted(files.items()):
-        inside = Path(name.removeprefix(path))
-        stem = inside.name.lower().split(".csv")[0].removesuffix(".parquet")
-        hidden = any(part.startswith(".") for part in inside.parts)
-        suffix = name.lower().endswith((*TABLE_SUFFIXES, TRAINING_SUFFIX, *SUFFIXES))
-        if name == path or (suffix and not hidden and stem != "index" and not stem.endswith("truth")):
-            changed = next(
-                (
-                    about[key]
-                    for key in ("ETag", "etag", "mtime", "LastModified", "updated", "created")
-                    if about.get(key)
-                ),
-                0,
-            )
+        if name == path or may_be_recording(PurePath(name.removeprefix(path))):
+            keys = ("ETag", "etag", "mtime", "LastModified", "updated", "created")
+            changed = next((about[key] for key in keys if about.get(key)), 0)
             url = system.unstrip_protocol(name)
             yield Source(url, url, int(about.get("size") or 0), str(changed))
 
@@ -244,8 +251,11 @@ def count_source(source: Source, settings: Settings) -> Counted:
         settings.least_repetitions,
         settings.acceleration_unit,
         settings.angular_velocity_unit,
+        settings.columns,
         settings.personal or PersonalShift(),
     )
+    if source.unreadable is not None:
+        return failed(source, settings, source.unreadable)
     try:
         with _local_copy(source) as path:
             replayed = replay(path, options)

@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -97,13 +97,14 @@ def run_batch(
     if cluster is None:
         with _pool(jobs) as pool, closing(ResultFile(Path(out))) as file:
             own = [str(path.absolute()) for path in (file.path, file.recordings, file.partial)]
-            batch = _Batch(paths, own, file, settings, progress)
-            return batch.run(lambda pending: _count_locally(pending, settings, jobs, pool))
+            with ExitStack() as unpacked:
+                batch = _Batch(find_sources(paths, own, unpacked), file, settings, progress)
+                return batch.run(lambda pending: _count_locally(pending, settings, jobs, pool))
     if out.lower().endswith((".csv", ".parquet")):
         raise ImuError(f"a cluster writes a folder of Parquet files, and {out} names a file: name a folder")
     with _connected(cluster) as client:
         own = [] if "://" in out else [str(Path(out).absolute())]
-        batch = _Batch(paths, own, ResultFolder(out), settings, progress)
+        batch = _Batch(find_sources(paths, own), ResultFolder(out), settings, progress)
         return batch.run(lambda pending: _count_on_cluster(client, pending, settings))
 
 
@@ -111,25 +112,23 @@ def run_batch(
 class _Batch:
     """The recordings to count, and the place of the results."""
 
-    paths: Sequence[str]
-    leave_out: Sequence[str]
+    sources: Sequence[Source]
     results: Results
     settings: Settings
     progress: Progress | None
 
     def run(self, count: Callable[[Sequence[Source]], Generator[list[Counted], None, None]]) -> tuple[list[Row], int]:
         """Count the remaining recordings; return the same as `run_batch`."""
-        sources = find_sources(self.paths, self.leave_out)
-        pending = self.results.pending(sources, self.settings)
-        earlier = done = len(sources) - len(pending)
+        pending = self.results.pending(self.sources, self.settings)
+        earlier = done = len(self.sources) - len(pending)
         with closing(count(pending)) as groups:
             for group in chain([[]], groups):
                 if group:
                     self.results.add(group)
                 done += len(group)
                 if self.progress is not None:
-                    self.progress(done, len(sources))
-        return list(self.results.finish(sources)), earlier
+                    self.progress(done, len(self.sources))
+        return list(self.results.finish(self.sources)), earlier
 
 
 def _groups(sources: Sequence[Source], workers: int) -> list[Group]:

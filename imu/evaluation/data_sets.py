@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from imu.errors import ImuError, RecordingDamaged, RecordingForeign
-from imu.recordings.recording import TABLE_SUFFIXES, find_recordings
+from imu.recordings.folders import TABLE_SUFFIXES, find_recordings
 from imu.samples import Array, ImuBlock
 from imu.virtual.person import DailyTruth, SessionTruth, truth_from_dict
 

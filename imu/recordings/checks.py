@@ -1,4 +1,4 @@
-"""Checks of a recording's rows: their order, whether time is in seconds, and whether the units are m/s² and rad/s.
+"""Checks of a recording: names of its columns, order of its rows, whether the units are s, m/s² and rad/s.
 
 Rows that are a little late are put in order and counted. A file that cannot be one recording in these units is refused
 with a sentence that says what to do. :mod:`imu.units` judges units by physics; here the judgement becomes a sentence
@@ -6,6 +6,9 @@ that names the option which converts the file. The spellings of units in other a
 """
 
 from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -23,6 +26,9 @@ from imu.units import (
     unit_of_acceleration,
 )
 
+COLUMNS = ("time_s", "acc_x", "acc_y", "acc_z", "gyr_x", "gyr_y", "gyr_z")
+"""The columns of a recording: s, m/s², rad/s."""
+
 RATE_TOLERANCE = 0.1
 """A sensor's clock and jitter may put the rate this far outside `RATES_HZ`."""
 
@@ -32,6 +38,75 @@ most some tenths of a second."""
 
 RATE_ROWS = 20_000
 """The rate is taken from this many rows at the start."""
+
+
+# --- names of columns -------------------------------------------------------------------------------------------------
+
+
+def own_columns(names: Sequence[str], own_names: Mapping[str, str]) -> list[int]:
+    """Return which columns of the file are `COLUMNS`, or `own_names` in place of some, in any case and with any blanks.
+
+    Raises
+    ------
+    RecordingForeign
+        If one of `COLUMNS` is missing or there twice.
+    """
+    spelled = [_spelled(name) for name in names]
+    wanted = {name: _spelled(own_names.get(name, name)) for name in COLUMNS}
+    twice = [name for name in wanted.values() if spelled.count(name) > 1]
+    if twice:
+        raise RecordingForeign(f"the column {twice[0]} is there twice: keep one")
+    missing = [name for name in COLUMNS if wanted[name] not in spelled]
+    if missing:
+        raise RecordingForeign(_missing_columns(names, missing, own_names))
+    return [spelled.index(name) for name in wanted.values()]
+
+
+def columns_in(text: str) -> dict[str, str]:
+    """Return the names of columns in ``acc_x=ax,acc_y=ay``; a name may hold commas.
+
+    Raises
+    ------
+    ValueError
+        If the text has another form.
+    """
+    parts = re.split(rf"(?:^|,)\s*({'|'.join(COLUMNS)})\s*=", text)
+    names = dict(zip(parts[1::2], (name.strip() for name in parts[2::2]), strict=True))
+    if parts[0] or not names or len(names) < len(parts) // 2 or not all(names.values()):
+        raise ValueError(f"write it as acc_x=NAME,acc_y=NAME, with names out of {', '.join(COLUMNS)}, each once")
+    return names
+
+
+def _spelled(name: str) -> str:
+    return re.sub(r"\s+", "_", name.strip().lower())
+
+
+def _missing_columns(names: Sequence[str], missing: Sequence[str], own_names: Mapping[str, str]) -> str:
+    """Return a sentence that names the missing columns and those that look like them."""
+    if names and all(re.fullmatch(r"[-+.,\deE]+", name.strip()) for name in names):
+        return f"there is no header: the first line must be {','.join(COLUMNS)}"
+    close = {_looks_like(name): name.strip() for name in reversed(names)}
+    renames = {name: close[name] for name in missing if name in close}
+    wanted = ", ".join(own_names.get(name, name) for name in missing)
+    lack = f"the columns {wanted} are missing" if len(missing) > 1 else f"the column {wanted} is missing"
+    if renames:
+        changes = ", ".join(f"{own!r} to {name}" for name, own in renames.items())
+        options = {**own_names, **renames}
+        option = ",".join(f"{name}={options[name]}" for name in COLUMNS if name in options)
+        return f'{lack}: rename {changes}, in s, m/s² and rad/s, or give --columns "{option}"'
+    present = ", ".join(repr(name.strip()[:30]) for name in names[:8])
+    return f"{lack}, the header has {present}: a recording has {','.join(COLUMNS)}, in s, m/s² and rad/s"
+
+
+def _looks_like(name: str) -> str | None:
+    """Return which of `COLUMNS` a differently spelled name probably means."""
+    words = re.sub(r"([a-z])([A-Z])", r"\1 \2", name).lower()
+    axis = re.search(r"(?:^|[^a-z]|acc|accel|acceleration|gyr|gyro|gyroscope|^a|^g|^w)([xyz])(?![a-z])", words)
+    if axis and re.search(r"acc|^\W*a", words):
+        return f"acc_{axis[1]}"
+    if axis and re.search(r"gyr|ang|rot|omega|^\W*[gw]", words):
+        return f"gyr_{axis[1]}"
+    return "time_s" if re.search(r"time|second|^\W*t\b|^\W*ts\b", words) else None
 
 
 # --- order of time ---------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import gzip
 import hashlib
 import importlib
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +20,9 @@ import numpy as np
 
 from imu.atomic_files import new_file
 from imu.errors import ExtraMissing, ImuError, RecordingDamaged, RecordingForeign, RecordingNotWritten
-from imu.recordings.recording import TABLE_SUFFIXES, Recording, find_recordings, open_recording
-from imu.recordings.table_files import COLUMNS
+from imu.recordings.checks import COLUMNS
+from imu.recordings.folders import TABLE_SUFFIXES, only_source
+from imu.recordings.recording import Recording, open_recording
 from imu.samples import Array, ImuBlock
 
 Append = Callable[[Array], None]
@@ -44,25 +45,28 @@ class Converted:
 
 
 def convert(
-    source: Path,
+    source: Path | str,
     target: Path,
     *,
     force: bool = False,
     acceleration_unit: Literal["m/s2", "g"] = "m/s2",
     angular_velocity_unit: Literal["rad/s", "deg/s"] = "rad/s",
+    columns: Mapping[str, str] | None = None,
 ) -> Converted:
     """Write the recording `source` to `target` in m/s² and rad/s, its rows in the order of time.
 
     Parameters
     ----------
-    source : Path
-        A recording, or a folder with one.
+    source : Path or str
+        A recording, or a folder or zip archive with one.
     target : Path
         The file to write; the end of its name gives the format: ``.csv``, ``.csv.gz`` or ``.parquet``.
     force : bool
         Whether `target` may be replaced.
     acceleration_unit, angular_velocity_unit : str
         The units in `source`, if it is a table in our own format.
+    columns : mapping, optional
+        Other names of the columns of such a table.
 
     Raises
     ------
@@ -79,24 +83,20 @@ def convert(
         raise RecordingNotWritten(f"there is no folder {target.parent} to write to: make it first")
     with new_file(target, overwrite=force) as beside:
         try:
-            recording = open_recording(
-                _the_only(source), acceleration_unit=acceleration_unit, angular_velocity_unit=angular_velocity_unit
-            )
-            digest = _write(recording, beside, suffix)
+            with only_source(str(source)) as one:
+                recording = open_recording(
+                    one.path,
+                    acceleration_unit=acceleration_unit,
+                    angular_velocity_unit=angular_velocity_unit,
+                    columns=columns,
+                )
+                digest = _write(recording, beside, suffix)
             if not recording.rows:
                 raise RecordingDamaged("there are no samples in it")
         except (RecordingDamaged, RecordingForeign) as error:
             raise type(error)(f"{source}: {error}") from error
         _compare(digest, beside, target)
     return Converted(target, recording)
-
-
-def _the_only(source: Path) -> Path:
-    """Return the recording in a folder, or the file itself."""
-    paths = find_recordings([source])
-    if len(paths) > 1:
-        raise RecordingForeign(f"there are {len(paths)} recordings in this folder, convert one at a time")
-    return paths[0]
 
 
 def _write(recording: Recording, path: Path, suffix: str) -> str:

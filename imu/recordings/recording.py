@@ -1,8 +1,8 @@
 """A recording in any form -> its samples in SI units, in the order of time.
 
 There is one noun for all of them: a table (CSV, also gzipped, or Parquet) with the columns ``time_s, acc_x, acc_y,
-acc_z, gyr_x, gyr_y, gyr_z``, an export of one of the apps in `imu.recordings.apps`, and the raw messages of a training
-(``.mcap``). `open_recording` opens any of them; its samples go into a session, which counts.
+acc_z, gyr_x, gyr_y, gyr_z``, an export of one of the apps of `imu.recordings.folders`, and the raw messages of a
+training (``.mcap``). `open_recording` opens any of them; its samples go into a session, which counts.
 
 Rows that are a little out of order are sorted and counted. A file that would give wrong repetitions (two recordings in
 one, time in milliseconds, acceleration in g) is refused with a sentence that says what to do.
@@ -10,7 +10,7 @@ one, time in milliseconds, acceleration in g) is refused with a sentence that sa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,9 +20,7 @@ import numpy as np
 
 from imu.errors import RecordingDamaged, RecordingForeign
 from imu.motion.personal import PersonalShift
-from imu.recordings.apps import formats
-from imu.recordings.apps.export_files import AppRecording
-from imu.recordings.apps.formats import app_recording, recordings_of
+from imu.recordings.app_exports import AppRecording
 from imu.recordings.checks import (
     ACCELERATION_UNITS,
     ANGULAR_VELOCITY_UNITS,
@@ -31,6 +29,7 @@ from imu.recordings.checks import (
     check_units,
     sampling_rate_hz,
 )
+from imu.recordings.folders import TRAINING_SUFFIX, app_recording
 from imu.recordings.table_files import Table, one_sentence_errors, read_tables, table_of
 from imu.samples import Array, ImuBlock
 from imu.training import PersonAsked
@@ -38,12 +37,6 @@ from imu.units import JUDGED_S
 
 if TYPE_CHECKING:
     from imu.recordings.training_reader import TrainingLog
-
-TABLE_SUFFIXES = (".csv", ".csv.gz", ".parquet")
-"""Ends of the names of tables in our own format."""
-
-TRAINING_SUFFIX = ".mcap"
-"""End of the name of a training's recording."""
 
 BLOCK_ROWS = 30_000
 """Rows of the longest block: 5 minutes at 100 Hz. A session needs 1 kB for each row of a block while it counts."""
@@ -175,6 +168,7 @@ def open_recording(
     *,
     acceleration_unit: Literal["m/s2", "g"] = "m/s2",
     angular_velocity_unit: Literal["rad/s", "deg/s"] = "rad/s",
+    columns: Mapping[str, str] | None = None,
 ) -> Recording:
     """Open a recording; its samples are read at their first use.
 
@@ -184,6 +178,8 @@ def open_recording(
         A CSV (also gzipped) or Parquet file, the ``.mcap`` of a training, or a file, zip archive or folder of an app.
     acceleration_unit, angular_velocity_unit : str
         The units in the file, if it is a table in our own format; all others name theirs.
+    columns : mapping, optional
+        Other names of the columns of such a table, ``{"acc_x": "ax", ...}``.
 
     Raises
     ------
@@ -205,10 +201,10 @@ def open_recording(
 
         training = read_training(path)
         return Recording(path, training, lambda: _TrainingReading(training))
-    app = app_recording(path)
+    app = app_recording(path, columns)
     units = (acceleration_unit, angular_velocity_unit) if app is None else ("m/s2", "rad/s")
     started_at = None if app is None else app.started_at
-    return Recording(path, None, lambda: _TableReading(path, app, units), started_at)
+    return Recording(path, None, lambda: _TableReading(path, app, units, columns), started_at)
 
 
 def read_recording(
@@ -216,48 +212,14 @@ def read_recording(
     *,
     acceleration_unit: Literal["m/s2", "g"] = "m/s2",
     angular_velocity_unit: Literal["rad/s", "deg/s"] = "rad/s",
+    columns: Mapping[str, str] | None = None,
 ) -> Recording:
     """Open a recording, read it to its end and keep it in memory; parameters and errors as in `open_recording`."""
-    recording = open_recording(path, acceleration_unit=acceleration_unit, angular_velocity_unit=angular_velocity_unit)
+    recording = open_recording(
+        path, acceleration_unit=acceleration_unit, angular_velocity_unit=angular_velocity_unit, columns=columns
+    )
     recording.hold()
     return recording
-
-
-# --- recordings in folders -------------------------------------------------------------------------------------------
-
-
-def find_recordings(paths: Sequence[Path]) -> list[Path]:
-    """Return the files as given, and every recording in the folders, each folder's sorted.
-
-    A folder that another app made is one recording, and so are files of one recording side by side, named by the
-    accelerometer's. Hidden files, ``index.csv`` and truth tables are not recordings. A path that does not exist and a
-    folder without a recording stay in the list: opening them raises the error, and the others go on.
-    """
-    recordings: list[Path] = []
-    for path in paths:
-        inside = _recordings_under(path) if path.is_dir() else []
-        recordings.extend(inside or [path])
-    return recordings
-
-
-def _recordings_under(top: Path) -> list[Path]:
-    """Return every recording in a folder and the folders in it, sorted."""
-    names_in: dict[Path, list[str]] = {}
-    for file in top.rglob("*"):
-        if _may_be_recording(file, top):
-            names_in.setdefault(file.parent, []).append(file.name)
-    recordings_in = {folder: recordings_of(folder, names) for folder, names in names_in.items()}
-    of_phyphox = [folder / "meta" for folder, recordings in recordings_in.items() if recordings == [folder]]
-    return sorted(path for folder in recordings_in if folder not in of_phyphox for path in recordings_in[folder])
-
-
-def _may_be_recording(file: Path, folder: Path) -> bool:
-    """Whether a file inside a folder may be a recording, by its name."""
-    name = file.name.lower()
-    stem = name.split(".csv")[0].removesuffix(".parquet")
-    hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
-    suffix = name.endswith((*TABLE_SUFFIXES, TRAINING_SUFFIX, *formats.SUFFIXES))
-    return suffix and not hidden and stem != "index" and not stem.endswith("truth") and file.is_file()
 
 
 # --- readings --------------------------------------------------------------------------------------------------------
@@ -316,9 +278,12 @@ class _TrainingReading(_Reading):
 class _TableReading(_Reading):
     """A pass over a table of our own or of an app: check it, sort it and convert it to SI units."""
 
-    def __init__(self, path: Path, app: AppRecording | None, units: tuple[str, str]) -> None:
+    def __init__(
+        self, path: Path, app: AppRecording | None, units: tuple[str, str], columns: Mapping[str, str] | None
+    ) -> None:
         super().__init__()
         self._path = path
+        self._columns = columns
         self._app = app
         self._units = units
         self._rate_is_judged = False
@@ -340,7 +305,7 @@ class _TableReading(_Reading):
             self._check_readable()
 
     def _tables(self) -> Iterator[Table]:
-        return _read_ahead(read_tables(self._path)) if self._app is None else _app_tables(self._app)
+        return _read_ahead(read_tables(self._path, self._columns)) if self._app is None else _app_tables(self._app)
 
     def _checked(self, table: Table, *, is_last: bool) -> Array:
         """Return the next rows in the order of time and in SI units."""

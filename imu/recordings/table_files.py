@@ -12,11 +12,12 @@ import gzip
 import importlib
 import io
 import lzma
+import os
 import re
 import warnings
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -26,13 +27,11 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from imu.errors import ImuError, RecordingDamaged, RecordingForeign
+from imu.recordings.checks import COLUMNS, own_columns
 from imu.samples import Array
 
 if TYPE_CHECKING:
     import pandas as pd
-
-COLUMNS = ("time_s", "acc_x", "acc_y", "acc_z", "gyr_x", "gyr_y", "gyr_z")
-"""The columns of a recording: s, m/s², rad/s."""
 
 # --- limits ----------------------------------------------------------------------------------------------------------
 
@@ -87,13 +86,20 @@ class Table:
     first_unreadable: str | None = None
 
 
-def read_tables(path: Path) -> Iterator[Table]:
+def read_tables(path: Path, columns: Mapping[str, str] | None = None) -> Iterator[Table]:
     """Read a file in our own format from its start, a piece at a time.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    columns : mapping, optional
+        Names of columns in it that differ from `COLUMNS`, ``{"acc_x": "ax", ...}``.
 
     Raises
     ------
     RecordingDamaged
-        If the file cannot be read, or not to its end.
+        If the file cannot be read, or not to its end, or becomes shorter meanwhile.
     RecordingForeign
         If it is not a table with `COLUMNS`, or exceeds a limit.
     """
@@ -108,7 +114,7 @@ def read_tables(path: Path) -> Iterator[Table]:
             raise RecordingDamaged("the file is empty: record or copy it again")
         is_parquet = path.suffix.lower() == ".parquet" or start.startswith(b"PAR1")
         rows_before = 0
-        for rows, cell_at in _parquet_rows(path) if is_parquet else _csv_rows(path):
+        for rows, cell_at in (_parquet_rows if is_parquet else _csv_rows)(path, columns or {}):
             yield table_of(rows, rows_before, cell_at)
             rows_before += len(rows)
 
@@ -121,7 +127,7 @@ def one_sentence_errors(name: str | None = None) -> Iterator[None]:
         yield
     except ImuError:
         raise
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise RecordingDamaged("there is no such file or folder") from error
     except PermissionError as error:
         raise RecordingDamaged(f"{this_file} may not be read: change its permissions") from error
@@ -173,6 +179,8 @@ class BoundedFile:
     def __init__(self, file: IO[bytes], name: str, largest: int) -> None:
         start = file.read(len(_GZIP))
         file.seek(0)
+        self._raw = file
+        self._size_bytes = os.fstat(file.fileno()).st_size if isinstance(file, io.BufferedReader) else 0
         self._file = gzip.GzipFile(fileobj=file) if start == _GZIP else file
         self._name = name
         self._largest = largest
@@ -185,6 +193,8 @@ class BoundedFile:
         ------
         RecordingForeign
             If the file is longer than `largest`.
+        RecordingDamaged
+            If it became shorter since it was opened.
         """
         blocks, wanted = [], self._largest + 1 if size < 0 else size
         while block := self._file.read(min(PIECE_BYTES, self._left + 1, wanted)):
@@ -193,6 +203,8 @@ class BoundedFile:
             self._left -= len(block)
             if self._left < 0:
                 raise too_long(self._name, self._largest)
+        if wanted and self._raw.tell() < self._size_bytes:
+            raise RecordingDamaged(f"{self._name} became shorter while it was read: copy it again")
         return b"".join(blocks)
 
 
@@ -302,12 +314,12 @@ def first_lines(head: bytes) -> tuple[str, ...]:
 # --- CSV -------------------------------------------------------------------------------------------------------------
 
 
-def _csv_rows(path: Path) -> Iterator[tuple[Array, CellAt]]:
+def _csv_rows(path: Path, own_names: Mapping[str, str]) -> Iterator[tuple[Array, CellAt]]:
     """Read a CSV file in our own format, with the cells of each piece for messages."""
     with path.open("rb") as raw:
         start = BoundedFile(raw, "the file", LARGEST_BYTES).read(SMALL_BYTES)
-    header = _own_header(start[:HEAD_BYTES])
-    columns = _own_columns(header.names)
+    header = _own_header(start[:HEAD_BYTES], own_names)
+    columns = own_columns(header.names, own_names)
     if len(start) < min(SMALL_BYTES, PIECE_BYTES):
         _check_lines(start, "the file")
         rows = _plain_numbers(start, header, columns)
@@ -346,7 +358,7 @@ def _plain_numbers(text: bytes, header: Header, columns: Sequence[int]) -> Array
         return None
 
 
-def _own_header(head: bytes) -> Header:
+def _own_header(head: bytes, own_names: Mapping[str, str]) -> Header:
     """Return the header of a CSV file in our own format, from its first bytes."""
     for start, what in _OTHER_FORMATS.items():
         if head.startswith(start):
@@ -360,7 +372,7 @@ def _own_header(head: bytes) -> Header:
     header = header_in(first_lines(head))
     if header is None:
         raise RecordingDamaged("there is no text in the file: record or copy it again")
-    _own_columns(header.names)
+    own_columns(header.names, own_names)
     if not header.has_rows:
         raise RecordingDamaged("there is a header but no data: record or copy it again")
     return header
@@ -441,57 +453,10 @@ def _cell(frame: pd.DataFrame, columns: Sequence[int], row: int, column: int) ->
     return frame[columns[column]].iloc[row]
 
 
-# --- our own columns -------------------------------------------------------------------------------------------------
-
-
-def _own_columns(names: Sequence[str]) -> list[int]:
-    """Return which columns of the file are `COLUMNS`, whatever the case and blanks of their names.
-
-    Raises
-    ------
-    RecordingForeign
-        If one of `COLUMNS` is missing or there twice.
-    """
-    spelled = [re.sub(r"\s+", "_", name.strip().lower()) for name in names]
-    missing = [name for name in COLUMNS if name not in spelled]
-    twice = [name for name in COLUMNS if spelled.count(name) > 1]
-    if twice:
-        raise RecordingForeign(f"the column {twice[0]} is there twice: keep one")
-    if missing:
-        raise RecordingForeign(_missing_columns(names, missing))
-    return [spelled.index(name) for name in COLUMNS]
-
-
-def _missing_columns(names: Sequence[str], missing: Sequence[str]) -> str:
-    """Return a sentence that names the missing columns and those that look like them."""
-    if names and all(re.fullmatch(r"[-+.,\deE]+", name.strip()) for name in names):
-        return f"there is no header: the first line must be {','.join(COLUMNS)}"
-    close = {_looks_like(name): name for name in reversed(names)}
-    renames = [f"{close[name].strip()!r} to {name}" for name in missing if name in close]
-    lack = (
-        f"the columns {', '.join(missing)} are missing" if len(missing) > 1 else f"the column {missing[0]} is missing"
-    )
-    if renames:
-        return f"{lack}: rename {', '.join(renames)}, in s, m/s² and rad/s"
-    present = ", ".join(repr(name.strip()[:30]) for name in names[:8])
-    return f"{lack}, the header has {present}: a recording has {','.join(COLUMNS)}, in s, m/s² and rad/s"
-
-
-def _looks_like(name: str) -> str | None:
-    """Return which of `COLUMNS` a differently spelled name probably means."""
-    words = re.sub(r"([a-z])([A-Z])", r"\1 \2", name).lower()
-    axis = re.search(r"(?:^|[^a-z]|acc|accel|acceleration|gyr|gyro|gyroscope|^a|^g|^w)([xyz])(?![a-z])", words)
-    if axis and re.search(r"acc|^\W*a", words):
-        return f"acc_{axis[1]}"
-    if axis and re.search(r"gyr|ang|rot|omega|^\W*[gw]", words):
-        return f"gyr_{axis[1]}"
-    return "time_s" if re.search(r"time|second|^\W*t\b|^\W*ts\b", words) else None
-
-
 # --- Parquet ---------------------------------------------------------------------------------------------------------
 
 
-def _parquet_rows(path: Path) -> Iterator[tuple[Array, CellAt]]:
+def _parquet_rows(path: Path, columns_named: Mapping[str, str]) -> Iterator[tuple[Array, CellAt]]:
     """Read a Parquet file in our own format, with the cells of each piece for messages."""
     try:
         pa = importlib.import_module("pyarrow")
@@ -505,7 +470,7 @@ def _parquet_rows(path: Path) -> Iterator[tuple[Array, CellAt]]:
     try:
         with pq.ParquetFile(path) as file:
             names = file.schema_arrow.names
-            own_names = [names[column] for column in _own_columns(names)]
+            own_names = [names[column] for column in own_columns(names, columns_named)]
             if max(file.metadata.num_rows * len(COLUMNS) * 8, path.stat().st_size) > LARGEST_BYTES:
                 raise too_long("the file", LARGEST_BYTES)
             for name, own_name in zip(COLUMNS, own_names, strict=True):

@@ -22,8 +22,7 @@ from imu.motion.signals import MotionSignals
 from imu.motion.standing import RestingPostures, standing_before
 from imu.motion.tracker import ONE_SET_S, stretches
 from imu.motion.wearing import Lean, SagittalPlane
-from imu.recordings.recording import open_recording
-from imu.report.replay import ReplayOptions
+from imu.report.replay import ReplayOptions, open_with
 from imu.samples import Array, ImuBlock
 from imu.session import Session, SessionSummary
 
@@ -64,9 +63,7 @@ def recording_curves(path: Path, summary: SessionSummary, options: ReplayOptions
     ImuError
         If it cannot be read.
     """
-    acceleration, angular_velocity = options.acceleration_unit, options.angular_velocity_unit
-    recording = open_recording(path, acceleration_unit=acceleration, angular_velocity_unit=angular_velocity)
-    return motion_curves(recording.blocks, summary)
+    return motion_curves(open_with(path, options).blocks, summary)
 
 
 def motion_curves(blocks: Callable[[], Iterable[ImuBlock]], summary: SessionSummary) -> MotionCurves:

@@ -1,28 +1,22 @@
 """Recordings -> their summaries, in the order given, in this process or in several.
 
-A broken recording becomes a `Failed` with one sentence, and the others are replayed all the same. A zip archive that is
-not the export of one recording counts as the folder that it was made of; terminal and page unpack it here.
+A broken recording becomes a `Failed` with one sentence, and the others are replayed all the same.
 """
 
 from __future__ import annotations
 
 import logging
-import lzma
 import os
 import pickle
 import signal
 import sys
-import tempfile
 import threading
-import zipfile
-import zlib
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import chain
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from imu.errors import ImuError
@@ -30,7 +24,8 @@ from imu.motion.fitted import shipped_weights
 from imu.motion.judge import JudgeParameters
 from imu.motion.personal import PersonalShift
 from imu.motion.tracker import NetworkStage, Piece
-from imu.recordings.recording import Recording, find_recordings, open_recording
+from imu.recordings.folders import Source
+from imu.recordings.recording import Recording, open_recording
 from imu.session import Session, SessionParameters, SessionSummary
 from imu.training import PersonAsked
 
@@ -39,16 +34,6 @@ if TYPE_CHECKING:
 
     from imu.store import PlannedSet, SessionStore
 
-
-LARGEST_ARCHIVE = 2 * 1024**3
-"""Unpacked size of a zip archive of recordings, bytes: a year of daily hours at 100 Hz."""
-MOST_IN_ARCHIVE = 10_000
-"""Files in such an archive: a day's work of a batch."""
-DEEPEST_IN_ARCHIVE = 50
-"""Folders in each other in such an archive; walking through a thousand needs more stack than Python has."""
-LONGEST_REASON = 200
-"""Letters of the reason why a file in it cannot be unpacked: it may quote the name, of up to 65,535."""
-_UNREADABLE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, ValueError, NotImplementedError, OSError)
 
 AHEAD_BYTES = 40_000_000
 """From this size on, a second process reads ahead: its start takes 0.3 s, and it spares 0.1 to 0.2 s for each hour."""
@@ -80,6 +65,8 @@ class ReplayOptions:
         Fewer are not a set.
     acceleration_unit, angular_velocity_unit : str
         The units in the files.
+    columns : mapping
+        Names of the columns in the files, where they differ from ours: ``{"acc_x": "ax", ...}``.
     personal : PersonalShift
         The person's learned thresholds; the recording of a training holds its own.
     hashed : bool
@@ -89,6 +76,7 @@ class ReplayOptions:
     least_repetitions: int = 2
     acceleration_unit: Literal["m/s2", "g"] = "m/s2"
     angular_velocity_unit: Literal["rad/s", "deg/s"] = "rad/s"
+    columns: Mapping[str, str] = field(default_factory=dict)
     personal: PersonalShift = field(default_factory=PersonalShift)
     hashed: bool = False
 
@@ -143,107 +131,14 @@ class Failed:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A recording that is to be replayed.
-
-    Attributes
-    ----------
-    name : str
-        Its path as given; of one in a zip archive ``archive.zip/file.csv``.
-    unpacked : Path or None
-        Where it was unpacked to; ``None`` for a file or folder outside an archive.
-    unreadable : str or None
-        Why it could not be unpacked, in one sentence.
-    """
-
-    name: str
-    unpacked: Path | None = None
-    unreadable: str | None = None
-
-
-@contextmanager
-def sources_of(paths: Sequence[str]) -> Iterator[list[Source]]:
-    """Give all recordings of files, folders and zip archives in order; unpacked files are deleted at the end.
-
-    A zip archive that is one recording of an app is read as it is.
-    """
-    with ExitStack() as stack:
-        sources: list[Source] = []
-        for name in names_of_recordings(paths):
-            inside: list[Source] = []
-            if _is_archive_of_recordings(Path(name)):
-                folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="imu_")))
-                inside = _unpacked(name, folder / "unpacked")
-            sources += inside or [Source(name)]
-        yield sources
-
-
-def _is_archive_of_recordings(path: Path) -> bool:
-    """Whether a path is a sound zip archive, without a password, that is not the export of one recording."""
-    if not path.is_file() or not zipfile.is_zipfile(path):
-        return False
-    try:
-        open_recording(path)
-    except ImuError:
-        try:
-            with zipfile.ZipFile(path) as archive:
-                return not any(member.flag_bits & 1 for member in archive.infolist())  # bit 0: encrypted
-        except _UNREADABLE:
-            return False
-    return False
-
-
-def _unpacked(name: str, folder: Path) -> list[Source]:
-    """Unpack an archive; return the recordings in it, and what could not be unpacked."""
-    with zipfile.ZipFile(name) as archive:
-        members = [one for one in archive.infolist() if one.filename and not one.is_dir()]
-        if len(members) > MOST_IN_ARCHIVE:
-            return [Source(name, unreadable=f"it holds {len(members)} files: unpack it, and give some of them")]
-        if sum(one.file_size for one in members) > LARGEST_ARCHIVE:
-            limit = f"it is larger than {LARGEST_ARCHIVE // 1024**3} GB once it is unpacked"
-            return [Source(name, unreadable=f"{limit}: unpack it, and give some of its files")]
-        broken = []
-        for member in members:
-            inside = [
-                part for part in PurePosixPath(member.filename).parts if part not in ("/", "..")
-            ]  # as zipfile does
-            try:
-                if len(inside) > DEEPEST_IN_ARCHIVE:
-                    raise ValueError("its folders are too deep")
-                archive.extract(member, folder)
-            except _UNREADABLE as error:
-                with suppress(OSError, ValueError):
-                    folder.joinpath(*inside).unlink()
-                reason = (isinstance(error, OSError) and error.strerror) or str(error)
-                where = "/".join((name, *(part[-LONGEST_REASON:] for part in inside[-DEEPEST_IN_ARCHIVE:])))
-                broken.append(Source(where, unreadable=f"it cannot be unpacked ({reason[:LONGEST_REASON]})"))
-    paths = [path for path in find_recordings([folder]) if path != folder]
-    return [Source(f"{name}/{path.relative_to(folder).as_posix()}", path) for path in paths] + broken
-
-
-def names_of_recordings(paths: Sequence[str]) -> list[str]:
-    """Return the names of all recordings: files as given, those in a folder beginning with the folder as given."""
-    names = []
-    for given in paths:
-        folder = Path(given)
-        for file in find_recordings([folder]):
-            if file == folder:
-                names.append(given)
-            else:
-                separator = "" if given.endswith(("/", os.sep)) else os.sep
-                names.append(f"{given}{separator}{file.relative_to(folder)}")
-    return names
-
-
 def replay(source: Source | str, options: ReplayOptions, *, ahead: bool = False) -> Replayed | Failed:
-    """Replay one recording, named by its path or by `sources_of`; never raise.
+    """Replay one recording, named by its path or by `imu.recordings.folders.sources_of`; never raise.
 
     With `ahead`, a second process reads a long one, where there is a second core; the result is the same.
     """
     if isinstance(source, str):
         source = Source(source)
-    name, path = source.name, source.unpacked or Path(source.name)
+    name, path = source.name, source.path
     if source.unreadable is not None:
         return Failed(name, source.unreadable)
     try:
@@ -264,7 +159,7 @@ def _hash_of(path: Path) -> str:
 
 def _replay(name: str, path: Path, options: ReplayOptions, *, ahead: bool) -> Replayed:
     """Replay a recording: its samples and the person's commands go into a session as they did live."""
-    recording = _open(path, options)
+    recording = open_with(path, options)
     personal = options.personal if recording.personal is None else recording.personal
     parameters = SessionParameters(options.least_repetitions, judge=JudgeParameters(personal=personal))
     started_at = recording.started_at
@@ -275,6 +170,8 @@ def _replay(name: str, path: Path, options: ReplayOptions, *, ahead: bool) -> Re
         session = Session(parameters, check_units=False)
         try:
             for piece in _output_ahead(path, options):
+                if isinstance(piece, ImuError):
+                    raise piece
                 if isinstance(piece, dict):
                     return replayed(session.finish()[1], **piece)
                 session.take([piece])
@@ -291,9 +188,14 @@ def _replay(name: str, path: Path, options: ReplayOptions, *, ahead: bool) -> Re
     return replayed(session.finish()[1], damaged=recording.damage, **_rows_of(recording))
 
 
-def _open(path: Path, options: ReplayOptions) -> Recording:
-    units = options.acceleration_unit, options.angular_velocity_unit
-    return open_recording(path, acceleration_unit=units[0], angular_velocity_unit=units[1])
+def open_with(path: Path, options: ReplayOptions) -> Recording:
+    """Open a recording as these options say; raise as `open_recording` does."""
+    return open_recording(
+        path,
+        acceleration_unit=options.acceleration_unit,
+        angular_velocity_unit=options.angular_velocity_unit,
+        columns=options.columns,
+    )
 
 
 def _rows_of(recording: Recording) -> dict[str, Any]:
@@ -409,7 +311,7 @@ def _is_worth_two(path: Path) -> bool:
     return cores > 1 and bool(sys.executable) and path.is_file() and path.stat().st_size >= AHEAD_BYTES
 
 
-def _output_ahead(path: Path, options: ReplayOptions) -> Iterator[Piece | dict[str, Any]]:
+def _output_ahead(path: Path, options: ReplayOptions) -> Iterator[Piece | dict[str, Any] | ImuError]:
     """Yield what `_send_output` sends from another process, while that goes on reading.
 
     Raises
@@ -441,12 +343,18 @@ def _output_ahead(path: Path, options: ReplayOptions) -> Iterator[Piece | dict[s
 
 
 def _send_output() -> None:
-    """Read a recording for the process that started this one; send it the network's output, then the counts of rows."""
+    """Read a recording for the process that started this one; send it the network's output, then the counts of rows.
+
+    An error of reading is sent in their place: read again, a file that was cut meanwhile would give a shorter session.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends this process
     path, options = pickle.load(sys.stdin.buffer)
-    recording, stage = _open(path, options), NetworkStage(shipped_weights().network)
-    output = chain.from_iterable(stage.push(block) for block in recording.blocks())
-    for piece in chain(output, stage.finish()):
-        pickle.dump(piece, sys.stdout.buffer, protocol=5)
-    pickle.dump(_rows_of(recording), sys.stdout.buffer)
+    try:
+        recording, stage = open_with(path, options), NetworkStage(shipped_weights().network)
+        output = chain.from_iterable(stage.push(block) for block in recording.blocks())
+        for piece in chain(output, stage.finish()):
+            pickle.dump(piece, sys.stdout.buffer, protocol=5)
+        pickle.dump(_rows_of(recording), sys.stdout.buffer)
+    except ImuError as error:
+        pickle.dump(error, sys.stdout.buffer)
     sys.stdout.flush()

@@ -11,7 +11,7 @@ Format: PUSHING.md, UNITS.md and COORDINATES.md of https://github.com/tszheichoi
   cannot: the sign is left as it comes, except for g, which only an iPhone sends. A wrong sign mirrors left and right;
   counts, angles and drops stay as they are.
 
-The export of the same recording is read by :mod:`imu.recordings.apps.phone_apps`, with the same choice of sensors.
+The export of the same recording is read by :mod:`imu.recordings.phone_apps`, with the same choice of sensors.
 """
 
 from __future__ import annotations

@@ -27,8 +27,9 @@ from imu.app.export import Format, export_sessions, write_report
 from imu.app.web.page import ask_store, done, now, refused, whole_number
 from imu.errors import ImuError, SessionNotFound
 from imu.live.memory import keep_replay
+from imu.recordings.folders import Source, sources_of
 from imu.report.html_report import Selection
-from imu.report.replay import Failed, Replayed, ReplayOptions, Source, is_possible_start, replay, sources_of
+from imu.report.replay import Failed, Replayed, ReplayOptions, is_possible_start, replay
 from imu.report.words import number_of
 from imu.store import SessionStore, StoredSession
 from imu.store.backup import write_backup

@@ -14,7 +14,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from imu.errors import RecordingForeign
-from imu.recordings.apps.export_files import (
+from imu.recordings.app_exports import (
     AppRecording,
     Export,
     Stream,

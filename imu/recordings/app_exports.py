@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -191,8 +191,11 @@ def folder_export(folder: Path) -> Export:
     return Export(folder.name, listed, lambda name: (folder / name).open("rb"))
 
 
-def zip_exports(path: Path) -> list[Export]:
-    """Return the files of each folder in a zip archive, without those that operating systems add.
+@contextmanager
+def zip_exports(path: Path) -> Iterator[list[Export]]:
+    """Give the files of each folder in a zip archive, without those that operating systems add.
+
+    The archive stays open meanwhile, so that its list is parsed once; a file that is read later opens it again.
 
     Raises
     ------
@@ -201,24 +204,28 @@ def zip_exports(path: Path) -> list[Export]:
     RecordingForeign
         If it is encrypted or holds more than `ARCHIVE_FILES`.
     """
-    with _sound_archive(), zipfile.ZipFile(path) as archive:
+    with ExitStack() as stack:
+        with _sound_archive():
+            archive = stack.enter_context(zipfile.ZipFile(path))
         # A name may be empty in a damaged archive; Python 3.11 cannot tell whether that is a folder.
         members = [member for member in archive.infolist() if member.filename and not member.is_dir()]
-    if not members:
-        raise RecordingDamaged("the zip archive is empty: export it again")
-    if len(members) > ARCHIVE_FILES:
-        raise RecordingForeign(f"the zip archive holds {len(members)} files: unpack it and give the folder")
-    if any(member.flag_bits & _ENCRYPTED for member in members):
-        raise RecordingForeign("the zip archive is encrypted: unpack it with its password and give the folder")
-    folders: dict[str, dict[str, zipfile.ZipInfo]] = {}
-    for member in members:
-        inside = PurePosixPath(member.filename.replace("\\", "/"))
-        if str(inside).isprintable() and not any(part.startswith((".", "__MACOSX")) for part in inside.parts):
-            folders.setdefault(str(inside.parent), {})[inside.name] = member
-    return [_zip_export(path, name, folders) for name in sorted(folders)]
+        if not members:
+            raise RecordingDamaged("the zip archive is empty: export it again")
+        if len(members) > ARCHIVE_FILES:
+            raise RecordingForeign(f"the zip archive holds {len(members)} files: unpack it and give the folder")
+        if any(member.flag_bits & _ENCRYPTED for member in members):
+            raise RecordingForeign("the zip archive is encrypted: unpack it with its password and give the folder")
+        folders: dict[str, dict[str, zipfile.ZipInfo]] = {}
+        for member in members:
+            inside = PurePosixPath(member.filename.replace("\\", "/"))
+            if str(inside).isprintable() and not any(part.startswith((".", "__MACOSX")) for part in inside.parts):
+                folders.setdefault(str(inside.parent), {})[inside.name] = member
+        yield [_zip_export(path, archive, name, folders) for name in sorted(folders)]
 
 
-def _zip_export(path: Path, folder: str, folders: dict[str, dict[str, zipfile.ZipInfo]]) -> Export:
+def _zip_export(
+    path: Path, archive: zipfile.ZipFile, folder: str, folders: dict[str, dict[str, zipfile.ZipInfo]]
+) -> Export:
     members = folders[folder]
 
     def opened(name: str) -> IO[bytes]:
@@ -228,8 +235,11 @@ def _zip_export(path: Path, folder: str, folders: dict[str, dict[str, zipfile.Zi
             raise FileNotFoundError(name)
         if member.file_size > table_files.LARGEST_BYTES:
             raise too_long(name, table_files.LARGEST_BYTES)
-        with _sound_archive(), zipfile.ZipFile(path) as archive:
-            return archive.open(member)  # closes the archive's file when it is closed itself
+        with _sound_archive():
+            if archive.fp is not None:
+                return archive.open(member)
+            with zipfile.ZipFile(path) as again:
+                return again.open(member)  # closes the archive's file when it is closed itself
 
     return Export(path.name if folder == "." else folder, lambda: members, opened)
 

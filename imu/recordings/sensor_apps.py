@@ -15,7 +15,7 @@ from functools import partial
 import numpy as np
 
 from imu.errors import RecordingDamaged, RecordingForeign
-from imu.recordings.apps.export_files import (
+from imu.recordings.app_exports import (
     AppRecording,
     Export,
     Stream,

@@ -1,1 +1,0 @@
-"""Exports of other apps: `formats` recognises them, the other modules read them."""
