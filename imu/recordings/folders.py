@@ -319,7 +319,7 @@ def only_source(given: str) -> Iterator[Source]:
 
 
 def _archive_around(name: str) -> str | None:
-    """Return the file of which a name names something inside, written as in the name."""
+    """Return the file in which a name stands for something, as the name writes it."""
     return next((str(path) for path in Path(name).parents if path.is_file()), None)
 
 
