@@ -11,6 +11,7 @@ import re
 import secrets
 import shutil
 import stat
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -70,6 +71,28 @@ def write_bytes(path: Path, content: bytes, *, overwrite: bool = False, mode: in
     """Write a small file in one step; it raises what `new_file` raises."""
     with new_file(path, overwrite=overwrite, mode=mode) as temporary:
         temporary.write_bytes(content)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Keep other programs and threads that lock `path` waiting; an empty file beside it bears the lock.
+
+    Raises
+    ------
+    OSError
+        If its folder cannot be written.
+    """
+    with path.with_name(f".{path.name}.lock").open("ab") as file:
+        with suppress(OSError):  # a file system without locks
+            if sys.platform == "win32":
+                import msvcrt  # noqa: PLC0415
+
+                msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
+            else:
+                import fcntl  # noqa: PLC0415
+
+                fcntl.flock(file, fcntl.LOCK_EX)
+        yield  # closing the file ends the lock
 
 
 def sweep(folder: Path, unpacked: str | None = None) -> None:

@@ -12,7 +12,6 @@ from typer.testing import CliRunner
 
 from imu.app.cli import app
 from imu.app.fit_file import exercise_of
-from imu.live.memory import _is_faster
 from imu.motion.pattern import Pattern
 from imu.report.exercises import (
     MAXIMUM_SPEED_M_S,
@@ -88,10 +87,15 @@ def test_history_volume_and_records_have_their_dates():
 
 
 def test_a_speed_is_a_record_only_if_it_is_higher_by_more_than_the_error_of_a_speed():
-    before = [a_set(100.0, 5, 0.571), a_set(80.0, 5, 0.9)]
-    same, faster = a_set(100.0, 5, 0.62, day=1), a_set(100.0, 5, 0.63, day=1)
-    assert not _is_faster(same, [same], before)
-    assert _is_faster(faster, [faster], before)
+    first, other_load = a_set(100.0, 5, 0.571), a_set(80.0, 5, 0.9)
+    same, faster = a_set(100.0, 5, 0.62, day=1), a_set(100.0, 5, 0.63, day=2)
+
+    def at_100_kg(*sets):
+        (history,) = histories_of(sets)
+        return history.at_loads[0]
+
+    assert (at_100_kg(other_load, first, same).record, at_100_kg(other_load, first, same).fastest) == (first, same)
+    assert at_100_kg(other_load, first, same, faster).record == faster
 
 
 def test_an_own_exercise_gets_the_pattern_of_most_of_its_repetitions():

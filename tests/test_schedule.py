@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -12,7 +14,8 @@ from builders import NOW, SQUAT, keep, summary
 from typer.testing import CliRunner
 
 from imu.app.cli import app
-from imu.live.memory import RememberedSensor, last_plan, remember_plan
+from imu.live import memory
+from imu.live.memory import RememberedSensor, last_plan, remember_plan, remembered_targets
 from imu.live.schedule import (
     Schedule,
     chosen_plan,
@@ -119,6 +122,23 @@ def test_a_damaged_file_of_plans_holds_no_plan(home, content):
     (home / "home").mkdir()
     (home / "home" / "plans.json").write_text(content)
     assert (last_plan(), kept_schedule()) == (None, None)
+
+
+def test_trainings_that_end_at_once_overwrite_nothing_of_each_other(schedule, monkeypatch):
+    names, read = [f"lift {number}" for number in range(6)], memory._read
+
+    def slowly(path):
+        content = read(path)
+        time.sleep(0.01)
+        return content
+
+    monkeypatch.setattr(memory, "_read", slowly)
+    with ThreadPoolExecutor(len(names) + 1) as pool:
+        kept = pool.submit(keep_schedule, schedule)
+        list(pool.map(remember_plan, [Plan((Targets(exercise=name),)) for name in names]))
+        kept.result()
+    assert kept_schedule() == schedule
+    assert [remembered_targets(name).exercise for name in names] == names
 
 
 def test_a_schedule_is_kept_as_it_was_read_beside_the_last_plan(schedule):

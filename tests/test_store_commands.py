@@ -18,6 +18,7 @@ from imu.app import typed_corrections
 from imu.app.cli import app
 from imu.errors import SensorLost
 from imu.live import memory
+from imu.live.entries import Entries, middle_s
 from imu.live.training_run import Trained
 from imu.motion.repetitions import RejectedMovement
 from imu.report.comparison import usual_sides
@@ -335,16 +336,38 @@ def test_a_session_that_cannot_be_stored_is_named_beside_an_earlier_trouble(home
     assert str(kept.trouble).endswith(f"imu replay --save '{recording}' stores it")
 
 
-def test_a_session_is_stored_also_if_an_entry_is_refused(home, monkeypatch):
-    recording = home / "a.mcap"
+def with_an_entry(home, time_s=None):
+    recording, entries = home / "a.mcap", Entries()
     recording.write_bytes(b"abc")
+    at_s = middle_s(TRAINED.sets[0]) if time_s is None else time_s
+    entries.take({"event": "entry", "set_s": at_s, "exercise": {"name": "back squat", "load": 100}})
+    return Trained(TRAINED, NOW, None, None, recording, None, entries=entries)
 
-    def refuse(*_):
-        raise CorrectionRefused("a squat is counted there already")
 
-    monkeypatch.setattr(memory, "_keep_entries", refuse)
-    kept, number = memory.keep(Trained(TRAINED, NOW, None, None, recording, None), "1")
-    assert number is not None and str(kept.trouble).startswith(f"session {number} is stored without what you entered")
+def test_a_session_is_stored_also_if_an_entry_is_of_no_set(home):
+    kept, number = memory.keep(with_an_entry(home, 9000.0), "1")
+    assert kept.trouble is None
+    with SessionStore.open(store_path()) as store:
+        assert [one.not_applied is None for one in store.load(number).corrected.log] == [False, False]
+
+
+def test_a_program_that_is_killed_while_it_stores_entries_stores_no_session_without_them(home, monkeypatch):
+    trained = with_an_entry(home)
+    with SessionStore.open(store_path()) as store:
+        before = store.list()
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("imu.store.sessions.append", killed)
+        memory.keep(trained, "1")
+    with SessionStore.open(store_path()) as store:
+        assert len(store.list()) == len(before)
+    _, number = memory.keep(trained, "1")
+    with SessionStore.open(store_path()) as store:
+        first = store.load(number).corrected.sets[0]
+    assert (first.exercise, first.load_kg) == ("back squat", 100.0)
 
 
 def test_deleting_asks_first(home):

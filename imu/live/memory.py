@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from imu.atomic_files import locked, write_bytes
 from imu.errors import ImuError
 from imu.live.cards import LastTime, PastExercise
 from imu.live.entries import NEAR_S, Entries
@@ -25,22 +26,22 @@ from imu.live.signals import Best, Coach
 from imu.live.targets import Plan, Targets
 from imu.live.training_run import Trained
 from imu.motion.personal import PersonalShift
-from imu.report.comparison import SPEED_ERROR_M_S
 from imu.report.cues import sinks
 from imu.report.exercises import ExerciseHistory, exercise_histories
 from imu.report.replay import Replayed, keep_replayed
 from imu.report.words import volume, weight
-from imu.session import TrainingSet
+from imu.session import SessionSummary, TrainingSet
 from imu.store import (
     AddRepetition,
+    CorrectedSession,
     CorrectedSet,
     Correction,
     DeleteRepetition,
     EnterLoad,
-    ExerciseSet,
     NameExercise,
     PlannedSet,
     SessionStore,
+    apply_corrections,
     hash_of,
 )
 from imu.store.home import PLANS, home, remembered_sensor_path, store_path
@@ -133,18 +134,9 @@ def _records(history: ExerciseHistory, *, in_lb: bool) -> list[str]:
     records += [
         f"your fastest at {weight(load.load_kg, in_lb=in_lb)}"
         for load in history.at_loads
-        if load.load_kg in loads & known and _is_faster(load.fastest, now.sets, before)
+        if load.load_kg in loads & known and load.record in now.sets
     ]
     return records
-
-
-def _is_faster(fastest: ExerciseSet | None, now: Sequence[ExerciseSet], before: Sequence[ExerciseSet]) -> bool:
-    """Return whether the fastest set is new, and faster than all before at its load by more than a speed's error."""
-    if fastest is None or fastest not in now:
-        return False
-    same_load = [one for one in before if round(one.load_kg or 0.0, 2) == round(fastest.load_kg or 0.0, 2)]
-    speed_m_s = round(fastest.best_speed_m_s or 0.0, 2)  # as shown
-    return all(round(speed_m_s - round(one.best_speed_m_s or 0.0, 2), 2) > SPEED_ERROR_M_S for one in same_load)
 
 
 # --- the count, corrected with one tap --------------------------------------------------------------------------------
@@ -162,17 +154,21 @@ def correct_count(number: int, by: Mapping[float, int]) -> int:
         are added after its last repetition; of those too many the last ones are deleted.
     """
     with SessionStore.open(store_path()) as store:
-        for start_s, more in by.items():
-            session = store.load(number).corrected
-            wanted = next(
-                (one_set for one_set in session.sets if one_set.start_s - NEAR_S <= start_s < one_set.end_s), None
-            )
-            next_s = min(
-                (other.start_s for other in session.sets if other.start_s > start_s + NEAR_S), default=math.inf
-            )
-            if wanted is not None and (corrections := _recounted(wanted, more, next_s)):
-                store.correct_all(number, corrections, made_at=datetime.now(UTC))
-        return sum(len(one_set.repetitions) for one_set in store.load(number).corrected.sets)
+        session = store.load(number).corrected
+        corrections = _recounts(session, by)
+        if corrections:
+            session = store.correct_all(number, corrections, made_at=datetime.now(UTC)).corrected
+        return sum(len(one_set.repetitions) for one_set in session.sets)
+
+
+def _recounts(session: CorrectedSession, by: Mapping[float, int]) -> list[Correction]:
+    more_in: Counter[int] = Counter()
+    for start_s, more in by.items():
+        places = (i for i, one in enumerate(session.sets) if one.start_s - NEAR_S <= start_s < one.end_s)
+        if (place := next(places, None)) is not None:
+            more_in[place] += more
+    starts_s = [*(one.start_s for one in session.sets[1:]), math.inf]
+    return [correction for i, more in more_in.items() for correction in _recounted(session.sets[i], more, starts_s[i])]
 
 
 def _recounted(one: CorrectedSet, more: int, next_s: float) -> list[Correction]:
@@ -204,7 +200,7 @@ def keep(trained: Trained, software_version: str) -> tuple[Trained, int | None]:
 
     A recording without a sample is deleted. A session without a recording is not stored: the recording's hash is its
     identity. If storing fails, the recording stays, and the reason becomes the training's trouble. Sets bear the
-    exercise and the load of the plan; what the person entered by hand becomes corrections.
+    exercise and the load of the plan; what the person entered by hand becomes corrections, stored with the session.
     """
     if not trained.summary.samples:
         if trained.recording is not None:
@@ -212,7 +208,8 @@ def keep(trained: Trained, software_version: str) -> tuple[Trained, int | None]:
         return replace(trained, recording=None), None
     if trained.recording is None:
         return trained, None
-    number = None
+    planned = planned_sets(zip(trained.summary.sets, trained.targets, strict=False))
+    entries = _corrections_of(trained.entries, trained.summary, planned)
     try:
         with SessionStore.open(store_path()) as store:
             number = store.save(
@@ -222,15 +219,13 @@ def keep(trained: Trained, software_version: str) -> tuple[Trained, int | None]:
                 saved_at=datetime.now(UTC),
                 software_version=software_version,
                 started_at=trained.started_at,
-                planned=planned_sets(zip(trained.summary.sets, trained.targets, strict=False)),
+                planned=planned,
+                entries=entries,
             )
-        _keep_entries(number, trained.entries)
     except ImuError as error:
         earlier = "" if trained.trouble is None else f"{trained.trouble}; "
         sentence = f"the session is not stored ({error}): imu replay --save '{trained.recording}' stores it"
-        if number is not None:
-            sentence = f"session {number} is stored without what you entered by hand ({error})"
-        return replace(trained, trouble=type(error)(earlier + sentence)), number
+        return replace(trained, trouble=type(error)(earlier + sentence)), None
     return trained, number
 
 
@@ -255,14 +250,12 @@ def keep_replay(replayed: Replayed, store: SessionStore, software_version: str) 
     A session that is stored already has its entries, and keeps the corrections that were made since.
     """
     coach = _coach_of(replayed.path)
-    planned, is_new = None, replayed.content_hash is not None and store.source_of(replayed.content_hash) is None
-    if coach is not None:
-        places = ((one, coach.place_of(index)) for index, one in enumerate(coach.sets))
-        planned = planned_sets((one, None if place is None else place.targets) for one, place in places) or None
-    number = keep_replayed(replayed, store, software_version, planned)
-    if coach is not None and number is not None and is_new:
-        _keep_entries(number, coach.entries)
-    return number
+    if coach is None:
+        return keep_replayed(replayed, store, software_version)
+    places = ((one, coach.place_of(index)) for index, one in enumerate(coach.sets))
+    planned = planned_sets((one, None if place is None else place.targets) for one, place in places)
+    entries = _corrections_of(coach.entries, replayed.summary, planned)
+    return keep_replayed(replayed, store, software_version, planned or None, entries)
 
 
 def _coach_of(path: Path) -> Coach | None:
@@ -282,18 +275,15 @@ def _coach_of(path: Path) -> Coach | None:
         return None
 
 
-def _keep_entries(number: int, entries: Entries) -> None:
-    """Store the entries for sets made while training, as corrections of the session."""
-    if not entries:
-        return
-    now = datetime.now(UTC)
-    with SessionStore.open(store_path()) as store:
-        for middle_s, one in entries.exercises.items():
-            if one.exercise is not None:
-                store.correct(number, NameExercise(middle_s, one.exercise), made_at=now)
-            if one.load_kg is not None:
-                store.correct(number, EnterLoad(middle_s, one.load_kg, load_in_lb=one.load_in_lb), made_at=now)
-    correct_count(number, entries.recounts)
+def _corrections_of(entries: Entries, summary: SessionSummary, planned: Sequence[PlannedSet]) -> list[Correction]:
+    """Return the entries for sets made while training as the first corrections of the session."""
+    corrections: list[Correction] = []
+    for middle_s, one in entries.exercises.items():
+        if one.exercise is not None:
+            corrections.append(NameExercise(middle_s, one.exercise))
+        if one.load_kg is not None:
+            corrections.append(EnterLoad(middle_s, one.load_kg, load_in_lb=one.load_in_lb))
+    return corrections + _recounts(apply_corrections(summary, (), planned), entries.recounts)
 
 
 # --- the sensor -------------------------------------------------------------------------------------------------------
@@ -340,9 +330,17 @@ def read_remembered(name: str) -> Any:
     return _read(home() / PLANS).get(name)
 
 
-def remember(**content: Any) -> None:
-    """Remember some of it for the next training; if that fails, the person has to enter it again."""
-    _write(home() / PLANS, _read(home() / PLANS) | content)
+def remember(change: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> None:
+    """Remember what `change` makes of what is remembered, for the next training; the rest stays.
+
+    Trainings that end at the same time wait for each other. If it fails, the person has to enter it again.
+    """
+    path = home() / PLANS
+    with suppress(OSError, ImuError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with locked(path):
+            remembered = _read(path)
+            _write(path, {**remembered, **change(remembered)})
 
 
 def last_plan() -> Plan | None:
@@ -363,14 +361,13 @@ def remembered_targets(exercise: str) -> Targets | None:
 
 def remember_plan(plan: Plan) -> None:
     """Remember a plan and the targets of its exercises."""
-    exercises = read_remembered("exercises")
-    targets = {
-        exercise.exercise.casefold(): exercise.as_object()
-        for exercise in plan.exercises
-        if exercise.exercise is not None
-    }
-    known = exercises if isinstance(exercises, dict) else {}
-    remember(last=plan.as_object(), exercises={**known, **targets})
+    targets = {one.exercise.casefold(): one.as_object() for one in plan.exercises if one.exercise is not None}
+
+    def with_plan(remembered: Mapping[str, Any]) -> Mapping[str, Any]:
+        known = remembered.get("exercises")
+        return {"last": plan.as_object(), "exercises": {**(known if isinstance(known, dict) else {}), **targets}}
+
+    remember(with_plan)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -383,11 +380,6 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:
-    """Write an object into a JSON file, whole or not at all."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
-            json.dump(content, file)
-        os.replace(file.name, path)  # noqa: PTH105  whole or not at all
-    except OSError:
-        return
+    """Write an object into a JSON file, whole or not at all; if that fails, the file stays as it is."""
+    with suppress(ImuError):
+        write_bytes(path, json.dumps(content).encode(), overwrite=True, mode=0o600)

@@ -243,7 +243,7 @@ def kept_schedule() -> Schedule | None:
 
 def keep_schedule(schedule: Schedule | None) -> None:
     """Keep a schedule for the person in place of the one before; ``None`` for no schedule."""
-    remember(schedule=None if schedule is None else schedule.as_object())
+    remember(lambda _: {"schedule": None if schedule is None else schedule.as_object()})
 
 
 def due_now(sessions: Iterable[SessionOverview], now: datetime) -> Due | None:

@@ -16,13 +16,14 @@ from datetime import date, datetime, timedelta
 
 from imu.errors import ImuError
 from imu.motion.pattern import Pattern
+from imu.report.cues import SPEED_ERROR_M_S
 from imu.report.exercises import ExerciseHistory, histories_of, stored_sets
 from imu.report.trends import PatternTrend, pattern_trend, stored_totals
 from imu.report.words import date_of, in_unit, thousands, unit_of_load
 from imu.store import PatternTotals, SessionStore
 from imu.store.exercises import key_of
 
-ANGLE_ERROR_DEG, DROP_ERROR_CM, SPEED_ERROR_M_S = 2.6, 2.6, 0.05
+ANGLE_ERROR_DEG, DROP_ERROR_CM = 2.6, 2.6
 """Differences up to these lie within the error of one repetition: see :mod:`imu.report.cues`."""
 
 

@@ -24,6 +24,8 @@ SPEED_REPETITIONS = 4
 """Least repetitions for a cue on speed. The first two are compared with the last two: single ones vary too much."""
 SPEED_DROP_M = 0.15
 """Least mean hip drop for speed and for the order of hips and knees: six times its error."""
+SPEED_ERROR_M_S = 0.05
+"""Error of a repetition's mean upward speed, that of good devices of this kind."""
 UNEVEN_ANGLE_RAD = math.radians(8)
 """Least standard deviation of the peak angle in an uneven set: three times our error."""
 UNEVEN_DROP_M = 0.08

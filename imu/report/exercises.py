@@ -28,7 +28,7 @@ from typing import NamedTuple
 import numpy as np
 
 from imu.motion.pattern import Pattern, pattern_of_set
-from imu.report.cues import SPEED_DROP_M
+from imu.report.cues import SPEED_DROP_M, SPEED_ERROR_M_S
 from imu.report.trends import sum_if_any
 from imu.report.words import bare_volume, date_of, sets_in_words, volume, weight
 from imu.store import ExerciseSet, SessionStore
@@ -131,13 +131,15 @@ class AtLoad:
         The load.
     most : ExerciseSet
         The set with the most repetitions; the first of several.
-    fastest : ExerciseSet or None
-        The set with the fastest repetition; ``None`` without speeds, and for hinges.
+    fastest, record : ExerciseSet or None
+        The set with the fastest repetition, and the latest that broke the speed record; ``None`` without speeds, and
+        for hinges.
     """
 
     load_kg: float
     most: ExerciseSet
     fastest: ExerciseSet | None
+    record: ExerciseSet | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,8 +225,28 @@ class ExerciseHistory:
         return AtLoad(
             load_kg=_rounded_load(sets[0]),
             most=max(sets, key=lambda one: one.repetitions),
-            fastest=max(timed, key=lambda one: one.best_speed_m_s or 0.0, default=None),
+            fastest=max(timed, key=_speed_m_s, default=None),
+            record=speed_record(timed),
         )
+
+
+def speed_record(sets: Iterable[ExerciseSet]) -> ExerciseSet | None:
+    """Return the latest set that broke the record: it was faster than the record by more than the error of a speed.
+
+    Parameters
+    ----------
+    sets : iterable of ExerciseSet
+        Sets with a speed, of one load, in the order of time; the first one sets the record.
+    """
+    record = None
+    for one in sets:
+        if record is None or round(_speed_m_s(one) - _speed_m_s(record), 2) > SPEED_ERROR_M_S:
+            record = one
+    return record
+
+
+def _speed_m_s(one: ExerciseSet) -> float:
+    return round(one.best_speed_m_s or 0.0, 2)  # as shown
 
 
 class Record(NamedTuple):

@@ -33,7 +33,18 @@ from imu.report.exercises import (
 )
 from imu.report.session_view import SessionView, SetView, view_of_stored
 from imu.report.trends import Period, stored_totals, sum_if_any, trends
-from imu.report.words import bare_volume, counted, date_of, in_unit, load, number_of, unit_of_load, volume, weight
+from imu.report.words import (
+    bare_volume,
+    counted,
+    date_of,
+    in_unit,
+    load,
+    number_of,
+    short_day_of,
+    unit_of_load,
+    volume,
+    weight,
+)
 from imu.store import PatternTotals, SessionOverview, SessionStore
 from imu.store.exercises import key_of, usual_name
 
@@ -349,7 +360,7 @@ def _progress(
     """Return charts of weeks and of exercises."""
     unit, last = unit_of_load(in_lb=in_lb), max(one.trained_at for one in totals).astimezone(zone).date()
     weeks = trends(totals, Period.WEEK, zone, last, most=MOST_COLUMNS)
-    labels = [f"{one.start.day} {one.start:%b}" for one in weeks]
+    labels = [short_day_of(one.start) for one in weeks]
     counts = [one.squat.repetitions for one in weeks], [one.hinge.repetitions for one in weeks]
     both = ": squats plain, hinges hatched" if all(map(any, counts)) else ""
     charts = [columns(labels, counts[0], counts[1], f"Repetitions in the week of each date{both}", "repetitions")]

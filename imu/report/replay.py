@@ -32,7 +32,7 @@ from imu.training import PersonAsked
 if TYPE_CHECKING:
     from concurrent.futures import Future, ProcessPoolExecutor
 
-    from imu.store import PlannedSet, SessionStore
+    from imu.store import Correction, PlannedSet, SessionStore
 
 
 AHEAD_BYTES = 40_000_000
@@ -204,7 +204,11 @@ def _rows_of(recording: Recording) -> dict[str, Any]:
 
 
 def keep_replayed(
-    replayed: Replayed, store: SessionStore, software_version: str, planned: Sequence[PlannedSet] | None = None
+    replayed: Replayed,
+    store: SessionStore,
+    software_version: str,
+    planned: Sequence[PlannedSet] | None = None,
+    entries: Sequence[Correction] = (),
 ) -> int | None:
     """Keep a session in the store and a copy of its recording in our folder; return the session's number.
 
@@ -232,6 +236,7 @@ def keep_replayed(
         software_version=software_version,
         started_at=replayed.started_at,
         planned=planned,
+        entries=entries,
     )
 
 

@@ -294,13 +294,13 @@ def exercise_page(history: ExerciseHistory, most: int, *, in_lb: bool = False) -
             f"{speed_m_s:.2f}" if speed_m_s is not None and history.pattern is Pattern.SQUAT else ".",
             bare_volume(one.maximum.load_kg, in_lb=in_lb) or ".",
         )
-    loads = plain_table("load", "most\nreps", "on", "fastest\nm/s", "on")
+    loads = plain_table("load", "most\nreps", "on", "speed record\nm/s", "on")
     for best in history.at_loads:
-        fastest = best.fastest
+        record = best.record
         loads.add_row(
             weight(best.load_kg, in_lb=in_lb),
             *(str(best.most.repetitions), _day(best.most.trained_at)),
-            *((".", ".") if fastest is None else (f"{fastest.best_speed_m_s:.2f}", _day(fastest.trained_at))),
+            *((".", ".") if record is None else (f"{record.best_speed_m_s:.2f}", _day(record.trained_at))),
         )
     lines = [(one.name, one.words) for one in records_of(history, in_lb=in_lb)]
     if len(sessions) > 1:

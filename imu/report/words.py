@@ -227,7 +227,12 @@ def number_of(count: int, noun: str) -> str:
 def day_of(when: date | datetime, *, year: bool = False) -> str:
     """Return a day as ``Mon 30 Nov``, or with its year; a moment in this computer's time zone."""
     day = when.astimezone() if isinstance(when, datetime) else when
-    return f"{day:%a} {day.day} {day:%b %Y}" if year else f"{day:%a} {day.day} {day:%b}"
+    return f"{day:%a} {short_day_of(day)} {day.year}" if year else f"{day:%a} {short_day_of(day)}"
+
+
+def short_day_of(day: date) -> str:
+    """Return a day of charts as ``30 Nov``."""
+    return f"{day.day} {day:%b}"
 
 
 def date_of(when: date | datetime) -> str:

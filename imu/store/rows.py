@@ -27,8 +27,11 @@ _REPETITION_COLUMNS = tuple(field.name for field in fields(Repetition))
 # --- sessions --------------------------------------------------------------------------------------------------------
 
 
-def upsert_session(connection: sqlite3.Connection, session: dict[str, object]) -> int:
-    """Insert or update a session and return its number; INSERT ... ON CONFLICT would use up a number each time."""
+def upsert_session(connection: sqlite3.Connection, session: dict[str, object]) -> tuple[int, bool]:
+    """Insert or update a session; return its number and whether it is new.
+
+    INSERT ... ON CONFLICT would use up a number each time.
+    """
     known = connection.execute("SELECT id FROM session WHERE content_hash = :content_hash", session).fetchone()
     if known is None:
         names = ", ".join(session)
@@ -42,7 +45,7 @@ def upsert_session(connection: sqlite3.Connection, session: dict[str, object]) -
             "WHERE content_hash = :content_hash RETURNING id"
         )
     (session_id,) = connection.execute(sql, session).fetchone()
-    return int(session_id)
+    return int(session_id), known is None
 
 
 # --- measured --------------------------------------------------------------------------------------------------------

@@ -157,6 +157,7 @@ class SessionStore:
         software_version: str,
         started_at: datetime | None = None,
         planned: Sequence[PlannedSet] | None = None,
+        entries: Sequence[Correction] = (),
     ) -> int:
         """Keep a session, and return its number.
 
@@ -177,6 +178,10 @@ class SessionStore:
             Version of the program that measured.
         planned : sequence of PlannedSet or None
             The plans of the sets; ``None`` keeps the plan that was saved with this recording before.
+        entries : sequence of Correction
+            What the person entered while training: the first corrections of a new recording, stored in the same
+            transaction. One whose target does not exist stands in the log as not applied. A recording that was
+            saved before has its own.
 
         Raises
         ------
@@ -204,10 +209,12 @@ class SessionStore:
         finite(tuple(session.values()))
         try:
             with self._writing():
-                session_id = upsert_session(self._connection, session)
+                session_id, is_new = upsert_session(self._connection, session)
                 replace_measured(self._connection, session_id, summary)
                 if planned is not None:
                     replace_planned(self._connection, session_id, planned)
+                for entry in entries if is_new else ():
+                    append(self._connection, session_id, entry, to_text(saved_at))
                 with self._trusting():
                     replace_corrected(self._connection, session_id, summary)
         except sqlite3.IntegrityError as error:

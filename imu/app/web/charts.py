@@ -18,7 +18,7 @@ from imu.report.curves import MotionCurves, recording_curves
 from imu.report.exercises import ExerciseHistory
 from imu.report.replay import ReplayOptions
 from imu.report.trends import PatternTrend, Trend
-from imu.report.words import in_unit, unit_of_load, weight
+from imu.report.words import in_unit, short_day_of, unit_of_load, weight
 from imu.samples import Array
 from imu.store import CorrectedRepetition, StoredSession
 from imu.store.home import recordings_folder
@@ -106,6 +106,8 @@ def chart(
         "kind": kind,
         "most": most,
         "x": [int(datetime.combine(day, time(), UTC).timestamp()) for day in days],
+        "days": [short_day_of(day) for day in days],
+        "months": [f"{day:%b %Y}" for day in days],
         "series": [{"look": look, "name": name, "values": list(values)} for look, name, values in series],
     }
 

@@ -14,14 +14,10 @@ function axes(days = null) {
   ];
 }
 
-function dayName(seconds) {
-  return new Date(seconds * 1e3).toLocaleDateString("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
-}
-
 // Labels of an axis of days: only days that have a value, from the last one back, as far apart as their text needs.
-function dayLabels(x, width) {
+function dayLabels({ x, days, months }, width) {
   const years = x.at(-1) - x[0] > 330 * 86400, apart = years ? 84 : 62;
-  const name = years ? (seconds) => new Date(seconds * 1e3).toLocaleDateString("en-GB", { month: "short", year: "numeric", timeZone: "UTC" }) : dayName;
+  const name = (seconds) => (years ? months : days)[x.indexOf(seconds)];
   const splits = (_, __, low, high) => x.toReversed().reduce((chosen, one) => (!chosen.length || (chosen[0] - one) / (high - low) * width >= apart ? [one, ...chosen] : chosen), []);
   return { name, splits, half: years ? 32 : 24 };
 }
@@ -62,7 +58,7 @@ function dayChart(box, chart) {
   });
   const range = chart.most ? [0, chart.most] : (_, low, high) => stacked || low > 0.6 * high ? [stacked ? 0 : low - 0.1 * (high - low) - 0.02 * high, high > 0 ? high * 1.05 : 1] : [0, high > 0 ? high * 1.08 : 1];
   const days = (low, high) => [low - 4 * 86400, high + 4 * 86400], oneMoment = chart.x[0] === chart.x.at(-1); // which uPlot widens to years
-  const labels = dayLabels(chart.x, box.clientWidth - 70);
+  const labels = dayLabels(chart, box.clientWidth - 70);
   const options = {
     width: box.clientWidth, height: 200, legend: { show: false }, cursor: { y: false, points: { show: false } }, padding: [8, labels.half, 0, 0],
     scales: { x: { time: true, range: (_, low, high) => (oneMoment ? days(chart.x[0], chart.x[0]) : days(low, high)) }, y: { range } },
@@ -71,9 +67,8 @@ function dayChart(box, chart) {
     hooks: { draw: [(u) => { if (!stacked) series.forEach((one, i) => markPoints(u, i + 1, one.look)); }], setCursor: [(u) => {
       const i = u.cursor.idx;
       if (i == null) { out.textContent = ""; return; }
-      const day = dayName(chart.x[i]);
       const texts = series.toReversed().filter((one) => one.values[i] != null).map((one) => [one.values[i], chart.unit, one.name].filter((part) => part !== "").join(" "));
-      out.textContent = `${day}: ${texts.join(", ") || "nothing"}`;
+      out.textContent = `${chart.days[i]}: ${texts.join(", ") || "nothing"}`;
     }] },
   };
   return new uPlot(options, [chart.x, ...heights], box);
