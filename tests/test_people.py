@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from builders import HINGE, SQUAT, keep, summary
 from typer.testing import CliRunner
 from virtual_phone import NEEDS_SHARE, fill
 
@@ -19,6 +20,7 @@ import imu
 from imu.app.cli import app
 from imu.app.train import sensors_of_people
 from imu.app.web import desk as desk_module
+from imu.app.web import page
 from imu.app.web.board import CARD
 from imu.app.web.desk import Desks, DeskState, TrainingUnderWay, Wish
 from imu.app.web.guard import OwnersDoor
@@ -34,7 +36,7 @@ from imu.phone.link import PhoneAddress, PhoneLink
 from imu.recordings.training_reader import read_training
 from imu.report.replay import Replayed, ReplayOptions, replay
 from imu.samples import ImuBlock
-from imu.store import SessionStore
+from imu.store import PlannedSet, SessionStore
 from imu.store.home import (
     PersonUnnamed,
     add_person,
@@ -453,3 +455,52 @@ async def test_a_page_changes_the_data_of_its_person_whatever_was_chosen_since()
         with as_person(name), SessionStore.open(store_path()) as store:
             switched_on[name] = store.known_of_person().switched_on
     assert switched_on == {"anna": False, "ben": True}
+
+
+async def test_a_page_says_what_to_install_instead_of_offering_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    command = "python -m pip install &#34;imu-training[{}]&#34;"
+    offers = {
+        "share": ('href="/train?begin=phone"', "Share on this network"),
+        "fit": ('href="/export/fit',),
+        "parquet": ('href="/export/parquet',),
+    }
+
+    async def shown(*paths: str) -> str:
+        async with owners_page(Desks("test")) as ask:
+            return "".join([(await ask(path))[2] for path in paths])
+
+    first = await shown("/", "/share")
+    with SessionStore.open(store_path()) as store:
+        keep(store)
+    with_all = first + await shown("/train", "/sessions", "/session/1")
+    monkeypatch.setattr(page, "find_spec", lambda _: None)
+    without = await shown("/train", "/share", "/sessions", "/session/1")
+    for extra, links in offers.items():
+        assert all(link in with_all for link in links) and command.format(extra) not in with_all
+        assert not any(link in without for link in links) and command.format(extra) in without
+    assert len([one for one in known_sensors(None) if one["install"]]) == 2  # both ways of a phone
+    store_path().unlink()
+    assert 'href="/train?begin=phone"' not in (welcome := await shown("/")) and command.format("share") in welcome
+
+
+async def test_one_click_gives_hinges_of_a_squat_set_an_exercise_of_their_own_and_takes_it_back() -> None:
+    planned = [PlannedSet(100.0 * number + 4.0, "back squat", 100.0) for number in (0, 1)]
+    with SessionStore.open(store_path()) as store:
+        keep(store, summary([HINGE] * 2), 2, planned=[PlannedSet(1.0, "RDL")])
+        keep(store, summary([SQUAT, SQUAT, HINGE], [HINGE] * 3), 1, planned=planned)
+
+    def done() -> list[tuple[str, int]]:
+        with SessionStore.open(store_path()) as store:
+            sets = store.exercise_sets(least_drop_for_speed_m=0.15)
+        return [(one.exercise, one.repetitions) for one in sets if one.session_id == 2]
+
+    async with owners_page(Desks("test")) as ask:
+        for exercise, again in (("Romanian deadlift", ""), ("back squat", " again")):
+            for place, count in (("1", "1 hinge"), ("2", "3 hinges")):
+                shown = (await ask("/session/2"))[2]
+                assert f">Count the {count} as {exercise}{again}<" in shown
+                state = shown.split('name="state" value="')[1].split('"')[0]
+                status, _, answer = await ask("/session/2/exercise", state=state, place=place, exercise=exercise)
+                assert status == 200, answer
+            moved = [("back squat", 2), ("Romanian deadlift", 1), ("Romanian deadlift", 3)]
+            assert sorted(done()) == sorted([("back squat", 3), ("back squat", 3)] if again else moved)

@@ -21,13 +21,13 @@ from sensors.radioless import carry
 
 from imu.app.train import page_at_the_end
 from imu.errors import SensorNotFound
-from imu.live import radios
+from imu.live import memory, radios
 from imu.live.cards import LastTime, PastExercise
 from imu.live.entries import exercise_event, recount_event
 from imu.live.event_channel import plan_object, recorded_coach, recorded_plan, replay_signals, signal_object
 from imu.live.live_training import LiveTraining
 from imu.live.live_view import TrainedBefore
-from imu.live.memory import achieved, correct_count, keep_replay
+from imu.live.memory import achieved, correct_by_hand, keep_replay
 from imu.live.set_view import Measure, Phase
 from imu.live.signals import (
     ANGLE_ERROR_RAD,
@@ -125,6 +125,17 @@ def test_impossible_targets_are_refused_in_one_sentence(given, sentence):
     with pytest.raises(PlanUnusable, match=sentence) as refused:
         Targets.from_object(given, "five.toml, exercise 1")
     assert str(refused.value).startswith("five.toml, exercise 1") and "\n" not in str(refused.value)
+
+
+def test_every_wrong_value_of_a_plan_has_its_own_sentence():
+    tables = [{"name": "back squat", "reps": 0, "velocity": "0.6-0.4"}, {"reps": 5}, {"rest": "x", "sets": 3}]
+    with pytest.raises(PlanUnusable) as refused:
+        Plan.from_object({"exercise": tables})
+    wrong = refused.value.wrong
+    assert [(index, key) for index, key, _ in wrong] == [(0, "reps"), (0, "velocity"), (2, "rest")]
+    assert wrong[0][2] == "reps is 1 to 1000, got 0"
+    assert str(refused.value).startswith("the plan, exercise 1: reps is 1 to 1000, got 0; a velocity zone")
+    assert "; exercise 3: 'x' is not understood" in str(refused.value)
 
 
 def test_a_plan_is_a_toml_file(tmp_path):
@@ -431,7 +442,19 @@ def test_hinges_are_not_judged_by_the_depth_of_a_planned_squat(live):
     card = live.view().card
     assert card.text == "3 hinges"
     assert card.try_next == "correct the exercise or the pattern: back squat was planned, 3 hinges came"
+    assert live.view().move is None  # the set may go on
     live.take(SetClosed(set_of(*done)))
+    assert live.view().move.text == "Count as Romanian deadlift"
+    live.enter(live.move(None))
+    moved = live.view()
+    assert (moved.card.title, moved.exercises[0].exercise) == ("Romanian deadlift 100 kg", "Romanian deadlift")
+    assert moved.card.try_next is None or not moved.card.try_next.startswith("correct")
+    assert (moved.move.about, moved.move.text) == ("Set 1 counts as Romanian deadlift", "Back to back squat")
+    live.enter(live.move(1))
+    assert (live.view().exercises[0].title, live.view().move.text) == (
+        "back squat 100 kg",
+        "Count as Romanian deadlift",
+    )
     unsure = counted(live, deep(60, **hinge, confidence=0.6))
     assert live.coach.signals_of(unsure, 1) == (SignalKind.TOO_SHALLOW,)
 
@@ -605,6 +628,12 @@ def test_a_recording_without_a_plan_has_no_signals(without_plan):
     assert recorded_plan(read_training(path)) is None
 
 
+def recounted(number, set_s, more):
+    correct_by_hand(number, {"event": "recount", "set_s": set_s, "more": more})
+    with SessionStore.open(store_path()) as store:
+        return sum(len(one.repetitions) for one in store.load(number).corrected.sets)
+
+
 # --- after a training -------------------------------------------------------------------------------------------------
 
 
@@ -617,7 +646,7 @@ def test_a_session_is_described_by_volume_and_records_and_its_count_is_corrected
         with SessionStore.open(store_path()) as store:
             keep(store, trained, number, NOW + timedelta(days=number), planned=(planned,))
         assert achieved(number) == (expected[number],)
-    assert correct_count(2, {0.0: 2}) == 6
+    assert [recounted(2, 0.0, 1), recounted(2, 0.0, 1)] == [5, 6]
     assert achieved(2)[0].startswith("Back squat: 600 kg")
     done = SimpleNamespace(recording=None, summary=trained)
     pages = []
@@ -628,17 +657,17 @@ def test_a_session_is_described_by_volume_and_records_and_its_count_is_corrected
     assert "  6 squats" in pages[0]  # with what the person added, as the screen said it
     assert "back squat, 100 kg" in pages[0]
     assert "  4 squats" in pages[1] and "back squat" not in pages[1]
-    assert correct_count(2, {0.0: -3}) == 3
-    assert correct_count(2, {500.0: -1}) == 3  # no set begins there
+    assert [recounted(2, 0.0, -1) for _ in range(3)] == [5, 4, 3]
+    assert recounted(2, 500.0, -1) == 3  # no set begins there
 
 
 def test_many_missed_repetitions_stay_in_their_set(tmp_path, monkeypatch):
     monkeypatch.setenv("IMU_HOME", str(tmp_path))
     with SessionStore.open(store_path()) as store:
         keep(store, summary([SQUATTED] * 4, [SQUATTED] * 3))  # the second set begins at 100 s
-    for _ in range(2):
-        correct_count(1, {0.0: 30})
     with SessionStore.open(store_path()) as store:
+        for _ in range(2):
+            store.correct_all(1, memory._recounts(store.load(1).corrected, {0.0: 30}), made_at=NOW)
         assert [len(one.repetitions) for one in store.load(1).corrected.sets] == [64, 3]
 
 

@@ -503,6 +503,30 @@ def test_trouble_with_a_sensor_goes_with_the_choice_and_comes_a_second_time(brow
             trouble.wait_for(state="hidden")
 
 
+def test_every_wrong_field_of_a_plan_is_marked_with_its_own_sentence(browser: Any, looking_back: Served) -> None:
+    with opened(browser, looking_back, "/train", PHONE) as page:
+        page.locator("[name=reps]").first.fill("0")
+        page.get_by_role("button", name="Add an exercise").first.click()
+        page.get_by_role("button", name="Add an exercise").first.click()
+        last = page.locator("#begin .exercise").nth(2)  # the one before stays empty
+        last.locator("[name=load]").fill("heavy")
+        last.get_by_text("Targets of a repetition").click()
+        last.locator("[name=tempo]").fill("slow")
+        last.get_by_text("Targets of a repetition").click()
+        start_virtual(page)
+        page.get_by_text("3 fields need another value.").wait_for()
+        marked = """() => [...document.querySelectorAll("[aria-invalid]")].map(
+            (one) => [one.name, document.getElementById(one.getAttribute("aria-describedby")).textContent])"""
+        wrong = dict(page.evaluate(marked))
+        assert list(wrong) == ["reps", "load", "tempo"] and wrong["reps"] == "reps is 1 to 1000, got 0"
+        assert "100 kg or 225 lb" in wrong["load"] and last.locator("[name=tempo]").is_visible()
+        assert page.evaluate("document.activeElement.name") == "reps"
+        assert fits(page)
+        assert_open_to_all(page)
+        last.locator("[name=load]").fill("100")
+        assert len(page.evaluate(marked)) == 2
+
+
 def test_a_session_page_is_small_the_first_time(browser: Any, looking_back: Served) -> None:
     with opened(browser, looking_back, "/sessions", DESKTOP) as page:
         loaded: list[float] = []

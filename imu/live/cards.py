@@ -111,12 +111,13 @@ def card(done: TrainingSet, coach: Coach, index: int) -> SetCard:
     """
     place = coach.place_of(index)
     targets = Targets() if place is None else place.targets
+    entered = coach.entries.exercise_of(done) or targets
     repetitions, other = done.repetitions, targets.is_other(done.pattern)
     signals = [coach.signals_of(repetitions[:count], index) for count in range(1, len(repetitions) + 1)]
     good = sum(not FAULTS & set(kinds) for kinds in signals) if targets.judge_repetitions and not other else None
     speeds = [repetition.mean_concentric_velocity_m_s for repetition in repetitions] if sinks(done) else []
     return SetCard(
-        title=targets.title,
+        title=entered.title,
         pattern=done.pattern,
         repetitions=len(repetitions),
         best_speed_m_s=max(speeds, default=None),
@@ -127,7 +128,9 @@ def card(done: TrainingSet, coach: Coach, index: int) -> SetCard:
         tempo=tempo(repetitions),
         good=good,
         well=_went_well(done, signals, good),
-        try_next=_other_was_meant(done, targets) if other else _to_try(done, signals, targets.repetitions),
+        try_next=_correct_it(done, targets)
+        if other and entered.is_other(done.pattern)
+        else _to_try(done, signals, None if other else targets.repetitions),
         more=coach.entries.more_in(repetitions),
     )
 
@@ -176,12 +179,14 @@ def _to_try(done: TrainingSet, signals: Sequence[Sequence[SignalKind]], planned:
     return None
 
 
-def _other_was_meant(done: TrainingSet, targets: Targets) -> str:
-    """Return the advice for a set whose pattern is not that of its plan."""
+def _correct_it(done: TrainingSet, targets: Targets) -> str:
+    return f"correct the exercise or the pattern: {other_was_meant(done, targets)}"
+
+
+def other_was_meant(done: TrainingSet, targets: Targets) -> str:
+    """Return what was planned and what came, for a set whose pattern is not that of its plan."""
     meant = targets.exercise or f"a {targets.pattern}"
-    return (
-        f"correct the exercise or the pattern: {meant} was planned, {plural(len(done.repetitions), done.pattern)} came"
-    )
+    return f"{meant} was planned, {plural_of(done)} came"
 
 
 def _percent_slower(loss: float) -> str:

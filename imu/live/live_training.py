@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from imu.bluetooth import LinkState
-from imu.live.cards import card, training_advice
+from imu.live.cards import card, other_was_meant, training_advice
 from imu.live.entries import exercise_event, recount_event
 from imu.live.live_view import (
     LOW_BATTERY_PERCENT,
@@ -20,6 +20,7 @@ from imu.live.live_view import (
     Link,
     LiveView,
     Message,
+    Move,
     NotCounted,
     Tally,
     TrainedBefore,
@@ -206,6 +207,25 @@ class LiveTraining:
             raise ValueError(f"there is no set {set_number}")
         return exercise_event(self._coach.sets[set_number - 1], exercise)
 
+    def move(self, set_number: int | None) -> Mapping[str, Any]:
+        """Return the entry that counts a set as the exercise that was done, or back as the planned one.
+
+        Parameters
+        ----------
+        set_number : int or None
+            Which set; ``None`` for the last one that is over.
+
+        Raises
+        ------
+        ValueError
+            If there is no such set, or it was done as planned.
+        """
+        number = len(self._coach.sets) if set_number is None else set_number
+        move = self._move(number - 1) if 1 <= number <= len(self._coach.sets) else None
+        if move is None:
+            raise ValueError(f"set {number} was done as planned")
+        return self.exercise(number, move.exercise)
+
     def enter(self, entry: Mapping[str, Any]) -> list[Signal]:
         """Take an entry of `recount` or `exercise`; return the signals that it calls for."""
         return self._coach.enter(entry)
@@ -216,6 +236,23 @@ class LiveTraining:
     def _exercise_of(self, index: int, one: TrainingSet) -> Targets | None:
         place = self._coach.place_of(index)
         return self._coach.entries.exercise_of(one) or (None if place is None else place.targets)
+
+    def _move(self, index: int) -> Move | None:
+        one, place = self._coach.sets[index], self._coach.place_of(index)
+        if place is None or place.targets.exercise is None or not place.targets.is_other(one.pattern):
+            return None
+        planned = place.targets
+        now = self._coach.entries.exercise_of(one) or planned
+        load = Targets(load_kg=now.load_kg, load_in_lb=now.load_in_lb)
+        if now.exercise not in (None, planned.exercise):
+            exercise, text = planned.exercise, f"Back to {planned.exercise}"
+            about = f"Set {index + 1} counts as {now.exercise}"
+        else:
+            of_plan = () if self._coach.plan is None else self._coach.plan.exercises
+            names = (each.exercise for each in of_plan if each.exercise is not None and each.pattern is one.pattern)
+            exercise = next(names, None) or self._before.latest.get(one.pattern, str(one.pattern))
+            text, about = f"Count as {exercise}", other_was_meant(one, planned)
+        return Move(replace(load, exercise=exercise), about, text)
 
     def tell(self, sentence: str, gravity: Gravity = Gravity.NOTE) -> None:
         """Show one sentence; a sentence that stands already is renewed."""
@@ -251,6 +288,7 @@ class LiveTraining:
             sets=tuple(sets),
             counts=tuple(len(one_set.repetitions) + self._more_in(one_set) for one_set in sets),
             exercises=tuple(self._exercise_of(index, one) for index, one in enumerate(sets)),
+            moves=tuple(self._move(index) for index in range(len(sets))),
             recount=0 if shown is None else self._more_in(shown),
             session=done,
             today=self._before.today + done,

@@ -117,11 +117,31 @@ class TrainedBefore:
         Squats against hinges of today, and of the 28 days before this session with today.
     exercises : mapping of str to PastExercise
         The last session of exercises, by name.
+    latest : mapping of Pattern to str
+        The exercise of each pattern that was trained last.
     """
 
     today: Tally = Tally()
     last_28_days: Tally = Tally()
     exercises: Mapping[str, PastExercise] = field(default_factory=dict)
+    latest: Mapping[Pattern, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What one tap does with a set of another pattern than was planned: count it as another exercise, or back.
+
+    Attributes
+    ----------
+    exercise : Targets
+        The exercise and load that the set gets.
+    about, text : str
+        Why it is offered, and what it does.
+    """
+
+    exercise: Targets
+    about: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +197,8 @@ class LiveView:
         Repetitions of each of them by the person's count.
     exercises : tuple of Targets or None
         Exercise and load of each of them: as entered, else as planned.
+    moves : tuple of Move or None
+        What one tap does with each of them that was not done as planned.
     session, today, last_28_days : Tally
         Squats against hinges of this session by the person's count, and with it of today and of 28 days.
     recount : int
@@ -227,6 +249,7 @@ class LiveView:
     sets: tuple[TrainingSet, ...] = ()
     counts: tuple[int, ...] = ()
     exercises: tuple[Targets | None, ...] = ()
+    moves: tuple[Move | None, ...] = ()
     session: Tally = Tally()
     today: Tally = Tally()
     last_28_days: Tally = Tally()
@@ -267,6 +290,11 @@ class LiveView:
         name = UNITS[self.bars.measure][0]
         resting = self.phase is Phase.REST and not self.rest_is_provisional
         return next((one for one in self.figures if one.label == name and not resting), None)
+
+    @property
+    def move(self) -> Move | None:
+        """What one tap does with the set that is shown, once it is over."""
+        return self.moves[-1] if self.moves and self.phase is Phase.REST and not self.set_may_go_on else None
 
     @property
     def rest_share(self) -> float | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -30,7 +30,7 @@ from imu.report.cues import sinks
 from imu.report.exercises import ExerciseHistory, exercise_histories
 from imu.report.replay import Replayed, keep_replayed
 from imu.report.words import volume, weight
-from imu.session import SessionSummary, TrainingSet
+from imu.session import TrainingSet
 from imu.store import (
     AddRepetition,
     CorrectedSession,
@@ -76,9 +76,10 @@ def trained_before(plan: Plan | None = None) -> TrainedBefore:
             today_tally = Tally(*store.counted_between(today, now))
             last_28_days = Tally(*store.counted_between(now - timedelta(days=BALANCE_DAYS), now))
             exercises = _past_exercises(store, names, now)
+            latest = {one.pattern: one.name for one in reversed(exercise_histories(store))}
     except ImuError:
         return TrainedBefore()
-    return TrainedBefore(today_tally, last_28_days, exercises)
+    return TrainedBefore(today_tally, last_28_days, exercises, latest)
 
 
 def _past_exercises(store: SessionStore, names: set[str], now: datetime) -> dict[str, PastExercise]:
@@ -142,23 +143,23 @@ def _records(history: ExerciseHistory, *, in_lb: bool) -> list[str]:
 # --- the count, corrected with one tap --------------------------------------------------------------------------------
 
 
-def correct_count(number: int, by: Mapping[float, int]) -> int:
-    """Correct the count of sets of a stored session; return its number of repetitions.
+def correct_by_hand(number: int, entry: Mapping[str, Any]) -> None:
+    """Correct a stored session as the person enters it after the training.
 
     Parameters
     ----------
     number : int
         The session.
-    by : mapping of float to int
-        How many repetitions more a set has than were counted, by the time at which it begins. Those that are missing
-        are added after its last repetition; of those too many the last ones are deleted.
+    entry : mapping
+        An event of :mod:`imu.live.entries`. Repetitions that are missing are added after the last one of the set; of
+        those too many the last ones are deleted.
     """
+    entries = Entries()
+    entries.take(entry)
     with SessionStore.open(store_path()) as store:
-        session = store.load(number).corrected
-        corrections = _recounts(session, by)
+        corrections = _corrections_of(entries, store.load(number).corrected)
         if corrections:
-            session = store.correct_all(number, corrections, made_at=datetime.now(UTC)).corrected
-        return sum(len(one_set.repetitions) for one_set in session.sets)
+            store.correct_all(number, corrections, made_at=datetime.now(UTC))
 
 
 def _recounts(session: CorrectedSession, by: Mapping[float, int]) -> list[Correction]:
@@ -209,7 +210,7 @@ def keep(trained: Trained, software_version: str) -> tuple[Trained, int | None]:
     if trained.recording is None:
         return trained, None
     planned = planned_sets(zip(trained.summary.sets, trained.targets, strict=False))
-    entries = _corrections_of(trained.entries, trained.summary, planned)
+    entries = _corrections_of(trained.entries, apply_corrections(trained.summary, (), planned))
     try:
         with SessionStore.open(store_path()) as store:
             number = store.save(
@@ -254,7 +255,7 @@ def keep_replay(replayed: Replayed, store: SessionStore, software_version: str) 
         return keep_replayed(replayed, store, software_version)
     places = ((one, coach.place_of(index)) for index, one in enumerate(coach.sets))
     planned = planned_sets((one, None if place is None else place.targets) for one, place in places)
-    entries = _corrections_of(coach.entries, replayed.summary, planned)
+    entries = _corrections_of(coach.entries, apply_corrections(replayed.summary, (), planned))
     return keep_replayed(replayed, store, software_version, planned or None, entries)
 
 
@@ -275,15 +276,15 @@ def _coach_of(path: Path) -> Coach | None:
         return None
 
 
-def _corrections_of(entries: Entries, summary: SessionSummary, planned: Sequence[PlannedSet]) -> list[Correction]:
-    """Return the entries for sets made while training as the first corrections of the session."""
+def _corrections_of(entries: Entries, session: CorrectedSession) -> list[Correction]:
+    """Return the entries for sets as corrections of the session."""
     corrections: list[Correction] = []
     for middle_s, one in entries.exercises.items():
         if one.exercise is not None:
             corrections.append(NameExercise(middle_s, one.exercise))
         if one.load_kg is not None:
             corrections.append(EnterLoad(middle_s, one.load_kg, load_in_lb=one.load_in_lb))
-    return corrections + _recounts(apply_corrections(summary, (), planned), entries.recounts)
+    return corrections + _recounts(session, entries.recounts)
 
 
 # --- the sensor -------------------------------------------------------------------------------------------------------

@@ -56,7 +56,17 @@ BEST: Literal["best"] = "best"
 
 
 class PlanUnusable(ImuError):
-    """A plan or a target cannot be used; the sentence says why and where."""
+    """A plan or a target cannot be used; the sentence says why and where.
+
+    Attributes
+    ----------
+    wrong : tuple of (int, str, str)
+        Each wrong value of a plan: the number of its exercise from 0, its key, and what is wrong with it.
+    """
+
+    def __init__(self, sentence: str, wrong: tuple[tuple[int, str, str], ...] = ()) -> None:
+        super().__init__(sentence)
+        self.wrong = wrong
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,26 +213,23 @@ class Targets:
         Raises
         ------
         PlanUnusable
-            If a key or a value is not as in the example.
+            If a key or values are not as in the example; it says what is wrong with each of them.
         """
         unknown = sorted(set(given) - set(_READERS))
         if unknown:
             raise PlanUnusable(f"{where} has {unknown[0]!r}, but only these keys are known: {', '.join(_READERS)}")
         values: dict[str, Any] = {}
+        wrong = []
         for key, value in given.items():
-            if key != "name" and _is_long(value):  # patterns take a second for 10,000 digits
-                raise PlanUnusable(f"{where}: {key} is too long")
-            if value is not None:
-                try:
-                    values |= _READERS[key](value)
-                except PlanUnusable as error:
-                    raise PlanUnusable(f"{where}: {error}") from error
-                except (ValueError, TypeError) as error:
-                    raise PlanUnusable(f"{where}: {key} cannot be {value!r}") from error
-        try:
-            return cls(**values)
-        except PlanUnusable as error:
-            raise PlanUnusable(f"{where}: {error}") from error
+            try:
+                read = {} if value is None else _read(key, value)
+                cls(**read)
+                values |= read
+            except PlanUnusable as error:
+                wrong.append((0, key, str(error)))
+        if wrong:
+            raise PlanUnusable(f"{where}: {'; '.join(sentence for _, _, sentence in wrong)}", tuple(wrong))
+        return cls(**values)
 
     def as_object(self) -> dict[str, Any]:
         """Return the targets in the words of a plan; `from_object` reads them back to equal ones."""
@@ -335,7 +342,15 @@ class Plan:
             raise PlanUnusable(f"{where} has no [[exercise]] tables")
         if name is not None and not (isinstance(name, str) and 0 < len(name) <= LONGEST_NAME and name.isprintable()):
             raise PlanUnusable(f"{where}: the name of a plan has 1 to {LONGEST_NAME} letters in one line")
-        exercises = [Targets.from_object(one, f"{where}, exercise {number}") for number, one in enumerate(tables, 1)]
+        exercises, refused = [], []
+        for index, table in enumerate(tables):
+            try:
+                exercises.append(Targets.from_object(table, f"exercise {index + 1}"))
+            except PlanUnusable as error:
+                refused.append((index, error))
+        if refused:
+            wrong = tuple((index, key, sentence) for index, error in refused for _, key, sentence in error.wrong)
+            raise PlanUnusable(f"{where}, {'; '.join(str(error) for _, error in refused)}", wrong)
         return cls(tuple(exercises), name)
 
     def as_object(self) -> dict[str, Any]:
@@ -400,6 +415,16 @@ def example_plans() -> dict[str, Plan]:
 
 
 # --- one value of a plan ----------------------------------------------------------------------------------------------
+
+
+def _read(key: str, value: Any) -> dict[str, Any]:
+    """Return the fields of :class:`Targets` that a value of a plan means."""
+    if key != "name" and _is_long(value):  # patterns take a second for 10,000 digits
+        raise PlanUnusable(f"{key} is too long")
+    try:
+        return _READERS[key](value)
+    except (ValueError, TypeError) as error:
+        raise PlanUnusable(f"{key} cannot be {value!r}") from error
 
 
 def _is_long(value: Any) -> bool:

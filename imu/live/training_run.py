@@ -204,6 +204,16 @@ class TrainingRun:
         """
         self._enter(self._live.exercise(set_number, exercise))
 
+    def move(self, set_number: int | None) -> None:
+        """Count a set as the exercise that was done, or back; see :meth:`imu.live.live_training.LiveTraining.move`.
+
+        Raises
+        ------
+        ValueError
+            If there is no such set, or it was done as planned.
+        """
+        self._enter(self._live.move(set_number))
+
     def _enter(self, entry: Mapping[str, Any]) -> None:
         at_ns = self._clock.now_ns()
         self._record(lambda recorder: recorder.write_event(at_ns, entry))

@@ -109,6 +109,7 @@ class LiveApp(App[None]):
         Binding("p", "ask('pause')", "pause"),
         Binding("p", "ask('resume')", "resume"),
         Binding("k", "ask('keep alone')", "keep"),
+        Binding("o", "move", "exercise"),
         Binding("q", "end", "quit"),
         Binding("t", "targets", "targets"),
         Binding("n", "next_exercise", "next"),
@@ -136,11 +137,11 @@ class LiveApp(App[None]):
 
     def show(self, view: LiveView) -> None:
         """Show the view; cheap where nothing has changed."""
-        possible_before, self._view = _possible(self._view), view
+        possible_before, self._view = (_possible(self._view), self._view.move), view
         if not self.is_running:
             return
         self._panel.show(view)
-        if _possible(view) != possible_before:
+        if (_possible(view), view.move) != possible_before:
             self.refresh_bindings()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -150,6 +151,8 @@ class LiveApp(App[None]):
                 return PersonCommand(parameters[0]) in _possible(self._view)
             case "missed":
                 return self._view.shown is not None
+            case "move":
+                return self._view.move is not None
             case "next_exercise":
                 return self._view.progress is not None and not self._view.progress.done
         return True
@@ -161,6 +164,10 @@ class LiveApp(App[None]):
     def action_missed(self) -> None:
         """Count a repetition that was missed."""
         self._obey(lambda run: run.recount(None, 1))
+
+    def action_move(self) -> None:
+        """Count the set as the exercise that was done in place of the planned one, or back."""
+        self._obey(lambda run: run.move(None))
 
     def action_next_exercise(self) -> None:
         """Go on with the next exercise of the plan."""

@@ -204,6 +204,14 @@ def balance_line(view: LiveView, width: int) -> Text:
     return Text(both if len(both) <= width else today)
 
 
+def move_line(view: LiveView) -> Text | None:
+    """Return the offer to count a set as the exercise that was done in place of the planned one, or back."""
+    if view.move is None:
+        return None
+    about, text = printable(view.move.about), printable(view.move.text)
+    return Text.assemble((f"{about[:1].upper()}{about[1:]}", "bold"), f": o, {text[:1].lower()}{text[1:]}")
+
+
 def lone_line(view: LiveView) -> Text | None:
     """Return the offer to keep a lone movement."""
     if view.lone is None:

@@ -181,6 +181,7 @@ def _foot(view: LiveView, width: int, ink: Ink) -> list[tuple[int, Text]]:
         (2, parts.progress_line(view)),
         (2, None if view.hint is None else Text(printable(view.hint))),
         (1, parts.lone_line(view)),
+        (1, parts.move_line(view)),
         (2, parts.not_counted_line(view)),
         *((2, line) for line in parts.advice_lines(view, ink)),
         (3, None if view.before_text is None else Text(view.before_text, "dim")),

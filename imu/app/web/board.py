@@ -85,6 +85,7 @@ def board(view: LiveView) -> dict[str, Any]:
         "before": view.before_text,
         "today": [view.today.squats, view.today.hinges],
         "total": balance(view.session),
+        "move": None if view.move is None else {"about": view.move.about, "text": view.move.text},
         "lone": None if view.lone is None else f"{plural(1, view.lone.pattern)} stood alone",
         "not_counted": None if view.not_counted is None else view.not_counted.reason,
         "messages": [{"text": message.sentence, "gravity": str(message.gravity)} for message in view.messages],
@@ -222,8 +223,11 @@ def _sets(view: LiveView) -> list[dict[str, Any]]:
             "detail": _in_short(one),
             "exercise": None if entry is None else entry.exercise,
             "load": None if entry is None else entry.load,
+            "move": None if move is None else move.text,
         }
-        for number, (one, count, entry) in enumerate(zip(view.sets, view.counts, view.exercises, strict=True), 1)
+        for number, (one, count, entry, move) in enumerate(
+            zip(view.sets, view.counts, view.exercises, view.moves, strict=True), 1
+        )
     ]
 
 

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -24,7 +24,7 @@ from imu.live.live_training import LiveTraining
 from imu.live.live_view import LiveView
 from imu.live.memory import (
     achieved,
-    correct_count,
+    correct_by_hand,
     keep,
     last_sensor,
     personal_shift,
@@ -245,15 +245,29 @@ class TrainingDesk:
         """
         if self._run is not None:
             self._run.recount(set_number, more)
-        elif self.state is DeskState.IDLE and self.last_session is not None:
-            entry = self._live.recount(set_number, more, goes_on=False) or {}
-            self._live.enter(entry)
-            with as_person(self.whose):
-                work = self._recount_stored(self.last_session, entry["set_s"], more)
-                task = asyncio.get_running_loop().create_task(work)
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        elif self._is_stored:
+            self._correct_stored(self._live.recount(set_number, more, goes_on=False) or {})
         self._look()
+
+    def move(self, set_number: int | None) -> None:
+        """Count a set as the exercise that was done in place of the planned one, or back; stored as a `recount`."""
+        if self._run is not None:
+            self._run.move(set_number)
+        elif self._is_stored:
+            self._correct_stored(self._live.move(set_number))
+        self._look()
+
+    @property
+    def _is_stored(self) -> bool:
+        return self.state is DeskState.IDLE and self.last_session is not None
+
+    def _correct_stored(self, entry: Mapping[str, Any]) -> None:
+        """Correct the session of the training that is over, in a task."""
+        self._live.enter(entry)
+        with as_person(self.whose):
+            task = asyncio.get_running_loop().create_task(self._store(entry))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def finish(self) -> None:
         """End the training in good order; returns at once."""
@@ -324,10 +338,12 @@ class TrainingDesk:
             remember_sensor_of(trained)
         return trained
 
-    async def _recount_stored(self, number: int, start_s: float, more: int) -> None:
+    async def _store(self, entry: Mapping[str, Any]) -> None:
+        if self.last_session is None:
+            return
         try:
-            await asyncio.to_thread(correct_count, number, {start_s: more})
-            self._achieved = await asyncio.to_thread(achieved, number)
+            await asyncio.to_thread(correct_by_hand, self.last_session, entry)
+            self._achieved = await asyncio.to_thread(achieved, self.last_session)
         except ImuError as error:
             self.trouble = str(error)
         self._look()

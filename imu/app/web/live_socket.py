@@ -19,14 +19,14 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from imu.app.web.desk import Desks, DeskState, TrainingDesk, Wish
 from imu.app.web.guard import Role
-from imu.app.web.page import render
+from imu.app.web.page import render, to_install
 from imu.bluetooth.scan import SeenSensor, scan
 from imu.errors import ImuError
 from imu.live.live_view import signal_word
 from imu.live.memory import RememberedSensor, last_plan, last_sensor
 from imu.live.radios import ANY, PHONES, VIRTUAL, radio_for
 from imu.live.schedule import due_in_store
-from imu.live.targets import Plan, Targets, example_plans
+from imu.live.targets import Plan, PlanUnusable, Targets, example_plans
 from imu.sensors.kinds import recognise
 from imu.store.exercises import completions
 from imu.store.home import person
@@ -93,17 +93,22 @@ def plan_in_words(plan: Plan) -> str:
 
 def known_sensors(last: RememberedSensor | None) -> list[dict[str, str]]:
     """Return the sensors that can be chosen without looking for any; first the one used last, if it is given."""
+    install = to_install("share")
     known = [
         {"wanted": ANY, "title": "The nearest sensor", "signal": "by Bluetooth"},
         {"wanted": PHONES[0], "title": "Your phone", "signal": "in the waistband; it opens a page by QR code"},
         {"wanted": PHONES[1], "title": "Sensor Logger app", "signal": "on a phone; it pushes to an address"},
         {"wanted": VIRTUAL, "title": "A virtual sensor", "signal": "a simulated person trains"},
     ]
+    known = [one | {"install": install if one["wanted"] in PHONES else ""} for one in known]
     if last is None:
         return known
+    others = [one for one in known if one["wanted"] != last.wanted]
     used = [one for one in known[1:3] if one["wanted"] == last.wanted]
-    used = used or [{"wanted": last.wanted, "title": last.name or last.kind, "signal": "used last time"}]
-    return [*used, *(one for one in known if one["wanted"] != last.wanted)]
+    if used and install:
+        return [*others, *used]
+    sensor = {"wanted": last.wanted, "title": last.name or last.kind, "signal": "used last time", "install": ""}
+    return [*(used or [sensor]), *others]
 
 
 # --- the websocket ------------------------------------------------------------------------------------------------
@@ -181,6 +186,8 @@ def answer_to(
             desk.listen(partial(_tell_heard, tell))
             return None
         return _do(desk, request, desk.begin if desks is None else partial(desks.begin, desk.whose))
+    except PlanUnusable as error:
+        return {"refused": str(error), "wrong": error.wrong}
     except ImuError as error:
         return {"refused": str(error)}
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
@@ -216,9 +223,10 @@ def _do(desk: TrainingDesk, request: dict[str, Any], begin: Callable[[Wish], Non
     elif action == "enter":
         entry = {"name": _text(request.get("exercise")), "load": _text(request.get("load"))}
         desk.enter(_whole(request.get("set")), Targets.from_object(entry, "the set"))
+    elif action == "move":
+        desk.move(_whole_if_given(request.get("set")))
     elif action == "recount":
-        number = request.get("set")
-        desk.recount(None if number is None else _whole(number), _whole(request.get("more")))
+        desk.recount(_whole_if_given(request.get("set")), _whole(request.get("more")))
     else:
         raise ValueError(f"there is no action {action!r}")
     return None
@@ -281,6 +289,10 @@ def _whole(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise ValueError("a whole number is expected")
     return value
+
+
+def _whole_if_given(value: object) -> int | None:
+    return None if value is None else _whole(value)
 
 
 def _number(value: object) -> float | None:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from http import HTTPStatus
+from importlib.util import find_spec
 from typing import TypeVar
 
 from jinja2 import Environment
@@ -50,12 +51,22 @@ ICONS = {
     "/exercises": "M4 6v12M20 6v12M1 9v6M23 9v6M4 12h16",
     "/trends": "M3 20V4M3 20h18M7 15l4-5 4 3 5-7",
 }
+EXTRAS = {"parquet": "pyarrow", "fit": "fit_tool", "share": "segno"}
+"""A package of each extra that pages offer."""
+EXPORTS = (("csv", "CSV"), ("parquet", "Parquet"), ("json", "JSON"), ("fit", "FIT"))
 NO_PAGE = "There is no page at this address."
 
 
 def now() -> datetime:
     """Return the time in this computer's time zone."""
     return datetime.now().astimezone()
+
+
+def to_install(extra: str) -> str:
+    """Return the command that installs an extra; empty if it is there, or if this is no extra."""
+    package = EXTRAS.get(extra)
+    there = package is None or find_spec(package) is not None
+    return "" if there else f'python -m pip install "imu-training[{extra}]"'
 
 
 async def ask_store(question: Callable[[SessionStore], T]) -> T | None:
@@ -158,7 +169,7 @@ def _environment() -> Environment:
     }
     environment.globals |= {
         "TITLE": TITLE, "PAGES": PAGES, "THEMES": THEMES, "SHAPES": SHAPES, "ICONS": ICONS, "counted": counted,
-        "Pattern": Pattern, "GUEST_PAGES": GUEST_PAGES,
+        "Pattern": Pattern, "GUEST_PAGES": GUEST_PAGES, "EXPORTS": EXPORTS, "to_install": to_install,
     }  # fmt: skip
     return environment
 

@@ -12,28 +12,31 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from imu.app import typed_corrections as typed
-from imu.app.export import Format
 from imu.app.web import charts
 from imu.app.web.page import NO_PAGE, ask_store, done, now, refused, render
 from imu.errors import ImuError, SessionNotFound
+from imu.live.targets import OPPOSITE
 from imu.motion.pattern import Pattern
-from imu.report.exercises import exercise_histories
+from imu.report.exercises import ExerciseHistory, exercise_histories
 from imu.report.session_view import Figures, RepetitionView, SetView, view_of_stored
-from imu.report.words import log_line
+from imu.report.words import log_line, number_of
 from imu.store import (
     AddRepetition,
+    CorrectedRepetition,
     CorrectedSession,
+    CorrectedSet,
     Correction,
+    NameExercise,
+    Scope,
     SessionStore,
     StoredSession,
 )
-from imu.store.exercises import completions
+from imu.store.exercises import completions, known_exercise
 from imu.store.home import recordings_folder
 
 Fields = Mapping[str, str]
 T = TypeVar("T")
 
-FORMATS = {Format.CSV: "CSV", Format.PARQUET: "Parquet", Format.JSON: "JSON", Format.FIT: "FIT"}
 CHANGED_MEANWHILE = "the session was changed in another window; this page shows it as it is now, so try again"
 
 
@@ -47,12 +50,14 @@ class SessionPages:
         """Show a session."""
         number = request.path_params["number"]
 
-        def question(store: SessionStore) -> tuple[StoredSession, bool, StoredSession | None, tuple[str, ...]]:
+        def question(
+            store: SessionStore,
+        ) -> tuple[StoredSession, bool, StoredSession | None, tuple[ExerciseHistory, ...]]:
             stored = store.load(number)
-            own = tuple(history.name for history in exercise_histories(store))
-            return stored, store.loads_in_lb(), session_before(store, stored), completions("", own)
+            return stored, store.loads_in_lb(), session_before(store, stored), exercise_histories(store)
 
-        stored, in_lb, before, exercises = await _answer(number, question)
+        stored, in_lb, before, histories = await _answer(number, question)
+        latest = {history.pattern: history.name for history in reversed(histories)}
         view = view_of_stored(stored, in_lb=in_lb)
         return render(
             request,
@@ -63,8 +68,8 @@ class SessionPages:
             before=before,
             metrics=[metrics_of(one_set) for one_set in view.sets],
             state=_state(stored),
-            exercises=exercises,
-            formats=FORMATS,
+            moves=[move_of(one_set, latest) for one_set in stored.corrected.sets],
+            exercises=completions("", tuple(history.name for history in histories)),
             deletion=f"{view.counted}. The recording is deleted too. This cannot be undone.",
         )
 
@@ -153,6 +158,57 @@ def _metric(name: str, one: RepetitionView, largest: float) -> Metric:
     if value is None:
         return Metric(name, "–", 0.0)
     return Metric(name, METRICS[name][1].format(value), max(0.0, value / largest))
+
+
+# --- repetitions of another exercise ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What one click does with the hinges of a set that was meant as squats, or the reverse."""
+
+    exercise: str
+    text: str
+
+
+def move_of(one_set: CorrectedSet, latest: Mapping[Pattern, str]) -> Move | None:
+    """Return how one click gives repetitions of the other pattern an exercise of their own, or takes that back.
+
+    Parameters
+    ----------
+    one_set : CorrectedSet
+        A set; it is meant as its plan, or without one as its exercise.
+    latest : mapping of Pattern to str
+        The exercise of each pattern that was trained last.
+    """
+    meant, others = _others_in(one_set)
+    if not others or meant is None:
+        return None
+    pattern = others[0].pattern
+    which = f"Count the {number_of(len(others), pattern)} as"
+    if all(one_set.exercise_of(one) != meant for one in others):
+        return Move(meant, f"{which} {meant} again")
+    exercise = latest.get(pattern, str(pattern))
+    return Move(exercise, f"{which} {exercise}")
+
+
+def _others_in(one_set: CorrectedSet) -> tuple[str | None, list[CorrectedRepetition]]:
+    """Return the exercise that a set is meant as, and its repetitions of the opposite pattern."""
+    planned = None if one_set.planned is None else one_set.planned.exercise
+    meant = planned or one_set.exercise
+    known = None if meant is None else known_exercise(meant)
+    other = None if known is None else OPPOSITE.get(known.pattern)
+    return meant, [one for one in one_set.repetitions if one.pattern is other]
+
+
+def _move(session: CorrectedSession, fields: Fields) -> list[Correction]:
+    time_s, exercise = typed.place_in(session, fields.get("place", "")).time_s, fields.get("exercise", "")
+    one_set = next(one for one in session.sets if one.start_s <= time_s < one.end_s)
+    meant, others = _others_in(one_set)
+    if len(others) == len(one_set.repetitions):
+        return [NameExercise(one_set.middle_s, exercise or meant)]
+    own = None if exercise == meant else exercise
+    return [NameExercise(one.middle_s, own, Scope.REPETITION) for one in others]
 
 
 # --- corrections -----------------------------------------------------------------------------------------------------
@@ -259,6 +315,7 @@ CHANGES: Mapping[str, Callable[[CorrectedSession, Fields], list[Correction]]] = 
     "count": _rejected,
     "remove": lambda session, fields: [typed.delete_repetition(session, *_texts(fields, "place"))],
     "split": lambda session, fields: [typed.split_set(session, *_texts(fields, "place"))],
+    "exercise": _move,
     "merge": lambda session, fields: [typed.merge_sets(session, *_texts(fields, "place"))],
     "add": lambda _, fields: [typed.add_repetition(*_texts(fields, "start", "end", "pattern"))],
 }

@@ -2,10 +2,10 @@
 // server, so that page, terminal and voice agree.
 
 import { play, speak, unlockSound } from "./sound.js";
-import { fillPlan, lastPlan, planOf } from "./plan.js";
+import { fillPlan, lastPlan, markWrong, planOf } from "./plan.js";
 
 const RECONNECT_MS = 800;
-const KEYS = { e: "end set", " ": "end set", u: "take back", "+": "missed", p: "pause", k: "keep alone", q: "finish", s: "sets", t: "plan", f: "full" };
+const KEYS = { e: "end set", " ": "end set", u: "take back", "+": "missed", p: "pause", k: "keep alone", o: "move", q: "finish", s: "sets", t: "plan", f: "full" };
 const SHAPES = { squat: "M12 2a10 10 0 1 0 .01 0Z", hinge: "M12 2L23 21H1Z", mixed: "M12 1L23 12 12 23 1 12Z", uncertain: "M3 3H21V21H3Z" };
 const SIGNAL_SHAPES = {
   circle: "M12 2a10 10 0 1 0 .01 0Z", octagon: "M8 2h8l6 6v8l-6 6H8l-6-6V8Z", star: "M12 1l3.2 7.2 7.8.7-5.9 5.2 1.8 7.7L12 17.7l-6.9 4.1 1.8-7.7L1 8.9l7.8-.7Z", diamond: "M12 1L23 12 12 23 1 12Z",
@@ -32,7 +32,7 @@ addEventListener("pagehide", () => { if (socket) socket.onclose = null; });
 function send(request) { if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify(request)); }
 
 function take(news) {
-  if (news.refused !== undefined) { refuse(news.refused); scanEnds(); return; }
+  if (news.refused !== undefined) { refuse(news.refused, news.wrong); scanEnds(); return; }
   if (news.plan !== undefined) { fillPlan($("#plan-dialog"), news.plan); $("#plan-dialog").showModal(); return; }
   if (news.followed) { $("#plan-dialog").close(); return; }
   if (news.heard !== undefined) { showHeard(news.heard, news.listening); return; }
@@ -64,7 +64,7 @@ const DRAWINGS = [
   [["sets"], drawSets],
   [["name"], () => { text("name", board.name); $(".to-wall").hidden = !new URLSearchParams(location.search).has("person"); }],
   [["before"], () => text("before", board.before)],
-  [["lone", "not_counted", "messages"], drawAsides],
+  [["lone", "move", "not_counted", "messages"], drawAsides],
   [["count", "sets", "set_may_go_on", "paused", "sensor", "state"], drawControls],
 ];
 
@@ -101,7 +101,8 @@ function drawTrained() {
   $(".card-said", trained).replaceChildren(...[...(board.achieved ?? []), ...(board.advice ?? [])].map((one) => Object.assign(document.createElement("li"), { textContent: one })));
   $(".card-sets", trained).replaceChildren(...board.sets.map((one) => {
     const line = document.createElement("li");
-    line.append(Object.assign(document.createElement("strong"), { textContent: `Set ${one.number}: ${one.text}` }), ...recounting(one.number), Object.assign(document.createElement("span"), { className: "soft", textContent: one.detail }));
+    line.append(Object.assign(document.createElement("strong"), { textContent: `Set ${one.number}: ${one.text}` }), ...recounting(one.number), moving(one.number), Object.assign(document.createElement("span"), { className: "soft", textContent: one.detail }));
+    drawMove(line, one);
     return line;
   }));
 }
@@ -112,6 +113,19 @@ function recounting(number) {
     button.addEventListener("click", () => send({ do: "recount", set: number, more }));
     return button;
   });
+}
+
+// One tap counts a set as the exercise that was done in place of the planned one, or back.
+function moving(number) {
+  const button = Object.assign(document.createElement("button"), { type: "button", className: "small move" });
+  button.addEventListener("click", () => send({ do: "move", set: number }));
+  return button;
+}
+function drawMove(line, one) {
+  const button = $(".move", line);
+  button.hidden = !one.move;
+  button.textContent = one.move ?? "";
+  button.ariaLabel = `Set ${one.number}: ${one.move ?? ""}`;
 }
 
 // Until the phone that is the sensor is connected, its address stands over everything.
@@ -257,6 +271,8 @@ function drawFigures() {
 
 function drawAsides() {
   show($("#lone"), board.lone);
+  show($("#move"), board.move?.about);
+  $("#move b").textContent = board.move?.text ?? "";
   show($("#not-counted"), board.not_counted && `Not counted: ${board.not_counted}`);
   $("#messages").replaceChildren(...board.messages.map((one) => {
     const line = Object.assign(document.createElement("p"), { className: `banner ${one.gravity}`, textContent: (SIGNS[one.gravity] ?? "") + one.text });
@@ -285,6 +301,7 @@ function drawSets() {
   board.sets.forEach((one, i) => {
     const item = list.children[i] ?? list.appendChild(setLine(one.number));
     $(".set-text", item).textContent = `Set ${one.number}: ${one.text}, ${one.detail}`;
+    drawMove(item, one);
     for (const field of item.querySelectorAll("input")) if (field !== document.activeElement) field.value = one[field.name] ?? "";
   });
 }
@@ -294,7 +311,7 @@ function setLine(number) {
   const name = Object.assign(document.createElement("input"), { name: "exercise", placeholder: "exercise", maxLength: 80, ariaLabel: `Exercise of set ${number}` });
   name.setAttribute("list", "exercises");
   const load = Object.assign(document.createElement("input"), { name: "load", placeholder: "100 kg or 225 lb", maxLength: 20, ariaLabel: `Load of set ${number}` });
-  item.append(words, ...recounting(number), name, load);
+  item.append(words, ...recounting(number), moving(number), name, load);
   item.addEventListener("change", () => send({ do: "enter", set: number, exercise: name.value || null, load: load.value || null }));
   return item;
 }
@@ -304,6 +321,7 @@ function setLine(number) {
 function ask(what) {
   $("#refused").hidden = true;
   if (what === "pause") send({ do: board.paused ? "resume" : "pause" });
+  else if (what === "move") { if (board.move) send({ do: "move", set: null }); }
   else if (what === "missed") send({ do: "recount", set: null, more: 1 });
   else if (what === "finish") { if (board.state === "training") $("#finish-dialog").showModal(); }
   else if (what === "plan") send({ do: "plan" });
@@ -354,7 +372,9 @@ $("#follow").addEventListener("submit", (event) => {
 $("#skip").addEventListener("click", () => send({ do: "skip" }));
 
 // A refusal is shown where the person is: in the open dialog, below the form, or above everything.
-function refuse(sentence) {
+function refuse(sentence, wrong) {
+  const plan = $("dialog[open]") ? $("dialog[open] [data-plan]") : board.state === "idle" ? $("[data-plan]", begin) : null;
+  if (plan && wrong?.length) sentence = markWrong(plan, wrong);
   const place = $("dialog[open] .error") ?? (board.state === "idle" ? $(".error", begin) : null);
   if (place && place === $(".error", begin)) show($("#trouble"), null);
   if (place) place.textContent = sentence;

@@ -19,19 +19,38 @@ export function fillPlan(box, plan) {
   list.dataset.name = plan?.name ?? "";
 }
 
+function typedIn(row) { return NAMES.map((name) => [name, row.querySelector(`[name="${name}"]`).value.trim()]).filter(([, typed]) => typed); }
+function filledRows(box) { return [...box.querySelector(".exercises").children].filter((row) => typedIn(row).length); }
+
 // The plan in the words of a plan's file; null where nothing is filled in. A number is sent as one.
 export function planOf(box) {
-  const list = box.querySelector(".exercises"), exercises = [];
-  for (const row of list.children) {
-    const values = {};
-    for (const name of NAMES) {
-      const typed = row.querySelector(`[name="${name}"]`).value.trim();
-      if (typed) values[name] = name !== "name" && /^\d+([.,]\d+)?$/.test(typed) ? Number(typed.replace(",", ".")) : typed;
-    }
-    if (Object.keys(values).length) exercises.push(values);
-  }
-  return exercises.length ? { ...(list.dataset.name ? { name: list.dataset.name } : {}), exercise: exercises } : null;
+  const { name } = box.querySelector(".exercises").dataset;
+  const exercises = filledRows(box).map((row) => Object.fromEntries(typedIn(row).map(([key, typed]) => [key, key !== "name" && /^\d+([.,]\d+)?$/.test(typed) ? Number(typed.replace(",", ".")) : typed])));
+  return exercises.length ? { ...(name ? { name } : {}), exercise: exercises } : null;
 }
+
+// Each wrong field says what is wrong with it, until it is changed; the sentence that is returned stands below the form.
+export function markWrong(box, wrong) {
+  const rows = filledRows(box), fields = wrong.map(([index, key]) => rows[index].querySelector(`[name="${key}"]`));
+  fields.forEach((field, i) => {
+    unmark(field);
+    const note = Object.assign(document.createElement("small"), { className: "wrong", id: `wrong-${i}`, textContent: wrong[i][2] });
+    field.setAttribute("aria-invalid", "true");
+    field.setAttribute("aria-describedby", note.id);
+    field.after(note);
+    if (field.closest("details")) field.closest("details").open = true;
+  });
+  fields[0].focus();
+  return fields.length > 1 ? `${fields.length} fields need another value.` : "One field needs another value.";
+}
+
+function unmark(field) {
+  if (!field.matches?.("[aria-invalid]")) return;
+  field.nextElementSibling.remove();
+  field.removeAttribute("aria-invalid");
+  field.removeAttribute("aria-describedby");
+}
+document.addEventListener("input", (event) => unmark(event.target));
 
 document.addEventListener("click", (event) => {
   const box = event.target.closest("[data-plan]");
