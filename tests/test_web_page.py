@@ -16,14 +16,14 @@ import time
 import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from builders import IMU, Served, served, teach
 
-from imu.store import SessionStore
+from imu.store import SessionStore, SplitSet
 
 sync_api = pytest.importorskip(
     "playwright.sync_api", reason='needs playwright: python -m pip install "imu-training[test]"'
@@ -233,6 +233,7 @@ def _correct(page: Any, reps: int) -> None:
 
 
 def _export(page: Any, reps: int) -> None:
+    page.get_by_text("Export or delete").click()
     with page.expect_download() as waiting:
         page.get_by_role("link", name="CSV").click()
     text = Path(waiting.value.path()).read_text(encoding="utf-8-sig")
@@ -451,6 +452,7 @@ def test_colours_are_the_systems_or_as_chosen(browser: Any, looking_back: Served
 
 def test_deleting_asks_first(browser: Any, looking_back: Served) -> None:
     with opened(browser, looking_back, "/session/1", DESKTOP) as page:
+        page.get_by_text("Export or delete").click()
         page.get_by_role("button", name="Delete this session").click()
         page.get_by_role("button", name="Keep it").click()
         page.get_by_role("dialog").wait_for(state="hidden")
@@ -501,6 +503,27 @@ def test_trouble_with_a_sensor_goes_with_the_choice_and_comes_a_second_time(brow
             trouble.wait_for()
             sensors.first.check()
             trouble.wait_for(state="hidden")
+
+
+def test_on_a_phone_the_repetitions_of_many_sets_are_folded(browser: Any, looking_back: Served) -> None:
+    with SessionStore.open(looking_back.home / "sessions.db") as store:
+        number = next(one.id for one in store.list() if one.hinges == 12)
+        repetitions = store.load(number).corrected.sets[0].repetitions
+        for at in (4, 8):
+            store.correct(number, SplitSet(repetitions[at].middle_s), made_at=datetime.now(UTC))
+    for options in (DESKTOP, PHONE):
+        with opened(browser, looking_back, f"/session/{number}", options) as page:
+            page.locator("[data-charts=drawn]").wait_for()
+            folded = options is PHONE
+            assert [one.is_hidden() for one in page.locator(".rep").all()] == [folded] * 12
+            if folded:
+                assert page.evaluate("document.scrollingElement.scrollHeight") < 2.6 * PHONE["viewport"]["height"]
+                page.locator(".reps-of > summary").nth(1).click()
+                page.get_by_role("button", name="Undo").click()  # the third set is gone
+                page.locator(".set").nth(2).wait_for(state="detached")
+                assert [one.is_visible() for one in page.locator(".rep").all()] == [False] * 4 + [True] * 8
+                page.get_by_role("button", name="Undo").click()
+                page.locator(".set").nth(1).wait_for(state="detached")
 
 
 def test_every_wrong_field_of_a_plan_is_marked_with_its_own_sentence(browser: Any, looking_back: Served) -> None:

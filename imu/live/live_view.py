@@ -129,7 +129,7 @@ class TrainedBefore:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """What one tap does with a set of another pattern than was planned: count it as another exercise, or back.
+    """One tap that counts a set of another pattern than planned as another exercise, or back.
 
     Attributes
     ----------
@@ -198,7 +198,7 @@ class LiveView:
     exercises : tuple of Targets or None
         Exercise and load of each of them: as entered, else as planned.
     moves : tuple of Move or None
-        What one tap does with each of them that was not done as planned.
+        The tap that moves each of them that was not done as planned.
     session, today, last_28_days : Tally
         Squats against hinges of this session by the person's count, and with it of today and of 28 days.
     recount : int
@@ -293,7 +293,7 @@ class LiveView:
 
     @property
     def move(self) -> Move | None:
-        """What one tap does with the set that is shown, once it is over."""
+        """The tap that moves the set that is shown, once it is over."""
         return self.moves[-1] if self.moves and self.phase is Phase.REST and not self.set_may_go_on else None
 
     @property

@@ -165,7 +165,7 @@ def _metric(name: str, one: RepetitionView, largest: float) -> Metric:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """What one click does with the hinges of a set that was meant as squats, or the reverse."""
+    """One click that gives hinges of a squat set an exercise of their own, or the reverse."""
 
     exercise: str
     text: str

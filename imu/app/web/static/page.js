@@ -30,16 +30,20 @@ async function answerTo(request) {
 async function refresh() {
   const answer = await fetch(address(location.href));
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("main");
-  const details = "#main > details > summary, [data-refresh] details > summary";
-  const open = [...document.querySelectorAll(details)].filter((one) => one.parentElement.open).map((one) => one.textContent.replace(/\d+/g, ""));
+  const details = "#main details > summary", key = (one) => one.dataset.key ?? one.textContent.replace(/\d+/g, "");
+  const open = [...document.querySelectorAll(details)].filter((one) => one.parentElement.open).map(key);
   const focused = document.activeElement?.closest("[data-place]")?.dataset.place;
   document.getElementById("main").replaceChildren(...fresh.childNodes);
   for (const one of document.querySelectorAll(details)) {
-    one.parentElement.open = open.includes(one.textContent.replace(/\d+/g, ""));
+    one.parentElement.open = open.includes(key(one));
   }
   if (focused) document.querySelector(`#main [data-place="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
   document.dispatchEvent(new Event("refreshed"));
 }
+
+// On a phone, the repetitions of three and more sets are folded.
+const lists = document.querySelectorAll(".reps-of");
+if (lists.length > 2 && matchMedia("(max-width: 44rem)").matches) for (const one of lists) one.open = false;
 
 // Send a change; return whether it was made.
 export async function send(path, fields) {
