@@ -32,10 +32,9 @@ from imu.recordings.checks import (
 from imu.recordings.folders import only_source
 from imu.recordings.table_files import table_of
 from imu.report.cues import share_of_speed_lost
-from imu.report.curves import MotionCurves, motion_curves, recording_curves
+from imu.report.curves import MotionCurves, draw_session, draw_set, motion_curves, recording_curves
 from imu.report.objects import FIGURES, repetition_object, session_object
 from imu.report.replay import Failed, ReplayOptions, replay
-from imu.report.session_plot import draw_session, draw_set
 from imu.report.session_view import SessionView, view_of_summary
 from imu.samples import Array, ImuBlock
 from imu.session import Session, SessionParameters, SessionSummary, TrainingSet

@@ -132,7 +132,7 @@ def other(name: str) -> Target:
     """Bytes -> a plan, or a backup that is restored."""
     from datetime import UTC, datetime
 
-    from imu.live.targets import read_plan
+    from imu.live.schedule import read_plan
     from imu.store.backup import restore_backup
 
     folder = Path(tempfile.mkdtemp())

@@ -33,8 +33,7 @@ from imu.app.web.guard import (
     Role,
 )
 from imu.app.web.server import LARGEST_MESSAGE, serving
-from imu.app.web.share import Sharing
-from imu.app.web.site import site
+from imu.app.web.site import Sharing, site
 from imu.bluetooth import HostClock
 from imu.live.memory import remember_plan
 from imu.live.targets import Plan, Targets

@@ -21,9 +21,9 @@ from imu.live import memory
 from imu.live.entries import Entries, middle_s
 from imu.live.training_run import Trained
 from imu.motion.repetitions import RejectedMovement
-from imu.report.comparison import usual_sides
 from imu.report.session_view import set_view, view_of_stored
 from imu.report.terminal_pages import session_page
+from imu.report.trends import usual_sides
 from imu.report.words import log_line, sentence_of
 from imu.session import TrainingSet
 from imu.store import (

@@ -10,9 +10,8 @@ from builders import HINGE, NOW, SQUAT, UNCERTAIN, content_hash, in_memory, keep
 from rich.console import Console
 
 from imu.app.typed_corrections import copy_entries
-from imu.report.comparison import NotComparable, Row, compare, period, sides
 from imu.report.terminal_pages import trend_page
-from imu.report.trends import Period, notes, stored_totals, trends
+from imu.report.trends import NotComparable, Period, Row, compare, notes, period, sides, stored_totals, trends
 from imu.report.words import sparkline
 from imu.session import TrainingSet
 from imu.store import AddRepetition, DeleteRepetition, PlannedSet

@@ -28,6 +28,7 @@ from imu.live.event_channel import plan_object, recorded_coach, recorded_plan, r
 from imu.live.live_training import LiveTraining
 from imu.live.live_view import TrainedBefore
 from imu.live.memory import achieved, correct_by_hand, keep_replay
+from imu.live.schedule import example_plans, read_plan
 from imu.live.set_view import Measure, Phase
 from imu.live.signals import (
     ANGLE_ERROR_RAD,
@@ -43,7 +44,7 @@ from imu.live.signals import (
     SignalKind,
     repetition_signals,
 )
-from imu.live.targets import KG_PER_LB, Plan, PlanUnusable, Targets, Tempo, example_plans, read_plan
+from imu.live.targets import KG_PER_LB, Plan, PlanUnusable, Targets, Tempo
 from imu.motion.form import Posture
 from imu.motion.pattern import Pattern
 from imu.recordings.training_format import RecordingHeader

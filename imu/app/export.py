@@ -57,9 +57,10 @@ from pathlib import Path
 
 from imu.atomic_files import new_file, write_bytes
 from imu.errors import ExtraMissing, FileThere, NotWritten
+from imu.report.cues import Figures
 from imu.report.html_report import Selection, html_report
 from imu.report.objects import FIGURES, figure, stored_object
-from imu.report.session_view import Figures, RepetitionView, SessionView, SetView, view_of_stored
+from imu.report.session_view import RepetitionView, SessionView, SetView, view_of_stored
 from imu.store import PlannedSet, SessionStore, StoredSession
 
 Cell = int | float | bool | str | datetime | None

@@ -1,6 +1,6 @@
 """``imu plot``, and the drawings of ``imu replay --plot``: recordings, sessions, exercises, trends.
 
-The drawing itself is in :mod:`imu.report.session_plot`; here are names of files and their sources.
+The drawing itself is in :mod:`imu.report.curves`; here are names of files and their sources.
 """
 # ruff: noqa: PLC0415  imports stand where they are used
 
@@ -75,9 +75,8 @@ def plot(
     from contextlib import ExitStack
 
     from imu.recordings.folders import only_source
-    from imu.report.curves import recording_curves
+    from imu.report.curves import draw_session, draw_set, recording_curves, save_figure
     from imu.report.replay import Failed, ReplayOptions, replay
-    from imu.report.session_plot import draw_session, draw_set, save_figure
     from imu.report.session_view import view_of_replayed, view_of_stored
     from imu.report.words import number_of
     from imu.store import SessionStore
@@ -116,9 +115,8 @@ def plotted(
     results: "Iterable[Replayed | Failed]", folder: str, options: "ReplayOptions", form: PlotFormat
 ) -> "Iterator[Replayed | Failed]":
     """Draw each recording as a file in a folder, then pass its result on."""
-    from imu.report.curves import recording_curves
+    from imu.report.curves import draw_session, recording_curves, save_figure
     from imu.report.replay import Failed
-    from imu.report.session_plot import draw_session, save_figure
     from imu.report.session_view import view_of_replayed
 
     try:
@@ -143,8 +141,8 @@ def _long_term_drawing(name: str) -> "tuple[Figure, str] | None":
     """Return the drawing of the trends or of an exercise, and what it shows in words; None for any other name."""
     from datetime import UTC, datetime
 
+    from imu.report.curves import draw_exercise, draw_trends
     from imu.report.exercises import exercise_histories
-    from imu.report.session_plot import draw_exercise, draw_trends
     from imu.report.trends import Period, stored_totals, trends
     from imu.report.words import number_of
     from imu.store import SessionStore

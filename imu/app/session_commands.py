@@ -197,8 +197,8 @@ def learning(
 
     Learning moves two thresholds, for later trainings and for imu replay --learned. Stored sessions do not change.
     """
-    from imu.report.learning import learned_facts, learned_object
     from imu.report.terminal_pages import labelled
+    from imu.report.words import learned_facts, learned_object
     from imu.store import KnownOfPerson
     from imu.store.home import store_path
 
@@ -316,8 +316,8 @@ def _print_exercise(store: SessionStore, name: str, *, as_json: bool) -> None:
 
 
 def _print_comparison(store: SessionStore, before: str, after: str, *, as_json: bool) -> None:
-    from imu.report.comparison import compare, sides
     from imu.report.terminal_pages import comparison_table
+    from imu.report.trends import compare, sides
 
     pair = sides(store, before, after, moment_now())
     rows = compare(*pair, in_lb=store.loads_in_lb())

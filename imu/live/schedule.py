@@ -24,6 +24,7 @@ training on another computer, in a terminal or imported from a file counts too.
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -32,13 +33,15 @@ from pathlib import Path
 from typing import Any, Self
 
 from imu.live.memory import last_plan, read_remembered, remember, remembered_targets
-from imu.live.targets import Plan, PlanUnusable, Targets, example_plans, read_plan, read_toml, toml_object
+from imu.live.targets import Plan, PlanUnusable, Targets
 from imu.report.words import day_of
 from imu.store import SessionOverview, SessionStore
 from imu.store.exercises import key_of, usual_name
 from imu.store.home import store_path
 
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+LARGEST_FILE = 1_000_000
+"""Bytes in the file of a plan or schedule: 100 exercises take 20,000."""
 MOST_PLANS = 20
 LEAST_SHARE = 0.5
 """A session with at least this share of a plan's exercises has trained the plan."""
@@ -275,6 +278,64 @@ def _with_last_loads(plan: Plan) -> Plan:
             exercise if before is None else replace(exercise, load_kg=before.load_kg, load_in_lb=before.load_in_lb)
         )
     return replace(plan, exercises=tuple(exercises))
+
+
+# --- files -----------------------------------------------------------------------------------------------------------
+
+
+def read_plan(path: Path) -> Plan:
+    """Read a plan from a TOML file.
+
+    Raises
+    ------
+    PlanUnusable
+        If the file cannot be read or holds no plan.
+    """
+    return Plan.from_object(toml_object(read_toml(path, "plan"), f"the plan {path}"), str(path))
+
+
+def read_toml(path: Path, what: str) -> bytes:
+    """Read a plan's or a schedule's file.
+
+    Raises
+    ------
+    PlanUnusable
+        If it cannot be read, or is too large for one.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST_FILE + 1)
+    except OSError as error:
+        raise PlanUnusable(f"the {what} {path} cannot be read ({error.strerror or error})") from error
+    if len(content) > LARGEST_FILE:
+        raise PlanUnusable(f"the {what} {path} has more than {LARGEST_FILE // 1000} kB: name another file")
+    return content
+
+
+def toml_object(content: bytes, where: str) -> dict[str, Any]:
+    """Return what the content of a TOML file holds; `where` names it in a refusal.
+
+    Raises
+    ------
+    PlanUnusable
+        If it is no TOML file.
+    """
+    try:
+        return tomllib.loads(content.decode("utf-8-sig"))  # Windows writes a mark at the start
+    except RecursionError as error:
+        raise PlanUnusable(f"{where} is no plan: its brackets are too deep") from error
+    except ValueError as error:  # of UTF-8, of TOML, or of a number with thousands of digits
+        raise PlanUnusable(f"{where} is no TOML file: {str(error).partition(';')[0]}") from error
+
+
+def example_plans() -> dict[str, Plan]:
+    """Return the plans that ship with the program, by the name of their file without ``.toml``."""
+    folder = resources.files("imu.live").joinpath("plans")
+    files = sorted((one for one in folder.iterdir() if one.name.endswith(".toml")), key=lambda one: one.name)
+    return {
+        file.name.removesuffix(".toml"): Plan.from_object(tomllib.loads(file.read_text(encoding="utf-8")), file.name)
+        for file in files
+    }
 
 
 def read_schedule(path: Path) -> Schedule:

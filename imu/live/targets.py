@@ -24,11 +24,8 @@ from __future__ import annotations
 
 import math
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from importlib import resources
-from pathlib import Path
 from typing import Any, Literal, Self
 
 from imu.errors import ImuError
@@ -42,8 +39,6 @@ HEAVIEST_KG = 1000.0
 """As in the store: the heaviest deadlift so far was 0.5 t."""
 LONGEST_NAME = 80
 """Letters in the name of an exercise, as in the store."""
-LARGEST_FILE = 1_000_000
-"""Bytes in the file of a plan or schedule: 100 exercises take 20,000."""
 MOST_REPETITIONS, MOST_SETS, MOST_EXERCISES = 1000, 100, 100
 LONGEST_REST_S = 3600.0
 LONGEST_PHASE_S = 60.0
@@ -357,61 +352,6 @@ class Plan:
         """Return the plan as an object for JSON; `from_object` reads it back to an equal one."""
         named = {} if self.name is None else {"name": self.name}
         return {**named, "exercise": [exercise.as_object() for exercise in self.exercises]}
-
-
-def read_plan(path: Path) -> Plan:
-    """Read a plan from a TOML file.
-
-    Raises
-    ------
-    PlanUnusable
-        If the file cannot be read or holds no plan.
-    """
-    return Plan.from_object(toml_object(read_toml(path, "plan"), f"the plan {path}"), str(path))
-
-
-def read_toml(path: Path, what: str) -> bytes:
-    """Read a plan's or a schedule's file.
-
-    Raises
-    ------
-    PlanUnusable
-        If it cannot be read, or is too large for one.
-    """
-    try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST_FILE + 1)
-    except OSError as error:
-        raise PlanUnusable(f"the {what} {path} cannot be read ({error.strerror or error})") from error
-    if len(content) > LARGEST_FILE:
-        raise PlanUnusable(f"the {what} {path} has more than {LARGEST_FILE // 1000} kB: name another file")
-    return content
-
-
-def toml_object(content: bytes, where: str) -> dict[str, Any]:
-    """Return what the content of a TOML file holds; `where` names it in a refusal.
-
-    Raises
-    ------
-    PlanUnusable
-        If it is no TOML file.
-    """
-    try:
-        return tomllib.loads(content.decode("utf-8-sig"))  # Windows writes a mark at the start
-    except RecursionError as error:
-        raise PlanUnusable(f"{where} is no plan: its brackets are too deep") from error
-    except ValueError as error:  # of UTF-8, of TOML, or of a number with thousands of digits
-        raise PlanUnusable(f"{where} is no TOML file: {str(error).partition(';')[0]}") from error
-
-
-def example_plans() -> dict[str, Plan]:
-    """Return the plans that ship with the program, by the name of their file without ``.toml``."""
-    folder = resources.files("imu.live").joinpath("plans")
-    files = sorted((one for one in folder.iterdir() if one.name.endswith(".toml")), key=lambda one: one.name)
-    return {
-        file.name.removesuffix(".toml"): Plan.from_object(tomllib.loads(file.read_text(encoding="utf-8")), file.name)
-        for file in files
-    }
 
 
 # --- one value of a plan ----------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """The server that a phone opens: one page and one socket, over HTTPS, behind a key that is new at each start.
 
 A guest of the same network who has no key sees that something listens, and reads one page that says so. A phone with
-the key sends motion to this training. Nothing can be read or steered here. imu/app/web/THREATS.md has the limits in one
+the key sends motion to this training. Nothing can be read or steered here. imu/app/README.md has the limits in one
 table.
 
 The server is small on purpose. `websockets` parses requests and frames (its part without input and output), asyncio

@@ -1,7 +1,7 @@
 """The server that the app Sensor Logger pushes to: one address that takes messages, over HTTP.
 
 The app gives no way to accept a certificate that this computer has signed itself, so that the messages cross the
-network unencrypted; imu/app/web/THREATS.md says what follows. The rest is as for the page (:mod:`imu.phone.browser`): a
+network unencrypted; imu/app/README.md says what follows. The rest is as for the page (:mod:`imu.phone.browser`): a
 key that is new at each start, limits, and one answer to any wrong request. The content of a message is in
 :mod:`imu.sensors.sensor_logger_push`. Where something is missing, the answer is 499 with a sentence that the app shows.
 """

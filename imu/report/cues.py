@@ -1,4 +1,4 @@
-"""A set -> what a coach would say about its form.
+"""A set -> what a coach would say about its form; a repetition -> its figures as people read them.
 
 A cue is given only where a figure is clear of its error. The errors are those against the exact truth of simulated
 sessions: peak angle 2.6 degrees (RMSE and robust standard deviation), hip drop 0.026 m (robust standard deviation; RMSE
@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from statistics import fmean, median, stdev
+from typing import Any
 
 from imu.motion.pattern import Pattern
 from imu.motion.repetitions import Repetition
@@ -115,3 +117,63 @@ def share_of_speed_lost(one_set: TrainingSet) -> float | None:
     count = 2 if len(speeds) >= SPEED_REPETITIONS else 1
     first, last = fmean(speeds[:count]), fmean(speeds[-count:])
     return 1 - last / first if sinks(one_set) and len(speeds) > 1 and min(speeds) > 0 else None
+
+
+# --- the figures of a repetition -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """The measured figures of one repetition, in the units in which people and programs read them.
+
+    The fields from `trunk_angle_deg` to `trunk_lead_s` have the names and the order of the JSON object and of the
+    export's columns. They are not rounded. :class:`imu.motion.repetitions.Repetition` says what each means.
+
+    Attributes
+    ----------
+    pattern : Pattern
+        The measured pattern, which a correction may have changed.
+    confidence : float
+        Probability that the measured pattern is right.
+    start_s, bottom_s, end_s, confirmed_s : float
+        Start, turning point, end and moment of the announcement, on the recording's clock.
+    hip_drop_from : str or None
+        Where the hip drop begins: ``standing``, or the ``top`` of a touch-and-go repetition.
+    """
+
+    pattern: Pattern
+    confidence: float
+    start_s: float
+    bottom_s: float
+    end_s: float
+    confirmed_s: float
+    trunk_angle_deg: float
+    hip_drop_m: float
+    eccentric_s: float
+    pause_s: float
+    concentric_s: float
+    mean_concentric_velocity_m_s: float
+    peak_concentric_velocity_m_s: float
+    angle_at_bottom_deg: float
+    sideways_tilt_deg: float
+    turn_deg: float
+    trunk_lead_s: float
+    hip_drop_from: str | None
+
+    @property
+    def has_speed(self) -> bool:
+        """Whether the hip sinks far enough for its speed to mean something."""
+        return self.hip_drop_m >= SPEED_DROP_M
+
+
+def figures_of(one: Repetition) -> Figures:
+    """Return the figures of a repetition in the units in which people and programs read them."""
+    from_standing = one.drop_from_standing
+    values: dict[str, Any] = {
+        name: math.degrees(getattr(one, f"{name[:-4]}_rad")) if name.endswith("_deg") else getattr(one, name)
+        for name in _SAME_FIGURES
+    }
+    return Figures(**values, hip_drop_from=None if from_standing is None else "standing" if from_standing else "top")
+
+
+_SAME_FIGURES = tuple(field.name for field in fields(Figures) if field.name != "hip_drop_from")

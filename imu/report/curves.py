@@ -14,17 +14,30 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+# ruff: noqa: PLC0415  Matplotlib is slow to import, and an extra
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
+from imu.errors import ExtraMissing, ImuError
 from imu.motion.judge import Decision
+from imu.motion.pattern import Pattern
 from imu.motion.repetitions import Repetition
 from imu.motion.signals import MotionSignals
 from imu.motion.standing import RestingPostures, standing_before
 from imu.motion.tracker import ONE_SET_S, stretches
 from imu.motion.wearing import Lean, SagittalPlane
+from imu.report.exercises import ExerciseHistory, Trained
 from imu.report.replay import ReplayOptions, open_with
+from imu.report.session_view import SessionView
+from imu.report.trends import Trend
+from imu.report.words import in_unit, number_of, printable, unit_of_load
 from imu.samples import Array, ImuBlock
 from imu.session import Session, SessionSummary
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -202,3 +215,211 @@ def _angle(up: Array, home: Array, plane: SagittalPlane) -> Array:
     lean = Lean(path, largest, from_rest=False)
     angle: Array = np.arctan2(path @ plane.forward(lean, home), along)
     return angle
+
+
+# --- plots -----------------------------------------------------------------------------------------------------------
+
+
+COLOURS = {Pattern.SQUAT: "#2b7bd3", Pattern.HINGE: "#c9621a", Pattern.UNCERTAIN: "#7d8790"}
+"""At least 3 to 1 on white; each pattern has a marker of its own too."""
+MARKERS = {Pattern.SQUAT: "o", Pattern.HINGE: "^", Pattern.UNCERTAIN: "s"}
+_GREY = "#9aa2a9"
+MOST_REASONS = 20
+"""More reasons in one drawing would run into each other."""
+SUFFIXES = (".png", ".svg", ".pdf", ".html")
+"""Files that a drawing can be saved as."""
+_PANELS = ("trunk angle, °", "hip height, m", "hip velocity, m/s")
+_TREND_PANELS = ("repetitions", "peak angle, °", "speed up, m/s")
+
+
+# --- drawing ---------------------------------------------------------------------------------------------------------
+
+
+def draw_session(curves: MotionCurves, view: SessionView) -> Figure:
+    """Draw angle, height and velocity over time, with repetitions and uncounted movements marked.
+
+    Raises
+    ------
+    ExtraMissing
+        If Matplotlib is not installed.
+    """
+    repetitions = view.repetitions
+    figure, panels = _figure(_name_of(view), width=max(8.0, min(24.0, len(curves.time_s) / 20 / 8)))
+    values = (np.degrees(curves.trunk_angle_rad), curves.hip_height_m, curves.hip_velocity_m_s)
+    for panel, value in zip(panels, values, strict=True):
+        panel.plot(curves.time_s, value, color="#333333", linewidth=0.9)
+        for movement in view.rejected:
+            style: dict[str, Any] = {"facecolor": "none", "edgecolor": _GREY, "hatch": "///", "alpha": 0.6}
+            panel.axvspan(movement.start_s, movement.end_s, linewidth=0, **style)
+        for repetition in repetitions:
+            panel.axvspan(
+                repetition.start_s, repetition.end_s, color=COLOURS[repetition.pattern], alpha=0.16, linewidth=0
+            )
+    for pattern, colour in COLOURS.items():
+        middles = [one.middle_s for one in repetitions if one.pattern is pattern]
+        if middles:
+            angles = np.interp(middles, curves.time_s, values[0]) if len(curves.time_s) else np.zeros(len(middles))
+            label = f"{len(middles)} × {pattern}"
+            panels[0].plot(middles, angles, MARKERS[pattern], color=colour, markersize=5, label=label)
+    if view.rejected:
+        label = f"{len(view.rejected)} not counted"
+        panels[0].plot([], [], color=_GREY, linewidth=6, alpha=0.6, label=label)
+    for movement in view.rejected[:MOST_REASONS]:
+        middle_s = (movement.start_s + movement.end_s) / 2
+        place: dict[str, Any] = {"rotation": 90, "ha": "center", "va": "bottom", "fontsize": "x-small"}
+        coordinates = panels[0].get_xaxis_transform()
+        panels[0].text(middle_s, 0.02, printable(movement.reason), transform=coordinates, color="#5d666e", **place)
+    if repetitions or view.rejected:
+        _add_legend_below(panels[0])
+    panels[-1].set_xlabel("time, s")
+    return figure
+
+
+def draw_set(curves: MotionCurves, view: SessionView, number: int) -> Figure:
+    """Draw the repetitions of one set over each other, each from its start.
+
+    Raises
+    ------
+    ImuError
+        If the session has no such set.
+    ExtraMissing
+        If Matplotlib is not installed.
+    """
+    if not 1 <= number <= len(view.sets):
+        raise ImuError(f"there is no set {number}: this session has {number_of(len(view.sets), 'set')}")
+    repetitions = view.sets[number - 1].repetitions
+    figure, panels = _figure(f"{_name_of(view)}, set {number}", width=7.0)
+    for position, one in enumerate(repetitions, 1):
+        part = curves.between(one.start_s, one.end_s)
+        style: dict[str, Any] = {"color": COLOURS[one.pattern], "linewidth": 1.2}
+        style["alpha"] = 0.35 + 0.65 * position / len(repetitions)
+        values = (np.degrees(part.trunk_angle_rad), part.hip_height_m, part.hip_velocity_m_s)
+        for panel, value in zip(panels, values, strict=True):
+            label = f"{one.pattern} {position}" if panel is panels[0] else None
+            panel.plot(part.time_s - one.start_s, value, label=label, **style)
+    _add_legend_below(panels[0])
+    panels[-1].set_xlabel("time since the start of the repetition, s")
+    return figure
+
+
+def draw_trends(periods: Sequence[Trend]) -> Figure:
+    """Draw training over weeks or days: repetitions, mean peak angle and mean speed of each pattern.
+
+    Raises
+    ------
+    ImuError
+        If nothing was trained.
+    ExtraMissing
+        If Matplotlib is not installed.
+    """
+    if not periods:
+        raise ImuError("there is no training yet, so no trend can be drawn")
+    days = periods[0].days
+    figure, panels = _figure(f"training of each {'week' if days > 1 else 'day'}", 9.0, _TREND_PANELS)
+    starts: Any = [period.start for period in periods]
+    bases = np.zeros(len(periods))
+    for pattern, parts in ((Pattern.SQUAT, [p.squat for p in periods]), (Pattern.HINGE, [p.hinge for p in periods])):
+        hatch = "///" if pattern is Pattern.HINGE else None
+        counts = np.array([part.repetitions for part in parts], dtype=float)
+        style: dict[str, Any] = {"color": COLOURS[pattern], "edgecolor": "white", "hatch": hatch}
+        panels[0].bar(starts, counts, 0.7 * days, bases, label=f"{counts.sum():.0f} × {pattern}", **style)
+        bases += counts
+        angles = [None if part.trunk_angle_rad is None else float(np.degrees(part.trunk_angle_rad)) for part in parts]
+        for panel, values in ((panels[1], angles), (panels[2], [part.speed_m_s for part in parts])):
+            _line(panel, starts, values, pattern)
+    _add_legend_below(panels[0])
+    figure.autofmt_xdate()
+    return figure
+
+
+def draw_exercise(history: ExerciseHistory, *, in_lb: bool = False) -> Figure:
+    """Draw an exercise over its sessions: repetitions, heaviest load with the estimated maximum, and volume.
+
+    Raises
+    ------
+    ExtraMissing
+        If Matplotlib is not installed.
+    """
+    unit = unit_of_load(in_lb=in_lb)
+    figure, panels = _figure(history.name, 9.0, ("repetitions", f"load, {unit}", f"volume, {unit}"))
+    times: Any = [session.trained_at for session in history.sessions]
+
+    def loads(load_of: Callable[[Trained], float | None]) -> list[float | None]:
+        loads_kg = map(load_of, history.sessions)
+        return [None if load_kg is None else in_unit(load_kg, in_lb=in_lb) for load_kg in loads_kg]
+
+    heaviest = loads(lambda one: None if one.heaviest is None else one.heaviest.load_kg)
+    _line(panels[0], times, [session.repetitions for session in history.sessions], history.pattern)
+    _line(panels[1], times, heaviest, history.pattern, label="heaviest set")
+    maxima = loads(lambda one: one.maximum.load_kg)
+    if any(one is not None for one in maxima):
+        _line(panels[1], times, maxima, Pattern.UNCERTAIN, label="one-repetition maximum, estimated (Epley)")
+    if any(one is not None for one in heaviest):
+        place: dict[str, Any] = {"loc": "lower right", "bbox_to_anchor": (1, 1), "borderpad": 0}
+        panels[1].legend(fontsize="small", ncols=2, frameon=False, **place)
+    _line(panels[2], times, loads(lambda one: one.volume_kg), history.pattern)
+    figure.autofmt_xdate()
+    return figure
+
+
+def _line(panel: Axes, x: Any, values: Sequence[float | None], pattern: Pattern, label: str | None = None) -> None:
+    """Draw a line that breaks where a value is missing."""
+    known = [np.nan if value is None else value for value in values]
+    panel.plot(x, known, MARKERS[pattern] + "-", color=COLOURS[pattern], markersize=5, linewidth=1.2, label=label)
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Save a drawing as PNG, SVG, PDF, or a page with the SVG in it, by the end of the file's name.
+
+    Raises
+    ------
+    ImuError
+        If the name ends otherwise, or the file cannot be written.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise ImuError(f"{path} must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}")
+    try:
+        if suffix != ".html":
+            from matplotlib import rc_context
+
+            with rc_context({"pdf.fonttype": 42}):  # text as text, which journals ask for
+                figure.savefig(path, dpi=150, format=suffix[1:])
+            return
+        import io
+
+        svg = io.StringIO()
+        figure.savefig(svg, format="svg")
+        drawing = svg.getvalue()
+        head = "<!doctype html><html lang=en><meta charset=utf-8><title>imu</title>"
+        path.write_text(f"{head}{drawing[drawing.index('<svg') :]}</html>", encoding="utf-8")
+    except OSError as error:
+        raise ImuError(f"{path} cannot be written ({error.strerror or error})") from error
+
+
+def _figure(title: str, width: float, labels: Sequence[str] = _PANELS) -> tuple[Figure, Sequence[Axes]]:
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ExtraMissing('drawing needs Matplotlib: python -m pip install "imu-training[plots]"') from error
+    figure = Figure(figsize=(width, 6.0), layout="constrained")
+    panels: Sequence[Axes] = figure.subplots(3, 1, sharex=True)
+    panels[0].set_title(printable(title), fontsize="small", loc="left", parse_math=False)
+    for panel, label in zip(panels, labels, strict=True):
+        panel.set_ylabel(label)
+        panel.grid(visible=True, linewidth=0.4, alpha=0.6)
+        panel.margins(x=0.01)
+    return figure, panels
+
+
+def _add_legend_below(panel: Axes) -> None:
+    """Put the legend of a panel below all panels: a title above may be long."""
+    figure: Any = panel.figure
+    figure.legend(
+        *panel.get_legend_handles_labels(), loc="outside lower center", fontsize="small", ncols=6, frameon=False
+    )
+
+
+def _name_of(view: SessionView) -> str:
+    """Return the name of the recording without its folders."""
+    return view.recording.replace("\\", "/").rpartition("/")[2] or view.recording

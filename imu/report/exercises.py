@@ -29,8 +29,7 @@ import numpy as np
 
 from imu.motion.pattern import Pattern, pattern_of_set
 from imu.report.cues import SPEED_DROP_M, SPEED_ERROR_M_S
-from imu.report.trends import sum_if_any
-from imu.report.words import bare_volume, date_of, sets_in_words, volume, weight
+from imu.report.words import bare_volume, date_of, sets_in_words, sum_if_any, volume, weight
 from imu.store import ExerciseSet, SessionStore
 from imu.store.exercises import BALLISTIC, key_of, known_exercise, usual_name
 

@@ -32,7 +32,7 @@ from imu.report.exercises import (
     stored_sets,
 )
 from imu.report.session_view import SessionView, SetView, view_of_stored
-from imu.report.trends import Period, stored_totals, sum_if_any, trends
+from imu.report.trends import Period, stored_totals, trends
 from imu.report.words import (
     bare_volume,
     counted,
@@ -41,6 +41,7 @@ from imu.report.words import (
     load,
     number_of,
     short_day_of,
+    sum_if_any,
     unit_of_load,
     volume,
     weight,

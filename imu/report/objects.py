@@ -9,13 +9,12 @@ import math
 from typing import TYPE_CHECKING
 
 from imu.motion.repetitions import RejectedMovement, Repetition
+from imu.report.cues import Figures, figures_of
 from imu.report.session_view import (
-    Figures,
     RejectedView,
     RepetitionView,
     SessionView,
     SetView,
-    figures_of,
     rejected_view,
     view_of_stored,
     view_of_summary,

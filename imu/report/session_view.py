@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from statistics import fmean
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from imu.motion.pattern import Pattern
-from imu.motion.repetitions import RejectedMovement, Repetition
-from imu.report.cues import SPEED_DROP_M, form_of, share_of_speed_lost, sinks, speed
+from imu.motion.repetitions import RejectedMovement
+from imu.report.cues import Figures, figures_of, form_of, share_of_speed_lost, sinks, speed
 from imu.report.replay import Replayed
-from imu.report.trends import sum_if_any
 from imu.report.words import (
     clock,
     counted,
@@ -29,6 +28,7 @@ from imu.report.words import (
     reasons,
     sets_in_words,
     sparkline,
+    sum_if_any,
     tempo,
     weight,
 )
@@ -51,50 +51,6 @@ LINE_ANGLE_RAD = math.radians(4 * 2.6)
 """Least height of the line of angles: four times their error."""
 LINE_SPEED_M_S = 0.2
 """Least height of the line of speeds: four times the error of good devices of this kind (0.05 m/s)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """The measured figures of one repetition, in the units in which people and programs read them.
-
-    The fields from `trunk_angle_deg` to `trunk_lead_s` have the names and the order of the JSON object and of the
-    export's columns. They are not rounded. :class:`imu.motion.repetitions.Repetition` says what each means.
-
-    Attributes
-    ----------
-    pattern : Pattern
-        The measured pattern, which a correction may have changed.
-    confidence : float
-        Probability that the measured pattern is right.
-    start_s, bottom_s, end_s, confirmed_s : float
-        Start, turning point, end and moment of the announcement, on the recording's clock.
-    hip_drop_from : str or None
-        Where the hip drop begins: ``standing``, or the ``top`` of a touch-and-go repetition.
-    """
-
-    pattern: Pattern
-    confidence: float
-    start_s: float
-    bottom_s: float
-    end_s: float
-    confirmed_s: float
-    trunk_angle_deg: float
-    hip_drop_m: float
-    eccentric_s: float
-    pause_s: float
-    concentric_s: float
-    mean_concentric_velocity_m_s: float
-    peak_concentric_velocity_m_s: float
-    angle_at_bottom_deg: float
-    sideways_tilt_deg: float
-    turn_deg: float
-    trunk_lead_s: float
-    hip_drop_from: str | None
-
-    @property
-    def has_speed(self) -> bool:
-        """Whether the hip sinks far enough for its speed to mean something."""
-        return self.hip_drop_m >= SPEED_DROP_M
 
 
 @dataclass(frozen=True, slots=True)
@@ -526,16 +482,3 @@ def rejected_view(movement: RejectedMovement) -> RejectedView:
     one = movement.repetition
     figures = None if one is None else figures_of(one)
     return RejectedView(movement.start_s, movement.end_s, figures, movement.reason)
-
-
-def figures_of(one: Repetition) -> Figures:
-    """Return the figures of a repetition in the units in which people and programs read them."""
-    from_standing = one.drop_from_standing
-    values: dict[str, Any] = {
-        name: math.degrees(getattr(one, f"{name[:-4]}_rad")) if name.endswith("_deg") else getattr(one, name)
-        for name in _SAME_FIGURES
-    }
-    return Figures(**values, hip_drop_from=None if from_standing is None else "standing" if from_standing else "top")
-
-
-_SAME_FIGURES = tuple(field.name for field in fields(Figures) if field.name != "hip_drop_from")

@@ -19,11 +19,10 @@ from rich.text import Text
 
 from imu.motion.pattern import Pattern
 from imu.motion.repetitions import RejectedMovement
-from imu.report.comparison import Row
 from imu.report.exercises import ExerciseHistory, records_of, set_in_words
 from imu.report.replay import Replayed
 from imu.report.session_view import RejectedView, RepetitionView, SessionView, SetView, view_of_replayed, view_of_stored
-from imu.report.trends import PatternTrend, Trend
+from imu.report.trends import PatternTrend, Row, Trend
 from imu.report.words import (
     bare_volume,
     clock,

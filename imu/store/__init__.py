@@ -1,6 +1,6 @@
 """The session store: measurements, plans and corrections, in one SQLite file.
 
-- `sessions` is the store, `database` its file, `schema.sql` its tables, `rows` and `totals` its SQL;
+- `sessions` is the store, `database` its file and rows, `schema.sql` its tables, `totals` its sums;
 - `exercises` lists the known squats and hinges;
 - `corrections` are the kinds of corrections, `corrected_session` applies them, `learning` learns from them;
 - `backup` writes everything to one file and brings it back; `home` and `recording_files` say where things are.

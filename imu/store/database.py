@@ -1,4 +1,4 @@
-"""The SQLite file of the session store: creation, version, schema, transactions, and what to say when it fails.
+"""The SQLite file of the session store: version, schema, transactions, what to say when it fails, and the rows.
 
 `schema.sql` describes the file. A new file gets the schema at once. A file of another version is refused and left
 untouched: version 0.1.0 was never released, so no file has to be converted.
@@ -6,16 +6,26 @@ untouched: version 0.1.0 was never released, so no file has to be converted.
 
 from __future__ import annotations
 
+import json
+import math
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import fields
 from datetime import UTC, datetime
 from functools import cache
+from itertools import groupby
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from imu.errors import StoreDamaged
+from imu.motion.pattern import Pattern
+from imu.motion.repetitions import RejectedMovement, Repetition
+from imu.samples import Gap, RowFaults
+from imu.session import SessionSummary, TrainingSet
+from imu.store.corrected_session import CorrectedRepetition, CorrectedSession, PlannedSet, apply_corrections
+from imu.store.corrections import Correction, from_object, to_object
 
 APPLICATION_ID = 0x494D5531
 """Marks a SQLite file as a session store ("IMU1"), so that the file of another program is never changed."""
@@ -193,3 +203,298 @@ def from_text(text: str) -> datetime:
     if moment.utcoffset() is None:
         raise ValueError(f"a time needs a time zone, got {text!r}")
     return moment
+
+
+_REPETITION_COLUMNS = tuple(field.name for field in fields(Repetition))
+
+# --- rows of sessions ------------------------------------------------------------------------------------------------
+
+
+def upsert_session(connection: sqlite3.Connection, session: dict[str, object]) -> tuple[int, bool]:
+    """Insert or update a session; return its number and whether it is new.
+
+    INSERT ... ON CONFLICT would use up a number each time.
+    """
+    known = connection.execute("SELECT id FROM session WHERE content_hash = :content_hash", session).fetchone()
+    if known is None:
+        names = ", ".join(session)
+        values = ", ".join(f":{name}" for name in session)
+        sql = f"INSERT INTO session ({names}) VALUES ({values}) RETURNING id"
+    else:
+        set_once = {"content_hash", "saved_at", "started_at"}
+        replaced = ", ".join(f"{name} = :{name}" for name in session if name not in set_once)
+        sql = (
+            f"UPDATE session SET {replaced}, started_at = coalesce(:started_at, started_at) "
+            "WHERE content_hash = :content_hash RETURNING id"
+        )
+    (session_id,) = connection.execute(sql, session).fetchone()
+    return int(session_id), known is None
+
+
+# --- measured --------------------------------------------------------------------------------------------------------
+
+
+def replace_measured(connection: sqlite3.Connection, session_id: int, summary: SessionSummary) -> None:
+    """Replace all that was measured of a session by `summary`."""
+    for table in ("gap", "training_set", "rejected"):  # their repetitions go with them
+        connection.execute(f"DELETE FROM {table} WHERE session_id = ?", (session_id,))
+    insert_rows(
+        connection,
+        "gap (session_id, number, start_s, end_s)",
+        ((session_id, number, gap.start_s, gap.end_s) for number, gap in enumerate(summary.gaps, 1)),
+    )
+    insert_rows(
+        connection,
+        "training_set (session_id, number, start_s, end_s, pattern)",
+        ((session_id, number, s.start_s, s.end_s, s.pattern) for number, s in enumerate(summary.sets, 1)),
+    )
+    insert_rows(
+        connection,
+        "rejected (session_id, number, start_s, end_s, reason, counting_log_odds)",
+        (
+            (session_id, number, one.start_s, one.end_s, one.reason, one.counting_log_odds)
+            for number, one in enumerate(summary.rejected, 1)
+        ),
+    )
+    figures = ", ".join(_REPETITION_COLUMNS)
+    insert_rows(
+        connection,
+        f"repetition (session_id, set_number, number, {figures})",
+        (
+            (session_id, set_number, number, *_repetition_row(repetition))
+            for set_number, training_set in enumerate(summary.sets, 1)
+            for number, repetition in enumerate(training_set.repetitions, 1)
+        ),
+    )
+    insert_rows(
+        connection,
+        f"repetition (session_id, rejected_number, number, {figures})",
+        (
+            (session_id, rejected_number, 1, *_repetition_row(movement.repetition))
+            for rejected_number, movement in enumerate(summary.rejected, 1)
+            if movement.repetition is not None
+        ),
+    )
+
+
+def insert_rows(connection: sqlite3.Connection, table_and_columns: str, rows: Iterable[Sequence[Any]]) -> None:
+    """Insert rows into a table, which is given with its columns in brackets."""
+    marks = ", ".join("?" * (table_and_columns.count(",") + 1))
+    connection.executemany(f"INSERT INTO {table_and_columns} VALUES ({marks})", map(finite, rows))
+
+
+def finite(row: Sequence[Any]) -> Sequence[Any]:
+    """Return a row as it is; raise ValueError if it holds an infinite number, which no recording gives.
+
+    NaN needs no check: SQLite takes it for NULL and refuses it.
+    """
+    if any(isinstance(value, float) and math.isinf(value) for value in row):
+        raise ValueError(f"a number is not finite: {row}")
+    return row
+
+
+def load_summary(connection: sqlite3.Connection, session_id: int) -> SessionSummary:
+    """Return the summary, equal (``==``) to the one that was saved."""
+    duration_s, sampling_rate_hz, samples, *faults = connection.execute(
+        "SELECT duration_s, sampling_rate_hz, samples, "
+        "rows_repeated, rows_out_of_order, rows_not_finite, rows_clipped FROM session WHERE id = ?",
+        (session_id,),
+    ).fetchone()
+    finite((duration_s, sampling_rate_hz))
+    return SessionSummary(
+        duration_s=duration_s,
+        sampling_rate_hz=sampling_rate_hz,
+        samples=samples,
+        gaps=_load_gaps(connection, session_id),
+        faults=RowFaults(*faults),
+        sets=_load_sets(connection, session_id),
+        rejected=_load_rejected(connection, session_id),
+    )
+
+
+def _load_gaps(connection: sqlite3.Connection, session_id: int) -> tuple[Gap, ...]:
+    rows = connection.execute("SELECT start_s, end_s FROM gap WHERE session_id = ? ORDER BY number", (session_id,))
+    return tuple(Gap(start_s, end_s) for start_s, end_s in map(finite, rows))
+
+
+def _load_sets(connection: sqlite3.Connection, session_id: int) -> tuple[TrainingSet, ...]:
+    rows = connection.execute(
+        f"SELECT set_number, {', '.join(_REPETITION_COLUMNS)} FROM repetition "
+        "WHERE session_id = ? AND set_number IS NOT NULL ORDER BY set_number, number",
+        (session_id,),
+    )
+    return tuple(
+        TrainingSet(tuple(_repetition(figures) for _, *figures in rows_of_set))
+        for _, rows_of_set in groupby(rows, key=lambda row: row[0])
+    )
+
+
+def _load_rejected(connection: sqlite3.Connection, session_id: int) -> tuple[RejectedMovement, ...]:
+    announced = connection.execute(
+        f"SELECT rejected_number, {', '.join(_REPETITION_COLUMNS)} FROM repetition "
+        "WHERE session_id = ? AND rejected_number IS NOT NULL",
+        (session_id,),
+    )
+    repetition_of = {number: _repetition(figures) for number, *figures in announced}
+    rows = connection.execute(
+        "SELECT number, start_s, end_s, reason, counting_log_odds FROM rejected WHERE session_id = ? ORDER BY number",
+        (session_id,),
+    )
+    return tuple(
+        RejectedMovement(start_s, end_s, reason, repetition_of.get(number), log_odds)
+        for number, start_s, end_s, reason, log_odds in map(finite, rows)
+    )
+
+
+def _repetition_row(repetition: Repetition) -> tuple[object, ...]:
+    return tuple(getattr(repetition, column) for column in _REPETITION_COLUMNS)
+
+
+def _repetition(row: Sequence[Any]) -> Repetition:
+    figures = dict(zip(_REPETITION_COLUMNS, finite(row), strict=True))
+    standing = figures["drop_from_standing"]
+    figures |= {
+        "pattern": Pattern(figures["pattern"]),
+        "drop_from_standing": None if standing is None else bool(standing),
+    }
+    return Repetition(**figures)
+
+
+# --- planned ---------------------------------------------------------------------------------------------------------
+
+_PLANNED_COLUMNS = tuple(field.name for field in fields(PlannedSet))
+
+
+def replace_planned(connection: sqlite3.Connection, session_id: int, planned: Iterable[PlannedSet]) -> None:
+    """Replace the plans of the sets of a session."""
+    connection.execute("DELETE FROM planned_set WHERE session_id = ?", (session_id,))
+    insert_rows(
+        connection,
+        f"planned_set (session_id, number, {', '.join(_PLANNED_COLUMNS)})",
+        (
+            (session_id, number, *(getattr(one, column) for column in _PLANNED_COLUMNS))
+            for number, one in enumerate(planned, 1)
+        ),
+    )
+
+
+def load_planned(connection: sqlite3.Connection, session_id: int) -> tuple[PlannedSet, ...]:
+    """Return the plans of the sets of a session.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be read.
+    """
+    rows = connection.execute(
+        f"SELECT {', '.join(_PLANNED_COLUMNS)} FROM planned_set WHERE session_id = ? ORDER BY number", (session_id,)
+    )
+    planned = (dict(zip(_PLANNED_COLUMNS, finite(row), strict=True)) for row in rows)
+    return tuple(PlannedSet(**one | {"load_in_lb": bool(one["load_in_lb"])}) for one in planned)
+
+
+# --- corrected -------------------------------------------------------------------------------------------------------
+
+
+def load_log(connection: sqlite3.Connection, session_id: int, *, undone: bool = False) -> tuple[Correction, ...]:
+    """Return the corrections that count, or those that were undone, in the order in which they were made.
+
+    Raises
+    ------
+    ValueError
+        If one cannot be read.
+    """
+    rows = connection.execute(
+        "SELECT what FROM correction WHERE session_id = ? AND undone = ? ORDER BY number", (session_id, undone)
+    )
+    return tuple(from_object(json.loads(what)) for (what,) in rows)
+
+
+def append(connection: sqlite3.Connection, session_id: int, correction: Correction, made_at: str) -> None:
+    """Add a correction to the log, and delete those that were undone."""
+    connection.execute("DELETE FROM correction WHERE session_id = ? AND undone = 1", (session_id,))
+    connection.execute(
+        "INSERT INTO correction (session_id, number, made_at, what) VALUES (:session_id, "
+        "(SELECT coalesce(max(number), 0) + 1 FROM correction WHERE session_id = :session_id), :made_at, :what)",
+        {
+            "session_id": session_id,
+            "made_at": made_at,
+            "what": json.dumps(to_object(correction), ensure_ascii=False, allow_nan=False),
+        },
+    )
+
+
+def undo(connection: sqlite3.Connection, session_id: int) -> Correction | None:
+    """Mark the last correction as undone; return it, or ``None`` without one."""
+    return _turn(connection, session_id, "max", undone=True)
+
+
+def redo(connection: sqlite3.Connection, session_id: int) -> Correction | None:
+    """Restore the correction that was undone last; return it, or ``None`` without one."""
+    return _turn(connection, session_id, "min", undone=False)
+
+
+def _turn(connection: sqlite3.Connection, session_id: int, which: str, *, undone: bool) -> Correction | None:
+    row = connection.execute(
+        f"UPDATE correction SET undone = :undone WHERE session_id = :session_id AND number = (SELECT {which}(number) "
+        "FROM correction WHERE session_id = :session_id AND undone <> :undone) RETURNING what",
+        {"session_id": session_id, "undone": undone},
+    ).fetchone()
+    return None if row is None else from_object(json.loads(row[0]))
+
+
+def replace_corrected(connection: sqlite3.Connection, session_id: int, summary: SessionSummary) -> None:
+    """Recompute the corrected tables of a session from its measured summary."""
+    connection.execute("DELETE FROM corrected_set WHERE session_id = ?", (session_id,))  # its repetitions go with it
+    log, planned = load_log(connection, session_id), load_planned(connection, session_id)
+    if log or planned:
+        _insert_corrected(connection, session_id, apply_corrections(summary, log, planned))
+
+
+def _insert_corrected(connection: sqlite3.Connection, session_id: int, session: CorrectedSession) -> None:
+    insert_rows(
+        connection,
+        "corrected_set (session_id, number, start_s, end_s, pattern, exercise, load_kg, load_in_lb, note)",
+        (
+            (
+                *(session_id, number, one.start_s, one.end_s, one.pattern),
+                *(one.exercise, one.load_kg, one.load_in_lb, one.note),
+            )
+            for number, one in enumerate(session.sets, 1)
+        ),
+    )
+    measured_at = _places_of_measured(session.measured)
+    insert_rows(
+        connection,
+        "corrected_repetition (session_id, set_number, number, start_s, end_s, pattern, exercise, load_kg, load_in_lb, "
+        "note, measured_set_number, measured_number, measured_rejected_number)",
+        (
+            (
+                *(session_id, set_number, number, one.start_s, one.end_s, one.pattern),
+                *(one_set.exercise_of(one), *one_set.load_of(one), one.note),
+                *_place_of(one, measured_at),
+            )
+            for set_number, one_set in enumerate(session.sets, 1)
+            for number, one in enumerate(one_set.repetitions, 1)
+        ),
+    )
+
+
+_Place = tuple[int | None, int | None, int | None]
+"""Number of the measured set, of the repetition in it, and of the rejected movement; ``None`` where not applicable."""
+
+
+def _places_of_measured(summary: SessionSummary) -> dict[int, _Place]:
+    """Return the place of each measured repetition by its identity, since two may be equal."""
+    places: dict[int, _Place] = {}
+    for set_number, one_set in enumerate(summary.sets, 1):
+        for number, repetition in enumerate(one_set.repetitions, 1):
+            places[id(repetition)] = (set_number, number, None)
+    for rejected_number, movement in enumerate(summary.rejected, 1):
+        if movement.repetition is not None:
+            places[id(movement.repetition)] = (None, None, rejected_number)
+    return places
+
+
+def _place_of(one: CorrectedRepetition, places: dict[int, _Place]) -> _Place:
+    return (None, None, None) if one.measured is None else places[id(one.measured)]

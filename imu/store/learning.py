@@ -27,8 +27,7 @@ from imu.motion.repetitions import Repetition
 from imu.session import ALONE, TAKEN_BACK
 from imu.store.corrected_session import CorrectedSession, apply_corrections
 from imu.store.corrections import AddRepetition, ChangePattern, DeleteRepetition, kind_of
-from imu.store.database import from_text
-from imu.store.rows import load_log, load_summary
+from imu.store.database import from_text, load_log, load_summary
 
 T = TypeVar("T")
 

@@ -25,18 +25,12 @@ from imu.store.database import (
     DAMAGED,
     NOT_WRITABLE,
     UNPACKED,
+    append,
     check_schema,
     connect,
     explained,
-    from_text,
-    to_text,
-    transaction,
-)
-from imu.store.learning import KnownOfPerson
-from imu.store.recording_files import delete_recording, find_recording
-from imu.store.rows import (
-    append,
     finite,
+    from_text,
     load_log,
     load_planned,
     load_summary,
@@ -44,9 +38,13 @@ from imu.store.rows import (
     replace_corrected,
     replace_measured,
     replace_planned,
+    to_text,
+    transaction,
     undo,
     upsert_session,
 )
+from imu.store.learning import KnownOfPerson
+from imu.store.recording_files import delete_recording, find_recording
 from imu.store.totals import Balance, ExerciseSet, PatternTotals, SessionOverview
 
 _LARGEST_ID = 2**63 - 1

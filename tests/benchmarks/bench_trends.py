@@ -18,10 +18,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from builders import USUAL, content_hash
 
-from imu.report.comparison import compare, sides
 from imu.report.exercises import exercise_histories, sessions_in_words, stored_sets
 from imu.report.html_report import Selection, html_report
-from imu.report.trends import Period, stored_totals, trends
+from imu.report.trends import Period, compare, sides, stored_totals, trends
 from imu.store import PlannedSet, SessionStore
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)

@@ -245,7 +245,7 @@ class TrainingDesk:
         """
         if self._run is not None:
             self._run.recount(set_number, more)
-        elif self._is_stored:
+        elif self.state is DeskState.IDLE and self.last_session is not None:
             self._correct_stored(self._live.recount(set_number, more, goes_on=False) or {})
         self._look()
 
@@ -253,13 +253,9 @@ class TrainingDesk:
         """Count a set as the exercise that was done in place of the planned one, or back; stored as a `recount`."""
         if self._run is not None:
             self._run.move(set_number)
-        elif self._is_stored:
+        elif self.state is DeskState.IDLE and self.last_session is not None:
             self._correct_stored(self._live.move(set_number))
         self._look()
-
-    @property
-    def _is_stored(self) -> bool:
-        return self.state is DeskState.IDLE and self.last_session is not None
 
     def _correct_stored(self, entry: Mapping[str, Any]) -> None:
         """Correct the session of the training that is over, in a task."""

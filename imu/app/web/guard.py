@@ -13,7 +13,7 @@ The owner's key is new at each start of the program, and opens everything. The b
 ticket in its place, which is worth nothing once it was used: other users of a computer can read command lines. A
 guest's key is new at each start of sharing; it opens the trainings that run, to watch or also to steer them, and
 nothing that is stored. It is exchanged for a pass of the guest's own, so that each guest can be named and thrown out.
-Without a key, every request gets the same page. THREATS.md has all of it in one table.
+Without a key, every request gets the same page. imu/app/README.md has all of it in one table.
 """
 
 from __future__ import annotations

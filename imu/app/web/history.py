@@ -22,7 +22,6 @@ from imu.live.memory import last_plan, last_sensor
 from imu.live.schedule import Schedule, due_in_store, example_schedules, keep_schedule, kept_schedule, schedule_of
 from imu.live.targets import LONGEST_NAME, PlanUnusable
 from imu.motion.pattern import Pattern
-from imu.report.comparison import Side, compare, sides, usual_sides
 from imu.report.exercises import (
     ExerciseHistory,
     exercise_histories,
@@ -32,9 +31,8 @@ from imu.report.exercises import (
     set_in_words,
     stored_sets,
 )
-from imu.report.learning import learned_facts
-from imu.report.trends import Period, Trend, notes, stored_totals, trends
-from imu.report.words import bare_volume, day_of, in_unit, number_of, unit_of_load
+from imu.report.trends import Period, Side, Trend, compare, notes, sides, stored_totals, trends, usual_sides
+from imu.report.words import bare_volume, day_of, in_unit, learned_facts, number_of, unit_of_load
 from imu.store import Balance, PatternTotals, SessionOverview, SessionStore, StoredSession
 from imu.store.exercises import key_of, usual_name
 from imu.store.home import person

@@ -25,8 +25,8 @@ from imu.errors import ImuError
 from imu.live.live_view import signal_word
 from imu.live.memory import RememberedSensor, last_plan, last_sensor
 from imu.live.radios import ANY, PHONES, VIRTUAL, radio_for
-from imu.live.schedule import due_in_store
-from imu.live.targets import Plan, PlanUnusable, Targets, example_plans
+from imu.live.schedule import due_in_store, example_plans
+from imu.live.targets import Plan, PlanUnusable, Targets
 from imu.sensors.kinds import recognise
 from imu.store.exercises import completions
 from imu.store.home import person

@@ -22,7 +22,7 @@ from typing import Any
 from imu.app.output import ended_by_signals
 from imu.app.web.desk import Desks, Heard, TrainingDesk, Wish
 from imu.app.web.guard import A_SECOND, BURST, Guard, OwnersDoor
-from imu.app.web.share import Sharing
+from imu.app.web.site import Sharing
 from imu.errors import ExtraMissing
 from imu.live.live_view import LiveView
 from imu.phone.gate import Allowance, Gate, listen, pieces

@@ -17,8 +17,9 @@ from imu.app.web.page import NO_PAGE, ask_store, done, now, refused, render
 from imu.errors import ImuError, SessionNotFound
 from imu.live.targets import OPPOSITE
 from imu.motion.pattern import Pattern
+from imu.report.cues import Figures
 from imu.report.exercises import ExerciseHistory, exercise_histories
-from imu.report.session_view import Figures, RepetitionView, SetView, view_of_stored
+from imu.report.session_view import RepetitionView, SetView, view_of_stored
 from imu.report.words import log_line, number_of
 from imu.store import (
     AddRepetition,
