@@ -556,13 +556,26 @@ def test_parquet_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.process
 def test_a_short_recording_is_replayed_without_slow_imports(tmp_path: Path, good: str) -> None:
+    slow = "pandas, pyarrow, scipy.signal, sqlite3, mcap, pydantic, numpy.ma, concurrent.futures, logging, hashlib"
     code = (
-        "import sys; from imu.report.replay import Replayed, ReplayOptions, replay; "
-        "assert isinstance(replay(sys.argv[1], ReplayOptions()), Replayed); "
-        "print([m for m in ('pandas', 'pyarrow', 'scipy.signal', 'sqlite3', 'mcap') if m in sys.modules])"
+        "import sys; from imu.app.cli import app; path, slow = sys.argv[1:]; "
+        "app(['replay', path], standalone_mode=False); print([one for one in slow.split(', ') if one in sys.modules])"
     )
-    command = [sys.executable, "-c", code, str(write(tmp_path / "r.csv", good))]
-    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "[]\n"
+    command = [sys.executable, "-c", code, str(write(tmp_path / "r.csv", good)), slow]
+    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert (str(tmp_path) in lines[0], lines[-1]) == (True, "[]")
+
+
+@pytest.mark.parametrize("piece", [1_000, 4 * 2**20])
+def test_a_file_that_is_cut_in_its_last_line_is_read_up_to_there(
+    tmp_path: Path, good: str, piece: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table_files, "PIECE_BYTES", piece)
+    lines = good.splitlines(keepends=True)[:200]
+    for cut in range(1, len(lines[-1]), 9):
+        recording = read_recording(write(tmp_path / "r.csv", "".join(lines)[:-cut]))
+        whole = cut == 1 or lines[-1][:-cut].count(",") == 6
+        assert (recording.rows, recording.rows_unreadable) == (199, int(not whole)), lines[-1][:-cut]
 
 
 @pytest.mark.parametrize(

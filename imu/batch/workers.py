@@ -164,7 +164,7 @@ def _context() -> multiprocessing.context.BaseContext:
     if not sys.platform.startswith("linux"):
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["imu.batch.sources", "imu.report.objects"])
+    context.set_forkserver_preload(["typer", "imu.batch.sources", "imu.report.objects"])
     return context
 
 

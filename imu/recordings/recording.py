@@ -11,7 +11,6 @@ one, time in milliseconds, acceleration in g) is refused with a sentence that sa
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
@@ -30,7 +29,7 @@ from imu.recordings.checks import (
     sampling_rate_hz,
 )
 from imu.recordings.folders import TRAINING_SUFFIX, app_recording
-from imu.recordings.table_files import Table, one_sentence_errors, read_tables, table_of
+from imu.recordings.table_files import PIECE_BYTES, Table, one_sentence_errors, read_tables, table_of
 from imu.samples import Array, ImuBlock
 from imu.training import PersonAsked
 from imu.units import JUDGED_S
@@ -305,7 +304,11 @@ class _TableReading(_Reading):
             self._check_readable()
 
     def _tables(self) -> Iterator[Table]:
-        return _read_ahead(read_tables(self._path, self._columns)) if self._app is None else _app_tables(self._app)
+        if self._app is not None:
+            return _app_tables(self._app)
+        tables = read_tables(self._path, self._columns)
+        is_short = self._path.is_file() and self._path.stat().st_size < PIECE_BYTES
+        return tables if is_short else _read_ahead(tables)
 
     def _checked(self, table: Table, *, is_last: bool) -> Array:
         """Return the next rows in the order of time and in SI units."""
@@ -334,6 +337,8 @@ class _TableReading(_Reading):
 
 def _read_ahead(tables: Iterator[Table]) -> Iterator[Table]:
     """Yield the tables; a thread parses the next one meanwhile, which pandas does on another core."""
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415  slow to import
+
     with ThreadPoolExecutor(1) as reader:
         table = reader.submit(next, tables, None)
         while (current := table.result()) is not None:

@@ -411,6 +411,8 @@ def read_frames(
         text, lines_to_skip = _without_lines(piece, lines_to_skip)
         if not text or text.isspace():
             continue
+        if not text.endswith((b"\n", b"\r")):  # the last line may be cut short: its missing cells are empty ones
+            text += header.separator.encode() * max(columns)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", pd.errors.ParserWarning)  # more cells in a row than names
             try:  # numbers may have blanks before them; skipping these first takes a quarter of the time

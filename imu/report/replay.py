@@ -5,7 +5,6 @@ A broken recording becomes a `Failed` with one sentence, and the others are repl
 
 from __future__ import annotations
 
-import logging
 import os
 import pickle
 import signal
@@ -147,6 +146,8 @@ def replay(source: Source | str, options: ReplayOptions, *, ahead: bool = False)
     except ImuError as error:
         return Failed(name, str(error))
     except Exception as error:  # our own mistake: hundreds of other recordings must not wait for it to be put right
+        import logging  # noqa: PLC0415  slow to import
+
         logging.getLogger(__name__).exception("while replaying %s", name)
         return Failed(name, f"this program failed on it ({type(error).__name__}: {error}); please report that")
 
@@ -268,8 +269,12 @@ def replay_all(
     from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415
     from concurrent.futures.process import BrokenProcessPool  # noqa: PLC0415
 
-    # Not forked: a fork copies the threads' locks and not the threads, and Windows has none.
-    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), initializer=end_with_parent)
+    # Not forked from this one: a fork copies the threads' locks and not the threads, and Windows has none.
+    is_linux = sys.platform == "linux"
+    context = multiprocessing.get_context("forkserver" if is_linux else "spawn")
+    if is_linux:
+        context.set_forkserver_preload(["typer", __name__])
+    pool = ProcessPoolExecutor(jobs, context, initializer=end_with_parent)
     finished = False
     try:
         for result in _submit(pool, sources, options):

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
@@ -19,10 +20,8 @@ from rich.text import Text
 
 from imu.motion.pattern import Pattern
 from imu.motion.repetitions import RejectedMovement
-from imu.report.exercises import ExerciseHistory, records_of, set_in_words
 from imu.report.replay import Replayed
 from imu.report.session_view import RejectedView, RepetitionView, SessionView, SetView, view_of_replayed, view_of_stored
-from imu.report.trends import PatternTrend, Row, Trend
 from imu.report.words import (
     bare_volume,
     clock,
@@ -37,7 +36,11 @@ from imu.report.words import (
     unit_of_load,
     weight,
 )
-from imu.store import Balance, SessionOverview, SessionStore
+
+if TYPE_CHECKING:
+    from imu.report.exercises import ExerciseHistory
+    from imu.report.trends import PatternTrend, Row, Trend
+    from imu.store import Balance, SessionOverview, SessionStore
 
 COLOUR = {Pattern.SQUAT: "cyan", Pattern.HINGE: "magenta", Pattern.UNCERTAIN: "dim", Pattern.MIXED: "yellow"}
 """The colour of each pattern. The word always stands there too."""
@@ -258,6 +261,8 @@ def balance_lines(balances: Iterable[Balance], days_since: dict[Pattern, int | N
 
 def exercises_table(histories: Iterable[ExerciseHistory], *, in_lb: bool = False) -> Table:
     """Return a row for each exercise, the one that was trained last first."""
+    from imu.report.exercises import set_in_words  # noqa: PLC0415  the store with it
+
     unit = unit_of_load(in_lb=in_lb)
     table = plain_table("exercise", "pattern", "last", "sets", "reps", f"volume\n{unit}", "heaviest", f"1RM\n{unit}")
     table.columns[0].justify = "left"
@@ -278,6 +283,8 @@ def exercises_table(histories: Iterable[ExerciseHistory], *, in_lb: bool = False
 
 def exercise_page(history: ExerciseHistory, most: int, *, in_lb: bool = False) -> Group:
     """Return the page of one exercise, with at most `most` of its last sessions."""
+    from imu.report.exercises import records_of, set_in_words  # noqa: PLC0415  the store with it
+
     sessions, unit = history.sessions[-most:], unit_of_load(in_lb=in_lb)
     headings = ("session", "trained", "sets", "reps", "heaviest")
     table = plain_table(*headings, f"volume\n{unit}", "fastest\nm/s", f"1RM\n{unit}")
