@@ -13,6 +13,7 @@ from datetime import date, datetime
 from itertools import groupby
 from operator import itemgetter
 from statistics import fmean
+from typing import TYPE_CHECKING
 
 from imu.motion.judge import JudgeParameters
 from imu.motion.personal import LARGEST_SHIFT
@@ -24,7 +25,6 @@ from imu.store import (
     Correction,
     DeleteRepetition,
     EnterLoad,
-    KnownOfPerson,
     LoggedCorrection,
     MergeSets,
     MoveRepetition,
@@ -34,7 +34,9 @@ from imu.store import (
     WriteNote,
 )
 from imu.store.corrections import KG_PER_LB
-from imu.store.learning import LearnedShift
+
+if TYPE_CHECKING:
+    from imu.store.learning import KnownOfPerson, LearnedShift
 
 MOSTLY = 2
 """One pattern takes most of the load from this many times the repetitions of the other."""
