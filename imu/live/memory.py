@@ -76,7 +76,7 @@ def trained_before(plan: Plan | None = None) -> TrainedBefore:
             today_tally = Tally(*store.counted_between(today, now))
             last_28_days = Tally(*store.counted_between(now - timedelta(days=BALANCE_DAYS), now))
             exercises = _past_exercises(store, names, now)
-            latest = {one.pattern: one.name for one in reversed(exercise_histories(store))}
+            latest = {history.pattern: history.name for history in reversed(exercise_histories(store))}
     except ImuError:
         return TrainedBefore()
     return TrainedBefore(today_tally, last_28_days, exercises, latest)
@@ -95,17 +95,21 @@ def _past_exercises(store: SessionStore, names: set[str], now: datetime) -> dict
         for name in missing:
             same = [one_set for one_set in sets if one_set.exercise is not None and one_set.exercise.casefold() == name]
             if same:
-                measured = [part for one in same if one.measured is not None for part in one.measured.repetitions]
-                past[wanted[name]] = PastExercise(tuple(_last_time(one, days) for one in same), Best.of(measured))
+                measured = [
+                    part for one_set in same if one_set.measured is not None for part in one_set.measured.repetitions
+                ]
+                past[wanted[name]] = PastExercise(
+                    tuple(_last_time(one_set, days) for one_set in same), Best.of(measured)
+                )
     return past
 
 
-def _last_time(one: CorrectedSet, days: int) -> LastTime:
-    measured = one.measured
+def _last_time(one_set: CorrectedSet, days: int) -> LastTime:
+    measured = one_set.measured
     speeds = [part.mean_concentric_velocity_m_s for part in measured.repetitions] if measured is not None else []
     best = max(speeds) if measured is not None and sinks(measured) else None
-    load = None if one.load_kg is None else weight(one.load_kg, in_lb=one.load_in_lb)
-    return LastTime(len(one.repetitions), load, best, days)
+    load = None if one_set.load_kg is None else weight(one_set.load_kg, in_lb=one_set.load_in_lb)
+    return LastTime(len(one_set.repetitions), load, best, days)
 
 
 def achieved(number: int) -> tuple[str, ...]:
@@ -127,11 +131,11 @@ def _records(history: ExerciseHistory, *, in_lb: bool) -> list[str]:
     now, loads = history.sessions[-1], {round(one_set.load_kg or 0.0, 2) for one_set in history.sessions[-1].sets}
     before = [one_set for session in history.sessions[:-1] for one_set in session.sets]
     heaviest, records = history.heaviest, []
-    if heaviest in now.sets and all((heaviest.load_kg or 0.0) > (one.load_kg or 0.0) for one in before):
+    if heaviest in now.sets and all((heaviest.load_kg or 0.0) > (one_set.load_kg or 0.0) for one_set in before):
         records.append("your heaviest")
     if history.largest_session is now:
         records.append("your largest volume")
-    known = {round(one.load_kg or 0.0, 2) for one in before}
+    known = {round(one_set.load_kg or 0.0, 2) for one_set in before}
     records += [
         f"your fastest at {weight(load.load_kg, in_lb=in_lb)}"
         for load in history.at_loads
@@ -165,20 +169,20 @@ def correct_by_hand(number: int, entry: Mapping[str, Any]) -> None:
 def _recounts(session: CorrectedSession, by: Mapping[float, int]) -> list[Correction]:
     more_in: Counter[int] = Counter()
     for start_s, more in by.items():
-        places = (i for i, one in enumerate(session.sets) if one.start_s - NEAR_S <= start_s < one.end_s)
+        places = (i for i, one_set in enumerate(session.sets) if one_set.start_s - NEAR_S <= start_s < one_set.end_s)
         if (place := next(places, None)) is not None:
             more_in[place] += more
-    starts_s = [*(one.start_s for one in session.sets[1:]), math.inf]
+    starts_s = [*(one_set.start_s for one_set in session.sets[1:]), math.inf]
     return [correction for i, more in more_in.items() for correction in _recounted(session.sets[i], more, starts_s[i])]
 
 
-def _recounted(one: CorrectedSet, more: int, next_s: float) -> list[Correction]:
+def _recounted(one_set: CorrectedSet, more: int, next_s: float) -> list[Correction]:
     """Return the corrections; what is added ends in the first half of the time until the next set, at `next_s`."""
     if more < 0:
-        return [DeleteRepetition(repetition.middle_s) for repetition in one.repetitions[more:]]
-    last = one.repetitions[-1]
-    each_s = min(last.end_s - last.start_s, max(next_s - one.end_s, SHORTEST_REST_S) / 2 / max(more, 1))
-    starts_s = [one.end_s + number * each_s for number in range(more)]
+        return [DeleteRepetition(repetition.middle_s) for repetition in one_set.repetitions[more:]]
+    last = one_set.repetitions[-1]
+    each_s = min(last.end_s - last.start_s, max(next_s - one_set.end_s, SHORTEST_REST_S) / 2 / max(more, 1))
+    starts_s = [one_set.end_s + number * each_s for number in range(more)]
     return [AddRepetition(start_s, start_s + each_s, last.pattern) for start_s in starts_s]
 
 
@@ -234,13 +238,13 @@ def planned_sets(sets: Iterable[tuple[TrainingSet, Targets | None]]) -> tuple[Pl
     """Return the plan of each set, as the store keeps it."""
     return tuple(
         PlannedSet(
-            time_s=one.repetitions[len(one.repetitions) // 2].bottom_s,
+            time_s=training_set.repetitions[len(training_set.repetitions) // 2].bottom_s,
             exercise=targets.exercise,
             load_kg=targets.load_kg,
             load_in_lb=targets.load_in_lb,
             repetitions=targets.repetitions,
         )
-        for one, targets in sets
+        for training_set, targets in sets
         if targets is not None and (targets.exercise or targets.load_kg is not None or targets.repetitions)
     )
 
@@ -253,8 +257,8 @@ def keep_replay(replayed: Replayed, store: SessionStore, software_version: str) 
     coach = _coach_of(replayed.path)
     if coach is None:
         return keep_replayed(replayed, store, software_version)
-    places = ((one, coach.place_of(index)) for index, one in enumerate(coach.sets))
-    planned = planned_sets((one, None if place is None else place.targets) for one, place in places)
+    places = ((training_set, coach.place_of(index)) for index, training_set in enumerate(coach.sets))
+    planned = planned_sets((training_set, None if place is None else place.targets) for training_set, place in places)
     entries = _corrections_of(coach.entries, apply_corrections(replayed.summary, (), planned))
     return keep_replayed(replayed, store, software_version, planned or None, entries)
 
@@ -279,11 +283,11 @@ def _coach_of(path: Path) -> Coach | None:
 def _corrections_of(entries: Entries, session: CorrectedSession) -> list[Correction]:
     """Return the entries for sets as corrections of the session."""
     corrections: list[Correction] = []
-    for middle_s, one in entries.exercises.items():
-        if one.exercise is not None:
-            corrections.append(NameExercise(middle_s, one.exercise))
-        if one.load_kg is not None:
-            corrections.append(EnterLoad(middle_s, one.load_kg, load_in_lb=one.load_in_lb))
+    for middle_s, entry in entries.exercises.items():
+        if entry.exercise is not None:
+            corrections.append(NameExercise(middle_s, entry.exercise))
+        if entry.load_kg is not None:
+            corrections.append(EnterLoad(middle_s, entry.load_kg, load_in_lb=entry.load_in_lb))
     return corrections + _recounts(session, entries.recounts)
 
 
@@ -362,7 +366,11 @@ def remembered_targets(exercise: str) -> Targets | None:
 
 def remember_plan(plan: Plan) -> None:
     """Remember a plan and the targets of its exercises."""
-    targets = {one.exercise.casefold(): one.as_object() for one in plan.exercises if one.exercise is not None}
+    targets = {
+        exercise.exercise.casefold(): exercise.as_object()
+        for exercise in plan.exercises
+        if exercise.exercise is not None
+    }
 
     def with_plan(remembered: Mapping[str, Any]) -> Mapping[str, Any]:
         known = remembered.get("exercises")

@@ -97,7 +97,7 @@ class Trained:
     @property
     def repetitions(self) -> int:
         """Repetitions in all sets."""
-        return sum(one.repetitions for one in self.sets)
+        return sum(one_set.repetitions for one_set in self.sets)
 
     @property
     def volume_kg(self) -> float | None:
@@ -116,8 +116,8 @@ class Trained:
 
     def best_speed_m_s(self, load_kg: float | None = None) -> float | None:
         """Return the fastest mean concentric velocity of a repetition, of all loads or at one."""
-        sets = [one for one in self.sets if load_kg is None or _rounded_load(one) == load_kg]
-        return max((one.best_speed_m_s for one in sets if one.best_speed_m_s is not None), default=None)
+        sets = [one_set for one_set in self.sets if load_kg is None or _rounded_load(one_set) == load_kg]
+        return max((one_set.best_speed_m_s for one_set in sets if one_set.best_speed_m_s is not None), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +165,7 @@ class ExerciseHistory:
     @property
     def sets(self) -> tuple[ExerciseSet, ...]:
         """All sets in the order of time."""
-        return tuple(one for session in self.sessions for one in session.sets)
+        return tuple(one_set for session in self.sessions for one_set in session.sets)
 
     @property
     def volume_kg(self) -> float | None:
@@ -175,7 +175,7 @@ class ExerciseHistory:
     @property
     def repetitions(self) -> int:
         """Repetitions in all sets."""
-        return sum(one.repetitions for one in self.sets)
+        return sum(one_set.repetitions for one_set in self.sets)
 
     @property
     def heaviest(self) -> ExerciseSet | None:
@@ -185,14 +185,16 @@ class ExerciseHistory:
     @property
     def usual_load_kg(self) -> float | None:
         """The load that was lifted in most sessions, the heavier of two: speeds at it can be compared."""
-        loads = Counter(load for one in self.sessions for load in {_rounded_load(s) for s in one.sets if s.load_kg})
+        loads = Counter(
+            load for session in self.sessions for load in {_rounded_load(s) for s in session.sets if s.load_kg}
+        )
         return max(loads, key=lambda load: (loads[load], load), default=None)
 
     @property
     def largest_session(self) -> Trained | None:
         """The session with the largest volume."""
-        loaded = [one for one in self.sessions if one.volume_kg is not None]
-        return max(loaded, key=lambda one: one.volume_kg or 0.0, default=None)
+        loaded = [session for session in self.sessions if session.volume_kg is not None]
+        return max(loaded, key=lambda session: session.volume_kg or 0.0, default=None)
 
     @property
     def maximum(self) -> Maximum:
@@ -203,27 +205,32 @@ class ExerciseHistory:
     def profile(self) -> Maximum:
         """The estimate of the 1RM from the load-velocity profile of the last weeks."""
         latest = self.sessions[-1].trained_at - timedelta(days=PROFILE_DAYS)
-        recent = [one for one in self.sets if one.trained_at >= latest and one.load_kg is not None]
+        recent = [one_set for one_set in self.sets if one_set.trained_at >= latest and one_set.load_kg is not None]
         speeds: dict[float, float] = {}
-        for one in recent:
-            if one.load_kg is not None and one.best_speed_m_s is not None:
-                load_kg = round(one.load_kg, 2)
-                speeds[load_kg] = max(one.best_speed_m_s, speeds.get(load_kg, 0.0))
+        for one_set in recent:
+            if one_set.load_kg is not None and one_set.best_speed_m_s is not None:
+                load_kg = round(one_set.load_kg, 2)
+                speeds[load_kg] = max(one_set.best_speed_m_s, speeds.get(load_kg, 0.0))
         return maximum_from_profile(self.pattern, speeds)
 
     @property
     def at_loads(self) -> tuple[AtLoad, ...]:
         """The best sets of each load, the heaviest first."""
-        loaded = sorted((one for one in self.sets if one.load_kg is not None), key=_rounded_load, reverse=True)
+        loaded = sorted(
+            (one_set for one_set in self.sets if one_set.load_kg is not None), key=_rounded_load, reverse=True
+        )
         return tuple(
-            self._at_load(sorted(group, key=lambda one: one.trained_at)) for _, group in groupby(loaded, _rounded_load)
+            self._at_load(sorted(group, key=lambda one_set: one_set.trained_at))
+            for _, group in groupby(loaded, _rounded_load)
         )
 
     def _at_load(self, sets: Sequence[ExerciseSet]) -> AtLoad:
-        timed = [one for one in sets if one.best_speed_m_s is not None] if self.pattern is Pattern.SQUAT else []
+        timed = (
+            [one_set for one_set in sets if one_set.best_speed_m_s is not None] if self.pattern is Pattern.SQUAT else []
+        )
         return AtLoad(
             load_kg=_rounded_load(sets[0]),
-            most=max(sets, key=lambda one: one.repetitions),
+            most=max(sets, key=lambda one_set: one_set.repetitions),
             fastest=max(timed, key=_speed_m_s, default=None),
             record=speed_record(timed),
         )
@@ -238,14 +245,14 @@ def speed_record(sets: Iterable[ExerciseSet]) -> ExerciseSet | None:
         Sets with a speed, of one load, in the order of time; the first one sets the record.
     """
     record = None
-    for one in sets:
-        if record is None or round(_speed_m_s(one) - _speed_m_s(record), 2) > SPEED_ERROR_M_S:
-            record = one
+    for one_set in sets:
+        if record is None or round(_speed_m_s(one_set) - _speed_m_s(record), 2) > SPEED_ERROR_M_S:
+            record = one_set
     return record
 
 
-def _speed_m_s(one: ExerciseSet) -> float:
-    return round(one.best_speed_m_s or 0.0, 2)  # as shown
+def _speed_m_s(one_set: ExerciseSet) -> float:
+    return round(one_set.best_speed_m_s or 0.0, 2)  # as shown
 
 
 class Record(NamedTuple):
@@ -283,21 +290,21 @@ def records_of(history: ExerciseHistory, *, in_lb: bool) -> tuple[Record, ...]:
     )
 
 
-def set_in_words(one: ExerciseSet | None, *, in_lb: bool) -> str:
+def set_in_words(one_set: ExerciseSet | None, *, in_lb: bool) -> str:
     """Return load and repetitions of a set: ``100 kg × 5``; empty without a load."""
-    if one is None or one.load_kg is None:
+    if one_set is None or one_set.load_kg is None:
         return ""
-    return f"{weight(one.load_kg, in_lb=in_lb)} × {one.repetitions}"
+    return f"{weight(one_set.load_kg, in_lb=in_lb)} × {one_set.repetitions}"
 
 
 def heaviest_of(sets: Iterable[ExerciseSet]) -> ExerciseSet | None:
     """Return the set with the heaviest load, the first of several with most repetitions; ``None`` without a load."""
-    loaded = [one for one in sets if one.load_kg is not None]
-    return max(loaded, key=lambda one: (one.load_kg, one.repetitions), default=None)
+    loaded = [one_set for one_set in sets if one_set.load_kg is not None]
+    return max(loaded, key=lambda one_set: (one_set.load_kg, one_set.repetitions), default=None)
 
 
-def _rounded_load(one: ExerciseSet) -> float:
-    return round(one.load_kg or 0.0, 2)
+def _rounded_load(one_set: ExerciseSet) -> float:
+    return round(one_set.load_kg or 0.0, 2)
 
 
 def exercise_histories(store: SessionStore) -> tuple[ExerciseHistory, ...]:
@@ -319,20 +326,20 @@ def stored_sets(store: SessionStore) -> tuple[ExerciseSet, ...]:
 def histories_of(sets: Iterable[ExerciseSet]) -> tuple[ExerciseHistory, ...]:
     """Return the history of each exercise of sets, which are in the order of time; one without a name has none."""
     by_name: dict[str, list[ExerciseSet]] = {}
-    for one in filter(attrgetter("exercise"), sets):
-        by_name.setdefault(key_of(usual_name(one.exercise)), []).append(one)
+    for one_set in filter(attrgetter("exercise"), sets):
+        by_name.setdefault(key_of(usual_name(one_set.exercise)), []).append(one_set)
     histories = [_history(same) for same in by_name.values()]
-    return tuple(sorted(histories, key=lambda one: one.sessions[-1].trained_at, reverse=True))
+    return tuple(sorted(histories, key=lambda history: history.sessions[-1].trained_at, reverse=True))
 
 
 def sessions_in_words(sets: Iterable[ExerciseSet], *, in_lb: bool) -> dict[int, str]:
     """Return what was done in each session with a set, in words, by its number."""
 
-    def words_of(one: ExerciseSet) -> tuple[str, str, int]:
-        counts = {Pattern.SQUAT: one.squats, Pattern.HINGE: one.hinges}
+    def words_of(one_set: ExerciseSet) -> tuple[str, str, int]:
+        counts = {Pattern.SQUAT: one_set.squats, Pattern.HINGE: one_set.hinges}
         pattern = pattern_of_set(each for each, count in counts.items() for _ in range(count))
-        load_text = "" if one.load_kg is None else weight(one.load_kg, in_lb=in_lb)
-        return one.exercise or pattern, load_text, one.repetitions
+        load_text = "" if one_set.load_kg is None else weight(one_set.load_kg, in_lb=in_lb)
+        return one_set.exercise or pattern, load_text, one_set.repetitions
 
     by_session = groupby(sets, key=attrgetter("session_id"))
     return {number: sets_in_words(map(words_of, same)) for number, same in by_session}
@@ -340,9 +347,9 @@ def sessions_in_words(sets: Iterable[ExerciseSet], *, in_lb: bool) -> dict[int, 
 
 def _history(sets: Sequence[ExerciseSet]) -> ExerciseHistory:
     known = known_exercise(sets[-1].exercise)
-    squats, hinges = sum(one.squats for one in sets), sum(one.hinges for one in sets)
+    squats, hinges = sum(one_set.squats for one_set in sets), sum(one_set.hinges for one_set in sets)
     measured = Pattern.UNCERTAIN if squats == hinges else Pattern.SQUAT if squats > hinges else Pattern.HINGE
-    sessions = (tuple(group) for _, group in groupby(sets, key=lambda one: one.session_id))
+    sessions = (tuple(group) for _, group in groupby(sets, key=lambda one_set: one_set.session_id))
     return ExerciseHistory(
         name=usual_name(sets[-1].exercise),
         pattern=measured if known is None else known.pattern,
@@ -353,7 +360,7 @@ def _history(sets: Sequence[ExerciseSet]) -> ExerciseHistory:
 
 def volume_kg(sets: Iterable[ExerciseSet]) -> float | None:
     """Return the sum of repetitions x load; ``None`` if no set has a load."""
-    return sum_if_any(None if one.load_kg is None else one.repetitions * one.load_kg for one in sets)
+    return sum_if_any(None if one_set.load_kg is None else one_set.repetitions * one_set.load_kg for one_set in sets)
 
 
 # --- the one-repetition maximum --------------------------------------------------------------------------------------
@@ -374,15 +381,15 @@ def epley_kg(load_kg: float, repetitions: int) -> float:
 
 def maximum_from_repetitions(sets: Iterable[ExerciseSet]) -> Maximum:
     """Return the largest estimate of sets by Epley's formula, or why it is refused."""
-    loaded = [one for one in sets if one.load_kg]
+    loaded = [one_set for one_set in sets if one_set.load_kg]
     if not loaded:
         return Maximum(refused="No set has a load.")
-    if all(usual_name(one.exercise) in BALLISTIC for one in loaded):
+    if all(usual_name(one_set.exercise) in BALLISTIC for one_set in loaded):
         return Maximum(refused="A swing or throw has no one-repetition maximum.")
-    usable = [one for one in loaded if one.repetitions <= MOST_REPETITIONS]
+    usable = [one_set for one_set in loaded if one_set.repetitions <= MOST_REPETITIONS]
     if not usable:
         return Maximum(refused=f"Every set has more than {MOST_REPETITIONS} repetitions, too many for the formula.")
-    best = max(usable, key=lambda one: epley_kg(one.load_kg or 0.0, one.repetitions))
+    best = max(usable, key=lambda one_set: epley_kg(one_set.load_kg or 0.0, one_set.repetitions))
     return Maximum(epley_kg(best.load_kg or 0.0, best.repetitions), from_set=best)
 
 
@@ -404,7 +411,7 @@ def maximum_from_profile(pattern: Pattern, speed_at: dict[float, float]) -> Maxi
         refused = f"A profile needs {LEAST_LOADS} different loads with a speed within {PROFILE_DAYS} days, not {count}."
         return Maximum(refused=refused, loads=count)
     loads, speeds = np.array(sorted(speed_at.items())).T
-    slope, offset = (float(one) for one in np.polyfit(loads, speeds, 1))
+    slope, offset = (float(coefficient) for coefficient in np.polyfit(loads, speeds, 1))
     rest = speeds - (offset + slope * loads)
     straightness = 1 - float(rest @ rest) / float(((speeds - speeds.mean()) ** 2).sum() or math.inf)
     load_kg = (MAXIMUM_SPEED_M_S - offset) / slope if slope else math.inf

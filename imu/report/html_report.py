@@ -115,18 +115,18 @@ def html_report(store: SessionStore, selection: Selection, made_at: datetime) ->
     zone, in_lb = made_at.tzinfo, store.loads_in_lb()
     key = None if selection.exercise is None else key_of(usual_name(selection.exercise))
     sessions = chosen_sessions(store, selection, made_at)
-    sets = [one for one in stored_sets(store) if one.session_id in sessions]
+    sets = [one_set for one_set in stored_sets(store) if one_set.session_id in sessions]
     done = sessions_in_words(sets, in_lb=in_lb)
-    sets = [one for one in sets if key is None or key_of(usual_name(one.exercise)) == key]
-    histories = sorted(histories_of(sets), key=lambda one: len(one.sets), reverse=True)
+    sets = [one_set for one_set in sets if key is None or key_of(usual_name(one_set.exercise)) == key]
+    histories = sorted(histories_of(sets), key=lambda history: len(history.sets), reverse=True)
     alone = None if key is None else histories[0]
-    latest = sorted(sessions.values(), key=lambda one: one.trained_at, reverse=True)
-    recent = [view_of_stored(store.load(one.id), zone, in_lb=in_lb) for one in latest[:FORM_SESSIONS]]
+    latest = sorted(sessions.values(), key=lambda overview: overview.trained_at, reverse=True)
+    recent = [view_of_stored(store.load(overview.id), zone, in_lb=in_lb) for overview in latest[:FORM_SESSIONS]]
     recent = [_only(view, key) for view in recent]
     full = recent if len(latest) <= IN_FULL else []
-    days = [one.trained_at.astimezone(zone).date() for one in latest]
+    days = [overview.trained_at.astimezone(zone).date() for overview in latest]
     totals = stored_totals(store, latest[0].trained_at) if alone is None else _totals_of(alone)
-    totals = [one for one in totals if one.session_id in sessions]
+    totals = [total for total in totals if total.session_id in sessions]
     return (
         environment()
         .get_template("report.html")
@@ -159,18 +159,22 @@ def chosen_sessions(store: SessionStore, selection: Selection, now: datetime) ->
     SessionNotFound
         If nothing fits, or one of the numbers is not in the store.
     """
-    by_number = {one.id: one for one in store.list()}
+    by_number = {overview.id: overview for overview in store.list()}
     for number in selection.sessions:
         if number not in by_number:
             raise SessionNotFound(f"there is no session {number}; `imu review` lists those that are kept")
     sessions = {number: by_number[number] for number in selection.sessions or by_number}
     first, last = selection.first or date.min, selection.last or date.max
     zone = now.tzinfo
-    sessions = {n: one for n, one in sessions.items() if first <= one.trained_at.astimezone(zone).date() <= last}
+    sessions = {
+        n: overview for n, overview in sessions.items() if first <= overview.trained_at.astimezone(zone).date() <= last
+    }
     if selection.exercise is not None:
         key = key_of(usual_name(selection.exercise))
         sessions = {
-            n: one for n, one in sessions.items() if any(key_of(usual_name(name)) == key for name in one.exercises)
+            n: overview
+            for n, overview in sessions.items()
+            if any(key_of(usual_name(name)) == key for name in overview.exercises)
         }
     if not sessions:
         what = "" if selection.exercise is None else f" with {selection.exercise[:80]}"
@@ -182,7 +186,9 @@ def _only(view: SessionView, key: str | None) -> SessionView:
     """Return a view with the sets of one exercise alone; `key` ``None`` keeps all sets."""
     if key is None:
         return view
-    sets = tuple(one for one in view.sets if one.exercise is not None and key_of(usual_name(one.exercise)) == key)
+    sets = tuple(
+        one_set for one_set in view.sets if one_set.exercise is not None and key_of(usual_name(one_set.exercise)) == key
+    )
     return replace(view, sets=sets, rejected=())
 
 
@@ -217,36 +223,41 @@ def _period(first: date, last: date) -> str:
     return begin if first == last else f"{begin} to {end}"
 
 
-def _facts_of_exercise(one: ExerciseHistory, *, in_lb: bool) -> list[tuple[str, str]]:
+def _facts_of_exercise(history: ExerciseHistory, *, in_lb: bool) -> list[tuple[str, str]]:
     return [
-        ("Trained", f"{number_of(len(one.sessions), 'session')}, {number_of(len(one.sets), 'set')}"),
-        ("Repetitions", str(one.repetitions)),
-        ("Volume", volume(one.volume_kg, in_lb=in_lb)),
+        ("Trained", f"{number_of(len(history.sessions), 'session')}, {number_of(len(history.sets), 'set')}"),
+        ("Repetitions", str(history.repetitions)),
+        ("Volume", volume(history.volume_kg, in_lb=in_lb)),
         *(
             (each.name.replace("1RM", "One-repetition maximum"), each.words)
-            for each in records_of(one, in_lb=in_lb)
+            for each in records_of(history, in_lb=in_lb)
             if not each.refused
         ),
     ]
 
 
 def _facts(latest: Sequence[SessionOverview], *, in_lb: bool) -> list[tuple[str, str]]:
-    squats, hinges, uncertain = (sum(getattr(one, n) for one in latest) for n in ("squats", "hinges", "uncertain"))
+    squats, hinges, uncertain = (
+        sum(getattr(overview, n) for overview in latest) for n in ("squats", "hinges", "uncertain")
+    )
     return [
-        ("Trained", f"{number_of(len(latest), 'session')}, {number_of(sum(one.sets for one in latest), 'set')}"),
+        (
+            "Trained",
+            f"{number_of(len(latest), 'session')}, {number_of(sum(overview.sets for overview in latest), 'set')}",
+        ),
         ("Counted", counted(squats, hinges, uncertain)),
-        ("Volume", volume(sum_if_any(one.volume_kg for one in latest), in_lb=in_lb)),
+        ("Volume", volume(sum_if_any(overview.volume_kg for overview in latest), in_lb=in_lb)),
         ("Load went", load(squats, hinges) if squats + hinges else ""),
     ]
 
 
 def _form(views: Sequence[SessionView]) -> list[str]:
     """Return what a coach would say about the form of the sets, the commonest first; praise only of most sets."""
-    sets = [one for view in views for one in view.sets]
+    sets = [one_set for view in views for one_set in view.sets]
     lines = []
-    for sentence, count in Counter(sentence for one in sets for sentence in one.form).most_common():
-        patterns = {one.pattern for one in sets if sentence in one.form}
-        of = sum(one.pattern in patterns for one in sets)
+    for sentence, count in Counter(sentence for one_set in sets for sentence in one_set.form).most_common():
+        patterns = {one_set.pattern for one_set in sets if sentence in one_set.form}
+        of = sum(one_set.pattern in patterns for one_set in sets)
         if sentence in PRAISE and 2 * count <= of:
             continue
         kind = f"{patterns.pop()} set" if len(patterns) == 1 else "set"
@@ -260,19 +271,19 @@ def _form(views: Sequence[SessionView]) -> list[str]:
 def _exercise_table(histories: Iterable[ExerciseHistory], *, in_lb: bool) -> Table:
     """Return a row for each exercise, with its records and their days."""
     unit, rows = unit_of_load(in_lb=in_lb), []
-    for one in histories:
-        best = one.heaviest
+    for history in histories:
+        best = history.heaviest
         rows.append(
             [
                 *(
-                    one.name,
-                    str(one.pattern),
-                    str(len(one.sets)),
-                    str(one.repetitions),
-                    bare_volume(one.volume_kg, in_lb=in_lb),
+                    history.name,
+                    str(history.pattern),
+                    str(len(history.sets)),
+                    str(history.repetitions),
+                    bare_volume(history.volume_kg, in_lb=in_lb),
                 ),
                 *(set_in_words(best, in_lb=in_lb), "" if best is None else date_of(best.trained_at)),
-                bare_volume(one.maximum.load_kg, in_lb=in_lb),
+                bare_volume(history.maximum.load_kg, in_lb=in_lb),
             ]
         )
     caption = "Heaviest set with its day; 1RM is the one-repetition maximum by Epley’s formula"
@@ -283,14 +294,21 @@ def _exercise_table(histories: Iterable[ExerciseHistory], *, in_lb: bool) -> Tab
 def _set_table(sets: Iterable[SetView]) -> Table:
     sets = list(sets)
     headings = ["Set", "Exercise", "Load", "Reps"]
-    headings += [f"{one.name}\N{NO-BREAK SPACE}{one.unit}".strip() for one in (sets[0].figures if sets else ())]
+    headings += [
+        f"{figure.name}\N{NO-BREAK SPACE}{figure.unit}".strip() for figure in (sets[0].figures if sets else ())
+    ]
     rows = [
         [
-            *(str(one.number), one.exercise or str(one.pattern), one.weights, str(len(one.repetitions))),
-            *(figure.text for figure in one.figures),
-            one.note or "",
+            *(
+                str(one_set.number),
+                one_set.exercise or str(one_set.pattern),
+                one_set.weights,
+                str(len(one_set.repetitions)),
+            ),
+            *(figure.text for figure in one_set.figures),
+            one_set.note or "",
         ]
-        for one in sets
+        for one_set in sets
     ]
     if any(row[-1] for row in rows):
         headings.append("Note")
@@ -309,19 +327,19 @@ def _table_over_time(
 ) -> Table:
     """Return a row for each session, or each week or month where that would be more than `LISTED` rows."""
     dated: Sequence[SessionOverview | Trained] = latest if of_exercise is None else of_exercise.sessions[::-1]
-    days = [one.trained_at.astimezone(zone).date() for one in dated]
+    days = [session.trained_at.astimezone(zone).date() for session in dated]
     name, starts = "Day", days
     if len(days) > LISTED:
         name, starts = "Week of", [day - timedelta(days=day.weekday()) for day in days]
     if len(set(starts)) > LISTED:
         name, starts = "Month", [day.replace(day=1) for day in days]
     each = list(zip(starts, dated, strict=True))
-    groups = [[one] for one in each] if name == "Day" else [list(group) for _, group in groupby(each, itemgetter(0))]
+    groups = [[pair] for pair in each] if name == "Day" else [list(group) for _, group in groupby(each, itemgetter(0))]
     rows = []
     for group in groups:
         start = group[0][0]
         label = f"{start:%B %Y}" if name == "Month" else date_of(start)
-        rows.append([label, *_row([one for _, one in group], done if name == "Day" else None, in_lb)])
+        rows.append([label, *_row([session for _, session in group], done if name == "Day" else None, in_lb)])
     counts = ("Sets", "Squats", "Hinges") if of_exercise is None else ("Sets", "Reps", "Heaviest")
     extra = ("Sessions",) if name != "Day" else ("Load × repetitions",) if of_exercise is None else ()
     return Table("The latest first", (name, *extra, *counts, f"Volume {unit_of_load(in_lb=in_lb)}"), rows)
@@ -329,29 +347,29 @@ def _table_over_time(
 
 def _row(sessions: Sequence[SessionOverview | Trained], done: Mapping[int, str] | None, in_lb: bool) -> list[str]:
     """Return the cells of a session by what was `done`, or of several, or of an exercise in them, without the day."""
-    lifted = bare_volume(sum_if_any(one.volume_kg for one in sessions), in_lb=in_lb)
+    lifted = bare_volume(sum_if_any(session.volume_kg for session in sessions), in_lb=in_lb)
     count = [] if done is not None else [str(len(sessions))]
-    overviews = [one for one in sessions if isinstance(one, SessionOverview)]
+    overviews = [session for session in sessions if isinstance(session, SessionOverview)]
     if overviews:
-        sums = [str(sum(getattr(one, name) for one in overviews)) for name in ("sets", "squats", "hinges")]
+        sums = [str(sum(getattr(overview, name) for overview in overviews)) for name in ("sets", "squats", "hinges")]
         return [*(count if done is None else [done.get(overviews[0].id, "")]), *sums, lifted]
-    trained = [one for one in sessions if isinstance(one, Trained)]
-    sums = [str(sum(len(one.sets) for one in trained)), str(sum(one.repetitions for one in trained))]
-    best = heaviest_of(part for one in trained for part in one.sets)
+    trained = [session for session in sessions if isinstance(session, Trained)]
+    sums = [str(sum(len(session.sets) for session in trained)), str(sum(session.repetitions for session in trained))]
+    best = heaviest_of(part for session in trained for part in session.sets)
     return [*count, *sums, set_in_words(best, in_lb=in_lb), lifted]
 
 
 # --- charts ----------------------------------------------------------------------------------------------------------
 
 
-def _totals_of(one: ExerciseHistory) -> list[PatternTotals]:
+def _totals_of(history: ExerciseHistory) -> list[PatternTotals]:
     """Return the totals of an exercise alone, without angles and speeds."""
     return [
         PatternTotals(
-            *(each.session_id, each.trained_at, True, 0.0, one.pattern, len(each.sets), each.repetitions),
+            *(each.session_id, each.trained_at, True, 0.0, history.pattern, len(each.sets), each.repetitions),
             *(0, 0.0, 0.0, 0, 0.0, each.volume_kg),
         )
-        for each in one.sessions
+        for each in history.sessions
     ]
 
 
@@ -359,51 +377,56 @@ def _progress(
     totals: Sequence[PatternTotals], histories: Sequence[ExerciseHistory], zone: tzinfo | None, *, in_lb: bool
 ) -> list[Chart]:
     """Return charts of weeks and of exercises."""
-    unit, last = unit_of_load(in_lb=in_lb), max(one.trained_at for one in totals).astimezone(zone).date()
+    unit, last = unit_of_load(in_lb=in_lb), max(total.trained_at for total in totals).astimezone(zone).date()
     weeks = trends(totals, Period.WEEK, zone, last, most=MOST_COLUMNS)
-    labels = [short_day_of(one.start) for one in weeks]
-    counts = [one.squat.repetitions for one in weeks], [one.hinge.repetitions for one in weeks]
+    labels = [short_day_of(week.start) for week in weeks]
+    counts = [week.squat.repetitions for week in weeks], [week.hinge.repetitions for week in weeks]
     both = ": squats plain, hinges hatched" if all(map(any, counts)) else ""
     charts = [columns(labels, counts[0], counts[1], f"Repetitions in the week of each date{both}", "repetitions")]
     squat_volume, hinge_volume = (
-        [round(in_unit(getattr(one, name).volume_kg or 0.0, in_lb=in_lb)) for one in weeks]
+        [round(in_unit(getattr(week, name).volume_kg or 0.0, in_lb=in_lb)) for week in weeks]
         for name in ("squat", "hinge")
     )
     if any(squat_volume + hinge_volume):
         charts.append(columns(labels, squat_volume, hinge_volume, f"Volume in the week of each date, {unit}", unit))
-    for one in histories[:CHARTED]:
-        name = _capital(one.name)
-        points = [(s.trained_at, s.heaviest.load_kg) for s in one.sessions if s.heaviest and s.heaviest.load_kg]
+    for history in histories[:CHARTED]:
+        name = _capital(history.name)
+        points = [(s.trained_at, s.heaviest.load_kg) for s in history.sessions if s.heaviest and s.heaviest.load_kg]
         if len(points) > 1:
             marks = [(moment.timestamp(), in_unit(load_kg or 0.0, in_lb=in_lb)) for moment, load_kg in points]
-            charts.append(lines(marks, one.pattern, f"{name}: heaviest set of each session, {unit}", unit))
-        usual_kg = one.usual_load_kg
-        if usual_kg is None or one.pattern is not Pattern.SQUAT:
+            charts.append(lines(marks, history.pattern, f"{name}: heaviest set of each session, {unit}", unit))
+        usual_kg = history.usual_load_kg
+        if usual_kg is None or history.pattern is not Pattern.SQUAT:
             continue
-        speeds = [(s.trained_at.timestamp(), s.best_speed_m_s(usual_kg)) for s in one.sessions]
+        speeds = [(s.trained_at.timestamp(), s.best_speed_m_s(usual_kg)) for s in history.sessions]
         known = [(when, speed) for when, speed in speeds if speed is not None]
         if len(known) > 1:
             title = f"{name}: fastest repetition at {weight(usual_kg, in_lb=in_lb)}, m/s"
-            charts.append(lines(known, one.pattern, title, "m/s"))
+            charts.append(lines(known, history.pattern, title, "m/s"))
     return charts
 
 
 def _session_charts(view: SessionView) -> list[Chart]:
     """Return the chart of angles and that of speeds, where there are any."""
-    sets = [(one.start_s, one.end_s) for one in view.sets]
-    measured = [(one, one.figures) for one in view.repetitions if one.figures is not None]
+    sets = [(one_set.start_s, one_set.end_s) for one_set in view.sets]
+    measured = [(repetition, repetition.figures) for repetition in view.repetitions if repetition.figures is not None]
     angles = [
-        Mark(one.middle_s, max(0.0, f.trunk_angle_deg), one.pattern, f"{one.pattern} at {one.start}: {one.angle}°")
-        for one, f in measured
+        Mark(
+            repetition.middle_s,
+            max(0.0, f.trunk_angle_deg),
+            repetition.pattern,
+            f"{repetition.pattern} at {repetition.start}: {repetition.angle}°",
+        )
+        for repetition, f in measured
     ]
     speeds = [
         Mark(
-            one.middle_s,
+            repetition.middle_s,
             max(0.0, f.mean_concentric_velocity_m_s),
-            one.pattern,
-            f"{one.pattern} at {one.start}: {one.speed} m/s",
+            repetition.pattern,
+            f"{repetition.pattern} at {repetition.start}: {repetition.speed} m/s",
         )
-        for one, f in measured
+        for repetition, f in measured
         if f.has_speed
     ]
     charts = [over_time(angles, sets, "Peak trunk angle of each repetition over time", "degrees")] if angles else []

@@ -97,8 +97,8 @@ class MovementView:
     @property
     def tempo(self) -> str:
         """Seconds down, paused and up: ``1.2-0.1-1.0``."""
-        one = self.figures
-        return "" if one is None else f"{one.eccentric_s:.1f}-{one.pause_s:.1f}-{one.concentric_s:.1f}"
+        figures = self.figures
+        return "" if figures is None else f"{figures.eccentric_s:.1f}-{figures.pause_s:.1f}-{figures.concentric_s:.1f}"
 
     @property
     def speed(self) -> str:
@@ -387,9 +387,9 @@ def _view(session: CorrectedSession, recording: str, faults: Sequence[str], sess
         load=load(squats, hinges) if squats + hinges else "",
         flaws="; ".join(faults),
         not_counted=reasons(session.rejected),
-        sets=tuple(set_view(number, one) for number, one in enumerate(session.sets, 1)),
+        sets=tuple(set_view(number, one_set) for number, one_set in enumerate(session.sets, 1)),
         rejected=tuple(rejected_view(movement) for movement in session.rejected),
-        deleted=tuple(repetition_view("", number, one) for number, one in enumerate(session.deleted, 1)),
+        deleted=tuple(repetition_view("", number, repetition) for number, repetition in enumerate(session.deleted, 1)),
         log=session.log,
         corrections=tuple(log_line(correction) for correction in session.log),
     )
@@ -406,7 +406,8 @@ def set_view(number: int, one_set: CorrectedSet) -> SetView:
         start_s=one_set.start_s,
         end_s=one_set.end_s,
         repetitions=tuple(
-            repetition_view(f"{number}/{place}", place, one) for place, one in enumerate(one_set.repetitions, 1)
+            repetition_view(f"{number}/{place}", place, repetition)
+            for place, repetition in enumerate(one_set.repetitions, 1)
         ),
         start=clock(one_set.start_s),
         figures=_figures_of(one_set.measured),
@@ -458,27 +459,27 @@ def _lines_of(one_set: CorrectedSet) -> tuple[str, str]:
     return angle_line, sparkline([row.mean_concentric_velocity_m_s if row else None for row in rows], LINE_SPEED_M_S)
 
 
-def repetition_view(place: str, number: int, one: CorrectedRepetition) -> RepetitionView:
+def repetition_view(place: str, number: int, repetition: CorrectedRepetition) -> RepetitionView:
     """Return the view of one repetition."""
     return RepetitionView(
-        start_s=one.start_s,
-        end_s=one.end_s,
-        figures=None if one.measured is None else figures_of(one.measured),
+        start_s=repetition.start_s,
+        end_s=repetition.end_s,
+        figures=None if repetition.measured is None else figures_of(repetition.measured),
         place=place,
         number=number,
-        pattern=one.pattern,
-        middle_s=one.middle_s,
-        added=one.added,
-        pattern_changed=one.pattern_changed,
-        exercise=one.exercise,
-        load_kg=one.load_kg,
-        note=one.note,
-        load_in_lb=one.load_in_lb,
+        pattern=repetition.pattern,
+        middle_s=repetition.middle_s,
+        added=repetition.added,
+        pattern_changed=repetition.pattern_changed,
+        exercise=repetition.exercise,
+        load_kg=repetition.load_kg,
+        note=repetition.note,
+        load_in_lb=repetition.load_in_lb,
     )
 
 
 def rejected_view(movement: RejectedMovement) -> RejectedView:
     """Return the view of a movement that was not counted."""
-    one = movement.repetition
-    figures = None if one is None else figures_of(one)
+    repetition = movement.repetition
+    figures = None if repetition is None else figures_of(repetition)
     return RejectedView(movement.start_s, movement.end_s, figures, movement.reason)

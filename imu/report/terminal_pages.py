@@ -94,7 +94,7 @@ def session_page(view: SessionView, *, verbose: bool) -> Group:
 
 def _lines(view: SessionView) -> list[tuple[str, str]]:
     lines = [("Counted", view.counted)]
-    lines += [(f"Set {one.number}", text) for one in view.sets if (text := _words_of_set(one))]
+    lines += [(f"Set {one_set.number}", text) for one_set in view.sets if (text := _words_of_set(one_set))]
     lines += [
         (label, text)
         for label, text in (("Load", view.load), ("Not counted", view.not_counted), ("Data", view.flaws))
@@ -117,15 +117,17 @@ def _words_of_set(view: SetView) -> str:
 
 
 def _sets_table(sets: Sequence[SetView]) -> Table:
-    headings = [_TEMPO if one.name == "Tempo" else f"{one.name.lower()}\n{one.unit}" for one in sets[0].figures]
+    headings = [
+        _TEMPO if figure.name == "Tempo" else f"{figure.name.lower()}\n{figure.unit}" for figure in sets[0].figures
+    ]
     table = plain_table("set", "start", "pattern", "reps", *headings)
-    for one in sets:
+    for one_set in sets:
         table.add_row(
-            str(one.number),
-            one.start,
-            Text(one.pattern, style=COLOUR[one.pattern]),
-            str(len(one.repetitions)),
-            *(figure.text or "-" for figure in one.figures),
+            str(one_set.number),
+            one_set.start,
+            Text(one_set.pattern, style=COLOUR[one_set.pattern]),
+            str(len(one_set.repetitions)),
+            *(figure.text or "-" for figure in one_set.figures),
         )
     return table
 
@@ -136,30 +138,37 @@ _TEMPO = "tempo s\ndown-pause-up"
 def _repetitions_table(sets: Sequence[SetView]) -> Table:
     headings = ("set", "rep", "start", "pattern", "sure\n%", "angle\n°", "bottom\n°", "depth\ncm")
     table = plain_table(*headings, _TEMPO, "speed up\nm/s")
-    has_changes = any(one.changes for one_set in sets for one in one_set.repetitions)
+    has_changes = any(repetition.changes for one_set in sets for repetition in one_set.repetitions)
     if has_changes:
         table.add_column("corrected", justify="left", overflow="fold")
     for one_set in sets:
-        for one in one_set.repetitions:
-            cells = [str(one_set.number), str(one.number), one.start, *_repetition_cells(one)]
-            table.add_row(*cells, *([one.changes] if has_changes else []))
+        for repetition in one_set.repetitions:
+            cells = [str(one_set.number), str(repetition.number), repetition.start, *_repetition_cells(repetition)]
+            table.add_row(*cells, *([repetition.changes] if has_changes else []))
         table.add_section()
     return table
 
 
-def _repetition_cells(one: RepetitionView) -> list[str | Text]:
-    figures = (one.sure, one.angle, one.angle_at_bottom, one.depth, one.tempo, one.speed)
-    return [Text(one.pattern, style=COLOUR[one.pattern]), *(text or "-" for text in figures)]
+def _repetition_cells(repetition: RepetitionView) -> list[str | Text]:
+    figures = (
+        repetition.sure,
+        repetition.angle,
+        repetition.angle_at_bottom,
+        repetition.depth,
+        repetition.tempo,
+        repetition.speed,
+    )
+    return [Text(repetition.pattern, style=COLOUR[repetition.pattern]), *(text or "-" for text in figures)]
 
 
 def _rejected_table(rejected: Iterable[RejectedView]) -> Table:
     table = plain_table("from", "to", "not counted, because")
     table.columns[-1].justify = "left"
-    for one in rejected:
-        because = one.reason
-        if one.figures is not None:
-            because += f": {one.figures.pattern}, {one.angle}°, {one.depth} cm, {one.tempo} s"
-        table.add_row(one.start, one.end, because)
+    for movement in rejected:
+        because = movement.reason
+        if movement.figures is not None:
+            because += f": {movement.figures.pattern}, {movement.angle}°, {movement.depth} cm, {movement.tempo} s"
+        table.add_row(movement.start, movement.end, because)
     return table
 
 
@@ -266,15 +275,15 @@ def exercises_table(histories: Iterable[ExerciseHistory], *, in_lb: bool = False
     unit = unit_of_load(in_lb=in_lb)
     table = plain_table("exercise", "pattern", "last", "sets", "reps", f"volume\n{unit}", "heaviest", f"1RM\n{unit}")
     table.columns[0].justify = "left"
-    for one in histories:
-        heaviest, maximum = one.heaviest, one.maximum
+    for history in histories:
+        heaviest, maximum = history.heaviest, history.maximum
         table.add_row(
-            printable(one.name),
-            Text(one.pattern, style=COLOUR[one.pattern]),
-            _day(one.sessions[-1].trained_at),
-            str(len(one.sets)),
-            str(one.repetitions),
-            bare_volume(one.volume_kg, in_lb=in_lb) or ".",
+            printable(history.name),
+            Text(history.pattern, style=COLOUR[history.pattern]),
+            _day(history.sessions[-1].trained_at),
+            str(len(history.sets)),
+            str(history.repetitions),
+            bare_volume(history.volume_kg, in_lb=in_lb) or ".",
             set_in_words(heaviest, in_lb=in_lb) or ".",
             bare_volume(maximum.load_kg, in_lb=in_lb) or ".",
         )
@@ -288,17 +297,17 @@ def exercise_page(history: ExerciseHistory, most: int, *, in_lb: bool = False) -
     sessions, unit = history.sessions[-most:], unit_of_load(in_lb=in_lb)
     headings = ("session", "trained", "sets", "reps", "heaviest")
     table = plain_table(*headings, f"volume\n{unit}", "fastest\nm/s", f"1RM\n{unit}")
-    for one in sessions:
-        heaviest, speed_m_s = one.heaviest, one.best_speed_m_s()
+    for session in sessions:
+        heaviest, speed_m_s = session.heaviest, session.best_speed_m_s()
         table.add_row(
-            str(one.session_id),
-            _day(one.trained_at),
-            str(len(one.sets)),
-            str(one.repetitions),
+            str(session.session_id),
+            _day(session.trained_at),
+            str(len(session.sets)),
+            str(session.repetitions),
             set_in_words(heaviest, in_lb=in_lb) or ".",
-            bare_volume(one.volume_kg, in_lb=in_lb) or ".",
+            bare_volume(session.volume_kg, in_lb=in_lb) or ".",
             f"{speed_m_s:.2f}" if speed_m_s is not None and history.pattern is Pattern.SQUAT else ".",
-            bare_volume(one.maximum.load_kg, in_lb=in_lb) or ".",
+            bare_volume(session.maximum.load_kg, in_lb=in_lb) or ".",
         )
     loads = plain_table("load", "most\nreps", "on", "speed record\nm/s", "on")
     for best in history.at_loads:
@@ -308,10 +317,10 @@ def exercise_page(history: ExerciseHistory, most: int, *, in_lb: bool = False) -
             *(str(best.most.repetitions), _day(best.most.trained_at)),
             *((".", ".") if record is None else (f"{record.best_speed_m_s:.2f}", _day(record.trained_at))),
         )
-    lines = [(one.name, one.words) for one in records_of(history, in_lb=in_lb)]
+    lines = [(record.name, record.words) for record in records_of(history, in_lb=in_lb)]
     if len(sessions) > 1:
-        maxima = sparkline([one.maximum.load_kg for one in sessions])
-        lines.append(("Trend", f"volume {sparkline([one.volume_kg for one in sessions])}  1RM {maxima}"))
+        maxima = sparkline([session.maximum.load_kg for session in sessions])
+        lines.append(("Trend", f"volume {sparkline([session.volume_kg for session in sessions])}  1RM {maxima}"))
     title = Text.assemble((printable(history.name), "bold"), f"  {history.pattern}")
     best_sets: list[RenderableType] = ["", loads] if history.at_loads else []
     return Group(title, table, *best_sets, "", labelled(lines))
@@ -339,9 +348,12 @@ def _day(moment: datetime) -> str:
 def trend_page(periods: Sequence[Trend], days_since: dict[Pattern, int | None], notes: Sequence[str]) -> Group:
     """Return a table with a row for each day or week, lines of block characters over all of them, and the notes."""
     lines = [
-        *_pattern_line("Squats", [one.squat for one in periods]),
-        *_pattern_line("Hinges", [one.hinge for one in periods]),
-        ("Squat share", sparkline([one.squat_share for one in periods], 1.0) + "  of squats and hinges, a block each"),
+        *_pattern_line("Squats", [period.squat for period in periods]),
+        *_pattern_line("Hinges", [period.hinge for period in periods]),
+        (
+            "Squat share",
+            sparkline([period.squat_share for period in periods], 1.0) + "  of squats and hinges, a block each",
+        ),
         *((f"Last {pattern}", days_ago(days)) for pattern, days in days_since.items()),
         *(("Note", note) for note in notes),
     ]
@@ -355,11 +367,11 @@ def _trend_table(periods: Sequence[Trend]) -> Table:
             heading = f"{pattern if number == 0 else ''}\n{figure}"
             table.add_column(Text(heading, style=COLOUR[pattern]), justify="right", no_wrap=True)
     table.add_column("squat\n%", justify="right", no_wrap=True)
-    for one in periods:
-        share = one.squat_share
+    for period in periods:
+        share = period.squat_share
         table.add_row(
-            f"{one.start:%Y-%m-%d}",
-            *(text or "." for text in (*one.squat.texts, *one.hinge.texts)),
+            f"{period.start:%Y-%m-%d}",
+            *(text or "." for text in (*period.squat.texts, *period.hinge.texts)),
             "." if share is None else f"{100 * share:.0f}",
         )
     return table
@@ -367,11 +379,11 @@ def _trend_table(periods: Sequence[Trend]) -> Table:
 
 def _pattern_line(name: str, trend: Sequence[PatternTrend]) -> list[tuple[str, str]]:
     """Return repetitions, angle and depth as lines of block characters, if there are any repetitions."""
-    if not any(one.repetitions for one in trend):
+    if not any(part.repetitions for part in trend):
         return []
     lines = {
-        "reps": sparkline([float(one.repetitions) for one in trend]),
-        "angle": sparkline([one.trunk_angle_rad for one in trend], math.radians(10)),
-        "depth": sparkline([one.hip_drop_m for one in trend], 0.08),
+        "reps": sparkline([float(part.repetitions) for part in trend]),
+        "angle": sparkline([part.trunk_angle_rad for part in trend], math.radians(10)),
+        "depth": sparkline([part.hip_drop_m for part in trend], 0.08),
     }
     return [(name, "  ".join(f"{figure} {line}" for figure, line in lines.items()))]

@@ -207,7 +207,7 @@ def _hours_between_the_last_two(totals: Sequence[PatternTotals], pattern: Patter
     known = [
         total for total in totals if total.pattern is pattern and total.recorded_at_known and total.trained_at <= now
     ]
-    spans = [(one.trained_at, one.trained_at + timedelta(seconds=one.duration_s)) for one in known]
+    spans = [(total.trained_at, total.trained_at + timedelta(seconds=total.duration_s)) for total in known]
     breaks_h = [(after[0], (after[0] - before[1]).total_seconds() / 3600) for before, after in pairwise(sorted(spans))]
     trainings = [(began, hours) for began, hours in breaks_h if hours >= ONE_TRAINING_H]
     if not trainings or now - trainings[-1][0] > timedelta(days=LATEST_DAYS):
@@ -221,7 +221,7 @@ def _stays_squat_heavy(totals: Sequence[PatternTotals], now: datetime) -> str | 
         end, start = now - timedelta(days=back), now - timedelta(days=back + 7)
         within = [total for total in totals if start < total.trained_at <= end]
         squats, hinges = (
-            sum(one.repetitions for one in within if one.pattern is pattern)
+            sum(total.repetitions for total in within if total.pattern is pattern)
             for pattern in (Pattern.SQUAT, Pattern.HINGE)
         )
         if squats + hinges:
@@ -308,7 +308,7 @@ def sides(store: SessionStore, before: str, after: str, now: datetime) -> tuple[
     """
     totals = stored_totals(store, now)
     sets = stored_sets(store)
-    dates = {one.id: one.trained_at for one in store.list()}
+    dates = {session.id: session.trained_at for session in store.list()}
 
     def side(typed: str) -> Side:
         text = typed.strip().lower()
@@ -379,7 +379,7 @@ def period(text: str, today: date) -> tuple[date, date]:
 def compare(before: Side, after: Side, *, in_lb: bool) -> tuple[Row, ...]:
     """Return the figures of both sides, those of patterns and then those of exercises that both have."""
     of_sessions = before.typed.strip().isdecimal() and after.typed.strip().isdecimal()
-    rows = [] if of_sessions else [_row("All", "Sessions", "", *(_sessions(one) for one in (before, after)))]
+    rows = [] if of_sessions else [_row("All", "Sessions", "", *(_sessions(side) for side in (before, after)))]
     for pattern, name in ((Pattern.SQUAT, "Squats"), (Pattern.HINGE, "Hinges")):
         one, other = before.of(pattern), after.of(pattern)
         if one.repetitions or other.repetitions:
@@ -429,11 +429,11 @@ def _exercise(before: ExerciseHistory, after: ExerciseHistory, in_lb: bool) -> l
     unit, name = unit_of_load(in_lb=in_lb), before.name
     pair = (before, after)
     rows = [
-        _row(name, "Sets", "", *(len(one.sets) for one in pair)),
-        _row(name, "Repetitions", "", *(sum(part.repetitions for part in one.sets) for one in pair)),
-        _row(name, "Volume", unit, *(_load(one.volume_kg, in_lb) for one in pair)),
-        _row(name, "Heaviest", unit, *(_heaviest(one, in_lb) for one in pair), decimals=1),
-        _row(name, "1RM by Epley", unit, *(_load(one.maximum.load_kg, in_lb) for one in pair)),
+        _row(name, "Sets", "", *(len(history.sets) for history in pair)),
+        _row(name, "Repetitions", "", *(sum(part.repetitions for part in history.sets) for history in pair)),
+        _row(name, "Volume", unit, *(_load(history.volume_kg, in_lb) for history in pair)),
+        _row(name, "Heaviest", unit, *(_heaviest(history, in_lb) for history in pair), decimals=1),
+        _row(name, "1RM by Epley", unit, *(_load(history.maximum.load_kg, in_lb) for history in pair)),
     ]
     rows += _speed_at_the_same_load(before, after, in_lb)
     return [row for row in rows if row.before + row.after != "––"]

@@ -47,47 +47,47 @@ def trend_charts(periods: Sequence[Trend], *, in_lb: bool) -> list[Chart]:
     """Return the charts of the trends page: columns stand on each other, lines skip unknown values."""
     if not periods:
         return []
-    days = [one.start for one in periods]
+    days = [period.start for period in periods]
     unit = unit_of_load(in_lb=in_lb)
-    squat, hinge = [one.squat for one in periods], [one.hinge for one in periods]
-    shares = [None if one.squat_share is None else round(100 * one.squat_share) for one in periods]
+    squat, hinge = [period.squat for period in periods], [period.hinge for period in periods]
+    shares = [None if period.squat_share is None else round(100 * period.squat_share) for period in periods]
 
     def both(title: str, unit: str, kind: str, value: Callable[[PatternTrend], float | None]) -> Chart:
         series = [("hinge", "hinges", list(map(value, hinge))), ("squat", "squats", list(map(value, squat)))]
         return chart(title, unit, kind, days, series)
 
     charts = [
-        both("Repetitions", "", "columns", lambda one: one.repetitions),
-        both("Volume", unit, "columns", lambda one: _load(one.volume_kg or 0.0, in_lb, 0)),
-        both("Sets", "", "columns", lambda one: one.sets),
+        both("Repetitions", "", "columns", lambda period: period.repetitions),
+        both("Volume", unit, "columns", lambda period: _load(period.volume_kg or 0.0, in_lb, 0)),
+        both("Sets", "", "columns", lambda period: period.sets),
         chart("Share of squats", "%", "lines", days, [("soft", "squats", shares)], most=100),
-        both("Depth", "cm", "lines", lambda one: _scaled(one.hip_drop_m, 100)),
-        both("Trunk angle", "°", "lines", lambda one: _scaled(one.trunk_angle_rad, 57.29578)),
-        both("Speed up", "m/s", "lines", lambda one: _scaled(one.speed_m_s, 1)),
+        both("Depth", "cm", "lines", lambda period: _scaled(period.hip_drop_m, 100)),
+        both("Trunk angle", "°", "lines", lambda period: _scaled(period.trunk_angle_rad, 57.29578)),
+        both("Speed up", "m/s", "lines", lambda period: _scaled(period.speed_m_s, 1)),
     ]
-    return [one for one in charts if any(value for part in one["series"] for value in part["values"])]
+    return [each for each in charts if any(value for part in each["series"] for value in part["values"])]
 
 
 def exercise_charts(history: ExerciseHistory, *, in_lb: bool) -> list[Chart]:
     """Return the charts of an exercise over its sessions: load and 1RM, volume, and speed at its usual load."""
     look, unit = str(history.pattern), unit_of_load(in_lb=in_lb)
-    days = [one.trained_at.astimezone().date() for one in history.sessions]
-    heaviest = [_load(one.heaviest.load_kg if one.heaviest else None, in_lb, 1) for one in history.sessions]
-    maxima = [_load(one.maximum.load_kg, in_lb, 1) for one in history.sessions]
-    volumes = [_load(one.volume_kg, in_lb, 0) for one in history.sessions]
+    days = [session.trained_at.astimezone().date() for session in history.sessions]
+    heaviest = [_load(session.heaviest.load_kg if session.heaviest else None, in_lb, 1) for session in history.sessions]
+    maxima = [_load(session.maximum.load_kg, in_lb, 1) for session in history.sessions]
+    volumes = [_load(session.volume_kg, in_lb, 0) for session in history.sessions]
     charts = [
         chart(
             "Heaviest set; 1RM in grey", unit, "lines", days, [("soft", "1RM", maxima), (look, "heaviest", heaviest)]
         ),
         chart("Volume", unit, "columns", days, [(look, "", volumes)]),
-        chart("Repetitions", "", "columns", days, [(look, "", [one.repetitions for one in history.sessions])]),
+        chart("Repetitions", "", "columns", days, [(look, "", [session.repetitions for session in history.sessions])]),
     ]
     usual_kg = history.usual_load_kg
     if usual_kg is not None and history.pattern is Pattern.SQUAT:
-        speeds = [_scaled(one.best_speed_m_s(usual_kg), 1) for one in history.sessions]
+        speeds = [_scaled(session.best_speed_m_s(usual_kg), 1) for session in history.sessions]
         title = f"Fastest repetition at {weight(usual_kg, in_lb=in_lb)}"
         charts.append(chart(title, "m/s", "lines", days, [(look, "", speeds)]))
-    return [one for one in charts if any(value for part in one["series"] for value in part["values"])]
+    return [each for each in charts if any(value for part in each["series"] for value in part["values"])]
 
 
 def chart(
@@ -154,36 +154,36 @@ def recording_chart(curves: MotionCurves, stored: StoredSession, measure: str) -
         "title": title,
         "unit": unit,
         "x": np.round(time_s, 2).tolist(),
-        "values": [None if math.isnan(one) else one for one in np.round(values, decimals).tolist()],
-        "sets": [[round(one.start_s, 2), round(one.end_s, 2)] for one in session.sets],
+        "values": [None if math.isnan(value) else value for value in np.round(values, decimals).tolist()],
+        "sets": [[round(one_set.start_s, 2), round(one_set.end_s, 2)] for one_set in session.sets],
         "repetitions": [
             {
                 "place": f"{set_number}/{number}",
-                "pattern": str(one.pattern),
-                "start": round(one.start_s, 2),
-                "end": round(one.end_s, 2),
-                "middle": round(one.middle_s, 2),
-                "value": 0 if one.measured is None else round(figure_of(one.measured), decimals),
-                "curve": small_curve(curves.time_s, curve_of(curves), one),
+                "pattern": str(repetition.pattern),
+                "start": round(repetition.start_s, 2),
+                "end": round(repetition.end_s, 2),
+                "middle": round(repetition.middle_s, 2),
+                "value": 0 if repetition.measured is None else round(figure_of(repetition.measured), decimals),
+                "curve": small_curve(curves.time_s, curve_of(curves), repetition),
             }
             for set_number, one_set in enumerate(session.sets, 1)
-            for number, one in enumerate(one_set.repetitions, 1)
+            for number, repetition in enumerate(one_set.repetitions, 1)
         ],
         "rejected": [
-            {"number": number, "middle": round((one.start_s + one.end_s) / 2, 2), "reason": one.reason}
-            for number, one in enumerate(session.rejected)
+            {"number": number, "middle": round((movement.start_s + movement.end_s) / 2, 2), "reason": movement.reason}
+            for number, movement in enumerate(session.rejected)
         ],
     }
 
 
-def small_curve(time_s: Array, values: Array, one: CorrectedRepetition) -> list[float] | None:
+def small_curve(time_s: Array, values: Array, repetition: CorrectedRepetition) -> list[float] | None:
     """Return the curve of a repetition at evenly spaced times from start to end; ``None`` if unknown."""
-    first, last = np.searchsorted(time_s, (one.start_s, one.end_s))
+    first, last = np.searchsorted(time_s, (repetition.start_s, repetition.end_s))
     time_s, values = time_s[first : last + 1], values[first : last + 1]
     known = ~np.isnan(values)
     if known.sum() < 3:
         return None
-    even = np.interp(np.linspace(one.start_s, one.end_s, POINTS), time_s[known], values[known])
+    even = np.interp(np.linspace(repetition.start_s, repetition.end_s, POINTS), time_s[known], values[known])
     return [float(value) for value in np.round(even, 2)]
 
 
@@ -236,8 +236,8 @@ def _compute(stored: StoredSession) -> MotionCurves | str:
 def _fits(curves: MotionCurves, stored: StoredSession) -> bool:
     apart = []
     for one_set in stored.summary.sets:
-        for one in one_set.repetitions:
-            angle_rad = curves.between(one.start_s, one.end_s).trunk_angle_rad
+        for repetition in one_set.repetitions:
+            angle_rad = curves.between(repetition.start_s, repetition.end_s).trunk_angle_rad
             if len(angle_rad) and not np.isnan(angle_rad).all():
-                apart.append(abs(float(np.nanmax(angle_rad)) - one.trunk_angle_rad))
+                apart.append(abs(float(np.nanmax(angle_rad)) - repetition.trunk_angle_rad))
     return not stored.summary.sets or (bool(apart) and float(np.median(apart)) < FITS_RAD)

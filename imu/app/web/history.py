@@ -150,7 +150,7 @@ class History:
 
     async def home(self, request: Request) -> Response:
         """Show the home page, or a welcome where nothing is stored yet."""
-        training = any(one.whose == (person() or "") for one in self._desks.busy)
+        training = any(desk.whose == (person() or "") for desk in self._desks.busy)
         interrupted = () if training else await interrupted_recordings()
         view = await ask_store(_home_view)
         last, due = await asyncio.to_thread(last_plan), await asyncio.to_thread(due_in_store)
@@ -166,7 +166,7 @@ class History:
             due=due,
             last_plan=None
             if last is None
-            else last.name or ", ".join(one.title or "any exercise" for one in last.exercises),
+            else last.name or ", ".join(exercise.title or "any exercise" for exercise in last.exercises),
             sensor=await asyncio.to_thread(last_sensor),
             schedules=example_schedules(),
         )
@@ -200,7 +200,7 @@ class History:
             in_lb=in_lb,
             names=names,
             done=done,
-            first_day=min((one.trained_at for one in overviews), default=now()).astimezone().date(),
+            first_day=min((overview.trained_at for overview in overviews), default=now()).astimezone().date(),
         )
 
     async def exercises(self, request: Request) -> Response:
@@ -213,7 +213,7 @@ class History:
         name = request.query_params.get("name", "")
         histories, in_lb = await ask_store(_histories) or ((), False)
         key = key_of(usual_name(name))
-        history = next((one for one in histories if key_of(one.name) == key), None)
+        history = next((history for history in histories if key_of(history.name) == key), None)
         if history is None:
             raise HTTPException(404, f"No set is of “{name[:40]}”.")
         shown = charts.exercise_charts(history, in_lb=in_lb)
@@ -234,7 +234,7 @@ class History:
         if answer is None:
             return render(request, "compare.html", pair=None, groups=(), sessions=(), months=(), in_lb=None)
         pair, overviews, in_lb = answer
-        months = dict.fromkeys(one.trained_at.astimezone().strftime("%Y-%m") for one in overviews)
+        months = dict.fromkeys(overview.trained_at.astimezone().strftime("%Y-%m") for overview in overviews)
         rows = compare(*pair, in_lb=in_lb)
         groups = [(name, list(group)) for name, group in groupby(rows, key=lambda row: row.group)]
         return render(
@@ -268,7 +268,7 @@ class History:
             charts=charts.trend_charts(periods, in_lb=bool(in_lb)),
             columns=_trend_columns("Angle °", "Depth cm", "Speed m/s", f"Volume {unit_of_load(in_lb=bool(in_lb))}"),
             short_columns=_trend_columns("°", "cm", "m/s", unit_of_load(in_lb=bool(in_lb))),
-            cells=lambda one: _trend_cells(one, in_lb=bool(in_lb)),
+            cells=lambda week: _trend_cells(week, in_lb=bool(in_lb)),
             in_lb=in_lb,
             days_since=days_since,
             notes=notes(totals, moment),
@@ -310,7 +310,11 @@ def _wanted_schedule(asked: str, content: bytes, file_name: str) -> tuple[Schedu
         if last is None:
             raise PlanUnusable("there is no last plan: train with one first")
         plans = () if own_schedule is None else own_schedule.plans
-        name = last.name or ", ".join(one.exercise for one in last.exercises if one.exercise)[:LONGEST_NAME] or "Plan"
+        name = (
+            last.name
+            or ", ".join(exercise.exercise for exercise in last.exercises if exercise.exercise)[:LONGEST_NAME]
+            or "Plan"
+        )
         added = (*plans, replace(last, name=name))
         schedule = Schedule(added) if own_schedule is None else replace(own_schedule, plans=added)
     else:
@@ -327,7 +331,7 @@ def _sessions_and_names(
     store: SessionStore,
 ) -> tuple[tuple[SessionOverview, ...], bool, tuple[str, ...], dict[int, str]]:
     sets, in_lb = stored_sets(store), store.loads_in_lb()
-    names = tuple(one.name for one in histories_of(sets))
+    names = tuple(history.name for history in histories_of(sets))
     return store.list(), in_lb, names, sessions_in_words(sets, in_lb=in_lb)
 
 
@@ -341,19 +345,19 @@ def _trend_columns(angle: str, depth: str, speed: str, volume: str) -> tuple[str
     return ("Sessions", "Squats %", "Squat sets", *figures, speed, volume, "Hinge sets", *figures, volume)
 
 
-def _trend_cells(one: Trend, *, in_lb: bool) -> tuple[str, ...]:
+def _trend_cells(week: Trend, *, in_lb: bool) -> tuple[str, ...]:
     """Return the figures of a week for the columns above."""
-    share = "" if one.squat_share is None else f"{100 * one.squat_share:.0f}"
-    volumes = [bare_volume(part.volume_kg, in_lb=in_lb) for part in (one.squat, one.hinge)]
-    return (str(one.sessions or ""), share, *one.squat.texts, volumes[0], *one.hinge.texts[:4], volumes[1])
+    share = "" if week.squat_share is None else f"{100 * week.squat_share:.0f}"
+    volumes = [bare_volume(part.volume_kg, in_lb=in_lb) for part in (week.squat, week.hinge)]
+    return (str(week.sessions or ""), share, *week.squat.texts, volumes[0], *week.hinge.texts[:4], volumes[1])
 
 
 def _lines(history: ExerciseHistory) -> str:
     """Return the points of a small line: the 1RM of each session, else its repetitions, on 100 x 24."""
-    values = [one.maximum.load_kg for one in history.sessions]
+    values = [session.maximum.load_kg for session in history.sessions]
     known = [value for value in values if value is not None]
     if len(known) < len(values):
-        known = [float(one.repetitions) for one in history.sessions]
+        known = [float(session.repetitions) for session in history.sessions]
     if len(known) < 2:
         return ""
     low, span = min(known), max(max(known) - min(known), 0.1 * max(known), 1e-9)
@@ -386,18 +390,18 @@ def _home_view(store: SessionStore) -> HomeView | None:
 
 def _records(histories: Sequence[ExerciseHistory], *, in_lb: bool) -> tuple[Record, ...]:
     """Return the heaviest set of each exercise, the latest first."""
-    heaviest = [(one, one.heaviest) for one in histories]
+    heaviest = [(history, history.heaviest) for history in histories]
     records = [
         Record(
-            one.name,
-            one.pattern,
+            history.name,
+            history.pattern,
             set_in_words(best, in_lb=in_lb),
             best.trained_at,
         )
-        for one, best in heaviest
+        for history, best in heaviest
         if best is not None and best.load_kg
     ]
-    return tuple(sorted(records, key=lambda one: one.when, reverse=True)[:RECORDS])
+    return tuple(sorted(records, key=lambda record: record.when, reverse=True)[:RECORDS])
 
 
 def _figures(weeks: Sequence[Trend], *, in_lb: bool) -> tuple[Figure, ...]:
@@ -410,21 +414,21 @@ def _figures(weeks: Sequence[Trend], *, in_lb: bool) -> tuple[Figure, ...]:
         return Figure(name, values[-1], fmean(values[:-1]) if len(values) > 1 else None, unit)
 
     def volumes(pattern: str) -> list[float]:
-        return [in_unit(getattr(one, pattern).volume_kg or 0.0, in_lb=in_lb, decimals=0) for one in shown]
+        return [in_unit(getattr(week, pattern).volume_kg or 0.0, in_lb=in_lb, decimals=0) for week in shown]
 
     shown = [*before, this]
     figures = [
-        figure("Sets", [one.squat.sets + one.hinge.sets for one in shown]),
-        figure("Squats", [one.squat.repetitions for one in shown]),
-        figure("Hinges", [one.hinge.repetitions for one in shown]),
+        figure("Sets", [week.squat.sets + week.hinge.sets for week in shown]),
+        figure("Squats", [week.squat.repetitions for week in shown]),
+        figure("Hinges", [week.hinge.repetitions for week in shown]),
     ]
     loaded = [figure(f"{name} volume", volumes(name.lower()), unit_of_load(in_lb=in_lb)) for name in ("Squat", "Hinge")]
-    return (*figures, *(one for one in loaded if one.value or one.usual))
+    return (*figures, *(each for each in loaded if each.value or each.usual))
 
 
 def _weeks_in_a_row(weeks: Sequence[Trend]) -> int:
     """Return how many weeks in a row were trained; this week counts once it was trained."""
-    latest_first = [bool(one.sessions) for one in weeks[::-1]]
+    latest_first = [bool(week.sessions) for week in weeks[::-1]]
     if latest_first and not latest_first[0]:
         del latest_first[0]
     return next((number for number, trained in enumerate(latest_first) if not trained), len(latest_first))
@@ -432,8 +436,8 @@ def _weeks_in_a_row(weeks: Sequence[Trend]) -> int:
 
 def _calendar(days: Sequence[Trend], today: date) -> tuple[tuple[Day, ...], ...]:
     """Return weeks of seven days, Monday first, this week last."""
-    of_day = {one.start: one for one in days}
-    most = max((_repetitions(one) for one in days), default=0)
+    of_day = {trend.start: trend for trend in days}
+    most = max((_repetitions(trend) for trend in days), default=0)
     monday = today - timedelta(days=today.weekday() + 7 * (CALENDAR_WEEKS - 1))
     return tuple(
         tuple(_day(monday + timedelta(days=7 * week + day), of_day, most, today) for day in range(7))
@@ -442,23 +446,23 @@ def _calendar(days: Sequence[Trend], today: date) -> tuple[tuple[Day, ...], ...]
 
 
 def _day(day: date, of_day: dict[date, Trend], most: int, today: date) -> Day:
-    one = of_day.get(day)
-    if one is None:
+    trend = of_day.get(day)
+    if trend is None:
         return Day(day, 0, 0, 0, 0, future=day > today)
-    done_that_day = _repetitions(one)
+    done_that_day = _repetitions(trend)
     level = -(-4 * done_that_day // most) if most else 0
-    return Day(day, one.squat.repetitions, one.hinge.repetitions, one.uncertain, level, future=day > today)
+    return Day(day, trend.squat.repetitions, trend.hinge.repetitions, trend.uncertain, level, future=day > today)
 
 
-def _repetitions(one: Trend) -> int:
-    return one.squat.repetitions + one.hinge.repetitions + one.uncertain
+def _repetitions(trend: Trend) -> int:
+    return trend.squat.repetitions + trend.hinge.repetitions + trend.uncertain
 
 
 def _changes(totals: Sequence[PatternTotals], overviews: Sequence[SessionOverview]) -> tuple[str, ...]:
     """Return the differences between the last session and the one before it with the same pattern."""
     differences = []
     for pattern in (Pattern.SQUAT, Pattern.HINGE):
-        of_pattern = [one for one in totals if one.pattern is pattern]
+        of_pattern = [total for total in totals if total.pattern is pattern]
         if len(of_pattern) < 2 or of_pattern[-1].session_id != overviews[0].id:
             continue
         last, before = of_pattern[-1], of_pattern[-2]
