@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from builders import NOW, keep
+from builders import NOW, SQUAT, keep, summary
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -27,7 +27,8 @@ from imu.bluetooth import LinkState
 from imu.bluetooth.scan import SeenSensor
 from imu.errors import NothingTrained
 from imu.live.live_training import LiveTraining
-from imu.live.live_view import Link, LiveView
+from imu.live.live_view import Link, LiveView, TrainedBefore
+from imu.live.memory import planned_sets
 from imu.live.speech import Announcement, Announcer
 from imu.live.targets import Plan, Targets
 from imu.motion.pattern import Pattern
@@ -40,6 +41,7 @@ from imu.sensors.conversation import Advertisement
 from imu.sensors.reference import REFERENCE
 from imu.session import RepetitionCounted, RestBegan, SetClosed, TrainingSet
 from imu.store import SessionStore, apply_corrections
+from imu.store.home import store_path
 
 RECORDINGS = sorted((Path(__file__).parents[1] / "recordings").glob("*.csv.gz"))
 
@@ -203,6 +205,37 @@ def test_whatever_a_page_sends_the_server_lives(text: str) -> None:
     answer = asyncio.run(ask())
     assert answer is None or isinstance(answer.get("refused"), str)
     assert desk.state is DeskState.IDLE
+
+
+async def test_one_tap_after_the_training_counts_a_set_as_the_exercise_that_was_done_and_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IMU_HOME", str(tmp_path))
+    done = summary([SQUAT] * 3)
+    desk, planned = TrainingDesk("0"), Targets(exercise="Romanian deadlift", load_kg=60.0)
+    desk._live = LiveTraining(TrainedBefore(latest={SQUAT: "goblet squat"}), plan=Plan((planned,)))
+    for one in done.sets[0].repetitions:
+        desk._live.take(RepetitionCounted(one))
+    desk._live.take(SetClosed(done.sets[0]))
+    with SessionStore.open(store_path()) as store:
+        desk.last_session = keep(store, done, planned=planned_sets([(done.sets[0], planned)]))
+
+    def stored() -> tuple[str | None, float | None]:
+        with SessionStore.open(store_path()) as store:
+            one_set = store.load(1).corrected.sets[0]
+        return one_set.exercise, one_set.load_kg
+
+    for exercise, back in (
+        ("goblet squat", "Back to Romanian deadlift"),
+        ("Romanian deadlift", "Count as goblet squat"),
+    ):
+        assert answer_to(desk, json.dumps({"do": "move", "set": 1})) is None
+        await desk.until_idle()
+        shown = board(desk._live.view())
+        assert shown["sets"][0]["move"] == shown["move"] == back
+        assert (shown["sets"][0]["exercise"], *stored()) == (exercise, exercise, 60.0)
+    answer = answer_to(desk, json.dumps({"do": "move", "set": 2}))
+    assert answer is not None and "set 2 was done as planned" in answer["refused"]
 
 
 @pytest.mark.parametrize("rest_s", [-1, 0, 1e9, "60", True])

@@ -31,7 +31,7 @@ from imu.report.exercises import (
     set_in_words,
     stored_sets,
 )
-from imu.report.session_view import SessionView, SetView, view_of_stored
+from imu.report.session_view import RepetitionView, SessionView, SetView, view_of_stored
 from imu.report.trends import Period, stored_totals, trends
 from imu.report.words import (
     bare_volume,
@@ -410,27 +410,19 @@ def _session_charts(view: SessionView) -> list[Chart]:
     """Return the chart of angles and that of speeds, where there are any."""
     sets = [(one_set.start_s, one_set.end_s) for one_set in view.sets]
     measured = [(repetition, repetition.figures) for repetition in view.repetitions if repetition.figures is not None]
-    angles = [
-        Mark(
-            repetition.middle_s,
-            max(0.0, f.trunk_angle_deg),
-            repetition.pattern,
-            f"{repetition.pattern} at {repetition.start}: {repetition.angle}°",
-        )
-        for repetition, f in measured
-    ]
+
+    def chart(title: str, unit: str, values: Iterable[tuple[RepetitionView, float, str]]) -> list[Chart]:
+        marks = [
+            Mark(one.middle_s, max(0.0, value), one.pattern, f"{one.pattern} at {one.start}: {text}")
+            for one, value, text in values
+        ]
+        return [over_time(marks, sets, title, unit)] if marks else []
+
+    angles = [(one, figures.trunk_angle_deg, f"{one.angle}°") for one, figures in measured]
     speeds = [
-        Mark(
-            repetition.middle_s,
-            max(0.0, f.mean_concentric_velocity_m_s),
-            repetition.pattern,
-            f"{repetition.pattern} at {repetition.start}: {repetition.speed} m/s",
-        )
-        for repetition, f in measured
-        if f.has_speed
+        (one, figures.mean_concentric_velocity_m_s, f"{one.speed} m/s")
+        for one, figures in measured
+        if figures.has_speed
     ]
-    charts = [over_time(angles, sets, "Peak trunk angle of each repetition over time", "degrees")] if angles else []
-    if speeds:
-        title = f"Mean speed upward of each repetition that sinks by {100 * SPEED_DROP_M:.0f} cm or more"
-        charts.append(over_time(speeds, sets, title, "m/s"))
-    return charts
+    title = f"Mean speed upward of each repetition that sinks by {100 * SPEED_DROP_M:.0f} cm or more"
+    return chart("Peak trunk angle of each repetition over time", "degrees", angles) + chart(title, "m/s", speeds)

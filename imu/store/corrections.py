@@ -43,39 +43,50 @@ class Scope(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class DeleteRepetition:
+class _Checked:
+    """A correction, whose values are checked by their names."""
+
+    def __post_init__(self) -> None:
+        """Check the values.
+
+        Raises
+        ------
+        ValueError
+            If a repetition or a set cannot have one of them.
+        """
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        _check_times(*(value for name, value in values.items() if name.endswith("_s")))
+        if values.get("pattern") is Pattern.MIXED:
+            raise ValueError("one repetition is squat, hinge or uncertain, never mixed")
+        if "end_s" in values:
+            _check_length(values["start_s"], values["end_s"])
+        if "later_s" in values and not values["time_s"] < values["later_s"]:
+            times = f"{values['time_s']} and {values['later_s']}"
+            raise ValueError(f"sets are merged in the order of time, got {times}")
+        if "load_kg" in values:
+            check_load(values["load_kg"], values["load_in_lb"])
+        check_exercise(values.get("exercise"))
+        _check_text(values.get("note"), LONGEST_NOTE, lines=True)
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteRepetition(_Checked):
     """Delete the repetition at `time_s`."""
 
     time_s: float
 
-    def __post_init__(self) -> None:
-        """Check the time."""
-        _check_times(self.time_s)
-
 
 @dataclass(frozen=True, slots=True)
-class AddRepetition:
+class AddRepetition(_Checked):
     """Add a repetition of `pattern` from `start_s` to `end_s`."""
 
     start_s: float
     end_s: float
     pattern: Pattern
 
-    def __post_init__(self) -> None:
-        """Check the times and the pattern.
-
-        Raises
-        ------
-        ValueError
-            If a repetition cannot have these times or this pattern.
-        """
-        _check_times(self.start_s, self.end_s)
-        _check_pattern(self.pattern)
-        _check_length(self.start_s, self.end_s)
-
 
 @dataclass(frozen=True, slots=True)
-class MoveRepetition:
+class MoveRepetition(_Checked):
     """Let the repetition at `time_s` begin at `start_s` and end at `end_s`.
 
     Its figures stay while its turning point lies between the two; elsewhere it is a repetition that was not measured.
@@ -85,45 +96,25 @@ class MoveRepetition:
     start_s: float
     end_s: float
 
-    def __post_init__(self) -> None:
-        """Check the times.
-
-        Raises
-        ------
-        ValueError
-            If a repetition cannot have these times.
-        """
-        _check_times(self.time_s, self.start_s, self.end_s)
-        _check_length(self.start_s, self.end_s)
-
 
 @dataclass(frozen=True, slots=True)
-class ChangePattern:
+class ChangePattern(_Checked):
     """Change the pattern at `time_s`: of one repetition, or of all repetitions of a set."""
 
     time_s: float
     pattern: Pattern
     scope: Scope = Scope.REPETITION
 
-    def __post_init__(self) -> None:
-        """Check the time and the pattern."""
-        _check_times(self.time_s)
-        _check_pattern(self.pattern)
-
 
 @dataclass(frozen=True, slots=True)
-class SplitSet:
+class SplitSet(_Checked):
     """Split a set at `time_s`; both parts keep name, load and note."""
 
     time_s: float
 
-    def __post_init__(self) -> None:
-        """Check the time."""
-        _check_times(self.time_s)
-
 
 @dataclass(frozen=True, slots=True)
-class MergeSets:
+class MergeSets(_Checked):
     """Merge the sets at `time_s` and at `later_s`, and those between.
 
     Repetitions keep the name and the load of their set. Those without get the first name and load of the others. Notes
@@ -133,35 +124,18 @@ class MergeSets:
     time_s: float
     later_s: float
 
-    def __post_init__(self) -> None:
-        """Check the order of the times.
-
-        Raises
-        ------
-        ValueError
-            If `later_s` is not later.
-        """
-        _check_times(self.time_s, self.later_s)
-        if not self.time_s < self.later_s:
-            raise ValueError(f"sets are merged in the order of time, got {self.time_s} and {self.later_s}")
-
 
 @dataclass(frozen=True, slots=True)
-class NameExercise:
+class NameExercise(_Checked):
     """Name the exercise at `time_s`; ``None`` removes the name."""
 
     time_s: float
     exercise: str | None
     scope: Scope = Scope.SET
 
-    def __post_init__(self) -> None:
-        """Check the time and the name."""
-        _check_times(self.time_s)
-        check_exercise(self.exercise)
-
 
 @dataclass(frozen=True, slots=True)
-class EnterLoad:
+class EnterLoad(_Checked):
     """Enter the load at `time_s`; ``None`` removes it. `load_in_lb` says that the person writes it in pounds."""
 
     time_s: float
@@ -169,30 +143,14 @@ class EnterLoad:
     scope: Scope = Scope.SET
     load_in_lb: bool = False
 
-    def __post_init__(self) -> None:
-        """Check the time and the load.
-
-        Raises
-        ------
-        ValueError
-            If the load is negative or heavier than any that people lift.
-        """
-        _check_times(self.time_s)
-        check_load(self.load_kg, self.load_in_lb)
-
 
 @dataclass(frozen=True, slots=True)
-class WriteNote:
+class WriteNote(_Checked):
     """Write a note at `time_s`; ``None`` removes it."""
 
     time_s: float
     note: str | None
     scope: Scope = Scope.SET
-
-    def __post_init__(self) -> None:
-        """Check the time and the note."""
-        _check_times(self.time_s)
-        _check_text(self.note, LONGEST_NOTE, lines=True)
 
 
 Correction = (
@@ -301,11 +259,6 @@ def _check_length(start_s: float, end_s: float) -> None:
         raise ValueError(
             f"a repetition lasts more than 0 and up to {LONGEST_REPETITION_S:.0f} s, not from {start_s} to {end_s}"
         )
-
-
-def _check_pattern(pattern: Pattern) -> None:
-    if pattern is Pattern.MIXED:
-        raise ValueError("one repetition is squat, hinge or uncertain, never mixed")
 
 
 def _check_text(text: str | None, longest: int, *, lines: bool) -> None:

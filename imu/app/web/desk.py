@@ -229,19 +229,9 @@ class TrainingDesk:
         self._look()
 
     def recount(self, set_number: int | None, more: int) -> None:
-        """Correct the count of a set by one; it is stored with the session, at once if that is stored already.
+        """Correct the count of a set by one, as :meth:`imu.live.live_training.LiveTraining.recount` does.
 
-        Parameters
-        ----------
-        set_number : int or None
-            Which set; ``None`` for the one that is shown.
-        more : int
-            1 for a repetition that was missed, -1 for a movement that was no repetition.
-
-        Raises
-        ------
-        ValueError
-            If there is no such set, or no repetition would be left.
+        It is stored with the session, at once if that is stored already.
         """
         if self._run is not None:
             self._run.recount(set_number, more)

@@ -270,8 +270,7 @@ function drawFigures() {
 
 function drawAsides() {
   show($("#lone"), board.lone);
-  show($("#move"), board.move?.about);
-  $("#move b").textContent = board.move?.text ?? "";
+  show($("#move"), board.move);
   show($("#not-counted"), board.not_counted && `Not counted: ${board.not_counted}`);
   $("#messages").replaceChildren(...board.messages.map((one) => {
     const line = Object.assign(document.createElement("p"), { className: `banner ${one.gravity}`, textContent: (SIGNS[one.gravity] ?? "") + one.text });
