@@ -10,7 +10,7 @@ from bleak.backends.device import BLEDevice
 
 from imu.sensors.conversation import Advertisement
 from imu.virtual.radio import RadioConditions, VirtualRadio
-from imu.virtual.sensors.twin import Characteristic, Notification, Property, Service, WriteRefused
+from imu.virtual.twin import Characteristic, Notification, Property, Service, WriteRefused
 
 SERVICE = "5e1f0001-7d41-4be6-a35e-1f60c8d9b724"
 NUMBERS = "5e1f0002-7d41-4be6-a35e-1f60c8d9b724"

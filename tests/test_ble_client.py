@@ -52,7 +52,7 @@ from imu.sensors.conversation import (
     Write,
 )
 from imu.virtual.radio import RadioConditions
-from imu.virtual.sensors.twin import Characteristic, Notification, Property, Service, WriteRefused
+from imu.virtual.twin import Characteristic, Notification, Property, Service, WriteRefused
 
 pytestmark = pytest.mark.clock("fast")
 

@@ -32,7 +32,7 @@ from imu.phone.gate import listen
 from imu.sensors.conversation import Action, Advertisement, Message
 from imu.sensors.reference import REFERENCE
 from imu.virtual.person import Exercise, Lifter, Manner, Rest, Sensor, SetTruth, simulate
-from imu.virtual.sensors.vendor_twins import TWINS
+from imu.virtual.vendor_twins import TWINS
 
 sync_api = pytest.importorskip(
     "playwright.sync_api", reason='needs playwright: python -m pip install "imu-training[test]"'

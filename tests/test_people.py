@@ -50,7 +50,7 @@ from imu.store.home import (
     written_name,
 )
 from imu.virtual.person import virtual_signal
-from imu.virtual.sensors.phones import VirtualSensorLogger, phone_samples, pushed_messages
+from imu.virtual.phones import VirtualSensorLogger, phone_samples, pushed_messages
 
 
 @pytest.fixture(autouse=True)

@@ -21,14 +21,21 @@ from virtual_phone import NEEDS_SHARE, UPGRADE, ask_as_guest, get
 
 from imu.bluetooth import HostClock
 from imu.errors import ExtraMissing
-from imu.phone.browser import BURST_FRAMES, FRAMES_PER_S, TAKEN, phone_server
-from imu.phone.certificate import CertificateUnusable, certificate_in, server_context
+from imu.phone.browser import (
+    BURST_FRAMES,
+    FRAMES_PER_S,
+    TAKEN,
+    CertificateUnusable,
+    certificate_in,
+    phone_server,
+    server_context,
+)
 from imu.phone.gate import HANDSHAKE_S, HEADER_S, MOST_ADMITTED, MOST_OF_ADDRESS, MOST_STRANGERS, PortTaken
 from imu.phone.link import LARGEST_MESSAGE, SECOND_PHONE, PhoneAddress, PhoneLink
 from imu.phone.push import push_server
 from imu.sensors.conversation import Heard, Write
 from imu.sensors.phone import BATCH, HAVE, HEAD
-from imu.virtual.sensors.phones import batch, hello, socket_to, trusting
+from imu.virtual.phones import batch, hello, socket_to, trusting
 
 pytestmark = NEEDS_SHARE
 GUEST, PHONE = "127.0.0.3", "127.0.0.2"

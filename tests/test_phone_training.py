@@ -42,7 +42,7 @@ from imu.sensors.sensor_logger_push import SENSOR_LOGGER
 from imu.session import SessionParameters, SessionSummary
 from imu.training import Training as Replay
 from imu.virtual.person import virtual_signal
-from imu.virtual.sensors.phones import (
+from imu.virtual.phones import (
     PhoneFaults,
     PhoneNotReached,
     VirtualPhone,

@@ -29,11 +29,11 @@ from firmware_protocol import (
     TimeSyncOp,
 )
 from imu.samples import STANDARD_GRAVITY_M_S2, ImuBlock
-from imu.virtual.sensors.reference_chip import SampleRing
-from imu.virtual.sensors.reference_firmware import ReferenceParameters
-from imu.virtual.sensors.reference_twin import ReferenceTwin
-from imu.virtual.sensors.twin import Notification, WriteRefused
-from imu.virtual.sensors.vendor_twins import TWINS
+from imu.virtual.reference_chip import SampleRing
+from imu.virtual.reference_firmware import ReferenceParameters
+from imu.virtual.reference_twin import ReferenceTwin
+from imu.virtual.twin import Notification, WriteRefused
+from imu.virtual.vendor_twins import TWINS
 
 ALL = (
     protocol.CONTROL_UUID,

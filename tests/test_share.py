@@ -42,7 +42,7 @@ from imu.phone.link import PhoneAddress, PhoneLink
 from imu.sensors.phone import BATCH
 from imu.store.home import add_person, as_person
 from imu.virtual.person import virtual_signal
-from imu.virtual.sensors.phones import batch, phone_samples, trusting
+from imu.virtual.phones import batch, phone_samples, trusting
 
 pytest.importorskip("starlette", reason='needs Starlette: python -m pip install "imu-training[web]"')
 pytestmark = NEEDS_SHARE

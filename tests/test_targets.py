@@ -47,9 +47,8 @@ from imu.live.signals import (
 from imu.live.targets import KG_PER_LB, Plan, PlanUnusable, Targets, Tempo
 from imu.motion.form import Posture
 from imu.motion.pattern import Pattern
-from imu.recordings.training_format import RecordingHeader
 from imu.recordings.training_reader import read_training
-from imu.recordings.training_recorder import TrainingRecorder
+from imu.recordings.training_recorder import RecordingHeader, TrainingRecorder
 from imu.report.replay import ReplayOptions, replay
 from imu.sensors.conversation import Message
 from imu.sensors.kinds import KINDS
@@ -58,7 +57,7 @@ from imu.store import PlannedSet, SessionStore
 from imu.store.home import store_path
 from imu.training import Training
 from imu.virtual.person import Exercise, Lifter, Rest, Sensor, simulate
-from imu.virtual.sensors.vendor_twins import TWINS
+from imu.virtual.vendor_twins import TWINS
 
 SQUAT = {
     "name": "back squat",

@@ -46,8 +46,8 @@ from imu.training import Training
 from imu.virtual.person import virtual_signal
 from imu.virtual.radio import VirtualRadio, VirtualSensor
 from imu.virtual.radio.peripheral import LARGEST_MTU
-from imu.virtual.sensors.reference_firmware import ReferenceParameters
-from imu.virtual.sensors.reference_twin import ReferenceTwin
+from imu.virtual.reference_firmware import ReferenceParameters
+from imu.virtual.reference_twin import ReferenceTwin
 
 TIER = os.environ.get("BLE_TIER", "virtual")
 LATE = 5.0 if TIER == "bluez" else 1.0

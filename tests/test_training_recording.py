@@ -26,9 +26,14 @@ from mcap.writer import Writer
 from imu.errors import RecordingDamaged, RecordingForeign, RecordingNotWritten
 from imu.recordings import training_reader, training_recorder
 from imu.recordings.recording import open_recording
-from imu.recordings.training_format import RecordedEvent, RecordingHeader, TrainingMessage
 from imu.recordings.training_reader import SoundParts, TrainingLog, read_training
-from imu.recordings.training_recorder import TrainingRecorder, recording_name
+from imu.recordings.training_recorder import (
+    RecordedEvent,
+    RecordingHeader,
+    TrainingMessage,
+    TrainingRecorder,
+    recording_name,
+)
 from imu.sensors.conversation import Heard, Identified, LinkDown, LinkUp
 from imu.training import PersonAsked, PersonCommand
 
@@ -142,7 +147,7 @@ def test_an_event_of_deep_brackets_is_lost_and_the_others_are_read(tmp_path, mon
     recorder = TrainingRecorder.create(tmp_path / "a.mcap", HEADER)
     recorder.write(SHORT_TRAINING[0])
     with monkeypatch.context() as patched:
-        patched.setattr("imu.recordings.training_format.json.dumps", lambda _: "[" * 100_000)
+        patched.setattr("imu.recordings.training_recorder.json.dumps", lambda _: "[" * 100_000)
         recorder.write_event(at(0.65), {})
     recorder.write(SHORT_TRAINING[1])
     recorder.close()
@@ -426,7 +431,7 @@ def foreign(path: Path) -> bytes:
 
 
 def test_a_recording_of_a_newer_version_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("imu.recordings.training_format.FORMAT_VERSION", 2)
+    monkeypatch.setattr("imu.recordings.training_recorder.FORMAT_VERSION", 2)
     path = record(tmp_path / "a.mcap", SHORT_TRAINING)
     with pytest.raises(RecordingForeign, match="newer version"):
         read_training(path)
@@ -439,7 +444,7 @@ import sys, time
 from pathlib import Path
 from imu.sensors.conversation import Heard
 from imu.recordings.training_recorder import TrainingRecorder
-from imu.recordings.training_format import RecordingHeader
+from imu.recordings.training_recorder import RecordingHeader
 header = RecordingHeader("reference", "x", "y", time.time_ns(), "0", 104.0)
 recorder = TrainingRecorder.create(Path(sys.argv[1]), header)
 for i in range(10**9):
@@ -482,7 +487,7 @@ from pathlib import Path
 from imu.errors import RecordingNotWritten
 from imu.sensors.conversation import Heard
 from imu.recordings.training_recorder import TrainingRecorder
-from imu.recordings.training_format import RecordingHeader
+from imu.recordings.training_recorder import RecordingHeader
 if sys.argv[2] == "limit":
     import resource
     resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))

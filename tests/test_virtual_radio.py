@@ -538,7 +538,7 @@ async def test_without_bumble_the_error_says_what_to_install(monkeypatch: pytest
 
 @pytest.mark.process
 def test_bumble_is_not_needed_to_know_of_the_virtual_sensor() -> None:
-    code = "import sys; sys.modules['bumble'] = None; import imu.virtual.radio, imu.virtual.sensors"
+    code = "import sys; sys.modules['bumble'] = None; import imu.virtual.radio, imu.virtual"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 

@@ -45,9 +45,9 @@ from imu.sensors.reference import REFERENCE
 from imu.session import Session
 from imu.virtual.person import virtual_signal
 from imu.virtual.radio import RadioConditions, VirtualRadio
-from imu.virtual.sensors.reference_firmware import ReferenceParameters
-from imu.virtual.sensors.reference_twin import ReferenceTwin
-from imu.virtual.sensors.vendor_twins import TWINS
+from imu.virtual.reference_firmware import ReferenceParameters
+from imu.virtual.reference_twin import ReferenceTwin
+from imu.virtual.vendor_twins import TWINS
 
 pytestmark = pytest.mark.clock("fast")
 

@@ -10,7 +10,7 @@ import pytest
 from imu.phone.link import PhoneLink
 from imu.samples import Array
 from imu.sensors.phone import BATCH, HELLO
-from imu.virtual.sensors.phones import batch, hello, trusting
+from imu.virtual.phones import batch, hello, trusting
 
 NEEDS_SHARE = pytest.mark.skipif(
     any(find_spec(name) is None for name in ("cryptography", "h11", "segno", "websockets")),

@@ -28,8 +28,7 @@ from imu.report.terminal_pages import plain_table
 from imu.report.words import printable
 from imu.samples import ImuBlock
 from imu.sensors.kinds import recognise
-from imu.virtual.radio import LinkChange, LinkEvent, RadioConditions, VirtualRadio, VirtualSensor
-from imu.virtual.sensors.phones import (
+from imu.virtual.phones import (
     HANDLED_S,
     PhoneFaults,
     VirtualPhone,
@@ -37,10 +36,11 @@ from imu.virtual.sensors.phones import (
     phone_samples,
     pushed_messages,
 )
-from imu.virtual.sensors.reference_firmware import ReferenceParameters
-from imu.virtual.sensors.reference_twin import ReferenceTwin
-from imu.virtual.sensors.twin import Twin
-from imu.virtual.sensors.vendor_twins import TWINS
+from imu.virtual.radio import LinkChange, LinkEvent, RadioConditions, VirtualRadio, VirtualSensor
+from imu.virtual.reference_firmware import ReferenceParameters
+from imu.virtual.reference_twin import ReferenceTwin
+from imu.virtual.twin import Twin
+from imu.virtual.vendor_twins import TWINS
 
 # --- imu scan ---------------------------------------------------------------------------------------------------------
 
@@ -143,7 +143,7 @@ class SensorOptions:
     Attributes
     ----------
     kind : str
-        A name in :data:`imu.virtual.sensors.TWINS`, or in :data:`PHONES`.
+        A name in :data:`imu.virtual.TWINS`, or in :data:`PHONES`.
     url : str or None
         Address that the training shows; for a phone.
     recording : Path or None

@@ -16,8 +16,8 @@ from imu.live.entries import ENTRY, RECOUNT
 from imu.live.signals import Best, Coach, Signal
 from imu.live.targets import Plan
 from imu.motion.judge import JudgeParameters
-from imu.recordings.training_format import RecordedEvent, TrainingMessage
 from imu.recordings.training_reader import TrainingLog, read_training
+from imu.recordings.training_recorder import RecordedEvent, TrainingMessage
 from imu.report.objects import Object, rejected_object, repetition_object
 from imu.session import (
     Event,

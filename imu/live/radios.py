@@ -22,15 +22,14 @@ from imu.errors import SensorNotFound, SensorUnsuitable
 from imu.phone.browser import phone_server
 from imu.phone.link import PhoneAddress, PhoneLink
 from imu.phone.push import push_server
-from imu.recordings.training_format import RecordingHeader
-from imu.recordings.training_recorder import TrainingRecorder
+from imu.recordings.training_recorder import RecordingHeader, TrainingRecorder
 from imu.samples import ImuBlock
 from imu.sensors.conversation import Driver, Refused, Reply
 from imu.sensors.kinds import recognise
 from imu.sensors.sensor_logger_push import SENSOR_LOGGER
 from imu.store.home import common_home
 from imu.virtual.radio import VirtualRadio
-from imu.virtual.sensors.vendor_twins import TWINS
+from imu.virtual.vendor_twins import TWINS
 
 VIRTUAL = "virtual"
 ANY = "any"

@@ -27,8 +27,7 @@ from imu.live.targets import Plan, PlanUnusable, Targets
 from imu.motion.form import Posture
 from imu.motion.judge import JudgeParameters
 from imu.motion.personal import PersonalShift
-from imu.recordings.training_format import RecordingHeader
-from imu.recordings.training_recorder import TrainingRecorder, recording_name
+from imu.recordings.training_recorder import RecordingHeader, TrainingRecorder, recording_name
 from imu.sensors.conversation import Identified, Message, Notice, Refused
 from imu.session import Event, SessionParameters, SessionSummary, TrainingSet
 from imu.training import PersonAsked, PersonCommand, Training, TrainingReply

@@ -35,6 +35,24 @@ COUNTER_WRAPS_AT = 2.0**32
 MICROSECOND_S = 1e-6
 MILLISECOND_S = 1e-3
 
+
+def _refused(app: str, name: str, error: RecordingForeign) -> AppRecording:
+    """Return a recording that cannot be read."""
+
+    def read() -> Array:
+        raise error
+
+    return AppRecording(app, name, read)
+
+
+def _half_of_pair(app: str, before: str, named: re.Match[str], pair: tuple[str, str]) -> RecordingForeign | None:
+    """Return the error for the file of one of two sensors without the other's; ``None`` for that of a third one."""
+    for one, other, what in ((*pair, "gyroscope"), (*pair[::-1], "accelerometer")):
+        if named["sensor"].lower() == one.lower():
+            return missing(app, what, f"put {before}{other}{named['after']} beside it")
+    return None
+
+
 # --- Movella DOT: one CSV file for each sensor ------------------------------------------------------------------------
 #
 # Files that the vendor's app wrote were looked at in github.com/Allwillcome/XsensDot2Mtw4OpenSense: recorded on the
@@ -106,11 +124,15 @@ def find_metabase(export: Export, name: str) -> AppRecording | None:
         return None
     named = _METABASE_FILE.fullmatch(name)
     if named is None:
-        return AppRecording(METABASE, name, partial(_refuse_metabase_name, name))
+        sentence = f"{name} is MetaBase's, but its name names no sensor: keep the names that MetaBase gives"
+        return _refused(METABASE, name, RecordingForeign(sentence))
     acceleration = _metabase_file(export, named, "accelerometer")
     angular_velocity = _metabase_file(export, named, "gyroscope")
     if acceleration is None or angular_velocity is None:
-        return AppRecording(METABASE, name, partial(_refuse_metabase_file, named))
+        rest = "gravity" if named["sensor"].lower() == "linear acceleration" else "accelerometer and no gyroscope"
+        both = "record Accelerometer and Gyroscope in MetaBase, and put both files side by side"
+        half = _half_of_pair(METABASE, named["before"], named, ("Accelerometer", "Gyroscope"))
+        return _refused(METABASE, name, half or missing(METABASE, rest, both))
     read = partial(_read_metabase, export, acceleration, angular_velocity)
     return AppRecording(METABASE, acceleration, read, export.moment(name, header, 0, MILLISECOND_S))
 
@@ -125,24 +147,10 @@ def _metabase_file(export: Export, named: re.Match[str], sensor: str) -> str | N
     return min(files)[1] if files else None
 
 
-def _refuse_metabase_name(name: str) -> Array:
-    raise RecordingForeign(f"{name} is MetaBase's, but its name names no sensor: keep the names that MetaBase gives")
-
-
-def _refuse_metabase_file(named: re.Match[str]) -> Array:
-    """Raise the error for one file of a recording without the other."""
-    for one, other in (("accelerometer", "Gyroscope"), ("gyroscope", "Accelerometer")):
-        if named["sensor"].lower() == one:
-            raise missing(METABASE, other.lower(), f"put {named['before']}{other}{named['after']} beside it")
-    what = "gravity" if named["sensor"].lower() == "linear acceleration" else "accelerometer and no gyroscope"
-    raise missing(METABASE, what, "record Accelerometer and Gyroscope in MetaBase, and put both files side by side")
-
-
 def _metabase_unit(header: Header) -> str | None:
     """Return the unit of the x axis as the header names it."""
-    return next(
-        (matched[1].strip().lower() for matched in map(_METABASE_AXIS.fullmatch, header.names) if matched), None
-    )
+    axes = map(_METABASE_AXIS.fullmatch, header.names)
+    return next((matched[1].strip().lower() for matched in axes if matched), None)
 
 
 def _read_metabase(export: Export, acceleration: str, angular_velocity: str) -> Array:
@@ -308,11 +316,8 @@ def _find_movesense_csv(export: Export, name: str) -> AppRecording | None:
     if header.names[:4] == _MOVESENSE_APART:
         return _movesense_part(export, name)
     if _MOVESENSE_ONE_SENSOR.fullmatch("".join(header.names[:2])):
-        return AppRecording(
-            MOVESENSE,
-            name,
-            partial(_refuse_movesense_sensor, "gyroscope" if "m/s" in header.names[1] else "accelerometer"),
-        )
+        other = "gyroscope" if "m/s" in header.names[1] else "accelerometer"
+        return _refused(MOVESENSE, name, missing(MOVESENSE, other, MOVESENSE_MODES))
     return None
 
 
@@ -320,32 +325,18 @@ def _movesense_part(export: Export, name: str) -> AppRecording:
     """Return the recording that one sensor's file belongs to."""
     named = _MOVESENSE_PART.fullmatch(name)
     if named is None:
-        return AppRecording(MOVESENSE, name, partial(_refuse_movesense_name, name))
+        kept = "keep the names that the converter gives, as …_MeasIMU6_Acc.csv"
+        return _refused(MOVESENSE, name, missing(MOVESENSE, f"sensor in its name ({name})", kept))
     files = {
         other["sensor"]: other[0]
         for other in map(_MOVESENSE_PART.fullmatch, export.names)
         if other and (other["before"], other["stream"]) == (named["before"], named["stream"])
     }
     if not {"Acc", "Gyro"} <= set(files):
-        return AppRecording(MOVESENSE, name, partial(_refuse_movesense_part, named))
+        half = _half_of_pair(MOVESENSE, named["before"] + named["stream"], named, ("Acc", "Gyro"))
+        rest = missing(MOVESENSE, "accelerometer and no gyroscope", MOVESENSE_MODES)
+        return _refused(MOVESENSE, name, half or rest)
     return AppRecording(MOVESENSE, files["Acc"], partial(_read_movesense_apart, export, files["Acc"], files["Gyro"]))
-
-
-def _refuse_movesense_sensor(what_is_missing: str) -> Array:
-    raise missing(MOVESENSE, what_is_missing, MOVESENSE_MODES)
-
-
-def _refuse_movesense_name(name: str) -> Array:
-    raise missing(
-        MOVESENSE, f"sensor in its name ({name})", "keep the names that the converter gives, as …_MeasIMU6_Acc.csv"
-    )
-
-
-def _refuse_movesense_part(named: re.Match[str]) -> Array:
-    for one, other, what in (("Acc", "Gyro", "gyroscope"), ("Gyro", "Acc", "accelerometer")):
-        if named["sensor"] == one:
-            raise missing(MOVESENSE, what, f"put {named['before']}{named['stream']}{other}{named['after']} beside it")
-    raise missing(MOVESENSE, "accelerometer and no gyroscope", MOVESENSE_MODES)
 
 
 def _read_movesense_together(export: Export, name: str, header: Header) -> Array:

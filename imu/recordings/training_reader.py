@@ -27,7 +27,7 @@ from mcap.writer import MCAP0_MAGIC
 from imu.errors import RecordingDamaged, RecordingForeign
 from imu.recordings import table_files
 from imu.recordings.table_files import one_sentence_errors, too_long
-from imu.recordings.training_format import (
+from imu.recordings.training_recorder import (
     END,
     FORMAT_VERSION,
     HEADER,

@@ -50,8 +50,7 @@ DATA = "fb005c82-02e7-f387-1cad-8acd2d8df0c8"
 FEATURES, ANSWER, STOPPED_ITSELF = 0x0F, 0xF0, 0x01  # first byte of a message of the control point
 COMPRESSED = 0x80
 MOST_SAMPLES = 500
-"""Most samples in one frame of at most 250 bytes. A measured signal always has noise, so no real frame comes near
-this number."""
+"""Most samples in one frame of at most 250 bytes; a measured signal has noise, so that no real frame comes near it."""
 
 
 class Op(IntEnum):
@@ -63,10 +62,7 @@ class Op(IntEnum):
 
 
 class Measurement(IntEnum):
-    """Stream of the service.
-
-    SDK mode is switched like a stream, and offers more rates and ranges.
-    """
+    """Stream of the service; SDK mode is switched like a stream, and offers more rates and ranges."""
 
     ACCELERATION = 2
     ANGULAR_VELOCITY = 5
@@ -94,15 +90,7 @@ class Status(IntEnum):
     IN_CHARGER = 13
 
 
-_SETTING_FORMATS = {
-    Setting.RATE_HZ: "<H",
-    Setting.RESOLUTION_BITS: "<H",
-    Setting.RANGE: "<H",
-    Setting.RANGE_MILLI_UNIT: "<i",
-    Setting.CHANNELS: "<B",
-    Setting.FACTOR: "<f",
-    Setting.SECURITY: "<16s",
-}
+_SETTING_FORMATS = dict(zip(Setting, ("<H", "<H", "<H", "<i", "<B", "<f", "<16s"), strict=True))
 Settings = dict[Setting, tuple[float, ...]]
 
 
@@ -132,10 +120,7 @@ def decode_settings(payload: bytes) -> Settings | None:
 
 
 def decode_features(payload: bytes) -> frozenset[int] | None:
-    """Return the numbers of the sensor's measurements; ``None`` for other bytes.
-
-    They are the content of the control point when read.
-    """
+    """Return the numbers of the sensor's measurements, from reading the control point; ``None`` for other bytes."""
     if len(payload) < 2 or payload[0] != FEATURES:
         return None
     bits = int.from_bytes(payload[1:], "little")
@@ -226,10 +211,8 @@ def _angular_velocity(kind: int, data: bytes, factor: float) -> tuple[Array, flo
     if kind == COMPRESSED:
         counts = delta_samples(data, 3, 16)
         return None if counts is None else (counts.astype(np.float64) * factor, factor)
-    if kind == COMPRESSED | 1:  # differences of the bit patterns of floats
-        patterns = delta_samples(data, 3, 32)
-        if patterns is None:
-            return None
+    patterns = delta_samples(data, 3, 32) if kind == COMPRESSED | 1 else None  # differences of bit patterns of floats
+    if patterns is not None:
         with np.errstate(invalid="ignore", over="ignore"):
             floats = (patterns & 0xFFFFFFFF).astype(np.uint32).view(np.float32)
             return floats.astype(np.float64) * factor, 1.0
@@ -245,9 +228,7 @@ def _raw_samples(data: bytes, width: int) -> NDArray[np.int64] | None:
 
 
 def delta_samples(data: bytes, channels: int, bits: int) -> NDArray[np.int64] | None:
-    """Return the counts of a compressed frame, (n, channels).
-
-    ``None`` if the sizes are inconsistent.
+    """Return the counts of a compressed frame, (n, channels); ``None`` if the sizes are inconsistent.
 
     A frame holds the first sample with `bits` per value, then blocks of differences from sample to sample: width in
     bits, count, and the differences one after another, the lowest bit of each byte first.
@@ -303,9 +284,7 @@ class _Unusable(Exception):
 
 
 def choose_settings(offered: Settings, wished_rate_hz: float, wished_range: float) -> dict[Setting, int]:
-    """Return the settings to request.
-
-    They are the lowest sufficient rate, and the wished range or else the widest.
+    """Return the settings to request: the lowest sufficient rate, and the wished range or else the widest.
 
     Raises
     ------
@@ -354,17 +333,11 @@ class PolarConnection:
         return acceleration, angular_velocity
 
     def begin(self) -> tuple[Action, ...]:
-        """Subscribe, then read the features.
-
-        Answers come as indications, features by reading.
-        """
+        """Subscribe to the answers, then read the features."""
         return Subscribe(CONTROL_POINT), Subscribe(DATA), Read(CONTROL_POINT)
 
     def stop(self) -> tuple[Action, ...]:
-        """Stop both streams, which saves battery, and leave SDK mode.
-
-        In SDK mode the sensor gives no heart rate.
-        """
+        """Stop both streams, which saves battery, and leave SDK mode, in which the sensor gives no heart rate."""
         modes = (*STREAMS, Measurement.SDK_MODE) if self._needs_sdk_mode else STREAMS
         return tuple(Write(CONTROL_POINT, command(Op.STOP, each)) for each in modes)
 
@@ -439,10 +412,9 @@ class PolarConnection:
         for measurement in STREAMS:
             answer = yield command(Op.SETTINGS, measurement)
             _require_success(answer)
+            offered = decode_settings(answer.parameters) or {}
             try:
-                settings = choose_settings(
-                    decode_settings(answer.parameters) or {}, self._wished_rate_hz, ranges[measurement]
-                )
+                settings = choose_settings(offered, self._wished_rate_hz, ranges[measurement])
             except ValueError as error:
                 raise _Unusable("The Polar sensor does not list its sampling rates: update its firmware.") from error
             answer = yield command(Op.START, measurement, settings)
@@ -452,10 +424,7 @@ class PolarConnection:
     def _begin_stream(
         self, measurement: Measurement, settings: Mapping[Setting, int], effective: Mapping[Setting, tuple[float, ...]]
     ) -> None:
-        """Store rate and factor of a stream.
-
-        Newer firmware sends no factor, and whole units.
-        """
+        """Store rate and factor of a stream; newer firmware sends no factor, and whole units."""
         self._rates_hz[measurement] = float(settings[Setting.RATE_HZ])
         self._factors[measurement] = factor = effective.get(Setting.FACTOR, (1.0,))[0]
         if not 0 < factor < 10:
@@ -486,10 +455,7 @@ class PolarConnection:
         return self._joined(frame.measurement, placed.time_s, values, notices)
 
     def _restart(self, frame: Frame) -> None:
-        """Drop waiting samples and reset the other stream's clock.
-
-        Both streams have stamps from the clock that was reset.
-        """
+        """Drop waiting samples and reset the other stream's clock: both have stamps from the clock that was reset."""
         for measurement, rate_hz in self._rates_hz.items():
             if measurement is not frame.measurement:
                 self._clocks[measurement] = PacketClock(STAMPS, rate_hz)
@@ -527,11 +493,7 @@ def recognises(advertisement: Advertisement) -> bool:
     return (advertisement.name or "").startswith("Polar Sense")
 
 
+TITLE = "Polar Verity Sense"
 POLAR = SensorKind(
-    name="polar",
-    title="Polar Verity Sense",
-    recognises=recognises,
-    driver=lambda wished_rate_hz: StreamingDriver(
-        lambda _nameplate: PolarConnection(wished_rate_hz), "Polar Verity Sense"
-    ),
+    "polar", TITLE, recognises, lambda wished_rate_hz: StreamingDriver(lambda _: PolarConnection(wished_rate_hz), TITLE)
 )

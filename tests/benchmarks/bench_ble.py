@@ -27,8 +27,8 @@ from imu.sensors.kinds import recognise
 from imu.session import RepetitionCounted
 from imu.virtual.person import virtual_signal
 from imu.virtual.radio import RadioConditions, VirtualRadio
-from imu.virtual.sensors.reference_firmware import ReferenceParameters
-from imu.virtual.sensors.reference_twin import ReferenceTwin
+from imu.virtual.reference_firmware import ReferenceParameters
+from imu.virtual.reference_twin import ReferenceTwin
 
 RATE_HZ, SECONDS, INTERVAL_S = 200.0, 40.0, 0.03
 AIM_SHARE, AIM_DELAY_S = 0.05, 0.150

@@ -23,7 +23,7 @@ from imu.session import Session, SessionSummary
 from imu.training import Training
 from imu.virtual.person import Exercise, Lifter, Rest, Sensor, simulate
 from imu.virtual.radio import VirtualRadio, VirtualSensor
-from imu.virtual.sensors.vendor_twins import TWINS
+from imu.virtual.vendor_twins import TWINS
 
 PLAN = (
     Rest(4),

@@ -25,7 +25,7 @@ from imu.sensors.conversation import (
     Write,
 )
 from imu.session import Session, SessionSummary
-from imu.virtual.sensors.twin import Twin
+from imu.virtual.twin import Twin
 
 STARTED_NS = 1_790_000_000_000_000_000
 STEP_S = 0.03

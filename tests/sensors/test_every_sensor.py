@@ -1,6 +1,6 @@
 """Duties of every driver, with the virtual twin of its sensor and without a radio.
 
-A new sensor takes part once it is in `imu.sensors.kinds.KINDS` and its twin in `imu.virtual.sensors.TWINS`. Sensors
+A new sensor takes part once it is in `imu.sensors.kinds.KINDS` and its twin in `imu.virtual.TWINS`. Sensors
 differ in how a loss shows: some number or stamp their samples, some do neither (`UNTIMED`), and one keeps its samples
 until they are requested (`KEEPING`).
 """
@@ -46,8 +46,8 @@ from imu.sensors.phone import PHONE
 from imu.sensors.sensor_logger_push import SENSOR_LOGGER
 from imu.session import SessionSummary
 from imu.virtual.person import SimulatedSession
-from imu.virtual.sensors.twin import Twin
-from imu.virtual.sensors.vendor_twins import TWINS
+from imu.virtual.twin import Twin
+from imu.virtual.vendor_twins import TWINS
 
 SUITABLE = [kind for kind in KINDS if kind.refusal is None and kind not in (PHONE, SENSOR_LOGGER)]
 UNTIMED = {"witmotion", "thingy52", "bluefruit"}

@@ -38,9 +38,9 @@ from imu.sensors.movesense import MOVESENSE
 from imu.sensors.polar import CONTROL_POINT, DATA, POLAR, Measurement, Op, Setting, choose_settings
 from imu.sensors.thingy52 import THINGY52
 from imu.sensors.witmotion import WITMOTION
+from imu.virtual.packet_twins import MovesenseTwin, PolarTwin, WitMotionTwin
 from imu.virtual.person import SimulatedSession
-from imu.virtual.sensors.packet_twins import MovesenseTwin, PolarTwin, WitMotionTwin
-from imu.virtual.sensors.vendor_twins import THINGY_FACTORY_CONFIGURATION, MovellaDotTwin, Thingy52Twin
+from imu.virtual.vendor_twins import THINGY_FACTORY_CONFIGURATION, MovellaDotTwin, Thingy52Twin
 
 
 @pytest.fixture(scope="session")

@@ -25,7 +25,7 @@ from imu.app.web.guard import Guard, Guest, GuestsDoor, OwnersDoor, Role
 from imu.app.web.history import History
 from imu.app.web.page import TITLE, done, error_page, refused, render
 from imu.errors import ExtraMissing, ImuError
-from imu.phone.certificate import certificate_in, server_context
+from imu.phone.browser import certificate_in, server_context
 from imu.phone.gate import listen, place_of
 from imu.phone.link import PhoneAddress
 from imu.store.home import (

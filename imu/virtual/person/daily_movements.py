@@ -1,109 +1,18 @@
 """Daily movements, which are not repetitions: on foot, chairs, floors, cars, shoes, weights, quiet pastimes.
 
-A gait is a set of waves on one common, slightly wandering cycle (vertical bounce, sideways sway, turn and tilt of the
-pelvis) with an impact transient at each heel strike.
-
-Each other function writes one movement into the script, from standing back to standing. `duration_s` is that of the
+Each function writes one movement into the script, from standing back to standing. `duration_s` is that of the
 long part; None draws one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
-from imu.samples import STANDARD_GRAVITY_M_S2
-from imu.virtual.person.lifter import Performer
-from imu.virtual.person.script import Channel, Cycle
-
-ANGLES: tuple[Channel, ...] = ("pelvis", "roll", "twist")
-
-
-@dataclass(frozen=True, slots=True)
-class Gait:
-    """One way of moving on foot."""
-
-    stride_hz: float
-    speed_m_s: float
-    bounce_m: float
-    heel_strike_m_s2: float
-    rise_per_step_m: float = 0.0
-    pelvis_lean_rad: float = 0.03
-    swing_rad: float = 0.06
-    """Amplitude of pelvis turn; sideways tilt is two thirds of it, pitch half."""
-
-
-def usual_walk(performer: Performer) -> Gait:
-    """Return this lifter's walk as of now."""
-    pace = performer.uniform((0.85, 1.1))
-    return Gait(
-        performer.lifter.stride_hz * pace,
-        performer.lifter.walking_speed_m_s * pace,
-        performer.varied(performer.lifter.walking_bounce_m, 2) * pace,
-        performer.lifter.heel_strike_m_s2 * pace,
-        swing_rad=performer.uniform((0.04, 0.15)),
-    )
-
-
-def go(performer: Performer, gait: Gait, duration_s: float, turn_rad: float = 0.0) -> None:
-    """Go for `duration_s`, turning by `turn_rad` on the way, and stop."""
-    script, start = performer.script, performer.script.now_s
-    end = start + duration_s
-    fade = min(0.9, 0.4 * duration_s)
-    wander = (performer.uniform((0.05, 0.3)), performer.uniform((0.1, 0.5)), performer.uniform((0, 6)))
-    cycle = Cycle(start, gait.stride_hz, *wander)
-    pace: dict[Channel, float] = {"speed": gait.speed_m_s, "pelvis": gait.pelvis_lean_rad, "trunk": 0.02}
-    for channel, change in pace.items():
-        script.move(channel, start, fade, change)
-        script.move(channel, end - fade, fade, -change)
-    _waves(performer, gait, cycle, end)
-    _heel_strikes(performer, gait, cycle, end)
-    if turn_rad:
-        turning = min(duration_s, abs(turn_rad) / performer.uniform((0.8, 1.8)) + 0.5)
-        script.move("heading", start + performer.uniform((0.0, duration_s - turning)), turning, turn_rad)
-    script.now_s = end
-
-
-def _waves(performer: Performer, gait: Gait, cycle: Cycle, end_s: float) -> None:
-    """Add what repeats with every stride; the higher harmonics differ from person to person and walk to walk."""
-    script, rng, swing = performer.script, performer.rng, gait.swing_rad
-    shift = performer.uniform((-0.6, 0.6))
-    script.wave("height", cycle, end_s, gait.bounce_m, harmonic=2, phase_rad=-np.pi / 2)
-    script.wave("lateral", cycle, end_s, rng.uniform(0.015, 0.035), phase_rad=shift)
-    script.wave("speed", cycle, end_s, 0.1 * gait.speed_m_s, harmonic=2, phase_rad=2.0)
-    waves: tuple[tuple[Channel, int, float, float], ...] = (
-        ("height", 1, 0.15 * gait.bounce_m, shift),
-        ("height", 4, 0.15 * gait.bounce_m, performer.uniform((0.0, 6.3))),
-        ("height", 6, 0.03 * gait.bounce_m, performer.uniform((0.0, 6.3))),
-        ("twist", 1, swing, 1.4 + shift),
-        ("roll", 1, 0.67 * swing, 0.6 + shift),
-        ("pelvis", 1, 0.15 * swing, shift),
-        ("pelvis", 2, 0.5 * swing, 1.0 + shift),
-        *((channel, 3, 0.2 * swing, performer.uniform((0.0, 6.3))) for channel in ANGLES),
-        *((channel, 4, 0.15 * swing, performer.uniform((0.0, 6.3))) for channel in ANGLES),
-    )
-    for channel, harmonic, amplitude, phase in waves:
-        size = amplitude * performer.uniform((0.4, 1.6))
-        script.wave(channel, cycle, end_s, size, harmonic=harmonic, phase_rad=phase)
-
-
-def _heel_strikes(performer: Performer, gait: Gait, cycle: Cycle, end_s: float) -> None:
-    """Add the impact transients, a thud and a sharper knock, and on stairs the rise, of every step."""
-    script, uniform = performer.script, performer.uniform
-    step_s = 0.5 / gait.stride_hz
-    thud_s, knock_s = uniform((0.06, 0.11)), uniform((0.028, 0.05))
-    strikes = np.concatenate([cycle.times_of(phase, end_s - 0.2) for phase in (0.3, np.pi + 0.3)])
-    for time in np.sort(strikes):
-        for half_width, share in ((thud_s, 0.6), (knock_s, 0.5)):
-            peak = share * gait.heel_strike_m_s2 * half_width**2 / 6 * uniform((0.6, 1.4))
-            script.bump("height", time, half_width, -peak)
-            script.bump("lateral", time + 0.01, half_width, uniform((-0.6, 0.6)) * peak)
-        for channel in ANGLES:
-            script.bump(channel, time + 0.02, thud_s, gait.heel_strike_m_s2 * uniform((-0.0015, 0.0025)))
-        if gait.rise_per_step_m:
-            script.move("height", time, min(1.5 * step_s, end_s - time), gait.rise_per_step_m)
+from imu.samples import STANDARD_GRAVITY_M_S2, Array
+from imu.virtual.person.lifter import Gait, Performer, go, usual_walk
+from imu.virtual.person.script import Cycle
 
 
 def walking(performer: Performer, duration_s: float | None) -> None:
@@ -182,12 +91,18 @@ def _hop(performer: Performer, flight_s: float) -> None:
     take_off, dip = 0.5 * g * flight_s, performer.uniform((0.04, 0.1))
     dip_s, push_s = performer.uniform((0.2, 0.3)), 2.6 * dip / take_off
     times = np.cumsum([start, dip_s, push_s, flight_s, push_s, dip_s])
-    still, low = (0.0, 0.0, 0.0), (-dip, 0.0, 0.0)
-    states = [still, low, (0.0, take_off, -g), (0.0, -take_off, -g), low, still]
-    for index in range(5):
-        script.arc("height", times[index], times[index + 1] - times[index], states[index], states[index + 1])
+    _fly(performer, times, dip, take_off, dip)
     script.bump("height", times[3] + 0.03, 0.03, -performer.uniform((3, 20)) * 0.03**2 / 6)
     script.now_s = float(times[5])
+
+
+def _fly(performer: Performer, times: Array, dip: float, take_off_m_s: float, landing: float) -> None:
+    """Move the hip at `times`, (6,): down by `dip`, off the ground, onto it, down by `landing`, and up again."""
+    still, g = (0.0, 0.0, 0.0), STANDARD_GRAVITY_M_S2
+    air = (0.0, take_off_m_s, -g), (0.0, -take_off_m_s, -g)
+    states = [still, (-dip, 0.0, 0.0), *air, (-landing, 0.0, 0.0), still]
+    for start, end, before, after in zip(times[:-1], times[1:], states[:-1], states[1:], strict=True):
+        performer.script.arc("height", start, end - start, before, after)
 
 
 def _jump(performer: Performer, flight_s: float, dip: float) -> None:
@@ -197,10 +112,7 @@ def _jump(performer: Performer, flight_s: float, dip: float) -> None:
     push_s, land_s = 2.6 * dip / take_off, 2.6 * landing / take_off
     dip_s, recovery_s = performer.uniform((0.35, 0.7)), performer.uniform((0.5, 1.0))
     times = np.cumsum([start, dip_s, push_s, flight_s, land_s, recovery_s])
-    still = (0.0, 0.0, 0.0)
-    states = [still, (-dip, 0.0, 0.0), (0.0, take_off, -g), (0.0, -take_off, -g), (-landing, 0.0, 0.0), still]
-    for index in range(5):
-        script.arc("height", times[index], times[index + 1] - times[index], states[index], states[index + 1])
+    _fly(performer, times, dip, take_off, landing)
     lean = performer.uniform((0.15, 0.7))
     script.move("pelvis", start, times[1] - start, lean)
     script.move("pelvis", times[1], push_s, -1.1 * lean)
@@ -211,8 +123,6 @@ def _jump(performer: Performer, flight_s: float, dip: float) -> None:
 
 
 # --- chairs, floors, cars, shoes, weights, quiet pastimes -------------------------------------------------------------
-
-TURNING: tuple[Channel, ...] = ("roll", "twist")
 
 
 def _stand_up(performer: Performer, duration_s: float) -> None:
@@ -284,7 +194,7 @@ def tie_shoe(performer: Performer, duration_s: float | None) -> None:
         performer.pose(down, performer.uniform((0.8, 1.35)), performer.scaled(performer.uniform((0.02, 0.25))), 0.4)
     _busy(performer, performer.length(duration_s, 3, 8), performer.uniform((1.0, 5.0)))
     up = performer.seconds((0.8, 1.6))
-    for channel in TURNING:
+    for channel in ("roll", "twist"):
         performer.script.move_to(channel, performer.script.now_s, up, 0.0)
     _stand_up(performer, up)
 
@@ -502,32 +412,11 @@ def hands_on_knees(performer: Performer, duration_s: float | None) -> None:
     _stand_up(performer, performer.seconds((0.9, 2.0)))
 
 
-DAILY: dict[str, Callable[[Performer, float | None], None]] = {
-    "walking": walking,
-    "few_steps": few_steps,
-    "jogging": jogging,
-    "stairs_up": stairs_up,
-    "stairs_down": stairs_down,
-    "jump": jump,
-    "sit_down_and_stand_up": sit_down_and_stand_up,
-    "tie_shoe": tie_shoe,
-    "pick_up_weight": pick_up_weight,
-    "put_down_weight": put_down_weight,
-    "unrack_and_step_back": unrack_and_step_back,
-    "fidgeting": fidgeting,
-    "bend_sideways": bend_sideways,
-    "twisting": twisting,
-    "lie_down_and_get_up": lie_down_and_get_up,
-    "get_into_car": get_into_car,
-    "drinking": drinking,
-    "stumble": stumble,
-    "calf_raises": calf_raises,
-    "marching": marching,
-    "kneel_and_rise": kneel_and_rise,
-    "step_in_and_rack": step_in_and_rack,
-    "stoop": stoop,
-    "move_weight": move_weight,
-    "hands_on_knees": hands_on_knees,
-    "jumps_in_a_row": jumps_in_a_row,
-}
+_DAILY: tuple[Callable[[Performer, float | None], None], ...] = (
+    walking, few_steps, jogging, stairs_up, stairs_down, jump, sit_down_and_stand_up, tie_shoe, pick_up_weight,
+    put_down_weight, unrack_and_step_back, fidgeting, bend_sideways, twisting, lie_down_and_get_up, get_into_car,
+    drinking, stumble, calf_raises, marching, kneel_and_rise, step_in_and_rack, stoop, move_weight, hands_on_knees,
+    jumps_in_a_row,
+)  # fmt: skip
+DAILY = {movement.__name__: movement for movement in _DAILY}
 """Every daily movement by name."""

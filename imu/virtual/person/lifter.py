@@ -17,7 +17,7 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 
 from imu.samples import Array
-from imu.virtual.person.script import PLAIN, Channel, Profile, Script
+from imu.virtual.person.script import PLAIN, Channel, Cycle, Profile, Script
 
 Span = tuple[float, float]
 """Lowest and highest value of something that is drawn."""
@@ -360,3 +360,96 @@ def perform(script: Script, lifter: Lifter, rng: np.random.Generator, time_s: Ar
         roll_rad=command["roll"],
         hip_flexion_rad=command["pelvis"] + command["thigh"],
     )
+
+
+# --- on foot ---------------------------------------------------------------------------------------------------------
+#
+# A gait is a set of waves on one common, slightly wandering cycle (vertical bounce, sideways sway, turn and tilt of the
+# pelvis) with an impact transient at each heel strike.
+
+ANGLES: tuple[Channel, ...] = ("pelvis", "roll", "twist")
+
+
+@dataclass(frozen=True, slots=True)
+class Gait:
+    """One way of moving on foot."""
+
+    stride_hz: float
+    speed_m_s: float
+    bounce_m: float
+    heel_strike_m_s2: float
+    rise_per_step_m: float = 0.0
+    pelvis_lean_rad: float = 0.03
+    swing_rad: float = 0.06
+    """Amplitude of pelvis turn; sideways tilt is two thirds of it, pitch half."""
+
+
+def usual_walk(performer: Performer) -> Gait:
+    """Return this lifter's walk as of now."""
+    pace = performer.uniform((0.85, 1.1))
+    return Gait(
+        performer.lifter.stride_hz * pace,
+        performer.lifter.walking_speed_m_s * pace,
+        performer.varied(performer.lifter.walking_bounce_m, 2) * pace,
+        performer.lifter.heel_strike_m_s2 * pace,
+        swing_rad=performer.uniform((0.04, 0.15)),
+    )
+
+
+def go(performer: Performer, gait: Gait, duration_s: float, turn_rad: float = 0.0) -> None:
+    """Go for `duration_s`, turning by `turn_rad` on the way, and stop."""
+    script, start = performer.script, performer.script.now_s
+    end = start + duration_s
+    fade = min(0.9, 0.4 * duration_s)
+    wander = (performer.uniform((0.05, 0.3)), performer.uniform((0.1, 0.5)), performer.uniform((0, 6)))
+    cycle = Cycle(start, gait.stride_hz, *wander)
+    pace: dict[Channel, float] = {"speed": gait.speed_m_s, "pelvis": gait.pelvis_lean_rad, "trunk": 0.02}
+    for channel, change in pace.items():
+        script.move(channel, start, fade, change)
+        script.move(channel, end - fade, fade, -change)
+    _waves(performer, gait, cycle, end)
+    _heel_strikes(performer, gait, cycle, end)
+    if turn_rad:
+        turning = min(duration_s, abs(turn_rad) / performer.uniform((0.8, 1.8)) + 0.5)
+        script.move("heading", start + performer.uniform((0.0, duration_s - turning)), turning, turn_rad)
+    script.now_s = end
+
+
+def _waves(performer: Performer, gait: Gait, cycle: Cycle, end_s: float) -> None:
+    """Add what repeats with every stride; the higher harmonics differ from person to person and walk to walk."""
+    script, rng, swing = performer.script, performer.rng, gait.swing_rad
+    shift = performer.uniform((-0.6, 0.6))
+    script.wave("height", cycle, end_s, gait.bounce_m, harmonic=2, phase_rad=-np.pi / 2)
+    script.wave("lateral", cycle, end_s, rng.uniform(0.015, 0.035), phase_rad=shift)
+    script.wave("speed", cycle, end_s, 0.1 * gait.speed_m_s, harmonic=2, phase_rad=2.0)
+    waves: tuple[tuple[Channel, int, float, float], ...] = (
+        ("height", 1, 0.15 * gait.bounce_m, shift),
+        ("height", 4, 0.15 * gait.bounce_m, performer.uniform((0.0, 6.3))),
+        ("height", 6, 0.03 * gait.bounce_m, performer.uniform((0.0, 6.3))),
+        ("twist", 1, swing, 1.4 + shift),
+        ("roll", 1, 0.67 * swing, 0.6 + shift),
+        ("pelvis", 1, 0.15 * swing, shift),
+        ("pelvis", 2, 0.5 * swing, 1.0 + shift),
+        *((channel, 3, 0.2 * swing, performer.uniform((0.0, 6.3))) for channel in ANGLES),
+        *((channel, 4, 0.15 * swing, performer.uniform((0.0, 6.3))) for channel in ANGLES),
+    )
+    for channel, harmonic, amplitude, phase in waves:
+        size = amplitude * performer.uniform((0.4, 1.6))
+        script.wave(channel, cycle, end_s, size, harmonic=harmonic, phase_rad=phase)
+
+
+def _heel_strikes(performer: Performer, gait: Gait, cycle: Cycle, end_s: float) -> None:
+    """Add the impact transients, a thud and a sharper knock, and on stairs the rise, of every step."""
+    script, uniform = performer.script, performer.uniform
+    step_s = 0.5 / gait.stride_hz
+    thud_s, knock_s = uniform((0.06, 0.11)), uniform((0.028, 0.05))
+    strikes = np.concatenate([cycle.times_of(phase, end_s - 0.2) for phase in (0.3, np.pi + 0.3)])
+    for time in np.sort(strikes):
+        for half_width, share in ((thud_s, 0.6), (knock_s, 0.5)):
+            peak = share * gait.heel_strike_m_s2 * half_width**2 / 6 * uniform((0.6, 1.4))
+            script.bump("height", time, half_width, -peak)
+            script.bump("lateral", time + 0.01, half_width, uniform((-0.6, 0.6)) * peak)
+        for channel in ANGLES:
+            script.bump(channel, time + 0.02, thud_s, gait.heel_strike_m_s2 * uniform((-0.0015, 0.0025)))
+        if gait.rise_per_step_m:
+            script.move("height", time, min(1.5 * step_s, end_s - time), gait.rise_per_step_m)

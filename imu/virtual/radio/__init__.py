@@ -1,6 +1,6 @@
 """The virtual radio: the real Bluetooth client, a radio in software, and a virtual sensor at the other end.
 
-Follow one sample: a twin (`imu.virtual.sensors`) measures and packs what the person does, `peripheral` carries the
+Follow one sample: a twin (`imu.virtual`) measures and packs what the person does, `peripheral` carries the
 bytes to its Bluetooth controller, `air` delivers them at connection events, and `adapter`, this computer's end of the
 air, hands them to bleak as bleak's own backends do. It is also the entrance for other processes.
 
@@ -9,7 +9,8 @@ reaches the virtual sensor of another process (``imu sensor``) instead. All time
 clock runs fast (`tests/fast_clock.py`) therefore runs the radio, the twins, bleak and our client fast, with the same
 order of events.
 
-The modules that need bumble are imported only when the radio is switched on.
+The quality of the link and its events stand here, without bumble. The modules that need it are imported only when the
+radio is switched on.
 """
 
 from __future__ import annotations
@@ -17,20 +18,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from enum import Enum
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from imu.errors import ExtraMissing, SensorNotFound
-from imu.virtual.radio.conditions import LinkChange, LinkEvent, RadioConditions
-from imu.virtual.sensors.twin import Twin
+from imu.virtual.twin import Twin
 
 if TYPE_CHECKING:
     from bleak.backends.client import BaseBleakClient
     from bleak.backends.scanner import BaseBleakScanner
 
-    from imu.virtual.radio.adapter import Adapter, Door
-    from imu.virtual.radio.air import RadioLink
+    from imu.virtual.radio.adapter import Adapter
+    from imu.virtual.radio.air import Door, RadioLink
     from imu.virtual.radio.peripheral import Peripheral
 
 __all__ = ["LinkChange", "LinkEvent", "RadioConditions", "VirtualRadio", "VirtualSensor"]
@@ -39,6 +40,67 @@ FIRST_ADDRESS = 0xF0_00_00_00_00_01
 
 # bumble also raises the errors that it logs. Without a handler its log would appear on the screen.
 _NO_LOG = logging.NullHandler()
+
+
+@dataclass(frozen=True, slots=True)
+class RadioConditions:
+    """Quality of the radio link between a virtual sensor and this computer.
+
+    A live link loses nothing, it delivers late; losses happen in the sensor's own queue.
+
+    Raises
+    ------
+    ValueError
+        If a value is out of range.
+    """
+
+    interval_s: float = 0.015
+    """Connection interval, s; 0 delivers at once. Linux takes 0.03-0.05, Windows 0.03-0.06, macOS 0.015 and up."""
+    packets_per_event: int = 6
+    """Link-layer packets (251 bytes) that fit into one connection event in each direction."""
+    missed_events: float = 0.0
+    """Share of connection events in which no packet gets through."""
+    rssi_dbm: int = -55
+    """Signal strength in scan results, dBm."""
+    supervision_timeout_s: float = 0.72
+    """Silence after which both ends declare the link lost, s."""
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        if not 0 <= self.interval_s <= 4:
+            raise ValueError(f"interval_s must be 0 to 4, got {self.interval_s}")
+        if self.packets_per_event < 1:
+            raise ValueError(f"packets_per_event must be at least 1, got {self.packets_per_event}")
+        if not 0 <= self.missed_events < 1:
+            raise ValueError(f"missed_events must be 0 or more and below 1, got {self.missed_events}")
+        if not -127 <= self.rssi_dbm <= 20:
+            raise ValueError(f"rssi_dbm must be -127 to 20, got {self.rssi_dbm}")
+        if not self.supervision_timeout_s > 0:
+            raise ValueError(f"supervision_timeout_s must be above 0, got {self.supervision_timeout_s}")
+
+
+class LinkChange(Enum):
+    """Change of the link of a virtual sensor; the value is for people."""
+
+    CONNECTED = "connected"
+    DISCONNECTED = "disconnected"
+    LOST = "link lost"
+    SUBSCRIBED = "subscribed"
+    UNSUBSCRIBED = "unsubscribed"
+    OUT_OF_RANGE = "out of range"
+    IN_RANGE = "back in range"
+    ASLEEP = "asleep until moved"
+    AWAKE = "awake"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class LinkEvent:
+    """One change of the link of a virtual sensor."""
+
+    change: LinkChange
+    detail: str = ""
+    """The central's address, the characteristic or the error."""
 
 
 def _ignore(event: LinkEvent) -> None:
@@ -240,7 +302,7 @@ class VirtualRadio:
         OSError
             If the port is not available.
         """
-        from imu.virtual.radio.adapter import open_door  # noqa: PLC0415
+        from imu.virtual.radio.air import open_door  # noqa: PLC0415
 
         if self._air is None:
             raise ValueError("only a radio of this process that is switched on can be listened on")

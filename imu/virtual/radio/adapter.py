@@ -1,8 +1,8 @@
-"""The ends of the virtual radio at computers: the adapter of this one, and a door for other processes.
+"""The end of the virtual radio at this computer: its adapter, and bleak's backends on it.
 
-The adapter is what ``hci0`` is to a Linux program. Through the door, programs of other processes put their own
-controllers onto the air of this one. ``BleakScanner(backend=…)`` and ``BleakClient(backend=…)`` take a class, so
-`backends_of` binds the two classes at the end to an adapter. They behave as bleak's own backends do, errors included.
+The adapter is what ``hci0`` is to a Linux program. ``BleakScanner(backend=…)`` and ``BleakClient(backend=…)`` take a
+class, so `backends_of` binds the two classes at the end to an adapter. They behave as bleak's own backends do, errors
+included.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from bumble import att, core, hci
 from bumble.device import Advertisement, Connection, Device, Peer
 from bumble.host import Host
 from bumble.transport import open_transport
-from bumble.transport.common import StreamPacketSink, StreamPacketSource, Transport, TransportLostError
+from bumble.transport.common import Transport, TransportLostError
 
 from imu.virtual.radio.air import Controller, RadioLink, decode_advertisement, uuid_text
 
@@ -206,91 +206,6 @@ class Adapter:
         with contextlib.suppress(core.BaseBumbleError, asyncio.CancelledError):
             connection = await attempt
             await connection.disconnect()
-
-
-# --- other processes -------------------------------------------------------------------------------------------------
-
-MOST_UNREAD_BYTES = 16_384
-"""Unread data at which the controller of a program accepts no more from the air."""
-
-
-class _Visitor(StreamPacketSource):
-    """A program of another process: its TCP connection carries HCI, as a serial line to a controller does.
-
-    The controller goes with its program: when that is killed, its links end at once, so that the next program can
-    connect to the sensors.
-    """
-
-    def __init__(self, link: RadioLink, visitors: set[_Visitor]) -> None:
-        super().__init__()
-        self._link = link
-        self._visitors = visitors
-        self._controller: Controller | None = None
-        self._transport: asyncio.WriteTransport | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if not isinstance(transport, asyncio.WriteTransport):
-            raise TypeError(f"nothing can be written to {transport}")
-        transport.set_write_buffer_limits(high=MOST_UNREAD_BYTES)
-        self._transport = transport
-        self._controller = Controller(
-            "visitor", host_source=self, host_sink=StreamPacketSink(transport), link=self._link
-        )
-        self._visitors.add(self)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        del exc  # killed or closed: the same
-        self._visitors.discard(self)
-        if self._controller is not None:
-            self._controller.host = None
-            self._controller.drop_links()
-            self._link.remove_controller(self._controller)
-        self.on_transport_lost()
-
-    def pause_writing(self) -> None:
-        if self._controller is not None:
-            self._controller.congested = True
-
-    def resume_writing(self) -> None:
-        if self._controller is not None:
-            self._controller.congested = False
-
-    def close(self) -> None:
-        if self._transport is not None:
-            self._transport.close()
-
-
-class Door:
-    """The TCP port at which programs of other processes enter the air."""
-
-    def __init__(self, server: asyncio.Server, visitors: set[_Visitor]) -> None:
-        self._server = server
-        self._visitors = visitors
-
-    @property
-    def port(self) -> int:
-        """The TCP port."""
-        return int(self._server.sockets[0].getsockname()[1])
-
-    async def close(self) -> None:
-        """Stop listening, and end the connections of all programs."""
-        self._server.close()
-        for visitor in list(self._visitors):
-            visitor.close()
-        await self._server.wait_closed()
-
-
-async def open_door(link: RadioLink, host: str, port: int) -> Door:
-    """Listen on a TCP port; 0 takes any free one.
-
-    Raises
-    ------
-    OSError
-        If the port is not available.
-    """
-    visitors: set[_Visitor] = set()
-    server = await asyncio.get_running_loop().create_server(lambda: _Visitor(link, visitors), host, port)
-    return Door(server, visitors)
 
 
 # --- bleak's backends -------------------------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
-"""The air of the virtual radio, the Bluetooth controllers in it, and the bytes of advertisements.
+"""The air of the virtual radio, the controllers in it, the bytes of advertisements, and a door for other processes.
 
 bumble 0.0.236 delivers at once, loses nothing and has no distance. Here data moves at connection events only, events
 can be missed, a sensor can go out of range, and after the supervision timeout both ends lose the link.
+Through the door, programs of other processes put their own controllers onto the air of this one.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from types import MappingProxyType
 from bumble import controller as bumble_controller
 from bumble import core, hci, link, ll
 from bumble.core import UUID, AdvertisingData
+from bumble.transport.common import StreamPacketSink, StreamPacketSource
 
 from imu.sensors.conversation import Advertisement
-from imu.virtual.radio.conditions import RadioConditions
+from imu.virtual.radio import RadioConditions
 
 LL_PACKET_BYTES = 251
 """Data that fits into one link-layer packet with the data length extension."""
@@ -402,9 +404,8 @@ def decode_advertisement(data: AdvertisingData) -> tuple[Advertisement, int | No
     for kind, value in data.ad_structures:
         if kind in _SERVICE_TYPES:
             size = 2 if kind in _SERVICE_TYPES[:2] else 16
-            services += [
-                uuid_text(UUID.from_bytes(value[at : at + size])) for at in range(0, len(value) - size + 1, size)
-            ]
+            starts = range(0, len(value) - size + 1, size)
+            services += [uuid_text(UUID.from_bytes(value[at : at + size])) for at in starts]
         elif kind == _TYPES.COMPLETE_LOCAL_NAME or (kind == _TYPES.SHORTENED_LOCAL_NAME and name is None):
             name = value.decode(errors="replace")
         elif kind == _TYPES.MANUFACTURER_SPECIFIC_DATA and len(value) >= 2:
@@ -412,3 +413,88 @@ def decode_advertisement(data: AdvertisingData) -> tuple[Advertisement, int | No
         elif kind == _TYPES.TX_POWER_LEVEL and len(value) == 1:
             tx_power_dbm = int.from_bytes(value, "little", signed=True)
     return Advertisement(name, tuple(services), MappingProxyType(manufacturer_data)), tx_power_dbm
+
+
+# --- other processes -------------------------------------------------------------------------------------------------
+
+MOST_UNREAD_BYTES = 16_384
+"""Unread data at which the controller of a program accepts no more from the air."""
+
+
+class _Visitor(StreamPacketSource):
+    """A program of another process: its TCP connection carries HCI, as a serial line to a controller does.
+
+    The controller goes with its program: when that is killed, its links end at once, so that the next program can
+    connect to the sensors.
+    """
+
+    def __init__(self, link: RadioLink, visitors: set[_Visitor]) -> None:
+        super().__init__()
+        self._link = link
+        self._visitors = visitors
+        self._controller: Controller | None = None
+        self._transport: asyncio.WriteTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if not isinstance(transport, asyncio.WriteTransport):
+            raise TypeError(f"nothing can be written to {transport}")
+        transport.set_write_buffer_limits(high=MOST_UNREAD_BYTES)
+        self._transport = transport
+        self._controller = Controller(
+            "visitor", host_source=self, host_sink=StreamPacketSink(transport), link=self._link
+        )
+        self._visitors.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        del exc  # killed or closed: the same
+        self._visitors.discard(self)
+        if self._controller is not None:
+            self._controller.host = None
+            self._controller.drop_links()
+            self._link.remove_controller(self._controller)
+        self.on_transport_lost()
+
+    def pause_writing(self) -> None:
+        if self._controller is not None:
+            self._controller.congested = True
+
+    def resume_writing(self) -> None:
+        if self._controller is not None:
+            self._controller.congested = False
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+
+class Door:
+    """The TCP port at which programs of other processes enter the air."""
+
+    def __init__(self, server: asyncio.Server, visitors: set[_Visitor]) -> None:
+        self._server = server
+        self._visitors = visitors
+
+    @property
+    def port(self) -> int:
+        """The TCP port."""
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def close(self) -> None:
+        """Stop listening, and end the connections of all programs."""
+        self._server.close()
+        for visitor in list(self._visitors):
+            visitor.close()
+        await self._server.wait_closed()
+
+
+async def open_door(link: RadioLink, host: str, port: int) -> Door:
+    """Listen on a TCP port; 0 takes any free one.
+
+    Raises
+    ------
+    OSError
+        If the port is not available.
+    """
+    visitors: set[_Visitor] = set()
+    server = await asyncio.get_running_loop().create_server(lambda: _Visitor(link, visitors), host, port)
+    return Door(server, visitors)

@@ -12,9 +12,9 @@ from bumble import att, core, gatt, hci
 from bumble.device import Connection, Device, DeviceConfiguration
 from bumble.host import Host
 
+from imu.virtual.radio import LinkChange, LinkEvent, RadioConditions
 from imu.virtual.radio.air import Controller, RadioLink, encode_advertisement, uuid_of
-from imu.virtual.radio.conditions import LinkChange, LinkEvent, RadioConditions
-from imu.virtual.sensors.twin import Characteristic, Notification, Property, Service, Twin, WriteRefused
+from imu.virtual.twin import Characteristic, Notification, Property, Service, Twin, WriteRefused
 
 
 @runtime_checkable

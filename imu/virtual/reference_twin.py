@@ -29,15 +29,15 @@ from firmware_protocol import (
 from firmware_protocol.packets import Counts
 from imu.samples import ImuBlock
 from imu.sensors.conversation import Advertisement
-from imu.virtual.sensors.reference_chip import Cursor
-from imu.virtual.sensors.reference_firmware import (
+from imu.virtual.reference_chip import Cursor
+from imu.virtual.reference_firmware import (
     LOW_BATTERY_PERCENT,
     MOST_SAMPLES_PER_PACKET,
     ReferenceFirmware,
     ReferenceParameters,
     obey,
 )
-from imu.virtual.sensors.twin import Characteristic, Notification, Property, Service, WriteRefused
+from imu.virtual.twin import Characteristic, Notification, Property, Service, WriteRefused
 
 MODEL = "IMU trainer (virtual)"
 MANUFACTURER = "imu"
@@ -85,7 +85,7 @@ STATUS_EVERY_S = 1.0
 
 
 class ReferenceTwin:
-    """One virtual sensor with our firmware; a :class:`imu.virtual.sensors.twin.Twin`.
+    """One virtual sensor with our firmware; a :class:`imu.virtual.twin.Twin`.
 
     Parameters
     ----------

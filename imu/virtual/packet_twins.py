@@ -18,7 +18,7 @@ from imu.sensors import witmotion as wit
 from imu.sensors.conversation import Advertisement
 from imu.sensors.driver import M_S2_PER_G, RAD_S_PER_DPS, full_uuid
 from imu.sensors.polar import Measurement, Op, Setting
-from imu.virtual.sensors.twin import (
+from imu.virtual.twin import (
     Characteristic,
     Gathered,
     Measured,

@@ -17,7 +17,7 @@ import numpy as np
 
 from firmware_protocol.packets import Counts
 from imu.samples import STANDARD_GRAVITY_M_S2
-from imu.virtual.sensors.twin import WornSignal, counts
+from imu.virtual.twin import WornSignal, counts
 
 RATES_HZ = (12.5, 26.0, 52.0, 104.0, 208.0, 416.0, 833.0)
 ACCELERATION_SCALES_MG = {2: 0.061, 4: 0.122, 8: 0.244, 16: 0.488}

@@ -19,9 +19,9 @@ from imu.sensors import movella_dot as dot
 from imu.sensors import thingy52 as thingy
 from imu.sensors.conversation import Advertisement
 from imu.sensors.driver import M_S2_PER_G, RAD_S_PER_DPS
-from imu.virtual.sensors.packet_twins import MovesenseTwin, PolarTwin, WitMotionTwin
-from imu.virtual.sensors.reference_twin import ReferenceTwin
-from imu.virtual.sensors.twin import (
+from imu.virtual.packet_twins import MovesenseTwin, PolarTwin, WitMotionTwin
+from imu.virtual.reference_twin import ReferenceTwin
+from imu.virtual.twin import (
     READ_NOTIFY,
     READ_WRITE,
     Characteristic,

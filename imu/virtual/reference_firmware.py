@@ -15,7 +15,7 @@ import numpy as np
 import firmware_protocol as protocol
 from firmware_protocol import Answer, AnswerStatus, Capabilities, Config, Faults, Fields, Info, Op, Request, Status
 from imu.samples import ImuBlock
-from imu.virtual.sensors.reference_chip import (
+from imu.virtual.reference_chip import (
     RATES_HZ,
     ChipSettings,
     Cursor,
@@ -24,7 +24,7 @@ from imu.virtual.sensors.reference_chip import (
     SampleRing,
     nearest_settings,
 )
-from imu.virtual.sensors.twin import WornSignal
+from imu.virtual.twin import WornSignal
 
 USUAL_RATE_HZ = 104.0
 """Rate until the first SET_CONFIG; without it among the chip's rates, the first of them."""

@@ -1,1 +1,0 @@
-"""Virtual twins: each sensor's side of the conversation in bytes, without Bluetooth."""
