@@ -458,6 +458,29 @@ def test_plan_gauge_bars_and_signal_are_on_the_screen(size):
     assert ("●" in text) is (size != (60, 20))  # the bars need room
 
 
+async def test_a_key_counts_hinges_of_a_planned_squat_as_their_own_exercise_and_back():
+    live, asked = LiveTraining(plan=PLAN), []
+    live.take(CONNECTED)
+    hinges = [repetition(10.0 + 5 * i, Pattern.HINGE, hip_drop_m=0.03, trunk_angle_rad=1.0) for i in range(3)]
+    counted(live, *hinges)
+    app = LiveApp(asked.append)
+    async with app.run_test(size=(90, 30)) as pilot:
+        app.show(live.view())
+        await pilot.press("o")
+        assert asked == []  # the set may go on
+        live.take(SetClosed(set_of(*hinges)))
+        for words in (
+            "Back squat was planned, 3 hinges came: o, count as hinge",
+            "Set 1 counts as hinge: o, back to back",
+        ):
+            app.show(live.view())
+            await until_shown(pilot, words, "o exercise")
+            await pilot.press("o")
+            asked.pop()(run := Mock())
+            run.move.assert_called_once_with(None)
+            live.enter(live.move(None))
+
+
 def test_the_digits_have_the_colour_of_a_signal_that_is_more_than_good():
     live = LiveTraining(plan=PLAN)
     live.take(CONNECTED)
