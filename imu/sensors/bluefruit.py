@@ -19,18 +19,18 @@ from imu.sensors.conversation import (
     Heard,
     Notice,
     SamplesLost,
-    SensorKind,
     Subscribe,
     Write,
 )
 from imu.sensors.driver import (
+    Connection,
     Result,
     Samples,
-    StreamingDriver,
     float32_triples,
     is_possible_acceleration,
     is_possible_angular_velocity,
     malformed,
+    streaming_kind,
     unprovable,
 )
 from imu.sensors.sample_order import TwoStreams
@@ -66,7 +66,7 @@ def decode_sample(payload: bytes) -> Array | None:
     return float32_triples(payload) if len(payload) == SAMPLE_SIZE else None
 
 
-class BluefruitConnection:
+class BluefruitConnection(Connection):
     """Set both periods, subscribe to both streams, join them."""
 
     def __init__(self) -> None:
@@ -79,11 +79,6 @@ class BluefruitConnection:
         """Rate of the acceleration, estimated from arrivals."""
         return self._clocks[ACCELERATION].sampling_rate_hz
 
-    @property
-    def scales(self) -> tuple[float, float]:
-        """One: the board sends floats."""
-        return 1.0, 1.0
-
     def begin(self) -> tuple[Action, ...]:
         """Set the periods before subscribing.
 
@@ -92,10 +87,6 @@ class BluefruitConnection:
         services = (ACCELERATION_SERVICE, ANGULAR_VELOCITY_SERVICE)
         periods = (Write(in_service(service, PERIOD), period_command(PERIOD_MS)) for service in services)
         return *periods, Subscribe(ACCELERATION), Subscribe(ANGULAR_VELOCITY)
-
-    def stop(self) -> tuple[Action, ...]:
-        """Return no actions: the streams end with the connection."""
-        return ()
 
     def finish(self) -> Result:
         """Return the samples that still wait."""
@@ -146,9 +137,4 @@ def recognises(advertisement: Advertisement) -> bool:
     )
 
 
-BLUEFRUIT = SensorKind(
-    name="bluefruit",
-    title=TITLE,
-    recognises=recognises,
-    driver=lambda _wished_rate_hz: StreamingDriver(lambda _nameplate: BluefruitConnection(), TITLE),
-)
+BLUEFRUIT = streaming_kind("bluefruit", TITLE, recognises, lambda _wished_rate_hz, _nameplate: BluefruitConnection())

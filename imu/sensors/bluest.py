@@ -20,19 +20,19 @@ from imu.sensors.conversation import (
     Caution,
     Heard,
     Notice,
-    SensorKind,
     Subscribe,
 )
 from imu.sensors.driver import (
     M_S2_PER_G,
     RAD_S_PER_DPS,
+    Connection,
     Result,
     Samples,
-    StreamingDriver,
     int16_triples,
     is_possible_acceleration,
     is_possible_angular_velocity,
     malformed,
+    streaming_kind,
 )
 
 TITLE = "ST BlueST board"
@@ -99,7 +99,7 @@ def decode_board(company: int, content: bytes) -> Board | None:
     return Board(company & 0xFF, company >> 8, int.from_bytes(content[:4], "big"), content[4:])
 
 
-class BlueStConnection:
+class BlueStConnection(Connection):
     """Subscribe, estimate the rate from the first samples, follow the stamps."""
 
     def __init__(self) -> None:
@@ -119,10 +119,6 @@ class BlueStConnection:
     def begin(self) -> tuple[Action, ...]:
         """Subscribe."""
         return (Subscribe(MOTION),)
-
-    def stop(self) -> tuple[Action, ...]:
-        """Return no actions: the stream ends with the connection."""
-        return ()
 
     def finish(self) -> Result:
         """Return the samples that still wait."""
@@ -175,9 +171,4 @@ def recognises(advertisement: Advertisement) -> bool:
     return any(board is not None and board.features & wanted == wanted for board in boards)
 
 
-BLUEST = SensorKind(
-    name="bluest",
-    title=TITLE,
-    recognises=recognises,
-    driver=lambda _wished_rate_hz: StreamingDriver(lambda _nameplate: BlueStConnection(), TITLE),
-)
+BLUEST = streaming_kind("bluest", TITLE, recognises, lambda _wished_rate_hz, _nameplate: BlueStConnection())

@@ -18,6 +18,7 @@ from imu.samples import STANDARD_GRAVITY_M_S2, Array, ImuBlock
 from imu.sensors.clocks import ArrivalClock, Timed, Timeline
 from imu.sensors.conversation import (
     Action,
+    Advertisement,
     Battery,
     Caution,
     Heard,
@@ -31,6 +32,7 @@ from imu.sensors.conversation import (
     Reply,
     Restarted,
     SamplesLost,
+    SensorKind,
     Subscribe,
 )
 
@@ -151,7 +153,7 @@ def malformed(payload: bytes, reason: str) -> Result:
 
 
 class Connection(Protocol):
-    """The conversation with a sensor during one connection.
+    """The conversation with a sensor during one connection; the defaults are those of most sensors.
 
     No message makes it raise.
     """
@@ -162,7 +164,8 @@ class Connection(Protocol):
 
     @property
     def scales(self) -> tuple[float, float]:
-        """As in `Identified`; defined once there are samples."""
+        """As in `Identified`; defined once there are samples. One for sensors that send floats."""
+        return 1.0, 1.0
 
     def begin(self) -> tuple[Action, ...]:
         """Return the first actions."""
@@ -171,10 +174,31 @@ class Connection(Protocol):
         """Process bytes of the sensor, except device information and battery level."""
 
     def stop(self) -> tuple[Action, ...]:
-        """Return the actions to perform before disconnecting."""
+        """Return the actions to perform before disconnecting; none where the stream ends with the connection."""
+        return ()
 
     def finish(self) -> Result:
         """Return the samples that still wait. This is the last call."""
+        return Result()
+
+
+def streaming_kind(
+    name: str,
+    title: str,
+    recognises: Callable[[Advertisement], bool],
+    connect: Callable[[float, Nameplate], Connection],
+    model: str | None = None,
+) -> SensorKind:
+    """Return a kind whose driver is a `StreamingDriver`.
+
+    `connect` takes the wished rate and the nameplate to fill in; `model` is the title where it is not given.
+    """
+    return SensorKind(
+        name,
+        title,
+        recognises,
+        lambda wished_rate_hz: StreamingDriver(lambda nameplate: connect(wished_rate_hz, nameplate), model or title),
+    )
 
 
 class StreamingDriver:

@@ -21,11 +21,19 @@ from imu.sensors.conversation import (
     Advertisement,
     Heard,
     Refused,
-    SensorKind,
     Subscribe,
     Write,
 )
-from imu.sensors.driver import M_S2_PER_G, RAD_S_PER_DPS, Result, Samples, StreamingDriver, int16_triples, malformed
+from imu.sensors.driver import (
+    M_S2_PER_G,
+    RAD_S_PER_DPS,
+    Connection,
+    Result,
+    Samples,
+    int16_triples,
+    malformed,
+    streaming_kind,
+)
 
 SERVICE = "326a9000-85cb-9195-d9dd-464cfbbae75a"
 COMMANDS = "326a9001-85cb-9195-d9dd-464cfbbae75a"
@@ -123,7 +131,7 @@ class _Unusable(Exception):
     """The sensor cannot be used; the message is the sentence for the person."""
 
 
-class MetaMotionConnection:
+class MetaMotionConnection(Connection):
     """Read the chip, build the processors one after another, start."""
 
     def __init__(self, wished_rate_hz: float) -> None:
@@ -151,10 +159,6 @@ class MetaMotionConnection:
     def stop(self) -> tuple[Action, ...]:
         """Stop measuring, which saves battery, and remove the processors."""
         return _written((*switch_commands(is_on=False), bytes((PROCESSOR, REMOVE_ALL))))
-
-    def finish(self) -> Result:
-        """Return nothing: no sample waits."""
-        return Result()
 
     def hear(self, heard: Heard) -> Result:
         """Process an answer or a sample."""
@@ -245,11 +249,6 @@ def recognises(advertisement: Advertisement) -> bool:
     return SERVICE in advertisement.services or (advertisement.name or "").startswith(("MetaWear", "MetaMotion"))
 
 
-METAMOTION = SensorKind(
-    name="metamotion",
-    title="MbientLab MetaMotion",
-    recognises=recognises,
-    driver=lambda wished_rate_hz: StreamingDriver(
-        lambda _nameplate: MetaMotionConnection(wished_rate_hz), "MbientLab MetaMotion"
-    ),
+METAMOTION = streaming_kind(
+    "metamotion", "MbientLab MetaMotion", recognises, lambda rate_hz, _nameplate: MetaMotionConnection(rate_hz)
 )

@@ -21,20 +21,20 @@ from imu.sensors.conversation import (
     Heard,
     Read,
     Refused,
-    SensorKind,
     Subscribe,
     Write,
 )
 from imu.sensors.driver import (
     RAD_S_PER_DPS,
+    Connection,
     Nameplate,
     Result,
     Samples,
-    StreamingDriver,
     float32_triples,
     is_possible_acceleration,
     is_possible_angular_velocity,
     malformed,
+    streaming_kind,
 )
 
 
@@ -98,7 +98,7 @@ def decode_measurement(mode: int, payload: bytes) -> Measurement | None:
     return Measurement(stamp_us, float32_triples(payload[at : at + 12]), float32_triples(payload[at + 12 : at + 24]))
 
 
-class MovellaDotConnection:
+class MovellaDotConnection(Connection):
     """Stop, set the rate, read it back, start."""
 
     def __init__(self, wished_rate_hz: float, nameplate: Nameplate) -> None:
@@ -111,11 +111,6 @@ class MovellaDotConnection:
     def sampling_rate_hz(self) -> float:
         """The rate that was read back."""
         return float(self._rate_hz)
-
-    @property
-    def scales(self) -> tuple[float, float]:
-        """One: the sensor sends floats."""
-        return 1.0, 1.0
 
     def begin(self) -> tuple[Action, ...]:
         """Subscribe, and set the rate while the sensor does not measure."""
@@ -133,10 +128,6 @@ class MovellaDotConnection:
     def stop(self) -> tuple[Action, ...]:
         """Stop measuring."""
         return (Write(CONTROL, stop_command(RATE_QUANTITIES)),)
-
-    def finish(self) -> Result:
-        """Return nothing: no sample waits."""
-        return Result()
 
     def hear(self, heard: Heard) -> Result:
         """Process a sample, or the content of a characteristic that was read."""
@@ -195,11 +186,4 @@ def recognises(advertisement: Advertisement) -> bool:
     return (advertisement.name or "").startswith(("Xsens DOT", "Movella DOT"))
 
 
-MOVELLA_DOT = SensorKind(
-    name="movella_dot",
-    title="Movella DOT (Xsens DOT)",
-    recognises=recognises,
-    driver=lambda wished_rate_hz: StreamingDriver(
-        lambda nameplate: MovellaDotConnection(wished_rate_hz, nameplate), "Movella DOT"
-    ),
-)
+MOVELLA_DOT = streaming_kind("movella_dot", "Movella DOT (Xsens DOT)", recognises, MovellaDotConnection, "Movella DOT")

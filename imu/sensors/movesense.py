@@ -19,20 +19,20 @@ from imu.sensors.conversation import (
     Advertisement,
     Heard,
     Refused,
-    SensorKind,
     Subscribe,
     Write,
 )
 from imu.sensors.driver import (
     RAD_S_PER_DPS,
+    Connection,
     Nameplate,
     Result,
     Samples,
-    StreamingDriver,
     float32_triples,
     is_possible_acceleration,
     is_possible_angular_velocity,
     malformed,
+    streaming_kind,
     text_of,
 )
 
@@ -93,7 +93,7 @@ def decode_packet(payload: bytes, arrays: int = 2) -> Packet | None:
     return Packet(int.from_bytes(payload[:4], "little"), tuple(parts))
 
 
-class MovesenseConnection:
+class MovesenseConnection(Connection):
     """Say hello, subscribe to IMU6, and put packets together.
 
     The subscription takes the first form and rate that the firmware accepts.
@@ -112,11 +112,6 @@ class MovesenseConnection:
     def sampling_rate_hz(self) -> float:
         """The rate of the present request."""
         return float(self._attempts[0][0])
-
-    @property
-    def scales(self) -> tuple[float, float]:
-        """One: the sensor sends floats."""
-        return 1.0, 1.0
 
     def begin(self) -> tuple[Action, ...]:
         """Subscribe before the first command: its answer would get lost otherwise."""
@@ -237,11 +232,4 @@ def recognises(advertisement: Advertisement) -> bool:
     return (advertisement.name or "").startswith("Movesense ")
 
 
-MOVESENSE = SensorKind(
-    name="movesense",
-    title="Movesense",
-    recognises=recognises,
-    driver=lambda wished_rate_hz: StreamingDriver(
-        lambda nameplate: MovesenseConnection(wished_rate_hz, nameplate), "Movesense"
-    ),
-)
+MOVESENSE = streaming_kind("movesense", "Movesense", recognises, MovesenseConnection)

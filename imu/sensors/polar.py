@@ -27,19 +27,19 @@ from imu.sensors.conversation import (
     Read,
     Refused,
     SamplesLost,
-    SensorKind,
     Subscribe,
     Write,
 )
 from imu.sensors.driver import (
     M_S2_PER_G,
     RAD_S_PER_DPS,
+    Connection,
     Result,
     Samples,
-    StreamingDriver,
     is_possible_acceleration,
     is_possible_angular_velocity,
     malformed,
+    streaming_kind,
 )
 from imu.sensors.sample_order import TwoStreams
 
@@ -306,7 +306,7 @@ def choose_settings(offered: Settings, wished_rate_hz: float, wished_range: floa
     return settings
 
 
-class PolarConnection:
+class PolarConnection(Connection):
     """Read the features, start both streams command by command, and join them."""
 
     def __init__(self, wished_rate_hz: float) -> None:
@@ -340,10 +340,6 @@ class PolarConnection:
         """Stop both streams, which saves battery, and leave SDK mode, in which the sensor gives no heart rate."""
         modes = (*STREAMS, Measurement.SDK_MODE) if self._needs_sdk_mode else STREAMS
         return tuple(Write(CONTROL_POINT, command(Op.STOP, each)) for each in modes)
-
-    def finish(self) -> Result:
-        """Return nothing: samples that still wait lack the other stream."""
-        return Result()
 
     def hear(self, heard: Heard) -> Result:
         """Process bytes of the control point or the streams."""
@@ -493,7 +489,4 @@ def recognises(advertisement: Advertisement) -> bool:
     return (advertisement.name or "").startswith("Polar Sense")
 
 
-TITLE = "Polar Verity Sense"
-POLAR = SensorKind(
-    "polar", TITLE, recognises, lambda wished_rate_hz: StreamingDriver(lambda _: PolarConnection(wished_rate_hz), TITLE)
-)
+POLAR = streaming_kind("polar", "Polar Verity Sense", recognises, lambda rate_hz, _nameplate: PolarConnection(rate_hz))

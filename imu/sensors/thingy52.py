@@ -11,17 +11,18 @@ from __future__ import annotations
 import numpy as np
 
 from imu.samples import Array
-from imu.sensors.conversation import Action, Advertisement, Heard, Read, SensorKind, Subscribe, Write
+from imu.sensors.conversation import Action, Advertisement, Heard, Read, Subscribe, Write
 from imu.sensors.driver import (
     M_S2_PER_G,
     RAD_S_PER_DPS,
+    Connection,
     Result,
-    StreamingDriver,
     UntimedSamples,
     int16_triples,
     is_possible_acceleration,
     is_possible_angular_velocity,
     malformed,
+    streaming_kind,
 )
 
 
@@ -61,7 +62,7 @@ def decode_raw_motion(payload: bytes) -> tuple[Array, Array, Array] | None:
     )
 
 
-class Thingy52Connection:
+class Thingy52Connection(Connection):
     """Read the configuration, write it back with our rate, subscribe."""
 
     def __init__(self) -> None:
@@ -83,10 +84,6 @@ class Thingy52Connection:
         Subscribing starts the stream at the rate set so far.
         """
         return (Read(CONFIGURATION),)
-
-    def stop(self) -> tuple[Action, ...]:
-        """Return no actions: the stream ends with the connection."""
-        return ()
 
     def finish(self) -> Result:
         """Return the samples that still wait."""
@@ -115,9 +112,4 @@ def recognises(advertisement: Advertisement) -> bool:
     return CONFIGURATION_SERVICE in advertisement.services
 
 
-THINGY52 = SensorKind(
-    name="thingy52",
-    title=TITLE,
-    recognises=recognises,
-    driver=lambda _wished_rate_hz: StreamingDriver(lambda _nameplate: Thingy52Connection(), TITLE),
-)
+THINGY52 = streaming_kind("thingy52", TITLE, recognises, lambda _wished_rate_hz, _nameplate: Thingy52Connection())

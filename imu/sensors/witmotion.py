@@ -19,11 +19,18 @@ from imu.sensors.conversation import (
     Heard,
     Malformed,
     Notice,
-    SensorKind,
     Subscribe,
     Write,
 )
-from imu.sensors.driver import M_S2_PER_G, RAD_S_PER_DPS, Result, StreamingDriver, UntimedSamples, int16_triples
+from imu.sensors.driver import (
+    M_S2_PER_G,
+    RAD_S_PER_DPS,
+    Connection,
+    Result,
+    UntimedSamples,
+    int16_triples,
+    streaming_kind,
+)
 
 TITLE = "WitMotion WT901BLE"
 SERVICE = "0000ffe5-0000-1000-8000-00805f9a34fb"  # not Bluetooth's own base, which ends in 9b34fb
@@ -113,7 +120,7 @@ def _is_header(piece: bytes) -> bool:
     return piece[:2] in (MOTION, REGISTERS)
 
 
-class WitMotionConnection:
+class WitMotionConnection(Connection):
     """Set the rate, subscribe."""
 
     def __init__(self, wished_rate_hz: float) -> None:
@@ -143,10 +150,6 @@ class WitMotionConnection:
             Subscribe(NOTIFICATIONS),
             Write(COMMANDS, ASK_BATTERY),
         )
-
-    def stop(self) -> tuple[Action, ...]:
-        """Return no actions: the stream ends with the connection."""
-        return ()
 
     def finish(self) -> Result:
         """Return the samples that still wait."""
@@ -184,9 +187,4 @@ def recognises(advertisement: Advertisement) -> bool:
     return "WT9" in name or (SERVICE in advertisement.services and "WTVB" not in name)
 
 
-WITMOTION = SensorKind(
-    name="witmotion",
-    title=TITLE,
-    recognises=recognises,
-    driver=lambda wished_rate_hz: StreamingDriver(lambda _nameplate: WitMotionConnection(wished_rate_hz), TITLE),
-)
+WITMOTION = streaming_kind("witmotion", TITLE, recognises, lambda rate_hz, _nameplate: WitMotionConnection(rate_hz))
