@@ -5,6 +5,7 @@ A builder that two test modules need stands here; a test module imports no other
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import math
@@ -22,6 +23,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +41,10 @@ from imu.motion.judge import JudgeParameters
 from imu.motion.pattern import Pattern
 from imu.motion.personal import PersonalShift
 from imu.motion.repetitions import RejectedMovement, Repetition
-from imu.samples import Gap, RowFaults
+from imu.phone.link import PhoneLink
+from imu.samples import Array, Gap, RowFaults
 from imu.sensors.conversation import Battery, Caution, Refused, Restarted, SamplesLost
+from imu.sensors.phone import BATCH, HELLO
 from imu.session import (
     GapFound,
     MovementRejected,
@@ -68,6 +72,7 @@ from imu.store import (
     WriteNote,
     database,
 )
+from imu.virtual.phones import batch, hello, trusting
 
 # --- a session as it is stored ----------------------------------------------------------------------------------------
 
@@ -564,3 +569,46 @@ def make(build: Path, *arguments: str, needs: dict[str, str]) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+# --- a phone without a network, and requests from another address -----------------------------------------------------
+
+NEEDS_SHARE = pytest.mark.skipif(
+    any(find_spec(name) is None for name in ("cryptography", "h11", "segno", "websockets")),
+    reason='needs the extra share: python -m pip install "imu-training[share]"',
+)
+
+
+def fill(link: PhoneLink, samples: Array, phone: bytes = b"\1" * 8) -> None:
+    """Give a link all samples of a phone at once, without a network; they begin with its hello."""
+    said: list[bytes] = []
+    link.connect(said.append, phone)
+    link.hear(said.append, HELLO, hello(1, 0, phone)[1:])
+    for first in range(0, len(samples), 500):
+        link.hear(said.append, BATCH, batch(1, first, samples[first : first + 500])[1:])
+
+
+async def ask_as_guest(place: str, request: str, source: str) -> bytes:
+    """Send bytes over TLS from one of this computer's addresses; return all that comes back."""
+    host, port = place.split(":")
+    reader, writer = await asyncio.open_connection(host, int(port), ssl=trusting(), local_addr=(source, 0))
+    try:
+        writer.write(request.encode("latin-1"))
+        async with asyncio.timeout(20):
+            return await reader.read()
+    except OSError:
+        return b""
+    finally:
+        writer.transport.abort()
+
+
+def get(path: str, host: str, *more: str) -> str:
+    """Return a request, after whose answer the server closes the connection."""
+    closing = () if any(one.startswith("Connection:") for one in more) else ("Connection: close",)
+    return "\r\n".join((f"GET {path} HTTP/1.1", f"Host: {host}", *more, *closing, "", ""))
+
+
+UPGRADE = (
+    "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
+    "Sec-WebSocket-Version: 13",
+)  # fmt: skip

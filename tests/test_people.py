@@ -12,9 +12,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from builders import HINGE, SQUAT, keep, summary
+from builders import HINGE, NEEDS_SHARE, SQUAT, fill, keep, summary
 from typer.testing import CliRunner
-from virtual_phone import NEEDS_SHARE, fill
 
 import imu
 from imu.app.cli import app

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 import pytest_asyncio
-from virtual_phone import NEEDS_SHARE, UPGRADE, ask_as_guest, get
+from builders import NEEDS_SHARE, UPGRADE, ask_as_guest, get
 
 from imu.bluetooth import HostClock
 from imu.errors import ExtraMissing

@@ -21,8 +21,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from builders import NEEDS_SHARE
 from foreign_exports import sensor_logger_android
-from virtual_phone import NEEDS_SHARE
 
 import imu
 from imu.app.sensor_commands import SensorNotStarted, SensorOptions, run_phone, run_sensor

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from virtual_phone import NEEDS_SHARE, UPGRADE, ask_as_guest, fill, get
+from builders import NEEDS_SHARE, UPGRADE, ask_as_guest, fill, get
 
 from imu.app.web import desk as desk_module
 from imu.app.web.desk import Desks, DeskState, Wish

@@ -18,8 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from builders import IMU, Served, served
-from virtual_phone import NEEDS_SHARE
+from builders import IMU, NEEDS_SHARE, Served, served
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 

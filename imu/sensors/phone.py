@@ -67,7 +67,7 @@ MOST_UNEXPLAINED = 0.6
 CLEAR_SDS = 4.0
 """By how many standard deviations of what it leaves unexplained the best assignment must differ from the next one. Of
 400 phones turned at random and shaken with up to 0.8 m/s² on each axis 360 settled within 20 s (half in 9 s), none
-wrongly; of 180 turned about one axis only none settled (`handled` in tests/sensors/test_phone.py)."""
+wrongly; of 180 turned about one axis only none settled (`handled` in tests/test_phone_drivers.py)."""
 LONGEST_SEARCH_S, MOST_SEARCHED = 90.0, 24_000
 """Without a result after this time, or this many samples (90 s at 266 Hz), the phone is refused."""
 SLOWEST_HZ = 20.0
