@@ -22,7 +22,6 @@ from typing import Any
 from imu.app.output import ended_by_signals
 from imu.app.web.desk import Desks, Heard, TrainingDesk, Wish
 from imu.app.web.guard import A_SECOND, BURST, Guard, OwnersDoor
-from imu.app.web.site import Sharing
 from imu.errors import ExtraMissing
 from imu.live.live_view import LiveView
 from imu.phone.gate import Allowance, Gate, listen, pieces
@@ -80,7 +79,7 @@ def serve(options: WebOptions, say: Callable[[str], None]) -> None:
 
 
 async def _serve(options: WebOptions, listening: socket.socket, say: Callable[[str], None]) -> None:
-    from imu.app.web.site import site  # noqa: PLC0415  imports Starlette
+    from imu.app.web.site import Sharing, site  # noqa: PLC0415  imports Starlette
 
     port = listening.getsockname()[1]
     door = OwnersDoor(port)
