@@ -123,7 +123,7 @@ def card(done: TrainingSet, coach: Coach, index: int) -> SetCard:
         best_speed_m_s=max(speeds, default=None),
         mean_speed_m_s=fmean(speeds) if speeds else None,
         velocity_loss=velocity_loss(repetitions),
-        depth_m=fmean(one.hip_drop_m for one in repetitions),
+        depth_m=fmean(repetition.hip_drop_m for repetition in repetitions),
         trunk_angle_rad=fmean(repetition.trunk_angle_rad for repetition in repetitions),
         tempo=tempo(repetitions),
         good=good,
@@ -147,7 +147,7 @@ def _went_well(done: TrainingSet, signals: Sequence[Sequence[SignalKind]], good:
         return f"you stopped as the speed was lost, at rep {stop}"
     if good is not None and good == len(repetitions):
         return "every repetition met its targets"
-    praise = next((one for one in _cues_of(done) if one.startswith(PRAISE)), None)
+    praise = next((cue for cue in _cues_of(done) if cue.startswith(PRAISE)), None)
     if praise is not None or len(repetitions) < LEAST_FOR_EVEN:
         return praise
     loss = velocity_loss(repetitions)
@@ -168,11 +168,11 @@ def _to_try(done: TrainingSet, signals: Sequence[Sequence[SignalKind]], planned:
         kind, count = faults.most_common(1)[0]
         were = "was" if count == 1 else "were"
         return f"{LOOKS[kind].spoken}: {count} of {number_of(len(repetitions), 'rep')} {were} {kind}"
-    for one in _cues_of(done):
-        if one.endswith(SLOWER) and stop is None:
-            return f"a longer rest or less load: {one}"
-        if not one.endswith(SLOWER) and not one.startswith(PRAISE):
-            return one
+    for cue in _cues_of(done):
+        if cue.endswith(SLOWER) and stop is None:
+            return f"a longer rest or less load: {cue}"
+        if not cue.endswith(SLOWER) and not cue.startswith(PRAISE):
+            return cue
     loss = velocity_loss(repetitions)
     if loss is not None and loss < HELD_SPEED and len(repetitions) >= (planned or LEAST_FOR_EVEN):
         return f"one more repetition or some more load: the last one was {_percent_slower(loss)}"
@@ -196,7 +196,7 @@ def _percent_slower(loss: float) -> str:
 
 def training_advice(cards: Sequence[SetCard]) -> tuple[str, ...]:
     """Return a strength that most sets of a training share, and the one thing to try that is the commonest."""
-    well, try_next = [one.well for one in cards], [one.try_next for one in cards]
+    well, try_next = [each.well for each in cards], [each.try_next for each in cards]
     return _sentences(("Good", *_commonest(well, of_most=True)), ("Try", *_commonest(try_next)))
 
 

@@ -82,7 +82,7 @@ def follow_recorded(coach: Coach, recorded: Mapping[str, Any]) -> list[Signal]:
     if recorded["event"] != "plan":
         return coach.enter(recorded)
     plan = recorded["plan"]
-    coach.best = {name: Best(one["depth_m"], one["trunk_angle_rad"]) for name, one in recorded["best"].items()}
+    coach.best = {name: Best(best["depth_m"], best["trunk_angle_rad"]) for name, best in recorded["best"].items()}
     coach.follow(None if plan is None else Plan.from_object(plan, "the recorded plan"), int(recorded["plan_index"]))
     return []
 

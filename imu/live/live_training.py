@@ -256,13 +256,15 @@ class LiveTraining:
 
     def tell(self, sentence: str, gravity: Gravity = Gravity.NOTE) -> None:
         """Show one sentence; a sentence that stands already is renewed."""
-        others = [one for one in self._sentences if one.sentence != sentence]
+        others = [shown for shown in self._sentences if shown.sentence != sentence]
         self._sentences = [_Sentence(sentence, gravity, self._clock.now_s), *others]
 
     @property
     def advice(self) -> tuple[str, ...]:
         """The training's strength and one thing to try next time, a sentence each."""
-        return training_advice([card(one, self._coach, index) for index, one in enumerate(self._coach.sets)])
+        return training_advice(
+            [card(training_set, self._coach, index) for index, training_set in enumerate(self._coach.sets)]
+        )
 
     def view(self) -> LiveView:
         """Return the view of this moment."""
@@ -287,7 +289,7 @@ class LiveTraining:
             rest_is_provisional=phase is Phase.REST and bool(going_on) and self._coach.rest_since_s is None,
             sets=tuple(sets),
             counts=tuple(len(one_set.repetitions) + self._more_in(one_set) for one_set in sets),
-            exercises=tuple(self._exercise_of(index, one) for index, one in enumerate(sets)),
+            exercises=tuple(self._exercise_of(index, training_set) for index, training_set in enumerate(sets)),
             moves=tuple(self._move(index) for index in range(len(sets))),
             recount=0 if shown is None else self._more_in(shown),
             session=done,
@@ -396,8 +398,8 @@ class LiveTraining:
         self._sentences = [
             sentence for sentence in self._sentences if now_s - sentence.shown_s < MESSAGE_SHOWN_S[sentence.gravity]
         ]
-        latest = sorted(self._sentences, key=lambda one: one.gravity is not Gravity.PROBLEM)
-        return tuple(Message(one.sentence, one.gravity, now_s - one.shown_s) for one in latest[:MESSAGES])
+        latest = sorted(self._sentences, key=lambda shown: shown.gravity is not Gravity.PROBLEM)
+        return tuple(Message(shown.sentence, shown.gravity, now_s - shown.shown_s) for shown in latest[:MESSAGES])
 
 
 def tally(repetitions: Sequence[Repetition], more: int = 0) -> Tally:

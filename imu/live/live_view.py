@@ -289,7 +289,7 @@ class LiveView:
         """The figure of the last repetition in the measure of the bars; in a certain rest ``None``."""
         name = UNITS[self.bars.measure][0]
         resting = self.phase is Phase.REST and not self.rest_is_provisional
-        return next((one for one in self.figures if one.label == name and not resting), None)
+        return next((figure for figure in self.figures if figure.label == name and not resting), None)
 
     @property
     def move(self) -> Move | None:

@@ -75,7 +75,7 @@ class Schedule:
         """
         if not 1 <= len(self.plans) <= MOST_PLANS:
             raise PlanUnusable(f"a schedule has 1 to {MOST_PLANS} plans, not {len(self.plans)}")
-        names = [one.name for one in self.plans]
+        names = [plan.name for plan in self.plans]
         if None in names or len(set(names)) < len(names):
             raise PlanUnusable("each plan of a schedule needs a name of its own")
         for plan in self.plans:
@@ -104,7 +104,7 @@ class Schedule:
             raise PlanUnusable(f"{where}: days are some of {', '.join(WEEKDAYS)}")
         if name is not None and not (isinstance(name, str) and 0 < len(name) <= 80 and name.isprintable()):
             raise PlanUnusable(f"{where}: the name of a schedule has 1 to 80 letters in one line")
-        plans = [Plan.from_object(one, f"{where}, plan {number}") for number, one in enumerate(tables, 1)]
+        plans = [Plan.from_object(table, f"{where}, plan {number}") for number, table in enumerate(tables, 1)]
         return cls(tuple(plans), name, tuple(sorted({WEEKDAYS.index(day) for day in days})))
 
     def as_object(self) -> dict[str, Any]:
@@ -194,8 +194,8 @@ def due_of(schedule: Schedule, sessions: Iterable[SessionOverview], now: datetim
         last = None
     index = 0 if trained is None else (trained[0] + 1) % len(schedule.plans)
     first = today if trained is None else trained[1] + timedelta(days=1)
-    week = (first + timedelta(days=one) for one in range(7))
-    day = next((one for one in week if one.weekday() in schedule.days), None)
+    week = (first + timedelta(days=later) for later in range(7))
+    day = next((weekday for weekday in week if weekday.weekday() in schedule.days), None)
     return Due(schedule, index, day, trained)
 
 
@@ -331,7 +331,7 @@ def toml_object(content: bytes, where: str) -> dict[str, Any]:
 def example_plans() -> dict[str, Plan]:
     """Return the plans that ship with the program, by the name of their file without ``.toml``."""
     folder = resources.files("imu.live").joinpath("plans")
-    files = sorted((one for one in folder.iterdir() if one.name.endswith(".toml")), key=lambda one: one.name)
+    files = sorted((file for file in folder.iterdir() if file.name.endswith(".toml")), key=lambda file: file.name)
     return {
         file.name.removesuffix(".toml"): Plan.from_object(tomllib.loads(file.read_text(encoding="utf-8")), file.name)
         for file in files
@@ -362,7 +362,7 @@ def schedule_of(content: bytes, where: str) -> Schedule:
 
 def example_schedules() -> dict[str, Schedule]:
     """Return the schedules that ship with the program, by the name of their file without ``.toml``."""
-    files = sorted(resources.files("imu.live").joinpath("schedules").iterdir(), key=lambda one: one.name)
+    files = sorted(resources.files("imu.live").joinpath("schedules").iterdir(), key=lambda file: file.name)
     return {file.name.removesuffix(".toml"): schedule_of(file.read_bytes(), file.name) for file in files}
 
 

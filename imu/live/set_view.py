@@ -164,7 +164,7 @@ class Bars:
     planned: int | None = None
 
 
-NO_DEPTH, NO_ANGLE = (Gauge(one, None, None, None, FULL[one]) for one in (Measure.DEPTH, Measure.ANGLE))
+NO_DEPTH, NO_ANGLE = (Gauge(measure, None, None, None, FULL[measure]) for measure in (Measure.DEPTH, Measure.ANGLE))
 NO_BARS = Bars(Measure.SPEED)
 """The view before the first event."""
 
@@ -382,9 +382,9 @@ def _bars(targets: Targets, best: Best, shown: TrainingSet | None, bars: Sequenc
 # --- the figures ------------------------------------------------------------------------------------------------------
 
 _VALUE_OF: dict[Measure, Callable[[Repetition], float]] = {
-    Measure.DEPTH: lambda one: one.hip_drop_m,
-    Measure.ANGLE: lambda one: one.trunk_angle_rad,
-    Measure.SPEED: lambda one: one.mean_concentric_velocity_m_s,
+    Measure.DEPTH: lambda repetition: repetition.hip_drop_m,
+    Measure.ANGLE: lambda repetition: repetition.trunk_angle_rad,
+    Measure.SPEED: lambda repetition: repetition.mean_concentric_velocity_m_s,
 }
 _CALLED_FOR = {
     SignalKind.TOO_SHALLOW: (Measure.DEPTH, Measure.ANGLE),
@@ -410,7 +410,7 @@ def _figures(
     if rested is not None:
         return _figures_of_set(rested)
     first, last, several = shown.repetitions[0], shown.repetitions[-1], len(shown.repetitions) > 1
-    goals = {one.measure: one.target for one in gauges}
+    goals = {gauge.measure: gauge.target for gauge in gauges}
     kind = signals[0] if signals else None
 
     def fault(of: Measure | str) -> Look | None:

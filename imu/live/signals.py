@@ -376,12 +376,12 @@ class Coach:
             Which set of the plan that is, from 0; ``None`` for the one of the plan before.
         """
         index = self.plan_index if plan_index is None else plan_index
-        earlier = [one for one in self._followed if one.set_index < len(self.sets)]
+        earlier = [plan for plan in self._followed if plan.set_index < len(self.sets)]
         self._followed = [*earlier, _Followed(plan, max(0, index), len(self.sets))]
 
     def place_of(self, set_index: int) -> Place | None:
         """Return where in its plan a set of the training stands, by its number from 0; ``None`` without a plan."""
-        followed = next((one for one in reversed(self._followed) if one.set_index <= set_index), self._followed[0])
+        followed = next((plan for plan in reversed(self._followed) if plan.set_index <= set_index), self._followed[0])
         if followed.plan is None:
             return None
         return followed.plan.place(max(0, followed.plan_index + set_index - followed.set_index))
@@ -407,8 +407,8 @@ class Coach:
             return Best()
         name = place.targets.exercise
         same = [
-            one.repetitions
-            for index, one in enumerate(self.sets[:set_index])
+            training_set.repetitions
+            for index, training_set in enumerate(self.sets[:set_index])
             if (earlier := self.place_of(index)) is not None and earlier.targets.exercise == name
         ]
         return Best.of(chain.from_iterable(same), None if name is None else self.best.get(name))
@@ -445,12 +445,12 @@ class Coach:
             case RepetitionTakenBack(repetition):
                 self._leave_out(repetition)
             case MovementRejected(movement) if movement.repetition is not None:
-                self.going_on = [one for one in self.going_on if one != movement.repetition]
+                self.going_on = [repetition for repetition in self.going_on if repetition != movement.repetition]
             case RestBegan(since_s):
                 self.rest_since_s = since_s
             case SetClosed(closed):
-                self.going_on = [one for one in self.going_on if one not in closed.repetitions]
-                self.sets = sorted([*self.sets, closed], key=lambda one: one.start_s)
+                self.going_on = [repetition for repetition in self.going_on if repetition not in closed.repetitions]
+                self.sets = sorted([*self.sets, closed], key=lambda training_set: training_set.start_s)
                 if self.rest_since_s is None and not self.going_on:
                     self.rest_since_s = self.sets[-1].end_s
         return []
@@ -464,6 +464,6 @@ class Coach:
         return repetition_signals(place.targets, repetitions, self.best_before(set_index), more)
 
     def _leave_out(self, repetition: Repetition) -> None:
-        self.going_on = [one for one in self.going_on if one != repetition]
-        left = [tuple(one for one in training_set.repetitions if one != repetition) for training_set in self.sets]
+        self.going_on = [other for other in self.going_on if other != repetition]
+        left = [tuple(other for other in training_set.repetitions if other != repetition) for training_set in self.sets]
         self.sets = [TrainingSet(repetitions) for repetitions in left if repetitions]

@@ -192,7 +192,7 @@ class Targets:
     def judge_repetitions(self) -> bool:
         """Whether a single repetition can meet or miss any of the targets."""
         paced = self.tempo is not None and self.tempo.down_s is not None
-        return paced or any(one is not None for one in (self.depth_m, self.trunk_angle_rad, self.velocity_m_s))
+        return paced or any(target is not None for target in (self.depth_m, self.trunk_angle_rad, self.velocity_m_s))
 
     @classmethod
     def from_object(cls, given: Mapping[str, Any], where: str = "the plan") -> Self:
@@ -237,7 +237,7 @@ class Targets:
             "tempo": None if self.tempo is None else str(self.tempo),
             "depth": BEST if self.depth_m == BEST else _times(100, self.depth_m),
             "angle": self._written_angle(),
-            "velocity": None if self.velocity_m_s is None else "-".join(f"{one!r}" for one in self.velocity_m_s),
+            "velocity": None if self.velocity_m_s is None else "-".join(f"{speed!r}" for speed in self.velocity_m_s),
             "stop-loss": _times(100, self.stop_loss),
         }
         return {key: value for key, value in written.items() if value is not None}

@@ -228,7 +228,7 @@ class TrainingRun:
         """
         coach = self._live.coach
         exercises = () if coach.plan is None else coach.plan.exercises[:-1]
-        starts = accumulate(one.sets or 1 for one in exercises)
+        starts = accumulate(exercise.sets or 1 for exercise in exercises)
         index = next((start for start in starts if start > coach.plan_index), None)
         if index is None:
             raise PlanUnusable("the plan has no further exercise")
@@ -246,7 +246,7 @@ class TrainingRun:
         if coach.plan is None or place is None:
             self.follow(Plan((targets,)))
             return
-        exercises = [targets if one is place.targets else one for one in coach.plan.exercises]
+        exercises = [targets if exercise is place.targets else exercise for exercise in coach.plan.exercises]
         self.follow(replace(coach.plan, exercises=tuple(exercises)))
 
     def rest_for(self, target_s: float | None) -> None:
@@ -392,7 +392,7 @@ class TrainingRun:
             identified=self._identified,
             recording=None if self._recorder is None else self._recorder.path,
             trouble=self._trouble,
-            targets=tuple(self._targets_of(one) for one in summary.sets),
+            targets=tuple(self._targets_of(training_set) for training_set in summary.sets),
             entries=self._live.coach.entries,
         )
 

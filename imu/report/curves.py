@@ -191,9 +191,9 @@ def _plane(segments: Sequence[tuple[MotionSignals, dict[int, Array]]], counted: 
     """Return the sagittal plane that the counted repetitions show."""
     plane = SagittalPlane()
     for signals, postures in segments:
-        for one in counted:
+        for movement in counted:
             first, middle, last = np.searchsorted(
-                signals.time_s, (one.start_s, (one.start_s + one.bottom_s) / 2, one.end_s)
+                signals.time_s, (movement.start_s, (movement.start_s + movement.bottom_s) / 2, movement.end_s)
             )
             before = [step for step in postures if step <= first]
             if not before or last >= len(signals):
@@ -256,7 +256,7 @@ def draw_session(curves: MotionCurves, view: SessionView) -> Figure:
                 repetition.start_s, repetition.end_s, color=COLOURS[repetition.pattern], alpha=0.16, linewidth=0
             )
     for pattern, colour in COLOURS.items():
-        middles = [one.middle_s for one in repetitions if one.pattern is pattern]
+        middles = [repetition.middle_s for repetition in repetitions if repetition.pattern is pattern]
         if middles:
             angles = np.interp(middles, curves.time_s, values[0]) if len(curves.time_s) else np.zeros(len(middles))
             label = f"{len(middles)} × {pattern}"
@@ -289,14 +289,14 @@ def draw_set(curves: MotionCurves, view: SessionView, number: int) -> Figure:
         raise ImuError(f"there is no set {number}: this session has {number_of(len(view.sets), 'set')}")
     repetitions = view.sets[number - 1].repetitions
     figure, panels = _figure(f"{_name_of(view)}, set {number}", width=7.0)
-    for position, one in enumerate(repetitions, 1):
-        part = curves.between(one.start_s, one.end_s)
-        style: dict[str, Any] = {"color": COLOURS[one.pattern], "linewidth": 1.2}
+    for position, repetition in enumerate(repetitions, 1):
+        part = curves.between(repetition.start_s, repetition.end_s)
+        style: dict[str, Any] = {"color": COLOURS[repetition.pattern], "linewidth": 1.2}
         style["alpha"] = 0.35 + 0.65 * position / len(repetitions)
         values = (np.degrees(part.trunk_angle_rad), part.hip_height_m, part.hip_velocity_m_s)
         for panel, value in zip(panels, values, strict=True):
-            label = f"{one.pattern} {position}" if panel is panels[0] else None
-            panel.plot(part.time_s - one.start_s, value, label=label, **style)
+            label = f"{repetition.pattern} {position}" if panel is panels[0] else None
+            panel.plot(part.time_s - repetition.start_s, value, label=label, **style)
     _add_legend_below(panels[0])
     panels[-1].set_xlabel("time since the start of the repetition, s")
     return figure
@@ -348,16 +348,16 @@ def draw_exercise(history: ExerciseHistory, *, in_lb: bool = False) -> Figure:
         loads_kg = map(load_of, history.sessions)
         return [None if load_kg is None else in_unit(load_kg, in_lb=in_lb) for load_kg in loads_kg]
 
-    heaviest = loads(lambda one: None if one.heaviest is None else one.heaviest.load_kg)
+    heaviest = loads(lambda session: None if session.heaviest is None else session.heaviest.load_kg)
     _line(panels[0], times, [session.repetitions for session in history.sessions], history.pattern)
     _line(panels[1], times, heaviest, history.pattern, label="heaviest set")
-    maxima = loads(lambda one: one.maximum.load_kg)
-    if any(one is not None for one in maxima):
+    maxima = loads(lambda session: session.maximum.load_kg)
+    if any(load is not None for load in maxima):
         _line(panels[1], times, maxima, Pattern.UNCERTAIN, label="one-repetition maximum, estimated (Epley)")
-    if any(one is not None for one in heaviest):
+    if any(load is not None for load in heaviest):
         place: dict[str, Any] = {"loc": "lower right", "bbox_to_anchor": (1, 1), "borderpad": 0}
         panels[1].legend(fontsize="small", ncols=2, frameon=False, **place)
-    _line(panels[2], times, loads(lambda one: one.volume_kg), history.pattern)
+    _line(panels[2], times, loads(lambda session: session.volume_kg), history.pattern)
     figure.autofmt_xdate()
     return figure
 

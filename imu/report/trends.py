@@ -410,18 +410,20 @@ def _volume(group: str, one: PatternTrend, other: PatternTrend, in_lb: bool) -> 
 
 
 _FIGURES = (
-    _figure("Sets", "", lambda one: one.sets),
-    _figure("Repetitions", "", lambda one: one.repetitions),
+    _figure("Sets", "", lambda trend: trend.sets),
+    _figure("Repetitions", "", lambda trend: trend.repetitions),
     _volume,
-    _figure("Depth", "cm", lambda one: None if one.hip_drop_m is None else 100 * one.hip_drop_m, 0, DROP_ERROR_CM),
+    _figure(
+        "Depth", "cm", lambda trend: None if trend.hip_drop_m is None else 100 * trend.hip_drop_m, 0, DROP_ERROR_CM
+    ),
     _figure(
         "Trunk angle",
         "°",
-        lambda one: None if one.trunk_angle_rad is None else math.degrees(one.trunk_angle_rad),
+        lambda trend: None if trend.trunk_angle_rad is None else math.degrees(trend.trunk_angle_rad),
         0,
         ANGLE_ERROR_DEG,
     ),
-    _figure("Speed up", "m/s", lambda one: one.speed_m_s, 2, SPEED_ERROR_M_S),
+    _figure("Speed up", "m/s", lambda trend: trend.speed_m_s, 2, SPEED_ERROR_M_S),
 )
 
 

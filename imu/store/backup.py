@@ -181,7 +181,7 @@ def restore_backup(path: Path, home: Path, *, now: datetime, force: bool = False
         try:
             with SessionStore.open(fresh / STORE) as store:
                 store.check_schema()
-                sessions = [store.load(one.id) for one in store.list()]
+                sessions = [store.load(overview.id) for overview in store.list()]
         except StoreDamaged as error:
             sentence = str(error).replace(str(fresh / STORE), STORE)
             raise BackupDamaged(f"{path} cannot be restored ({sentence}); take another backup") from error
@@ -293,7 +293,7 @@ def _manifest(archive: zipfile.ZipFile, path: Path) -> dict[str, tuple[int, str]
         if manifest["format"] != FORMAT:
             raise ValueError("its manifest is that of another program")
         version = int(manifest["version"])
-        listed = {str(one["name"]): (int(one["size"]), str(one["sha256"])) for one in manifest["files"]}
+        listed = {str(entry["name"]): (int(entry["size"]), str(entry["sha256"])) for entry in manifest["files"]}
         held = sorted(archive.namelist())
     if version > VERSION:
         raise BackupDamaged(f"{path} was made by a newer version of this program; update the program")

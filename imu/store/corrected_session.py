@@ -248,7 +248,7 @@ def apply_corrections(
 def _as_planned(measured: TrainingSet, planned: Sequence[PlannedSet]) -> CorrectedSet:
     """Return a measured set with the exercise and the load of its plan, if it has one."""
     repetitions = tuple(CorrectedRepetition(r.start_s, r.end_s, r.pattern, r) for r in measured.repetitions)
-    plan = next((one for one in planned if measured.start_s <= one.time_s < measured.end_s), None)
+    plan = next((plan for plan in planned if measured.start_s <= plan.time_s < measured.end_s), None)
     if plan is None:
         return CorrectedSet(repetitions)
     return CorrectedSet(repetitions, plan.exercise, plan.load_kg, load_in_lb=plan.load_in_lb, planned=plan)
@@ -296,7 +296,7 @@ class _Draft:
         return () if place is None else (f"{place[0] + 1}/{place[1] + 1}",)
 
     def _set_at(self, time_s: float) -> int | None:
-        return next((i for i, one in enumerate(self.sets) if one.start_s <= time_s < one.end_s), None)
+        return next((i for i, one_set in enumerate(self.sets) if one_set.start_s <= time_s < one_set.end_s), None)
 
     def _repetition_at(self, time_s: float) -> tuple[int, int] | None:
         """Return the numbers of a set and of its repetition."""
@@ -383,8 +383,8 @@ class _Draft:
             (
                 (i, j)
                 for i, one_set in enumerate(self.sets)
-                for j, one in enumerate(one_set.repetitions)
-                if _same_movement(one, correction)
+                for j, repetition in enumerate(one_set.repetitions)
+                if _same_movement(repetition, correction)
             ),
             None,
         )

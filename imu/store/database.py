@@ -252,8 +252,8 @@ def replace_measured(connection: sqlite3.Connection, session_id: int, summary: S
         connection,
         "rejected (session_id, number, start_s, end_s, reason, counting_log_odds)",
         (
-            (session_id, number, one.start_s, one.end_s, one.reason, one.counting_log_odds)
-            for number, one in enumerate(summary.rejected, 1)
+            (session_id, number, movement.start_s, movement.end_s, movement.reason, movement.counting_log_odds)
+            for number, movement in enumerate(summary.rejected, 1)
         ),
     )
     figures = ", ".join(_REPETITION_COLUMNS)
@@ -372,8 +372,8 @@ def replace_planned(connection: sqlite3.Connection, session_id: int, planned: It
         connection,
         f"planned_set (session_id, number, {', '.join(_PLANNED_COLUMNS)})",
         (
-            (session_id, number, *(getattr(one, column) for column in _PLANNED_COLUMNS))
-            for number, one in enumerate(planned, 1)
+            (session_id, number, *(getattr(plan, column) for column in _PLANNED_COLUMNS))
+            for number, plan in enumerate(planned, 1)
         ),
     )
 
@@ -390,7 +390,7 @@ def load_planned(connection: sqlite3.Connection, session_id: int) -> tuple[Plann
         f"SELECT {', '.join(_PLANNED_COLUMNS)} FROM planned_set WHERE session_id = ? ORDER BY number", (session_id,)
     )
     planned = (dict(zip(_PLANNED_COLUMNS, finite(row), strict=True)) for row in rows)
-    return tuple(PlannedSet(**one | {"load_in_lb": bool(one["load_in_lb"])}) for one in planned)
+    return tuple(PlannedSet(**values | {"load_in_lb": bool(values["load_in_lb"])}) for values in planned)
 
 
 # --- corrected -------------------------------------------------------------------------------------------------------
@@ -457,10 +457,10 @@ def _insert_corrected(connection: sqlite3.Connection, session_id: int, session: 
         "corrected_set (session_id, number, start_s, end_s, pattern, exercise, load_kg, load_in_lb, note)",
         (
             (
-                *(session_id, number, one.start_s, one.end_s, one.pattern),
-                *(one.exercise, one.load_kg, one.load_in_lb, one.note),
+                *(session_id, number, one_set.start_s, one_set.end_s, one_set.pattern),
+                *(one_set.exercise, one_set.load_kg, one_set.load_in_lb, one_set.note),
             )
-            for number, one in enumerate(session.sets, 1)
+            for number, one_set in enumerate(session.sets, 1)
         ),
     )
     measured_at = _places_of_measured(session.measured)
@@ -470,12 +470,12 @@ def _insert_corrected(connection: sqlite3.Connection, session_id: int, session: 
         "note, measured_set_number, measured_number, measured_rejected_number)",
         (
             (
-                *(session_id, set_number, number, one.start_s, one.end_s, one.pattern),
-                *(one_set.exercise_of(one), *one_set.load_of(one), one.note),
-                *_place_of(one, measured_at),
+                *(session_id, set_number, number, repetition.start_s, repetition.end_s, repetition.pattern),
+                *(one_set.exercise_of(repetition), *one_set.load_of(repetition), repetition.note),
+                *_place_of(repetition, measured_at),
             )
             for set_number, one_set in enumerate(session.sets, 1)
-            for number, one in enumerate(one_set.repetitions, 1)
+            for number, repetition in enumerate(one_set.repetitions, 1)
         ),
     )
 

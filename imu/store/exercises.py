@@ -118,11 +118,11 @@ def key_of(name: str) -> str:
 def completions(typed: str, own_names: tuple[str, ...] = ()) -> tuple[str, ...]:
     """Return names that complete a text: own ones, then known ones that begin with it, then those that hold it."""
     key = re.sub(r"[-_\s]+", " ", typed.casefold()).strip()
-    names = tuple(dict.fromkeys((*own_names, *(one.name for one in KNOWN))))
+    names = tuple(dict.fromkeys((*own_names, *(exercise.name for exercise in KNOWN))))
     begins = [name for name in names if name.casefold().startswith(key)]
     return tuple(dict.fromkeys((*begins, *(name for name in names if key in name.casefold()))))
 
 
 @cache
 def _by_key() -> dict[str, Exercise]:
-    return {key_of(name): one for one in KNOWN for name in (one.name, *one.other_names)}
+    return {key_of(name): exercise for exercise in KNOWN for name in (exercise.name, *exercise.other_names)}

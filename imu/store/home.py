@@ -85,7 +85,7 @@ def folder_name(name: str) -> str:
 def people() -> list[str]:
     """Return the names of all people with a folder, sorted."""
     folder = common_home() / "people"
-    return sorted(one.name for one in folder.iterdir() if one.is_dir()) if folder.is_dir() else []
+    return sorted(entry.name for entry in folder.iterdir() if entry.is_dir()) if folder.is_dir() else []
 
 
 def homes() -> dict[str, Path]:

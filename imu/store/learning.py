@@ -203,7 +203,11 @@ def lesson_of(session: CorrectedSession) -> Lesson:
         for movement in session.measured.rejected
         if id(movement) not in left and id(movement.repetition) not in deleted
     ]
-    yes = [one.measured.counting_log_odds for one in counted if one.measured is not None and not one.added]
+    yes = [
+        repetition.measured.counting_log_odds
+        for repetition in counted
+        if repetition.measured is not None and not repetition.added
+    ]
     yes += [movement.counting_log_odds for movement in restored]
     no = [repetition.measured.counting_log_odds for repetition in session.deleted if repetition.measured is not None]
     no += [movement.counting_log_odds for movement in session.rejected if movement.reason != ALONE]
@@ -251,11 +255,11 @@ def learn(lessons: Sequence[Lesson], judge: JudgeParameters | None = None) -> Le
             for repetition, pattern in zip(one_set.repetitions, one_set.patterns, strict=True)
         ]
 
-    movements = [one for lesson in lessons for one in lesson.movements]
-    sets = [one for lesson in lessons for one in lesson.sets]
+    movements = [movement for lesson in lessons for movement in lesson.movements]
+    sets = [one_set for lesson in lessons for one_set in lesson.sets]
     return Learning(
         len(lessons),
-        counting=_learned_shift(movements, lambda one: [one], counting_errors),
+        counting=_learned_shift(movements, lambda movement: [movement], counting_errors),
         hinge=_learned_shift(sets, witnesses_of_set, pattern_errors),
     )
 
@@ -275,11 +279,11 @@ def _learned_shift(
         Number of answers about an item that contradict the counter with a given shift.
     """
     witnesses_by_item = [witnesses_of(item) for item in items]
-    witnesses = [one for of_item in witnesses_by_item for one in of_item]
+    witnesses = [witness for of_item in witnesses_by_item for witness in of_item]
     before = sum(errors(item, 0.0) for item in items)
     after = 0
     for fold in range(min(FOLDS, len(items)) if before else 0):
-        others = (one for i, of_item in enumerate(witnesses_by_item) if i % FOLDS != fold for one in of_item)
+        others = (witness for i, of_item in enumerate(witnesses_by_item) if i % FOLDS != fold for witness in of_item)
         shift = likeliest_shift(others)
         after += sum(errors(item, shift) for item in items[fold::FOLDS])
     return LearnedShift(likeliest_shift(witnesses) if after < before else 0.0, len(witnesses), before, after)

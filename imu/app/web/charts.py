@@ -127,19 +127,19 @@ MEASURES: dict[str, tuple[str, str, Callable[[MotionCurves], Array], Callable[[R
         "Trunk angle",
         "°",
         lambda curves: np.degrees(curves.trunk_angle_rad),
-        lambda one: math.degrees(one.trunk_angle_rad),
+        lambda repetition: math.degrees(repetition.trunk_angle_rad),
     ),
     "depth": (
         "Depth",
         "cm",
         lambda curves: -100 * np.nan_to_num(curves.hip_height_m),
-        lambda one: 100 * one.hip_drop_m,
+        lambda repetition: 100 * repetition.hip_drop_m,
     ),
     "speed": (
         "Speed of the hip, up positive",
         "m/s",
         lambda curves: np.nan_to_num(curves.hip_velocity_m_s),
-        lambda one: one.peak_concentric_velocity_m_s,
+        lambda repetition: repetition.peak_concentric_velocity_m_s,
     ),
 }
 """Title, unit, curve, and the figure at which a repetition is marked. Height and speed are 0 between movements."""

@@ -365,7 +365,7 @@ class TrainingDesk:
 
     @property
     def _look_s(self) -> float:
-        if any(not one.of_all for one in self.watchers):
+        if any(not watcher.of_all for watcher in self.watchers):
             return LOOK_S
         return WALL_LOOK_S if self.watchers else UNSEEN_LOOK_S
 
@@ -388,7 +388,7 @@ class TrainingDesk:
         }
         changed = {key: value for key, value in shown.items() if self._shown.get(key, self) != value}
         self._shown = shown
-        announcements = [spoken(one) for one in self._announcer.changes(view)]
+        announcements = [spoken(announcement) for announcement in self._announcer.changes(view)]
         for watcher in self.watchers if changed or announcements else ():
             watcher.take(changed, announcements, self.whose)
 
@@ -459,7 +459,7 @@ class Desks:
     @property
     def busy(self) -> list[TrainingDesk]:
         """The desks at which a person trains."""
-        return [one for one in self if one.state is not DeskState.IDLE]
+        return [desk for desk in self if desk.state is not DeskState.IDLE]
 
     @contextlib.contextmanager
     def watching(self) -> Iterator[Watcher]:

@@ -87,7 +87,7 @@ class Files:
         """Send the report on a session, an exercise, or the days of the address."""
         asked = request.query_params
         try:
-            first, last = (date.fromisoformat(asked[one]) if asked.get(one) else None for one in ("from", "to"))
+            first, last = (date.fromisoformat(asked[end]) if asked.get(end) else None for end in ("from", "to"))
         except ValueError:
             raise HTTPException(404, "A day is written as 2026-03-01.") from None
         exercise, name = asked.get("exercise") or None, asked.get("name", "")[:80]
@@ -155,8 +155,8 @@ class Files:
 
 async def _sessions(number: int) -> list[StoredSession]:
     def question(store: SessionStore) -> list[StoredSession]:
-        numbers = [number] if number else [one.id for one in store.list()]
-        return [store.load(one) for one in numbers]
+        numbers = [number] if number else [overview.id for overview in store.list()]
+        return [store.load(session_id) for session_id in numbers]
 
     sessions = await ask_store(question)
     if not sessions:
@@ -278,12 +278,12 @@ def _interrupted() -> list[Path]:
     sources: list[str] = []
     if store_path().exists():
         with SessionStore.open(store_path()) as store:
-            sources = [one.source for one in store.list()]
+            sources = [overview.source for overview in store.list()]
     return cut_off_recordings(recordings_folder(), sources)
 
 
 def _recover(name: str) -> int:
-    path = next((one for one in _interrupted() if one.name == name), None)
+    path = next((recording for recording in _interrupted() if recording.name == name), None)
     if path is None:
         raise SessionNotFound(f"there is no recording {name[:100]} without a session")
     replayed = replay(str(path), ReplayOptions(hashed=True))

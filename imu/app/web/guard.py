@@ -195,7 +195,7 @@ class GuestsDoor:
             return None
         self._numbers += 1
         browser = " ".join(_headers(scope, b"user-agent"))
-        device = next((one for one in BROWSERS if one in browser), "Browser")
+        device = next((name for name in BROWSERS if name in browser), "Browser")
         guest = Guest(role, self._numbers, device, address, secrets.token_urlsafe(16))
         self.guests.append(guest)
         self.came(guest)
@@ -204,7 +204,7 @@ class GuestsDoor:
     def _has_place_for(self, address: str) -> bool:
         """Make a place for a guest: one who is away gives way, else the first of the address that has the most."""
         own = [guest for guest in self.guests if guest.address == address]
-        giving = [one for one in own if not one.sockets]
+        giving = [guest for guest in own if not guest.sockets]
         if len(own) < GUESTS_OF_ADDRESS:
             if len(self.guests) < GUESTS:
                 return True
@@ -227,7 +227,7 @@ class GuestsDoor:
 
     def throw_out(self, number: int) -> None:
         """End a guest's pass and websockets, and change the key that the guest came with; other guests stay."""
-        for guest in [one for one in self.guests if one.number == number]:
+        for guest in [guest for guest in self.guests if guest.number == number]:
             self._end(guest)
             self.keys[guest.role] = secrets.token_urlsafe(16)
 
@@ -346,7 +346,7 @@ class Guard:
 
     def _guest(self, scope: Scope) -> Guest | None:
         # http.cookies gives up at the first malformed cookie of another program on 127.0.0.1.
-        given = [one.strip().partition("=") for one in "; ".join(_headers(scope, b"cookie")).split(";")]
+        given = [cookie.strip().partition("=") for cookie in "; ".join(_headers(scope, b"cookie")).split(";")]
         guests = (self.door.guest(value) for name, _, value in given if name == self.door.cookie)
         return next((guest for guest in guests if guest is not None), None)
 

@@ -32,7 +32,7 @@ from imu.store.exercises import completions
 from imu.store.home import person
 from imu.training import PersonCommand
 
-COMMANDS = {one.value: one for one in PersonCommand}
+COMMANDS = {command.value: command for command in PersonCommand}
 LONGEST_REST_S = 3600.0
 LONGEST_NAME = 200
 LISTEN_S = 6.0
@@ -85,9 +85,9 @@ def _filled_in(asked: str) -> dict[str, Any] | None:
 def plan_in_words(plan: Plan) -> str:
     """Return the exercises of a plan: ``back squat 100 kg 5 × 5, deadlift``."""
     words = []
-    for one in plan.exercises:
-        size = " × ".join(str(count) for count in (one.sets, one.repetitions) if count is not None)
-        words.append(" ".join(filter(None, (one.title, size))) or "the same targets")
+    for exercise in plan.exercises:
+        size = " × ".join(str(count) for count in (exercise.sets, exercise.repetitions) if count is not None)
+        words.append(" ".join(filter(None, (exercise.title, size))) or "the same targets")
     return ", ".join(words)
 
 
@@ -100,11 +100,11 @@ def known_sensors(last: RememberedSensor | None) -> list[dict[str, str]]:
         {"wanted": PHONES[1], "title": "Sensor Logger app", "signal": "on a phone; it pushes to an address"},
         {"wanted": VIRTUAL, "title": "A virtual sensor", "signal": "a simulated person trains"},
     ]
-    known = [one | {"install": install if one["wanted"] in PHONES else ""} for one in known]
+    known = [sensor | {"install": install if sensor["wanted"] in PHONES else ""} for sensor in known]
     if last is None:
         return known
-    others = [one for one in known if one["wanted"] != last.wanted]
-    used = [one for one in known[1:3] if one["wanted"] == last.wanted]
+    others = [sensor for sensor in known if sensor["wanted"] != last.wanted]
+    used = [sensor for sensor in known[1:3] if sensor["wanted"] == last.wanted]
     if used and install:
         return [*others, *used]
     sensor = {"wanted": last.wanted, "title": last.name or last.kind, "signal": "used last time", "install": ""}
@@ -257,14 +257,14 @@ async def heard_sensors(on_heard: Callable[[list[dict[str, str]]], None]) -> lis
 
 
 def _choices(sensors: Iterable[SeenSensor]) -> list[dict[str, str]]:
-    usable = [one for one in sensors if one.kind is not None and one.kind.refusal is None]
+    usable = [sensor for sensor in sensors if sensor.kind is not None and sensor.kind.refusal is None]
     return [
         {
-            "wanted": one.address,
-            "title": one.title,
-            "signal": "" if one.rssi_dbm is None else f"signal {signal_word(one.rssi_dbm)}",
+            "wanted": sensor.address,
+            "title": sensor.title,
+            "signal": "" if sensor.rssi_dbm is None else f"signal {signal_word(sensor.rssi_dbm)}",
         }
-        for one in sorted(usable, key=lambda one: -(one.rssi_dbm or -127))
+        for sensor in sorted(usable, key=lambda sensor: -(sensor.rssi_dbm or -127))
     ]
 
 

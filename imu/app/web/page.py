@@ -124,7 +124,7 @@ async def error_page(request: Request, error: Exception) -> Response:
 
 def done(*said: str, go: str | None = None) -> JSONResponse:
     """Answer a change that was made."""
-    return JSONResponse({"said": [_as_sentence(one) for one in said]} | ({} if go is None else {"go": go}))
+    return JSONResponse({"said": [_as_sentence(sentence) for sentence in said]} | ({} if go is None else {"go": go}))
 
 
 def refused(reason: str, status: int = 409) -> JSONResponse:

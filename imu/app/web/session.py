@@ -139,9 +139,9 @@ def metrics_of(one_set: SetView) -> list[list[Metric]]:
 
 
 METRICS: Mapping[str, tuple[Callable[[Figures], float], str, float]] = {
-    "depth": (lambda one: 100 * one.hip_drop_m, "{:.0f} cm", 20.0),
-    "angle": (lambda one: one.trunk_angle_deg, "{:.0f}°", 30.0),
-    "speed": (lambda one: one.mean_concentric_velocity_m_s, "{:.2f} m/s", 0.2),
+    "depth": (lambda figures: 100 * figures.hip_drop_m, "{:.0f} cm", 20.0),
+    "angle": (lambda figures: figures.trunk_angle_deg, "{:.0f}°", 30.0),
+    "speed": (lambda figures: figures.mean_concentric_velocity_m_s, "{:.2f} m/s", 0.2),
 }
 """The figures that are compared across the repetitions of a set: value, words, and the least length of a full bar, so
 that differences within the measuring error do not look large."""
@@ -187,7 +187,7 @@ def move_of(one_set: CorrectedSet, latest: Mapping[Pattern, str]) -> Move | None
         return None
     pattern = others[0].pattern
     which = f"Count the {number_of(len(others), pattern)} as"
-    if all(one_set.exercise_of(one) != meant for one in others):
+    if all(one_set.exercise_of(repetition) != meant for repetition in others):
         return Move(meant, f"{which} {meant} again")
     exercise = latest.get(pattern, str(pattern))
     return Move(exercise, f"{which} {exercise}")
@@ -199,17 +199,17 @@ def _others_in(one_set: CorrectedSet) -> tuple[str | None, list[CorrectedRepetit
     meant = planned or one_set.exercise
     known = None if meant is None else known_exercise(meant)
     other = None if known is None else OPPOSITE.get(known.pattern)
-    return meant, [one for one in one_set.repetitions if one.pattern is other]
+    return meant, [repetition for repetition in one_set.repetitions if repetition.pattern is other]
 
 
 def _move(session: CorrectedSession, fields: Fields) -> list[Correction]:
     time_s, exercise = typed.place_in(session, fields.get("place", "")).time_s, fields.get("exercise", "")
-    one_set = next(one for one in session.sets if one.start_s <= time_s < one.end_s)
+    one_set = next(whole for whole in session.sets if whole.start_s <= time_s < whole.end_s)
     meant, others = _others_in(one_set)
     if len(others) == len(one_set.repetitions):
         return [NameExercise(one_set.middle_s, exercise or meant)]
     own = None if exercise == meant else exercise
-    return [NameExercise(one.middle_s, own, Scope.REPETITION) for one in others]
+    return [NameExercise(repetition.middle_s, own, Scope.REPETITION) for repetition in others]
 
 
 # --- corrections -----------------------------------------------------------------------------------------------------
@@ -229,12 +229,12 @@ def _correct(store: SessionStore, number: int, change: str, fields: Fields) -> l
     if not corrections:
         return []
     made = store.correct_all(number, corrections, made_at=now()).corrected.log[-len(corrections) :]
-    return [log_line(one) for one in made]
+    return [log_line(correction) for correction in made]
 
 
 def session_before(store: SessionStore, stored: StoredSession) -> StoredSession | None:
     """Return the last session before this one in which a set has an exercise; ``None`` without one."""
-    earlier = (one for one in store.list() if one.trained_at < stored.trained_at and one.exercises)
+    earlier = (overview for overview in store.list() if overview.trained_at < stored.trained_at and overview.exercises)
     before = next(earlier, None)
     return None if before is None else store.load(before.id)
 

@@ -150,7 +150,9 @@ class ForPerson:
     def _chosen(self, scope: Scope) -> str | None:
         cookies = "; ".join(value.decode("latin-1") for key, value in scope.get("headers", ()) if key == b"cookie")
         names = [
-            value for name, _, value in (one.strip().partition("=") for one in cookies.split(";")) if name == COOKIE
+            value
+            for name, _, value in (cookie.strip().partition("=") for cookie in cookies.split(";"))
+            if name == COOKIE
         ]
         return _known(unquote(names[0])) if names else None
 
@@ -196,7 +198,7 @@ class People:
     async def change_roster(self, request: Request) -> Response:
         """Add a person, give one another name, or show the pages of one."""
         async with request.form() as form:
-            change, name, whose = (str(form.get(one, "")) for one in ("change", "name", "person"))
+            change, name, whose = (str(form.get(field, "")) for field in ("change", "name", "person"))
         if change == "add":
             if len(people()) >= MOST_PEOPLE:
                 return refused("there are too many people already")
@@ -204,7 +206,7 @@ class People:
             await asyncio.to_thread(add_person, name)
             return done(f"{name.strip()} is there {'already' if known else 'now'}")
         if change == "rename":
-            if whose and any(one.whose == whose for one in self._desks.busy):
+            if whose and any(desk.whose == whose for desk in self._desks.busy):
                 return refused("this person trains: finish the training first")
             renamed = await asyncio.to_thread(rename_person, whose, name)
             self._desks.rename(whose, renamed)
@@ -257,7 +259,7 @@ class People:
 
     def _roster(self) -> list[dict[str, Any]]:
         """Return all people, the owner of the computer first."""
-        busy = {one.whose: one for one in self._desks.busy}
+        busy = {desk.whose: desk for desk in self._desks.busy}
         named = sorted({*people(), *busy, person() or ""} - {""})
         return [_entry(whose, busy.get(whose)) for whose in ("", *named)]
 
@@ -391,8 +393,8 @@ class Sharing:
         return {
             "shared": True,
             "addresses": [
-                {"deed": DEEDS[role], "role": str(role), "url": one.url, "picture": one.picture()}
-                for role, one in addresses.items()
+                {"deed": DEEDS[role], "role": str(role), "url": address.url, "picture": address.picture()}
+                for role, address in addresses.items()
             ],
             "fingerprint": self._shared.fingerprint,
             "guests": [
