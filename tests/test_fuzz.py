@@ -112,6 +112,7 @@ def record(name: str) -> Target:
 
 def reader(name: str) -> Target:
     """Bytes -> a file of this name -> its samples."""
+    from imu.recordings.folders import sources_of
     from imu.recordings.recording import read_recording
 
     folder = Path(tempfile.mkdtemp())
@@ -122,6 +123,8 @@ def reader(name: str) -> Target:
     def read(data: bytes) -> None:
         path = folder / FILES[name]
         path.write_bytes(gzip.compress(data, 1) if path.suffix == ".gz" else data)
+        with sources_of([str(path)]) as sources:  # of a zip, those in it
+            assert all(source.path.exists() or source.unreadable for source in sources)
         recording = read_recording(path)
         assert len(recording.block) == recording.rows
 
@@ -257,7 +260,11 @@ def fuzz(names: list[str], arguments: list[str]) -> None:
 
 
 @pytest.mark.process
-@pytest.mark.parametrize("names", [DECODERS, READERS] if SHORT else [(name,) for name in (*DECODERS, *READERS)])
+@pytest.mark.parametrize(
+    "names",
+    [DECODERS, READERS] if SHORT else [(name,) for name in (*DECODERS, *READERS)],
+    ids=["decoders", "readers"] if SHORT else [*DECODERS, *READERS],
+)
 def test_any_bytes_give_an_answer_or_one_sentence(names, tmp_path):
     pytest.importorskip("atheris", reason="there is no atheris for this system")
     corpus = tmp_path / "corpus"
