@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from imu.sensors.bluefruit import BLUEFRUIT
-from imu.sensors.bluest import BLUEST
+from imu.sensors.boards import BLUEFRUIT, BLUEST, THINGY52
 from imu.sensors.conversation import Action, Advertisement, Message, Refused, Reply, SensorKind
 from imu.sensors.metamotion import METAMOTION
 from imu.sensors.movella_dot import MOVELLA_DOT
@@ -18,7 +17,6 @@ from imu.sensors.phone import PHONE
 from imu.sensors.polar import POLAR
 from imu.sensors.reference import REFERENCE
 from imu.sensors.sensor_logger_push import SENSOR_LOGGER
-from imu.sensors.thingy52 import THINGY52
 from imu.sensors.witmotion import WITMOTION
 
 MICROBIT_ACCELEROMETER_SERVICE = "e95d0753-251d-470a-a062-fa1922dfa9a8"

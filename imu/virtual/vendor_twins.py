@@ -13,10 +13,9 @@ from types import MappingProxyType
 import numpy as np
 
 from imu.samples import ImuBlock
-from imu.sensors import bluefruit, bluest
+from imu.sensors import boards
 from imu.sensors import metamotion as mbl
 from imu.sensors import movella_dot as dot
-from imu.sensors import thingy52 as thingy
 from imu.sensors.conversation import Advertisement
 from imu.sensors.driver import M_S2_PER_G, RAD_S_PER_DPS
 from imu.virtual.packet_twins import MovesenseTwin, PolarTwin, WitMotionTwin
@@ -231,38 +230,38 @@ THINGY_CEILING_HZ = 60.0
 class Thingy52Twin(StreamingTwin):
     """Twin of a Thingy:52: raw motion at the configured rate, 10 Hz at first."""
 
-    advertisement = Advertisement("Thingy", (thingy.CONFIGURATION_SERVICE,))
-    motion = (thingy.RAW_MOTION,)
+    advertisement = Advertisement("Thingy", (boards.CONFIGURATION_SERVICE,))
+    motion = (boards.RAW_MOTION,)
 
     def __init__(self, signal: ImuBlock, seed: int) -> None:
         super().__init__(signal, seed)
-        self.values[thingy.CONFIGURATION] = THINGY_FACTORY_CONFIGURATION
+        self.values[boards.CONFIGURATION] = THINGY_FACTORY_CONFIGURATION
         characteristics = (
-            Characteristic(thingy.CONFIGURATION, READ_WRITE),
-            Characteristic(thingy.RAW_MOTION, Property.NOTIFY),
+            Characteristic(boards.CONFIGURATION, READ_WRITE),
+            Characteristic(boards.RAW_MOTION, Property.NOTIFY),
         )
         self.services = (
-            Service(thingy.CONFIGURATION_SERVICE, ()),
-            Service(thingy.MOTION_SERVICE, characteristics),
+            Service(boards.CONFIGURATION_SERVICE, ()),
+            Service(boards.MOTION_SERVICE, characteristics),
             battery(self, 55),
         )
 
     def write(self, characteristic: str, payload: bytes, now_s: float) -> None:
         """Set the configuration."""
-        is_configuration = characteristic == thingy.CONFIGURATION and len(payload) == thingy.CONFIGURATION_SIZE
-        if is_configuration and int.from_bytes(payload[thingy.RATE_AT], "little") in THINGY_RATES_HZ:
+        is_configuration = characteristic == boards.CONFIGURATION and len(payload) == boards.CONFIGURATION_SIZE
+        if is_configuration and int.from_bytes(payload[boards.RATE_AT], "little") in THINGY_RATES_HZ:
             self.values[characteristic] = payload
             self._go_on(now_s)
 
     def _wanted_rate_hz(self) -> float:
-        rate_hz = int.from_bytes(self.values[thingy.CONFIGURATION][thingy.RATE_AT], "little")
+        rate_hz = int.from_bytes(self.values[boards.CONFIGURATION][boards.RATE_AT], "little")
         return min(rate_hz, THINGY_CEILING_HZ)
 
     def _packets(self, measured: Measured) -> list[Notification]:
-        force = counts(measured.acceleration_m_s2, thingy.ACCELERATION_UNIT_M_S2)
-        turn = counts(measured.angular_velocity_rad_s, thingy.ANGULAR_VELOCITY_UNIT_RAD_S)
+        force = counts(measured.acceleration_m_s2, boards.THINGY52_ACCELERATION_UNIT_M_S2)
+        turn = counts(measured.angular_velocity_rad_s, boards.THINGY52_ANGULAR_VELOCITY_UNIT_RAD_S)
         rows = zip(force, turn, strict=True)
-        return [Notification(thingy.RAW_MOTION, struct.pack("<9h", *f, *t, 320, -80, 640)) for f, t in rows]
+        return [Notification(boards.RAW_MOTION, struct.pack("<9h", *f, *t, 320, -80, 640)) for f, t in rows]
 
 
 # --- ST BlueST board --------------------------------------------------------------------------------------------------
@@ -271,7 +270,7 @@ SENSORTILE_BOX = 0x06
 BLUEST_FEATURES = 0x00E00000
 BLUEST_ADDRESS = bytes.fromhex("C0FFEE012345")
 BLUEST_RATE_HZ = 50.0
-BLUEST_CLOCK_S = 2**16 * bluest.STAMPS.tick_s - 5.0
+BLUEST_CLOCK_S = 2**16 * boards.STAMPS.tick_s - 5.0
 
 
 class BlueStTwin(StreamingTwin):
@@ -280,8 +279,8 @@ class BlueStTwin(StreamingTwin):
     advertisement = Advertisement(
         "BCN-123", (), {0x01 | SENSORTILE_BOX << 8: BLUEST_FEATURES.to_bytes(4, "big") + BLUEST_ADDRESS}
     )
-    services = (Service(bluest.FEATURES_SERVICE, (Characteristic(bluest.MOTION, Property.NOTIFY),)),)
-    motion = (bluest.MOTION,)
+    services = (Service(boards.FEATURES_SERVICE, (Characteristic(boards.MOTION, Property.NOTIFY),)),)
+    motion = (boards.MOTION,)
 
     def __init__(self, signal: ImuBlock, seed: int) -> None:
         super().__init__(signal, seed, BLUEST_CLOCK_S)
@@ -290,11 +289,11 @@ class BlueStTwin(StreamingTwin):
         return BLUEST_RATE_HZ
 
     def _packets(self, measured: Measured) -> list[Notification]:
-        stamps = np.floor(measured.clock_s / bluest.STAMPS.tick_s).astype(np.int64) % 2**16
-        force = counts(measured.acceleration_m_s2, bluest.ACCELERATION_UNIT_M_S2)
-        turn = counts(measured.angular_velocity_rad_s, bluest.ANGULAR_VELOCITY_UNIT_RAD_S)
+        stamps = np.floor(measured.clock_s / boards.STAMPS.tick_s).astype(np.int64) % 2**16
+        force = counts(measured.acceleration_m_s2, boards.BLUEST_ACCELERATION_UNIT_M_S2)
+        turn = counts(measured.angular_velocity_rad_s, boards.BLUEST_ANGULAR_VELOCITY_UNIT_RAD_S)
         rows = zip(stamps, force, turn, strict=True)
-        return [Notification(bluest.MOTION, struct.pack("<H9h", stamp, *f, *t, 400, -120, 300)) for stamp, f, t in rows]
+        return [Notification(boards.MOTION, struct.pack("<H9h", stamp, *f, *t, 400, -120, 300)) for stamp, f, t in rows]
 
 
 # --- Adafruit CLUE ----------------------------------------------------------------------------------------------------
@@ -309,16 +308,14 @@ CLUE_ANGULAR_VELOCITY_UNIT_RAD_S = 0.00875 * RAD_S_PER_DPS
 class BluefruitTwin(StreamingTwin):
     """Twin of a CLUE: two services, one sample a second at first; the period has the same UUID in both."""
 
-    advertisement = Advertisement(
-        "CLUE", (bluefruit.ACCELERATION_SERVICE,), {bluefruit.COMPANY: bytes.fromhex("0401007200")}
-    )
-    motion = (bluefruit.ACCELERATION, bluefruit.ANGULAR_VELOCITY)
+    advertisement = Advertisement("CLUE", (boards.ACCELERATION_SERVICE,), {boards.COMPANY: bytes.fromhex("0401007200")})
+    motion = (boards.ACCELERATION, boards.ANGULAR_VELOCITY)
 
     def __init__(self, signal: ImuBlock, seed: int) -> None:
         super().__init__(signal, seed)
         self._set_period(CLUE_FIRST_PERIOD_MS)
-        period = Characteristic(bluefruit.PERIOD, READ_WRITE)
-        services = (bluefruit.ACCELERATION_SERVICE, bluefruit.ANGULAR_VELOCITY_SERVICE)
+        period = Characteristic(boards.PERIOD, READ_WRITE)
+        services = (boards.ACCELERATION_SERVICE, boards.ANGULAR_VELOCITY_SERVICE)
         self.services = (
             *(
                 Service(one, (Characteristic(of, READ_NOTIFY), period))
@@ -334,15 +331,15 @@ class BluefruitTwin(StreamingTwin):
 
     def write(self, characteristic: str, payload: bytes, now_s: float) -> None:
         """Set the period; one loop paces both services."""
-        if characteristic == bluefruit.PERIOD and len(payload) == 4:
+        if characteristic == boards.PERIOD and len(payload) == 4:
             self._set_period(max(struct.unpack("<i", payload)[0], CLUE_SHORTEST_PERIOD_MS))
             self._go_on(now_s)
 
     def _set_period(self, period_ms: int) -> None:
-        self.values[bluefruit.PERIOD] = bluefruit.period_command(period_ms)
+        self.values[boards.PERIOD] = boards.period_command(period_ms)
 
     def _wanted_rate_hz(self) -> float:
-        return 1000.0 / float(struct.unpack("<i", self.values[bluefruit.PERIOD])[0])
+        return 1000.0 / float(struct.unpack("<i", self.values[boards.PERIOD])[0])
 
     def _packets(self, measured: Measured) -> list[Notification]:
         force = counts(measured.acceleration_m_s2, CLUE_ACCELERATION_UNIT_M_S2) * CLUE_ACCELERATION_UNIT_M_S2
@@ -351,8 +348,8 @@ class BluefruitTwin(StreamingTwin):
         )
         notifications = []
         for force_row, turn_row in zip(force, turn, strict=True):
-            notifications.append(Notification(bluefruit.ACCELERATION, struct.pack("<3f", *force_row)))
-            notifications.append(Notification(bluefruit.ANGULAR_VELOCITY, struct.pack("<3f", *turn_row)))
+            notifications.append(Notification(boards.ACCELERATION, struct.pack("<3f", *force_row)))
+            notifications.append(Notification(boards.ANGULAR_VELOCITY, struct.pack("<3f", *turn_row)))
         return notifications
 
 

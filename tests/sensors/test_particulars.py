@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from radioless import STARTED_NS, Carried, carry, make
 
 from imu.samples import ImuBlock
-from imu.sensors import metamotion, movella_dot, movesense, polar, thingy52, witmotion
+from imu.sensors import boards, metamotion, movella_dot, movesense, polar, witmotion
+from imu.sensors.boards import THINGY52
 from imu.sensors.conversation import (
     Action,
     Advertisement,
@@ -36,7 +37,6 @@ from imu.sensors.metamotion import METAMOTION
 from imu.sensors.movella_dot import MOVELLA_DOT
 from imu.sensors.movesense import MOVESENSE
 from imu.sensors.polar import CONTROL_POINT, DATA, POLAR, Measurement, Op, Setting, choose_settings
-from imu.sensors.thingy52 import THINGY52
 from imu.sensors.witmotion import WITMOTION
 from imu.virtual.packet_twins import MovesenseTwin, PolarTwin, WitMotionTwin
 from imu.virtual.person import SimulatedSession
@@ -407,8 +407,8 @@ def test_metamotion_samples_of_other_processors_are_not_taken() -> None:
 def test_thingy_configuration_is_changed_in_its_rate_only(signal: ImuBlock) -> None:
     twin = Thingy52Twin(signal, 0)
     carry(make(THINGY52), twin, 1.0)
-    configuration = twin.values[thingy52.CONFIGURATION]
-    assert configuration == thingy52.with_rate(THINGY_FACTORY_CONFIGURATION, thingy52.ASKED_RATE_HZ)
+    configuration = twin.values[boards.CONFIGURATION]
+    assert configuration == boards.with_rate(THINGY_FACTORY_CONFIGURATION, boards.ASKED_RATE_HZ)
     assert configuration[:6] == THINGY_FACTORY_CONFIGURATION[:6]
     assert configuration[8:] == THINGY_FACTORY_CONFIGURATION[8:]
 

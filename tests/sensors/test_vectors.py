@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from imu.samples import Array
-from imu.sensors import bluest, metamotion, movella_dot, movesense, polar, thingy52, witmotion
+from imu.sensors import boards, metamotion, movella_dot, movesense, polar, witmotion
 from imu.sensors.conversation import Heard
 from imu.sensors.driver import M_S2_PER_G, RAD_S_PER_DPS, Nameplate, int16_triples
 from imu.sensors.metamotion import Chip
@@ -234,15 +234,15 @@ def check_witmotion_stream(_: bytes, vector: Vector) -> None:
 
 
 def check_thingy(payload: bytes, vector: Vector) -> None:
-    decoded = thingy52.decode_raw_motion(payload)
+    decoded = boards.decode_raw_motion(payload)
     assert decoded is not None
     check_motion(decoded, vector["expect"], "mag_uT")
 
 
 def check_bluest(payload: bytes, vector: Vector) -> None:
-    motion = bluest.decode_motion(payload)
+    motion = boards.decode_motion(payload)
     assert motion is not None
-    assert motion.stamp * bluest.STAMPS.tick_s == pytest.approx(vector["expect"]["t_s"])
+    assert motion.stamp * boards.STAMPS.tick_s == pytest.approx(vector["expect"]["t_s"])
     decoded = motion.acceleration_m_s2, motion.angular_velocity_rad_s, motion.magnetic_field_mg
     check_motion(decoded, vector["expect"], "mag_mG")
 
@@ -255,7 +255,7 @@ def check_motion(decoded: tuple[Array, Array, Array], expected: dict[str, Any], 
 
 def check_bluest_advertisement(payload: bytes, vector: Vector) -> None:
     expected = vector["expect"]
-    board = bluest.decode_board(int.from_bytes(payload[2:4], "little"), payload[4:])
+    board = boards.decode_board(int.from_bytes(payload[2:4], "little"), payload[4:])
     assert board is not None
     assert (board.version, board.device, board.features) == (expected["version"], expected["device"], expected["mask"])
     assert board.address.hex(":").upper() == expected.get("mac", "")
