@@ -95,11 +95,11 @@ def run_batch(
     """
     check_paths(paths)
     if cluster is None:
-        with _pool(jobs) as pool, closing(ResultFile(Path(out))) as file:
+        _context()
+        with closing(ResultFile(Path(out))) as file, ExitStack() as unpacked:
             own = [str(path.absolute()) for path in (file.path, file.recordings, file.partial)]
-            with ExitStack() as unpacked:
-                batch = _Batch(find_sources(paths, own, unpacked), file, settings, progress)
-                return batch.run(lambda pending: _count_locally(pending, settings, jobs, pool))
+            batch = _Batch(find_sources(paths, own, unpacked), file, settings, progress)
+            return batch.run(lambda pending: _count_locally(pending, settings, jobs))
     if out.lower().endswith((".csv", ".parquet")):
         raise ImuError(f"a cluster writes a folder of Parquet files, and {out} names a file: name a folder")
     with _connected(cluster) as client:
@@ -159,12 +159,17 @@ class _WorkerDied(Exception):
 def _context() -> multiprocessing.context.BaseContext:
     """Return how processes start: on Linux from one that has imported the program, else each on its own.
 
+    That one starts here and imports while the parent goes on; the first worker waits for it.
+
     The parent is not forked: a fork copies the locks of threads and not the threads.
     """
     if not sys.platform.startswith("linux"):
         return multiprocessing.get_context("spawn")
+    from multiprocessing import forkserver
+
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["typer", "imu.batch.sources", "imu.report.objects"])
+    forkserver.ensure_running()
     return context
 
 
@@ -175,7 +180,7 @@ def _pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
     finished = False
     try:
         for _ in range(jobs):
-            pool.submit(_prepared)  # the processes start while the parent looks for recordings
+            pool.submit(_prepared)
         yield pool
         finished = True
     finally:
@@ -200,13 +205,14 @@ def _prepared() -> None:
     shipped_weights()
 
 
-def _count_locally(
-    sources: Sequence[Source], settings: Settings, jobs: int, pool: ProcessPoolExecutor
-) -> Generator[list[Counted], None, None]:
+def _count_locally(sources: Sequence[Source], settings: Settings, jobs: int) -> Generator[list[Counted], None, None]:
     """Yield the results of all recordings, in groups, in any order."""
+    if not sources:
+        return
     groups = deque(_groups(sources, jobs))
     try:
-        yield from _round(pool, groups, settings, ahead=2 * jobs)
+        with _pool(jobs) as pool:
+            yield from _round(pool, groups, settings, ahead=2 * jobs)
         return
     except _WorkerDied as died:
         suspects: deque[Group] = deque((source,) for group in died.groups for source in group)
