@@ -126,6 +126,22 @@ def test_recordings_in_a_zip_are_counted_once_and_again_only_if_it_changes(tmp_p
     assert "unpack it" in str(count_source(packed, SETTINGS).recording["error"])
 
 
+@pytest.mark.process
+def test_parquet_is_written_and_read_back_without_pandas(tmp_path):
+    pytest.importorskip("pyarrow", reason="needs pyarrow")
+    code = (
+        "import sys; from pathlib import Path; import imu.batch.results as results\n"
+        "names, write_table, read_rows = results.RECORDING_COLUMNS, results.write_table, results.read_rows\n"
+        "rows = [dict.fromkeys(names) | {'recording': text, 'size_bytes': size, 'duration_s': 0.1 + 0.2, 'gaps': 0}"
+        " for text, size in (('é/,\\n', 2**62), ('', None))]\n"
+        "path = Path(sys.argv[1])\n"
+        "with write_table(path, names, '.parquet') as write: write(rows)\n"
+        "print(list(read_rows(path, names)) == rows, 'pandas' in sys.modules)"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "r.parquet")]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "True False\n"
+
+
 def test_columns_of_other_names_are_part_of_a_result(tmp_path):
     text = gzip.decompress(SAMPLES[2].read_bytes()).decode()
     (tmp_path / "own.csv").write_text(text.replace("acc_x", "ax", 1))
