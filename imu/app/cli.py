@@ -20,7 +20,7 @@ from typer.core import TyperGroup
 
 import imu
 from imu.app import live_commands, session_commands, store_commands
-from imu.app.output import complain, console_for_people, print_object, print_parts, spell_out
+from imu.app.output import complain, console_for_people, print_object, print_parts, quick, spell_out
 from imu.app.plot_commands import AccelerationUnit, AngularVelocityUnit, Columns, PlotFormat, plot, plotted
 from imu.errors import ImuError
 
@@ -42,47 +42,17 @@ SHOWN_ERRORS = 10
 """A batch prints this many errors; all stand in its table of recordings."""
 
 
-class _Values:
-    """The values of an option: texts and defaults as they are, for which typer would load pydantic (50 ms)."""
-
-    def __init__(self, option: Any) -> None:
-        self._annotation = option.type_descriptor.annotation
-        self._usual = option.get_runtime_param
-
-    def __call__(self) -> Any:
-        """Return what converts the values."""
-        return self
-
-    def coerce(self, value: Any, *, param: Any, ctx: Any) -> Any:
-        """Return a value, of the type of its option."""
-        if value is None or ctx.get_parameter_source(param.name).name == "DEFAULT":
-            return value
-        if self._annotation is str and isinstance(value, str):
-            return value
-        if self._annotation == list[str] and isinstance(value, tuple):
-            return list(value)
-        return self._usual().coerce(value, param=param, ctx=ctx)
-
-
-def _quick(command: Any, ctx: Any) -> Any:
-    """Return the command, which takes the values of its options by `_Values`."""
-    for option in command.get_params(ctx):
-        if not isinstance(option.get_runtime_param, _Values):
-            option.get_runtime_param = _Values(option)
-    return command
-
-
 class _Commands(TyperGroup):
     """All commands; errors and Ctrl-C end them with one sentence."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the options before the command."""
-        return super(_Commands, _quick(self, ctx)).parse_args(ctx, args)
+        return super(_Commands, quick(self, ctx)).parse_args(ctx, args)
 
     def get_command(self, ctx: Any, name: str) -> Any:
         """Return a command."""
         command = super().get_command(ctx, name)
-        return command and _quick(command, ctx)
+        return command and quick(command, ctx)
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command."""
