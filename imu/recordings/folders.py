@@ -14,7 +14,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePath, PurePosixPath
 
@@ -295,7 +295,9 @@ def sources_of(paths: Sequence[str]) -> Iterator[list[Source]]:
             if archive and _is_archive_of_recordings(Path(archive)):
                 folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="imu_")))
                 inside = _unpacked(archive, folder / "unpacked")
-            sources += [source for source in inside if name in (archive, source.name)] or [Source(name)]
+            if archive != name:
+                inside = [replace(source, name=name) for source in inside if Path(source.name) == Path(name)]
+            sources += inside or [Source(name)]
         yield sources
 
 
