@@ -28,6 +28,7 @@ _AGAINST: dict[str, tuple[str, str]] = {
     "height_error_m": ("ended lower than it began", "ended higher than it began"),
     "angle_at_end_rad": ("ended leaning back", "ended bent"),
     "network_log_odds": ("moved unlike a repetition", "moved unlike a repetition"),
+    "going_on_log_odds": ("moved unlike a repetition", "moved unlike a repetition"),
 }
 LEAST_NETWORK_LOG_ODDS = -4.0
 
@@ -56,6 +57,7 @@ def evidence(candidate: Candidate, figures: MovementFigures) -> Array:
             figures.height_error_m,
             float(figures.trunk_angle_rad[-1]),
             max(candidate.ending.log_odds, LEAST_NETWORK_LOG_ODDS),
+            candidate.going_on_log_odds,
         ]
     )
 

@@ -18,12 +18,15 @@ from typing import NamedTuple
 import numpy as np
 
 from imu.motion.decoder import (
+    DOWN,
     END,
     LEAST_APART,
     LEAST_DURATION_S,
     LONGEST_DURATION_S,
+    OTHER,
     OVERLAP,
     PREAMBLE_S,
+    UP,
     Activity,
     Calm,
     Decoder,
@@ -136,8 +139,10 @@ class NetworkOutput:
     ----------
     signals : MotionSignals or None
         The next steps; ``None`` at the end of a segment.
-    time_s, end_log_odds : (n,) array
-        End of each of the network's rows, and the log-odds that a repetition has just ended.
+    time_s : (n,) array
+        End of each of the network's rows.
+    log_odds : (2, n) array
+        That a repetition has just ended, and that one goes on.
     items : tuple of Ending, Stir, Calm and Activity
         In the order of their times.
     settled_s : float
@@ -146,7 +151,7 @@ class NetworkOutput:
 
     signals: MotionSignals | None
     time_s: Array
-    end_log_odds: Array
+    log_odds: Array
     items: tuple[Ending | Stir | Calm | Activity, ...]
     settled_s: float
 
@@ -189,11 +194,13 @@ class NetworkStage:
         far = features[FEATURES.index("tilt_from_quiet")] > FAR_TILT
         far |= np.abs(features[FEATURES.index("height_3_s")]) > FAR_HEIGHT
         items = tuple(sorted(self.decoder.push(time_s, logits, far), key=lambda item: item.seen_s))
-        return NetworkOutput(signals, time_s, logits[:, END].astype(np.float64), items, self.decoder.settled_s)
+        going_on = np.maximum(logits[:, DOWN], logits[:, UP]) - logits[:, OTHER]
+        log_odds = np.array([logits[:, END], going_on], dtype=np.float64)
+        return NetworkOutput(signals, time_s, log_odds, items, self.decoder.settled_s)
 
     def finish(self) -> Iterator[NetworkOutput]:
         """End the segment; give the movements that were still going on."""
-        yield NetworkOutput(None, np.empty(0), np.empty(0), tuple(self.decoder.finish()), self.decoder.settled_s)
+        yield NetworkOutput(None, np.empty(0), np.empty((2, 0)), tuple(self.decoder.finish()), self.decoder.settled_s)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -235,7 +242,7 @@ class MotionTracker:
 
     def _begin_segment(self) -> None:
         self._kept: MotionSignals | None = None
-        self._end_log_odds: deque[tuple[Array, Array]] = deque()
+        self._log_odds: deque[tuple[Array, Array]] = deque()  # of the network's rows, with their times
         self._standing: Standing | None = None  # of the set going on
         self._last_end_s = self._last_seen_end_s = -math.inf  # of the last repetition: as measured, by the network
         self._explained: list[tuple[float, float]] = []  # spans of recent movements
@@ -313,7 +320,7 @@ class MotionTracker:
         self._kept = signals if self._kept is None else MotionSignals.joined([self._kept, signals])
         self._rests.push(self._kept, len(signals))
         if len(output.time_s):
-            self._end_log_odds.append((output.time_s, output.end_log_odds))
+            self._log_odds.append((output.time_s, output.log_odds))
         for item in output.items:
             if isinstance(item, Ending):
                 yield from self._possible(item)
@@ -357,7 +364,8 @@ class MotionTracker:
                 parts.append((start_s, first_s - EXPLAINED_S))
             start_s = max(start_s, last_s + EXPLAINED_S)
         for part, (first_s, last_s) in enumerate(parts):
-            log_odds = self._log_odds_in(first_s, last_s)
+            ended = self._log_odds_in(first_s, last_s + 1.0)[0]
+            log_odds = float(ended.max()) if len(ended) else -99.0
             start_s = max(first_s, last_s - LONGEST_MOVEMENT_S)
             ending = Ending(start_s, last_s, start_s, activity.seen_s, log_odds)
             interrupted = cut_short and part == len(parts) - 1
@@ -365,10 +373,10 @@ class MotionTracker:
             if len(candidate.signals) >= steps_in(least_s):
                 yield TrackerItem((candidate,), self._settled(activity.seen_s))
 
-    def _log_odds_in(self, start_s: float, end_s: float) -> float:
-        """Return the largest log-odds of a repetition having ended between these times, or just after."""
-        inside = [logits[(time_s > start_s) & (time_s < end_s + 1.0)] for time_s, logits in self._end_log_odds]
-        return max((float(logits.max()) for logits in inside if len(logits)), default=-99.0)
+    def _log_odds_in(self, start_s: float, end_s: float) -> Array:
+        """Return the network's log-odds (2, n) between these times."""
+        inside = [log_odds[:, (time_s > start_s) & (time_s < end_s)] for time_s, log_odds in self._log_odds]
+        return np.concatenate(inside, axis=1) if inside else np.empty((2, 0))
 
     def _forget(self) -> None:
         """Drop what no later decision can reach."""
@@ -378,8 +386,8 @@ class MotionTracker:
         if surplus > 0:
             self._kept = self._kept[surplus:]
         first_s = float(self._kept.time_s[0])
-        while self._end_log_odds and self._end_log_odds[0][0][-1] < first_s:
-            self._end_log_odds.popleft()
+        while self._log_odds and self._log_odds[0][0][-1] < first_s:
+            self._log_odds.popleft()
         self._explained = [span for span in self._explained if span[1] >= first_s]
 
     # -- measuring
@@ -396,9 +404,11 @@ class MotionTracker:
         at_start = int(np.searchsorted(signals.time_s, ending.start_s + SAME_TIME_S))
         earliest = int(np.searchsorted(signals.time_s, max(self._last_end_s, ending.end_s - APPROACH_S) + SAME_TIME_S))
         standing = self._standing_at(signals, at_start, ending.start_s)
+        going_on = self._log_odds_in(ending.start_s, ending.end_s)[1]
         in_set = ending.start_s - self._last_end_s < ONE_SET_S
         return Candidate(
             ending=ending,
+            going_on_log_odds=float(going_on.mean()) if len(going_on) else 0.0,
             signals=signals[first:last],
             approach=signals[min(earliest, first) : last],
             standing=standing,
