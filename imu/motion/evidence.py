@@ -29,6 +29,7 @@ _AGAINST: dict[str, tuple[str, str]] = {
     "angle_at_end_rad": ("ended leaning back", "ended bent"),
     "network_log_odds": ("moved unlike a repetition", "moved unlike a repetition"),
     "going_on_log_odds": ("moved unlike a repetition", "moved unlike a repetition"),
+    "after_log_odds": ("moved unlike a repetition", "did not end where a repetition ends"),
 }
 LEAST_NETWORK_LOG_ODDS = -4.0
 
@@ -58,6 +59,7 @@ def evidence(candidate: Candidate, figures: MovementFigures) -> Array:
             float(figures.trunk_angle_rad[-1]),
             max(candidate.ending.log_odds, LEAST_NETWORK_LOG_ODDS),
             candidate.going_on_log_odds,
+            candidate.after_log_odds,
         ]
     )
 

@@ -221,6 +221,8 @@ class Candidate:
         What the network says: when it began and ended.
     going_on_log_odds : float
         Mean of the network's log-odds that a repetition goes on, from its start to its end.
+    after_log_odds : float
+        The same from its end to when that was seen.
     signals : MotionSignals
         From at most 0.5 s before its start, or from the end of the repetition before, to the step in which the end
         was seen.
@@ -250,6 +252,7 @@ class Candidate:
 
     ending: Ending
     going_on_log_odds: float
+    after_log_odds: float
     signals: MotionSignals
     approach: MotionSignals
     standing: Standing

@@ -52,7 +52,7 @@ class JudgeParameters:
 
     weights: CounterWeights | None = None
     """Fitted weights; ``None`` for those that ship."""
-    least_probability: float = 0.15
+    least_probability: float = 0.12
     """Probability from which a movement counts: a lifter minds a missed repetition six times as much as one too many,
     and a lone one too many makes no set. Held-out SisFall at 0.25, 0.2, 0.15: counted once 0.92, 0.935, 0.96; ghosts in
     a seated recording 0.053, 0.057, 0.069."""

@@ -405,10 +405,12 @@ class MotionTracker:
         earliest = int(np.searchsorted(signals.time_s, max(self._last_end_s, ending.end_s - APPROACH_S) + SAME_TIME_S))
         standing = self._standing_at(signals, at_start, ending.start_s)
         going_on = self._log_odds_in(ending.start_s, ending.end_s)[1]
+        after = self._log_odds_in(ending.end_s, ending.seen_s + SAME_TIME_S)[1]
         in_set = ending.start_s - self._last_end_s < ONE_SET_S
         return Candidate(
             ending=ending,
             going_on_log_odds=float(going_on.mean()) if len(going_on) else 0.0,
+            after_log_odds=float(after.mean()) if len(after) else 0.0,
             signals=signals[first:last],
             approach=signals[min(earliest, first) : last],
             standing=standing,
