@@ -78,6 +78,10 @@ FAR_TILT = 2.0 * 0.35
 FAR_HEIGHT = 2.0 * 0.2
 """Beyond this value of the feature `height_3_s`, 0.2 m up or down within some seconds, it is too: sitting down."""
 
+SURE_LOG_ODDS = -2.0
+"""Shortly after a repetition an ending below this, 12 %, is none: in a set the network sees endings well, and low peaks
+are parts of repetitions. Without this rule 474 instead of 484 of 545 simulated sets are exact."""
+
 NO_TOPS: Array = np.empty((0, 3))
 
 EXPLAINED_S = 0.3
@@ -338,6 +342,8 @@ class MotionTracker:
         An ending that is too near to that of the last repetition is the same one's, seen again.
         """
         if ending.start_s < self._last_seen_end_s - OVERLAP * (ending.end_s - ending.start_s):
+            return
+        if ending.log_odds < SURE_LOG_ODDS and ending.start_s - self._last_end_s < ONE_SET_S:
             return
         ending = ending._replace(start_s=max(ending.start_s, self._last_seen_end_s))
         if ending.end_s - self._last_end_s < max(LEAST_DURATION_S, LEAST_APART * (ending.end_s - ending.start_s)):
