@@ -212,7 +212,7 @@ class Session:
         judge = self._parameters.judge or JudgeParameters()
         self._tracker = MotionTracker(judge.fitted.network)
         self._judge = Judge(judge)
-        self._belonging = judge.fitted.belonging
+        self._belonging, self._shift = judge.fitted.belonging, judge.personal.counting
         self._doubtful: Doubtful | None = None
         self._units = UnitCheck() if check_units else None
         self._gaps: list[Gap] = []
@@ -438,7 +438,7 @@ class Session:
 
     def _close_set(self, events: list[Event]) -> None:
         """Close the open set, or several, and movements that were alone."""
-        parts = split_into_sets(self._going_on, self._belonging)
+        parts = split_into_sets(self._going_on, self._belonging, self._shift)
         self._going_on, self._is_resting = [], False
         for repetitions in parts:
             if len(repetitions) >= self._parameters.least_repetitions:

@@ -30,6 +30,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from imu.app.cli import app
+from imu.motion.judge import JudgeParameters
 from imu.motion.pattern import Pattern
 from imu.motion.personal import LARGEST_SHIFT, PersonalShift, Witness, likeliest_shift
 from imu.motion.repetitions import RejectedMovement
@@ -152,11 +153,11 @@ def test_answers_that_no_shift_does_justice_to_change_nothing() -> None:
     assert learn(ghosts).counting.shift == 0.0
 
 
-def test_a_threshold_of_counting_moves_both_ways() -> None:
-    missed = [Lesson((*[Witness(-2.2, answer=True)] * 3, *[Witness(5.0, answer=True)] * 20), ()) for _ in range(2)]
-    assert learn(missed).counting.shift > 0.5
-    ghosts = [Lesson((*[Witness(-1.2, answer=False)] * 3, *[Witness(5.0, answer=True)] * 20), ()) for _ in range(2)]
-    assert learn(ghosts).counting.shift < -0.5
+@pytest.mark.parametrize(("beyond", "answer", "sign"), [(-0.5, True, 1), (0.5, False, -1)])
+def test_a_threshold_of_counting_moves_both_ways(beyond: float, answer: bool, sign: int) -> None:
+    wrong = Witness(JudgeParameters().threshold_log_odds + beyond, answer=answer)
+    lesson = Lesson((*[wrong] * 3, *[Witness(5.0, answer=True)] * 20), ())
+    assert sign * learn([lesson] * 2).counting.shift > 0.5
 
 
 # --- its gain
@@ -293,7 +294,7 @@ def test_it_is_shown_with_its_bounds_and_reset(taught_home: Path) -> None:
     assert "2 sessions that you corrected" in shown
     assert "(0.50 for others; 0.27 to 0.73 can be learned)" in shown
     assert "Of 20 that you looked at 20 were wrong; with what the rest of them teaches, 0" in shown
-    assert "0.06 to 0.32 can be learned" in shown
+    assert "0.05 to 0.27 can be learned" in shown
     learned = json.loads(run(taught_home, "learning", "--json"))
     assert -learned["largest_shift"] <= learned["hinge"]["shift"] < 0.0
     assert 0.5 < learned["hinge"]["least_probability"] <= 0.732

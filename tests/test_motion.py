@@ -23,7 +23,7 @@ from imu.motion.repetitions import Repetition
 from imu.motion.resampling import EvenBlock, Resampler
 from imu.motion.signals import STEP_S, MotionSignals, SignalBuilder, chord, run_lengths
 from imu.motion.standing import RestingPostures, StandingPostures
-from imu.motion.tracker import MotionTracker
+from imu.motion.tracker import SURE_LOG_ODDS, MotionTracker
 from imu.motion.wearing import Lean, SagittalPlane
 from imu.report.curves import _angle as curve_of
 from imu.samples import STANDARD_GRAVITY_M_S2, Array, Gap, ImuBlock
@@ -43,11 +43,11 @@ def training(exercise: str, place: Place = "back", seed: int = 1, repetitions: i
 
 
 def candidates_in(block: ImuBlock) -> list[Candidate]:
-    """Return the candidates; the tracker is given that each of them counts."""
+    """Return the candidates that are likely; the tracker is given that each of them counts."""
     tracker, found = MotionTracker(shipped_weights().network), []
     for item in (*tracker.push(block), *tracker.finish()):
-        if not isinstance(item.item, Gap) and not item.item[0].moved_only:
-            candidate = item.item[0]
+        candidate = None if isinstance(item.item, Gap) else item.item[0]
+        if candidate is not None and not candidate.moved_only and candidate.ending.log_odds > SURE_LOG_ODDS:
             figures = candidate.measure(SagittalPlane())
             tracker.explain(*(float(figures.time_s[step]) for step in (figures.start, figures.end)))
             tracker.place(candidate, float(figures.time_s[figures.end]))

@@ -62,8 +62,15 @@ def test_two_movements_that_differ_are_two_lone_ones() -> None:
 def test_a_movement_after_the_set_belongs_to_it_only_if_it_is_like_it_or_surely_a_repetition() -> None:
     reps = touch_and_go(6)
     put_down = {"duration_s": 3.5, "trunk_angle_rad": math.radians(75), "hip_drop_m": 0.25, "pause_s": 0.6}
-    seen_late = repetition(reps[-1].end_s + 1.0, counting_log_odds=-0.8, **put_down)
+    seen_late = repetition(reps[-1].end_s + 1.0, counting_log_odds=-1.5, **put_down)
     seen_late = replace(seen_late, confirmed_s=seen_late.end_s + 0.8)
     assert sizes([*reps, seen_late]) == [6, 1]
     slower = {"duration_s": 3.5, "trunk_angle_rad": math.radians(50), "hip_drop_m": 0.4}
     assert sizes([*reps, repetition(reps[-1].end_s + 0.1, counting_log_odds=4.0, **slower)]) == [7]
+
+
+def test_movements_that_are_all_unlikely_are_lone_ones() -> None:
+    doubtful = [replace(one, counting_log_odds=-1.0) for one in touch_and_go(3)]
+    assert sizes(doubtful) == [1, 1, 1]
+    assert sizes([replace(doubtful[0], counting_log_odds=1.0), *doubtful[1:]]) == [3]
+    assert split_into_sets(doubtful, shipped_weights().belonging, shift=0.5) == [tuple(doubtful)]

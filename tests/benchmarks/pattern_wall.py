@@ -1,6 +1,6 @@
-"""How often squat and hinge can be told apart at best: from the true tilt and drop of simulated touch-and-go sets.
+"""In how many repetitions of simulated touch-and-go sets the true tilt and drop show whether it is a squat or a hinge.
 
-``python tests/benchmarks/pattern_wall.py SESSIONS``. The label of a repetition is the exercise that the lifter was given;
+``python tests/benchmarks/pattern_wall.py SESSIONS``. The label of a repetition is the exercise that was asked for;
 a deadlift and a low-bar squat may tilt and sink alike. Each repetition is called what most of its nearest neighbours in
 tilt and drop are, those of its own session left out: nothing measured can do much better on these two.
 """
