@@ -928,7 +928,7 @@ CEILINGS = [
     ("sisfall joined", "ghosts per hour on the move", PERSON, 1.2),  # one in 0.85 h, a jump; the aim is 0.5
     ("sisfall joined", "ghosts per seated trial", PERSON, 0.08),
     ("daily_life_20hz", "lone ghosts per hour", PERSON, 55.0),
-    ("daily_life_20hz", "ghosts in sets per hour", PERSON, 0.5)
+    ("daily_life_20hz", "ghosts in sets per hour", PERSON, 0.5),
 ]
 
 
