@@ -14,13 +14,15 @@ from imu.motion.form import Posture
 from imu.motion.judge import Decision, Doubtful, Judge, JudgeParameters
 from imu.motion.pattern import Pattern, pattern_of_set
 from imu.motion.repetitions import RejectedMovement, Repetition, resemble
-from imu.motion.sets import split_into_sets
+from imu.motion.sets import are_likely, split_into_sets
 from imu.motion.tracker import MotionTracker, Piece, TrackerItem
 from imu.motion.wearing import SENSOR_ABOVE_HIP_M
 from imu.samples import Gap, ImuBlock, RowFaults
 from imu.units import UnitCheck
 
-ALONE, TAKEN_BACK = "alone", "taken back by the person"
+ALONE, UNLIKELY, TAKEN_BACK = "alone", "unlikely as a set", "taken back by the person"
+LONE = (ALONE, UNLIKELY)
+"""Reasons why an announced repetition is in no set: the person may keep it."""
 """Why a repetition that was announced does not count: it made no set, or it was no repetition."""
 IN_PAUSE = "made in a pause"
 """Why a movement does not count while the person has paused the counting."""
@@ -220,6 +222,7 @@ class Session:
         self._is_resting = False  # since the last of them
         self._sets: list[TrainingSet] = []
         self._rejected: list[RejectedMovement] = []
+        self._unlikely: list[tuple[Repetition, ...]] = []
         self._paused = False
         self._resumed_s = -math.inf  # movements that began before this do not count
 
@@ -283,9 +286,9 @@ class Session:
     # -- commands of the person; each takes effect at this place of the stream, in a replay too
 
     def end_set(self) -> list[Event]:
-        """Close the set that is going on, without waiting for the rest after it."""
+        """Close the set that is going on, without waiting for the rest after it; a person ends no unlikely sets."""
         events: list[Event] = []
-        self._close_set(events)
+        self._close_set(events, shift=math.inf)
         return events
 
     def take_back(self) -> list[Event]:
@@ -304,16 +307,15 @@ class Session:
         return [RepetitionTakenBack(repetition)]
 
     def keep_alone(self) -> list[Event]:
-        """Count the last repetition that stood alone as a set of its own."""
-        for i in reversed(range(len(self._rejected))):
-            movement = self._rejected[i]
-            if movement.reason == ALONE and movement.repetition is not None:
-                del self._rejected[i]
-                lone_set = TrainingSet((movement.repetition,))
-                self._sets.append(lone_set)
-                self._sets.sort(key=lambda one: one.start_s)
-                return [SetClosed(lone_set)]
-        return []
+        """Count the last repetition that stood alone as a set of its own, or those that were unlikely as a set."""
+        last = next((movement for movement in reversed(self._rejected) if movement.reason in LONE), None)
+        if last is None or last.repetition is None:
+            return []
+        lone = (last.repetition,)
+        kept = next((part for part in self._unlikely if last.repetition in part), lone)
+        self._rejected = [movement for movement in self._rejected if movement.repetition not in kept]
+        self._sets = sorted([*self._sets, TrainingSet(kept)], key=lambda one: one.start_s)
+        return [SetClosed(TrainingSet(kept))]
 
     def pause(self) -> None:
         """Count nothing until `resume`."""
@@ -436,18 +438,20 @@ class Session:
         self._is_resting = True
         events.append(RestBegan(self._going_on[-1].end_s))
 
-    def _close_set(self, events: list[Event]) -> None:
+    def _close_set(self, events: list[Event], shift: float | None = None) -> None:
         """Close the open set, or several, and movements that were alone."""
-        parts = split_into_sets(self._going_on, self._belonging, self._shift)
+        parts = split_into_sets(self._going_on, self._belonging)
+        least = self._parameters.least_repetitions
         self._going_on, self._is_resting = [], False
-        for repetitions in parts:
-            if len(repetitions) >= self._parameters.least_repetitions:
-                training_set = TrainingSet(repetitions)
-                self._sets.append(training_set)
-                events.append(SetClosed(training_set))
-                continue
-            for repetition in repetitions:
-                alone = RejectedMovement(
-                    repetition.start_s, repetition.end_s, ALONE, repetition, repetition.counting_log_odds
-                )
-                self._reject(alone, events)
+        for part in parts:
+            unlikely = len(part) >= least and not are_likely(part, self._shift if shift is None else shift)
+            if unlikely:
+                self._unlikely.append(part)
+            for repetitions in [(lone,) for lone in part] if unlikely else [part]:
+                if len(repetitions) >= least:
+                    self._sets.append(TrainingSet(repetitions))
+                    events.append(SetClosed(TrainingSet(repetitions)))
+                    continue
+                for one in repetitions:
+                    reason = UNLIKELY if unlikely else ALONE
+                    self._reject(RejectedMovement(one.start_s, one.end_s, reason, one, one.counting_log_odds), events)

@@ -86,6 +86,25 @@ def test_a_lone_repetition_can_be_kept() -> None:
     assert not any(movement.reason == "alone" for movement in summary.rejected)
 
 
+def test_repetitions_that_are_unlikely_as_a_set_are_kept_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("imu.motion.sets.LEAST_MEAN_LOG_ODDS", 99.0)
+    _, apart = run(squats(), {})
+    assert (sizes(apart), [movement.reason for movement in apart.rejected]) == ([], ["unlikely as a set"] * 5)
+    session = Session()
+    session.push(squats())
+    session._close_set([])
+    (event,) = session.keep_alone()
+    assert isinstance(event, SetClosed)
+    assert session.keep_alone() == []
+    summary = session.finish()[1]
+    assert (sizes(summary), summary.rejected) == ([5], ())
+
+
+def test_a_set_that_the_person_ends_is_one(ends: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("imu.motion.sets.LEAST_MEAN_LOG_ODDS", 99.0)
+    assert sizes(run(squats(), {ends[-1] + 0.5: "end_set"})[1]) == [5]
+
+
 def test_nothing_is_counted_in_a_pause_nor_what_began_in_it(ends: list[float]) -> None:
     middle_of_third = ends[2] - 0.7
     _, summary = run(squats(), {ends[0] + 0.3: "pause", middle_of_third: "resume"})

@@ -10,7 +10,7 @@ import builders
 
 from imu.motion.fitted import shipped_weights
 from imu.motion.repetitions import Repetition, resemble
-from imu.motion.sets import split_into_sets
+from imu.motion.sets import are_likely, split_into_sets
 
 DURATION_S = 2.5
 
@@ -69,8 +69,9 @@ def test_a_movement_after_the_set_belongs_to_it_only_if_it_is_like_it_or_surely_
     assert sizes([*reps, repetition(reps[-1].end_s + 0.1, counting_log_odds=4.0, **slower)]) == [7]
 
 
-def test_movements_that_are_all_unlikely_are_lone_ones() -> None:
+def test_movements_that_are_all_unlikely_are_no_set() -> None:
     doubtful = [replace(one, counting_log_odds=-1.0) for one in touch_and_go(3)]
-    assert sizes(doubtful) == [1, 1, 1]
-    assert sizes([replace(doubtful[0], counting_log_odds=1.0), *doubtful[1:]]) == [3]
-    assert split_into_sets(doubtful, shipped_weights().belonging, shift=0.5) == [tuple(doubtful)]
+    assert not are_likely(doubtful)
+    assert are_likely([replace(doubtful[0], counting_log_odds=1.0), *doubtful[1:]])
+    assert are_likely([replace(doubtful[0], counting_log_odds=None), *doubtful[1:]])
+    assert are_likely(doubtful, shift=0.5)

@@ -357,6 +357,16 @@ def test_the_person_s_commands_are_spoken(live):
     assert differ(live, lambda: live.pause(False)) == [("going on", False)]
     assert differ(live, lambda: live.take(rejected("alone", one))) == [("that one stood alone, not counted", False)]
     assert differ(live, lambda: live.take(SetClosed(set_of(one)))) == [("set of 1 squat", False)]
+    several = counted(live, *(repetition(40 + 3 * i) for i in range(3)))
+    closing = [rejected("unlikely as a set", each) for each in several]
+    said = differ(live, lambda: [live.take(each) for each in closing])
+    assert said == [("those 3 are unlikely as a set, not counted", False)]
+    assert live.view().lone_text == "3 repetitions are unlikely as a set"
+    assert differ(live, lambda: live.take(SetClosed(set_of(*several)))) == [("set of 3 squats", False)]
+    assert live.view().lone_text is None
+    live.take(RepetitionTakenBack(several[-1]))
+    live.take(RepetitionTakenBack(several[-2]))
+    live.take(RepetitionTakenBack(several[-3]))
     assert differ(live, lambda: live.take(RepetitionTakenBack(one))) == [("back to 0", True)]
 
 

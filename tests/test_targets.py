@@ -11,7 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from builders import CONNECTED, NOW, counted, keep, set_of, summary
+from builders import CONNECTED, NOW, counted, keep, rejected, set_of, summary
 from builders import SQUAT as SQUATTED
 from builders import live_repetition as repetition
 from hypothesis import given
@@ -506,6 +506,42 @@ def test_the_end_of_a_rest_is_signalled_once_and_not_in_a_set():
     assert coach.advance(79.5) == [Signal(SignalKind.REST_OVER, 79.5, 0)]
     coach.take(SetClosed(set_of(*done)))
     assert coach.advance(500.0) == []
+
+
+def test_movements_that_are_no_set_neither_begin_a_rest_nor_end_one():
+    coach = Coach(plan({"rest": 60}))
+
+    def sit_down_twice(at_s: float) -> None:
+        both = [deep(at_s), deep(at_s + 5)]
+        for one in both:
+            coach.take(RepetitionCounted(one))
+        coach.take(RestBegan(both[-1].end_s))
+        for one in both:
+            coach.take(rejected("unlikely as a set", one))
+
+    sit_down_twice(10)
+    assert coach.advance(200.0) == []
+    done = [deep(210), deep(215)]
+    for one in done:
+        coach.take(RepetitionCounted(one))
+    coach.take(RestBegan(done[-1].end_s))
+    coach.take(SetClosed(set_of(*done)))
+    sit_down_twice(240)
+    assert coach.advance(done[-1].end_s + 60) == [Signal(SignalKind.REST_OVER, done[-1].end_s + 60, 0)]
+    sit_down_twice(300)
+    assert coach.advance(500.0) == []
+
+
+def test_an_entry_stays_with_its_set_when_a_repetition_is_taken_back():
+    live = LiveTraining(plan=plan({"name": "romanian deadlift"}))
+    done = counted(live, deep(10), deep(15), deep(20), deep(25))
+    live.take(SetClosed(set_of(*done)))
+    live.enter(live.move(1))
+    live.take(RepetitionTakenBack(done[-1]))
+    (move,) = live.view().moves
+    assert (live.view().exercises[0].exercise, move.text) == ("squat", "Back to romanian deadlift")
+    live.enter(live.move(1))
+    assert live.view().exercises[0].exercise == "romanian deadlift"
 
 
 @cache

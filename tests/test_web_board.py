@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import time
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -28,7 +29,7 @@ from imu.bluetooth.scan import SeenSensor
 from imu.errors import NothingTrained
 from imu.live.live_training import LiveTraining
 from imu.live.live_view import Link, LiveView, TrainedBefore
-from imu.live.memory import planned_sets
+from imu.live.memory import correct_by_hand, planned_sets
 from imu.live.speech import Announcement, Announcer
 from imu.live.targets import Plan, Targets
 from imu.motion.pattern import Pattern
@@ -236,6 +237,25 @@ async def test_one_tap_after_the_training_counts_a_set_as_the_exercise_that_was_
         assert (shown["sets"][0]["exercise"], *stored()) == (exercise, exercise, 60.0)
     answer = answer_to(desk, json.dumps({"do": "move", "set": 2}))
     assert answer is not None and "set 2 was done as planned" in answer["refused"]
+
+    for _ in "two windows, or a tap that is two":
+        answer_to(desk, json.dumps({"do": "move", "set": None, "shown": "Count as goblet squat"}))
+    await desk.until_idle()
+    assert stored() == ("goblet squat", 60.0)
+
+    def slowly(number: int, entry: dict[str, Any]) -> None:
+        time.sleep(0.2 if entry["exercise"]["name"] == planned.exercise else 0.0)
+        correct_by_hand(number, entry)
+
+    monkeypatch.setattr("imu.app.web.desk.correct_by_hand", slowly)
+    for _ in "back and forth":
+        answer_to(desk, json.dumps({"do": "move", "set": 1}))
+    await desk.until_idle()
+    assert stored()[0] == board(desk._live.view())["sets"][0]["exercise"] == "goblet squat"
+    desk.state = DeskState.SAVING
+    for asked in ({"do": "move", "set": 1}, {"do": "recount", "set": 1, "more": 1}):
+        answer = answer_to(desk, json.dumps(asked))
+        assert answer is not None and "is being saved" in answer["refused"]
 
 
 @pytest.mark.parametrize("rest_s", [-1, 0, 1e9, "60", True])

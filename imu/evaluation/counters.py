@@ -26,7 +26,7 @@ from imu.motion.fitted import load_weights
 from imu.motion.judge import JudgeParameters
 from imu.motion.repetitions import Repetition
 from imu.samples import Array, ImuBlock
-from imu.session import ALONE, Session, SessionParameters, SessionSummary
+from imu.session import LONE, Session, SessionParameters, SessionSummary
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def counted_sets(summary: SessionSummary) -> CountedSets:
     lone = tuple(
         _counted(movement.repetition, in_set=False)
         for movement in summary.rejected
-        if movement.reason == ALONE and movement.repetition is not None
+        if movement.reason in LONE and movement.repetition is not None
     )
     return CountedSets(summary.duration_s, sets, lone)
 

@@ -29,7 +29,7 @@ class Entries:
     recounts : Counter of float
         How many repetitions more than counted a set has, by its start.
     exercises : dict of float to Targets
-        Exercise and load of sets, by the turning point of their middle repetition.
+        Exercise and load of sets, by the turning point of their middle repetition, the latest last.
     """
 
     def __init__(self) -> None:
@@ -48,8 +48,9 @@ class Entries:
         return sum(more for set_s, more in self.recounts.items() if start_s - NEAR_S <= set_s < end_s)
 
     def exercise_of(self, one: TrainingSet) -> Targets | None:
-        """Return the entry for a set."""
-        return self.exercises.get(middle_s(one))
+        """Return the latest entry for a set, whose middle may be another one since a repetition was taken back."""
+        entered = [entry for at_s, entry in self.exercises.items() if one.start_s <= at_s < one.end_s]
+        return entered[-1] if entered else None
 
     def take(self, event: Mapping[str, Any]) -> None:
         """Make the entry of an event of `recount_event` or `exercise_event`; pass over any other event.
@@ -66,7 +67,9 @@ class Entries:
                     raise ValueError(f"a count is corrected by one, got {more}")
                 self.recounts[_time_of(event)] += more
             case "entry":
-                self.exercises[_time_of(event)] = Targets.from_object(event["exercise"], "the recorded entry")
+                exercise = Targets.from_object(event["exercise"], "the recorded entry")
+                self.exercises.pop(_time_of(event), None)  # the latest stands last
+                self.exercises[_time_of(event)] = exercise
 
 
 def _time_of(event: Mapping[str, Any]) -> float:

@@ -44,6 +44,7 @@ from imu.sensors.conversation import (
     SamplesRecovered,
 )
 from imu.session import (
+    UNLIKELY,
     Event,
     GapFound,
     MovementRejected,
@@ -93,7 +94,7 @@ class LiveTraining:
         self._before = before or TrainedBefore()
         self._clock, self._glide = _Clock(), _Glide()
         self._coach = Coach(plan, {name: past.best for name, past in self._before.exercises.items()})
-        self._lone: list[tuple[Repetition, float]] = []
+        self._lone: list[tuple[RejectedMovement, float]] = []
         self._not_counted: tuple[str, float] | None = None
         self._sentences: list[_Sentence] = []  # the latest first
         self._linked_s: float | None = None
@@ -269,6 +270,7 @@ class LiveTraining:
     def view(self) -> LiveView:
         """Return the view of this moment."""
         now_s, phase, shown = self._clock.now_s, *self._phase_and_set()
+        offered = self._offered(now_s)
         sets, going_on = self._coach.sets, self._coach.going_on
         of_sets = [*(one_set.repetitions for one_set in sets), *([tuple(going_on)] if going_on else [])]
         done = sum((tally(one_set, self._coach.entries.more_in(one_set)) for one_set in of_sets), Tally())
@@ -295,7 +297,8 @@ class LiveTraining:
             session=done,
             today=self._before.today + done,
             last_28_days=self._before.last_28_days + done,
-            lone=self._offered(now_s),
+            lone=offered[-1] if offered else None,
+            lone_together=len(offered),
             not_counted=self._latest_not_counted(now_s),
             link_s=0.0 if self._linked_s is None else now_s - self._linked_s,
             messages=self._messages(now_s),
@@ -314,7 +317,7 @@ class LiveTraining:
             case RepetitionTakenBack():
                 self._facts = replace(self._facts, taken_back=self._facts.taken_back + 1)
             case SetClosed(closed):
-                self._lone = [(one, shown_s) for one, shown_s in self._lone if one not in closed.repetitions]
+                self._lone = [each for each in self._lone if each[0].repetition not in closed.repetitions]
             case MovementRejected(movement):
                 self._take_rejected(movement)
             case GapFound(gap):
@@ -328,7 +331,7 @@ class LiveTraining:
         if movement.repetition is None:
             self._not_counted = movement.reason, self._clock.now_s
             return
-        self._lone.append((movement.repetition, self._clock.now_s))
+        self._lone.append((movement, self._clock.now_s))
 
     def _take_link(self, link: Link) -> None:
         trying_again = self._facts.link.state is LinkState.LOST and link.state is not LinkState.CONNECTED
@@ -384,9 +387,19 @@ class LiveTraining:
         since_s = self._coach.rest_since_s
         return max(0.0, self._clock.session_s - (shown.end_s if since_s is None else since_s))
 
-    def _offered(self, now_s: float) -> Repetition | None:
-        offered = [one for one, shown_s in self._lone if now_s - shown_s < LONE_OFFERED_S]
-        return offered[-1] if offered else None
+    def _offered(self, now_s: float) -> list[Repetition]:
+        """Return the lone movement that is offered, or all those that were unlikely as a set."""
+        latest, latest_s = self._lone[-1] if self._lone else (None, -math.inf)
+        if latest is None or now_s - latest_s >= LONE_OFFERED_S:
+            return []
+        if latest.reason == UNLIKELY and self._coach.going_on:
+            return []  # the others of its set follow
+        together = [
+            movement
+            for movement, shown_s in self._lone
+            if movement is latest or (latest.reason == movement.reason == UNLIKELY and shown_s == latest_s)
+        ]
+        return [movement.repetition for movement in together if movement.repetition is not None]
 
     def _latest_not_counted(self, now_s: float) -> NotCounted | None:
         if self._not_counted is None:

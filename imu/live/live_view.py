@@ -206,7 +206,9 @@ class LiveView:
     counted, taken_back : int
         Repetitions announced and taken back so far, whatever became of them since.
     lone : Repetition or None
-        A lone movement that the person may keep as a set.
+        A lone movement that the person may keep as a set, or the last of several that were unlikely as a set.
+    lone_together : int
+        How many these are.
     not_counted : NotCounted or None
         The latest other movement that was not counted, for a few seconds.
     link : Link
@@ -257,6 +259,7 @@ class LiveView:
     counted: int = 0
     taken_back: int = 0
     lone: Repetition | None = None
+    lone_together: int = 0
     not_counted: NotCounted | None = None
     link: Link = Link(LinkState.SEARCHING)
     link_s: float = 0.0
@@ -316,6 +319,15 @@ class LiveView:
         return self.rest_s >= self.rest_target_s
 
     # -- in words, for terminal and page alike
+
+    @property
+    def lone_text(self) -> str | None:
+        """What is offered to be kept as a set."""
+        if self.lone is None:
+            return None
+        if self.lone_together > 1:
+            return f"{self.lone_together} repetitions are unlikely as a set"
+        return f"{plural(1, self.lone.pattern)} stood alone"
 
     @property
     def link_text(self) -> str:

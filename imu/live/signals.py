@@ -351,7 +351,7 @@ class Coach:
         self.going_on: list[Repetition] = []
         self.sets: list[TrainingSet] = []
         self.rest_since_s: float | None = None
-        self._signalled_since_s: float | None = None  # the rest whose end was signalled
+        self._signalled_since_s = -math.inf  # the rest whose end was signalled
         self._followed = [_Followed(plan, 0, 0)]
 
     @property
@@ -428,7 +428,8 @@ class Coach:
     def advance(self, now_s: float) -> list[Signal]:
         """Take the time on the session's axis; return the signal of a rest that is over."""
         since_s, rest_s = self.rest_since_s, self.rest_target_s
-        if since_s is None or since_s == self._signalled_since_s or rest_s is None or now_s < since_s + rest_s:
+        signalled = since_s is not None and since_s <= self._signalled_since_s
+        if since_s is None or signalled or rest_s is None or now_s < since_s + rest_s:
             return []
         self._signalled_since_s = since_s
         return [Signal(SignalKind.REST_OVER, since_s + rest_s, 0)]
@@ -446,6 +447,8 @@ class Coach:
                 self._leave_out(repetition)
             case MovementRejected(movement) if movement.repetition is not None:
                 self.going_on = [repetition for repetition in self.going_on if repetition != movement.repetition]
+                if not self.going_on:  # the rest goes on that it seemed to end
+                    self.rest_since_s = self.sets[-1].end_s if self.sets else None
             case RestBegan(since_s):
                 self.rest_since_s = since_s
             case SetClosed(closed):

@@ -84,7 +84,8 @@ def _session(before: LiveView, after: LiveView) -> list[Announcement | None]:
         latest = closed[-1]
         announcements.append(Announcement(f"set of {plural(len(latest.repetitions), latest.pattern)}"))
     elif after.lone is not None and after.lone != before.lone:
-        announcements.append(Announcement("that one stood alone, not counted"))
+        several = f"those {after.lone_together} are unlikely as a set, not counted"
+        announcements.append(Announcement("that one stood alone, not counted" if after.lone_together == 1 else several))
     if after.paused is not before.paused:
         announcements.append(Announcement("paused" if after.paused else "going on"))
     if after.rest_is_over and not before.rest_is_over and before.phase is Phase.REST:

@@ -80,10 +80,8 @@ class BelongingWeights:
         return float(self.bias[end] + (self.linear[end] * evidence).sum())
 
 
-def split_into_sets(
-    repetitions: Sequence[Repetition], weights: BelongingWeights, shift: float = 0.0
-) -> list[tuple[Repetition, ...]]:
-    """Return the repetitions as sets, in order; `shift` is what was learned of this person's log-odds.
+def split_into_sets(repetitions: Sequence[Repetition], weights: BelongingWeights) -> list[tuple[Repetition, ...]]:
+    """Return the repetitions as sets, in order; whether they are likely together is another question (`are_likely`).
 
     Neighbours that differ belong to different sets. A lone repetition that is close to others is one of theirs; at an
     end of the set the weights decide whether it belongs. Three or more repetitions that all differ but follow each
@@ -104,12 +102,14 @@ def split_into_sets(
             merged[-1].extend(part)
         else:
             merged.append(list(part))
-    sets = [part for whole in merged for part in _without_strange_ends(tuple(whole), weights)]
-    return [piece for part in sets for piece in ([part] if _likely(part, shift) else [(lone,) for lone in part])]
+    return [part for whole in merged for part in _without_strange_ends(tuple(whole), weights)]
 
 
-def _likely(part: Sequence[Repetition], shift: float) -> bool:
-    """Return whether the repetitions of a set are likely together; one that was added by hand is certain."""
+def are_likely(part: Sequence[Repetition], shift: float = 0.0) -> bool:
+    """Return whether the repetitions of a set are likely together; one that was added by hand is certain.
+
+    `shift` is what was learned of this person's log-odds.
+    """
     log_odds = [repetition.counting_log_odds for repetition in part]
     known = [value for value in log_odds if value is not None]
     return len(known) < len(part) or not part or math.fsum(known) / len(known) + shift >= LEAST_MEAN_LOG_ODDS

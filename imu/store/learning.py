@@ -24,7 +24,7 @@ from imu.motion.judge import JudgeParameters, PatternClassifier
 from imu.motion.pattern import Pattern
 from imu.motion.personal import PersonalShift, Witness, likeliest_shift
 from imu.motion.repetitions import Repetition
-from imu.session import ALONE, TAKEN_BACK
+from imu.session import LONE, TAKEN_BACK
 from imu.store.corrected_session import CorrectedSession, apply_corrections
 from imu.store.corrections import AddRepetition, ChangePattern, DeleteRepetition, kind_of
 from imu.store.database import from_text, load_log, load_summary
@@ -210,7 +210,7 @@ def lesson_of(session: CorrectedSession) -> Lesson:
     ]
     yes += [movement.counting_log_odds for movement in restored]
     no = [repetition.measured.counting_log_odds for repetition in session.deleted if repetition.measured is not None]
-    no += [movement.counting_log_odds for movement in session.rejected if movement.reason != ALONE]
+    no += [movement.counting_log_odds for movement in session.rejected if movement.reason not in LONE]
     movements = [Witness(odds, answer=True) for odds in yes if odds is not None]
     movements += [Witness(odds, answer=False) for odds in no if odds is not None]
     sets = []

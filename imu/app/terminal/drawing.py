@@ -213,10 +213,11 @@ def move_line(view: LiveView) -> Text | None:
 
 
 def lone_line(view: LiveView) -> Text | None:
-    """Return the offer to keep a lone movement."""
-    if view.lone is None:
+    """Return the offer to keep a lone movement, or several."""
+    if view.lone_text is None:
         return None
-    return Text.assemble((f"{plural(1, view.lone.pattern)} stood alone", "bold"), ": k keeps it as a set")
+    kept = "it as a set" if view.lone_together == 1 else "them as one"
+    return Text.assemble((view.lone_text, "bold"), f": k keeps {kept}")
 
 
 def not_counted_line(view: LiveView) -> Text | None:

@@ -86,7 +86,7 @@ def board(view: LiveView) -> dict[str, Any]:
         "today": [view.today.squats, view.today.hinges],
         "total": balance(view.session),
         "move": None if view.move is None else view.move.text,
-        "lone": None if view.lone is None else f"{plural(1, view.lone.pattern)} stood alone",
+        "lone": view.lone_text,
         "not_counted": None if view.not_counted is None else view.not_counted.reason,
         "messages": [{"text": message.sentence, "gravity": str(message.gravity)} for message in view.messages],
     }

@@ -119,6 +119,7 @@ class TrainingDesk:
         self._achieved: tuple[str, ...] = ()
         self._advice: tuple[str, ...] = ()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._storing = asyncio.Lock()
         self._listening: set[asyncio.Task[None]] = set()
         self._invitation: dict[str, str] | None = None
         self._shown: dict[str, Any] = {}
@@ -191,7 +192,7 @@ class TrainingDesk:
 
     def ask(self, command: PersonCommand) -> None:
         """Carry out the person's command in the training; nothing without a training."""
-        if self._run is not None:
+        if self._run is not None and self.state is not DeskState.SAVING:
             self._run.ask(command)
 
     @property
@@ -223,9 +224,10 @@ class TrainingDesk:
 
     def enter(self, set_number: int, entry: Targets) -> None:
         """Take the exercise and load of a set that is over; see `TrainingRun.enter`."""
-        if self._run is None:
+        run = self._run_to_correct()
+        if run is None:
             raise ValueError("no training runs")
-        self._run.enter(set_number, entry)
+        run.enter(set_number, entry)
         self._look()
 
     def recount(self, set_number: int | None, more: int) -> None:
@@ -233,25 +235,45 @@ class TrainingDesk:
 
         It is stored with the session, at once if that is stored already.
         """
-        if self._run is not None:
-            self._run.recount(set_number, more)
+        if (run := self._run_to_correct()) is not None:
+            run.recount(set_number, more)
         elif self.state is DeskState.IDLE and self.last_session is not None:
             self._correct_stored(self._live.recount(set_number, more, goes_on=False) or {})
         self._look()
 
-    def move(self, set_number: int | None) -> None:
-        """Count a set as the exercise that was done in place of the planned one, or back; stored as a `recount`."""
-        if self._run is not None:
-            self._run.move(set_number)
+    def move(self, set_number: int | None, shown: str | None = None) -> None:
+        """Count a set as the exercise that was done in place of the planned one, or back; stored as a `recount`.
+
+        `shown` is the text of the button: nothing happens if the set was moved since, as by the first of two taps.
+        """
+        moves = self._live.view().moves
+        index = len(moves) - 1 if set_number is None else set_number - 1
+        move = moves[index] if 0 <= index < len(moves) else None
+        if shown is not None and move is not None and move.text != shown:
+            return
+        if (run := self._run_to_correct()) is not None:
+            run.move(set_number)
         elif self.state is DeskState.IDLE and self.last_session is not None:
             self._correct_stored(self._live.move(set_number))
         self._look()
+
+    def _run_to_correct(self) -> TrainingRun | None:
+        """Return the training that runs; ``None`` after it.
+
+        Raises
+        ------
+        ValueError
+            While it is saved: what is entered then would be lost.
+        """
+        if self.state is DeskState.SAVING:
+            raise ValueError("the training is being saved, try again in a moment")
+        return self._run
 
     def _correct_stored(self, entry: Mapping[str, Any]) -> None:
         """Correct the session of the training that is over, in a task."""
         self._live.enter(entry)
         with as_person(self.whose):
-            task = asyncio.get_running_loop().create_task(self._store(entry))
+            task = asyncio.get_running_loop().create_task(self._store(self.last_session, entry))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -324,12 +346,15 @@ class TrainingDesk:
             remember_sensor_of(trained)
         return trained
 
-    async def _store(self, entry: Mapping[str, Any]) -> None:
-        if self.last_session is None:
+    async def _store(self, number: int | None, entry: Mapping[str, Any]) -> None:
+        if number is None:
             return
         try:
-            await asyncio.to_thread(correct_by_hand, self.last_session, entry)
-            self._achieved = await asyncio.to_thread(achieved, self.last_session)
+            async with self._storing:  # in the order of the taps
+                await asyncio.to_thread(correct_by_hand, number, entry)
+                better = await asyncio.to_thread(achieved, number)
+            if number == self.last_session:
+                self._achieved = better
         except ImuError as error:
             self.trouble = str(error)
         self._look()
@@ -379,6 +404,7 @@ class TrainingDesk:
         """Pass on the changes, for the screen and the voice at once."""
         shown = board(view) | {
             "state": str(self.state),
+            **({} if self.state is DeskState.TRAINING else {"lone": None}),  # it cannot be kept any more
             "trouble": self.trouble,
             "session": self.last_session,
             "achieved": self._achieved,

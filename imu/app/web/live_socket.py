@@ -224,7 +224,8 @@ def _do(desk: TrainingDesk, request: dict[str, Any], begin: Callable[[Wish], Non
         entry = {"name": _text(request.get("exercise")), "load": _text(request.get("load"))}
         desk.enter(_whole(request.get("set")), Targets.from_object(entry, "the set"))
     elif action == "move":
-        desk.move(_whole_if_given(request.get("set")))
+        shown = request.get("shown")
+        desk.move(_whole_if_given(request.get("set")), None if shown is None else str(shown))
     elif action == "recount":
         desk.recount(_whole_if_given(request.get("set")), _whole(request.get("more")))
     else:

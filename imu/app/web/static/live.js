@@ -117,7 +117,7 @@ function recounting(number) {
 // One tap counts a set as the exercise that was done in place of the planned one, or back.
 function moving(number) {
   const button = Object.assign(document.createElement("button"), { type: "button", className: "small move" });
-  button.addEventListener("click", () => send({ do: "move", set: number }));
+  button.addEventListener("click", () => send({ do: "move", set: number, shown: button.textContent }));
   return button;
 }
 function drawMove(line, one) {
@@ -319,7 +319,7 @@ function setLine(number) {
 function ask(what) {
   $("#refused").hidden = true;
   if (what === "pause") send({ do: board.paused ? "resume" : "pause" });
-  else if (what === "move") { if (board.move) send({ do: "move", set: null }); }
+  else if (what === "move") { if (board.move) send({ do: "move", set: null, shown: board.move }); }
   else if (what === "missed") send({ do: "recount", set: null, more: 1 });
   else if (what === "finish") { if (board.state === "training") $("#finish-dialog").showModal(); }
   else if (what === "plan") send({ do: "plan" });
