@@ -322,7 +322,7 @@ class LiveView:
 
     @property
     def lone_text(self) -> str | None:
-        """What is offered to be kept as a set."""
+        """The movement, or the repetitions, that may be kept as a set."""
         if self.lone is None:
             return None
         if self.lone_together > 1:
