@@ -612,6 +612,23 @@ def test_a_first_visit_imports_files_that_are_dropped(browser: Any, tmp_path: Pa
     assert all(Path(one.source).is_relative_to(tmp_path / "home") for one in stored(tmp_path / "home"))
 
 
+def test_a_late_answer_does_not_replace_the_figure_that_was_chosen_after_it(browser: Any, tmp_path: Path) -> None:
+    with served(tmp_path) as server, opened(browser, server, "/", DESKTOP) as page:
+        page.locator("[data-import] input[type=file]").set_input_files(RECORDINGS / "simulated_air_squats.csv.gz")
+        page.get_by_role("button", name="Import", exact=True).click()
+        page.locator("[data-charts=drawn]").wait_for()
+        held: list[Any] = []
+        page.route("**/curve?measure=angle*", lambda route: held.append(route))  # noqa: PLW0108 - it looks at the signature
+        page.get_by_label("Angle", exact=True).check()
+        page.get_by_label("Speed", exact=True).check()
+        page.locator("#recording-title", has_text="Speed").wait_for()
+        with page.expect_response("**/curve?measure=angle*") as late:
+            held[0].continue_()
+        late.value.finished()
+        page.evaluate("new Promise((done) => setTimeout(done, 200))")
+        assert "Speed" in page.locator("#recording-title").inner_text()
+
+
 @pytest.mark.parametrize("options", [DESKTOP, PHONE], ids=["desktop light", "phone dark"])
 def test_import_name_correct_on_the_chart_compare_and_report(browser: Any, tmp_path: Path, options: Any) -> None:
     with served(tmp_path) as server, opened(browser, server, "/", options) as page:

@@ -89,10 +89,11 @@ const EDGE_PX = 7;
 /** The repetition that is chosen with the keyboard or dragged, and where it begins and ends meanwhile. */
 let held = null;
 
-async function recordingChart(box) {
+async function recordingChart(box, outdated) {
   const metric = document.getElementById("sets")?.dataset.metric ?? "main";
   const measure = metric === "main" ? (box.dataset.hinges ? "angle" : "depth") : metric;
   const answer = await fetch(`/session/${box.dataset.session}/curve?measure=${measure}&person=${encodeURIComponent(document.body.dataset.person)}`), data = await answer.json();
+  if (outdated()) return null;  // another figure was chosen meanwhile
   box.replaceChildren();
   held = null;
   if (data.refused) { box.append(Object.assign(document.createElement("p"), { className: "banner", textContent: data.refused })); return null; }
@@ -285,7 +286,10 @@ function line(values, least, most, name) {
 
 // --- all of them
 
+let drawing = 0;
+
 async function drawAll() {
+  const mine = ++drawing, outdated = () => mine !== drawing;
   document.documentElement.dataset.charts = "drawing";
   for (const one of drawn) one.destroy();
   drawn = [];
@@ -293,7 +297,8 @@ async function drawAll() {
     box.replaceChildren();
     drawn.push(dayChart(box, JSON.parse(box.nextElementSibling.textContent)));
   }
-  const box = document.getElementById("recording"), chart = box && (await recordingChart(box));
+  const box = document.getElementById("recording"), chart = box && (await recordingChart(box, outdated));
+  if (outdated()) return;
   if (chart) drawn.push(chart);
   document.documentElement.dataset.charts = "drawn";
 }
