@@ -776,6 +776,24 @@ def test_ctrl_c_ends_it_with_one_word(folder, jobs):
 
 
 @pytest.mark.process
+@pytest.mark.skipif(os.name == "nt", reason="Windows ends a program at once")
+def test_a_terminated_replay_leaves_nothing_unpacked(folder, tmp_path):
+    with zipfile.ZipFile(tmp_path / "many.zip", "w") as archive:
+        for number, recording in enumerate([*folder.glob("*.csv")] * 100):
+            archive.write(recording, f"{number}.csv")
+    (tmp_path / "unpacked").mkdir()
+    command = [sys.executable, "-m", "imu.app.cli", "replay", "--json", "--jobs", "2", str(tmp_path / "many.zip")]
+    environment = {**os.environ, "TMPDIR": str(tmp_path / "unpacked")}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
+        process.stdout.readline()
+        assert list((tmp_path / "unpacked").glob("imu_*"))
+        process.terminate()
+        _, complaints = process.communicate(timeout=60)
+    assert (process.returncode, complaints) == (128 + signal.SIGTERM, b"")
+    assert not list((tmp_path / "unpacked").glob("imu_*"))
+
+
+@pytest.mark.process
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def test_processes_end_with_the_one_that_started_them(folder):
     command = [sys.executable, "-m", "imu.app.cli", "replay", "--json", "--jobs", "2", *[str(folder)] * 200]

@@ -10,6 +10,7 @@ import codecs
 import errno
 import io
 import os
+import signal
 import sys
 from contextlib import contextmanager
 from datetime import datetime
@@ -97,7 +98,15 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="imu.plain")
+    for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+        if signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores it
+            signal.signal(number, _end)
     app(prog_name="imu")
+
+
+def _end(number: int, _frame: object) -> None:
+    """End as after an error: workers end, and what was unpacked is deleted."""
+    raise SystemExit(128 + number)
 
 
 def _show_version(wanted: bool) -> None:
