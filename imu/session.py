@@ -21,9 +21,9 @@ from imu.samples import Gap, ImuBlock, RowFaults
 from imu.units import UnitCheck
 
 ALONE, UNLIKELY, TAKEN_BACK = "alone", "unlikely as a set", "taken back by the person"
-LONE = (ALONE, UNLIKELY)
-"""Reasons why an announced repetition is in no set: the person may keep it."""
 """Why a repetition that was announced does not count: it made no set, or it was no repetition."""
+LONE = (ALONE, UNLIKELY)
+"""Reasons with which the person may keep it."""
 IN_PAUSE = "made in a pause"
 """Why a movement does not count while the person has paused the counting."""
 
