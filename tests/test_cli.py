@@ -195,6 +195,7 @@ def test_a_recording_is_called_as_it_was_given(folder, monkeypatch):
     assert names_of_recordings(["./a_squats.csv", "none.csv"]) == ["./a_squats.csv", "none.csv"]
     inside = ["a_squats.csv", "b_broken.csv", "c_hinges.csv"]
     assert names_of_recordings(["."]) == [f".{os.sep}{name}" for name in inside]
+    assert names_of_recordings([""]) == inside
     assert names_of_recordings([f"{folder}/"]) == [f"{folder}/{name}" for name in inside]
 
 
@@ -373,6 +374,8 @@ def test_columns_of_other_names_can_be_given(folder, tmp_path, monkeypatch):
         count("own.csv")
     wrong = run("replay", "own.csv", "--columns", option.replace("wx", "gone")).stderr
     assert "the column gone is missing" in wrong and option in wrong
+    shared = run("replay", "--columns", "acc_x=acc_y", folder / "a_squats.csv")
+    assert (shared.exit_code, "acc_x and acc_y cannot be one column" in shared.stderr) == (1, True)
 
 
 @pytest.mark.parametrize("wrong", ["", "ax", "acc_x=", "acc_x=a,acc_x=b", "ax=acc_x", "x,acc_x=a"])

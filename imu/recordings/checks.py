@@ -49,13 +49,16 @@ def own_columns(names: Sequence[str], own_names: Mapping[str, str]) -> list[int]
     Raises
     ------
     RecordingForeign
-        If one of `COLUMNS` is missing or there twice.
+        If one of `COLUMNS` is missing or there twice, or if two of them are to be one column.
     """
     spelled = [_spelled(name) for name in names]
     wanted = {name: _spelled(own_names.get(name, name)) for name in COLUMNS}
     twice = [name for name in wanted.values() if spelled.count(name) > 1]
     if twice:
         raise RecordingForeign(f"the column {twice[0]} is there twice: keep one")
+    shared = [name for name in COLUMNS if list(wanted.values()).count(wanted[name]) > 1]
+    if shared:
+        raise RecordingForeign(f"{' and '.join(shared)} cannot be one column, {wanted[shared[0]]}: name each its own")
     missing = [name for name in COLUMNS if wanted[name] not in spelled]
     if missing:
         raise RecordingForeign(_missing_columns(names, missing, own_names))

@@ -248,7 +248,7 @@ def names_of_recordings(paths: Sequence[str]) -> list[str]:
             if file == folder:
                 names.append(given)
             else:
-                separator = "" if given.endswith(("/", os.sep)) else os.sep
+                separator = "" if not given or given.endswith(("/", os.sep)) else os.sep
                 names.append(f"{given}{separator}{file.relative_to(folder)}")
     return names
 
