@@ -411,8 +411,8 @@ def read_frames(
         text, lines_to_skip = _without_lines(piece, lines_to_skip)
         if not text or text.isspace():
             continue
-        if not text.endswith((b"\n", b"\r")):  # the last line may be cut short: its missing cells are empty ones
-            text += header.separator.encode() * max(columns)
+        if not text.endswith((b"\n", b"\r")):
+            text = _with_all_cells(text, header.separator.encode(), max(columns))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", pd.errors.ParserWarning)  # more cells in a row than names
             try:  # numbers may have blanks before them; skipping these first takes a quarter of the time
@@ -422,6 +422,14 @@ def read_frames(
             except (ValueError, OverflowError):  # a cell without a number: read this piece as text
                 frame = pd.read_csv(io.BytesIO(text), skipinitialspace=True, **options)
         yield frame
+
+
+def _with_all_cells(text: bytes, separator: bytes, separators: int) -> bytes:
+    """Return a text whose last line may be cut short: then its missing cells are empty, and the one that is cut."""
+    last_line = text[max(text.rfind(b"\n"), text.rfind(b"\r")) + 1 :]
+    if last_line.count(separator) < separators:
+        text = text[: len(text) - len(last_line.rpartition(separator)[2])]
+    return text + separator * separators
 
 
 _LINE_END = re.compile(rb"\r\n|\n|\r")
