@@ -277,6 +277,9 @@ def count(
     unknown = sorted(set(columns or ()) - set(COLUMNS))
     if unknown:
         raise ValueError(f"columns may name {', '.join(COLUMNS)}; got {', '.join(unknown)}")
+    own = [(columns or {}).get(name, name) for name in COLUMNS]
+    if len(set(own)) < len(own):
+        raise ValueError(f"each of columns needs its own; got {', '.join(own)}")
     if min_reps < 1:
         raise ValueError(f"min_reps must be at least 1, got {min_reps}")
     if isinstance(data, ImuBlock):

@@ -113,6 +113,8 @@ def test_other_names_units_and_rates(table, counted):
     slower = other.iloc[::2]
     totals = json.loads(counted.to_json())["totals"]
     assert json.loads(imu.count(slower, "g", "deg/s", names).to_json())["totals"] == totals
+    with pytest.raises(ValueError, match="each of columns needs its own"):
+        imu.count(table, columns={"acc_x": "acc_y"})
 
 
 @pytest.mark.parametrize(
