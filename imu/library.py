@@ -288,6 +288,12 @@ def count(
         return _count_block("samples", data, min_reps, check=True)
     if isinstance(data, str | os.PathLike):
         return _count_file(os.fspath(data), ReplayOptions(min_reps, acc_unit, gyr_unit, columns or {}))
+    import pandas as pd
+
+    if not isinstance(data, pd.DataFrame):
+        raise ValueError(
+            f"data is a path, a pandas DataFrame or an ImuBlock; got an object of type {type(data).__name__}"
+        )
     with _named_arguments():
         block = _block_of_table(data, acc_unit, gyr_unit, columns or {})
     return _count_block("table", block, min_reps, check=False)
@@ -318,7 +324,7 @@ def _block_of_table(
     names = {name: columns.get(name, name) for name in COLUMNS}
     missing = [name for name in names.values() if name not in table.columns and name != "time_s"]
     if missing:
-        have = ", ".join(str(name) for name in table.columns[:10])
+        have = ", ".join(str(name) for name in table.columns[:10]) or "none"
         raise RecordingForeign(
             f"the table has no column {', '.join(missing)} (it has {have}): give other names with columns="
         )
@@ -371,7 +377,12 @@ def _named_arguments() -> Iterator[None]:
         yield
     except ImuError as error:
         sentence = str(error)
-        options = {"--acc-unit g": 'acc_unit="g"', "--gyr-unit deg/s": 'gyr_unit="deg/s"', "in the file": "in the data"}
+        options = {
+            "leave out --columns": "leave out columns=",
+            "--acc-unit g": 'acc_unit="g"',
+            "--gyr-unit deg/s": 'gyr_unit="deg/s"',
+            "in the file": "in the data",
+        }
         sentence = re.sub(r'--columns "(.*?)"', lambda option: f"columns={columns_in(option[1])}", sentence)
         for option, argument in options.items():
             sentence = sentence.replace(option, argument)

@@ -376,6 +376,10 @@ def test_columns_of_other_names_can_be_given(folder, tmp_path, monkeypatch):
     assert "the column gone is missing" in wrong and option in wrong
     shared = run("replay", "--columns", "acc_x=acc_y", folder / "a_squats.csv")
     assert (shared.exit_code, "acc_x and acc_y cannot be one column" in shared.stderr) == (1, True)
+    needless = run("replay", "ours.csv", "--columns", option).stderr
+    assert needless.endswith("acc_z, gyr_x, gyr_y, gyr_z are there: leave out --columns\n")
+    with pytest.raises(ImuError, match=r"is missing, but acc_x is there: leave out columns=$"):
+        count("ours.csv", columns={"acc_x": "ax"})
 
 
 @pytest.mark.parametrize("wrong", ["", "ax", "acc_x=", "acc_x=a,acc_x=b", "ax=acc_x", "x,acc_x=a"])
@@ -641,8 +645,15 @@ def test_trends_and_an_exercise_are_drawn(folder, home, tmp_path, monkeypatch):
     drawn = (tmp_path / "trends.svg").read_text()
     assert "<!-- 3 × squat -->" in drawn
     assert "<!-- speed up, m/s -->" in drawn
-    assert "no such file" in run("plot", "front squat").stderr
+    assert "no such file, and no exercise of this name" in run("plot", "front squat").stderr
     assert run("plot", "trends", "--set", 1, "--out", "t.png").exit_code == 2
+
+
+@pytest.mark.process
+def test_a_drawing_where_matplotlib_cannot_keep_its_cache_says_nothing_of_it(folder, tmp_path):
+    environment = os.environ | {"MPLCONFIGDIR": str(folder / "a_squats.csv" / "none")}
+    drawn = imu("plot", folder / "a_squats.csv", "--out", tmp_path / "a.svg", env=environment)
+    assert (drawn.returncode, drawn.stderr) == (0, b"")
 
 
 def test_an_impossible_drawing_is_one_sentence(folder, home, tmp_path, monkeypatch):
@@ -670,6 +681,7 @@ def test_replay_draws_each_recording_into_a_folder(folder, tmp_path):
         run("replay", "--json", "--plot", tmp_path / form, "--plot-format", form, folder / "a_squats.csv")
         assert (tmp_path / form / f"a_squats.{form}").read_bytes().startswith(start)
     assert run("replay", "--plot-format", "gif", folder / "a_squats.csv").exit_code == 2
+    assert "goes with --plot" in run("replay", "--plot-format", "svg", folder / "a_squats.csv").stderr
 
 
 # --- as a program ----------------------------------------------------------------------------------------------------

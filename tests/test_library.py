@@ -151,12 +151,17 @@ def test_an_uncountable_table_is_one_sentence(table, tmp_path):
         imu.count(table.iloc[:0])
     with pytest.raises(imu.ImuError, match="no such file"):
         imu.count(tmp_path / "none.csv")
+    with pytest.raises(imu.ImuError, match=r"it has none\)"):
+        imu.count(pd.DataFrame())
 
 
 def test_arguments_that_make_no_sense_are_value_errors(table):
     for wrong in ({"acc_unit": "mg"}, {"min_reps": 0}, {"columns": {"accel": "a"}}):
         with pytest.raises(ValueError, match=r"units|min_reps|columns"):
             imu.count(table, **wrong)
+    for data in (None, [MIXED], table.to_numpy()):
+        with pytest.raises(ValueError, match=f"data is a path, .* of type {type(data).__name__}"):
+            imu.count(data)
 
 
 # --- what comes out --------------------------------------------------------------------------------------------------

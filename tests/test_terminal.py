@@ -470,8 +470,8 @@ async def test_a_key_counts_hinges_of_a_planned_squat_as_their_own_exercise_and_
         assert asked == []  # the set may go on
         live.take(SetClosed(set_of(*hinges)))
         for words in (
-            "Back squat was planned, 3 hinges came: o, count as hinge",
-            "Set 1 counts as hinge: o, back to back",
+            "Back squat was planned, 3 hinges came: o, count as hip hinge",
+            "Set 1 counts as hip hinge: o, back to back",
         ):
             app.show(live.view())
             await until_shown(pilot, words, "o exercise")

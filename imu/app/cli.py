@@ -177,7 +177,9 @@ def replay(
     plot_folder: Annotated[
         str | None, typer.Option("--plot", metavar="FOLDER", help="Draw each recording as a file in this folder.")
     ] = None,
-    plot_format: Annotated[PlotFormat, typer.Option("--plot-format", help="With --plot: the kind of file.")] = "png",
+    plot_format: Annotated[
+        PlotFormat | None, typer.Option("--plot-format", help="With --plot: the kind of file, png by default.")
+    ] = None,
     out: Annotated[
         str | None,
         typer.Option("--out", metavar="FILE", help="Write a row per repetition to this .csv or .parquet, resumable."),
@@ -202,6 +204,8 @@ def replay(
     """
     if date is not None and (not save or not _is_possible(date)):
         raise typer.BadParameter("goes with --save, and lies between 1970 and now", param_hint="--date")
+    if plot_format is not None and plot_folder is None:
+        raise typer.BadParameter("goes with --plot FOLDER", param_hint="--plot-format")
     if cluster is not None and out is None:
         raise typer.BadParameter("needs --out FOLDER, where the results go", param_hint="--cluster")
     if out is not None:
@@ -223,7 +227,7 @@ def replay(
         store = stack.enter_context(session_commands.open_store()) if save else None
         replays = stack.enter_context(closing(replay_all(sources, options, jobs)))
         names = [source.name for source in sources]
-        results = replays if plot_folder is None else plotted(replays, plot_folder, options, plot_format)
+        results = replays if plot_folder is None else plotted(replays, plot_folder, options, plot_format or "png")
         results = _dated(results, date, ask=save and not as_json and len(names) <= IN_FULL)
         if as_json:
             failed = _print_json(results, store)

@@ -113,7 +113,8 @@ def train(
     Without --sensor it uses the sensor of the last training, or else the nearest.
     Several people train at once with --sensor SENSOR=PERSON for each.
     Targets given here go before those of --plan; another --exercise than that of the plan is refused.
-    Keys: e end set, u undo, + one was missed, p pause, k keep a lone one, t targets, n next exercise, q quit.
+    Keys: e end set, u undo, + one was missed, p pause, k keep a lone one, o count as the exercise that was done,
+    t targets, n next exercise, q quit.
     Ctrl-C ends too, and nothing is lost.
     """
     from imu.live.schedule import chosen_plan

@@ -82,8 +82,11 @@ def plot(
     from imu.store import SessionStore
     from imu.store.home import store_path
 
+    _silence_matplotlib()
     is_file = Path(source).exists()
     long_term = None if is_file or source.isdecimal() else _long_term_drawing(source)
+    if long_term is None and not is_file and not source.isdecimal() and Path(source).stem == source:
+        raise ImuError(f"{source}: there is no such file, and no exercise of this name in `imu exercises`")
     target = Path(out or (f"session_{source}.png" if not is_file and source.isdecimal() else _file_name(source)))
     if target.exists() and not force:
         raise ImuError(f"{target} exists already: name another file with --out, or replace it with --force")
@@ -119,6 +122,7 @@ def plotted(
     from imu.report.replay import Failed
     from imu.report.session_view import view_of_replayed
 
+    _silence_matplotlib()
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -162,6 +166,13 @@ def _long_term_drawing(name: str) -> "tuple[Figure, str] | None":
     return (
         None if history is None else (draw_exercise(history, in_lb=in_lb), number_of(len(history.sessions), "session"))
     )
+
+
+def _silence_matplotlib() -> None:
+    """Keep Matplotlib's advice on its caches and fonts from the person, who asked for a drawing."""
+    import logging
+
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
 
 
 def _file_name(recording: str, form: PlotFormat = "png") -> str:

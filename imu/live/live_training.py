@@ -54,6 +54,7 @@ from imu.session import (
     SetClosed,
     TrainingSet,
 )
+from imu.store.exercises import usual_name
 
 NOT_COUNTED_SHOWN_S = 6.0
 """How long a movement that was not counted is shown: long enough to read after standing up again."""
@@ -251,7 +252,7 @@ class LiveTraining:
         else:
             of_plan = () if self._coach.plan is None else self._coach.plan.exercises
             names = (each.exercise for each in of_plan if each.exercise is not None and each.pattern is one.pattern)
-            exercise = next(names, None) or self._before.latest.get(one.pattern, str(one.pattern))
+            exercise = next(names, None) or self._before.latest.get(one.pattern, usual_name(one.pattern))
             text, about = f"Count as {exercise}", other_was_meant(one, planned)
         return Move(replace(load, exercise=exercise), about, text)
 

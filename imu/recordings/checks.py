@@ -93,10 +93,13 @@ def _missing_columns(names: Sequence[str], missing: Sequence[str], own_names: Ma
     wanted = ", ".join(own_names.get(name, name) for name in missing)
     lack = f"the columns {wanted} are missing" if len(missing) > 1 else f"the column {wanted} is missing"
     if renames:
-        changes = ", ".join(f"{own!r} to {name}" for name, own in renames.items())
         options = {**own_names, **renames}
-        option = ",".join(f"{name}={options[name]}" for name in COLUMNS if name in options)
-        return f'{lack}: rename {changes}, in s, m/s² and rad/s, or give --columns "{option}"'
+        option = ",".join(f"{name}={own}" for name in COLUMNS if _spelled(own := options.get(name, name)) != name)
+        advice = f'give --columns "{option}"' if option else "leave out --columns"
+        changes = ", ".join(f"{own!r} to {name}" for name, own in renames.items() if _spelled(own) != name)
+        if changes:
+            return f"{lack}: rename {changes}, in s, m/s² and rad/s, or {advice}"
+        return f"{lack}, but {', '.join(renames)} {'are' if len(renames) > 1 else 'is'} there: {advice}"
     present = ", ".join(repr(name.strip()[:30]) for name in names[:8])
     return f"{lack}, the header has {present}: a recording has {','.join(COLUMNS)}, in s, m/s² and rad/s"
 

@@ -32,7 +32,7 @@ from imu.store import (
     SessionStore,
     StoredSession,
 )
-from imu.store.exercises import completions, known_exercise
+from imu.store.exercises import completions, known_exercise, usual_name
 from imu.store.home import recordings_folder
 
 Fields = Mapping[str, str]
@@ -189,7 +189,7 @@ def move_of(one_set: CorrectedSet, latest: Mapping[Pattern, str]) -> Move | None
     which = f"Count the {number_of(len(others), pattern)} as"
     if all(one_set.exercise_of(repetition) != meant for repetition in others):
         return Move(meant, f"{which} {meant} again")
-    exercise = latest.get(pattern, str(pattern))
+    exercise = latest.get(pattern, usual_name(pattern))
     return Move(exercise, f"{which} {exercise}")
 
 
