@@ -530,6 +530,13 @@ def test_movements_that_are_no_set_neither_begin_a_rest_nor_end_one():
     assert coach.advance(done[-1].end_s + 60) == [Signal(SignalKind.REST_OVER, done[-1].end_s + 60, 0)]
     sit_down_twice(300)
     assert coach.advance(500.0) == []
+    *done, put_down = [deep(510), deep(515), deep(522)]
+    for one in (*done, put_down):
+        coach.take(RepetitionCounted(one))
+    coach.take(RestBegan(put_down.end_s))
+    coach.take(SetClosed(set_of(*done)))
+    coach.take(rejected("alone", put_down))
+    assert coach.rest_since_s == put_down.end_s, "the clock of a rest does not jump"
 
 
 def test_an_entry_stays_with_its_set_when_a_repetition_is_taken_back():

@@ -351,6 +351,7 @@ class Coach:
         self.going_on: list[Repetition] = []
         self.sets: list[TrainingSet] = []
         self.rest_since_s: float | None = None
+        self._rest_before: tuple[float | None, int] = (None, 0)  # the set going on, and how many sets were over then
         self._signalled_since_s = -math.inf  # the rest whose end was signalled
         self._followed = [_Followed(plan, 0, 0)]
 
@@ -439,6 +440,8 @@ class Coach:
         match event:
             case RepetitionCounted(repetition):
                 signals = self.advance(repetition.start_s)
+                if not self.going_on:
+                    self._rest_before = self.rest_since_s, len(self.sets)
                 self.rest_since_s = None
                 self.going_on.append(repetition)
                 kinds = self.signals_of(self.going_on, len(self.sets))
@@ -447,8 +450,9 @@ class Coach:
                 self._leave_out(repetition)
             case MovementRejected(movement) if movement.repetition is not None:
                 self.going_on = [repetition for repetition in self.going_on if repetition != movement.repetition]
-                if not self.going_on:  # the rest goes on that it seemed to end
-                    self.rest_since_s = self.sets[-1].end_s if self.sets else None
+                rest_since_s, closed = self._rest_before
+                if not self.going_on and closed == len(self.sets):  # no set: the rest before it goes on
+                    self.rest_since_s = rest_since_s
             case RestBegan(since_s):
                 self.rest_since_s = since_s
             case SetClosed(closed):
