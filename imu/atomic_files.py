@@ -6,6 +6,7 @@ A killed program leaves its temporary file behind; `sweep` removes such leftover
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import secrets
@@ -21,6 +22,8 @@ from imu.errors import FileThere, NotWritten
 
 LEFTOVER_AGE_S = 3600.0
 """A temporary file or folder that was not written to for an hour is a leftover: no write takes that long."""
+LONGEST_LOCK_S = 10.0
+"""What is done under a lock takes milliseconds, on a slow disk a second; a training that waits takes no samples."""
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.part(\.db)?")
 
 
@@ -77,22 +80,34 @@ def write_bytes(path: Path, content: bytes, *, overwrite: bool = False, mode: in
 def locked(path: Path) -> Iterator[None]:
     """Keep other programs and threads that lock `path` waiting; an empty file beside it bears the lock.
 
+    They wait for `LONGEST_LOCK_S` at most and then go on, as one that was stopped may keep its lock for days.
+
     Raises
     ------
     OSError
         If its folder cannot be written.
     """
     with path.with_name(f".{path.name}.lock").open("ab") as file:
-        with suppress(OSError):  # a file system without locks
-            if sys.platform == "win32":
-                import msvcrt  # noqa: PLC0415
-
-                msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
-            else:
-                import fcntl  # noqa: PLC0415
-
-                fcntl.flock(file, fcntl.LOCK_EX)
+        until_s = time.monotonic() + LONGEST_LOCK_S
+        while not _lock(file.fileno()) and time.monotonic() < until_s:
+            time.sleep(0.01)
         yield  # closing the file ends the lock
+
+
+def _lock(descriptor: int) -> bool:
+    """Lock a file at once; return whether no other has the lock."""
+    try:
+        if sys.platform == "win32":
+            import msvcrt  # noqa: PLC0415
+
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl  # noqa: PLC0415
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:  # another one has the lock, or this file system has none
+        return error.errno not in (errno.EAGAIN, errno.EACCES, errno.EDEADLK)
+    return True
 
 
 def sweep(folder: Path, unpacked: str | None = None) -> None:

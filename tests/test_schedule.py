@@ -13,6 +13,7 @@ import pytest
 from builders import NOW, SQUAT, keep, summary
 from typer.testing import CliRunner
 
+from imu import atomic_files
 from imu.app.cli import app
 from imu.live import memory
 from imu.live.memory import RememberedSensor, last_plan, remember_plan, remembered_targets
@@ -122,6 +123,15 @@ def test_a_damaged_file_of_plans_holds_no_plan(home, content):
     (home / "home").mkdir()
     (home / "home" / "plans.json").write_text(content)
     assert (last_plan(), kept_schedule()) == (None, None)
+
+
+def test_a_program_that_was_stopped_under_the_lock_keeps_no_training_waiting(home, monkeypatch):
+    monkeypatch.setattr(atomic_files, "LONGEST_LOCK_S", 0.1)
+    plan = Plan((Targets(exercise="swing"),))
+    remember_plan(Plan((Targets(exercise="squat"),)))
+    with atomic_files.locked(home / "home" / "plans.json"), ThreadPoolExecutor(1) as pool:
+        pool.submit(remember_plan, plan).result(timeout=10)
+        assert last_plan() == plan
 
 
 def test_trainings_that_end_at_once_overwrite_nothing_of_each_other(schedule, monkeypatch):
