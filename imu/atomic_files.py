@@ -23,7 +23,7 @@ from imu.errors import FileThere, NotWritten
 LEFTOVER_AGE_S = 3600.0
 """A temporary file or folder that was not written to for an hour is a leftover: no write takes that long."""
 LONGEST_LOCK_S = 10.0
-"""What is done under a lock takes milliseconds, on a slow disk a second; a training that waits takes no samples."""
+"""A write under a lock takes milliseconds, on a slow disk a second; a training that waits takes no samples."""
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.part(\.db)?")
 
 

@@ -28,7 +28,7 @@ from imu.batch.results import (
     ResultFolder,
     read_rows,
 )
-from imu.batch.sources import Counted, Settings, Source, count_source, find_sources
+from imu.batch.sources import Counted, Settings, Source, check_paths, count_source, find_sources
 from imu.batch.workers import _groups
 from imu.errors import FileThere, NotWritten
 from imu.library import REPETITION_COLUMNS as LIBRARY_COLUMNS
@@ -120,6 +120,11 @@ def test_recordings_in_a_zip_are_counted_once_and_again_only_if_it_changes(tmp_p
     with ExitStack() as unpacked, closing(ResultFile(target)) as results:
         again = find_sources([str(folder)], (), unpacked)
         assert results.pending(again, SETTINGS) == again[:1]  # it had an error
+        one = f"{folder}/week.zip/deep/a.csv.gz"
+        check_paths([one])
+        assert [each.version for each in find_sources([one], (), unpacked)] == [again[1].version]
+        (gone,) = find_sources([f"{folder}/week.zip/accelerometer.csv"], (), unpacked)
+        assert "no such file" in str(count_source(gone, SETTINGS).recording["error"])
         os.utime(folder / "week.zip", ns=(1, 1))
         assert len(results.pending(find_sources([str(folder)], (), unpacked), SETTINGS)) == 2
     (packed,) = find_sources([str(folder)])  # for workers on other computers

@@ -107,8 +107,10 @@ def _program() -> str:
 
 def check_paths(paths: Sequence[str]) -> None:
     """Raise `ImuError` if a local path does not exist."""
+    from imu.recordings.folders import archive_around
+
     for given in paths:
-        if "://" not in given and not Path(given).exists():
+        if "://" not in given and not Path(given).exists() and archive_around(given) is None:
             raise ImuError(f"there is no file or folder {given}")
 
 
@@ -157,7 +159,8 @@ def _local(given: str, results: Sequence[Path], unpacked: ExitStack | None) -> I
             if source.unpacked is None:
                 yield Source(source.name, str(path), *_version(path), source.unreadable)
             else:
-                yield Source(source.name, str(source.path), _version(source.path)[0], _version(path)[1])
+                archive = path if path.exists() else Path(folders.archive_around(name) or name)
+                yield Source(source.name, str(source.path), _version(source.path)[0], _version(archive)[1])
 
 
 def _is_table(path: Path) -> bool:
@@ -180,13 +183,13 @@ def _version(path: Path) -> tuple[int, str]:
     """Return size and version of a recording: of its file, or of all files that may be part of it."""
     from imu.recordings.folders import PART
 
-    if path.is_dir():
-        parts = [part for part in path.rglob("*") if part.is_file()]
-    elif PART.fullmatch(path.name):
-        parts = [part for part in path.parent.iterdir() if PART.fullmatch(part.name)]
-    else:
-        parts = [path]
     try:
+        if path.is_dir():
+            parts = [part for part in path.rglob("*") if part.is_file()]
+        elif PART.fullmatch(path.name):
+            parts = [part for part in path.parent.iterdir() if PART.fullmatch(part.name)]
+        else:
+            parts = [path]
         stats = [part.stat() for part in parts]
     except OSError:  # it goes away while it is listed; reading it gives the reason
         return 0, "0"

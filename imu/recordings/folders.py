@@ -290,7 +290,7 @@ def sources_of(paths: Sequence[str]) -> Iterator[list[Source]]:
     with ExitStack() as stack:
         sources: list[Source] = []
         for name in names_of_recordings(paths):
-            archive = name if Path(name).exists() else _archive_around(name)
+            archive = name if Path(name).exists() else archive_around(name)
             inside: list[Source] = []
             if archive and _is_archive_of_recordings(Path(archive)):
                 folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="imu_")))
@@ -320,7 +320,7 @@ def only_source(given: str) -> Iterator[Source]:
         yield sources[0]
 
 
-def _archive_around(name: str) -> str | None:
+def archive_around(name: str) -> str | None:
     """Return the file in which a name stands for something, as the name writes it."""
     return next((str(path) for path in Path(name).parents if path.is_file()), None)
 
