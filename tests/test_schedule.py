@@ -196,6 +196,10 @@ def test_two_schedules_ship_and_their_exercises_are_known(home):
     examples = example_schedules()
     assert set(examples) == {"squat-day-hinge-day", "strength-a-b"}
     assert exercises_in_words(examples["strength-a-b"].plans[0])[0] == ("back squat", "5 × 5")
+    unknown = CliRunner().invoke(app, ["plan", "strength"])
+    assert unknown.stderr.startswith("there is no schedule strength: ") and all(
+        name in unknown.stderr for name in examples
+    )
 
 
 @pytest.mark.usefixtures("home")

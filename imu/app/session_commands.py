@@ -159,6 +159,7 @@ def plan(
     Due is the plan after the one that was trained last. imu train --plan next trains it.
     """
     from imu.live.schedule import due_in_store, example_schedules, exercises_in_words, keep_schedule, read_schedule
+    from imu.live.targets import PlanUnusable
     from imu.report.terminal_pages import labelled
     from imu.report.words import printable
 
@@ -166,7 +167,12 @@ def plan(
         raise typer.BadParameter("--clear stands alone", param_hint="--clear")
     examples = example_schedules()
     if schedule is not None:
-        ships = schedule in examples and not Path(schedule).exists()
+        is_file = Path(schedule).exists()
+        ships = schedule in examples and not is_file
+        if not (is_file or ships):
+            raise PlanUnusable(
+                f"there is no schedule {schedule}: give a TOML file, or one that ships ({', '.join(examples)})"
+            )
         keep_schedule(examples[schedule] if ships else read_schedule(Path(schedule)))
     elif clear:
         keep_schedule(None)
