@@ -361,7 +361,7 @@ def test_the_person_s_commands_are_spoken(live):
     closing = [rejected("unlikely as a set", each) for each in several]
     said = differ(live, lambda: [live.take(each) for each in closing])
     assert said == [("those 3 are unlikely as a set, not counted", False)]
-    assert live.view().lone_text == "3 repetitions are unlikely as a set"
+    assert live.view().lone_text == "3 repetitions are not counted: unlikely as a set"
     assert differ(live, lambda: live.take(SetClosed(set_of(*several)))) == [("set of 3 squats", False)]
     assert live.view().lone_text is None
     live.take(RepetitionTakenBack(several[-1]))

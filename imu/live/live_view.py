@@ -326,7 +326,7 @@ class LiveView:
         if self.lone is None:
             return None
         if self.lone_together > 1:
-            return f"{self.lone_together} repetitions are unlikely as a set"
+            return f"{self.lone_together} repetitions are not counted: unlikely as a set"
         return f"{plural(1, self.lone.pattern)} stood alone"
 
     @property
