@@ -93,6 +93,10 @@ def test_the_command_tells_what_it_wrote_and_never_overwrites(tmp_path: Path) ->
     assert target.read_bytes() == kept
     assert CliRunner().invoke(app, ["convert", str(other), str(target), "--force"]).exit_code == 0
     assert target.read_bytes() != kept
+    kept = target.read_bytes()
+    onto_itself = CliRunner().invoke(app, ["convert", str(target), str(target), "--force"])
+    assert (onto_itself.exit_code, target.read_bytes() == kept) == (1, True)
+    assert "is the recording itself: name another file" in onto_itself.stderr
 
 
 def test_a_file_that_comes_up_meanwhile_is_not_overwritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

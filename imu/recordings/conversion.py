@@ -71,7 +71,8 @@ def convert(
     Raises
     ------
     ImuError
-        If `source` cannot be read, `target` cannot be written or exists already, or Parquet is not installed.
+        If `source` cannot be read, `target` cannot be written, exists already or is `source`, or Parquet is not
+        installed.
     """
     suffix = next((end for end in sorted(TABLE_SUFFIXES, key=len)[::-1] if target.name.lower().endswith(end)), None)
     if suffix is None:
@@ -81,6 +82,8 @@ def convert(
         raise RecordingNotWritten(f"{target} is a folder: name the file to write in it")
     if not target.parent.is_dir():
         raise RecordingNotWritten(f"there is no folder {target.parent} to write to: make it first")
+    if target.exists() and Path(source).exists() and target.samefile(source):
+        raise RecordingNotWritten(f"{target} is the recording itself: name another file to write")
     with new_file(target, overwrite=force) as beside:
         try:
             with only_source(str(source)) as one:
