@@ -791,6 +791,20 @@ def test_ctrl_c_ends_it_with_one_word(folder, jobs):
 
 
 @pytest.mark.process
+@pytest.mark.parametrize("out", [[], ["--out"]], ids=["replay", "batch"])
+def test_processes_start_with_a_long_temporary_folder(folder, tmp_path, out):
+    """A socket, by which processes are started, has a path of at most 107 bytes."""
+    (tmp_path / ("t" * 100)).mkdir()
+    command = [sys.executable, "-m", "imu.app.cli", "replay", "--jobs", "2", str(folder / "a_squats.csv"), str(folder)]
+    command += [*out, str(tmp_path / "results.csv")] if out else ["--json"]
+    environment = {**os.environ, "TMPDIR": str(tmp_path / ("t" * 100))}
+    result = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
+    assert result.returncode == 1 and "Traceback" not in result.stderr  # one recording is broken
+    counted = (tmp_path / "results.csv").read_text() if out else result.stdout
+    assert "a_squats.csv" in counted and "c_hinges.csv" in counted
+
+
+@pytest.mark.process
 @pytest.mark.skipif(os.name == "nt", reason="Windows ends a program at once")
 def test_a_terminated_replay_leaves_nothing_unpacked(folder, tmp_path):
     with zipfile.ZipFile(tmp_path / "many.zip", "w") as archive:

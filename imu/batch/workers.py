@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import signal
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -157,19 +156,14 @@ class _WorkerDied(Exception):
 
 
 def _context() -> multiprocessing.context.BaseContext:
-    """Return how processes start: on Linux from one that has imported the program, else each on its own.
+    """Return how processes start; the one that they come from starts here and imports while the parent goes on."""
+    from imu.report.replay import process_context
 
-    That one starts here and imports while the parent goes on; the first worker waits for it.
+    context = process_context(["typer", "imu.batch.sources", "imu.report.objects"])
+    if context.get_start_method() == "forkserver":
+        from multiprocessing import forkserver
 
-    The parent is not forked: a fork copies the locks of threads and not the threads.
-    """
-    if not sys.platform.startswith("linux"):
-        return multiprocessing.get_context("spawn")
-    from multiprocessing import forkserver
-
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["typer", "imu.batch.sources", "imu.report.objects"])
-    forkserver.ensure_running()
+        forkserver.ensure_running()
     return context
 
 

@@ -30,6 +30,7 @@ from imu.training import PersonAsked
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ProcessPoolExecutor
+    from multiprocessing.context import BaseContext
 
     from imu.store import Correction, PlannedSet, SessionStore
 
@@ -269,12 +270,7 @@ def replay_all(
     from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415
     from concurrent.futures.process import BrokenProcessPool  # noqa: PLC0415
 
-    # Not forked from this one: a fork copies the threads' locks and not the threads, and Windows has none.
-    is_linux = sys.platform == "linux"
-    context = multiprocessing.get_context("forkserver" if is_linux else "spawn")
-    if is_linux:
-        context.set_forkserver_preload(["typer", __name__])
-    pool = ProcessPoolExecutor(jobs, context, initializer=end_with_parent)
+    pool = ProcessPoolExecutor(jobs, process_context(["typer", __name__]), initializer=end_with_parent)
     finished = False
     try:
         for result in _submit(pool, sources, options):
@@ -287,6 +283,26 @@ def replay_all(
             for process in multiprocessing.active_children():
                 process.terminate()
         pool.shutdown(cancel_futures=True)  # waits: its thread would write into a closed pipe at the program's end
+
+
+LONGEST_SOCKET, SOCKET_IN_FOLDER = 107, 32
+"""Bytes of the longest path of a Unix socket, and of what :mod:`multiprocessing` appends to the temporary folder."""
+
+
+def process_context(preload: Sequence[str]) -> BaseContext:
+    """Return how processes start: on Linux from one that has imported these modules, else each on its own.
+
+    They are not forked from this one: a fork copies the locks of threads and not the threads, and Windows has none.
+    """
+    import multiprocessing  # noqa: PLC0415  slow to import
+    import tempfile  # noqa: PLC0415
+
+    is_short = len(os.fsencode(tempfile.gettempdir())) + SOCKET_IN_FOLDER <= LONGEST_SOCKET
+    if sys.platform != "linux" or not is_short:
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(preload))
+    return context
 
 
 def _submit(
