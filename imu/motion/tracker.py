@@ -381,7 +381,13 @@ class MotionTracker:
 
     def _log_odds_in(self, start_s: float, end_s: float) -> Array:
         """Return the network's log-odds (2, n) between these times."""
-        inside = [log_odds[:, (time_s > start_s) & (time_s < end_s)] for time_s, log_odds in self._log_odds]
+        inside = []
+        for time_s, log_odds in self._log_odds:
+            if time_s[-1] > start_s and time_s[0] < end_s:
+                first, last = time_s.searchsorted(start_s, "right"), time_s.searchsorted(end_s)
+                inside.append(log_odds[:, first:last])
+        if len(inside) == 1:
+            return inside[0]
         return np.concatenate(inside, axis=1) if inside else np.empty((2, 0))
 
     def _forget(self) -> None:
