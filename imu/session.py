@@ -288,7 +288,7 @@ class Session:
     def end_set(self) -> list[Event]:
         """Close the set that is going on, without waiting for the rest after it; a person ends no unlikely sets."""
         events: list[Event] = []
-        self._close_set(events, shift=math.inf)
+        self._close_set(events, ended_by_person=True)
         return events
 
     def take_back(self) -> list[Event]:
@@ -438,20 +438,28 @@ class Session:
         self._is_resting = True
         events.append(RestBegan(self._going_on[-1].end_s))
 
-    def _close_set(self, events: list[Event], shift: float | None = None) -> None:
+    def _close_set(self, events: list[Event], *, ended_by_person: bool = False) -> None:
         """Close the open set, or several, and movements that were alone."""
         parts = split_into_sets(self._going_on, self._belonging)
         least = self._parameters.least_repetitions
         self._going_on, self._is_resting = [], False
         for part in parts:
-            unlikely = len(part) >= least and not are_likely(part, self._shift if shift is None else shift)
-            if unlikely:
+            if len(part) < least:
+                self._leave_out(part, ALONE, events)
+            elif ended_by_person or are_likely(part, self._shift):
+                self._add_set(part, events)
+            else:
                 self._unlikely.append(part)
-            for repetitions in [(lone,) for lone in part] if unlikely else [part]:
-                if len(repetitions) >= least:
-                    self._sets.append(TrainingSet(repetitions))
-                    events.append(SetClosed(TrainingSet(repetitions)))
-                    continue
-                for one in repetitions:
-                    reason = UNLIKELY if unlikely else ALONE
-                    self._reject(RejectedMovement(one.start_s, one.end_s, reason, one, one.counting_log_odds), events)
+                if least > 1:
+                    self._leave_out(part, UNLIKELY, events)
+                else:
+                    for repetition in part:
+                        self._add_set((repetition,), events)
+
+    def _add_set(self, repetitions: tuple[Repetition, ...], events: list[Event]) -> None:
+        self._sets.append(TrainingSet(repetitions))
+        events.append(SetClosed(TrainingSet(repetitions)))
+
+    def _leave_out(self, repetitions: Iterable[Repetition], reason: str, events: list[Event]) -> None:
+        for one in repetitions:
+            self._reject(RejectedMovement(one.start_s, one.end_s, reason, one, one.counting_log_odds), events)

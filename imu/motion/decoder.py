@@ -160,7 +160,7 @@ class Decoder:
         mean = (ended + np.concatenate(([self._last_log_odds], ended[:-1]))) / 2
         rows = np.arange(n)
         last_high = np.maximum.accumulate(np.where(mean >= LEAST_LOG_ODDS, rows, -1 - self._rows_since_high))
-        like = np.maximum(logits[:, DOWN], logits[:, UP]) > logits[:, OTHER]
+        like = going_on(logits) > 0
         some = like | moving
         interesting = (rows - last_high <= WAITING_ROWS) | _changes(like, self._like.active)
         interesting |= _changes(some, self._any.active)
@@ -254,6 +254,12 @@ class Decoder:
             yield ending
         elif self._low is None or end_s - self._low.end_s >= apart_s or log_odds > self._low.log_odds + HIGHER:
             self._peak = ending
+
+
+def going_on(logits: Whole) -> Whole:
+    """Return the log-odds (n,) that a repetition goes on in each row of the network's output."""
+    log_odds: Whole = np.maximum(logits[:, DOWN], logits[:, UP]) - logits[:, OTHER]
+    return log_odds
 
 
 def _changes(flags: NDArray[np.bool_], before: bool) -> NDArray[np.bool_]:

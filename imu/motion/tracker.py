@@ -18,20 +18,18 @@ from typing import NamedTuple
 import numpy as np
 
 from imu.motion.decoder import (
-    DOWN,
     END,
     LEAST_APART,
     LEAST_DURATION_S,
     LONGEST_DURATION_S,
-    OTHER,
     OVERLAP,
     PREAMBLE_S,
-    UP,
     Activity,
     Calm,
     Decoder,
     Ending,
     Stir,
+    going_on,
 )
 from imu.motion.features import FEATURES, FeatureBuilder
 from imu.motion.form import APPROACH_S, Candidate, Posture, posture_of
@@ -198,8 +196,7 @@ class NetworkStage:
         far = features[FEATURES.index("tilt_from_quiet")] > FAR_TILT
         far |= np.abs(features[FEATURES.index("height_3_s")]) > FAR_HEIGHT
         items = tuple(sorted(self.decoder.push(time_s, logits, far), key=lambda item: item.seen_s))
-        going_on = np.maximum(logits[:, DOWN], logits[:, UP]) - logits[:, OTHER]
-        log_odds = np.array([logits[:, END], going_on], dtype=np.float64)
+        log_odds = np.array([logits[:, END], going_on(logits)], dtype=np.float64)
         return NetworkOutput(signals, time_s, log_odds, items, self.decoder.settled_s)
 
     def finish(self) -> Iterator[NetworkOutput]:
@@ -390,6 +387,11 @@ class MotionTracker:
             return inside[0]
         return np.concatenate(inside, axis=1) if inside else np.empty((2, 0))
 
+    def _mean_going_on(self, start_s: float, end_s: float) -> float:
+        """Return the mean log-odds that a repetition goes on between these times; 0 without a row."""
+        log_odds = self._log_odds_in(start_s, end_s)[1]
+        return float(log_odds.mean()) if len(log_odds) else 0.0
+
     def _forget(self) -> None:
         """Drop what no later decision can reach."""
         if self._kept is None:
@@ -416,13 +418,11 @@ class MotionTracker:
         at_start = int(np.searchsorted(signals.time_s, ending.start_s + SAME_TIME_S))
         earliest = int(np.searchsorted(signals.time_s, max(self._last_end_s, ending.end_s - APPROACH_S) + SAME_TIME_S))
         standing = self._standing_at(signals, at_start, ending.start_s)
-        going_on = self._log_odds_in(ending.start_s, ending.end_s)[1]
-        after = self._log_odds_in(ending.end_s, ending.seen_s + SAME_TIME_S)[1]
         in_set = ending.start_s - self._last_end_s < ONE_SET_S
         return Candidate(
             ending=ending,
-            going_on_log_odds=float(going_on.mean()) if len(going_on) else 0.0,
-            after_log_odds=float(after.mean()) if len(after) else 0.0,
+            going_on_log_odds=self._mean_going_on(ending.start_s, ending.end_s),
+            after_log_odds=self._mean_going_on(ending.end_s, ending.seen_s + SAME_TIME_S),
             signals=signals[first:last],
             approach=signals[min(earliest, first) : last],
             standing=standing,
