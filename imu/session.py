@@ -219,6 +219,7 @@ class Session:
         self._units = UnitCheck() if check_units else None
         self._gaps: list[Gap] = []
         self._going_on: list[Repetition] = []
+        self._by_hand: Repetition | None = None  # one of them, to whose set the person added a repetition
         self._is_resting = False  # since the last of them
         self._sets: list[TrainingSet] = []
         self._rejected: list[RejectedMovement] = []
@@ -290,6 +291,11 @@ class Session:
         events: list[Event] = []
         self._close_set(events, ended_by_person=True)
         return events
+
+    def add_by_hand(self) -> None:
+        """Take note that the person adds a repetition to the set that is going on: the set counts, however it looks."""
+        if self._going_on:
+            self._by_hand = self._going_on[len(self._going_on) // 2]
 
     def take_back(self) -> list[Event]:
         """Take back the last repetition, also that of a set already closed; it then stands under the rejected."""
@@ -441,24 +447,18 @@ class Session:
     def _close_set(self, events: list[Event], *, ended_by_person: bool = False) -> None:
         """Close the open set, or several, and movements that were alone."""
         parts = split_into_sets(self._going_on, self._belonging)
-        least = self._parameters.least_repetitions
-        self._going_on, self._is_resting = [], False
+        least, by_hand = self._parameters.least_repetitions, self._by_hand
+        if (by_hand,) in parts:
+            parts = [tuple(self._going_on)]
+        self._going_on, self._by_hand, self._is_resting = [], None, False
         for part in parts:
-            if len(part) < least:
-                self._leave_out(part, ALONE, events)
-            elif ended_by_person or are_likely(part, self._shift):
-                self._add_set(part, events)
+            sure = ended_by_person or len(part) == 1
+            if by_hand in part or (len(part) >= least and (sure or are_likely(part, self._shift))):
+                self._sets.append(TrainingSet(part))
+                events.append(SetClosed(self._sets[-1]))
             else:
                 self._unlikely.append(part)
-                if least > 1:
-                    self._leave_out(part, UNLIKELY, events)
-                else:
-                    for repetition in part:
-                        self._add_set((repetition,), events)
-
-    def _add_set(self, repetitions: tuple[Repetition, ...], events: list[Event]) -> None:
-        self._sets.append(TrainingSet(repetitions))
-        events.append(SetClosed(TrainingSet(repetitions)))
+                self._leave_out(part, ALONE if len(part) < least else UNLIKELY, events)
 
     def _leave_out(self, repetitions: Iterable[Repetition], reason: str, events: list[Event]) -> None:
         for one in repetitions:

@@ -22,6 +22,8 @@ class PersonCommand(Enum):
 
     END_SET = "end set"
     """Close the set that is going on."""
+    ADD_BY_HAND = "add by hand"
+    """Add a repetition, which was missed, to the set that is going on."""
     TAKE_BACK = "take back"
     """Take back the last movement that was counted: it was no repetition."""
     KEEP_ALONE = "keep alone"
@@ -119,6 +121,8 @@ def obey(session: Session, command: PersonCommand) -> list[Event]:
     match command:
         case PersonCommand.END_SET:
             return session.end_set()
+        case PersonCommand.ADD_BY_HAND:
+            session.add_by_hand()
         case PersonCommand.TAKE_BACK:
             return session.take_back()
         case PersonCommand.KEEP_ALONE:

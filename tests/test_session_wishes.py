@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import itertools
 from functools import cache
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imu.bluetooth import HostClock
+from imu.live.live_training import LiveTraining
+from imu.live.memory import _corrections_of
+from imu.live.training_run import TrainingRun, TrainingSettings
 from imu.samples import ImuBlock
-from imu.session import RepetitionTakenBack, Session, SessionSummary, SetClosed
+from imu.sensors.conversation import Reply
+from imu.session import RepetitionTakenBack, Session, SessionParameters, SessionSummary, SetClosed
+from imu.store import AddRepetition, apply_corrections
+from imu.training import Training
 from imu.virtual.person import Exercise, Lifter, Rest, Sensor, simulate
 
-WISHES = ("end_set", "take_back", "keep_alone", "pause", "resume")
+WISHES = ("end_set", "take_back", "add_by_hand", "keep_alone", "pause", "resume")
 
 
 @cache
@@ -98,6 +106,47 @@ def test_repetitions_that_are_unlikely_as_a_set_are_kept_together(monkeypatch: p
     assert session.keep_alone() == []
     summary = session.finish()[1]
     assert (sizes(summary), summary.rejected) == ([5], ())
+
+
+def test_an_unlikely_set_makes_no_sets_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("imu.motion.sets.LEAST_MEAN_LOG_ODDS", 99.0)
+    session = Session(SessionParameters(least_repetitions=1))
+    session.push(squats())
+    summary = session.finish()[1]
+    assert (sizes(summary), [movement.reason for movement in summary.rejected]) == ([], ["unlikely as a set"] * 5)
+
+
+@pytest.mark.parametrize("repetitions", [1, 5])
+@pytest.mark.parametrize("set_number", [None, 1])
+def test_a_set_to_which_a_person_adds_a_repetition_counts_with_it(
+    repetitions: int, set_number: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("imu.motion.sets.LEAST_MEAN_LOG_ODDS", 99.0)
+    live, training = LiveTraining(), Training(Mock(finish=Reply))
+    run = TrainingRun(Mock(), HostClock(), TrainingSettings(100.0, "test", None), live, Mock())
+    run._training = training
+    for event in training._session.push(squats(repetitions)):
+        live.take(event)
+    run.recount(set_number, 1)
+    _, summary = training.finish()
+    assert sizes(summary) == [repetitions]
+    (added,) = _corrections_of(live.coach.entries, apply_corrections(summary, ()))
+    assert isinstance(added, AddRepetition)
+
+
+def test_the_repetition_added_by_hand_belongs_to_the_set_and_not_to_a_strange_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(
+        "imu.session.split_into_sets", lambda all_of_them, _: [tuple(all_of_them[:1]), tuple(all_of_them[1:])]
+    )
+    live, session = LiveTraining(), Session()
+    for event in session.push(squats()):
+        live.take(event)
+    session.add_by_hand()
+    live.enter(live.recount(None, 1) or {})
+    summary = session.finish()[1]
+    assert (sizes(summary), len(_corrections_of(live.coach.entries, apply_corrections(summary, ())))) == ([4], 1)
 
 
 def test_a_set_that_the_person_ends_is_one(ends: list[float], monkeypatch: pytest.MonkeyPatch) -> None:

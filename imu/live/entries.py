@@ -15,8 +15,6 @@ from imu.live.targets import Targets
 from imu.motion.repetitions import Repetition
 from imu.session import TrainingSet
 
-NEAR_S = 0.5
-"""A set begins at most this long after the time that was shown: its first repetition may be measured again."""
 RECOUNT, ENTRY = "recount", "entry"
 """Names of the events."""
 
@@ -27,7 +25,7 @@ class Entries:
     Attributes
     ----------
     recounts : Counter of float
-        How many repetitions more than counted a set has, by its start.
+        How many repetitions more than counted a set has, by the turning point of its middle repetition.
     exercises : dict of float to Targets
         Exercise and load of sets, by the turning point of their middle repetition, the latest last.
     """
@@ -45,7 +43,7 @@ class Entries:
         if not self.recounts:
             return 0
         start_s, end_s = repetitions[0].start_s, repetitions[-1].end_s
-        return sum(more for set_s, more in self.recounts.items() if start_s - NEAR_S <= set_s < end_s)
+        return sum(more for set_s, more in self.recounts.items() if start_s <= set_s < end_s)
 
     def exercise_of(self, one: TrainingSet) -> Targets | None:
         """Return the latest entry for a set, whose middle may be another one since a repetition was taken back."""
@@ -81,7 +79,7 @@ def _time_of(event: Mapping[str, Any]) -> float:
 
 def recount_event(one: TrainingSet, more: int) -> dict[str, Any]:
     """Return the event of a count that is corrected."""
-    return {"event": RECOUNT, "set_s": one.start_s, "more": more}
+    return {"event": RECOUNT, "set_s": middle_s(one), "more": more}
 
 
 def exercise_event(one: TrainingSet, exercise: Targets) -> dict[str, Any]:

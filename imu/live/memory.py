@@ -19,7 +19,7 @@ from typing import Any
 from imu.atomic_files import locked, write_bytes
 from imu.errors import ImuError
 from imu.live.cards import LastTime, PastExercise
-from imu.live.entries import NEAR_S, Entries
+from imu.live.entries import Entries
 from imu.live.event_channel import recorded_coach
 from imu.live.live_view import Tally, TrainedBefore
 from imu.live.signals import Best, Coach
@@ -168,8 +168,8 @@ def correct_by_hand(number: int, entry: Mapping[str, Any]) -> None:
 
 def _recounts(session: CorrectedSession, by: Mapping[float, int]) -> list[Correction]:
     more_in: Counter[int] = Counter()
-    for start_s, more in by.items():
-        places = (i for i, one_set in enumerate(session.sets) if one_set.start_s - NEAR_S <= start_s < one_set.end_s)
+    for middle_s, more in by.items():
+        places = (i for i, one_set in enumerate(session.sets) if one_set.start_s <= middle_s < one_set.end_s)
         if (place := next(places, None)) is not None:
             more_in[place] += more
     starts_s = [*(one_set.start_s for one_set in session.sets[1:]), math.inf]

@@ -190,8 +190,10 @@ class TrainingRun:
         entry = self._live.recount(set_number, more)
         if entry is None:
             self.ask(PersonCommand.TAKE_BACK)
-        else:
-            self._enter(entry)
+            return
+        if more > 0 and set_number in (None, len(self._live.coach.sets) + 1):
+            self.ask(PersonCommand.ADD_BY_HAND)
+        self._enter(entry)
 
     def enter(self, set_number: int, exercise: Targets) -> None:
         """Take the exercise and load of a set that is over, and record them; they are stored with the session.
