@@ -24,6 +24,12 @@ LEFTOVER_AGE_S = 3600.0
 """A temporary file or folder that was not written to for an hour is a leftover: no write takes that long."""
 LONGEST_LOCK_S = 10.0
 """A write under a lock takes milliseconds, on a slow disk a second; a training that waits takes no samples."""
+_WAYS_OUT = {
+    errno.ENOSPC: "free some space there",
+    errno.EDQUOT: "free some space there",
+    errno.EACCES: "allow that",
+    errno.EPERM: "allow that",
+}
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.part(\.db)?")
 
 
@@ -147,6 +153,11 @@ def make_private(home: Path) -> None:
                     path.chmod(0o600)
 
 
+def way_out(error: OSError) -> str:
+    """Return what helps against an error of writing, in a few words."""
+    return _WAYS_OUT.get(error.errno or 0, "mend that")
+
+
 def _reach_disk(path: Path) -> None:
     with path.open("rb+") as file:
         os.fsync(file.fileno())
@@ -171,7 +182,7 @@ def _put_in_place(temporary: Path, path: Path, *, overwrite: bool) -> None:
 
 def _cannot(path: Path, error: OSError) -> NotWritten:
     why = error.strerror or error
-    return NotWritten(f"{path} cannot be written ({why}); free some space there or name another place")
+    return NotWritten(f"{path} cannot be written ({why}): {way_out(error)}, or name another place")
 
 
 def _there(path: Path) -> FileThere:

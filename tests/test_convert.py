@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
+import os
 import random
+import re
 import sys
 import tempfile
 from functools import cache
@@ -122,6 +125,25 @@ def test_a_file_that_comes_up_meanwhile_is_not_overwritten(tmp_path: Path, monke
     monkeypatch.setattr("os.link", no_links)
     convert(source, target)
     assert summary_of(target).samples
+
+
+@pytest.mark.parametrize(
+    ("number", "sentence"),
+    [
+        (errno.ENOSPC, "(No space left on device): free some space there, or name another place"),
+        (errno.EACCES, "(Permission denied): allow that, or name another place"),
+        (errno.EROFS, "(Read-only file system): mend that, or name another place"),
+    ],
+)
+def test_what_cannot_be_written_says_what_helps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, sentence: str
+) -> None:
+    def failing(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("os.fsync", failing)
+    with pytest.raises(NotWritten, match=re.escape(sentence)):
+        convert(EXPORTS["Movella DOT"](tmp_path), tmp_path / "out.csv")
 
 
 def test_what_cannot_be_written_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 from hypothesis import given, settings
@@ -23,7 +24,10 @@ from mcap.records import Message
 from mcap.stream_reader import StreamReader
 from mcap.writer import Writer
 
-from imu.errors import RecordingDamaged, RecordingForeign, RecordingNotWritten
+from imu.bluetooth import HostClock
+from imu.errors import NothingTrained, RecordingDamaged, RecordingForeign, RecordingNotWritten
+from imu.live.live_training import LiveTraining
+from imu.live.training_run import TrainingRun, TrainingSettings
 from imu.recordings import training_reader, training_recorder
 from imu.recordings.recording import open_recording
 from imu.recordings.training_reader import SoundParts, TrainingLog, read_training
@@ -248,6 +252,23 @@ def test_a_place_that_cannot_be_written_is_reported_before_the_training(tmp_path
     (tmp_path / "file").touch()
     with pytest.raises(RecordingNotWritten, match=r"cannot be recorded in .*IMU_HOME"):
         TrainingRecorder.create(tmp_path / "file" / "a.mcap", HEADER)
+
+
+async def test_it_is_said_before_a_sensor_is_looked_for(tmp_path):
+    (tmp_path / "file").touch()
+    live, sentences = LiveTraining(), []
+
+    async def messages():
+        sentences.extend(message.sentence for message in live.view().messages)
+        for nothing in ():
+            yield nothing
+
+    link = Mock(messages=messages, close=AsyncMock())
+    run = TrainingRun(link, HostClock(), TrainingSettings(100.0, "test", tmp_path / "file"), live, Mock())
+    with pytest.raises(NothingTrained):
+        await run.run()
+    (sentence,) = sentences
+    assert "cannot be recorded in" in sentence and "IMU_HOME" in sentence
 
 
 # --- damage -----------------------------------------------------------------------------------------------------------

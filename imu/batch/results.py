@@ -25,7 +25,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
-from imu.atomic_files import new_file, write_bytes
+from imu.atomic_files import new_file, way_out, write_bytes
 from imu.batch.sources import Cell, Counted, Row, Settings, Source, file_system
 from imu.errors import ExtraMissing, FileThere, ImuError, NotWritten
 
@@ -208,7 +208,7 @@ class ResultFile:
                 self._synced_s = time.monotonic()
         except OSError as error:
             raise NotWritten(
-                f"{self.partial} cannot be written ({error.strerror}): free some space there and run the same again"
+                f"{self.partial} cannot be written ({error.strerror}): {way_out(error)} and run the same again"
             ) from error
 
     def finish(self, sources: Sequence[Source]) -> Iterator[Row]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import accumulate
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from imu.bluetooth import HostClock, LinkState
@@ -27,7 +28,7 @@ from imu.live.targets import Plan, PlanUnusable, Targets
 from imu.motion.form import Posture
 from imu.motion.judge import JudgeParameters
 from imu.motion.personal import PersonalShift
-from imu.recordings.training_recorder import RecordingHeader, TrainingRecorder, recording_name
+from imu.recordings.training_recorder import RecordingHeader, TrainingRecorder, not_begun, recording_name
 from imu.sensors.conversation import Identified, Message, Notice, Refused
 from imu.session import Event, SessionParameters, SessionSummary, TrainingSet
 from imu.training import PersonAsked, PersonCommand, Training, TrainingReply
@@ -147,6 +148,12 @@ class TrainingRun:
         ImuError
             If no sensor was connected at all. A later problem is :attr:`Trained.trouble`: nothing is lost by it.
         """
+        if (folder := self._settings.recordings) is not None:
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                TemporaryFile(dir=folder).close()
+            except OSError as error:
+                self._not_recorded(not_begun(folder, error))
         try:
             async for message in self._link.messages():
                 self._take(message)
@@ -305,7 +312,7 @@ class TrainingRun:
         self._training = Training(driver, SessionParameters(self._settings.least_repetitions, judge=judge))
         if self._settings.personal:
             self._live.tell("your corrections shift two thresholds of the count; imu learning shows them")
-        if self._settings.recordings is None:
+        if self._settings.recordings is None or self._trouble is not None:
             return
         header = RecordingHeader(
             sensor_kind=sensor.kind.name,

@@ -28,6 +28,7 @@ from typing import Any, Self
 
 from mcap.writer import CompressionType, IndexType, Writer
 
+from imu.atomic_files import way_out
 from imu.errors import RecordingNotWritten
 from imu.motion.personal import PersonalShift
 from imu.sensors.conversation import Heard, Identified, LinkDown, LinkUp, Message
@@ -294,15 +295,14 @@ class TrainingRecorder:
             file = path.open("xb", buffering=0)
         except OSError as error:
             if path.exists():
-                sentence = f"{path} exists already and is never written over: move it elsewhere"
-                raise RecordingNotWritten(sentence) from error
-            raise _not_begun(path, error) from error
+                raise RecordingNotWritten(f"{path} exists already and is not replaced: move it elsewhere") from error
+            raise not_begun(path, error) from error
         try:
             return cls(path, header, file, gather_s)
         except OSError as error:
             file.close()
             path.unlink(missing_ok=True)
-            raise _not_begun(path, error) from error
+            raise not_begun(path, error) from error
 
     def write(self, message: TrainingMessage) -> None:
         """Record a message or a command; call this before decoding it.
@@ -488,9 +488,10 @@ class _ChunkWriter:
         self._writer.add_metadata(record.name, record.with_checksum())
 
 
-def _not_begun(path: Path, error: OSError) -> RecordingNotWritten:
+def not_begun(path: Path, error: OSError) -> RecordingNotWritten:
+    """Return the error of a recording that cannot be begun at a path."""
     return RecordingNotWritten(
-        f"the training cannot be recorded in {path} ({_reason(error)}): make room, or name another folder in IMU_HOME"
+        f"the training cannot be recorded in {path} ({_reason(error)}): {way_out(error)}, or name another IMU_HOME"
     )
 
 
