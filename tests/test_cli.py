@@ -13,6 +13,7 @@ import zipfile
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -254,8 +255,9 @@ def test_every_command_reads_a_zip_and_one_recording_in_it(archive, folder, tmp_
 
 
 def test_a_zip_in_a_folder_is_not_passed_over(archive, tmp_path):
-    """One in another zip is named, and not unpacked."""
+    """One in another zip is named, and not unpacked; so is one without a byte."""
     (tmp_path / "days").mkdir()
+    (tmp_path / "days/cut.zip").touch()
     archive.rename(tmp_path / "days/week.zip")
     with zipfile.ZipFile(tmp_path / "days/photos.zip", "w") as packed:
         packed.writestr("beach.jpg", b"")
@@ -267,7 +269,9 @@ def test_a_zip_in_a_folder_is_not_passed_over(archive, tmp_path):
     found = {one["recording"]: one for one in objects(run("replay", "--json", tmp_path / "days"))}
     names = ["a_squats.csv", "b_broken.csv", "c_hinges.csv"]
     week = f"{tmp_path}/days/week.zip"
+    assert "the file is empty" in found[f"{tmp_path}/days/cut.zip"]["error"]
     assert list(found) == [
+        f"{tmp_path}/days/cut.zip",
         *(f"{week}/deep/{name}" for name in names),
         *(f"{week}/outside.csv", f"{week}/deep/d_cut.csv", f"{tmp_path}/days/years.zip/week.zip"),
     ]
@@ -279,6 +283,17 @@ def test_a_zip_beyond_the_limits_is_left_packed(archive, monkeypatch, limit, mos
     monkeypatch.setattr(f"imu.recordings.folders.{limit}", most)
     result = run("replay", archive)
     assert (result.exit_code, "unpack it, and give some of" in result.stderr) == (1, True)
+
+
+def test_zips_do_not_fill_the_disk(archive, folder, tmp_path, monkeypatch):
+    """Of two that are unpacked at once, the second finds no room."""
+    shutil.copy(archive, tmp_path / "year.zip")
+    size_bytes = sum(one.file_size for one in zipfile.ZipFile(archive).infolist())
+    free = [3 * size_bytes, size_bytes]
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=free.pop(0)))
+    *first, second = objects(run("replay", "--json", archive, tmp_path / "year.zip"))
+    assert len(first) == 5 and second["recording"] == str(tmp_path / "year.zip")
+    assert "half of what is free" in second["error"] and "give fewer archives at once" in second["error"]
 
 
 def test_a_zip_without_a_recording_or_with_a_password_says_so(tmp_path):

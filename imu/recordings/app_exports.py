@@ -204,6 +204,8 @@ def zip_exports(path: Path) -> Iterator[list[Export]]:
     RecordingForeign
         If it is encrypted or holds more than `ARCHIVE_FILES`.
     """
+    if not path.stat().st_size:
+        raise RecordingDamaged("the file is empty: record or copy it again")
     with ExitStack() as stack:
         with _sound_archive():
             archive = stack.enter_context(zipfile.ZipFile(path))

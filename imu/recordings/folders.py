@@ -9,6 +9,7 @@ from __future__ import annotations
 import lzma
 import os
 import re
+import shutil
 import tempfile
 import zipfile
 import zlib
@@ -175,11 +176,10 @@ def _finders() -> tuple[Callable[[Export, str], AppRecording | None], ...]:
 
 def _is_zip(path: Path) -> bool:
     """Whether a file is a zip archive, or should be by its name."""
-    if not path.is_file():
-        return False
+    if not path.is_file() or path.suffix.lower() == ".zip":
+        return path.is_file()
     with path.open("rb") as file:
-        start = file.read(4)
-    return start in _ZIP and zipfile.is_zipfile(path) if path.suffix.lower() != ".zip" else bool(start)
+        return file.read(4) in _ZIP and zipfile.is_zipfile(path)
 
 
 def _in_zip(path: Path) -> AppRecording:
@@ -348,9 +348,13 @@ def _unpacked(name: str, folder: Path) -> list[Source]:
         members = [one for one in archive.infolist() if one.filename and not one.is_dir()]
         if len(members) > MOST_IN_ARCHIVE:
             return [Source(name, unreadable=f"it holds {len(members)} files: unpack it, and give some of them")]
-        if sum(one.file_size for one in members) > LARGEST_ARCHIVE:
+        size_bytes = sum(one.file_size for one in members)
+        if size_bytes > LARGEST_ARCHIVE:
             limit = f"it is larger than {LARGEST_ARCHIVE // 1024**3} GB once it is unpacked"
             return [Source(name, unreadable=f"{limit}: unpack it, and give some of its files")]
+        if size_bytes > shutil.disk_usage(folder.parent).free / 2:  # several archives are unpacked at once
+            limit = f"unpacked, it would take more than half of what is free in {folder.parent.parent}"
+            return [Source(name, unreadable=f"{limit}: give fewer archives at once, or free some space there")]
         broken = []
         for member in members:
             inside = [
