@@ -805,6 +805,42 @@ def test_ctrl_c_ends_it_with_one_word(folder, jobs):
     assert (process.returncode, complaints.split()) == (130, [b"stopped"])
 
 
+SLOW = """
+import time
+from multiprocessing import spawn
+main = spawn._main
+def late(*given):
+    time.sleep(1.0)
+    return main(*given)
+spawn._main = late
+"""
+INTERRUPTED = """
+import os, sys
+from multiprocessing import forkserver
+number, read = int(sys.argv.pop(1)), forkserver.read_signed
+def interrupted(descriptor):
+    forkserver.read_signed, started = read, read(descriptor)
+    os.kill(os.getpid(), number)
+    return started
+forkserver.read_signed = interrupted
+from imu.app.cli import main
+main()
+"""
+
+
+@pytest.mark.process
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere processes start in another way")
+@pytest.mark.parametrize("out", [[], ["--out", "r.csv"]], ids=["replay", "batch"])
+@pytest.mark.parametrize(("number", "said"), [(signal.SIGTERM, ""), (signal.SIGINT, "stopped\n")])
+def test_a_signal_while_the_first_process_starts_ends_all_with_one_word(folder, tmp_path, out, number, said):
+    (tmp_path / "sitecustomize.py").write_text(SLOW)
+    command = [sys.executable, "-c", INTERRUPTED, str(int(number)), "replay", "--jobs", "2", str(folder), *out]
+    places = os.pathsep.join([str(tmp_path), str(Path(__file__).parents[1])])
+    environment = os.environ | {"PYTHONPATH": places}
+    result = subprocess.run(command, check=False, capture_output=True, text=True, env=environment, cwd=tmp_path)
+    assert (result.returncode, result.stderr, result.stdout) == (128 + number, said, "")
+
+
 @pytest.mark.process
 @pytest.mark.parametrize("out", [[], ["--out"]], ids=["replay", "batch"])
 def test_processes_start_with_a_long_temporary_folder(folder, tmp_path, out):

@@ -9,8 +9,6 @@ are counted one at a time; one that makes a worker die again gets an error, and 
 from __future__ import annotations
 
 import logging
-import multiprocessing
-import signal
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -19,6 +17,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from itertools import chain
+from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +33,7 @@ from imu.batch.sources import (
     find_sources,
 )
 from imu.errors import ExtraMissing, ImuError
+from imu.report.replay import process_context, process_pool
 
 GROUP_FILES = 16
 """Recordings of one group, at most: few enough that a killed run repeats little, and that all workers end together."""
@@ -155,48 +155,9 @@ class _WorkerDied(Exception):
         self.groups = groups
 
 
-def _context() -> multiprocessing.context.BaseContext:
-    """Return how processes start; the one that they come from starts here and imports while the parent goes on."""
-    from imu.report.replay import process_context
-
-    context = process_context(["typer", "imu.batch.sources", "imu.report.objects"])
-    if context.get_start_method() == "forkserver":
-        from multiprocessing import forkserver
-
-        forkserver.ensure_running()
-    return context
-
-
-@contextmanager
-def _pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
-    """Provide worker processes; on an error, stop them without waiting."""
-    pool = ProcessPoolExecutor(jobs, _context(), initializer=_prepare)
-    finished = False
-    try:
-        for _ in range(jobs):
-            pool.submit(_prepared)
-        yield pool
-        finished = True
-    finally:
-        pool.shutdown(wait=finished, cancel_futures=True)
-        if not finished:
-            for process in multiprocessing.active_children():
-                process.terminate()
-
-
-def _prepare() -> None:
-    """Prepare a worker: it ignores SIGINT, as the parent ends it, and ends when the parent was killed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    from imu.report.replay import end_with_parent
-
-    end_with_parent()
-
-
-def _prepared() -> None:
-    """Load what every recording needs; a worker imports pandas only for a table that is long or unusual."""
-    from imu.motion.fitted import shipped_weights
-
-    shipped_weights()
+def _context() -> BaseContext:
+    """Return how processes start."""
+    return process_context(["typer", "imu.batch.sources", "imu.report.objects"])
 
 
 def _count_locally(sources: Sequence[Source], settings: Settings, jobs: int) -> Generator[list[Counted], None, None]:
@@ -205,7 +166,7 @@ def _count_locally(sources: Sequence[Source], settings: Settings, jobs: int) -> 
         return
     groups = deque(_groups(sources, jobs))
     try:
-        with _pool(jobs) as pool:
+        with process_pool(jobs, _context()) as pool:
             yield from _round(pool, groups, settings, ahead=2 * jobs)
         return
     except _WorkerDied as died:
@@ -213,10 +174,10 @@ def _count_locally(sources: Sequence[Source], settings: Settings, jobs: int) -> 
     while groups or suspects:
         try:
             if suspects:
-                with _pool(1) as single:
+                with process_pool(1, _context()) as single:
                     yield from _round(single, suspects, settings, ahead=1)
             if groups:
-                with _pool(jobs) as several:
+                with process_pool(jobs, _context()) as several:
                     yield from _round(several, groups, settings, ahead=2 * jobs)
         except _WorkerDied as died:
             lost = [source for group in died.groups for source in group]

@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -29,7 +30,7 @@ from imu.session import Session, SessionParameters, SessionSummary
 from imu.training import PersonAsked
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future, ProcessPoolExecutor
+    from concurrent.futures import ProcessPoolExecutor
     from multiprocessing.context import BaseContext
 
     from imu.store import Correction, PlannedSet, SessionStore
@@ -266,23 +267,14 @@ def replay_all(
         for source in sources:
             yield replay(source, options, ahead=True)
         return
-    import multiprocessing  # noqa: PLC0415  slow to import, and most replays need one process
-    from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415
-    from concurrent.futures.process import BrokenProcessPool  # noqa: PLC0415
+    from concurrent.futures.process import BrokenProcessPool  # noqa: PLC0415  slow to import
 
-    pool = ProcessPoolExecutor(jobs, process_context(["typer", __name__]), initializer=end_with_parent)
-    finished = False
     try:
-        for result in _submit(pool, sources, options):
-            yield result.result()
-        finished = True
+        with process_pool(jobs, process_context(["typer", __name__])) as pool:
+            for result in [pool.submit(replay, source, options) for source in sources]:
+                yield result.result()
     except BrokenProcessPool as error:
         raise ImuError("a process that replayed recordings died: memory may be short, use fewer --jobs") from error
-    finally:
-        if not finished:
-            for process in multiprocessing.active_children():
-                process.terminate()
-        pool.shutdown(cancel_futures=True)  # waits: its thread would write into a closed pipe at the program's end
 
 
 LONGEST_SOCKET, SOCKET_IN_FOLDER = 107, 32
@@ -296,24 +288,65 @@ def process_context(preload: Sequence[str]) -> BaseContext:
     """
     import multiprocessing  # noqa: PLC0415  slow to import
     import tempfile  # noqa: PLC0415
+    from multiprocessing import forkserver  # noqa: PLC0415
 
     is_short = len(os.fsencode(tempfile.gettempdir())) + SOCKET_IN_FOLDER <= LONGEST_SOCKET
     if sys.platform != "linux" or not is_short:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(preload))
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # it and all that come from it ignore it
+    try:
+        forkserver.ensure_running()  # it imports while this process goes on
+    finally:
+        signal.signal(signal.SIGINT, before)
     return context
 
 
-def _submit(
-    pool: ProcessPoolExecutor, sources: Sequence[Source], options: ReplayOptions
-) -> list[Future[Replayed | Failed]]:
-    """Submit all recordings. Workers ignore SIGINT; the parent terminates them."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+@contextmanager
+def process_pool(jobs: int, context: BaseContext) -> Iterator[ProcessPoolExecutor]:
+    """Provide processes that ignore SIGINT; after an error or a signal, end them without waiting for their work."""
+    import multiprocessing  # noqa: PLC0415  slow to import, and most replays need one process
+    from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415
+
+    pool = ProcessPoolExecutor(jobs, context, initializer=_prepare)
+    finished = False
     try:
-        return [pool.submit(replay, source, options) for source in sources]
+        with _signals_put_off(ignore_sigint=context.get_start_method() == "spawn"):
+            for _ in range(jobs):
+                pool.submit(int)
+        yield pool
+        finished = True
     finally:
-        signal.signal(signal.SIGINT, before)
+        if not finished:
+            for process in multiprocessing.active_children():
+                process.terminate()
+        pool.shutdown(cancel_futures=True)  # waits: its thread would write into a closed pipe at the program's end
+
+
+@contextmanager
+def _signals_put_off(*, ignore_sigint: bool) -> Iterator[None]:
+    """Put off what ends this program, while processes start: one that is half started would not be ended with it."""
+    came: list[int] = []
+    before: dict[int, Any] = {}
+    for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM), signal.SIGINT):
+        is_ignored = ignore_sigint and number == signal.SIGINT  # a process that is spawned ignores it too then
+        handler = signal.SIG_IGN if is_ignored else lambda number, _: came.append(number)
+        before.setdefault(number, signal.signal(number, handler) or signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for number in came:
+            signal.raise_signal(number)
+
+
+def _prepare() -> None:
+    """Prepare a process: it ignores SIGINT, ends with its parent, and loads what every recording needs."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent()
+    shipped_weights()
 
 
 def end_with_parent() -> None:
