@@ -329,13 +329,8 @@ def toml_object(content: bytes, where: str) -> dict[str, Any]:
 
 
 def example_plans() -> dict[str, Plan]:
-    """Return the plans that ship with the program, by the name of their file without ``.toml``."""
-    folder = resources.files("imu.live").joinpath("plans")
-    files = sorted((file for file in folder.iterdir() if file.name.endswith(".toml")), key=lambda file: file.name)
-    return {
-        file.name.removesuffix(".toml"): Plan.from_object(tomllib.loads(file.read_text(encoding="utf-8")), file.name)
-        for file in files
-    }
+    """Return the plans that ship with the program, by name."""
+    return {name: Plan.from_object(table, name) for name, table in _shipped("plans.toml").items()}
 
 
 def read_schedule(path: Path) -> Schedule:
@@ -361,9 +356,12 @@ def schedule_of(content: bytes, where: str) -> Schedule:
 
 
 def example_schedules() -> dict[str, Schedule]:
-    """Return the schedules that ship with the program, by the name of their file without ``.toml``."""
-    files = sorted(resources.files("imu.live").joinpath("schedules").iterdir(), key=lambda file: file.name)
-    return {file.name.removesuffix(".toml"): schedule_of(file.read_bytes(), file.name) for file in files}
+    """Return the schedules that ship with the program, by name."""
+    return {name: Schedule.from_object(table, name) for name, table in _shipped("schedules.toml").items()}
+
+
+def _shipped(file: str) -> dict[str, Any]:
+    return tomllib.loads(resources.files("imu.live").joinpath(file).read_text(encoding="utf-8"))
 
 
 # --- the plan of the command line -------------------------------------------------------------------------------------

@@ -206,7 +206,7 @@ class History:
     async def exercises(self, request: Request) -> Response:
         """List the exercises."""
         histories, in_lb = await ask_store(_histories) or ((), None)
-        return render(request, "exercises.html", histories=histories, in_lb=in_lb, lines=_lines)
+        return render(request, "exercises.html", one=None, histories=histories, in_lb=in_lb, lines=_lines)
 
     async def exercise(self, request: Request) -> Response:
         """Show one exercise: records, estimates, charts, and its sessions."""
@@ -218,7 +218,7 @@ class History:
             raise HTTPException(404, f"No set is of “{name[:40]}”.")
         shown = charts.exercise_charts(history, in_lb=in_lb)
         return render(
-            request, "exercise.html", one=history, charts=shown, records=records_of(history, in_lb=in_lb), in_lb=in_lb
+            request, "exercises.html", one=history, charts=shown, records=records_of(history, in_lb=in_lb), in_lb=in_lb
         )
 
     async def compare(self, request: Request) -> Response:

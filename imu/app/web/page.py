@@ -119,7 +119,7 @@ async def error_page(request: Request, error: Exception) -> Response:
         sentence = NO_PAGE if status in (404, 405) else f"This request is not understood ({sentence})."
     if request.method == "POST":
         return refused(sentence, status)
-    return render(request, "error.html", status=status, sentence=_as_sentence(sentence), missing=status == 404)
+    return render(request, "base.html", status=status, sentence=_as_sentence(sentence), missing=status == 404)
 
 
 def done(*said: str, go: str | None = None) -> JSONResponse:
