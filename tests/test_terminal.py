@@ -12,10 +12,9 @@ from builders import live_repetition as repetition
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imu.app.terminal import can_draw
+from imu.app.terminal import PlainLines, can_draw, plain_line
 from imu.app.terminal.app import LEAST_ROWS_WITH_KEYS, LiveApp, Panel, targets_in_words, targets_of
 from imu.app.terminal.drawing import ASCII, ROWS, UNICODE, bar, block_digits, repetition_bars, width_of
-from imu.app.terminal.plain_lines import PlainLines, plain_line
 from imu.app.terminal.screen import screen_lines
 from imu.bluetooth import LinkState
 from imu.live.live_training import LiveTraining

@@ -1,4 +1,4 @@
-"""The command line: `imu` with its commands, and how `replay`, `convert` and `evaluate` print.
+"""The command line: `imu` with its commands, and how `replay` and `evaluate` print.
 
 Commands import what they need in their bodies, so that `imu --help` does not wait for NumPy. An `ImuError` is printed
 as one sentence to standard error, with exit code 1; wrong usage is exit code 2, Ctrl-C 130.
@@ -20,9 +20,9 @@ import typer
 from typer.core import TyperGroup
 
 import imu
-from imu.app import live_commands, session_commands, store_commands
+from imu.app import file_commands, live_commands, session_commands
+from imu.app.file_commands import AccelerationUnit, AngularVelocityUnit, Columns, PlotFormat
 from imu.app.output import complain, console_for_people, print_object, print_parts, quick, spell_out
-from imu.app.plot_commands import AccelerationUnit, AngularVelocityUnit, Columns, PlotFormat, plot, plotted
 from imu.errors import ImuError
 
 if TYPE_CHECKING:
@@ -227,7 +227,11 @@ def replay(
         store = stack.enter_context(session_commands.open_store()) if save else None
         replays = stack.enter_context(closing(replay_all(sources, options, jobs)))
         names = [source.name for source in sources]
-        results = replays if plot_folder is None else plotted(replays, plot_folder, options, plot_format or "png")
+        results = (
+            replays
+            if plot_folder is None
+            else file_commands.plotted(replays, plot_folder, options, plot_format or "png")
+        )
         results = _dated(results, date, ask=save and not as_json and len(names) <= IN_FULL)
         if as_json:
             failed = _print_json(results, store)
@@ -238,36 +242,8 @@ def replay(
     raise typer.Exit(1 if failed else 0)
 
 
-app.command()(plot)
-
-
-@app.command()
-def convert(
-    source: Annotated[str, typer.Argument(metavar="IN", help="A recording in any form that imu replay reads.")],
-    target: Annotated[str, typer.Argument(metavar="OUT", help="File to write: .csv, .csv.gz or .parquet.")],
-    *,
-    force: Annotated[bool, typer.Option("--force", help="Replace OUT if it exists.")] = False,
-    acc_unit: AccelerationUnit = "m/s2",
-    gyr_unit: AngularVelocityUnit = "rad/s",
-    columns: Columns = None,
-) -> None:
-    """Convert a recording of any app to this program's own format.
-
-    The new file replays to the same sets.
-    """
-    from pathlib import Path
-
-    from imu.recordings.conversion import convert
-
-    done = convert(
-        source,
-        Path(target),
-        force=force,
-        acceleration_unit=acc_unit,
-        angular_velocity_unit=gyr_unit,
-        columns=columns,
-    )
-    typer.echo(f"{target}: {done.recording.rows} rows at {done.recording.sampling_rate_hz:.4g} Hz")
+app.command()(file_commands.plot)
+app.command()(file_commands.convert)
 
 
 @app.command()
@@ -480,7 +456,8 @@ def _keep(replayed: "Replayed", store: "SessionStore | None") -> int | None:
 
 
 session_commands.add_commands(app)
-store_commands.add_commands(app)
+for command in (file_commands.export, file_commands.backup, file_commands.restore):
+    app.command()(command)
 live_commands.add_commands(app)
 
 

@@ -1,4 +1,4 @@
-"""The commands that look back and ahead: `imu review`, `exercises`, `plan` and `learning`.
+"""The commands that look back and ahead: `imu review`, `exercises`, `plan`, `learning` and `correct`.
 
 Imports stand inside the functions, so that `imu --help` does not wait for them.
 """
@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+from typer.core import TyperCommand
 
 from imu.app.output import console_for_people, print_object, print_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from imu.store import CorrectedSession, SessionStore
+    from imu.store import CorrectedSession, Correction, SessionStore
 
 WEEKS_SHOWN = 12
 """Most weeks or days of training on the page; --json has all."""
@@ -25,13 +26,28 @@ WEEKS_SHOWN = 12
 SESSIONS_SHOWN = 20
 """Most sessions on the page of an exercise; --json has all."""
 
+SessionNumber = Annotated[int, typer.Argument(metavar="SESSION", help="Number of the session, as imu review lists it.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+class OnceEach(TyperCommand):
+    """A command that takes each option once: a second one would replace the first without a word."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Refuse an option that is given twice."""
+        given = [one.partition("=")[0] for one in args if one.startswith("--")]
+        given = ["--exercise" if one == "--name" else one for one in given]
+        for option in given:
+            if given.count(option) > 1:
+                raise typer.BadParameter("give it once, and run the command again for more", param_hint=option)
+        return super().parse_args(ctx, args)
 
 
 def add_commands(app: typer.Typer) -> None:
     """Add the commands to the program."""
     for command in (review, exercises, plan, learning):
         app.command(context_settings={"allow_extra_args": command is exercises})(command)
+    app.command(cls=OnceEach)(correct)
 
 
 def complete_exercise(incomplete: str) -> list[str]:
@@ -226,6 +242,95 @@ def learning(
         print_object(learned_object(known))
     else:
         print_parts(console_for_people(), labelled(learned_facts(known)))
+
+
+def correct(
+    session: SessionNumber,
+    *,
+    delete_rep: Annotated[
+        str | None, typer.Option("--delete-rep", metavar="REP", help="Delete a repetition that was not one.")
+    ] = None,
+    add_rep: Annotated[
+        tuple[str, str, str] | None,
+        typer.Option("--add-rep", metavar="START END PATTERN", help="Add a repetition that was not counted."),
+    ] = None,
+    move: Annotated[
+        tuple[str, str, str] | None,
+        typer.Option("--move", metavar="REP START END", help="Let a repetition begin and end at other times."),
+    ] = None,
+    keep: Annotated[
+        str | None, typer.Option("--keep", metavar="TIME", help="Count a movement that was not counted.")
+    ] = None,
+    pattern: Annotated[
+        tuple[str, str] | None,
+        typer.Option("--pattern", metavar="WHERE PATTERN", help="Change the pattern: squat, hinge or uncertain."),
+    ] = None,
+    split: Annotated[
+        str | None, typer.Option("--split", metavar="REP", help="Begin a new set with this repetition.")
+    ] = None,
+    merge: Annotated[str | None, typer.Option("--merge", metavar="SET", help="Merge this set with the next.")] = None,
+    name: Annotated[
+        tuple[str, str] | None, typer.Option("--exercise", "--name", metavar="WHERE NAME", help="Name the exercise.")
+    ] = None,
+    load: Annotated[
+        tuple[str, str] | None,
+        typer.Option("--load", metavar="WHERE LOAD", help="Enter the load, bar included: 100 kg or 225 lb."),
+    ] = None,
+    note: Annotated[tuple[str, str] | None, typer.Option("--note", metavar="WHERE TEXT", help="Write a note.")] = None,
+    undo: Annotated[bool, typer.Option("--undo", help="Undo the last correction.")] = False,
+    redo: Annotated[bool, typer.Option("--redo", help="Restore the correction that was undone last.")] = False,
+) -> None:
+    """Correct counted repetitions and sets. The measured values are kept, and every correction can be undone.
+
+    WHERE is a set (2) or a repetition. REP is a repetition of a set (2/3) or a time (65.5 or 1:05).
+    An empty NAME, LOAD or TEXT removes the entry.
+
+    You can give several corrections at once, one of each kind: either all of them are made, or none.
+    """
+    from imu.app import typed_corrections
+
+    refuse_without_store(session)
+    with open_store() as store:
+        counted = store.load(session).corrected
+        wanted: list[Correction] = []
+        wanted += [typed_corrections.delete_repetition(counted, delete_rep)] if delete_rep is not None else []
+        wanted += [typed_corrections.add_repetition(*add_rep)] if add_rep else []
+        wanted += [typed_corrections.move_repetition(counted, *move)] if move else []
+        wanted += [typed_corrections.keep_movement(counted, keep)] if keep is not None else []
+        wanted += [typed_corrections.change_pattern(counted, *pattern)] if pattern else []
+        wanted += [typed_corrections.split_set(counted, split)] if split is not None else []
+        wanted += [typed_corrections.merge_sets(counted, merge)] if merge is not None else []
+        wanted += [typed_corrections.enter_exercise(counted, *name)] if name else []
+        wanted += [typed_corrections.enter_load(counted, *load)] if load else []
+        wanted += [typed_corrections.enter_note(counted, *note)] if note else []
+        if bool(wanted) + undo + redo != 1:
+            raise typer.BadParameter("give a correction, or --undo, or --redo; see --help")
+        if wanted:
+            _make(store, session, wanted)
+        else:
+            _turn_back(store, session, redo=redo)
+        print_stored(store, session, verbose=False)
+
+
+def _make(store: SessionStore, session: int, wanted: list[Correction]) -> None:
+    """Make all corrections, or none."""
+    from imu.report.words import log_line
+
+    made = store.correct_all(session, wanted, made_at=moment_now()).corrected.log[-len(wanted) :]
+    for one in made:
+        typer.echo(log_line(one))
+    typer.echo(f"imu correct {session} --undo takes {'the last one' if len(wanted) > 1 else 'it'} back.\n")
+
+
+def _turn_back(store: SessionStore, session: int, *, redo: bool) -> None:
+    from imu.app.typed_corrections import turn_back
+    from imu.store import CorrectionRefused
+
+    sentence = turn_back(store, session, redo=redo)
+    if sentence is None:
+        what = "was undone" if redo else "was made"
+        raise CorrectionRefused(f"no correction of session {session} {what}, so there is nothing to do")
+    typer.echo(f"{'restored' if redo else 'undone'}: {sentence}\n")
 
 
 # --- deletion --------------------------------------------------------------------------------------------------------

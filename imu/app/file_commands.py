@@ -1,15 +1,20 @@
-"""``imu plot``, and the drawings of ``imu replay --plot``: recordings, sessions, exercises, trends.
+"""The commands that write files: `imu plot`, `convert`, `export`, `backup` and `restore`, and `imu replay --plot`.
 
-The drawing itself is in :mod:`imu.report.curves`; here are names of files and their sources.
+Imports stand inside the functions, so that `imu --help` does not wait for them. The drawing itself is in
+:mod:`imu.report.curves`; here are names of files and their sources.
 """
 # ruff: noqa: PLC0415  imports stand where they are used
+# Annotations are evaluated where they stand: as strings, typer would compile each of them for --help.
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+import imu
+from imu.app.session_commands import complete_exercise, moment_now, nothing_kept, open_store, refuse_without_store
 from imu.errors import ImuError
 
 if TYPE_CHECKING:
@@ -18,6 +23,7 @@ if TYPE_CHECKING:
     from imu.report.replay import Failed, Replayed, ReplayOptions
     from imu.store import StoredSession
 
+Force = Annotated[bool, typer.Option("--force", help="Replace what exists already.")]
 AccelerationUnit = Annotated[
     Literal["m/s2", "g"], typer.Option("--acc-unit", help="Unit of acceleration in the recording.")
 ]
@@ -191,3 +197,133 @@ def _recording_of(stored: "StoredSession") -> Path:
     if recording is None:
         raise ImuError(f"the recording of session {stored.id} is no longer at {stored.source}, so it cannot be drawn")
     return recording
+
+
+def convert(
+    source: Annotated[str, typer.Argument(metavar="IN", help="A recording in any form that imu replay reads.")],
+    target: Annotated[str, typer.Argument(metavar="OUT", help="File to write: .csv, .csv.gz or .parquet.")],
+    *,
+    force: Annotated[bool, typer.Option("--force", help="Replace OUT if it exists.")] = False,
+    acc_unit: AccelerationUnit = "m/s2",
+    gyr_unit: AngularVelocityUnit = "rad/s",
+    columns: Columns = None,
+) -> None:
+    """Convert a recording of any app to this program's own format.
+
+    The new file replays to the same sets.
+    """
+    from imu.recordings.conversion import convert
+
+    done = convert(
+        source,
+        Path(target),
+        force=force,
+        acceleration_unit=acc_unit,
+        angular_velocity_unit=gyr_unit,
+        columns=columns,
+    )
+    typer.echo(f"{target}: {done.recording.rows} rows at {done.recording.sampling_rate_hz:.4g} Hz")
+
+
+def export(
+    sessions: Annotated[
+        list[int] | None, typer.Argument(metavar="SESSION...", help="Numbers of sessions, as imu review lists them.")
+    ] = None,
+    *,
+    everything: Annotated[bool, typer.Option("--all", help="All sessions.")] = False,
+    first: Annotated[
+        datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="Sessions from this day.")
+    ] = None,
+    last: Annotated[
+        datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Sessions up to this day.")
+    ] = None,
+    exercise: Annotated[
+        str | None,
+        typer.Option(
+            "--exercise",
+            metavar="NAME",
+            help="Sessions with it; a report shows it alone.",
+            autocompletion=complete_exercise,
+        ),
+    ] = None,
+    name: Annotated[str, typer.Option("--name", help="Whose report it is.")] = "",
+    form: Annotated[
+        Literal["csv", "parquet", "json", "fit", "html"] | None,
+        typer.Option("--format", help="The format; without it, the ending of PATH."),
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", metavar="PATH", help="File to write; for several FIT files, a folder.")],
+    force: Force = False,
+) -> None:
+    """Write sessions, with their corrections, for other programs or as a report.
+
+    csv and parquet have a row for each repetition, json has what imu review --json prints,
+    fit is a strength training for sports sites, html is a report to hand over: one session in full, many as a summary.
+    """
+    from imu.app.export import Format, export_sessions, write_report
+    from imu.report.html_report import Selection, chosen_sessions
+
+    wanted = form or out.suffix.removeprefix(".").lower()
+    if wanted not in list(Format):
+        raise typer.BadParameter("give --format csv, parquet, json, fit or html", param_hint="--format")
+    some = first is not None or last is not None or exercise is not None
+    if bool(sessions) == (everything or some):
+        raise typer.BadParameter(
+            "give the numbers of sessions, or --all, --from, --to, --exercise", param_hint="SESSION"
+        )
+    refuse_without_store(sessions[0] if sessions else None)
+    selection = Selection(tuple(sessions or ()), first and first.date(), last and last.date(), exercise, name)
+    with open_store() as store:
+        if not store.list():
+            nothing_kept(None, as_json=True)
+            raise typer.Exit(1)
+        if Format(wanted) is Format.HTML:
+            write_report(store, selection, out, made_at=moment_now(), overwrite=force)
+            typer.echo(out)
+            return
+        loaded = [store.load(number) for number in chosen_sessions(store, selection, moment_now())]
+    files = export_sessions(loaded, Format(wanted), out, overwrite=force)
+    for file in files:
+        typer.echo(file)
+
+
+def backup(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The zip to write; with --everyone, a folder.")],
+    *,
+    everyone: Annotated[bool, typer.Option("--everyone", help="A zip for each person, in the folder FILE.")] = False,
+    force: Force = False,
+) -> None:
+    """Write all sessions and recordings to one file."""
+    from datetime import UTC
+
+    from imu.report.words import number_of
+    from imu.store.backup import write_backup
+    from imu.store.home import home, homes, people, person
+
+    if everyone and person() is not None:
+        raise typer.BadParameter("--everyone and --person exclude each other", param_hint="--everyone")
+    owners = {name: folder for name, folder in homes().items() if (folder / "sessions.db").is_file()}
+    targets = {file / f"{name}.zip": folder for name, folder in owners.items()} if everyone else {}
+    for target, folder in (targets or {file: home()}).items():
+        sessions, recordings = write_backup(
+            folder, target, made_at=datetime.now(UTC), software_version=imu.__version__, overwrite=force
+        )
+        typer.echo(f"{target}: {number_of(sessions, 'session')} and {number_of(recordings, 'recording file')}")
+    if not everyone and person() is None and (others := people()):
+        typer.echo(f"Not in it: the sessions of {', '.join(others)}; imu backup --everyone FOLDER writes all.")
+
+
+def restore(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A zip that imu backup wrote.")], *, force: Force = False
+) -> None:
+    """Bring back a backup.
+
+    Nothing changes unless the whole file is sound. With --force, your present sessions
+    and recordings are moved into a folder beside, never deleted.
+    """
+    from imu.report.words import number_of
+    from imu.store.backup import restore_backup
+    from imu.store.home import home
+
+    done = restore_backup(file, home(), now=datetime.now().astimezone(), force=force)
+    sentence = f"restored {number_of(done.sessions, 'session')} and {number_of(done.recordings, 'recording file')}"
+    typer.echo(sentence if done.before is None else f"{sentence}; the earlier files are in {done.before}")
