@@ -21,13 +21,13 @@ from imu.app.train import sensors_of_people
 from imu.app.web import desk as desk_module
 from imu.app.web import page
 from imu.app.web.board import CARD
-from imu.app.web.desk import Desks, DeskState, TrainingUnderWay, Wish
+from imu.app.web.desk import Desks, DeskState, TrainingUnderWay
 from imu.app.web.guard import OwnersDoor
 from imu.app.web.live_socket import answer_to, known_sensors
 from imu.bluetooth import HostClock
 from imu.errors import SensorNotFound, SensorUnsuitable
 from imu.live.event_channel import recorded_plan
-from imu.live.memory import keep_replay, last_sensor
+from imu.live.memory import Wish, keep_replay, last_sensor
 from imu.live.targets import Targets
 from imu.phone import gate
 from imu.phone.gate import listen

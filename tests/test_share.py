@@ -20,7 +20,7 @@ import pytest_asyncio
 from builders import NEEDS_SHARE, UPGRADE, ask_as_guest, fill, get
 
 from imu.app.web import desk as desk_module
-from imu.app.web.desk import Desks, DeskState, Wish
+from imu.app.web.desk import Desks, DeskState
 from imu.app.web.guard import (
     BURST,
     GUESTS,
@@ -35,7 +35,7 @@ from imu.app.web.guard import (
 from imu.app.web.server import LARGEST_MESSAGE, serving
 from imu.app.web.site import Sharing, site
 from imu.bluetooth import HostClock
-from imu.live.memory import remember_plan
+from imu.live.memory import Wish, remember_plan
 from imu.live.targets import Plan, Targets
 from imu.phone.gate import HEADER_S, MOST_ADMITTED, listen
 from imu.phone.link import PhoneAddress, PhoneLink

@@ -16,7 +16,7 @@ import imu
 from imu.app.output import console_for_people, print_object, print_parts
 
 if TYPE_CHECKING:
-    from imu.app.web.desk import Wish
+    from imu.live.memory import Wish
 from imu.errors import ImuError
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
@@ -139,13 +139,13 @@ def train(
     with contextlib.suppress(OSError):  # after a closed pipe the training goes on unseen
         typer.echo("Starting the training.", err=as_json)  # the imports that follow take a second
 
-    from imu.app.train import TrainOptions, page_at_the_end, sensors_of_people, train_together
+    from imu.app.train import page_at_the_end, sensors_of_people, train_together
     from imu.app.train import train as run_training
+    from imu.live.memory import Wish
     from imu.report.objects import session_object
 
     together = sensors_of_people(sensor or [])
     if on_page or together:
-        from imu.app.web.desk import Wish
         from imu.store.home import add_person, person
 
         who: list[tuple[str, str | None]] = [(add_person(name), one) for name, one in together]
@@ -156,19 +156,9 @@ def train(
         else:
             train_together(wishes, imu.__version__, as_json=as_json)
         return
-    options = TrainOptions(
-        sensor=sensor[0] if sensor else None,
-        duration_s=duration,
-        rate_hz=rate,
-        save=save,
-        speak=speak,
-        bell=bell,
-        plan=followed,
-        as_json=as_json,
-        software_version=imu.__version__,
-    )
+    wish = Wish(sensor[0] if sensor else None, None, duration, rate, save, followed)
     try:
-        trained, number, closing = run_training(options)
+        trained, number, closing = run_training(wish, imu.__version__, speak=speak, bell=bell, as_json=as_json)
     except ImuError as error:
         if as_json:
             print_object({"recording": "", "error": str(error)})

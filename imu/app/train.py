@@ -7,7 +7,6 @@ import contextlib
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -15,24 +14,25 @@ from rich.console import Group
 
 from imu.app.output import console_for_people, ended_by_signals, print_object, print_parts
 from imu.app.terminal import PlainLines, can_draw
-from imu.app.web.desk import Desks, Heard, TrainingDesk, Wish
+from imu.app.web.desk import Desks, Heard, TrainingDesk
 from imu.bluetooth import HostClock
 from imu.errors import NothingTrained, SensorUnsuitable
 from imu.live.cards import saved_sentence
 from imu.live.live_training import LiveTraining
 from imu.live.live_view import Gravity, LiveView
 from imu.live.memory import (
+    Wish,
     achieved,
     keep,
-    last_sensor,
-    personal_shift,
     remember_plan,
     remember_sensor_of,
+    sensor_for,
+    settings_for,
     trained_before,
 )
 from imu.live.radios import PHONES, check_virtual, is_virtual, link_for
 from imu.live.speech import Announcer, Voice, find_engine, missing_engine
-from imu.live.targets import Plan, PlanUnusable
+from imu.live.targets import PlanUnusable
 from imu.live.training_run import Happened, Trained, TrainingRun, TrainingSettings
 from imu.phone.link import PhoneAddress, PhoneLink
 from imu.report.objects import session_object
@@ -40,7 +40,7 @@ from imu.report.session_view import view_of_summary
 from imu.report.terminal_pages import session_page, stored_page
 from imu.sensors.conversation import Caution, Refused
 from imu.store import SessionStore
-from imu.store.home import as_person, folder_name, recordings_folder, store_path
+from imu.store.home import as_person, folder_name, store_path
 from imu.training import PersonCommand
 
 if TYPE_CHECKING:
@@ -48,43 +48,6 @@ if TYPE_CHECKING:
 
 LOOK_S = 0.05
 """So often the screen and the voice look at the training: a count is seen a tenth of a second after it is known."""
-
-
-@dataclass(frozen=True, slots=True)
-class TrainOptions:
-    """The training that the command line asks for.
-
-    Attributes
-    ----------
-    sensor : str or None
-        See :func:`imu.live.radios.radio_for`; ``None`` for the one of the last training.
-    duration_s : float or None
-        Time from the first sample to the end, s.
-    rate_hz : float
-        Sampling rate to wish for.
-    save : bool
-        Whether to keep recording and session.
-    speak : bool
-        Whether to say what happens; else a bell rings, if `bell`.
-    bell : bool
-        Whether to ring the terminal's bell.
-    plan : Plan or None
-        The person's targets.
-    as_json : bool
-        Whether standard output is for a program: events then go to standard error.
-    software_version : str
-        Stands in the recording and the store.
-    """
-
-    sensor: str | None
-    duration_s: float | None
-    rate_hz: float
-    save: bool
-    speak: bool
-    bell: bool
-    plan: Plan | None
-    as_json: bool
-    software_version: str
 
 
 def sensors_of_people(sensors: Sequence[str]) -> list[tuple[str, str]]:
@@ -188,40 +151,44 @@ def page_at_the_end(trained: Trained, number: int | None) -> Group:
         return stored_page(store, number, verbose=False)
 
 
-def train(options: TrainOptions) -> tuple[Trained, int | None, tuple[str, ...]]:
+def train(
+    wish: Wish, software_version: str, *, speak: bool, bell: bool, as_json: bool
+) -> tuple[Trained, int | None, tuple[str, ...]]:
     """Train, and keep what came of it; return it, the number of the session, and what to say of it, a sentence each.
+
+    Parameters
+    ----------
+    wish : Wish
+        The training.
+    software_version : str
+        Stands in the recording and the store.
+    speak : bool
+        Whether to say what happens; else a bell rings, if `bell`.
+    bell : bool
+        Whether to ring the terminal's bell.
+    as_json : bool
+        Whether standard output is for a program: events then go to standard error.
 
     Raises
     ------
     ImuError
         If there was no training: no Bluetooth, no sensor.
     """
-    trained, advice = asyncio.run(_train(options))
-    trained, number = keep(trained, options.software_version)
-    return trained, number, () if number is None else (saved_sentence(number), *achieved(number), *advice)
+    name, settings = sensor_for(wish), settings_for(wish, software_version)
+    live = LiveTraining(trained_before(wish.plan), plan=wish.plan)
 
+    async def run() -> Trained:
+        asyncio.get_running_loop().set_exception_handler(_pass_over_late_answers)
+        async with _Audience(live, waits=name in PHONES, speak=speak, bell=bell, as_json=as_json) as audience:
+            return await audience.train(name, settings)
 
-async def _train(options: TrainOptions) -> tuple[Trained, tuple[str, ...]]:
-    name = options.sensor
-    if name is None:
-        last = last_sensor()
-        name = None if last is None else last.wanted
-    settings = TrainingSettings(
-        wished_rate_hz=options.rate_hz,
-        software_version=options.software_version,
-        recordings=recordings_folder() if options.save else None,
-        duration_s=options.duration_s,
-        personal=personal_shift(),
-    )
-    live = LiveTraining(trained_before(options.plan), plan=options.plan)
-    asyncio.get_running_loop().set_exception_handler(_pass_over_late_answers)
-    async with _Audience(options, live, waits=name in PHONES) as audience:
-        trained = await audience.train(name, settings)
+    trained = asyncio.run(run())
     if not is_virtual(name):
         remember_sensor_of(trained)
-    if options.save and live.coach.plan is not None:
+    if wish.save and live.coach.plan is not None:
         remember_plan(live.coach.plan)
-    return trained, live.advice
+    trained, number = keep(trained, software_version)
+    return trained, number, () if number is None else (saved_sentence(number), *achieved(number), *live.advice)
 
 
 def _pass_over_late_answers(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -239,20 +206,19 @@ def _live_app(obey: Callable[[Asked], None]) -> LiveApp:
 class _Audience:
     """The outputs of a training: a screen or lines, a voice or a bell. Use it as a context manager."""
 
-    def __init__(self, options: TrainOptions, live: LiveTraining, *, waits: bool) -> None:
+    def __init__(self, live: LiveTraining, *, waits: bool, speak: bool, bell: bool, as_json: bool) -> None:
         self._live = live
         self._waits = waits  # the screen, for the QR code that a phone reads
-        self._duration_s = options.duration_s
-        self._lines: TextIO | None = sys.stderr if options.as_json else sys.stdout
+        self._lines: TextIO | None = sys.stderr if as_json else sys.stdout
         self._printed: set[str] = set()  # sentences
         self._plain = PlainLines()
         self._run: TrainingRun | None = None
         self._training: asyncio.Task[Trained] | None = None
-        self._app = None if options.as_json or not can_draw() else _live_app(self._obey)
-        engine = find_engine() if options.speak else None
-        if options.speak and engine is None:
+        self._app = None if as_json or not can_draw() else _live_app(self._obey)
+        engine = find_engine() if speak else None
+        if speak and engine is None:
             live.tell(missing_engine(), Gravity.CAUTION)
-        ring = self._app.bell if options.bell and self._app is not None else None
+        ring = self._app.bell if bell and self._app is not None else None
         self._announcer = Announcer(None if engine is None else Voice(engine), ring)
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -282,7 +248,7 @@ class _Audience:
 
     async def _train(self, name: str | None, settings: TrainingSettings) -> Trained:
         clock = HostClock()
-        async with link_for(name, clock, self._duration_s, self._invite) as link:
+        async with link_for(name, clock, settings.duration_s, self._invite) as link:
             if isinstance(link, PhoneLink):
                 await link.until_connected()
                 if self._app is not None:

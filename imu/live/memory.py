@@ -24,7 +24,7 @@ from imu.live.event_channel import recorded_coach
 from imu.live.live_view import Tally, TrainedBefore
 from imu.live.signals import Best, Coach
 from imu.live.targets import Plan, Targets
-from imu.live.training_run import Trained
+from imu.live.training_run import Trained, TrainingSettings
 from imu.motion.personal import PersonalShift
 from imu.report.cues import sinks
 from imu.report.exercises import ExerciseHistory, exercise_histories
@@ -44,7 +44,7 @@ from imu.store import (
     apply_corrections,
     hash_of,
 )
-from imu.store.home import PLANS, home, remembered_sensor_path, store_path
+from imu.store.home import PLANS, home, recordings_folder, remembered_sensor_path, store_path
 
 BALANCE_DAYS = 28
 SHORTEST_REST_S = 1.0
@@ -58,6 +58,46 @@ SERIAL_DIGITS = 4
 
 
 # --- before a training ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """The training that a page or the command line asks for.
+
+    Attributes
+    ----------
+    sensor : str or None
+        As in :func:`imu.live.radios.link_for`; ``None`` for the one of the last training.
+    rest_s : float or None
+        How long the person means to rest.
+    duration_s : float or None
+        Time to the end, s.
+    rate_hz : float
+        Sampling rate to ask the sensor for.
+    save : bool
+        Whether anything is kept.
+    plan : Plan or None
+        Exercises, sets and targets.
+    """
+
+    sensor: str | None
+    rest_s: float | None = None
+    duration_s: float | None = None
+    rate_hz: float = 100.0
+    save: bool = True
+    plan: Plan | None = None
+
+
+def sensor_for(wish: Wish) -> str | None:
+    """Return the wanted sensor, or that of the last training; ``None`` for the nearest."""
+    last = last_sensor() if wish.sensor is None else None
+    return wish.sensor if last is None else last.wanted
+
+
+def settings_for(wish: Wish, software_version: str) -> TrainingSettings:
+    """Return how to train as wished, with the person's learned thresholds."""
+    folder = recordings_folder() if wish.save else None
+    return TrainingSettings(wish.rate_hz, software_version, folder, wish.duration_s, personal=personal_shift())
 
 
 def trained_before(plan: Plan | None = None) -> TrainedBefore:

@@ -16,7 +16,8 @@ from pathlib import Path
 from time import perf_counter, process_time, thread_time
 from typing import Any
 
-from imu.app.web.desk import Desks, TrainingDesk, Wish
+from imu.app.web.desk import Desks, TrainingDesk
+from imu.live.memory import Wish
 from imu.recordings.recording import open_recording
 from imu.store.home import add_person, as_person, recordings_folder
 

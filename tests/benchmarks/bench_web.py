@@ -27,7 +27,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from builders import served
 from playwright.sync_api import sync_playwright
 
-from imu.app.web.desk import TrainingDesk, Wish
+from imu.app.web.desk import TrainingDesk
+from imu.live.memory import Wish
 from imu.session import Session
 from imu.store import SessionStore
 from imu.virtual.person import random_session, simulate

@@ -12,7 +12,6 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -23,21 +22,22 @@ from imu.live.cards import saved_sentence
 from imu.live.live_training import LiveTraining
 from imu.live.live_view import LiveView
 from imu.live.memory import (
+    Wish,
     achieved,
     correct_by_hand,
     keep,
-    last_sensor,
-    personal_shift,
     remember_plan,
     remember_sensor_of,
+    sensor_for,
+    settings_for,
     trained_before,
 )
 from imu.live.radios import ANY, PHONES, check_virtual, is_virtual, link_for
 from imu.live.speech import Announcer
 from imu.live.targets import Plan, Targets
-from imu.live.training_run import Happened, Trained, TrainingRun, TrainingSettings
+from imu.live.training_run import Happened, Trained, TrainingRun
 from imu.phone.link import PhoneAddress
-from imu.store.home import PersonUnnamed, as_person, people, person, recordings_folder, written_name
+from imu.store.home import PersonUnnamed, as_person, people, person, written_name
 from imu.training import PersonCommand
 
 LOOK_S, WALL_LOOK_S, UNSEEN_LOOK_S = 1 / 30, 0.08, 0.5
@@ -58,34 +58,6 @@ class DeskState(StrEnum):
 
 class TrainingUnderWay(ImuError):
     """A training runs already."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """The training that a page asks for.
-
-    Attributes
-    ----------
-    sensor : str or None
-        As in :func:`imu.live.radios.link_for`; ``None`` for the one of the last training.
-    rest_s : float or None
-        How long the person means to rest.
-    duration_s : float or None
-        Time to the end, s.
-    rate_hz : float
-        Sampling rate to ask the sensor for.
-    save : bool
-        Whether anything is kept.
-    plan : Plan or None
-        Exercises, sets and targets.
-    """
-
-    sensor: str | None
-    rest_s: float | None = None
-    duration_s: float | None = None
-    rate_hz: float = 100.0
-    save: bool = True
-    plan: Plan | None = None
 
 
 class TrainingDesk:
@@ -319,17 +291,8 @@ class TrainingDesk:
             self.ended(self)
 
     async def _run_training(self, wish: Wish) -> Trained:
-        name = wish.sensor
-        if name is None:
-            last = last_sensor()
-            name = ANY if last is None else last.wanted
-        plan = TrainingSettings(
-            wished_rate_hz=wish.rate_hz,
-            software_version=self.software_version,
-            recordings=recordings_folder() if wish.save else None,
-            duration_s=wish.duration_s,
-            personal=await asyncio.to_thread(personal_shift),
-        )
+        name = sensor_for(wish)
+        settings = await asyncio.to_thread(settings_for, wish, self.software_version)
         before = await asyncio.to_thread(trained_before, wish.plan)
         self._live = LiveTraining(before, wish.rest_s, self.plan)
         if self.plan is not None:
@@ -340,7 +303,7 @@ class TrainingDesk:
             await asyncio.wait(self._listening)
         clock = HostClock()
         async with link_for(name, clock, wish.duration_s, self._invite) as link:
-            self._run = TrainingRun(link, clock, plan, self._live, self._tell)
+            self._run = TrainingRun(link, clock, settings, self._live, self._tell)
             trained = await self._run.run()
         if not is_virtual(name):
             remember_sensor_of(trained)

@@ -17,13 +17,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from imu.app.web.desk import Desks, DeskState, TrainingDesk, Wish
+from imu.app.web.desk import Desks, DeskState, TrainingDesk
 from imu.app.web.guard import Role
 from imu.app.web.page import render, to_install
 from imu.bluetooth.scan import SeenSensor, scan
 from imu.errors import ImuError
 from imu.live.live_view import signal_word
-from imu.live.memory import RememberedSensor, last_plan, last_sensor
+from imu.live.memory import RememberedSensor, Wish, last_plan, last_sensor
 from imu.live.radios import ANY, PHONES, VIRTUAL, radio_for
 from imu.live.schedule import due_in_store, example_plans
 from imu.live.targets import Plan, PlanUnusable, Targets

@@ -20,10 +20,11 @@ from http import HTTPStatus
 from typing import Any
 
 from imu.app.output import ended_by_signals
-from imu.app.web.desk import Desks, Heard, TrainingDesk, Wish
+from imu.app.web.desk import Desks, Heard, TrainingDesk
 from imu.app.web.guard import A_SECOND, BURST, Guard, OwnersDoor
 from imu.errors import ExtraMissing
 from imu.live.live_view import LiveView
+from imu.live.memory import Wish
 from imu.phone.gate import Allowance, Gate, listen, pieces
 from imu.phone.link import PhoneAddress
 
