@@ -41,7 +41,7 @@ from imu.motion.judge import JudgeParameters
 from imu.motion.pattern import Pattern
 from imu.motion.personal import PersonalShift
 from imu.motion.repetitions import RejectedMovement, Repetition
-from imu.phone.link import PhoneLink
+from imu.phone import PhoneLink
 from imu.samples import Array, Gap, RowFaults
 from imu.sensors.conversation import Battery, Caution, Refused, Restarted, SamplesLost
 from imu.sensors.phone import BATCH, HELLO

@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 
 import imu
 from imu.app.cli import app
+from imu.batch import _groups
 from imu.batch.results import (
     RECORDING_COLUMNS,
     REPETITION_COLUMNS,
@@ -29,7 +30,6 @@ from imu.batch.results import (
     read_rows,
 )
 from imu.batch.sources import Counted, Settings, Source, check_paths, count_source, find_sources
-from imu.batch.workers import _groups
 from imu.errors import FileThere, NotWritten
 from imu.library import REPETITION_COLUMNS as LIBRARY_COLUMNS
 
@@ -503,7 +503,7 @@ def test_a_cluster_loses_no_recording_and_counts_none_twice(tmp_path, cluster):
 @pytest.mark.process
 def test_a_scheduler_that_does_not_answer_is_one_sentence(tmp_path, monkeypatch):
     pytest.importorskip("distributed", reason="needs Dask, of the extra cluster")
-    monkeypatch.setattr("imu.batch.workers.CONNECT_S", 0.5)
+    monkeypatch.setattr("imu.batch.CONNECT_S", 0.5)
     day = links(tmp_path / "day", ["a.csv.gz"])
     result = CliRunner().invoke(
         app, ["replay", str(day), "--cluster", "tcp://127.0.0.1:1", "--out", str(tmp_path / "out")]

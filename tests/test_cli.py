@@ -35,7 +35,7 @@ from imu.report.terminal_pages import OneLineEach, session_page
 from imu.report.words import clock, load, reasons
 from imu.samples import Gap, RowFaults
 from imu.session import SessionSummary, TrainingSet
-from imu.store.recording_files import copy_recording
+from imu.store.home import copy_recording
 from imu.virtual.person import Daily, Exercise, Lifter, Rest, Sensor, simulate
 
 HEADER = "time_s,acc_x,acc_y,acc_z,gyr_x,gyr_y,gyr_z"

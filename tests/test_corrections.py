@@ -55,7 +55,7 @@ from imu.store import (
 )
 from imu.store.corrected_session import REST_BETWEEN_SETS_S
 from imu.store.corrections import KG_PER_LB, KINDS, from_object, to_object
-from imu.store.recording_files import RecordingNotDeleted, hash_of
+from imu.store.home import RecordingNotDeleted, hash_of
 
 ALONE = RejectedMovement(60.0, 62.3, "alone", repetition(HINGE, 60.0))
 SAT = RejectedMovement(80.0, 84.0, "sat down")

@@ -74,8 +74,8 @@ DECODERS, READERS = (*DRIVERS, *RECORDS), (*FILES, *OTHERS)
 
 def driver(name: str) -> Target:
     """Bytes -> a conversation: pieces with a length, each for one of the characteristics that the driver asked for."""
+    from imu.sensors import kind_named
     from imu.sensors.conversation import Heard, LinkUp, Read, Subscribe
-    from imu.sensors.kinds import kind_named
 
     kind = kind_named(name)
 

@@ -22,9 +22,9 @@ import pytest
 from sensors.radioless import carry
 
 from imu.app.web import desk as desk_module
+from imu.app.web import serving
 from imu.app.web.desk import Desks
 from imu.app.web.guard import KEY, OwnersDoor
-from imu.app.web.server import serving
 from imu.bluetooth import LinkState
 from imu.bluetooth.link import LinkNotice
 from imu.bluetooth.scan import SeenSensor

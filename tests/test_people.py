@@ -29,9 +29,8 @@ from imu.errors import SensorNotFound, SensorUnsuitable
 from imu.live.event_channel import recorded_plan
 from imu.live.memory import Wish, keep_replay, last_sensor
 from imu.live.targets import Targets
-from imu.phone import gate
+from imu.phone import PhoneAddress, PhoneLink, gate
 from imu.phone.gate import listen
-from imu.phone.link import PhoneAddress, PhoneLink
 from imu.recordings.training_reader import read_training
 from imu.report.replay import Replayed, ReplayOptions, replay
 from imu.samples import ImuBlock
@@ -377,7 +376,7 @@ def test_sharing_needs_the_page() -> None:
 async def owners_page(desks: Desks) -> AsyncIterator[Callable[..., Any]]:
     """The owner's pages; gives a function that asks for one and returns status, headers and body."""
     pytest.importorskip("starlette", reason='needs Starlette: python -m pip install "imu-training[web]"')
-    from imu.app.web.server import serving
+    from imu.app.web import serving
     from imu.app.web.site import site
 
     with listen("127.0.0.1", 0) as listening:

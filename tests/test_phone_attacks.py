@@ -21,6 +21,7 @@ from builders import NEEDS_SHARE, UPGRADE, ask_as_guest, get
 
 from imu.bluetooth import HostClock
 from imu.errors import ExtraMissing
+from imu.phone import LARGEST_MESSAGE, SECOND_PHONE, PhoneAddress, PhoneLink
 from imu.phone.browser import (
     BURST_FRAMES,
     FRAMES_PER_S,
@@ -31,7 +32,6 @@ from imu.phone.browser import (
     server_context,
 )
 from imu.phone.gate import HANDSHAKE_S, HEADER_S, MOST_ADMITTED, MOST_OF_ADDRESS, MOST_STRANGERS, PortTaken
-from imu.phone.link import LARGEST_MESSAGE, SECOND_PHONE, PhoneAddress, PhoneLink
 from imu.phone.push import push_server
 from imu.sensors.conversation import Heard, Write
 from imu.sensors.phone import BATCH, HAVE, HEAD

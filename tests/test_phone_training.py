@@ -30,8 +30,8 @@ from imu.bluetooth import HostClock, LinkState
 from imu.live.live_training import LiveTraining
 from imu.live.live_view import Link
 from imu.live.training_run import Trained, TrainingRun, TrainingSettings
+from imu.phone import SECOND_PHONE, TRAINING_ENDED, PhoneAddress, PhoneLink
 from imu.phone.browser import phone_server
-from imu.phone.link import SECOND_PHONE, TRAINING_ENDED, PhoneAddress, PhoneLink
 from imu.phone.push import KEY_LENGTH, NOT_UNDERSTOOD, READY, TOO_LONG, push_server
 from imu.recordings.training_reader import read_training
 from imu.samples import Array, ImuBlock

@@ -19,6 +19,7 @@ import pytest
 import pytest_asyncio
 from builders import NEEDS_SHARE, UPGRADE, ask_as_guest, fill, get
 
+from imu.app.web import LARGEST_MESSAGE, serving
 from imu.app.web import desk as desk_module
 from imu.app.web.desk import Desks, DeskState
 from imu.app.web.guard import (
@@ -32,13 +33,12 @@ from imu.app.web.guard import (
     OwnersDoor,
     Role,
 )
-from imu.app.web.server import LARGEST_MESSAGE, serving
 from imu.app.web.site import Sharing, site
 from imu.bluetooth import HostClock
 from imu.live.memory import Wish, remember_plan
 from imu.live.targets import Plan, Targets
+from imu.phone import PhoneAddress, PhoneLink
 from imu.phone.gate import HEADER_S, MOST_ADMITTED, listen
-from imu.phone.link import PhoneAddress, PhoneLink
 from imu.sensors.phone import BATCH
 from imu.store.home import add_person, as_person
 from imu.virtual.person import virtual_signal

@@ -50,8 +50,8 @@ from imu.motion.pattern import Pattern
 from imu.recordings.training_reader import read_training
 from imu.recordings.training_recorder import RecordingHeader, TrainingRecorder
 from imu.report.replay import ReplayOptions, replay
+from imu.sensors import KINDS
 from imu.sensors.conversation import Message
-from imu.sensors.kinds import KINDS
 from imu.session import RepetitionCounted, RepetitionTakenBack, RestBegan, SessionParameters, SetClosed
 from imu.store import PlannedSet, SessionStore
 from imu.store.home import store_path

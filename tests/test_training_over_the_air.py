@@ -28,7 +28,7 @@ from imu.bluetooth.link import LinkNotice, SensorLink
 from imu.bluetooth.scan import Radio, SensorChoice, scan
 from imu.errors import SensorNotFound
 from imu.samples import ImuBlock
-from imu.sensors import conversation
+from imu.sensors import conversation, recognise
 from imu.sensors.conversation import (
     Identified,
     LinkUp,
@@ -39,7 +39,6 @@ from imu.sensors.conversation import (
     SamplesLost,
     SamplesRecovered,
 )
-from imu.sensors.kinds import recognise
 from imu.sensors.reference import REFERENCE
 from imu.session import RepetitionCounted
 from imu.training import Training

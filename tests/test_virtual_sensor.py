@@ -24,6 +24,7 @@ import firmware_protocol as protocol
 from imu.app.sensor_commands import SensorNotStarted, SensorOptions, run_sensor
 from imu.motion.pattern import Pattern
 from imu.samples import Array, ImuBlock
+from imu.sensors import recognise
 from imu.sensors.conversation import (
     Action,
     Advertisement,
@@ -40,7 +41,6 @@ from imu.sensors.conversation import (
     SamplesRecovered,
     Subscribe,
 )
-from imu.sensors.kinds import recognise
 from imu.sensors.reference import REFERENCE
 from imu.session import Session
 from imu.virtual.person import virtual_signal

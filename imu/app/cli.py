@@ -374,7 +374,7 @@ def _progress() -> "Iterator[Callable[[int, int], None] | None]":
 
 def _write_tables(paths: list[str], out: str, settings: "Settings", jobs: int, cluster: str | None) -> int:
     """Count many recordings into tables, with a progress bar where a person watches."""
-    from imu.batch.workers import run_batch
+    from imu.batch import run_batch
 
     with _progress() as progress:
         rows, earlier = run_batch(paths, out, settings, jobs=jobs, cluster=cluster, progress=progress)

@@ -446,7 +446,7 @@ def probe_sessions(path: str, recordings: str) -> dict[str, Any]:
     from imu.errors import StoreDamaged
     from imu.store import SessionStore
     from imu.store.database import SCHEMA_VERSION
-    from imu.store.recording_files import cut_off_recordings
+    from imu.store.home import cut_off_recordings
 
     sources: list[str] = []
     try:

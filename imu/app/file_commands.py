@@ -190,8 +190,7 @@ def _file_name(recording: str, form: PlotFormat = "png") -> str:
 
 def _recording_of(stored: "StoredSession") -> Path:
     """Return where the recording of a session is."""
-    from imu.store.home import recordings_folder
-    from imu.store.recording_files import recording_of
+    from imu.store.home import recording_of, recordings_folder
 
     recording = recording_of(stored.source, stored.content_hash, recordings_folder())
     if recording is None:

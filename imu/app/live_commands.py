@@ -191,7 +191,7 @@ def web(
 
 
 def _serve(port: int | None, *, browse: bool, wishes: "Sequence[tuple[str, Wish]]", share: bool) -> None:
-    from imu.app.web.server import WebOptions, serve
+    from imu.app.web import WebOptions, serve
 
     serve(WebOptions(port, browse, imu.__version__, wishes, share), typer.echo)
 

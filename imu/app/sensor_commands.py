@@ -27,7 +27,7 @@ from imu.recordings.recording import read_recording
 from imu.report.terminal_pages import plain_table
 from imu.report.words import printable
 from imu.samples import ImuBlock
-from imu.sensors.kinds import recognise
+from imu.sensors import recognise
 from imu.virtual.phones import (
     HANDLED_S,
     PhoneFaults,

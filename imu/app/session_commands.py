@@ -339,8 +339,7 @@ def _turn_back(store: SessionStore, session: int, *, redo: bool) -> None:
 def _delete(store: SessionStore, number: int, *, yes: bool) -> None:
     from imu.motion.pattern import Pattern
     from imu.report.words import counted, printable
-    from imu.store.home import recordings_folder
-    from imu.store.recording_files import find_recording
+    from imu.store.home import find_recording, recordings_folder
 
     stored = store.load(number)
     session: CorrectedSession = stored.corrected
@@ -392,8 +391,7 @@ def _print_overview(store: SessionStore) -> None:
 
 def _cut_off(sources: Iterable[str]) -> list[str]:
     """Return a sentence for each training whose program was killed."""
-    from imu.store.home import recordings_folder
-    from imu.store.recording_files import cut_off_recordings
+    from imu.store.home import cut_off_recordings, recordings_folder
 
     recordings = cut_off_recordings(recordings_folder(), sources)
     return [f"A training was cut off and is not stored: imu replay --save '{path}' stores it." for path in recordings]

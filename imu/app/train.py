@@ -34,7 +34,7 @@ from imu.live.radios import PHONES, check_virtual, is_virtual, link_for
 from imu.live.speech import Announcer, Voice, find_engine, missing_engine
 from imu.live.targets import PlanUnusable
 from imu.live.training_run import Happened, Trained, TrainingRun, TrainingSettings
-from imu.phone.link import PhoneAddress, PhoneLink
+from imu.phone import PhoneAddress, PhoneLink
 from imu.report.objects import session_object
 from imu.report.session_view import view_of_summary
 from imu.report.terminal_pages import session_page, stored_page

@@ -19,13 +19,13 @@ from imu.bluetooth import HostClock, LinkState
 from imu.bluetooth.link import LinkNotice, SensorLink, TrainingLink
 from imu.bluetooth.scan import Radio, SensorChoice
 from imu.errors import SensorNotFound, SensorUnsuitable
+from imu.phone import PhoneAddress, PhoneLink
 from imu.phone.browser import phone_server
-from imu.phone.link import PhoneAddress, PhoneLink
 from imu.phone.push import push_server
 from imu.recordings.training_recorder import RecordingHeader, TrainingRecorder
 from imu.samples import ImuBlock
+from imu.sensors import recognise
 from imu.sensors.conversation import Driver, Refused, Reply
-from imu.sensors.kinds import recognise
 from imu.sensors.sensor_logger_push import SENSOR_LOGGER
 from imu.store.home import common_home
 from imu.virtual.radio import VirtualRadio

@@ -28,8 +28,8 @@ from typing import TYPE_CHECKING, Any
 
 from imu.atomic_files import write_bytes
 from imu.errors import ExtraMissing, FileThere, ImuError, NotWritten
-from imu.phone.gate import CLOSE_S, HEADER_S, Allowance, Connection, Gate, listen, pieces, place_of
-from imu.phone.link import LARGEST_MESSAGE, NUMBERS, PhoneAddress, PhoneLink
+from imu.phone import LARGEST_MESSAGE, NUMBERS, PhoneAddress, PhoneLink
+from imu.phone.gate import CLOSE_S, HEADER_S, NO_KEY, Allowance, Connection, Gate, listen, pieces, place_of
 from imu.sensors.phone import BATCH, HEAD, HELLO, NAME_BYTES, REFUSED
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ TAKEN = 4001
 """Code with which the socket of a phone that is refused is closed."""
 NO_HELLO = "This page is of another version of imu: load it again."
 
-NOTHING = 404, "text/html", "no_key.html"
+NOTHING = 404, "text/html", NO_KEY
 """The answer without the key, or to anything that is wrong."""
 
 INVITATION = """\
@@ -137,7 +137,7 @@ class _Site:
             older.abort()
 
     def answer(self, request: Request) -> tuple[int, str, str] | None:
-        """Return status, media type and file of the answer to a request; ``None`` to open the socket.
+        """Return status, media type and text of the answer to a request; ``None`` to open the socket.
 
         Whatever is wrong, the answer is the same page.
         """
@@ -149,9 +149,9 @@ class _Site:
             return NOTHING
         match parts[2]:
             case "":
-                return 200, "text/html", "page.html"
+                return 200, "text/html", _file("page.html")
             case "page.js":
-                return 200, "text/javascript", "page.js"
+                return 200, "text/javascript", _file("page.js")
             case "motion" if origins:
                 return None
         return NOTHING
@@ -256,8 +256,8 @@ class _Phone(asyncio.Protocol):
             return
         self._http.send_response(self._response(*answer))
 
-    def _response(self, status: int, media_type: str, name: str) -> Response:
-        response: Response = self._http.reject(status, _file(name))
+    def _response(self, status: int, media_type: str, text: str) -> Response:
+        response: Response = self._http.reject(status, text)
         del response.headers["Content-Type"]
         response.headers["Content-Type"] = f"{media_type}; charset=utf-8"
         response.headers.update(self._site.headers)

@@ -14,13 +14,12 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from html import escape
-from importlib.resources import files
 from typing import Any
 
 from imu.errors import ExtraMissing
+from imu.phone import ENDED, LARGEST_MESSAGE, NUMBERS, TRAINING_ENDED, PhoneAddress, PhoneLink
 from imu.phone.browser import BURST_BYTES, BURST_FRAMES, BYTES_PER_S, FRAMES_PER_S, SILENT_S
-from imu.phone.gate import Allowance, Connection, Gate, listen, place_of
-from imu.phone.link import ENDED, LARGEST_MESSAGE, NUMBERS, TRAINING_ENDED, PhoneAddress, PhoneLink
+from imu.phone.gate import NO_KEY, Allowance, Connection, Gate, listen, place_of
 from imu.sensors.phone import REFUSED, SETTLED
 from imu.sensors.sensor_logger_push import PUSH, decode_push
 
@@ -249,7 +248,7 @@ class _Poster(asyncio.Protocol):
         if self._method == b"GET":
             return 200, PAGE.format(url=escape(self._site.url)), "html"
         if self._method != b"POST":
-            return 404, files("imu.phone").joinpath("no_key.html").read_text(encoding="utf-8"), "html"
+            return 404, NO_KEY, "html"
         if len(body) > LARGEST_MESSAGE:
             return 413, TOO_LONG, "plain"
         return *self._site.take(body), "plain"

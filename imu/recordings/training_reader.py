@@ -42,8 +42,8 @@ from imu.recordings.training_recorder import (
     identified_of,
     message_of,
 )
+from imu.sensors import kind_named
 from imu.sensors.conversation import Driver, Identified
-from imu.sensors.kinds import kind_named
 
 UNREADABLE = (McapError, struct.error, ValueError, KeyError, TypeError, OverflowError, RecursionError)
 """Errors of parsing bytes that are not a record."""

@@ -224,8 +224,11 @@ def keep_replayed(
     RecordingNotCopied
         If the recording cannot be copied; then the session is not stored.
     """
-    from imu.store.home import recordings_folder  # noqa: PLC0415  slow to import
-    from imu.store.recording_files import copy_recording, find_recording  # noqa: PLC0415
+    from imu.store.home import (  # noqa: PLC0415
+        copy_recording,
+        find_recording,
+        recordings_folder,
+    )
 
     if replayed.content_hash is None:
         return None

@@ -3,7 +3,7 @@
 - `sessions` is the store, `database` its file and rows, `schema.sql` its tables, `totals` its sums;
 - `exercises` lists the known squats and hinges;
 - `corrections` are the kinds of corrections, `corrected_session` applies them, `learning` learns from them;
-- `backup` writes everything to one file and brings it back; `home` and `recording_files` say where things are.
+- `backup` writes everything to one file and brings it back; `home` says where things are.
 """
 
 import importlib
@@ -33,14 +33,14 @@ from imu.store.corrections import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from imu.store.home import hash_of
     from imu.store.learning import KnownOfPerson
-    from imu.store.recording_files import hash_of
     from imu.store.sessions import SessionStore, StoredSession
     from imu.store.totals import Balance, ExerciseSet, PatternTotals, SessionOverview
 
 _HOME = {
     "learning": ("KnownOfPerson",),
-    "recording_files": ("hash_of",),
+    "home": ("hash_of",),
     "sessions": ("SessionStore", "StoredSession"),
     "totals": ("Balance", "ExerciseSet", "PatternTotals", "SessionOverview"),
 }

@@ -43,8 +43,8 @@ from imu.store.database import (
     undo,
     upsert_session,
 )
+from imu.store.home import delete_recording, find_recording
 from imu.store.learning import KnownOfPerson
-from imu.store.recording_files import delete_recording, find_recording
 from imu.store.totals import Balance, ExerciseSet, PatternTotals, SessionOverview
 
 _LARGEST_ID = 2**63 - 1

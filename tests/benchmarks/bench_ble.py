@@ -23,7 +23,7 @@ from imu.live.live_training import LiveTraining
 from imu.live.live_view import LiveView
 from imu.live.radios import radio_for
 from imu.live.training_run import Happened, TrainingRun, TrainingSettings
-from imu.sensors.kinds import recognise
+from imu.sensors import recognise
 from imu.session import RepetitionCounted
 from imu.virtual.person import virtual_signal
 from imu.virtual.radio import RadioConditions, VirtualRadio

@@ -17,8 +17,8 @@ from imu.bluetooth import HostClock, LinkState
 from imu.bluetooth.link import LinkNotice, SensorLink
 from imu.bluetooth.scan import Radio, SensorChoice
 from imu.samples import ImuBlock
+from imu.sensors import KINDS, recognise
 from imu.sensors.conversation import Caution, Identified, SamplesLost, SensorKind
-from imu.sensors.kinds import KINDS, recognise
 from imu.session import Session, SessionSummary
 from imu.training import Training
 from imu.virtual.person import Exercise, Lifter, Rest, Sensor, simulate

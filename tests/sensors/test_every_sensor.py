@@ -1,6 +1,6 @@
 """Duties of every driver, with the virtual twin of its sensor and without a radio.
 
-A new sensor takes part once it is in `imu.sensors.kinds.KINDS` and its twin in `imu.virtual.TWINS`. Sensors
+A new sensor takes part once it is in `imu.sensors.KINDS` and its twin in `imu.virtual.TWINS`. Sensors
 differ in how a loss shows: some number or stamp their samples, some do neither (`UNTIMED`), and one keeps its samples
 until they are requested (`KEEPING`).
 """
@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from radioless import STARTED_NS, Carried, carry, joined, make, replayed, summary_of
 
 from imu.samples import Array, ImuBlock
+from imu.sensors import KINDS, kind_named, recognise
 from imu.sensors.boards import BLUEFRUIT, BLUEST, THINGY52
 from imu.sensors.conversation import (
     Battery,
@@ -42,7 +43,6 @@ from imu.sensors.driver import (
     MOST_ANGULAR_VELOCITY_RAD_S,
     SERIAL_NUMBER,
 )
-from imu.sensors.kinds import KINDS, kind_named, recognise
 from imu.sensors.phone import PHONE
 from imu.sensors.sensor_logger_push import SENSOR_LOGGER
 from imu.session import SessionSummary

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from radioless import STARTED_NS, Carried, carry, make
 
 from imu.samples import ImuBlock
-from imu.sensors import boards, metamotion, movella_dot, movesense, polar, witmotion
+from imu.sensors import KINDS, boards, kind_named, metamotion, movella_dot, movesense, polar, recognise, witmotion
 from imu.sensors.boards import THINGY52
 from imu.sensors.conversation import (
     Action,
@@ -32,7 +32,6 @@ from imu.sensors.conversation import (
     Write,
 )
 from imu.sensors.driver import M_S2_PER_G, MODEL_NUMBER
-from imu.sensors.kinds import KINDS, kind_named, recognise
 from imu.sensors.metamotion import METAMOTION
 from imu.sensors.movella_dot import MOVELLA_DOT
 from imu.sensors.movesense import MOVESENSE

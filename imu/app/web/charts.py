@@ -21,8 +21,7 @@ from imu.report.trends import PatternTrend, Trend
 from imu.report.words import in_unit, short_day_of, unit_of_load, weight
 from imu.samples import Array
 from imu.store import CorrectedRepetition, StoredSession
-from imu.store.home import recordings_folder
-from imu.store.recording_files import recording_of
+from imu.store.home import recording_of, recordings_folder
 
 Chart = dict[str, Any]
 

@@ -36,7 +36,7 @@ from imu.live.radios import ANY, PHONES, check_virtual, is_virtual, link_for
 from imu.live.speech import Announcer
 from imu.live.targets import Plan, Targets
 from imu.live.training_run import Happened, Trained, TrainingRun
-from imu.phone.link import PhoneAddress
+from imu.phone import PhoneAddress
 from imu.store.home import PersonUnnamed, as_person, people, person, written_name
 from imu.training import PersonCommand
 

@@ -33,8 +33,7 @@ from imu.report.replay import Failed, Replayed, ReplayOptions, is_possible_start
 from imu.report.words import number_of
 from imu.store import SessionStore, StoredSession
 from imu.store.backup import write_backup
-from imu.store.home import home, recordings_folder, store_path
-from imu.store.recording_files import cut_off_recordings
+from imu.store.home import cut_off_recordings, home, recordings_folder, store_path
 
 NOTHING_TO_EXPORT = "There are no sessions to export yet."
 

@@ -28,9 +28,10 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from importlib.resources import files
 from typing import Any
 from urllib.parse import parse_qs, quote
+
+from imu.phone.gate import NO_KEY
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -233,8 +234,7 @@ class GuestsDoor:
 
     def refusal(self, reason: str) -> tuple[int, bytes, bytes]:  # noqa: ARG002 - guests get no reason
         """Return status, media type and body for a request that is refused; always the same."""
-        page = files("imu.phone").joinpath("no_key.html").read_bytes()
-        return 404, b"text/html; charset=utf-8", page
+        return 404, b"text/html; charset=utf-8", NO_KEY.encode()
 
 
 class Guard:

@@ -232,13 +232,13 @@ class History:
 
         answer = await ask_store(question)
         if answer is None:
-            return render(request, "compare.html", pair=None, groups=(), sessions=(), months=(), in_lb=None)
+            return render(request, "trends.html", pair=None, groups=(), sessions=(), months=(), in_lb=None)
         pair, overviews, in_lb = answer
         months = dict.fromkeys(overview.trained_at.astimezone().strftime("%Y-%m") for overview in overviews)
         rows = compare(*pair, in_lb=in_lb)
         groups = [(name, list(group)) for name, group in groupby(rows, key=lambda row: row.group)]
         return render(
-            request, "compare.html", pair=pair, groups=groups, sessions=overviews, months=tuple(months), in_lb=in_lb
+            request, "trends.html", pair=pair, groups=groups, sessions=overviews, months=tuple(months), in_lb=in_lb
         )
 
     async def choose_unit(self, request: Request) -> Response:

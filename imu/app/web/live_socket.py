@@ -27,7 +27,7 @@ from imu.live.memory import RememberedSensor, Wish, last_plan, last_sensor
 from imu.live.radios import ANY, PHONES, VIRTUAL, radio_for
 from imu.live.schedule import due_in_store, example_plans
 from imu.live.targets import Plan, PlanUnusable, Targets
-from imu.sensors.kinds import recognise
+from imu.sensors import recognise
 from imu.store.exercises import completions
 from imu.store.home import person
 from imu.training import PersonCommand

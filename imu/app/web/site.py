@@ -25,9 +25,9 @@ from imu.app.web.guard import Guard, Guest, GuestsDoor, OwnersDoor, Role
 from imu.app.web.history import History
 from imu.app.web.page import TITLE, done, error_page, refused, render
 from imu.errors import ExtraMissing, ImuError
+from imu.phone import PhoneAddress
 from imu.phone.browser import certificate_in, server_context
 from imu.phone.gate import listen, place_of
-from imu.phone.link import PhoneAddress
 from imu.store.home import (
     PersonUnnamed,
     add_person,
@@ -183,7 +183,7 @@ class People:
 
     async def wall(self, request: Request) -> Response:
         """Show all trainings that run; what changes comes over the websocket."""
-        return render(request, "wall.html", roster=self._roster())
+        return render(request, "people.html", roster=self._roster())
 
     async def start(self, request: Request) -> Response:
         """Lead a guest to the training that runs, or to the wall of all."""
@@ -315,7 +315,7 @@ class Sharing:
     make : callable
         Makes the application for the guests' door.
     serve : callable
-        As :func:`imu.app.web.server.serving`.
+        As :func:`imu.app.web.serving`.
     say : callable
         Says in the terminal who has come.
     """
