@@ -11,7 +11,7 @@ import sys
 import time
 import zipfile
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -561,6 +561,14 @@ def test_review_of_an_unknown_session(folder):
     assert "there is no session 99" in result.stderr
 
 
+@pytest.mark.parametrize(
+    "more", [["--trends"], ["--exercise", "squat"], ["--compare", "1", "2"], ["1", "--delete"], []]
+)
+def test_reps_shows_one_session_and_goes_with_nothing_else(more):
+    result = run("review", "--reps", *more)
+    assert (result.exit_code, "imu review 1 --reps" in result.stderr) == (2, True)
+
+
 def test_review_changes_nothing_in_a_folder_that_may_not_be_written(folder, home):
     run("replay", "--save", folder / "a_squats.csv")
     before = (home / "sessions.db").read_bytes()
@@ -587,9 +595,19 @@ def test_a_saved_recording_is_copied_once_and_dated(folder, home):
         ["--date", "2026-03-01"],
         ["--save", "--date", "2099-01-01"],
         ["--save", "--date", "0001-01-01"],
-        ["--save", "--date", "x"],
     ):
         assert run("replay", path, *wrong).exit_code == 2
+    run("replay", "--save", folder / "c_hinges.csv", "--date", "yesterday")
+    yesterday = datetime.now() - timedelta(days=1)
+    assert f"{yesterday:%Y-%m-%d} 00:00" in run("review").stdout
+    for command in (
+        ("replay", path, "--save", "--date", "x"),
+        ("export", "--from", "x", "--out", "x.csv"),
+        ("export", "--to", "x", "--out", "x.csv"),
+    ):
+        result = run(*command)
+        assert result.exit_code == 2
+        assert "'x' is no day: write it as 2026-11-30, today or yesterday" in result.stderr
 
 
 @pytest.mark.parametrize("kind", ["file", "folder"])

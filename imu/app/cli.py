@@ -12,7 +12,7 @@ import io
 import os
 import signal
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,7 +22,7 @@ from typer.core import TyperGroup
 import imu
 from imu.app import file_commands, live_commands, session_commands
 from imu.app.file_commands import AccelerationUnit, AngularVelocityUnit, Columns, PlotFormat
-from imu.app.output import complain, console_for_people, print_object, print_parts, quick, spell_out
+from imu.app.output import complain, console_for_people, moment, print_object, print_parts, quick, spell_out
 from imu.errors import ImuError
 
 if TYPE_CHECKING:
@@ -35,9 +35,6 @@ if TYPE_CHECKING:
 
 IN_FULL = 3
 """Up to this many recordings get a page each; more would scroll away, and get a line each."""
-
-DATES = ["%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%d"]
-"""How a moment is written, in this computer's time zone."""
 
 SHOWN_ERRORS = 10
 """A batch prints this many errors; all stand in its table of recordings."""
@@ -168,7 +165,10 @@ def replay(
     date: Annotated[
         datetime | None,
         typer.Option(
-            "--date", formats=DATES, help="With --save: when recordings that do not say it themselves were made."
+            "--date",
+            parser=moment,
+            metavar="DAY",
+            help="With --save: when recordings that do not say it themselves were made.",
         ),
     ] = None,
     learned: Annotated[
@@ -423,20 +423,11 @@ def _dated(
             continue
         made = date
         while made is None and ask and sys.stdin.isatty():
-            typed = typer.prompt(f"When was {result.name} recorded?", default=f"{datetime.now():{DATES[0]}}")
-            made = _moment(typed)
+            typed = typer.prompt(f"When was {result.name} recorded?", default=f"{datetime.now():%Y-%m-%d %H:%M}")
+            with suppress(typer.BadParameter):
+                meant = moment(typed)
+                made = meant if _is_possible(meant) else None
         yield result if made is None else replace(result, started_at=made.astimezone())
-
-
-def _moment(typed: str) -> datetime | None:
-    """Return a moment as the person wrote it; ``None`` if it is not one, or nothing was recorded then."""
-    for form in DATES:
-        try:
-            moment = datetime.strptime(typed.strip(), form)
-        except ValueError:
-            continue
-        return moment if _is_possible(moment) else None
-    return None
 
 
 def _is_possible(moment: datetime) -> bool:

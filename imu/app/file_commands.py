@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 import imu
+from imu.app.output import day
 from imu.app.session_commands import complete_exercise, moment_now, nothing_kept, open_store, refuse_without_store
 from imu.errors import ImuError
 
@@ -231,10 +232,10 @@ def export(
     *,
     everything: Annotated[bool, typer.Option("--all", help="All sessions.")] = False,
     first: Annotated[
-        datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="Sessions from this day.")
+        datetime | None, typer.Option("--from", parser=day, metavar="DAY", help="Sessions from this day.")
     ] = None,
     last: Annotated[
-        datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Sessions up to this day.")
+        datetime | None, typer.Option("--to", parser=day, metavar="DAY", help="Sessions up to this day.")
     ] = None,
     exercise: Annotated[
         str | None,

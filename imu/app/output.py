@@ -10,6 +10,7 @@ import contextlib
 import os
 import signal
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from types import NoneType
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,31 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rich.console import Console
+
+
+def day(typed: str) -> datetime:
+    """Return a day as a person writes it, its midnight in this computer's time zone.
+
+    Raises
+    ------
+    typer.BadParameter
+        If it is no day; the sentence says how to write one.
+    """
+    text, midnight = typed.strip().lower(), datetime.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    if text in ("today", "yesterday"):
+        return midnight - timedelta(days=text == "yesterday")
+    try:
+        return datetime.strptime(text, "%Y-%m-%d")
+    except ValueError:
+        raise typer.BadParameter(f"{typed!r} is no day: write it as 2026-11-30, today or yesterday") from None
+
+
+def moment(typed: str) -> datetime:
+    """Return a day, as `day` does, or a day with a time as in 2026-11-30 18:30."""
+    try:
+        return datetime.strptime(typed.strip().replace("T", " "), "%Y-%m-%d %H:%M")
+    except ValueError:
+        return day(typed)
 
 
 class _Values:

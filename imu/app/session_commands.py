@@ -96,14 +96,20 @@ def review(
     """Look back on your sessions: what you trained, when, how, and the balance of squats and hinges."""
     from imu.store.home import store_path
 
-    if (delete and (session is None or trends)) or (yes and not delete) or (days and not trends):
-        raise typer.BadParameter("--delete takes one session, --yes goes with --delete, --days with --trends")
-    if session is not None and trends:
-        raise typer.BadParameter("--trends is about all sessions; leave the number out")
-    if (exercise is not None or compared is not None) and (
-        session is not None or trends or None not in (exercise, compared)
+    alone = exercise is not None or compared is not None
+    for is_wrong, sentence in (
+        (delete and (session is None or trends), "--delete takes one session"),
+        (yes and not delete, "--yes goes with --delete"),
+        (days and not trends, "--days goes with --trends"),
+        (session is not None and trends, "--trends is about all sessions; leave the number out"),
+        (
+            alone and (session is not None or trends or None not in (exercise, compared)),
+            "--exercise and --compare stand alone, without a number or --trends",
+        ),
+        (verbose and (session is None or delete), "--reps shows one session: imu review 1 --reps"),
     ):
-        raise typer.BadParameter("--exercise and --compare stand alone, without a number or --trends")
+        if is_wrong:
+            raise typer.BadParameter(sentence)
     if not store_path().exists():  # looking back must not create a store
         nothing_kept(session, as_json=as_json)
         return
