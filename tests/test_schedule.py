@@ -244,6 +244,16 @@ def test_options_that_contradict_a_plan_are_refused_and_unknown_plans_name_those
 
 
 @pytest.mark.usefixtures("home")
+def test_the_last_plan_of_an_exercise_is_that_of_its_last_training():
+    remember_plan(Plan((Targets(exercise="back squat", repetitions=5), Targets(exercise="RDL", repetitions=8))))
+    for name, repetitions in (("Back squats", 5), ("rdl", 8)):
+        (one,) = chosen_plan("last", {"name": name, "sets": 3}).exercises
+        assert (one.exercise, one.sets, one.repetitions) == (name, 3, repetitions)
+    with pytest.raises(PlanUnusable, match=r"^there is no last training of deadlift yet: leave out --plan last, or"):
+        chosen_plan("last", {"name": "deadlift"})
+
+
+@pytest.mark.usefixtures("home")
 def test_one_click_fills_in_the_plan_that_is_due_and_begins_with_the_sensor_of_last_time(file):
     live_socket = pytest.importorskip("imu.app.web.live_socket")
     requests = pytest.importorskip("starlette.requests")

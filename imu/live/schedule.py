@@ -373,7 +373,8 @@ def chosen_plan(plan: str | None, targets: Mapping[str, Any]) -> Plan | None:
     Parameters
     ----------
     plan : str or None
-        A file, the name of a plan that ships, ``last``, or ``next`` for the one that is due.
+        A file, the name of a plan that ships, ``next`` for the one that is due, or ``last``: of the exercise, if one
+        is given.
     targets : mapping
         Options by the names of :mod:`imu.live.targets`; ``None`` for those not given. They go before those of the
         plan, except the exercise: another than that of the plan is refused.
@@ -385,12 +386,14 @@ def chosen_plan(plan: str | None, targets: Mapping[str, Any]) -> Plan | None:
         If there is no such plan, or a target cannot be meant.
     """
     given = {key: value for key, value in targets.items() if value is not None}
-    if plan is not None:
+    name = given.get("name")
+    remembered = name and (remembered_targets(name) or remembered_targets(usual_name(name)))
+    if plan == "last" and name is not None and remembered is None:
+        raise PlanUnusable(f"there is no last training of {name} yet: leave out --plan last, or --exercise")
+    if plan is not None and not (plan == "last" and remembered):
         return _with_targets(_named_plan(plan), given)
     if not given:
         return None
-    name = given.get("name")
-    remembered = remembered_targets(name) if isinstance(name, str) else None
     base: dict[str, Any] = {} if remembered is None else remembered.as_object()
     return Plan((Targets.from_object({**base, **given}, "the command line"),))
 
