@@ -117,8 +117,10 @@ class Trace:
     angle_rad: Array
     height_m: Array
     path: Array  # (n, 3) horizontal part of `up`, sensor frame
+    along_home: Array  # (n,) the other part
     forward: Array  # (3,), sensor frame
-    _ahead_m: float
+    by_tilting_m: Array  # (n,) what tilting adds to the height
+    ahead_m: float
     _home: Array  # (3,) `up` in standing
     _motion: VerticalMotion
 
@@ -130,8 +132,8 @@ class Trace:
     def velocity_m_s(self) -> Array:
         """Vertical velocity of the hip joint."""
         lever_m = SENSOR_ABOVE_HIP_M * np.sin(self.angle_rad)
-        if self._ahead_m:
-            lever_m += self._ahead_m * np.cos(self.angle_rad)
+        if self.ahead_m:
+            lever_m += self.ahead_m * np.cos(self.angle_rad)
         return self._motion.velocity_m_s + lever_m * self._angle_rate
 
     @cached_property
@@ -156,22 +158,30 @@ def trace_movement(
     from_rest: bool,
     *,
     ahead_m: float = 0.0,
+    before: Trace | None = None,
 ) -> Trace:
     """Return angles and the hip's motion, with the forward direction given or that of the sagittal plane.
 
-    The sensor sits `SENSOR_ABOVE_HIP_M` above the hip joint and `ahead_m` in front of it.
+    The sensor sits `SENSOR_ABOVE_HIP_M` above the hip joint and `ahead_m` in front of it. An earlier trace of the same
+    signals from the same standing spares the angles, unless the new motion shows that forward is the other way.
     """
     home, up = standing.up, signals.up
-    along_home = up @ home
-    path = up - along_home[:, None] * home
+    if before is None:
+        along_home = up @ home
+        path = up - along_home[:, None] * home
+    else:
+        along_home, path = before.along_home, before.path
     if isinstance(forward, SagittalPlane):
         forward = forward.forward(Lean(path, _sinking(path, motion), from_rest), home)
-    angle = np.arctan2(path @ forward, along_home)
-    by_tilting = -SENSOR_ABOVE_HIP_M * np.cos(angle)
-    if ahead_m:
-        by_tilting += ahead_m * np.sin(angle)
-    height = motion.height_m + (by_tilting - float(by_tilting[0]))
-    return Trace(angle, height, path, forward, ahead_m, home, motion)
+    if before is not None and ahead_m == before.ahead_m and forward.tolist() == before.forward.tolist():
+        angle, by_tilting = before.angle_rad, before.by_tilting_m
+    else:
+        angle = np.arctan2(path @ forward, along_home)
+        by_tilting = -SENSOR_ABOVE_HIP_M * np.cos(angle)
+        if ahead_m:
+            by_tilting += ahead_m * np.sin(angle)
+        by_tilting -= float(by_tilting[0])
+    return Trace(angle, motion.height_m + by_tilting, path, along_home, forward, by_tilting, ahead_m, home, motion)
 
 
 def _sinking(path: Array, motion: VerticalMotion) -> Array:
@@ -265,8 +275,10 @@ class Candidate:
     errors: SensorErrors | None
     moved_only: bool = False
     cut_short: bool = False
+    _estimator: tuple[object, VerticalEstimator] | None = None  # and what it was made for
+    _shown_errors: SensorErrors | None = None  # by the movement alone, if it came back to its height
 
-    @property
+    @cached_property
     def turn_bias_rad_s(self) -> float:
         """The gyroscope's bias about the vertical: its median in the second before, if the person stood still."""
         first = len(self.approach) - len(self.signals)
@@ -296,8 +308,9 @@ class Candidate:
         end = min(max(int(np.searchsorted(signals.time_s, self.ending.end_s - SAME_TIME_S)), 4), n - 1)
         start = max(0, min(int(np.searchsorted(signals.time_s, self.ending.start_s - SAME_TIME_S)), end - 4))
         start_sd_m_s = 0.05 if self.started_at_rest or self.touches else MOVING_START_SD_M_S
-        self._estimator = estimator_of(signals, self.standing, start_sd_m_s, self.errors, slice(start, end))
-        motion = self._estimator.solve(
+        offset = len(self.approach) - n
+        estimator = self.estimator(offset, start_sd_m_s, slice(offset + start, offset + end))
+        motion = estimator.solve(
             n,
             end_velocity_sd_m_s=COARSE_VELOCITY_SD_M_S,
             returns=True,
@@ -307,12 +320,12 @@ class Candidate:
         trace = trace_movement(signals, self.standing, motion, sagittal_plane, self.started_at_rest)
         if not self.moved_only:
             end = _snapped_end(trace.speed, _turn(trace, start, end), end)
-            motion = self._estimator.solve(n, end_velocity_sd_m_s=END_VELOCITY_SD_M_S, returns=True, end=end + 1)
-            trace = trace_movement(signals, self.standing, motion, sagittal_plane, self.started_at_rest)
+            motion = estimator.solve(n, end_velocity_sd_m_s=END_VELOCITY_SD_M_S, returns=True, end=end + 1)
+            trace = trace_movement(signals, self.standing, motion, sagittal_plane, self.started_at_rest, before=trace)
             start = _snapped_start(trace.speed, start, _turn(trace, start, end), touches=self.touches)
             if self.touches and start < end - 4:
                 start += _left_top(_excursion(trace, start, end))
-        self._end, start = end, min(start, end - 2)
+        start = min(start, end - 2)
         turn = min(max(_turn(trace, start, end), start + 1), end - 1)
         moving = trace.speed > MOVING_OF_PEAK * float(trace.speed[start : end + 1].max())
         bottom = resume = turn
@@ -320,8 +333,9 @@ class Candidate:
             bottom -= 1
         while resume + 1 < end and not moving[resume + 1]:
             resume += 1
-        free = self._estimator.solve(end + 1, end_velocity_sd_m_s=END_VELOCITY_SD_M_S)
-        self._free_height_m, self._free_height_sd_m = free.last_height_m, free.height_sd_m
+        free = estimator.solve(end + 1, end_velocity_sd_m_s=END_VELOCITY_SD_M_S)
+        returned = abs(free.last_height_m) < RETURNED_SDS * math.hypot(free.height_sd_m, RETURNED_M)
+        self._shown_errors = motion.errors if returned else None
         bias = self.turn_bias_rad_s
         inside = slice(0, end + 1)
         return MovementFigures(
@@ -341,12 +355,41 @@ class Candidate:
             height_sd_m=motion.height_sd_at_m(int(trace.height_m[inside].argmin())),
         )
 
+    def estimator(self, first: int, start_velocity_sd_m_s: float, movement: slice) -> VerticalEstimator:
+        """Return the model of the height over `approach` from the step `first` on; in its holds the hip hardly moves.
+
+        The last one is kept: a repetition that touches the one before is judged and measured over the same signals.
+        """
+        wanted = (self.standing, first, start_velocity_sd_m_s, self._holds(movement))
+        if self._estimator is None or self._estimator[0] != wanted:
+            up, vertical_m_s2 = self.approach.up[first:], self.approach.vertical_m_s2[first:]
+            made = VerticalEstimator(self.standing, start_velocity_sd_m_s, up, vertical_m_s2, errors=self.errors)
+            for step in wanted[-1]:
+                made.rest(step - first + 1, HELD_VELOCITY_SD_M_S)
+            self._estimator = wanted, made
+        return self._estimator[1]
+
+    @cached_property
+    def _long_calms(self) -> list[tuple[int, int]]:
+        """The last step of each long calm in `approach`, and the number of its steps."""
+        resting = self.approach.resting_steps
+        lasts = ((resting[:-1] >= LEAST_HOLD_STEPS) & (resting[1:] < resting[:-1])).nonzero()[0]
+        return list(zip(lasts.tolist(), resting[lasts].tolist(), strict=True))
+
+    def _holds(self, movement: slice) -> list[int]:
+        """Return the middle of each long calm in the steps of a movement, which may end in one."""
+        first, last = movement.start, movement.stop - 1
+        calms = [(step, steps) for step, steps in self._long_calms if first <= step < last]
+        at_end = int(self.approach.resting_steps[last])
+        if at_end >= LEAST_HOLD_STEPS:
+            calms.append((last, at_end))
+        return [max(first, step - steps // 2) for step, steps in calms]
+
     def learned_errors(self) -> SensorErrors | None:
         """Return the estimate of the sensor's errors after this repetition, which has been measured."""
-        if abs(self._free_height_m) >= RETURNED_SDS * math.hypot(self._free_height_sd_m, RETURNED_M):
+        if self._shown_errors is None:
             return self.errors
-        errors = self._estimator.solve(self._end + 1, end_velocity_sd_m_s=END_VELOCITY_SD_M_S, returns=True).errors
-        return errors.relaxed(SensorErrors.unknown(), FORGOTTEN)
+        return self._shown_errors.relaxed(SensorErrors.unknown(), FORGOTTEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -373,28 +416,8 @@ def posture_of(signals: MotionSignals, standing: Standing, errors: SensorErrors 
     tilt_rad = float(chord(signals.up[-1:], standing.up)[0])
     if not moving:
         return Posture(tilt_rad, 0.0)
-    estimator = estimator_of(signals, standing, MOVING_START_SD_M_S, errors, slice(0))
+    estimator = VerticalEstimator(standing, MOVING_START_SD_M_S, signals.up, signals.vertical_m_s2, errors=errors)
     return Posture(tilt_rad, max(0.0, -estimator.solve(len(signals)).last_height_m))
-
-
-def estimator_of(
-    signals: MotionSignals,
-    standing: Standing,
-    start_velocity_sd_m_s: float,
-    errors: SensorErrors | None,
-    movement: slice,
-) -> VerticalEstimator:
-    """Return the model of the height over `signals`; in each long calm of the steps `movement` the hip hardly moves."""
-    longest_s = 4.0 * math.ceil((len(signals) + 1) * STEP_S / 4.0)  # each length is prepared once, so there are few
-    estimator = VerticalEstimator(standing, start_velocity_sd_m_s, longest_s, errors=errors)
-    estimator.extend(signals.up, signals.vertical_m_s2)
-    resting_steps = signals.resting_steps[movement]
-    if resting_steps.max(initial=0) >= LEAST_HOLD_STEPS:
-        last_of_run = np.append(resting_steps[1:] < resting_steps[:-1], True) & (resting_steps >= LEAST_HOLD_STEPS)
-        for step in last_of_run.nonzero()[0].tolist():
-            middle = max(0, step - int(resting_steps[step]) // 2)
-            estimator.rest((movement.start or 0) + middle + 1, HELD_VELOCITY_SD_M_S)
-    return estimator
 
 
 def _excursion(trace: Trace, start: int, end: int) -> Array:
@@ -464,6 +487,16 @@ def median(values: Array) -> float:
     """Return the median of a few values; :func:`numpy.median` takes five times as long over them."""
     ordered, middle = np.sort(values), len(values) // 2
     return float(ordered[middle] if len(values) % 2 else (ordered[middle - 1] + ordered[middle]) / 2)
+
+
+def largest(values: Array) -> float:
+    """Return the largest value; ``max`` takes three times as long over a few values."""
+    return float(values[values.argmax()])
+
+
+def smallest(values: Array) -> float:
+    """Return the smallest value, as `largest`."""
+    return float(values[values.argmin()])
 
 
 def _peak(values: Array) -> float:

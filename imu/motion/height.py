@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 
@@ -52,6 +52,9 @@ GRAVITY_SD_M_S2 = 0.02
 WANDER_SD_M_S2, WANDER_INTERVAL_S = 0.06, 1.0
 """Error that offset and scale do not explain, and the distance of its support points. An inclination error of 0.35°
 adds next to nothing; the holds of SisFall's hinges show 6 mg beyond the other terms."""
+
+PREPARED_S = 4.0
+"""What is the same in all movements of a length is prepared once, for movements of up to 4 s, 8 s and so on."""
 
 STANDING_HEIGHT_SD_M = 0.02
 """Difference of the hip's height in standing before and after a movement."""
@@ -186,7 +189,7 @@ class Standing:
 
 
 class VerticalEstimator:
-    """The linear model of one movement: give it samples as they come, then solve for any number of them.
+    """The linear model of one movement, solved for any number of its samples.
 
     Parameters
     ----------
@@ -194,8 +197,10 @@ class VerticalEstimator:
         Posture and level before the movement.
     start_velocity_sd_m_s : float
         How still the start was.
-    longest_s : float
-        No movement is longer.
+    up : (n, 3) array
+        World-vertical in the sensor frame, unit vectors.
+    vertical_m_s2 : (n,) array
+        World-vertical specific force.
     errors : SensorErrors or None
         The sensor's errors by earlier movements; ``None`` for those of datasheets.
     """
@@ -204,51 +209,28 @@ class VerticalEstimator:
         self,
         standing: Standing,
         start_velocity_sd_m_s: float,
-        longest_s: float,
+        up: Array,
+        vertical_m_s2: Array,
         *,
         errors: SensorErrors | None = None,
     ) -> None:
-        # Factors (k, n), column 0 at the start.
-        self._known_velocity, self._known_height = _known_factors(longest_s)
-        factors = _FROM_SAMPLES + len(self._known_height)
-        self._velocity, self._height = (np.empty((factors, self._known_height.shape[1])) for _ in range(2))
-        self._velocity[:_FROM_SAMPLES, 0] = 0.0
-        self._height_sum = self._velocity[:_FROM_SAMPLES, 0]
-        self._samples = 0
-        mean, covariance = np.zeros(factors), _prior_covariance(factors).copy()
-        mean[0] = 1.0
-        covariance[_START_VELOCITY, _START_VELOCITY] = start_velocity_sd_m_s**2
-        if errors is not None:
-            mean[_ERRORS], covariance[_ERRORS, _ERRORS] = errors.mean, errors.covariance
-        home = np.zeros(factors)
-        home[0], home[_LEVEL] = STANDARD_GRAVITY_M_S2 - standing.vertical_m_s2, 1.0
-        home[1:4], home[4:7] = standing.up, STANDARD_GRAVITY_M_S2 * standing.up**2
-        self._known = _Belief(mean, covariance).given(home, standing.level_sd_m_s2)
-
-    def extend(self, up: Array, vertical_m_s2: Array) -> None:
-        """Append samples: `up` (n, 3) unit vectors in the sensor frame, `vertical_m_s2` (n,) world-vertical.
-
-        Raises
-        ------
-        ValueError
-            If the movement becomes longer than the longest.
-        """
-        last, n = self._samples, len(vertical_m_s2)
-        if last + n >= self._velocity.shape[1]:
-            raise ValueError(f"a movement has at most {self._velocity.shape[1] - 1} samples, got {last + n}")
-        if not n:
-            return
+        n = len(vertical_m_s2)
+        known_velocity, known_height = _known_factors(math.ceil((n + 1) * STEP_S / PREPARED_S))
+        factors = _FROM_SAMPLES + len(known_height)
+        self._velocity, self._height = np.empty((2, factors, n + 1))  # column 0 at the start
+        self._velocity[_FROM_SAMPLES:], self._height[_FROM_SAMPLES:] = (
+            known_velocity[:, : n + 1],
+            known_height[:, : n + 1],
+        )
         acceleration = np.empty((_FROM_SAMPLES, n))
-        acceleration[0] = vertical_m_s2 - STANDARD_GRAVITY_M_S2
+        np.subtract(vertical_m_s2, STANDARD_GRAVITY_M_S2, out=acceleration[0])
         np.negative(up.T, out=acceleration[1:4])
         np.multiply(up.T, STANDARD_GRAVITY_M_S2 * acceleration[1:4], out=acceleration[4:])
-        new, own = slice(last + 1, last + 1 + n), slice(_FROM_SAMPLES)
-        self._velocity[own, new], self._height[own, new], self._height_sum = _integrate(
-            acceleration, self._velocity[own, last], self._height_sum
-        )
-        self._velocity[_FROM_SAMPLES:, new] = self._known_velocity[:, new]
-        self._height[_FROM_SAMPLES:, new] = self._known_height[:, new]
-        self._samples += n
+        _integrate(acceleration, self._velocity[:_FROM_SAMPLES], self._height[:_FROM_SAMPLES])
+        known = _belief_in_standing(standing, errors, factors)
+        covariance = known.covariance.copy()
+        covariance[_START_VELOCITY, _START_VELOCITY] = start_velocity_sd_m_s**2
+        self._known = _Belief(known.mean, covariance)
 
     def rest(self, sample: int, velocity_sd_m_s: float) -> None:
         """Take that the hip rests at the end of a sample, up to this velocity."""
@@ -288,36 +270,47 @@ class VerticalEstimator:
         return VerticalMotion(belief.mean.dot(height), height, velocity, belief)
 
 
-def _integrate(acceleration: Array, last_velocity: Array, last_height_sum: Array) -> tuple[Array, Array, Array]:
-    """Return velocity and height (k, n) at the end of each sample, and the sum (k,) from which the height goes on."""
-    velocity = acceleration * STEP_S
-    velocity[:, 0] += last_velocity
-    np.cumsum(velocity, axis=1, out=velocity)
-    sums = velocity * STEP_S
-    sums[:, 0] += last_height_sum
-    np.cumsum(sums, axis=1, out=sums)
+def _integrate(acceleration: Array, velocity: Array, height: Array) -> None:
+    """Integrate (k, n) from 0; write the start and the end of each sample to `velocity` and `height` (k, n + 1)."""
+    velocity[:, 0] = height[:, 0] = 0.0
+    velocity, height = velocity[:, 1:], height[:, 1:]
+    np.multiply(acceleration, STEP_S, out=velocity)
+    np.add.accumulate(velocity, axis=1, out=velocity)
+    np.multiply(velocity, STEP_S, out=height)
+    np.add.accumulate(height, axis=1, out=height)
     # A velocity changes linearly within a sample: the height at its end is the sum less half of the last part.
-    return velocity, sums - (0.5 * STEP_S) * velocity, sums[:, -1]
+    height -= (0.5 * STEP_S) * velocity
 
 
 @cache
-def _known_factors(longest_s: float) -> tuple[Array, Array]:
-    """Return the factors (k, n) of level, start velocity and the wander's support points in velocity and height."""
+def _known_factors(pieces: int) -> tuple[Array, Array]:
+    """Return the factors (k, n) of level, start velocity and the wander's support points in velocity and height.
+
+    They are those of a movement of at most `pieces` times `PREPARED_S`.
+    """
+    longest_s = pieces * PREPARED_S
     middle = (np.arange(round(longest_s / STEP_S)) + 0.5) * (STEP_S / WANDER_INTERVAL_S)
     supports = np.arange(math.ceil(longest_s / WANDER_INTERVAL_S) + 1)
     acceleration = np.zeros((2 + len(supports), len(middle)))
     acceleration[0] = -1.0
     acceleration[2:] = -np.maximum(0.0, 1.0 - np.abs(middle - supports[:, None]))
-    start = np.zeros(len(acceleration))
-    velocity, height = (np.pad(part, ((0, 0), (1, 0))) for part in _integrate(acceleration, start, start)[:2])
+    velocity, height = np.empty((2, len(acceleration), len(middle) + 1))
+    _integrate(acceleration, velocity, height)
     velocity[1], height[1] = 1.0, STEP_S * np.arange(len(middle) + 1)  # of a metre per second at the start
     return velocity, height
 
 
-@cache
-def _prior_covariance(factors: int) -> Array:
-    """Return the covariance (k, k) of the unknowns before a movement, all but the variance of the start velocity."""
-    covariance = np.diag(np.full(factors, WANDER_SD_M_S2**2))
-    covariance[0, 0] = 0.0
-    covariance[_ERRORS, _ERRORS] = SensorErrors.unknown().covariance
-    return covariance
+@lru_cache(maxsize=8)
+def _belief_in_standing(standing: Standing, errors: SensorErrors | None, factors: int) -> _Belief:
+    """Return what is known of the unknowns (k,) in standing; one movement is measured several times from there.
+
+    The start velocity is left at 0 for sure: the level does not depend on it.
+    """
+    mean, covariance = np.zeros(factors), np.diag(np.full(factors, WANDER_SD_M_S2**2))
+    mean[0], covariance[0, 0], covariance[_START_VELOCITY, _START_VELOCITY] = 1.0, 0.0, 0.0
+    errors = SensorErrors.unknown() if errors is None else errors
+    mean[_ERRORS], covariance[_ERRORS, _ERRORS] = errors.mean, errors.covariance
+    home = np.zeros(factors)
+    home[0], home[_LEVEL] = STANDARD_GRAVITY_M_S2 - standing.vertical_m_s2, 1.0
+    home[1:4], home[4:7] = standing.up, STANDARD_GRAVITY_M_S2 * standing.up**2
+    return _Belief(mean, covariance).given(home, standing.level_sd_m_s2)

@@ -19,8 +19,8 @@ ended, or in the rest before the movement, and then shortly before the start tha
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from functools import cache
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +31,8 @@ from imu.motion.form import (
     Candidate,
     MovementFigures,
     Trace,
-    estimator_of,
+    largest,
+    smallest,
     trace_movement,
 )
 from imu.motion.height import END_VELOCITY_SD_M_S, Standing
@@ -78,46 +79,48 @@ def measure_between_tops(candidate: Candidate, figures: MovementFigures) -> Move
     integrated: tuple[int, int] | None = None
     for near, still in (WIDE, WIDE, NARROW):
         if integrated != (first, end):
-            integrated = first, end
+            integrated, course = (first, end), None
             window = signals[first:]
-            estimator = estimator_of(window, candidate.standing, start_sd_m_s, candidate.errors, slice(end - first))
-            motion = estimator.solve(
+            motion = candidate.estimator(first, start_sd_m_s, slice(first, end)).solve(
                 len(window), end_velocity_sd_m_s=END_VELOCITY_SD_M_S, returns=True, end=end - first + 1
             )
-        trace = trace_movement(window, standing, motion, forward, candidate.started_at_rest, ahead_m=ahead_m)
-        phases = find_phases(trace, seen - first, end - first, near, still)
-        end = first + phases.end
-        narrowed = first + phases.start - steps_in(LEAD_S) - int(LEAD_SHARE * (phases.bottom - phases.start))
+        if course is None:  # with the third shares it is mostly the one of the second
+            trace = trace_movement(window, standing, motion, forward, candidate.started_at_rest, ahead_m=ahead_m)
+            course = course_of(trace, seen - first, end - first)
+        start, turn, bottom = course.way_down(near, still)
+        end = first + course.end
+        narrowed = first + start - steps_in(LEAD_S) - int(LEAD_SHARE * (bottom - start))
         if standing is candidate.standing:  # in the first pass
-            sinking = phases.start + int(np.argmin(trace.velocity_m_s[phases.start : phases.bottom + 1]))
-            tops = window.up[[phases.start, phases.end]]
+            sinking = start + int(trace.velocity_m_s[start : bottom + 1].argmin())
+            tops = window.up[[start, course.end]]
             standing, forward = _standing(candidate, tops, _sinking_forward(tops[0], window.up[sinking], forward))
+            course = None
         if near != NEAR_SHARE and narrowed > first:
             first, start_sd_m_s = narrowed, MOVING_START_SD_M_S
-    inside = slice(phases.start, phases.end + 1)
+    resume, inside = course.way_up(turn, bottom), slice(start, course.end + 1)
     sine = np.sin(trace.angle_rad[inside])
-    at_hip_m = trace.height_m[inside] - trace.height_m[phases.start] - ahead_m * (sine - sine[0])
+    at_hip_m = trace.height_m[inside] - trace.height_m[start] - ahead_m * (sine - sine[0])
     candidate.lever = candidate.lever.after(trace.angle_rad[inside], at_hip_m)
     if candidate.lever.ahead_m != ahead_m:
         trace = trace_movement(
             window, standing, motion, forward, candidate.started_at_rest, ahead_m=candidate.lever.ahead_m
         )
-    candidate.tops = np.concatenate((candidate.tops, window.up[[phases.start, phases.end]]))
+    candidate.tops = np.concatenate((candidate.tops, window.up[[start, course.end]]))
     return MovementFigures(
         time_s=window.time_s[inside],
         trunk_angle_rad=trace.angle_rad[inside],
         sideways_rad=trace.sideways_rad[inside],
-        height_m=trace.height_m[inside] - trace.height_m[phases.start],
+        height_m=trace.height_m[inside] - trace.height_m[start],
         velocity_m_s=trace.velocity_m_s[inside],
         lean=figures.lean,
         forward=forward,
         start=0,
-        bottom=phases.bottom - phases.start,
-        resume=phases.resume - phases.start,
-        end=phases.end - phases.start,
+        bottom=bottom - start,
+        resume=resume - start,
+        end=course.end - start,
         turn_rad=float((window.turn_rate_rad_s[inside] - candidate.turn_bias_rad_s).sum() * STEP_S),
         height_error_m=figures.height_error_m,
-        height_sd_m=motion.height_sd_at_m(phases.start + int(trace.height_m[inside].argmin())),
+        height_sd_m=motion.height_sd_at_m(start + int(trace.height_m[inside].argmin())),
     )
 
 
@@ -151,17 +154,60 @@ def _begin_of_window(candidate: Candidate, resting_steps: NDArray[np.int64], see
     return max(0, last + 1 - min(int(resting_steps[last]), steps_in(LONGEST_REST_S))), END_VELOCITY_SD_M_S
 
 
-class Phases(NamedTuple):
-    """Steps at which the top is left, the turning point is reached and left, and the top is reached."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Course:
+    """The course of the last repetition of a trace.
 
-    start: int
-    bottom: int
-    resume: int
+    Attributes
+    ----------
+    speed : (n,) array
+        Of hip and trunk.
+    upright_m : (n,) array
+        Height of the hip less what the trunk's tilt takes from it.
+    depth, depth_speed : (n,) array
+        How deep hip or trunk is, whichever moves more, and how fast it moves.
+    deepest, end : int
+        Steps at which the turning point and the top after it are reached.
+    """
+
+    speed: Array
+    upright_m: Array
+    depth: Array
+    depth_speed: Array
+    deepest: int
     end: int
 
+    def way_down(self, near: float, still: float) -> tuple[int, int, int]:
+        """Return the steps at which the top is left, the way is deepest, and the turning point is reached.
 
-def find_phases(trace: Trace, seen: int, end: int, near: float, still: float) -> Phases:
-    """Return the phases of the last repetition of a trace.
+        Parameters
+        ----------
+        near, still : float
+            Shares of the excursion and of the peak speed below which the hip is at the top.
+        """
+        down = self.upright_m[: self.deepest + 1]
+        below, end_m, turn_m = largest(down) - down, float(self.upright_m[self.end]), float(down[-1])
+        at_top = ((below <= near * below[-1]) | (np.abs(down - end_m) <= near * (end_m - turn_m))).nonzero()[0]
+        start = min(_last_at_rest(at_top, self.speed[: self.deepest + 1], still), self.deepest - 1)
+        turn = min(max(start + int(self.depth[start : self.end + 1].argmax()), start + 1), self.end - 1)
+        steps = turn - self._left(slice(turn, start - 1 if start else None, -1))
+        return start, turn, max(steps, start + 1)
+
+    def way_up(self, turn: int, bottom: int) -> int:
+        """Return the step at which the turning point is left."""
+        return min(max(turn + self._left(slice(turn, self.end + 1)), bottom), self.end - 1)
+
+    def _left(self, way: slice) -> int:
+        """Return after how many steps of a way from the turning point it is left."""
+        depth = self.depth[way]
+        from_turn = np.abs(depth[0] - depth)
+        return _last_at_rest(
+            (from_turn <= NEAR_SHARE * from_turn[-1]).nonzero()[0], self.depth_speed[way], MOVING_OF_PEAK
+        )
+
+
+def course_of(trace: Trace, seen: int, end: int) -> Course:
+    """Return the course of the last repetition of a trace.
 
     Parameters
     ----------
@@ -169,8 +215,6 @@ def find_phases(trace: Trace, seen: int, end: int, near: float, still: float) ->
         From a top before the repetition, or a rest, to some steps after its end.
     seen, end : int
         Steps of the start and of the end as far as known; the start may really be earlier.
-    near, still : float
-        Shares of the excursion and of the peak speed below which the hip is at the top.
     """
     angle, height, n = trace.angle_rad, trace.height_m, len(trace.angle_rad)
     rising = _rate(height)
@@ -178,7 +222,7 @@ def find_phases(trace: Trace, seen: int, end: int, near: float, still: float) ->
     seen = min(max(seen, 1), max(end - 3, 1))
     whole = slice(seen, end + 1)
     tilts = TRUNK_LEVER_M * _range(angle[whole]) > _range(height[whole])
-    depth, at_bottom = (angle, speed) if tilts else (-height, np.abs(rising))
+    depth, depth_speed = (angle, speed) if tilts else (-height, np.abs(rising))
     turn = seen + int(depth[whole].argmax())
     while turn > 1:  # the network's start may lie on the way up
         before = max(turn - 3, 0)
@@ -191,29 +235,14 @@ def find_phases(trace: Trace, seen: int, end: int, near: float, still: float) ->
     last_top = turn + int(upright[turn:].argmax())
     below = upright[last_top] - upright[turn:]
     at_top = (below <= NEAR_SHARE * below[0]).nonzero()[0]
-    at_rest = at_top[speed[turn + at_top] <= MOVING_OF_PEAK * speed[turn : last_top + 1].max()]
+    at_rest = at_top[speed[turn + at_top] <= MOVING_OF_PEAK * largest(speed[turn : last_top + 1])]
     end = turn + int(at_rest[0] if len(at_rest) else at_top[speed[turn + at_top].argmin()])
-    end = min(max(end, turn + 2), n - 1)
-    down = upright[: turn + 1]
-    below = down.max() - down
-    at_top = (
-        (below <= near * below[-1]) | (np.abs(down - upright[end]) <= near * (upright[end] - down[-1]))
-    ).nonzero()[0]
-    start = min(_last_at_rest(at_top, speed[: turn + 1], still), turn - 1)
-    turn = min(max(start + int(depth[start : end + 1].argmax()), start + 1), end - 1)
-    ways = slice(start, turn + 1), slice(turn, end + 1)
-    to_turn = [np.abs(depth[turn] - depth[way]) for way in ways]
-    near_turn = [(to_turn[0][::-1] <= NEAR_SHARE * to_turn[0][0]).nonzero()[0]]
-    near_turn.append((to_turn[1] <= NEAR_SHARE * to_turn[1][-1]).nonzero()[0])
-    bottom = turn - _last_at_rest(near_turn[0], at_bottom[ways[0]][::-1], MOVING_OF_PEAK)
-    resume = turn + _last_at_rest(near_turn[1], at_bottom[ways[1]], MOVING_OF_PEAK)
-    bottom = max(bottom, start + 1)
-    return Phases(start, bottom, min(max(resume, bottom), end - 1), end)
+    return Course(speed, upright, depth, depth_speed, turn, min(max(end, turn + 2), n - 1))
 
 
 def _last_at_rest(near: NDArray[np.int64], speed: Array, still: float) -> int:
     """Return the last of the steps `near` where a way begins that is at rest; without any, the slowest one."""
-    at_rest = near[speed[near] <= still * speed[near[-1] :].max()]
+    at_rest = near[speed[near] <= still * largest(speed[near[-1] :])]
     return int(at_rest[-1] if len(at_rest) else near[speed[near].argmin()])
 
 
@@ -263,7 +292,7 @@ def repetition_of(figures: MovementFigures, confirmed_s: float) -> Repetition:
         pause_s=(resume - bottom + 0.5) * STEP_S,
         concentric_s=concentric_s,
         mean_concentric_velocity_m_s=float(figures.height_m[end] - figures.height_m[resume]) / concentric_s,
-        peak_concentric_velocity_m_s=float(velocity[resume : end + 1].max()),
+        peak_concentric_velocity_m_s=largest(velocity[resume : end + 1]),
         angle_at_bottom_rad=figures.angle_at_bottom_rad,
         sideways_tilt_rad=float(sideways[int(np.abs(sideways).argmax())]),
         turn_rad=figures.turn_rad,
@@ -279,4 +308,4 @@ def _trunk_lead_s(angle: Array, drop: Array) -> float:
 
 
 def _range(values: Array) -> float:
-    return float(values.max() - values.min())
+    return largest(values) - smallest(values)
