@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from imu.motion.form import Candidate, MovementFigures, median
+from imu.motion.form import Candidate, MovementFigures, largest, median, smallest
 from imu.motion.signals import STEP_S
 from imu.motion.wearing import TRUNK_LEVER_M
 from imu.samples import Array
@@ -42,7 +42,7 @@ def evidence(candidate: Candidate, figures: MovementFigures) -> Array:
     signals, active = candidate.signals, slice(figures.start, figures.end + 1)
     angle = figures.trunk_angle_rad[active]
     excursion = np.hypot(figures.height_m[active], TRUNK_LEVER_M * angle)
-    held = excursion > 0.7 * excursion.max()
+    held = excursion > 0.7 * largest(excursion)
     calm_part = max(1, int(np.count_nonzero(held)) // 3)
     shake, peak = signals.shake_m_s2[active], figures.peak_angle_rad
     rotation_held = np.sort(signals.tilt_rate_rad_s[active][held])
@@ -50,11 +50,11 @@ def evidence(candidate: Candidate, figures: MovementFigures) -> Array:
         [
             math.log(figures.certain_size_m + 0.01),
             math.log((figures.end - figures.start) * STEP_S),
-            float(np.abs(figures.sideways_rad[active]).max()) / max(peak, 0.1),
-            math.log(float(shake.max()) + 0.03),
+            largest(np.abs(figures.sideways_rad[active])) / max(peak, 0.1),
+            math.log(largest(shake) + 0.03),
             math.log(median(shake) + 0.01),
             math.log(float(rotation_held[:calm_part].sum()) / calm_part + 0.005),
-            float(angle[held].min()),
+            smallest(angle[held]),
             figures.height_error_m,
             float(figures.trunk_angle_rad[-1]),
             max(candidate.ending.log_odds, LEAST_NETWORK_LOG_ODDS),
@@ -99,6 +99,6 @@ class CountingWeights:
     def reason_against(self, values: Array) -> str:
         """Return in words the entry that speaks most against a repetition."""
         x = self._standardised(values)
-        entry = int(np.argmin(self.linear * x))
+        entry = int((self.linear * x).argmin())
         low, high = _AGAINST[EVIDENCE[entry]]
         return low if x[entry] < 0 else high

@@ -21,7 +21,7 @@ from imu.motion.height import (
     VerticalMotion,
 )
 from imu.motion.signals import SAME_TIME_S, STEP_S, MotionSignals, chord, steps_in
-from imu.motion.standing import StandingPostures
+from imu.motion.standing import StandingPostures, straight_line
 from imu.motion.wearing import SENSOR_ABOVE_HIP_M, TRUNK_LEVER_M, Lean, SagittalPlane, SensorLever
 from imu.samples import Array
 
@@ -76,7 +76,7 @@ class MovementFigures:
     @cached_property
     def largest_tilt_rad(self) -> float:
         """Largest tilt in any direction of the sagittal plane."""
-        return float(np.abs(self.trunk_angle_rad[self.start : self.end + 1]).max())
+        return largest(np.abs(self.trunk_angle_rad[self.start : self.end + 1]))
 
     @cached_property
     def hip_drop_m(self) -> float:
@@ -291,8 +291,8 @@ class Candidate:
         Where the person leans back at both ends, standing was measured bent: the posture at the ends replaces it.
         """
         figures = self._measured(sagittal_plane)
-        at_ends_rad = figures.trunk_angle_rad[[figures.start, figures.end]]
-        if self.moved_only or float(at_ends_rad.max()) > -LEANING_BACK_RAD:
+        angle = figures.trunk_angle_rad
+        if self.moved_only or max(angle[figures.start], angle[figures.end]) > -LEANING_BACK_RAD:
             return figures
         up = self.signals.up[figures.start] + self.signals.up[figures.end]
         self.standing = Standing.without_level(up / math.sqrt(up @ up))
@@ -305,8 +305,8 @@ class Candidate:
         and the trunk really turn, and there the return is set.
         """
         signals, n = self.signals, len(self.signals)
-        end = min(max(int(np.searchsorted(signals.time_s, self.ending.end_s - SAME_TIME_S)), 4), n - 1)
-        start = max(0, min(int(np.searchsorted(signals.time_s, self.ending.start_s - SAME_TIME_S)), end - 4))
+        end = min(max(int(signals.time_s.searchsorted(self.ending.end_s - SAME_TIME_S)), 4), n - 1)
+        start = max(0, min(int(signals.time_s.searchsorted(self.ending.start_s - SAME_TIME_S)), end - 4))
         start_sd_m_s = 0.05 if self.started_at_rest or self.touches else MOVING_START_SD_M_S
         offset = len(self.approach) - n
         estimator = self.estimator(offset, start_sd_m_s, slice(offset + start, offset + end))
@@ -327,7 +327,7 @@ class Candidate:
                 start += _left_top(_excursion(trace, start, end))
         start = min(start, end - 2)
         turn = min(max(_turn(trace, start, end), start + 1), end - 1)
-        moving = trace.speed > MOVING_OF_PEAK * float(trace.speed[start : end + 1].max())
+        moving = trace.speed > MOVING_OF_PEAK * largest(trace.speed[start : end + 1])
         bottom = resume = turn
         while bottom - 1 > start and not moving[bottom - 1]:
             bottom -= 1
@@ -423,9 +423,7 @@ def posture_of(signals: MotionSignals, standing: Standing, errors: SensorErrors 
 def _excursion(trace: Trace, start: int, end: int) -> Array:
     """Return the excursion (end - start + 1,), m, from the line between the two tops."""
     angle = trace.angle_rad[start : end + 1]
-    first, last = angle[0], angle[-1]
-    top = np.arange(len(angle)) * ((last - first) / max(1, len(angle) - 1)) + first
-    top[-1] = last
+    top = straight_line(float(angle[0]), float(angle[-1]), len(angle))
     excursion: Array = np.hypot(np.minimum(trace.height_m[start : end + 1], 0.0), TRUNK_LEVER_M * (angle - top))
     return excursion
 
@@ -450,7 +448,7 @@ def _snapped_end(speed: Array, turn: int, end: int) -> int:
     first, last = max(turn + 2, end - SNAP_STEPS), min(len(speed) - 1, end + SNAP_STEPS)
     if first >= last:
         return min(len(speed) - 1, max(turn + 2, end))
-    peak = float(speed[turn : last + 1].max())
+    peak = largest(speed[turn : last + 1])
     slow = (speed[first : last + 1] <= MOVING_OF_PEAK * peak).nonzero()[0]
     return first + int(slow[0] if len(slow) else speed[first : last + 1].argmin())
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from imu.motion.evidence import evidence
 from imu.motion.fitted import CounterWeights, shipped_weights
-from imu.motion.form import Candidate, MovementFigures, median
+from imu.motion.form import Candidate, MovementFigures, median, smallest
 from imu.motion.pattern import classify_pattern
 from imu.motion.personal import PersonalShift
 from imu.motion.phases import measure_between_tops, repetition_of, share_of_return
@@ -41,6 +41,7 @@ by up to 0.4 m (simulated). A larger movement was no repetition."""
 FLIGHT_M_S2, FLIGHT_STEPS = 0.5, 4
 """A hip that is weightless for 0.2 s is in the air. Hops reach -2 to 0 m/s² (`daily_life_20hz`), the fastest of 375
 touch-and-go squats 3.0 m/s² (`squat_sets`)."""
+OVER_FLIGHT = np.full(FLIGHT_STEPS, 1.0 / FLIGHT_STEPS)
 
 DOUBTFUL_BELOW = 1.0
 """Log-odds below the threshold down to which a movement waits for a clear repetition that is like it."""
@@ -261,15 +262,18 @@ def too_large(figures: MovementFigures) -> str | None:
 def impossible(candidate: Candidate, figures: MovementFigures) -> str | None:
     """Return in words why nothing of the kind can be a repetition; None if it can."""
     vertical_m_s2 = candidate.signals.vertical_m_s2[figures.start : figures.end + 1]
-    lightest_m_s2 = float(np.convolve(vertical_m_s2, np.full(FLIGHT_STEPS, 1.0 / FLIGHT_STEPS), "valid").min())
-    at_ends_rad = float(np.abs(figures.trunk_angle_rad[[figures.start, figures.end]]).min())
-    risen_rad = at_ends_rad - abs(float(figures.trunk_angle_rad[figures.bottom]))
+    lightest_m_s2 = smallest(np.convolve(vertical_m_s2, OVER_FLIGHT, "valid"))
+    at_start_rad, at_bottom_rad, at_end_rad = (
+        abs(float(figures.trunk_angle_rad[step])) for step in (figures.start, figures.bottom, figures.end)
+    )
+    at_ends_rad = min(at_start_rad, at_end_rad)
+    risen_rad = at_ends_rad - at_bottom_rad
     reasons = {
         "cut short by a gap or the end": candidate.cut_short,
         "began and ended bent": at_ends_rad > BENT_RAD and TRUNK_LEVER_M * risen_rad > figures.hip_drop_m,
         "left the ground, as in a jump": lightest_m_s2 < FLIGHT_M_S2,
         "measured without gravity, the sensor is not right": (
-            abs(float(vertical_m_s2.mean()) - STANDARD_GRAVITY_M_S2) > NOT_GRAVITY_M_S2
+            abs(float(vertical_m_s2.sum()) / len(vertical_m_s2) - STANDARD_GRAVITY_M_S2) > NOT_GRAVITY_M_S2
         ),
     }
     return next((reason for reason, holds in reasons.items() if holds), too_large(figures))

@@ -264,7 +264,7 @@ def _steps_beside(n: int) -> tuple[NDArray[np.int64], NDArray[np.int64], Array]:
 def share_of_return(figures: MovementFigures) -> float:
     """Return how far hip and trunk come back from the turning point, as a share of how far they went."""
     upright = figures.height_m - TRUNK_LEVER_M * figures.trunk_angle_rad
-    lowest = float(upright[figures.bottom : figures.resume + 1].min())
+    lowest = smallest(upright[figures.bottom : figures.resume + 1])
     return float(upright[figures.end] - lowest) / max(float(upright[figures.start]) - lowest, 1e-3)
 
 
@@ -302,8 +302,8 @@ def repetition_of(figures: MovementFigures, confirmed_s: float) -> Repetition:
 
 def _trunk_lead_s(angle: Array, drop: Array) -> float:
     """Return by how much the trunk reached a quarter of its peak before the hip reached a quarter of its drop."""
-    trunk = int((angle >= 0.25 * angle.max()).argmax())
-    hip = int((drop >= 0.25 * drop.max()).argmax())
+    trunk = int((angle >= 0.25 * largest(angle)).argmax())
+    hip = int((drop >= 0.25 * largest(drop)).argmax())
     return (hip - trunk) * STEP_S
 
 

@@ -390,7 +390,7 @@ class MotionTracker:
     def _mean_going_on(self, start_s: float, end_s: float) -> float:
         """Return the mean log-odds that a repetition goes on between these times; 0 without a row."""
         log_odds = self._log_odds_in(start_s, end_s)[1]
-        return float(log_odds.mean()) if len(log_odds) else 0.0
+        return float(log_odds.sum()) / len(log_odds) if len(log_odds) else 0.0
 
     def _forget(self) -> None:
         """Drop what no later decision can reach."""
@@ -410,13 +410,13 @@ class MotionTracker:
         """Return a possible repetition, with the signals and the standing posture to measure it by."""
         if self._kept is None:
             raise ValueError("an ending without signals")
-        signals = self._kept
+        signals, time_s = self._kept, self._kept.time_s
         touches = not moved_only and abs(ending.start_s - self._last_end_s) < TOUCHING_S
         begin_s = self._last_end_s if touches else max(ending.start_s - LEAD_S, self._last_end_s)
-        first = int(np.searchsorted(signals.time_s, begin_s + SAME_TIME_S))
-        last = int(np.searchsorted(signals.time_s, (ending.end_s if moved_only else ending.seen_s) + SAME_TIME_S))
-        at_start = int(np.searchsorted(signals.time_s, ending.start_s + SAME_TIME_S))
-        earliest = int(np.searchsorted(signals.time_s, max(self._last_end_s, ending.end_s - APPROACH_S) + SAME_TIME_S))
+        first = int(time_s.searchsorted(begin_s + SAME_TIME_S))
+        last = int(time_s.searchsorted((ending.end_s if moved_only else ending.seen_s) + SAME_TIME_S))
+        at_start = int(time_s.searchsorted(ending.start_s + SAME_TIME_S))
+        earliest = int(time_s.searchsorted(max(self._last_end_s, ending.end_s - APPROACH_S) + SAME_TIME_S))
         standing = self._standing_at(signals, at_start, ending.start_s)
         in_set = ending.start_s - self._last_end_s < ONE_SET_S
         return Candidate(

@@ -74,7 +74,7 @@ class SagittalPlane:
             `up` in standing.
         """
         known = self._leans - (self._leans @ standing_up) * standing_up
-        strength = float(np.sqrt(known @ known))
+        strength = math.sqrt(known @ known)
         if strength < LEAST_KNOWN:
             return self._own_direction(lean)
         direction: Array = known / strength
