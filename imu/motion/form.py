@@ -475,8 +475,8 @@ def _snapped_start(speed: Array, start: int, turn: int, *, touches: bool) -> int
 
 def _rate(values: Array) -> Array:
     """Return the rate of change per second by central differences, one-sided at both ends."""
-    rate = np.empty_like(values)
-    rate[1:-1] = (values[2:] - values[:-2]) / (2 * STEP_S)
+    rate = np.empty(len(values))
+    np.divide(values[2:] - values[:-2], 2 * STEP_S, out=rate[1:-1])
     rate[0], rate[-1] = (values[1] - values[0]) / STEP_S, (values[-1] - values[-2]) / STEP_S
     return rate
 
@@ -502,6 +502,6 @@ def _peak(values: Array) -> float:
     i = int(values.argmax())
     if not 0 < i < len(values) - 1:
         return float(values[i])
-    before, here, after = (float(v) for v in values[i - 1 : i + 2])
+    before, here, after = values[i - 1 : i + 2].tolist()
     curvature = before - 2 * here + after
     return here if curvature >= 0 else here - (before - after) ** 2 / (8 * curvature)

@@ -231,10 +231,12 @@ class VerticalEstimator:
         covariance = known.covariance.copy()
         covariance[_START_VELOCITY, _START_VELOCITY] = start_velocity_sd_m_s**2
         self._known = _Belief(known.mean, covariance)
+        self._beliefs: dict[tuple[int, float | None, float | None], _Belief] = {}  # with conditions at the end
 
     def rest(self, sample: int, velocity_sd_m_s: float) -> None:
         """Take that the hip rests at the end of a sample, up to this velocity."""
         self._known = self._known.given(self._velocity[:, sample], velocity_sd_m_s)
+        self._beliefs.clear()
 
     def solve(
         self,
@@ -260,14 +262,23 @@ class VerticalEstimator:
         return_sd_m : float or None
             How far the height at the end may be from the first; ``None`` for that of standing.
         """
-        at = samples if end is None else end
-        belief = self._known
-        if end_velocity_sd_m_s is not None:
-            belief = belief.given(self._velocity[:, at], end_velocity_sd_m_s)
-        if returns:
-            belief = belief.given(self._height[:, at], return_sd_m or STANDING_HEIGHT_SD_M)
+        return_sd_m = (return_sd_m or STANDING_HEIGHT_SD_M) if returns else None
+        belief = self._belief_with(samples if end is None else end, end_velocity_sd_m_s, return_sd_m)
         height, velocity = self._height[:, 1 : samples + 1], self._velocity[:, 1 : samples + 1]
         return VerticalMotion(belief.mean.dot(height), height, velocity, belief)
+
+    def _belief_with(self, end: int, velocity_sd_m_s: float | None, return_sd_m: float | None) -> _Belief:
+        """Return what is known with these conditions at the end; it is kept, as several solutions share them."""
+        conditions = end, velocity_sd_m_s, return_sd_m
+        if conditions not in self._beliefs:
+            if return_sd_m is not None:
+                belief = self._belief_with(end, velocity_sd_m_s, None).given(self._height[:, end], return_sd_m)
+            elif velocity_sd_m_s is not None:
+                belief = self._known.given(self._velocity[:, end], velocity_sd_m_s)
+            else:
+                belief = self._known
+            self._beliefs[conditions] = belief
+        return self._beliefs[conditions]
 
 
 def _integrate(acceleration: Array, velocity: Array, height: Array) -> None:

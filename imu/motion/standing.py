@@ -10,6 +10,7 @@ brace, 8-25° forward, or have just risen from a bench. It shows in the posture 
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -72,6 +73,10 @@ class _Second(NamedTuple):
     height_m: float
 
 
+def _middle_s(second: _Second) -> float:
+    return second.end_s - SETTLED_S / 2
+
+
 class RestingPostures:
     """The postures in which a person has rested outside of sets, second by second."""
 
@@ -105,14 +110,16 @@ class RestingPostures:
 
     def forget(self, start_s: float, end_s: float) -> None:
         """Drop the rests between two repetitions of a set: people often stay braced there."""
-        self._seconds = [second for second in self._seconds if not start_s < second.end_s - SETTLED_S / 2 < end_s]
+        first = bisect_right(self._seconds, start_s, key=_middle_s)
+        del self._seconds[first : bisect_left(self._seconds, end_s, first, key=_middle_s)]
 
     def before(self, before_s: float) -> StandingPostures:
         """Return the postures in which the person may have stood, by the rests that were over at a moment."""
         recent = [second for second in self._seconds if before_s - REMEMBERED_S < second.end_s <= before_s]
         highest_m: dict[int, float] = {}
         for one in recent:
-            highest_m[one.chain] = max(one.height_m, highest_m.get(one.chain, -math.inf))
+            if one.height_m > highest_m.get(one.chain, -math.inf):
+                highest_m[one.chain] = one.height_m
         ups = [one.up for one in recent if one.height_m > highest_m[one.chain] - LOWER_M]
         return StandingPostures.of(np.array(ups).reshape(-1, 3))
 
