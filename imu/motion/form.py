@@ -20,8 +20,8 @@ from imu.motion.height import (
     VerticalEstimator,
     VerticalMotion,
 )
-from imu.motion.signals import SAME_TIME_S, STEP_S, MotionSignals, chord, steps_in
-from imu.motion.standing import StandingPostures, straight_line
+from imu.motion.signals import SAME_TIME_S, STEP_S, MotionSignals, steps_in
+from imu.motion.standing import StandingPostures, chord_between, straight_line
 from imu.motion.wearing import SENSOR_ABOVE_HIP_M, TRUNK_LEVER_M, Lean, SagittalPlane, SensorLever
 from imu.samples import Array
 
@@ -413,7 +413,7 @@ class Posture:
 
 def posture_of(signals: MotionSignals, standing: Standing, errors: SensorErrors | None, *, moving: bool) -> Posture:
     """Return the posture at the end of `signals`, which begin where the movement that goes on began."""
-    tilt_rad = float(chord(signals.up[-1:], standing.up)[0])
+    tilt_rad = chord_between(signals.up[-1], standing.up)
     if not moving:
         return Posture(tilt_rad, 0.0)
     estimator = VerticalEstimator(standing, MOVING_START_SD_M_S, signals.up, signals.vertical_m_s2, errors=errors)

@@ -17,7 +17,7 @@ from imu.motion.pattern import classify_pattern
 from imu.motion.personal import PersonalShift
 from imu.motion.phases import measure_between_tops, repetition_of, share_of_return
 from imu.motion.repetitions import RejectedMovement, Repetition, resemble
-from imu.motion.signals import chord
+from imu.motion.standing import chord_between
 from imu.motion.wearing import TRUNK_LEVER_M, SagittalPlane
 from imu.samples import STANDARD_GRAVITY_M_S2, Array
 
@@ -247,7 +247,7 @@ class Judge:
 
     def _reason(self, candidate: Candidate, values: Array) -> str:
         up = candidate.signals.up
-        if float(chord(up[-1:], up[0])[0]) > OTHER_POSTURE_RAD:
+        if chord_between(up[-1], up[0]) > OTHER_POSTURE_RAD:
             return NOT_BACK
         return self._weights.counting.reason_against(values)
 

@@ -183,6 +183,12 @@ def rise_between(signals: MotionSignals, last: int, first: int) -> float:
     return float((velocity - straight_line(0.0, float(velocity[-1]), n)).sum()) * STEP_S
 
 
+def chord_between(up: Array, other: Array) -> float:
+    """Return the distance between two unit vectors, as `chord` does for many."""
+    x, y, z = (up - other).tolist()
+    return math.sqrt(x * x + y * y + z * z)
+
+
 def straight_line(first: float, last: float, n: int) -> Array:
     """Return values (n,) from the first to the last; `numpy.linspace` takes four times as long over a few."""
     line: Array = np.arange(n) * ((last - first) / max(1, n - 1)) + first

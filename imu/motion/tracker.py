@@ -36,8 +36,15 @@ from imu.motion.form import APPROACH_S, Candidate, Posture, posture_of
 from imu.motion.height import SensorErrors, Standing
 from imu.motion.network import Network, NetworkStream
 from imu.motion.resampling import Resampler, is_bridged
-from imu.motion.signals import SAME_TIME_S, MotionSignals, SignalBuilder, chord, steps_in
-from imu.motion.standing import REST_S, STANDING_SEARCH_S, RestingPostures, StandingPostures, standing_before
+from imu.motion.signals import SAME_TIME_S, MotionSignals, SignalBuilder, steps_in
+from imu.motion.standing import (
+    REST_S,
+    STANDING_SEARCH_S,
+    RestingPostures,
+    StandingPostures,
+    chord_between,
+    standing_before,
+)
 from imu.motion.wearing import SensorLever
 from imu.samples import Array, Gap, ImuBlock, RowFaults
 
@@ -441,13 +448,12 @@ class MotionTracker:
     def _standing_at(self, signals: MotionSignals, at_start: int, start_s: float) -> Standing:
         """Return how the person stands: as in the set going on, or as in the longest rest before."""
         at_start = min(max(at_start, 1), len(signals))
-        if self._standing is not None and start_s - self._last_end_s < SAME_SET_S:
-            here = signals.up[at_start - 1 : at_start]
-            if float(chord(here, self._standing.up)[0]) < NO_STANDING_RAD:
-                return self._standing
+        known = self._standing if start_s - self._last_end_s < SAME_SET_S else None
+        if known is not None and chord_between(signals.up[at_start - 1], known.up) < NO_STANDING_RAD:
+            return known
         standing = standing_before(signals, at_start)
         if self._upright is not None and start_s - signals.time_s[0] < STANDING_SEARCH_S:
             last_s, upright = self._upright
-            if start_s - last_s < KNOWN_S and float(chord(upright[None], standing.up)[0]) > CHANGED_POSTURE_RAD:
+            if start_s - last_s < KNOWN_S and chord_between(upright, standing.up) > CHANGED_POSTURE_RAD:
                 return Standing.without_level(upright)
         return standing
