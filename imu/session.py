@@ -385,13 +385,13 @@ class Session:
         if isinstance(item, Gap):
             self._gaps.append(item)
             events.append(GapFound(item))
-        elif self._in_pause(item[0].ending.start_s):
-            ending = item[0].ending
+        elif self._in_pause(item.ending.start_s):
+            ending = item.ending
             self._tracker.explain(ending.start_s, ending.end_s)
-            if not item[0].moved_only:
+            if not item.moved_only:
                 self._reject(RejectedMovement(ending.start_s, ending.end_s, IN_PAUSE), events)
         else:
-            decision = self._judge.decide(item)
+            decision = self._judge.decide(item, tracked.others)
             if self._observe is not None:
                 self._observe(decision)
             self._take_movement(decision, events)

@@ -46,7 +46,7 @@ def candidates_in(block: ImuBlock) -> list[Candidate]:
     """Return the candidates that are likely; the tracker is given that each of them counts."""
     tracker, found = MotionTracker(shipped_weights().network), []
     for item in (*tracker.push(block), *tracker.finish()):
-        candidate = None if isinstance(item.item, Gap) else item.item[0]
+        candidate = None if isinstance(item.item, Gap) else item.item
         if candidate is not None and not candidate.moved_only and candidate.ending.log_odds > SURE_LOG_ODDS:
             figures = candidate.measure(SagittalPlane())
             tracker.explain(*(float(figures.time_s[step]) for step in (figures.start, figures.end)))

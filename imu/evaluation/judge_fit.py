@@ -128,9 +128,9 @@ def labelled_candidates(block: ImuBlock, network: Network, spans: Sequence[Span]
     examples: list[Example] = []
     free = list(spans)
     for number, tracked in enumerate(tracker.push(block)):
-        if isinstance(tracked.item, Gap) or tracked.item[0].moved_only:
+        if isinstance(tracked.item, Gap) or tracked.item.moved_only:
             continue
-        measured = [(candidate, candidate.measure(plane)) for candidate in tracked.item]
+        measured = [(candidate, candidate.measure(plane)) for candidate in (tracked.item, *tracked.others)]
         if all(impossible(candidate, figures) for candidate, figures in measured):
             continue
         spans_s = [(float(f.time_s[f.start]), float(f.time_s[f.end])) for _, f in measured]

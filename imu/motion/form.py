@@ -502,6 +502,7 @@ def _peak(values: Array) -> float:
     i = int(values.argmax())
     if not 0 < i < len(values) - 1:
         return float(values[i])
-    before, here, after = values[i - 1 : i + 2].tolist()
+    around: list[float] = values[i - 1 : i + 2].tolist()
+    before, here, after = around
     curvature = before - 2 * here + after
     return here if curvature >= 0 else here - (before - after) ** 2 / (8 * curvature)

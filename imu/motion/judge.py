@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -189,17 +189,17 @@ class Judge:
         self._sagittal_plane = SagittalPlane()
         self._patterns = PatternClassifier(self._parameters.personal.hinge)
 
-    def decide(self, candidates: Sequence[Candidate]) -> Decision:
-        """Return the decision on the likeliest of the candidates; they differ in when the movement began.
+    def decide(self, candidate: Candidate, others: Iterable[Candidate] = ()) -> Decision:
+        """Return the decision on a movement.
 
-        It is the first, which begins where the network says, unless that is in doubt and another is clearly likelier.
+        `others` are the same movement with other times at which it may have begun. One of them is taken if the
+        candidate, which begins where the network says, is in doubt and it is clearly likelier.
         """
-        weighed = [self._weigh(candidates[0])]
-        if weighed[0].log_odds < CLEAR_LOG_ODDS:
-            weighed += [self._weigh(candidate) for candidate in candidates[1:]]
-        likeliest = max(weighed, key=lambda one: one.log_odds)
-        if likeliest.log_odds < weighed[0].log_odds + CLEARLY_BETTER:
-            likeliest = weighed[0]
+        first = likeliest = self._weigh(candidate)
+        if first.log_odds < CLEAR_LOG_ODDS:
+            for other in map(self._weigh, others):
+                if other.log_odds >= first.log_odds + CLEARLY_BETTER and other.log_odds > likeliest.log_odds:
+                    likeliest = other
         verdict = self._verdict(likeliest)
         figures = likeliest.measured if isinstance(verdict, Repetition | Doubtful) else likeliest.figures
         return Decision(likeliest.candidate, figures, verdict, float(likeliest.figures.time_s[likeliest.figures.end]))

@@ -77,14 +77,16 @@ def measure_between_tops(candidate: Candidate, figures: MovementFigures) -> Move
     ahead_m = candidate.lever.ahead_m
     first, start_sd_m_s = _begin_of_window(candidate, signals.resting_steps[:offset], seen)
     integrated: tuple[int, int] | None = None
+    traced: Standing | None = None
     for near, still in (WIDE, WIDE, NARROW):
         if integrated != (first, end):
-            integrated, course = (first, end), None
+            integrated, traced = (first, end), None
             window = signals[first:]
             motion = candidate.estimator(first, start_sd_m_s, slice(first, end)).solve(
                 len(window), end_velocity_sd_m_s=END_VELOCITY_SD_M_S, returns=True, end=end - first + 1
             )
-        if course is None:  # with the third shares it is mostly the one of the second
+        if traced is not standing:  # not in most third passes
+            traced = standing
             trace = trace_movement(window, standing, motion, forward, candidate.started_at_rest, ahead_m=ahead_m)
             course = course_of(trace, seen - first, end - first)
         start, turn, bottom = course.way_down(near, still)
@@ -94,7 +96,6 @@ def measure_between_tops(candidate: Candidate, figures: MovementFigures) -> Move
             sinking = start + int(trace.velocity_m_s[start : bottom + 1].argmin())
             tops = window.up[[start, course.end]]
             standing, forward = _standing(candidate, tops, _sinking_forward(tops[0], window.up[sinking], forward))
-            course = None
         if near != NEAR_SHARE and narrowed > first:
             first, start_sd_m_s = narrowed, MOVING_START_SD_M_S
     resume, inside = course.way_up(turn, bottom), slice(start, course.end + 1)

@@ -191,7 +191,7 @@ def chord_between(up: Array, other: Array) -> float:
 
 def straight_line(first: float, last: float, n: int) -> Array:
     """Return values (n,) from the first to the last; `numpy.linspace` takes four times as long over a few."""
-    line: Array = np.arange(n) * ((last - first) / max(1, n - 1)) + first
+    line: Array = np.arange(n, dtype=np.float64) * ((last - first) / max(1, n - 1)) + first
     line[-1] = last
     return line
 

@@ -217,14 +217,17 @@ class TrackerItem:
 
     Attributes
     ----------
-    item : Gap or tuple of Candidate
-        The item; a possible repetition is a candidate for each time at which it may have begun.
+    item : Gap or Candidate
+        The item.
     settled_s : float
         No repetition that began before this can come after the item.
+    others : iterable of Candidate
+        The same repetition with each other time at which it may have begun; made when they are looked at.
     """
 
-    item: Gap | tuple[Candidate, ...]
+    item: Gap | Candidate
     settled_s: float
+    others: Iterable[Candidate] = ()
 
 
 class MotionTracker:
@@ -356,10 +359,11 @@ class MotionTracker:
         starts_s = [ending.start_s]
         if abs(moving_since_s - ending.start_s) > OTHER_START_S:
             starts_s.append(moving_since_s)
-        candidates = [self._candidate(ending._replace(start_s=start_s)) for start_s in starts_s]
-        long_enough = [one for one in candidates if len(one.signals) >= steps_in(LEAST_DURATION_S)]
-        if long_enough:
-            yield TrackerItem(tuple(long_enough), self._settled(ending.seen_s))
+        candidates = (self._candidate(ending._replace(start_s=start_s)) for start_s in starts_s)
+        long_enough = (one for one in candidates if len(one.signals) >= steps_in(LEAST_DURATION_S))
+        first = next(long_enough, None)
+        if first is not None:
+            yield TrackerItem(first, self._settled(ending.seen_s), long_enough)
 
     def _settled(self, seen_s: float) -> float:
         return seen_s - PREAMBLE_S if self._frozen_s is None else self._frozen_s
@@ -381,7 +385,7 @@ class MotionTracker:
             interrupted = cut_short and part == len(parts) - 1
             candidate = self._candidate(ending, moved_only=True, cut_short=interrupted)
             if len(candidate.signals) >= steps_in(least_s):
-                yield TrackerItem((candidate,), self._settled(activity.seen_s))
+                yield TrackerItem(candidate, self._settled(activity.seen_s))
 
     def _log_odds_in(self, start_s: float, end_s: float) -> Array:
         """Return the network's log-odds (2, n) between these times."""
