@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
-from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -225,9 +224,7 @@ def estimator_of(
         error = error + np.interp((np.arange(len(tilt)) + 0.5) * STEP_S, np.arange(len(wander)), wander)
     home = np.array([0.0, 0.0, 1.0])
     standing = Standing(home, STANDARD_GRAVITY_M_S2 + home @ offset + STANDARD_GRAVITY_M_S2 * scale[2] + level, 0.015)
-    estimator = VerticalEstimator(standing, 0.03, 16.0)
-    estimator.extend(up, STANDARD_GRAVITY_M_S2 + np.diff(velocity) / STEP_S + error)
-    return estimator
+    return VerticalEstimator(standing, 0.03, up, STANDARD_GRAVITY_M_S2 + np.diff(velocity) / STEP_S + error)
 
 
 @pytest.mark.parametrize("duration_s", [1.2, 2.5, 5.0])
@@ -255,19 +252,27 @@ def test_height_is_exact_without_errors() -> None:
     assert np.allclose(motion.height_m, height[1:], atol=2e-3)
 
 
-def test_extending_in_parts_gives_the_same_bits() -> None:
+def test_a_rest_counts_in_every_later_solution() -> None:
+    """Conditions at the end are kept from one solution to the next."""
     tilt, velocity, _ = excursion(3.0, 0.4, 0.6)
-    vertical = STANDARD_GRAVITY_M_S2 + np.diff(velocity) / STEP_S
-    standing = Standing(np.array([0.0, 0.0, 1.0]), 9.8, 0.015)
-    whole, parts = (VerticalEstimator(standing, 0.03, 16.0) for _ in range(2))
-    whole.extend(up_at(tilt), vertical)
-    for start, end in pairwise([0, 1, 2, 20, 20, 59, len(tilt)]):
-        parts.extend(up_at(tilt)[start:end], vertical[start:end])
-    for samples in (1, 10, len(tilt)):
-        one, other = (e.solve(samples, end_velocity_sd_m_s=0.05, returns=True) for e in (whole, parts))
-        assert np.array_equal(one.height_m, other.height_m)
-        assert np.array_equal(one.velocity_m_s, other.velocity_m_s)
-        assert (one.height_sd_m, one.velocity_sd_m_s) == (other.height_sd_m, other.velocity_sd_m_s)
+    solved, fresh = (estimator_of(tilt, velocity, np.full(3, 0.2), np.zeros(3)) for _ in range(2))
+    before = solved.solve(len(tilt), end_velocity_sd_m_s=0.05, returns=True)
+    for estimator in (solved, fresh):
+        estimator.rest(30, 0.02)
+    one, other = (e.solve(len(tilt), end_velocity_sd_m_s=0.05, returns=True) for e in (solved, fresh))
+    assert np.array_equal(one.height_m, other.height_m)
+    assert not np.array_equal(one.height_m, before.height_m)
+
+
+def test_the_model_of_the_height_is_kept_for_the_same_question_only() -> None:
+    candidate = candidates_in(training("air_squat").block)[-1]
+    whole = slice(0, len(candidate.approach))
+    kept = candidate.estimator(0, 0.05, whole)
+    assert candidate.estimator(0, 0.05, whole) is kept
+    assert candidate.estimator(0, 0.1, whole) is not kept
+    kept = candidate.estimator(1, 0.1, whole)
+    candidate.standing = replace(candidate.standing)
+    assert candidate.estimator(1, 0.1, whole) is not kept
 
 
 @pytest.mark.parametrize("duration_s", [1.5, 3.0, 8.0])
