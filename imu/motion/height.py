@@ -54,7 +54,7 @@ WANDER_SD_M_S2, WANDER_INTERVAL_S = 0.06, 1.0
 adds next to nothing; the holds of SisFall's hinges show 6 mg beyond the other terms."""
 
 PREPARED_S = 4.0
-"""What is the same in all movements of a length is prepared once, for movements of up to 4 s, 8 s and so on."""
+"""Factors that do not depend on the samples are prepared once for each length: up to 4 s, up to 8 s and so on."""
 
 STANDING_HEIGHT_SD_M = 0.02
 """Difference of the hip's height in standing before and after a movement."""
