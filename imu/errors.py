@@ -7,6 +7,8 @@ Every error from outside our own code is translated into one of these once, at t
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import Enum
 
 
@@ -109,3 +111,18 @@ class NothingTrained(ImuError):
 
 class ExtraMissing(ImuError):
     """An optional part of this program is not installed; the sentence holds the pip command."""
+
+
+@contextmanager
+def needs_extra(extra: str, why: str) -> Iterator[None]:
+    """Import the packages of an extra inside.
+
+    Raises
+    ------
+    ExtraMissing
+        If one of them is not installed; `why` says what it is needed for.
+    """
+    try:
+        yield
+    except ImportError as error:
+        raise ExtraMissing(f'{why}: python -m pip install "imu-training[{extra}]"') from error

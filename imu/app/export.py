@@ -56,7 +56,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from imu.atomic_files import new_file, write_bytes
-from imu.errors import ExtraMissing, FileThere, NotWritten
+from imu.errors import FileThere, NotWritten, needs_extra
 from imu.report.cues import Figures
 from imu.report.html_report import Selection, html_report
 from imu.report.objects import FIGURES, figure, stored_object
@@ -151,11 +151,9 @@ def write_parquet(sessions: Iterable[StoredSession], path: Path) -> None:
     ExtraMissing
         If pyarrow is not installed.
     """
-    try:
+    with needs_extra("parquet", "Parquet needs pyarrow"):
         import pyarrow  # noqa: PLC0415  an extra
         from pyarrow import parquet  # noqa: PLC0415
-    except ImportError as error:
-        raise ExtraMissing('Parquet needs pyarrow: python -m pip install "imu-training[parquet]"') from error
     types = {
         int: pyarrow.int64(),
         float: pyarrow.float64(),
@@ -257,10 +255,8 @@ def write_report(
 
 def _export_fit(sessions: Sequence[StoredSession], out: Path, *, overwrite: bool) -> tuple[Path, ...]:
     """Write a file, or several into a folder; write nothing if one of them exists already."""
-    try:
+    with needs_extra("fit", "FIT needs fit-tool"):
         from imu.app.fit_file import fit_file  # noqa: PLC0415  an extra
-    except ImportError as error:
-        raise ExtraMissing('FIT needs fit-tool: python -m pip install "imu-training[fit]"') from error
     if len(sessions) > 1 and out.suffix.lower() == ".fit" and not out.is_dir():
         raise NotWritten(
             f"a FIT file holds one session and there are {len(sessions)}; name a folder, such as {out.stem}"

@@ -35,7 +35,7 @@ from imu.batch.sources import (
     failed,
     find_sources,
 )
-from imu.errors import ExtraMissing, ImuError
+from imu.errors import ImuError, needs_extra
 from imu.report.replay import process_context, process_pool
 
 GROUP_FILES = 16
@@ -221,10 +221,8 @@ def _round(
 @contextmanager
 def _connected(address: str) -> Iterator[Any]:
     """Provide a client of a Dask scheduler that has a worker."""
-    try:
+    with needs_extra("cluster", "--cluster needs Dask"):
         from distributed import Client
-    except ImportError as error:
-        raise ExtraMissing('--cluster needs Dask: python -m pip install "imu-training[cluster]"') from error
     for name in ("distributed", "distributed.client"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters becomes one sentence
     try:

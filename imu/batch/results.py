@@ -27,7 +27,7 @@ from typing import Any, BinaryIO, Protocol
 
 from imu.atomic_files import new_file, way_out, write_bytes
 from imu.batch.sources import Cell, Counted, Row, Settings, Source, file_system
-from imu.errors import ExtraMissing, FileThere, ImuError, NotWritten
+from imu.errors import FileThere, ImuError, NotWritten, needs_extra
 
 RECORDING_COLUMNS: dict[str, type] = {
     "recording": str,
@@ -377,10 +377,8 @@ class ResultFolder:
 
 
 def _pyarrow() -> Any:
-    try:
+    with needs_extra("parquet", "Parquet needs pyarrow"):
         from pyarrow import parquet
-    except ImportError as error:
-        raise ExtraMissing('Parquet needs pyarrow: python -m pip install "imu-training[parquet]"') from error
     return parquet
 
 

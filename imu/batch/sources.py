@@ -19,7 +19,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Literal
 
 import imu
-from imu.errors import ExtraMissing, ImuError
+from imu.errors import ExtraMissing, ImuError, needs_extra
 
 if TYPE_CHECKING:
     from imu.motion.personal import PersonalShift
@@ -206,10 +206,8 @@ def file_system(url: str) -> tuple[Any, str]:
     ImuError
         If there is no such kind of URL.
     """
-    try:
+    with needs_extra("cluster", "URLs need fsspec"):
         from fsspec.core import url_to_fs
-    except ImportError as error:
-        raise ExtraMissing('URLs need fsspec: python -m pip install "imu-training[cluster]"') from error
     try:
         return url_to_fs(url)  # type: ignore[no-any-return]
     except ImportError as error:

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imu.atomic_files import write_bytes
-from imu.errors import ExtraMissing, FileThere, ImuError, NotWritten
+from imu.errors import FileThere, ImuError, NotWritten, needs_extra
 from imu.phone import LARGEST_MESSAGE, NUMBERS, PhoneAddress, PhoneLink
 from imu.phone.gate import CLOSE_S, HEADER_S, NO_KEY, Allowance, Connection, Gate, listen, pieces, place_of
 from imu.sensors.phone import BATCH, HEAD, HELLO, NAME_BYTES, REFUSED
@@ -96,11 +96,9 @@ async def phone_server(
     PortTaken
         If the port is in use.
     """
-    try:
+    with needs_extra("share", "a phone needs a page"):
         import segno  # noqa: F401, PLC0415 - an extra
         import websockets.server  # noqa: F401, PLC0415 - an extra
-    except ImportError as error:
-        raise ExtraMissing('a phone needs a page: python -m pip install "imu-training[share]"') from error
     with listen(address, port, PORT) as listening:
         host, place = place_of(listening)
         certificate = certificate_in(folder, host)
@@ -333,11 +331,9 @@ def certificate_in(folder: Path, address: str) -> Certificate:
     CertificateUnusable
         If it can be neither read nor written.
     """
-    try:
+    with needs_extra("share", "a phone needs HTTPS"):
         from cryptography import x509  # noqa: PLC0415 - an extra
         from cryptography.hazmat.primitives import hashes  # noqa: PLC0415 - an extra
-    except ImportError as error:
-        raise ExtraMissing('a phone needs HTTPS: python -m pip install "imu-training[share]"') from error
     path = folder / CERTIFICATE
     try:
         if not _holds_for(path, address):

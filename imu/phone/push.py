@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager, suppress
 from html import escape
 from typing import Any
 
-from imu.errors import ExtraMissing
+from imu.errors import needs_extra
 from imu.phone import ENDED, LARGEST_MESSAGE, NUMBERS, TRAINING_ENDED, PhoneAddress, PhoneLink
 from imu.phone.browser import BURST_BYTES, BURST_FRAMES, BYTES_PER_S, FRAMES_PER_S, SILENT_S
 from imu.phone.gate import NO_KEY, Allowance, Connection, Gate, listen, place_of
@@ -92,11 +92,9 @@ async def push_server(
     PortTaken
         If the port is in use.
     """
-    try:
+    with needs_extra("share", "a phone needs a server"):
         import h11  # noqa: F401, PLC0415 - an extra
         import segno  # noqa: F401, PLC0415 - an extra
-    except ImportError as error:
-        raise ExtraMissing('a phone needs a server: python -m pip install "imu-training[share]"') from error
     with listen(address, port, PORT) as listening:
         _, place = place_of(listening)
         site = _Site(link, "".join(secrets.choice(KEY_LETTERS) for _ in range(KEY_LENGTH)), place)

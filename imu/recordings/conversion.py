@@ -19,7 +19,7 @@ from typing import Literal
 import numpy as np
 
 from imu.atomic_files import new_file
-from imu.errors import ExtraMissing, ImuError, RecordingDamaged, RecordingForeign, RecordingNotWritten
+from imu.errors import ImuError, RecordingDamaged, RecordingForeign, RecordingNotWritten, needs_extra
 from imu.recordings.checks import COLUMNS
 from imu.recordings.folders import TABLE_SUFFIXES, only_source
 from imu.recordings.recording import Recording, open_recording
@@ -141,11 +141,9 @@ def _csv(file: io.BufferedWriter, *, compressed: bool) -> Iterator[Append]:
 @contextmanager
 def _parquet(file: io.BufferedWriter) -> Iterator[Append]:
     """Provide a function that appends rows as Parquet."""
-    try:
+    with needs_extra("parquet", "writing Parquet needs pyarrow"):
         pa = importlib.import_module("pyarrow")
         pq = importlib.import_module("pyarrow.parquet")
-    except ImportError as error:
-        raise ExtraMissing('writing Parquet needs pyarrow: python -m pip install "imu-training[parquet]"') from error
     schema = pa.schema([(name, pa.float64()) for name in COLUMNS])
     with pq.ParquetWriter(file, schema) as writer:
         yield lambda rows: writer.write_table(pa.table(list(rows.T), schema=schema))

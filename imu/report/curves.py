@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from imu.errors import ExtraMissing, ImuError
+from imu.errors import ImuError, needs_extra
 from imu.motion.judge import Decision
 from imu.motion.pattern import Pattern
 from imu.motion.repetitions import Repetition
@@ -398,10 +398,8 @@ def save_figure(figure: Figure, path: Path) -> None:
 
 
 def _figure(title: str, width: float, labels: Sequence[str] = _PANELS) -> tuple[Figure, Sequence[Axes]]:
-    try:
+    with needs_extra("plots", "drawing needs Matplotlib"):
         from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ExtraMissing('drawing needs Matplotlib: python -m pip install "imu-training[plots]"') from error
     figure = Figure(figsize=(width, 6.0), layout="constrained")
     panels: Sequence[Axes] = figure.subplots(3, 1, sharex=True)
     panels[0].set_title(printable(title), fontsize="small", loc="left", parse_math=False)

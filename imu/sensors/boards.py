@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from imu.samples import Array
-from imu.sensors.clocks import ArrivalClock, Fate, PacketClock, StampFormat, Timed
+from imu.sensors.clocks import ArrivalClock, PacketClock, StampFormat, Timed
 from imu.sensors.conversation import (
     Action,
     Advertisement,
@@ -24,17 +24,20 @@ from imu.sensors.conversation import (
     Write,
 )
 from imu.sensors.driver import (
+    BEYOND_RANGE,
     M_S2_PER_G,
     RAD_S_PER_DPS,
     Connection,
     Result,
     Samples,
     UntimedSamples,
+    are_possible,
     float32_triples,
     int16_triples,
     is_possible_acceleration,
     is_possible_angular_velocity,
     malformed,
+    stamped,
     streaming_kind,
     unprovable,
 )
@@ -87,6 +90,8 @@ def decode_raw_motion(payload: bytes) -> tuple[Array, Array, Array] | None:
 class Thingy52Connection(Connection):
     """Read the configuration, write it back with our rate, subscribe."""
 
+    scales = THINGY52_ACCELERATION_UNIT_M_S2, THINGY52_ANGULAR_VELOCITY_UNIT_RAD_S
+
     def __init__(self) -> None:
         self._samples = UntimedSamples(THINGY52_TITLE, ASKED_RATE_HZ)
 
@@ -94,11 +99,6 @@ class Thingy52Connection(Connection):
     def sampling_rate_hz(self) -> float:
         """Rate estimated from arrivals."""
         return self._samples.sampling_rate_hz
-
-    @property
-    def scales(self) -> tuple[float, float]:
-        """Scales of the fixed-point formats."""
-        return THINGY52_ACCELERATION_UNIT_M_S2, THINGY52_ANGULAR_VELOCITY_UNIT_RAD_S
 
     def begin(self) -> tuple[Action, ...]:
         """Read the configuration first.
@@ -124,8 +124,8 @@ class Thingy52Connection(Connection):
         if decoded is None:
             return malformed(heard.payload, "no sample of raw motion")
         acceleration, angular_velocity, _ = decoded
-        if not (is_possible_acceleration(acceleration) and is_possible_angular_velocity(angular_velocity)):
-            return malformed(heard.payload, "values beyond the sensor's range")
+        if not are_possible(acceleration, angular_velocity):
+            return malformed(heard.payload, BEYOND_RANGE)
         return self._samples.push(np.concatenate((acceleration, angular_velocity))[None], heard.received_s)
 
 
@@ -214,6 +214,8 @@ def decode_board(company: int, content: bytes) -> Board | None:
 class BlueStConnection(Connection):
     """Subscribe, estimate the rate from the first samples, follow the stamps."""
 
+    scales = BLUEST_ACCELERATION_UNIT_M_S2, BLUEST_ANGULAR_VELOCITY_UNIT_RAD_S
+
     def __init__(self) -> None:
         self._first: list[tuple[Motion, float]] = []  # samples and times of arrival, before the estimate of the rate
         self._clock: PacketClock | None = None
@@ -222,11 +224,6 @@ class BlueStConnection(Connection):
     def sampling_rate_hz(self) -> float:
         """The estimated rate."""
         return 0.0 if self._clock is None else 1.0 / self._clock.period_s
-
-    @property
-    def scales(self) -> tuple[float, float]:
-        """Thousandths of g and tenths of °/s."""
-        return BLUEST_ACCELERATION_UNIT_M_S2, BLUEST_ANGULAR_VELOCITY_UNIT_RAD_S
 
     def begin(self) -> tuple[Action, ...]:
         """Subscribe."""
@@ -243,11 +240,8 @@ class BlueStConnection(Connection):
         motion = decode_motion(heard.payload)
         if motion is None:
             return malformed(heard.payload, "no sample of motion")
-        if not (
-            is_possible_acceleration(motion.acceleration_m_s2)
-            and is_possible_angular_velocity(motion.angular_velocity_rad_s)
-        ):
-            return malformed(heard.payload, "values beyond the sensor's range")
+        if not are_possible(motion.acceleration_m_s2, motion.angular_velocity_rad_s):
+            return malformed(heard.payload, BEYOND_RANGE)
         if self._clock is not None:
             return _placed(self._clock, motion, heard.received_s)
         self._first.append((motion, heard.received_s))
@@ -268,12 +262,8 @@ class BlueStConnection(Connection):
 
 
 def _placed(clock: PacketClock, motion: Motion, received_s: float) -> Result:
-    placed = clock.place(motion.stamp, 1)
-    notices = placed.notices(MOTION_SIZE)
-    if placed.is_dropped:
-        return Result(notices=notices)
     rows = motion.acceleration_m_s2[None], motion.angular_velocity_rad_s[None]
-    return Result((Samples(placed.time_s, *rows, placed.fate is Fate.RESTARTED, received_s),), (), notices)
+    return stamped(clock, motion.stamp, *rows, MOTION_SIZE, received_s=received_s)
 
 
 def _is_bluest(advertisement: Advertisement) -> bool:

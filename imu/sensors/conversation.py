@@ -41,48 +41,39 @@ class Advertisement:
 
 
 @dataclass(frozen=True, slots=True)
-class LinkUp:
-    """The sensor is connected. Earlier subscriptions no longer hold."""
-
+class _Received:
     received_ns: int
     """Time on this computer's clock: nanoseconds since 1970, never going back."""
+
+    @property
+    def received_s(self) -> float:
+        """The time in seconds."""
+        return self.received_ns * 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class LinkUp(_Received):
+    """The sensor is connected. Earlier subscriptions no longer hold."""
+
     longest_write: int = 20
     """Bytes that fit into one write without response: the MTU less 3."""
 
-    @property
-    def received_s(self) -> float:
-        """The time in seconds."""
-        return self.received_ns * 1e-9
-
 
 @dataclass(frozen=True, slots=True)
-class LinkDown:
+class LinkDown(_Received):
     """The connection has ended."""
 
-    received_ns: int
-
-    @property
-    def received_s(self) -> float:
-        """The time in seconds."""
-        return self.received_ns * 1e-9
-
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class Heard(_Received):
     """Bytes of one characteristic.
 
     They come from a notification, an indication or the answer to a :class:`Read`.
     """
 
-    received_ns: int
     characteristic: str
     """UUID in full (128 bits), lower case."""
     payload: bytes
-
-    @property
-    def received_s(self) -> float:
-        """The time in seconds."""
-        return self.received_ns * 1e-9
 
 
 Message = LinkUp | LinkDown | Heard

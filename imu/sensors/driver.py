@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 
 from imu.samples import STANDARD_GRAVITY_M_S2, Array, ImuBlock
-from imu.sensors.clocks import ArrivalClock, Timed, Timeline
+from imu.sensors.clocks import ArrivalClock, Fate, PacketClock, Timed, Timeline
 from imu.sensors.conversation import (
     Action,
     Advertisement,
@@ -71,6 +71,11 @@ def is_possible_acceleration(acceleration_m_s2: Array) -> bool:
 def is_possible_angular_velocity(angular_velocity_rad_s: Array) -> bool:
     """Return whether every value is within the range of sensors; NaN is not."""
     return bool((np.abs(angular_velocity_rad_s) <= MOST_ANGULAR_VELOCITY_RAD_S).all())
+
+
+def are_possible(acceleration_m_s2: Array, angular_velocity_rad_s: Array) -> bool:
+    """Return whether every value of both quantities is within the range of sensors; NaN is not."""
+    return is_possible_acceleration(acceleration_m_s2) and is_possible_angular_velocity(angular_velocity_rad_s)
 
 
 def full_uuid(assigned_number: int) -> str:
@@ -150,6 +155,34 @@ class Result:
 def malformed(payload: bytes, reason: str) -> Result:
     """Return the reply that reports `payload` as discarded."""
     return Result(notices=(Malformed(len(payload), reason),))
+
+
+BEYOND_RANGE = "values beyond the sensor's range"
+"""Why a packet with such values is malformed."""
+
+
+def stamped(
+    clock: PacketClock,
+    stamp: int,
+    acceleration_m_s2: Array,
+    angular_velocity_rad_s: Array,
+    size: int,
+    *,
+    received_s: float | None = None,
+) -> Result:
+    """Return the samples of a packet of `size` bytes, (n, 3) each, with the times that its stamp gives them.
+
+    The packet came at `received_s`; ``None`` for the time of the present message.
+    """
+    if not are_possible(acceleration_m_s2, angular_velocity_rad_s):
+        return Result(notices=(Malformed(size, BEYOND_RANGE),))
+    placed = clock.place(stamp, len(acceleration_m_s2))
+    notices = placed.notices(size)
+    if placed.is_dropped:
+        return Result(notices=notices)
+    is_restarted = placed.fate is Fate.RESTARTED
+    samples = Samples(placed.time_s, acceleration_m_s2, angular_velocity_rad_s, is_restarted, received_s)
+    return Result((samples,), (), notices)
 
 
 class Connection(Protocol):

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from imu.samples import Array
-from imu.sensors.clocks import Fate, PacketClock, StampFormat
+from imu.sensors.clocks import PacketClock, StampFormat
 from imu.sensors.conversation import (
     Action,
     Advertisement,
@@ -29,9 +29,9 @@ from imu.sensors.driver import (
     RAD_S_PER_DPS,
     Connection,
     Result,
-    Samples,
     int16_triples,
     malformed,
+    stamped,
     streaming_kind,
 )
 
@@ -134,6 +134,8 @@ class _Unusable(Exception):
 class MetaMotionConnection(Connection):
     """Read the chip, build the processors one after another, start."""
 
+    scales = acceleration_unit_m_s2(RANGE_G), angular_velocity_unit_rad_s(RANGE_DPS)
+
     def __init__(self, wished_rate_hz: float) -> None:
         serving = [rate for rate in SERVING_RATES_HZ if rate <= 1.1 * wished_rate_hz]
         self._rate_hz = max(serving, default=min(SERVING_RATES_HZ))
@@ -146,11 +148,6 @@ class MetaMotionConnection(Connection):
     def sampling_rate_hz(self) -> float:
         """The rate that was set."""
         return float(self._rate_hz)
-
-    @property
-    def scales(self) -> tuple[float, float]:
-        """Scales of the ranges that were set."""
-        return acceleration_unit_m_s2(RANGE_G), angular_velocity_unit_rad_s(RANGE_DPS)
 
     def begin(self) -> tuple[Action, ...]:
         """Subscribe, then ask for the chip."""
@@ -205,13 +202,8 @@ class MetaMotionConnection(Connection):
         output = decode_processor_output(payload)
         if output is None or output.processor != self._accounter or len(output.counts) != 2:
             return malformed(payload, "no output of our processor")
-        placed = self._clock.place(output.tick, 1)
-        notices = placed.notices(len(payload))
-        if placed.is_dropped:
-            return Result(notices=notices)
         acceleration, angular_velocity = (output.counts[i : i + 1] * scale for i, scale in enumerate(self.scales))
-        samples = Samples(placed.time_s, acceleration, angular_velocity, placed.fate is Fate.RESTARTED)
-        return Result((samples,), (), notices)
+        return stamped(self._clock, output.tick, acceleration, angular_velocity, len(payload))
 
 
 def switch_commands(*, is_on: bool) -> tuple[bytes, ...]:

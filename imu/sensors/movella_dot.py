@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from imu.samples import Array
-from imu.sensors.clocks import Fate, PacketClock, StampFormat
+from imu.sensors.clocks import PacketClock, StampFormat
 from imu.sensors.conversation import (
     Action,
     Advertisement,
@@ -29,11 +29,9 @@ from imu.sensors.driver import (
     Connection,
     Nameplate,
     Result,
-    Samples,
     float32_triples,
-    is_possible_acceleration,
-    is_possible_angular_velocity,
     malformed,
+    stamped,
     streaming_kind,
 )
 
@@ -167,15 +165,7 @@ class MovellaDotConnection(Connection):
             return malformed(payload, "no sample of the requested mode")
         acceleration_m_s2 = measurement.acceleration_m_s2
         angular_velocity_rad_s = measurement.angular_velocity_dps * RAD_S_PER_DPS
-        if not (is_possible_acceleration(acceleration_m_s2) and is_possible_angular_velocity(angular_velocity_rad_s)):
-            return malformed(payload, "values beyond the sensor's range")
-        placed = self._clock.place(measurement.stamp_us, 1)
-        notices = placed.notices(len(payload))
-        if placed.is_dropped:
-            return Result(notices=notices)
-        is_restarted = placed.fate is Fate.RESTARTED
-        samples = Samples(placed.time_s, acceleration_m_s2, angular_velocity_rad_s, is_restarted)
-        return Result((samples,), (), notices)
+        return stamped(self._clock, measurement.stamp_us, acceleration_m_s2, angular_velocity_rad_s, len(payload))
 
 
 def recognises(advertisement: Advertisement) -> bool:

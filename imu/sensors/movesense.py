@@ -13,7 +13,7 @@ import struct
 from dataclasses import dataclass
 
 from imu.samples import Array
-from imu.sensors.clocks import Fate, PacketClock, StampFormat
+from imu.sensors.clocks import PacketClock, StampFormat
 from imu.sensors.conversation import (
     Action,
     Advertisement,
@@ -27,11 +27,9 @@ from imu.sensors.driver import (
     Connection,
     Nameplate,
     Result,
-    Samples,
     float32_triples,
-    is_possible_acceleration,
-    is_possible_angular_velocity,
     malformed,
+    stamped,
     streaming_kind,
     text_of,
 )
@@ -209,15 +207,7 @@ class MovesenseConnection(Connection):
             return malformed(notification, "a packet of impossible length")
         acceleration_m_s2, angular_velocity_dps = packet.arrays
         angular_velocity_rad_s = angular_velocity_dps * RAD_S_PER_DPS
-        if not (is_possible_acceleration(acceleration_m_s2) and is_possible_angular_velocity(angular_velocity_rad_s)):
-            return malformed(notification, "values beyond the sensor's range")
-        placed = self._clock.place(packet.stamp_ms, len(acceleration_m_s2))
-        notices = placed.notices(len(notification))
-        if placed.is_dropped:
-            return Result(notices=notices)
-        is_restarted = placed.fate is Fate.RESTARTED
-        samples = Samples(placed.time_s, acceleration_m_s2, angular_velocity_rad_s, is_restarted)
-        return Result((samples,), (), notices)
+        return stamped(self._clock, packet.stamp_ms, acceleration_m_s2, angular_velocity_rad_s, len(notification))
 
 
 def _refused(what: str) -> Result:

@@ -31,6 +31,7 @@ from imu.sensors.conversation import (
     Write,
 )
 from imu.sensors.driver import (
+    BEYOND_RANGE,
     M_S2_PER_G,
     RAD_S_PER_DPS,
     Connection,
@@ -440,7 +441,7 @@ class PolarConnection(Connection):
         values = frame.values * SI[frame.measurement]
         is_acceleration = frame.measurement is Measurement.ACCELERATION
         if not (is_possible_acceleration if is_acceleration else is_possible_angular_velocity)(values):
-            return malformed(payload, "values beyond the sensor's range")
+            return malformed(payload, BEYOND_RANGE)
         self._units[frame.measurement] = frame.unit
         placed = self._clocks[frame.measurement].place(frame.stamp_ns, len(values))
         if placed.is_dropped:

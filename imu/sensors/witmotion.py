@@ -123,6 +123,8 @@ def _is_header(piece: bytes) -> bool:
 class WitMotionConnection(Connection):
     """Set the rate, subscribe."""
 
+    scales = ACCELERATION_UNIT_M_S2, ANGULAR_VELOCITY_UNIT_RAD_S
+
     def __init__(self, wished_rate_hz: float) -> None:
         self._rate_hz = min((rate for rate in RATE_CODES if rate >= 0.95 * wished_rate_hz), default=max(RATE_CODES))
         self._frames = Frames()
@@ -133,11 +135,6 @@ class WitMotionConnection(Connection):
     def sampling_rate_hz(self) -> float:
         """Rate estimated from arrivals."""
         return self._samples.sampling_rate_hz
-
-    @property
-    def scales(self) -> tuple[float, float]:
-        """Fixed ranges over 16 bits."""
-        return ACCELERATION_UNIT_M_S2, ANGULAR_VELOCITY_UNIT_RAD_S
 
     def begin(self) -> tuple[Action, ...]:
         """Set the rate before subscribing.

@@ -33,7 +33,7 @@ from typing import Any
 from imu.app.output import ended_by_signals
 from imu.app.web.desk import Desks, Heard, TrainingDesk
 from imu.app.web.guard import A_SECOND, BURST, Guard, OwnersDoor
-from imu.errors import ExtraMissing
+from imu.errors import needs_extra
 from imu.live.live_view import LiveView
 from imu.live.memory import Wish
 from imu.phone import PhoneAddress
@@ -81,11 +81,9 @@ def serve(options: WebOptions, say: Callable[[str], None]) -> None:
     PortTaken
         If the port is in use.
     """
-    try:
+    with needs_extra("web", "the page needs an extra"):
         import starlette  # noqa: F401, PLC0415  an extra
         import uvicorn  # noqa: F401, PLC0415
-    except ImportError as error:
-        raise ExtraMissing('the page needs an extra: python -m pip install "imu-training[web]"') from error
     with listen(ADDRESS, options.port, PORT) as listening:
         asyncio.run(_serve(options, listening, say))
 

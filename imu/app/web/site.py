@@ -24,7 +24,7 @@ from imu.app.web.desk import Desks, DeskState, TrainingDesk
 from imu.app.web.guard import Guard, Guest, GuestsDoor, OwnersDoor, Role
 from imu.app.web.history import History
 from imu.app.web.page import TITLE, done, error_page, refused, render
-from imu.errors import ExtraMissing, ImuError
+from imu.errors import ImuError, needs_extra
 from imu.phone import PhoneAddress
 from imu.phone.browser import certificate_in, server_context
 from imu.phone.gate import listen, place_of
@@ -355,10 +355,8 @@ class Sharing:
         """
         if self._shared is not None:
             return
-        try:
+        with needs_extra("web,share", "sharing needs an extra"):
             import segno  # noqa: F401, PLC0415 - an extra
-        except ImportError as error:
-            raise ExtraMissing('sharing needs an extra: python -m pip install "imu-training[web,share]"') from error
         async with AsyncExitStack() as stack:
             listening = stack.enter_context(listen(address, port, PORT))
             host, place = place_of(listening)
