@@ -99,30 +99,11 @@ _HOME = {
 """Module -> the names that it lends to this one."""
 
 __all__ = [
-    "CountSummary",
-    "Gap",
-    "GapFound",
-    "ImuBlock",
-    "ImuError",
-    "MovementRejected",
-    "Pattern",
-    "RejectedMovement",
-    "Repetition",
-    "RepetitionCounted",
-    "RepetitionTakenBack",
-    "RestBegan",
-    "RowFaults",
-    "Session",
-    "SessionParameters",
-    "SessionSummary",
-    "SetClosed",
-    "TrainingSet",
-    "count",
-    "evaluate",
-    "from_gait_frame",
-    "read_recording",
-    "record",
-]
+    "CountSummary", "Gap", "GapFound", "ImuBlock", "ImuError", "MovementRejected", "Pattern", "RejectedMovement",
+    "Repetition", "RepetitionCounted", "RepetitionTakenBack", "RestBegan", "RowFaults", "Session",
+    "SessionParameters", "SessionSummary", "SetClosed", "TrainingSet", "count", "evaluate", "from_gait_frame",
+    "read_recording", "record",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> object:

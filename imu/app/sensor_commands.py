@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,14 +28,7 @@ from imu.report.terminal_pages import plain_table
 from imu.report.words import printable
 from imu.samples import ImuBlock
 from imu.sensors import recognise
-from imu.virtual.phones import (
-    HANDLED_S,
-    PhoneFaults,
-    VirtualPhone,
-    VirtualSensorLogger,
-    phone_samples,
-    pushed_messages,
-)
+from imu.virtual.phones import HANDLED_S, PhoneFaults, VirtualPhone, VirtualSensorLogger, phone_samples, pushed_messages
 from imu.virtual.radio import LinkChange, LinkEvent, RadioConditions, VirtualRadio, VirtualSensor
 from imu.virtual.reference_firmware import ReferenceParameters
 from imu.virtual.reference_twin import ReferenceTwin
@@ -297,19 +290,7 @@ async def _run(options: SensorOptions, twin: Twin, conditions: RadioConditions, 
         place = f"{options.host}:{port}"
         name = twin.advertisement.name or "without a name"
         say(f"virtual sensor {name} ({options.kind}) is on: imu train --sensor virtual:{place}")
-        tasks = {
-            asyncio.ensure_future(_until_stopped()),
-            asyncio.ensure_future(_look(sensor, say)),
-            asyncio.ensure_future(_come_and_go(sensor, options)),
-        }
-        try:
-            done, _ = await asyncio.wait({*tasks, failed}, return_when=asyncio.FIRST_COMPLETED)
-            for each in done:
-                each.result()
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        await _until_first(_until_stopped(), _look(sensor, say), _come_and_go(sensor, options), failed)
 
 
 async def run_phone(options: SensorOptions, worn: ImuBlock, say: Callable[[str], None]) -> None:
@@ -327,7 +308,12 @@ async def run_phone(options: SensorOptions, worn: ImuBlock, say: Callable[[str],
         phone: VirtualPhone | VirtualSensorLogger = VirtualPhone(url, samples, faults=faults, say=say)
     else:
         phone = VirtualSensorLogger(url, pushed_messages(worn, options.seed, rate_hz=rate_hz), faults=faults, say=say)
-    tasks = {asyncio.ensure_future(phone.play()), asyncio.ensure_future(_until_stopped())}
+    await _until_first(phone.play(), _until_stopped())
+
+
+async def _until_first(*awaited: Awaitable[None]) -> None:
+    """Wait until one of several has ended, cancel the others, and raise the error of the one."""
+    tasks = {asyncio.ensure_future(each) for each in awaited}
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for each in done:

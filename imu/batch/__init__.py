@@ -25,16 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from imu.batch.results import ResultFile, ResultFolder, Results
-from imu.batch.sources import (
-    Counted,
-    Row,
-    Settings,
-    Source,
-    check_paths,
-    count_sources,
-    failed,
-    find_sources,
-)
+from imu.batch.sources import Counted, Row, Settings, Source, check_paths, count_sources, failed, find_sources
 from imu.errors import ImuError, needs_extra
 from imu.report.replay import process_context, process_pool
 

@@ -24,19 +24,16 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Self
 
 from imu.errors import ImuError
 from imu.motion.pattern import Pattern
+from imu.store.corrections import HEAVIEST_KG, KG_PER_LB
 from imu.store.exercises import known_exercise
 
-KG_PER_LB = 0.45359237
-"""The international avoirdupois pound of 1959, exact."""
 OPPOSITE = {Pattern.SQUAT: Pattern.HINGE, Pattern.HINGE: Pattern.SQUAT}
-HEAVIEST_KG = 1000.0
-"""As in the store: the heaviest deadlift so far was 0.5 t."""
 LONGEST_NAME = 80
 """Letters in the name of an exercise, as in the store."""
 MOST_REPETITIONS, MOST_SETS, MOST_EXERCISES = 1000, 100, 100
@@ -374,66 +371,52 @@ def _is_long(value: Any) -> bool:
         return True
 
 
-def _read_name(value: Any) -> Iterator[tuple[str, Any]]:
+def _name(value: Any) -> str:
     if not isinstance(value, str):
         raise PlanUnusable(f"the name of an exercise is a text, got {value!r}")
-    yield "exercise", value.strip()
+    return value.strip()
 
 
-def _read_load(value: Any) -> Iterator[tuple[str, Any]]:
+def _load(value: Any) -> dict[str, Any]:
     number, unit = _with_unit(value, ("kg", "lb", "lbs"), "100 kg or 225 lb")
     in_lb = unit in ("lb", "lbs")
-    yield "load_kg", number * KG_PER_LB if in_lb else number
-    yield "load_in_lb", in_lb
+    return {"load_kg": number * KG_PER_LB if in_lb else number, "load_in_lb": in_lb}
 
 
-def _read_rest(value: Any) -> Iterator[tuple[str, Any]]:
+def _rest_s(value: Any) -> float:
     if isinstance(value, str) and (minutes := re.fullmatch(r"(\d{1,2}):([0-5]\d)", value.strip())):
-        yield "rest_s", 60.0 * int(minutes[1]) + int(minutes[2])
-    else:
-        yield "rest_s", _with_unit(value, ("s",), "180 or 3:00")[0]
+        return 60.0 * int(minutes[1]) + int(minutes[2])
+    return _with_unit(value, ("s",), "180 or 3:00")[0]
 
 
-def _read_depth(value: Any) -> Iterator[tuple[str, Any]]:
-    yield "depth_m", BEST if _is_best(value) else _with_unit(value, ("cm",), "45 or best")[0] / 100
+def _or_best(value: Any, units: tuple[str, ...], example: str, in_si: Callable[[float], float]) -> Any:
+    return BEST if _is_best(value) else in_si(_with_unit(value, units, f"{example} or best")[0])
 
 
-def _read_angle(value: Any) -> Iterator[tuple[str, Any]]:
-    yield "trunk_angle_rad", BEST if _is_best(value) else math.radians(_with_unit(value, ("°", "deg"), "60 or best")[0])
-
-
-def _read_tempo(value: Any) -> Iterator[tuple[str, Any]]:
-    yield "tempo", Tempo.parse(str(value))
-
-
-def _read_velocity(value: Any) -> Iterator[tuple[str, Any]]:
+def _zone_m_s(value: Any) -> tuple[float, float]:
     zone = re.fullmatch(r"\s*(\d*\.?\d+)\s*[-–]\s*(\d*\.?\d+)\s*(?:m/s)?\s*", str(value))
     if zone is None:
         raise PlanUnusable(f"a velocity zone is written as 0.4-0.6 (m/s), got {value!r}")
-    yield "velocity_m_s", (float(zone[1]), float(zone[2]))
+    return float(zone[1]), float(zone[2])
 
 
-def _read_stop_loss(value: Any) -> Iterator[tuple[str, Any]]:
-    yield "stop_loss", _with_unit(value, ("%",), "20")[0] / 100
-
-
-def _whole(field: str, key: str, value: Any) -> Iterator[tuple[str, Any]]:
+def _whole(key: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise PlanUnusable(f"{key} is a whole number, got {value!r}")
-    yield field, value
+    return value
 
 
-_READERS = {
-    "name": lambda value: dict(_read_name(value)),
-    "load": lambda value: dict(_read_load(value)),
-    "sets": lambda value: dict(_whole("sets", "sets", value)),
-    "reps": lambda value: dict(_whole("repetitions", "reps", value)),
-    "rest": lambda value: dict(_read_rest(value)),
-    "tempo": lambda value: dict(_read_tempo(value)),
-    "depth": lambda value: dict(_read_depth(value)),
-    "angle": lambda value: dict(_read_angle(value)),
-    "velocity": lambda value: dict(_read_velocity(value)),
-    "stop-loss": lambda value: dict(_read_stop_loss(value)),
+_READERS: Mapping[str, Callable[[Any], dict[str, Any]]] = {
+    "name": lambda value: {"exercise": _name(value)},
+    "load": _load,
+    "sets": lambda value: {"sets": _whole("sets", value)},
+    "reps": lambda value: {"repetitions": _whole("reps", value)},
+    "rest": lambda value: {"rest_s": _rest_s(value)},
+    "tempo": lambda value: {"tempo": Tempo.parse(str(value))},
+    "depth": lambda value: {"depth_m": _or_best(value, ("cm",), "45", lambda depth_cm: depth_cm / 100)},
+    "angle": lambda value: {"trunk_angle_rad": _or_best(value, ("°", "deg"), "60", math.radians)},
+    "velocity": lambda value: {"velocity_m_s": _zone_m_s(value)},
+    "stop-loss": lambda value: {"stop_loss": _with_unit(value, ("%",), "20")[0] / 100},
 }
 
 

@@ -76,23 +76,14 @@ class Maximum:
     loads: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Trained:
-    """One exercise in one session.
+class _OfSets:
+    """The sums and bests of `sets`, which are those of one session or of all."""
 
-    Attributes
-    ----------
-    session_id : int
-        Number of the session.
-    trained_at : datetime
-        When, UTC.
-    sets : tuple of ExerciseSet
-        Its sets.
-    """
+    __slots__ = ()
 
-    session_id: int
-    trained_at: datetime
-    sets: tuple[ExerciseSet, ...]
+    @property
+    def sets(self) -> tuple[ExerciseSet, ...]:
+        raise NotImplementedError
 
     @property
     def repetitions(self) -> int:
@@ -113,6 +104,25 @@ class Trained:
     def heaviest(self) -> ExerciseSet | None:
         """The set with the heaviest load, the first of several with most repetitions."""
         return heaviest_of(self.sets)
+
+
+@dataclass(frozen=True, slots=True)
+class Trained(_OfSets):
+    """One exercise in one session.
+
+    Attributes
+    ----------
+    session_id : int
+        Number of the session.
+    trained_at : datetime
+        When, UTC.
+    sets : tuple of ExerciseSet
+        Its sets.
+    """
+
+    session_id: int
+    trained_at: datetime
+    sets: tuple[ExerciseSet, ...]
 
     def best_speed_m_s(self, load_kg: float | None = None) -> float | None:
         """Return the fastest mean concentric velocity of a repetition, of all loads or at one."""
@@ -142,7 +152,7 @@ class AtLoad:
 
 
 @dataclass(frozen=True, slots=True)
-class ExerciseHistory:
+class ExerciseHistory(_OfSets):
     """All that is stored of one exercise.
 
     Attributes
@@ -168,21 +178,6 @@ class ExerciseHistory:
         return tuple(one_set for session in self.sessions for one_set in session.sets)
 
     @property
-    def volume_kg(self) -> float | None:
-        """Sum of repetitions x load; ``None`` if no set has a load."""
-        return volume_kg(self.sets)
-
-    @property
-    def repetitions(self) -> int:
-        """Repetitions in all sets."""
-        return sum(one_set.repetitions for one_set in self.sets)
-
-    @property
-    def heaviest(self) -> ExerciseSet | None:
-        """The set with the heaviest load, the first of several with most repetitions."""
-        return heaviest_of(self.sets)
-
-    @property
     def usual_load_kg(self) -> float | None:
         """The load that was lifted in most sessions, the heavier of two: speeds at it can be compared."""
         loads = Counter(
@@ -195,11 +190,6 @@ class ExerciseHistory:
         """The session with the largest volume."""
         loaded = [session for session in self.sessions if session.volume_kg is not None]
         return max(loaded, key=lambda session: session.volume_kg or 0.0, default=None)
-
-    @property
-    def maximum(self) -> Maximum:
-        """The largest estimate of the 1RM by Epley's formula."""
-        return maximum_from_repetitions(self.sets)
 
     @property
     def profile(self) -> Maximum:

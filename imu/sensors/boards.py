@@ -12,17 +12,7 @@ import numpy as np
 
 from imu.samples import Array
 from imu.sensors.clocks import ArrivalClock, PacketClock, StampFormat, Timed
-from imu.sensors.conversation import (
-    Action,
-    Advertisement,
-    Caution,
-    Heard,
-    Notice,
-    Read,
-    SamplesLost,
-    Subscribe,
-    Write,
-)
+from imu.sensors.conversation import Action, Advertisement, Caution, Heard, Notice, Read, SamplesLost, Subscribe, Write
 from imu.sensors.driver import (
     BEYOND_RANGE,
     M_S2_PER_G,

@@ -16,14 +16,7 @@ from enum import Enum
 
 from imu.samples import Array
 from imu.sensors.clocks import PacketClock, StampFormat
-from imu.sensors.conversation import (
-    Action,
-    Advertisement,
-    Heard,
-    Refused,
-    Subscribe,
-    Write,
-)
+from imu.sensors.conversation import Action, Advertisement, Heard, Refused, Subscribe, Write
 from imu.sensors.driver import (
     M_S2_PER_G,
     RAD_S_PER_DPS,

@@ -14,14 +14,7 @@ from dataclasses import dataclass
 
 from imu.samples import Array
 from imu.sensors.clocks import PacketClock, StampFormat
-from imu.sensors.conversation import (
-    Action,
-    Advertisement,
-    Heard,
-    Refused,
-    Subscribe,
-    Write,
-)
+from imu.sensors.conversation import Action, Advertisement, Heard, Refused, Subscribe, Write
 from imu.sensors.driver import (
     RAD_S_PER_DPS,
     Connection,

@@ -19,17 +19,7 @@ from numpy.typing import NDArray
 
 from imu.samples import Array
 from imu.sensors.clocks import Fate, PacketClock, StampFormat
-from imu.sensors.conversation import (
-    Action,
-    Advertisement,
-    Heard,
-    Notice,
-    Read,
-    Refused,
-    SamplesLost,
-    Subscribe,
-    Write,
-)
+from imu.sensors.conversation import Action, Advertisement, Heard, Notice, Read, Refused, SamplesLost, Subscribe, Write
 from imu.sensors.driver import (
     BEYOND_RANGE,
     M_S2_PER_G,

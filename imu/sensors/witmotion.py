@@ -12,16 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from imu.samples import Array
-from imu.sensors.conversation import (
-    Action,
-    Advertisement,
-    Battery,
-    Heard,
-    Malformed,
-    Notice,
-    Subscribe,
-    Write,
-)
+from imu.sensors.conversation import Action, Advertisement, Battery, Heard, Malformed, Notice, Subscribe, Write
 from imu.sensors.driver import (
     M_S2_PER_G,
     RAD_S_PER_DPS,

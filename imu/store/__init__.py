@@ -47,33 +47,11 @@ _HOME = {
 """Module -> the names that it lends to this one when they are first used: a replay needs no SQLite."""
 
 __all__ = [
-    "AddRepetition",
-    "Balance",
-    "ChangePattern",
-    "CorrectedRepetition",
-    "CorrectedSession",
-    "CorrectedSet",
-    "Correction",
-    "CorrectionRefused",
-    "DeleteRepetition",
-    "EnterLoad",
-    "ExerciseSet",
-    "KnownOfPerson",
-    "LoggedCorrection",
-    "MergeSets",
-    "MoveRepetition",
-    "NameExercise",
-    "PatternTotals",
-    "PlannedSet",
-    "Scope",
-    "SessionOverview",
-    "SessionStore",
-    "SplitSet",
-    "StoredSession",
-    "WriteNote",
-    "apply_corrections",
-    "hash_of",
-]
+    "AddRepetition", "Balance", "ChangePattern", "CorrectedRepetition", "CorrectedSession", "CorrectedSet",
+    "Correction", "CorrectionRefused", "DeleteRepetition", "EnterLoad", "ExerciseSet", "KnownOfPerson",
+    "LoggedCorrection", "MergeSets", "MoveRepetition", "NameExercise", "PatternTotals", "PlannedSet", "Scope",
+    "SessionOverview", "SessionStore", "SplitSet", "StoredSession", "WriteNote", "apply_corrections", "hash_of",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> object:

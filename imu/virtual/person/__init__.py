@@ -35,25 +35,7 @@ from imu.virtual.person.truth import (
 from imu.virtual.person.worn_sensor import Sensor
 
 __all__ = [
-    "DAILY",
-    "VARIANTS",
-    "Daily",
-    "DailyTruth",
-    "Exercise",
-    "Lifter",
-    "Manner",
-    "PlanItem",
-    "RepetitionTruth",
-    "Rest",
-    "Sensor",
-    "SessionTruth",
-    "SetTruth",
-    "SimulatedSession",
-    "TruthSignals",
-    "random_continuous_session",
-    "random_session",
-    "simulate",
-    "truth_from_dict",
-    "truth_to_dict",
-    "virtual_signal",
-]
+    "DAILY", "VARIANTS", "Daily", "DailyTruth", "Exercise", "Lifter", "Manner", "PlanItem", "RepetitionTruth",
+    "Rest", "Sensor", "SessionTruth", "SetTruth", "SimulatedSession", "TruthSignals", "random_continuous_session",
+    "random_session", "simulate", "truth_from_dict", "truth_to_dict", "virtual_signal",
+]  # fmt: skip
