@@ -11,7 +11,6 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from statistics import median
 
 import numpy as np
 
@@ -123,7 +122,7 @@ def _differ(before: Sequence[Repetition], after: Sequence[Repetition]) -> bool:
 def ends_of(part: Sequence[Repetition]) -> tuple[Array, Array]:
     """Return the evidence (len(BELONGING),) that the first, and that the last, of at least three belongs to them."""
     pauses_s = [max(0.0, later.start_s - one.end_s) for one, later in pairwise(part)]
-    usual_pause_s = median(pauses_s[1:-1] or pauses_s)
+    usual_pause_s = float(np.median(pauses_s[1:-1] or pauses_s))
     return (
         _belonging_evidence(part[0], part[1:], pauses_s[0], usual_pause_s),
         _belonging_evidence(part[-1], part[:-1], pauses_s[-1], usual_pause_s),
@@ -154,10 +153,9 @@ def _belonging_evidence(one: Repetition, others: Sequence[Repetition], pause_s: 
     (1.48 median absolute deviations, as in Leys et al. 2013, doi 10.1016/j.jesp.2013.03.013).
     """
     evidence = [one.counting_log_odds or 0.0, math.log((pause_s + 0.5) / (usual_pause_s + 0.5))]
-    for figure, usual_deviation in _LOOKED_AT.values():
-        known = [figure(other) for other in others]
-        middle = median(known)
-        deviation = 1.48 * median(abs(value - middle) for value in known) + usual_deviation
-        distance = (figure(one) - middle) / deviation
+    own, *known = np.array([[figure(each) for figure, _ in _LOOKED_AT.values()] for each in (one, *others)])
+    middle, usual_deviation = np.median(known, axis=0), np.array([usual for _, usual in _LOOKED_AT.values()])
+    deviation = 1.48 * np.median(np.abs(known - middle), axis=0) + usual_deviation
+    for distance in ((own - middle) / deviation).tolist():
         evidence += [math.log1p(min(max(way * distance, 0.0), FAR)) for way in (-1, 1)]
     return np.array(evidence)

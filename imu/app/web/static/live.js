@@ -372,7 +372,7 @@ $("#skip").addEventListener("click", () => send({ do: "skip" }));
 // A refusal is shown where the person is: in the open dialog, below the form, or above everything.
 function refuse(sentence, wrong) {
   const plan = $("dialog[open]") ? $("dialog[open] [data-plan]") : board.state === "idle" ? $("[data-plan]", begin) : null;
-  if (plan && wrong?.length) sentence = markWrong(plan, wrong);
+  if (plan && wrong?.length) sentence = markWrong(wrong);
   const place = $("dialog[open] .error") ?? (board.state === "idle" ? $(".error", begin) : null);
   if (place && place === $(".error", begin)) show($("#trouble"), null);
   if (place) place.textContent = sentence;

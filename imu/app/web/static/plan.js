@@ -3,6 +3,7 @@
 const NAMES = ["name", "load", "sets", "reps", "rest", "tempo", "depth", "angle", "velocity", "stop-loss"];
 const given = JSON.parse(document.getElementById("plans").textContent);
 export const lastPlan = given.last;
+let sent = []; // the rows of the plan that was sent last
 
 function addRow(list, values = {}) {
   const row = document.getElementById("exercise-row").content.firstElementChild.cloneNode(true);
@@ -20,27 +21,29 @@ export function fillPlan(box, plan) {
 }
 
 function typedIn(row) { return NAMES.map((name) => [name, row.querySelector(`[name="${name}"]`).value.trim()]).filter(([, typed]) => typed); }
-function filledRows(box) { return [...box.querySelector(".exercises").children].filter((row) => typedIn(row).length); }
 
 // The plan in the words of a plan's file; null where nothing is filled in. A number is sent as one.
 export function planOf(box) {
   const { name } = box.querySelector(".exercises").dataset;
-  const exercises = filledRows(box).map((row) => Object.fromEntries(typedIn(row).map(([key, typed]) => [key, key !== "name" && /^\d+([.,]\d+)?$/.test(typed) ? Number(typed.replace(",", ".")) : typed])));
+  sent = [...box.querySelector(".exercises").children].filter((row) => typedIn(row).length);
+  const exercises = sent.map((row) => Object.fromEntries(typedIn(row).map(([key, typed]) => [key, key !== "name" && /^\d+([.,]\d+)?$/.test(typed) ? Number(typed.replace(",", ".")) : typed])));
   return exercises.length ? { ...(name ? { name } : {}), exercise: exercises } : null;
 }
 
 // Each wrong field says what is wrong with it, until it is changed; the sentence that is returned stands below the form.
-export function markWrong(box, wrong) {
-  const rows = filledRows(box), fields = wrong.map(([index, key]) => rows[index].querySelector(`[name="${key}"]`));
-  fields.forEach((field, i) => {
+// A row may have been removed since it was sent.
+export function markWrong(wrong) {
+  const fields = wrong.map(([index, key, about]) => [sent[index].querySelector(`[name="${key}"]`), about]).filter(([field]) => field.isConnected);
+  if (!fields.length) return "The plan has changed meanwhile: start again.";
+  fields.forEach(([field, about], i) => {
     unmark(field);
-    const note = Object.assign(document.createElement("small"), { className: "wrong", id: `wrong-${i}`, textContent: wrong[i][2] });
+    const note = Object.assign(document.createElement("small"), { className: "wrong", id: `wrong-${i}`, textContent: about });
     field.setAttribute("aria-invalid", "true");
     field.setAttribute("aria-describedby", note.id);
     field.after(note);
     if (field.closest("details")) field.closest("details").open = true;
   });
-  fields[0].focus();
+  fields[0][0].focus();
   return fields.length > 1 ? `${fields.length} fields need another value.` : "One field needs another value.";
 }
 
