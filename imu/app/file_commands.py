@@ -214,7 +214,7 @@ def convert(
     """
     from imu.recordings.conversion import convert
 
-    done = convert(
+    recording = convert(
         source,
         Path(target),
         force=force,
@@ -222,7 +222,7 @@ def convert(
         angular_velocity_unit=gyr_unit,
         columns=columns,
     )
-    typer.echo(f"{target}: {done.recording.rows} rows at {done.recording.sampling_rate_hz:.4g} Hz")
+    typer.echo(f"{target}: {recording.rows} rows at {recording.sampling_rate_hz:.4g} Hz")
 
 
 def export(

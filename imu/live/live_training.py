@@ -21,7 +21,6 @@ from imu.live.live_view import (
     LiveView,
     Message,
     Move,
-    NotCounted,
     Tally,
     TrainedBefore,
 )
@@ -35,7 +34,6 @@ from imu.motion.resampling import is_bridged
 from imu.sensors.conversation import (
     Battery,
     Caution,
-    Identified,
     Malformed,
     Notice,
     Refused,
@@ -96,7 +94,7 @@ class LiveTraining:
         self._clock, self._glide = _Clock(), _Glide()
         self._coach = Coach(plan, {name: past.best for name, past in self._before.exercises.items()})
         self._lone: list[tuple[RejectedMovement, float]] = []
-        self._not_counted: tuple[str, float] | None = None
+        self._not_counted = "", -math.inf
         self._sentences: list[_Sentence] = []  # the latest first
         self._linked_s: float | None = None
         self._battery_was_low = False
@@ -345,8 +343,6 @@ class LiveTraining:
     def _take_notice(self, notice: Notice) -> None:
         facts = self._facts
         match notice:
-            case Identified():
-                self._facts = replace(facts, identity=notice)
             case Battery(percent):
                 self._facts = replace(facts, battery_percent=percent)
                 self._warn_of_battery(percent)
@@ -402,18 +398,16 @@ class LiveTraining:
         ]
         return [movement.repetition for movement in together if movement.repetition is not None]
 
-    def _latest_not_counted(self, now_s: float) -> NotCounted | None:
-        if self._not_counted is None:
-            return None
+    def _latest_not_counted(self, now_s: float) -> str | None:
         reason, shown_s = self._not_counted
-        return NotCounted(reason, now_s - shown_s) if now_s - shown_s < NOT_COUNTED_SHOWN_S else None
+        return reason if now_s - shown_s < NOT_COUNTED_SHOWN_S else None
 
     def _messages(self, now_s: float) -> tuple[Message, ...]:
         self._sentences = [
             sentence for sentence in self._sentences if now_s - sentence.shown_s < MESSAGE_SHOWN_S[sentence.gravity]
         ]
         latest = sorted(self._sentences, key=lambda shown: shown.gravity is not Gravity.PROBLEM)
-        return tuple(Message(shown.sentence, shown.gravity, now_s - shown.shown_s) for shown in latest[:MESSAGES])
+        return tuple(Message(shown.sentence, shown.gravity) for shown in latest[:MESSAGES])
 
 
 def tally(repetitions: Sequence[Repetition], more: int = 0) -> Tally:

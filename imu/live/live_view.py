@@ -30,7 +30,6 @@ from imu.motion.form import Posture
 from imu.motion.pattern import Pattern
 from imu.motion.repetitions import Repetition
 from imu.report.words import clock, days_ago
-from imu.sensors.conversation import Identified
 from imu.session import TrainingSet
 
 GOOD_SIGNAL_DBM, FAIR_SIGNAL_DBM = -67.0, -80.0
@@ -80,19 +79,10 @@ class Gravity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One sentence for the person, and how long ago it came."""
+    """One sentence for the person."""
 
     sentence: str
     gravity: Gravity
-    age_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class NotCounted:
-    """A movement that was not counted, the reason, and how long ago that was."""
-
-    reason: str
-    age_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,12 +199,10 @@ class LiveView:
         A lone movement that the person may keep as a set, or the last of several that were unlikely as a set.
     lone_together : int
         How many these are.
-    not_counted : NotCounted or None
-        The latest other movement that was not counted, for a few seconds.
+    not_counted : str or None
+        Why the latest other movement was not counted, for a few seconds.
     link : Link
         The connection; `link_s` is how long it has been like that, s.
-    identity : Identified or None
-        Which sensor it is, once it has said so.
     battery_percent : float or None
         How full its battery is, if known.
     samples_lost, losses_of_unknown_size, samples_recovered, malformed : int
@@ -260,10 +248,9 @@ class LiveView:
     taken_back: int = 0
     lone: Repetition | None = None
     lone_together: int = 0
-    not_counted: NotCounted | None = None
+    not_counted: str | None = None
     link: Link = Link(LinkState.SEARCHING)
     link_s: float = 0.0
-    identity: Identified | None = None
     battery_percent: float | None = None
     samples_lost: int = 0
     losses_of_unknown_size: int = 0

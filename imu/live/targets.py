@@ -260,13 +260,12 @@ class Place:
         Its exercise and targets.
     set_number : int
         Which set of this exercise it is, from 1.
-    last_of_exercise, beyond : bool
-        Whether the plan has no further set of this exercise; whether it has not even this one.
+    beyond : bool
+        Whether the plan has not even this set of the exercise.
     """
 
     targets: Targets
     set_number: int
-    last_of_exercise: bool = False
     beyond: bool = False
 
 
@@ -302,11 +301,10 @@ class Plan:
         for number, targets in enumerate(self.exercises, 1):
             last = number == len(self.exercises)
             sets = targets.sets or (None if last else 1)
-            if sets is None or set_index < before + sets:
-                return Place(targets, set_index - before + 1, set_index - before + 1 == sets)
-            if last:
-                return Place(targets, set_index - before + 1, last_of_exercise=True, beyond=True)
-            before += sets
+            beyond = sets is not None and set_index >= before + sets
+            if last or not beyond:
+                return Place(targets, set_index - before + 1, beyond)
+            before += sets or 0
         raise AssertionError("unreachable: the last exercise takes every further set")
 
     def with_rest(self, rest_s: float | None) -> Plan:

@@ -12,7 +12,6 @@ import importlib
 import io
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -28,22 +27,6 @@ from imu.samples import Array, ImuBlock
 Append = Callable[[Array], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Converted:
-    """The result of a conversion.
-
-    Attributes
-    ----------
-    target : Path
-        The new file.
-    recording : Recording
-        The recording that it was made of, read to its end.
-    """
-
-    target: Path
-    recording: Recording
-
-
 def convert(
     source: Path | str,
     target: Path,
@@ -52,8 +35,8 @@ def convert(
     acceleration_unit: Literal["m/s2", "g"] = "m/s2",
     angular_velocity_unit: Literal["rad/s", "deg/s"] = "rad/s",
     columns: Mapping[str, str] | None = None,
-) -> Converted:
-    """Write the recording `source` to `target` in m/s² and rad/s, its rows in the order of time.
+) -> Recording:
+    """Write the recording `source` to `target` in m/s² and rad/s, its rows in the order of time; return it.
 
     Parameters
     ----------
@@ -99,7 +82,7 @@ def convert(
         except (RecordingDamaged, RecordingForeign) as error:
             raise type(error)(f"{source}: {error}") from error
         _compare(digest, beside, target)
-    return Converted(target, recording)
+    return recording
 
 
 def _write(recording: Recording, path: Path, suffix: str) -> str:

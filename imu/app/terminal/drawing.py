@@ -222,7 +222,7 @@ def lone_line(view: LiveView) -> Text | None:
 
 def not_counted_line(view: LiveView) -> Text | None:
     """Return why the latest movement was not counted."""
-    return None if view.not_counted is None else Text(f"not counted: {printable(view.not_counted.reason)}", "yellow")
+    return None if view.not_counted is None else Text(f"not counted: {printable(view.not_counted)}", "yellow")
 
 
 def message_lines(view: LiveView, width: int) -> list[tuple[Gravity, Text]]:

@@ -87,7 +87,7 @@ def board(view: LiveView) -> dict[str, Any]:
         "total": balance(view.session),
         "move": None if view.move is None else view.move.text,
         "lone": view.lone_text,
-        "not_counted": None if view.not_counted is None else view.not_counted.reason,
+        "not_counted": view.not_counted,
         "messages": [{"text": message.sentence, "gravity": str(message.gravity)} for message in view.messages],
     }
 
