@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from imu.app.terminal import PlainLines, can_draw, plain_line
 from imu.app.terminal.app import LEAST_ROWS_WITH_KEYS, LiveApp, Panel, targets_in_words, targets_of
-from imu.app.terminal.drawing import ASCII, ROWS, UNICODE, bar, block_digits, repetition_bars, width_of
+from imu.app.terminal.drawing import ROWS, bar, block_digits, repetition_bars, width_of
 from imu.app.terminal.screen import screen_lines
 from imu.bluetooth import LinkState
 from imu.live.live_training import LiveTraining
@@ -193,25 +193,23 @@ def test_a_name_cannot_steer_the_terminal(live):
 SIZES = [(80, 24), (40, 24), (20, 6), (200, 60), (60, 10), (30, 10), (34, 12), (1, 1), (120, 8), (10, 50)]
 
 
-def check_fits(view, width, height, *, ascii_only):
-    lines = screen_lines(view, width, height, ascii_only=ascii_only)
+def check_fits(view, width, height):
+    lines = screen_lines(view, width, height)
     assert len(lines) == height
     assert all(line.cell_len <= width for line in lines)
-    assert not ascii_only or all(line.plain.isascii() for line in lines)
 
 
 @settings(max_examples=60, deadline=None)
-@given(views(), st.one_of(st.sampled_from(SIZES), st.tuples(st.integers(1, 250), st.integers(1, 80))), st.booleans())
-def test_it_fits_whatever_there_is_to_show(view: LiveView, size, ascii_only):
-    check_fits(view, *size, ascii_only=ascii_only)
+@given(views(), st.one_of(st.sampled_from(SIZES), st.tuples(st.integers(1, 250), st.integers(1, 80))))
+def test_it_fits_whatever_there_is_to_show(view: LiveView, size):
+    check_fits(view, *size)
 
 
 @pytest.mark.parametrize("size", SIZES)
 def test_wide_characters_fit_too(live, size):
     live.take(replace(CONNECTED, sensor="腰のセンサー" * 5))
     live.tell("腰" * 150)
-    check_fits(live.view(), *size, ascii_only=False)
-    check_fits(live.view(), *size, ascii_only=True)
+    check_fits(live.view(), *size)
 
 
 def test_nothing_jumps_when_there_is_more_to_say(live):
@@ -266,7 +264,7 @@ def test_digits_are_drawn_as_they_always_were():
 
 @given(st.text("0123456789:", min_size=1, max_size=6), st.integers(1, 5))
 def test_digits_are_as_large_as_said(text, scale):
-    rows = block_digits(text, scale, ink="#")
+    rows = block_digits(text, scale)
     assert len(rows) == ROWS * scale
     assert {len(row) for row in rows} == {width_of(text, scale)}
 
@@ -278,14 +276,14 @@ def test_only_digits_are_drawn():
 
 
 def test_a_bar_is_filled_to_its_share_with_a_mark():
-    assert bar(0.5, 0.75, 8, ASCII).plain == "####..|."
-    assert bar(0.5, None, 8, UNICODE).plain == "████····"
-    assert [bar(share, 1.0, 4, ASCII).plain for share in (-1.0, 0.0, 2.0)] == ["...|", "...|", "###|"]
+    assert bar(0.5, 0.75, 8).plain == "████··┃·"
+    assert bar(0.5, None, 8).plain == "████····"
+    assert [bar(share, 1.0, 4).plain for share in (-1.0, 0.0, 2.0)] == ["···┃", "···┃", "███┃"]
 
 
 @given(st.floats(-2, 2), st.none() | st.floats(-2, 2), st.integers(1, 100))
 def test_a_bar_has_its_length(share, mark, length):
-    assert len(bar(share, mark, length, ASCII).plain) == length
+    assert len(bar(share, mark, length).plain) == length
 
 
 # --- the terminal ----------------------------------------------------------------------------------------------------
@@ -504,18 +502,17 @@ def test_the_smallest_screen_shows_count_and_signal():
 
 def test_a_bar_for_each_repetition_and_none_by_colour_alone():
     bars = Bars(Measure.SPEED, (Bar(0.5, (SignalKind.GOOD,)), Bar(0.25, (SignalKind.STOP,))), 0.5, loss_line=0.4)
-    lines = [line.plain for line in repetition_bars(bars, 40, 5, UNICODE)]
+    lines = [line.plain for line in repetition_bars(bars, 40, 5)]
     assert [line[:6] for line in lines[:4]] == ["██████"] * 4
     assert [line[7:13] for line in lines[:4]] == [" " * 6, " " * 6, "██████", "██████"]
     assert "●" in lines[4] and "■" in lines[4]
     assert sum("─" in line for line in lines) == 1
-    assert all(line.isascii() for line in (one.plain for one in repetition_bars(bars, 40, 5, ASCII)))
 
 
-@given(st.lists(st.floats(0, 2), max_size=60), st.integers(2, 100), st.integers(1, 12), st.booleans())
-def test_bars_fit_their_place(values, width, rows, ascii_only):
+@given(st.lists(st.floats(0, 2), max_size=60), st.integers(2, 100), st.integers(1, 12))
+def test_bars_fit_their_place(values, width, rows):
     bars = Bars(Measure.SPEED, tuple(Bar(value) for value in values), max([*values, 0.1]), planned=5)
-    lines = repetition_bars(bars, width, rows, ASCII if ascii_only else UNICODE)
+    lines = repetition_bars(bars, width, rows)
     assert len(lines) == rows
     assert all(line.cell_len <= width for line in lines)
 

@@ -46,10 +46,9 @@ class Panel(Widget):
 
     DEFAULT_CSS = "Panel { height: 1fr; width: 1fr; }"
 
-    def __init__(self, *, ascii_only: bool = False) -> None:
+    def __init__(self) -> None:
         super().__init__()
         self._view = LiveView()
-        self._ascii_only = ascii_only
         self._lines: list[Text] = []
 
     def show(self, view: LiveView) -> None:
@@ -65,7 +64,7 @@ class Panel(Widget):
         width, height = self.size
         if not width or not height:
             return
-        lines = screen_lines(self._view, width, height, ascii_only=self._ascii_only)
+        lines = screen_lines(self._view, width, height)
         if len(lines) != len(self._lines):
             changed = [Region(0, 0, width, height)]
         else:
@@ -90,8 +89,6 @@ class LiveApp(App[None]):
     ----------
     obey : callable
         Takes the command of a key: a command, a function of the training that does it, or ``None`` to end the training.
-    ascii_only : bool
-        Whether to draw in characters that every encoding has.
     """
 
     CSS = """
@@ -117,10 +114,10 @@ class LiveApp(App[None]):
         Binding("ctrl+z", "suspend_process", "suspend", show=False, priority=True),
     ]
 
-    def __init__(self, obey: Callable[[Asked], None], *, ascii_only: bool = False) -> None:
+    def __init__(self, obey: Callable[[Asked], None]) -> None:
         super().__init__(driver_class=_driver_class(), ansi_color=True)
         self._obey = obey
-        self._panel = Panel(ascii_only=ascii_only)
+        self._panel = Panel()
         self._view = LiveView()
         self.theme = "ansi-dark"
 

@@ -5,7 +5,6 @@ Each line is a pure function of the view, whose words the page has too. :mod:`im
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from textwrap import wrap
 
 from rich.text import Text
@@ -27,19 +26,8 @@ SIGNAL_STYLE = {"green": "green", "orange": "yellow", "red": "bold red", "blue":
 """Colours of signals in a terminal, which has no orange."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ink:
-    """The characters to draw with."""
-
-    full: str
-    empty: str
-    mark: str
-    rule: str
-    degree: str
-
-
-UNICODE = Ink(full="█", empty="·", mark="┃", rule="─", degree="°")
-ASCII = Ink(full="#", empty=".", mark="|", rule="-", degree=" deg")
+FULL, EMPTY, MARK, RULE = "█·┃─"
+"""The characters of bars and lines."""
 
 
 # --- the sensor ------------------------------------------------------------------------------------------------------
@@ -94,40 +82,40 @@ def clocks(view: LiveView) -> Text:
     return Text(f"rest {clock(view.rest_s)}{target}")
 
 
-def gauges(view: LiveView, width: int, ink: Ink) -> list[Text]:
+def gauges(view: LiveView, width: int) -> list[Text]:
     """Return depth and angle now (without a sensor: of the last repetition), the one that matters first.
 
     The mark is the target; without one, the first repetition of the set.
     """
-    return [_gauge(view, gauge, width, ink) for gauge in (view.gauge, view.other_gauge)]
+    return [_gauge(view, gauge, width) for gauge in (view.gauge, view.other_gauge)]
 
 
-def _gauge(view: LiveView, gauge: Gauge, width: int, ink: Ink) -> Text:
+def _gauge(view: LiveView, gauge: Gauge, width: int) -> Text:
     is_depth = gauge.measure is Measure.DEPTH
     first = None
     if view.first is not None:
         first = view.first.hip_drop_m if is_depth else view.first.trunk_angle_rad
     mark = gauge.target if gauge.target is not None else first
     now = gauge.now if gauge.now is not None else gauge.last or 0.0
-    text = "" if gauge.last is None else in_words(gauge.measure, gauge.last).replace("°", ink.degree)
-    aim = "" if gauge.target is None else f" of {in_words(gauge.measure, gauge.target).replace('°', ink.degree)}"
+    text = "" if gauge.last is None else in_words(gauge.measure, gauge.last)
+    aim = "" if gauge.target is None else f" of {in_words(gauge.measure, gauge.target)}"
     name = "drop  " if is_depth else "trunk "
     length = max(4, width - len(name) - len("  90 deg") - len(aim))
-    drawn = bar(gauge.share(now), None if mark is None else gauge.share(mark), length, ink)
+    drawn = bar(gauge.share(now), None if mark is None else gauge.share(mark), length)
     return Text.assemble(name, drawn, " ", text, (aim, "dim"))
 
 
-def bar(share: float, mark: float | None, length: int, ink: Ink, style: str = "blue") -> Text:
+def bar(share: float, mark: float | None, length: int, style: str = "blue") -> Text:
     """Return a bar of `length` characters filled to `share`, with a mark where `mark` is; both clipped to 0 to 1."""
     filled = round(min(1.0, max(0.0, share)) * length)
-    drawn = Text.assemble((ink.full * filled, style), (ink.empty * (length - filled), "dim"))
+    drawn = Text.assemble((FULL * filled, style), (EMPTY * (length - filled), "dim"))
     if mark is None:
         return drawn
     at = min(length - 1, round(min(1.0, max(0.0, mark)) * length))
-    return Text.assemble(drawn[:at], (ink.mark, "bold yellow"), drawn[at + 1 :])
+    return Text.assemble(drawn[:at], (MARK, "bold yellow"), drawn[at + 1 :])
 
 
-def figures(view: LiveView, width: int, ink: Ink) -> list[Text]:
+def figures(view: LiveView, width: int) -> list[Text]:
     """Return tempo and speed of the last repetition, which no gauge shows; in a rest the figures of the set.
 
     Where a note has no room, a loss of speed goes without "from best", and another note is left out.
@@ -144,7 +132,7 @@ def figures(view: LiveView, width: int, ink: Ink) -> list[Text]:
         notes = [] if resting or not note else [f"  {note}", f"  {note.removesuffix(' from best')}"]
         lines.append(Text.assemble(text, (next((one for one in notes if len(text + one) <= width), ""), "dim")))
     if resting:
-        lines.insert(0, Text(f"trunk {angle.value}  drop {depth.value}".replace("°", ink.degree)))
+        lines.insert(0, Text(f"trunk {angle.value}  drop {depth.value}"))
     return lines
 
 
@@ -153,33 +141,33 @@ def progress_line(view: LiveView) -> Text | None:
     return None if view.progress is None else Text(printable(view.progress.text), "bold")
 
 
-def rest_line(view: LiveView, width: int, ink: Ink) -> Text | None:
+def rest_line(view: LiveView, width: int) -> Text | None:
     """Return how much of the planned rest is over, as a bar."""
     if view.rest_share is None:
         return None
-    return bar(view.rest_share, None, max(4, width), ink, "green" if view.rest_is_over else "blue")
+    return bar(view.rest_share, None, max(4, width), "green" if view.rest_is_over else "blue")
 
 
-def signal_text(view: LiveView, ink: Ink) -> Text | None:
+def signal_text(view: LiveView) -> Text | None:
     """Return the signal of the last repetition: symbol and word, in its colour."""
     if view.look is None:
         return None
-    symbol = f"{view.look.symbol} " if ink is UNICODE else ""
+    symbol = f"{view.look.symbol} "
     return Text(f" {symbol}{view.look.word.upper()} ", f"reverse {SIGNAL_STYLE[view.look.colour]}")
 
 
-def cue_line(view: LiveView, ink: Ink) -> Text | None:
+def cue_line(view: LiveView) -> Text | None:
     """Return the signal of the last repetition and the cue."""
-    if (signal := signal_text(view, ink)) is not None:
+    if (signal := signal_text(view)) is not None:
         spoken = "" if view.cue is None or view.look is None or view.cue == view.look.spoken else f"  {view.cue}"
         return signal.append(spoken, "not reverse")
-    return None if view.cue is None else Text(view.cue.replace("°", ink.degree).capitalize(), "bold")
+    return None if view.cue is None else Text(view.cue.capitalize(), "bold")
 
 
-def advice_lines(view: LiveView, ink: Ink) -> list[Text]:
+def advice_lines(view: LiveView) -> list[Text]:
     """Return the strength of the finished set and one thing to try, a line each."""
     advice = () if view.phase is not Phase.REST or view.card is None else view.card.advice
-    return [Text(one.replace("°", ink.degree), "bold") for one in advice]
+    return [Text(one, "bold") for one in advice]
 
 
 # --- the session -----------------------------------------------------------------------------------------------------
@@ -267,8 +255,8 @@ def width_of(text: str, scale: int = 1) -> int:
     return pixels * _PIXEL_WIDTH * scale
 
 
-def block_digits(text: str, scale: int = 1, *, ink: str = "█") -> list[str]:
-    """Return `text` (digits and colons) as rows of equal width, drawn in the character `ink`.
+def block_digits(text: str, scale: int = 1) -> list[str]:
+    """Return `text` (digits and colons) as rows of equal width.
 
     Raises
     ------
@@ -280,12 +268,12 @@ def block_digits(text: str, scale: int = 1, *, ink: str = "█") -> list[str]:
     rows = []
     for row in range(ROWS):
         pixels = " ".join(_PIXELS[character][row] for character in text)
-        line = "".join((ink if pixel == "#" else " ") * _PIXEL_WIDTH * scale for pixel in pixels)
+        line = "".join((FULL if pixel == "#" else " ") * _PIXEL_WIDTH * scale for pixel in pixels)
         rows += [line] * scale
     return rows
 
 
-def repetition_bars(bars: Bars, width: int, rows: int, ink: Ink) -> list[Text]:
+def repetition_bars(bars: Bars, width: int, rows: int) -> list[Text]:
     """Return a bar for each repetition of a set, in `rows` lines: the newest that have room, with the lines to reach.
 
     The last row has the symbols of the signals, so that colour alone says nothing.
@@ -303,26 +291,26 @@ def repetition_bars(bars: Bars, width: int, rows: int, ink: Ink) -> list[Text]:
     for row in reversed(range(height)):
         line = Text()
         for bar in shown:
-            line.append(_block(bar.value / bars.full * height - row, ink) * (column - 1), _style(bar)).append(" ")
+            line.append(_block(bar.value / bars.full * height - row) * (column - 1), _style(bar)).append(" ")
         if row in marks:
-            line.append(ink.rule * (width - line.cell_len), marks[row])
+            line.append(RULE * (width - line.cell_len), marks[row])
         lines.append(line)
     if rows > 1:
-        lines.append(Text.assemble(*(_symbol(bar, column, ink) for bar in shown)))
+        lines.append(Text.assemble(*(_symbol(bar, column) for bar in shown)))
     return lines
 
 
-def _block(filled: float, ink: Ink) -> str:
+def _block(filled: float) -> str:
     """Return the character for a cell that is filled to a share."""
     if filled <= 0.0:
         return " "
     if filled >= 1.0:
-        return ink.full
-    return _EIGHTHS[int(filled * len(_EIGHTHS))] if ink.full in _EIGHTHS else ink.full if filled >= 0.5 else " "
+        return FULL
+    return _EIGHTHS[int(filled * len(_EIGHTHS))]
 
 
-def _symbol(bar: Bar, column: int, ink: Ink) -> tuple[str, str]:
-    symbol = " " if bar.look is None else bar.look.symbol if ink.full in _EIGHTHS else bar.look.word[0].upper()
+def _symbol(bar: Bar, column: int) -> tuple[str, str]:
+    symbol = " " if bar.look is None else bar.look.symbol
     return symbol.center(column - 1) + " ", _style(bar)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from rich.text import Text
 
 from imu.app.terminal import drawing as parts
-from imu.app.terminal.drawing import ASCII, ROWS, UNICODE, Ink, block_digits, repetition_bars, width_of
+from imu.app.terminal.drawing import ROWS, RULE, block_digits, repetition_bars, width_of
 from imu.bluetooth import LinkState
 from imu.live.cards import plural_of
 from imu.live.live_view import Gravity, LiveView
@@ -37,7 +37,7 @@ PRESSING = 1
 _IMPORTANCE = {Gravity.PROBLEM: 0, Gravity.CAUTION: 2, Gravity.NOTE: 5}
 
 
-def screen_lines(view: LiveView, width: int, height: int, *, ascii_only: bool = False) -> list[Text]:
+def screen_lines(view: LiveView, width: int, height: int) -> list[Text]:
     """Return the screen: `height` lines, none wider than `width`.
 
     Parameters
@@ -46,16 +46,15 @@ def screen_lines(view: LiveView, width: int, height: int, *, ascii_only: bool = 
         The view to show.
     width, height : int
         Columns and rows of the terminal.
-    ascii_only : bool
-        Whether to draw in characters that every encoding has.
     """
-    ink = ASCII if ascii_only else UNICODE
     if width < TINY_COLUMNS or height < TINY_ROWS:
-        lines = _tiny(view, width, height, ink)
+        lines = _tiny(view, width, height)
     else:
         draw = _beside if width >= SIDE_BY_SIDE_COLUMNS else _stacked
-        lines = [_header(view, width), Text(ink.rule * width, "dim"), *draw(view, width, height - 2, ink)]
-    lines = [_fitted(line, width, ascii_only=ascii_only) for line in lines[: max(1, height)]]
+        lines = [_header(view, width), Text(RULE * width, "dim"), *draw(view, width, height - 2)]
+    lines = lines[: max(1, height)]
+    for line in lines:
+        line.truncate(width, overflow="ellipsis")
     return lines + [Text()] * (height - len(lines))
 
 
@@ -68,7 +67,7 @@ def _header(view: LiveView, width: int) -> Text:
     return Text(separator).join(text for _, text in pieces)
 
 
-def _beside(view: LiveView, width: int, rows: int, ink: Ink) -> list[Text]:
+def _beside(view: LiveView, width: int, rows: int) -> list[Text]:
     """Return `rows` lines: digits at the left, figures at their right, the session below."""
     number, widest = _number(view)
     room = int(DIGITS_SHARE[_digits_phase(view)] * width)
@@ -77,18 +76,18 @@ def _beside(view: LiveView, width: int, rows: int, ink: Ink) -> list[Text]:
     digits_width = width_of(widest, scale)
     side_width = width - digits_width - gap - 1
     block_rows = max(ROWS * scale, min(SIDE_ROWS, rows - LEAST_FOOT_ROWS))
-    side, below = _side(view, side_width, ink), []
+    side, below = _side(view, side_width), []
     if bar_rows := _bar_rows(block_rows - SIDE_ROWS):
-        side += repetition_bars(view.bars, side_width, bar_rows, ink)
+        side += repetition_bars(view.bars, side_width, bar_rows)
     elif bar_rows := _bar_rows(rows - block_rows - LEAST_FOOT_ROWS):
-        below = [Text(), *repetition_bars(view.bars, width, bar_rows - 1, ink)]
-    digits = _centred(_digits(view, number, scale, ink), block_rows)
+        below = [Text(), *repetition_bars(view.bars, width, bar_rows - 1)]
+    digits = _centred(_digits(view, number, scale), block_rows)
     beside = _centred(side, block_rows) if len(side) <= block_rows else _without_blanks(side)[:block_rows]
     block = [
         Text.assemble(" ", " " * (digits_width - left.cell_len), left, " " * gap, right)
         for left, right in zip(digits, beside, strict=False)
     ]
-    return _filled([*block, *below], _foot(view, width, ink), rows)
+    return _filled([*block, *below], _foot(view, width), rows)
 
 
 def _bar_rows(room: int) -> int:
@@ -96,16 +95,16 @@ def _bar_rows(room: int) -> int:
     return 0 if room < LEAST_BAR_ROWS else min(MOST_BAR_ROWS, room)
 
 
-def _stacked(view: LiveView, width: int, rows: int, ink: Ink) -> list[Text]:
+def _stacked(view: LiveView, width: int, rows: int) -> list[Text]:
     """Return `rows` lines: digits, figures below them, the session below those."""
     number, widest = _number(view)
     scale = _scale(widest, width, rows - SIDE_ROWS - LEAST_FOOT_ROWS + 2)
     bar_rows = _bar_rows(rows - ROWS * scale - SIDE_ROWS - LEAST_FOOT_ROWS + 2)
-    digits = _digits(view, number, scale, ink)
+    digits = _digits(view, number, scale)
     left = " " * max(0, (width - width_of(widest, scale)) // 2)
     block = [Text.assemble(left, " " * (width_of(widest, scale) - line.cell_len), line) for line in digits]
-    side, foot = _without_blanks(_side(view, width, ink)), _foot(view, width, ink)
-    bars = repetition_bars(view.bars, width, bar_rows, ink) if bar_rows else []
+    side, foot = _without_blanks(_side(view, width)), _foot(view, width)
+    bars = repetition_bars(view.bars, width, bar_rows) if bar_rows else []
     pressing = any(importance <= PRESSING for importance, _ in foot)
     room = rows - len(block) - pressing
     if len(side) > room and view.look is not None and view.phase is Phase.SET:
@@ -113,7 +112,7 @@ def _stacked(view: LiveView, width: int, rows: int, ink: Ink) -> list[Text]:
     return _filled([*block, *side, *bars][: rows - pressing], foot, rows)
 
 
-def _tiny(view: LiveView, width: int, height: int, ink: Ink) -> list[Text]:
+def _tiny(view: LiveView, width: int, height: int) -> list[Text]:
     """Return the digits if they have room, and one line."""
     number, widest = _number(view)
     line = _word(view)
@@ -123,7 +122,7 @@ def _tiny(view: LiveView, width: int, height: int, ink: Ink) -> list[Text]:
     if height <= ROWS or width < width_of(widest):
         return [Text.assemble(number, " ", line)]
     scale = _scale(widest, width, height - 1)
-    return [*_digits(view, number, scale, ink), line]
+    return [*_digits(view, number, scale), line]
 
 
 def _word(view: LiveView) -> Text:
@@ -154,7 +153,7 @@ def _digits_phase(view: LiveView) -> Phase:
     return Phase.SET if view.rest_is_provisional else view.phase
 
 
-def _digits(view: LiveView, number: str, scale: int, ink: Ink) -> list[Text]:
+def _digits(view: LiveView, number: str, scale: int) -> list[Text]:
     """Return the digits, in the colour of the pattern, or of a signal that is more than good."""
     if _digits_phase(view) is Phase.REST or view.last is None:
         style = "bold green" if view.rest_is_over else "dim"
@@ -162,20 +161,20 @@ def _digits(view: LiveView, number: str, scale: int, ink: Ink) -> list[Text]:
         style = parts.STYLE[view.last.pattern]
         if view.look is not None and view.look is not LOOKS[SignalKind.GOOD]:
             style = f"bold {parts.SIGNAL_STYLE[view.look.colour]}"
-    return [Text(row, style) for row in block_digits(number, scale, ink=ink.full)]
+    return [Text(row, style) for row in block_digits(number, scale)]
 
 
-def _side(view: LiveView, width: int, ink: Ink) -> list[Text]:
+def _side(view: LiveView, width: int) -> list[Text]:
     """Return the figures of the set."""
     resting = view.phase is Phase.REST
-    rest = [parts.rest_line(view, width, ink) or Text()] if resting else []
-    gauges = rest if resting else parts.gauges(view, width, ink)
-    lines = [parts.headline(view), parts.clocks(view), Text(), *gauges, *parts.figures(view, width, ink)]
-    cue = None if resting else parts.cue_line(view, ink)
+    rest = [parts.rest_line(view, width) or Text()] if resting else []
+    gauges = rest if resting else parts.gauges(view, width)
+    lines = [parts.headline(view), parts.clocks(view), Text(), *gauges, *parts.figures(view, width)]
+    cue = None if resting else parts.cue_line(view)
     return [*lines, *[Text()] * (SIDE_ROWS - 1 - len(lines)), cue or Text()]
 
 
-def _foot(view: LiveView, width: int, ink: Ink) -> list[tuple[int, Text]]:
+def _foot(view: LiveView, width: int) -> list[tuple[int, Text]]:
     """Return the texts about the session, in order, each with its importance (0 is the highest)."""
     optional = [
         (2, parts.progress_line(view)),
@@ -183,7 +182,7 @@ def _foot(view: LiveView, width: int, ink: Ink) -> list[tuple[int, Text]]:
         (1, parts.lone_line(view)),
         (1, parts.move_line(view)),
         (2, parts.not_counted_line(view)),
-        *((2, line) for line in parts.advice_lines(view, ink)),
+        *((2, line) for line in parts.advice_lines(view)),
         (3, None if view.before_text is None else Text(view.before_text, "dim")),
         (4, parts.sets_line(view, width)),
         (3, parts.balance_line(view, width)),
@@ -219,11 +218,3 @@ def _centred(lines: list[Text], rows: int) -> list[Text]:
 
 def _without_blanks(lines: list[Text]) -> list[Text]:
     return [line for line in lines if line.plain]
-
-
-def _fitted(line: Text, width: int, *, ascii_only: bool) -> Text:
-    """Return the line no wider than the screen, and in ASCII if it must be: a sensor may be called anything."""
-    if ascii_only and not line.plain.isascii():
-        line = Text(line.plain.encode("ascii", "replace").decode("ascii"), line.style, spans=line.spans)
-    line.truncate(width, overflow="crop" if ascii_only else "ellipsis")
-    return line
