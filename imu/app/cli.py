@@ -20,9 +20,19 @@ import typer
 from typer.core import TyperGroup
 
 import imu
-from imu.app import file_commands, live_commands, session_commands
+from imu.app import (
+    complain,
+    console_for_people,
+    file_commands,
+    live_commands,
+    moment,
+    print_object,
+    print_parts,
+    quick,
+    session_commands,
+    spell_out,
+)
 from imu.app.file_commands import AccelerationUnit, AngularVelocityUnit, Columns, PlotFormat
-from imu.app.output import complain, console_for_people, moment, print_object, print_parts, quick, spell_out
 from imu.errors import ImuError
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 import imu
-from imu.app.output import day
+from imu.app import day
 from imu.app.session_commands import complete_exercise, moment_now, nothing_kept, open_store, refuse_without_store
 from imu.errors import ImuError
 

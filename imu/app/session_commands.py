@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from typer.core import TyperCommand
 
-from imu.app.output import console_for_people, print_object, print_parts
+from imu.app import console_for_people, print_object, print_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.console import Group
 
-from imu.app.output import console_for_people, ended_by_signals, print_object, print_parts
+from imu.app import console_for_people, ended_by_signals, print_object, print_parts
 from imu.app.terminal import PlainLines, can_draw
 from imu.app.web.desk import Desks, Heard, TrainingDesk
 from imu.bluetooth import HostClock

@@ -30,7 +30,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any
 
-from imu.app.output import ended_by_signals
+from imu.app import ended_by_signals
 from imu.app.web.desk import Desks, Heard, TrainingDesk
 from imu.app.web.guard import A_SECOND, BURST, Guard, OwnersDoor
 from imu.errors import needs_extra
