@@ -116,7 +116,9 @@ class CorrectedRepetition:
     @property
     def figures(self) -> Repetition | None:
         """The measured figures with the corrected pattern; ``None`` where nothing was measured."""
-        return None if self.measured is None else replace(self.measured, pattern=self.pattern)
+        if self.measured is None or not self.pattern_changed:
+            return self.measured
+        return replace(self.measured, pattern=self.pattern)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +167,9 @@ class CorrectedSet:
     @property
     def measured(self) -> TrainingSet | None:
         """The measured repetitions with their corrected patterns; ``None`` without any."""
-        figures = tuple(repetition.figures for repetition in self.repetitions if repetition.figures is not None)
-        return TrainingSet(figures) if figures else None
+        figures = [repetition.figures for repetition in self.repetitions]
+        measured = tuple(one for one in figures if one is not None)
+        return TrainingSet(measured) if measured else None
 
     def exercise_of(self, repetition: CorrectedRepetition) -> str | None:
         """Return the exercise of one of the repetitions: its own, else that of the set."""
