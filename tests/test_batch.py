@@ -294,6 +294,25 @@ def test_results_of_other_recordings_and_foreign_files_are_not_replaced(tmp_path
     assert (tmp_path / "mine.csv").read_text() == "precious"
 
 
+@pytest.mark.parametrize(
+    "damage", [lambda text: "precious", lambda text: text[:-60], lambda text: text[: len(text) // 2]]
+)
+def test_a_damaged_table_is_neither_kept_as_the_result_nor_replaced(tmp_path, damage):
+    results = ResultFile(tmp_path / "r.csv")
+    results.add([counted(one) for one in results.pending([source(1), source(2)], SETTINGS)])
+    list(results.finish([source(1), source(2)]))
+    results.close()
+    damaged = damage((tmp_path / "r.csv").read_text())
+    (tmp_path / "r.csv").write_text(damaged)
+    with pytest.raises(FileThere, match=r"r\.csv is damaged, or no table of imu replay: move it away, or name another"):
+        ResultFile(tmp_path / "r.csv")
+    assert (tmp_path / "r.csv").read_text() == damaged
+    (tmp_path / "r.csv").rename(tmp_path / "old.csv")
+    results = ResultFile(tmp_path / "r.csv")
+    assert len(results.pending([source(1), source(2)], SETTINGS)) == 2
+    results.close()
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows locks files by itself")
 def test_two_runs_do_not_write_to_the_same_results(tmp_path):
     first = ResultFile(tmp_path / "r.csv")

@@ -19,6 +19,7 @@ import json
 import os
 import secrets
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import groupby
@@ -97,6 +98,11 @@ class Results(Protocol):
         """Give up the files; results that are added stay."""
 
 
+def _repetitions_of(row: Row) -> int:
+    """Return how many rows a recording has in the other table."""
+    return sum(int(row[pattern] or 0) for pattern in ("squat", "hinge", "uncertain"))
+
+
 def _is_done(row: Row | None, source: Source, settings: Settings) -> bool:
     """Whether a row is the result of this version with these settings; a recording with an error is tried again."""
     if row is None or row.get("error"):
@@ -149,13 +155,22 @@ class ResultFile:
         self._read_partial()
 
     def _rows_of_finished(self) -> dict[str, Row]:
-        """Return the table of recordings of an earlier run."""
+        """Return the table of recordings of an earlier run; a killed one may have replaced one table of both."""
         if not (self.path.exists() and self.recordings.exists()):
             return {}
+        table = self.recordings
         try:
-            return {str(row["recording"]): row for row in read_rows(self.recordings, RECORDING_COLUMNS)}
-        except (ValueError, KeyError, OSError) as error:
-            raise FileThere(f"{self.recordings} is not a table of imu replay: name another file") from error
+            rows = {str(row["recording"]): row for row in read_rows(table, RECORDING_COLUMNS)}
+            if not self.partial.exists():
+                table = self.path
+                repetitions = Counter(str(row["recording"]) for row in read_rows(table, REPETITION_COLUMNS))
+                if repetitions != Counter({name: _repetitions_of(row) for name, row in rows.items()}):
+                    raise ValueError("rows are missing")
+        except (ValueError, KeyError, OSError, csv.Error) as error:
+            raise FileThere(
+                f"{table} is damaged, or no table of imu replay: move it away, or name another file"
+            ) from error
+        return rows
 
     def _read_partial(self) -> None:
         """Read where each result stands in the partial file; drop an incomplete last line."""
@@ -447,6 +462,8 @@ def read_rows(path: Path, columns: dict[str, type]) -> Iterator[Row]:
         if table.fieldnames != list(columns):
             raise ValueError(f"{path} has other columns")
         for row in table:
+            if None in row.values():
+                raise ValueError(f"{path} is cut short")
             yield {name: _cell(row[name], kind) for name, kind in columns.items()}
 
 
