@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from imu.motion.form import Candidate, MovementFigures, largest, median, smallest
+from imu.motion.form import Candidate, MovementFigures
+from imu.motion.height import largest, median, smallest
 from imu.motion.signals import STEP_S
 from imu.motion.wearing import TRUNK_LEVER_M
 from imu.samples import Array

@@ -19,9 +19,13 @@ from imu.motion.height import (
     Standing,
     VerticalEstimator,
     VerticalMotion,
+    chord_between,
+    largest,
+    median,
+    straight_line,
 )
 from imu.motion.signals import SAME_TIME_S, STEP_S, MotionSignals, steps_in
-from imu.motion.standing import StandingPostures, chord_between, straight_line
+from imu.motion.standing import StandingPostures
 from imu.motion.wearing import SENSOR_ABOVE_HIP_M, TRUNK_LEVER_M, Lean, SagittalPlane, SensorLever
 from imu.samples import Array
 
@@ -363,10 +367,10 @@ class Candidate:
         wanted = (self.standing, first, start_velocity_sd_m_s, self._holds(movement))
         if self._estimator is None or self._estimator[0] != wanted:
             up, vertical_m_s2 = self.approach.up[first:], self.approach.vertical_m_s2[first:]
-            made = VerticalEstimator(self.standing, start_velocity_sd_m_s, up, vertical_m_s2, errors=self.errors)
+            model = VerticalEstimator(self.standing, start_velocity_sd_m_s, up, vertical_m_s2, errors=self.errors)
             for step in wanted[-1]:
-                made.rest(step - first + 1, HELD_VELOCITY_SD_M_S)
-            self._estimator = wanted, made
+                model.rest(step - first + 1, HELD_VELOCITY_SD_M_S)
+            self._estimator = wanted, model
         return self._estimator[1]
 
     @cached_property
@@ -479,22 +483,6 @@ def _rate(values: Array) -> Array:
     np.divide(values[2:] - values[:-2], 2 * STEP_S, out=rate[1:-1])
     rate[0], rate[-1] = (values[1] - values[0]) / STEP_S, (values[-1] - values[-2]) / STEP_S
     return rate
-
-
-def median(values: Array) -> float:
-    """Return the median of a few values; :func:`numpy.median` takes five times as long over them."""
-    ordered, middle = np.sort(values), len(values) // 2
-    return float(ordered[middle] if len(values) % 2 else (ordered[middle - 1] + ordered[middle]) / 2)
-
-
-def largest(values: Array) -> float:
-    """Return the largest value; ``max`` takes three times as long over a few values."""
-    return float(values[values.argmax()])
-
-
-def smallest(values: Array) -> float:
-    """Return the smallest value, as `largest`."""
-    return float(values[values.argmin()])
 
 
 def _peak(values: Array) -> float:

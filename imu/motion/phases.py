@@ -31,11 +31,9 @@ from imu.motion.form import (
     Candidate,
     MovementFigures,
     Trace,
-    largest,
-    smallest,
     trace_movement,
 )
-from imu.motion.height import END_VELOCITY_SD_M_S, Standing
+from imu.motion.height import END_VELOCITY_SD_M_S, Standing, largest, smallest
 from imu.motion.pattern import Pattern
 from imu.motion.repetitions import Repetition
 from imu.motion.signals import STEP_S, steps_in
@@ -186,25 +184,20 @@ class Course:
         near, still : float
             Shares of the excursion and of the peak speed below which the hip is at the top.
         """
-        down = self.upright_m[: self.deepest + 1]
-        below, end_m, turn_m = largest(down) - down, float(self.upright_m[self.end]), float(down[-1])
-        at_top = ((below <= near * below[-1]) | (np.abs(down - end_m) <= near * (end_m - turn_m))).nonzero()[0]
+        height, end_m = self.upright_m[: self.deepest + 1], float(self.upright_m[self.end])
+        below = largest(height) - height
+        as_at_end = np.abs(height - end_m) <= near * (end_m - float(height[-1]))
+        at_top = ((below <= near * below[-1]) | as_at_end).nonzero()[0]
         start = min(_last_at_rest(at_top, self.speed[: self.deepest + 1], still), self.deepest - 1)
         turn = min(max(start + int(self.depth[start : self.end + 1].argmax()), start + 1), self.end - 1)
-        steps = turn - self._left(slice(turn, start - 1 if start else None, -1))
-        return start, turn, max(steps, start + 1)
+        down = slice(start, turn + 1)
+        bottom = turn - _left_turn(self.depth[down][::-1], self.depth_speed[down][::-1])
+        return start, turn, max(bottom, start + 1)
 
     def way_up(self, turn: int, bottom: int) -> int:
         """Return the step at which the turning point is left."""
-        return min(max(turn + self._left(slice(turn, self.end + 1)), bottom), self.end - 1)
-
-    def _left(self, way: slice) -> int:
-        """Return after how many steps of a way from the turning point it is left."""
-        depth = self.depth[way]
-        from_turn = np.abs(depth[0] - depth)
-        return _last_at_rest(
-            (from_turn <= NEAR_SHARE * from_turn[-1]).nonzero()[0], self.depth_speed[way], MOVING_OF_PEAK
-        )
+        up = slice(turn, self.end + 1)
+        return min(max(turn + _left_turn(self.depth[up], self.depth_speed[up]), bottom), self.end - 1)
 
 
 def course_of(trace: Trace, seen: int, end: int) -> Course:
@@ -239,6 +232,12 @@ def course_of(trace: Trace, seen: int, end: int) -> Course:
     at_rest = at_top[speed[turn + at_top] <= MOVING_OF_PEAK * largest(speed[turn : last_top + 1])]
     end = turn + int(at_rest[0] if len(at_rest) else at_top[speed[turn + at_top].argmin()])
     return Course(speed, upright, depth, depth_speed, turn, min(max(end, turn + 2), n - 1))
+
+
+def _left_turn(depth: Array, speed: Array) -> int:
+    """Return after how many steps a way that begins at the turning point leaves it."""
+    away = np.abs(depth[0] - depth)
+    return _last_at_rest((away <= NEAR_SHARE * away[-1]).nonzero()[0], speed, MOVING_OF_PEAK)
 
 
 def _last_at_rest(near: NDArray[np.int64], speed: Array, still: float) -> int:

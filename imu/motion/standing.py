@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from imu.motion.height import Standing
+from imu.motion.height import Standing, straight_line
 from imu.motion.signals import STEP_S, MotionSignals, chord, steps_in
 from imu.samples import Array
 
@@ -181,19 +181,6 @@ def rise_between(signals: MotionSignals, last: int, first: int) -> float:
     level = straight_line(float(before.sum()) / len(before), float(after.sum()) / len(after), n)
     velocity = (signals.vertical_m_s2[inside] - level).cumsum() * STEP_S
     return float((velocity - straight_line(0.0, float(velocity[-1]), n)).sum()) * STEP_S
-
-
-def chord_between(up: Array, other: Array) -> float:
-    """Return the distance between two unit vectors, as `chord` does for many."""
-    x, y, z = (up - other).tolist()
-    return math.sqrt(x * x + y * y + z * z)
-
-
-def straight_line(first: float, last: float, n: int) -> Array:
-    """Return values (n,) from the first to the last; `numpy.linspace` takes four times as long over a few."""
-    line: Array = np.arange(n, dtype=np.float64) * ((last - first) / max(1, n - 1)) + first
-    line[-1] = last
-    return line
 
 
 def standing_before(signals: MotionSignals, at_start: int) -> Standing:

@@ -33,7 +33,7 @@ from imu.motion.decoder import (
 )
 from imu.motion.features import FEATURES, FeatureBuilder
 from imu.motion.form import APPROACH_S, Candidate, Posture, posture_of
-from imu.motion.height import SensorErrors, Standing
+from imu.motion.height import SensorErrors, Standing, chord_between
 from imu.motion.network import Network, NetworkStream
 from imu.motion.resampling import Resampler, is_bridged
 from imu.motion.signals import SAME_TIME_S, MotionSignals, SignalBuilder, steps_in
@@ -42,7 +42,6 @@ from imu.motion.standing import (
     STANDING_SEARCH_S,
     RestingPostures,
     StandingPostures,
-    chord_between,
     standing_before,
 )
 from imu.motion.wearing import SensorLever
