@@ -465,12 +465,15 @@ async def test_a_page_says_what_to_install_instead_of_offering_it(monkeypatch: p
 
     async def shown(*paths: str) -> str:
         async with owners_page(Desks("test")) as ask:
-            return "".join([(await ask(path))[2] for path in paths])
+            answers = [await ask(path) for path in paths]
+            assert [status for status, *_ in answers] == [200] * len(paths)
+            return "".join(text for *_, text in answers)
 
     first = await shown("/", "/share")
     with SessionStore.open(store_path()) as store:
         keep(store)
     with_all = first + await shown("/train", "/sessions", "/session/1")
+    await shown("/", "/exercises", "/trends", "/compare", "/learning", "/people", "/wall")  # with a session stored
     monkeypatch.setattr(page, "find_spec", lambda _: None)
     without = await shown("/train", "/share", "/sessions", "/session/1")
     for extra, links in offers.items():

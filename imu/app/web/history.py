@@ -114,6 +114,7 @@ class HomeView:
     balances: tuple[Balance, ...]
     days_since: dict[Pattern, int | None]
     calendar: tuple[tuple[Day, ...], ...]
+    weeks_in_a_row: int
     notes: tuple[str, ...]
     records: tuple[Record, ...]
     done: dict[int, str]
@@ -379,6 +380,7 @@ def _home_view(store: SessionStore) -> HomeView | None:
         balances=tuple(store.balance(days, moment) for days in (7, 28)),
         days_since=store.days_since_trained(moment),
         calendar=_calendar(days, moment.date()),
+        weeks_in_a_row=_weeks_in_a_row(weeks),
         notes=notes(totals, moment),
         records=_records(histories_of(sets), in_lb=in_lb),
         done=sessions_in_words(sets, in_lb=in_lb),
@@ -422,6 +424,14 @@ def _figures(weeks: Sequence[Trend], *, in_lb: bool) -> tuple[Figure, ...]:
     ]
     loaded = [figure(f"{name} volume", volumes(name.lower()), unit_of_load(in_lb=in_lb)) for name in ("Squat", "Hinge")]
     return (*figures, *(each for each in loaded if each.value or each.usual))
+
+
+def _weeks_in_a_row(weeks: Sequence[Trend]) -> int:
+    """Return how many weeks in a row were trained; this week counts once it was trained."""
+    latest_first = [bool(week.sessions) for week in weeks[::-1]]
+    if latest_first and not latest_first[0]:
+        del latest_first[0]
+    return next((number for number, trained in enumerate(latest_first) if not trained), len(latest_first))
 
 
 def _calendar(days: Sequence[Trend], today: date) -> tuple[tuple[Day, ...], ...]:
