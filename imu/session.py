@@ -392,9 +392,17 @@ class Session:
                 self._reject(RejectedMovement(ending.start_s, ending.end_s, IN_PAUSE), events)
         else:
             decision = self._judge.decide(item, tracked.others)
+            if decision.stood_s is not None and not item.moved_only:
+                decision = self._decide_from_top(decision, decision.stood_s)
             if self._observe is not None:
                 self._observe(decision)
             self._take_movement(decision, events)
+
+    def _decide_from_top(self, decision: Decision, stood_s: float) -> Decision:
+        """Return the decision on the repetition that ended when the person stood, if it is one; else `decision`."""
+        candidate = self._tracker.ended_at(decision.candidate, stood_s)
+        other = None if candidate is None else self._judge.decide(candidate)
+        return decision if other is None or isinstance(other.verdict, RejectedMovement | None) else other
 
     def _take_movement(self, decision: Decision, events: list[Event]) -> None:
         """Count a repetition; a doubtful one waits for the clear one that follows it, and counts if they are alike.

@@ -83,6 +83,7 @@ UPRIGHT_RAD = math.radians(10)
 """A repetition that begins at rest within 10° of quiet standing begins in standing: between touch-and-go repetitions
 people stay 14-25° forward (`squat_sets`)."""
 
+BEGAN_BENT = "began and ended bent"
 NOT_BACK = "did not come back to standing"
 LEAST_RETURN = 0.2
 """A repetition comes back at least this far from its turning point; what the network takes for an end at the turning
@@ -128,12 +129,15 @@ class Decision:
         The repetition, or the movement with the reason why it does not count; ``None`` for a movement of no size.
     judged_end_s : float
         Where it ended by the figures by which it was judged.
+    stood_s : float or None
+        When the person stood in the middle of a movement that was rejected because it ended bent.
     """
 
     candidate: Candidate
     figures: MovementFigures
     verdict: Repetition | Doubtful | RejectedMovement | None
     judged_end_s: float
+    stood_s: float | None = None
 
     @property
     def end_s(self) -> float:
@@ -202,7 +206,10 @@ class Judge:
                     likeliest = other
         verdict = self._verdict(likeliest)
         figures = likeliest.measured if isinstance(verdict, Repetition | Doubtful) else likeliest.figures
-        return Decision(likeliest.candidate, figures, verdict, float(likeliest.figures.time_s[likeliest.figures.end]))
+        ended_bent = isinstance(verdict, RejectedMovement) and verdict.reason in (BEGAN_BENT, NOT_BACK)
+        stood_s = stood_at(likeliest.figures) if ended_bent else None
+        judged_end_s = float(likeliest.figures.time_s[likeliest.figures.end])
+        return Decision(likeliest.candidate, figures, verdict, judged_end_s, stood_s)
 
     def _weigh(self, candidate: Candidate) -> _Weighed:
         figures = candidate.measure(self._sagittal_plane)
@@ -252,6 +259,21 @@ class Judge:
         return self._weights.counting.reason_against(values)
 
 
+def stood_at(figures: MovementFigures) -> float | None:
+    """Return when the person stood in the middle of a movement; None if it begins and ends no lower.
+
+    In touch-and-go hinges without drop the network may take the bottoms for the tops: then its repetition is the second
+    half of one and the first half of the next.
+    """
+    within = slice(figures.start, figures.end + 1)
+    upright = figures.height_m[within] - TRUNK_LEVER_M * figures.trunk_angle_rad[within]
+    top = int(upright.argmax())
+    risen_m, sunk_m = float(upright[top] - upright[0]), float(upright[top] - upright[-1])
+    if risen_m < LEAST_SIZE_M or sunk_m < TRUNK_LEVER_M * BENT_RAD:
+        return None
+    return float(figures.time_s[figures.start + top])
+
+
 def too_large(figures: MovementFigures) -> str | None:
     """Return in words why a movement is too large for a repetition; None if it is not."""
     if figures.largest_tilt_rad > LARGEST_TILT_RAD:
@@ -270,7 +292,7 @@ def impossible(candidate: Candidate, figures: MovementFigures) -> str | None:
     risen_rad = at_ends_rad - at_bottom_rad
     reasons = {
         "cut short by a gap or the end": candidate.cut_short,
-        "began and ended bent": at_ends_rad > BENT_RAD and TRUNK_LEVER_M * risen_rad > figures.hip_drop_m,
+        BEGAN_BENT: at_ends_rad > BENT_RAD and TRUNK_LEVER_M * risen_rad > figures.hip_drop_m,
         "left the ground, as in a jump": lightest_m_s2 < FLIGHT_M_S2,
         "measured without gravity, the sensor is not right": (
             abs(float(vertical_m_s2.sum()) / len(vertical_m_s2) - STANDARD_GRAVITY_M_S2) > NOT_GRAVITY_M_S2

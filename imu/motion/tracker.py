@@ -298,6 +298,14 @@ class MotionTracker:
         self._standing = candidate.standing
         self._upright = (end_s, candidate.standing.up)
 
+    def ended_at(self, candidate: Candidate, end_s: float) -> Candidate | None:
+        """Return the repetition that takes as long as `candidate` and ended at `end_s` before it; None if none fits."""
+        ending = candidate.ending
+        start_s = max(end_s - (ending.end_s - ending.start_s), self._last_seen_end_s)
+        if end_s - start_s < LEAST_DURATION_S:
+            return None
+        return self._candidate(ending._replace(start_s=start_s, end_s=end_s, moving_since_s=start_s))
+
     def explain(self, start_s: float, end_s: float) -> None:
         """Take that movement between these times is known: it is not reported again."""
         self._explained.append((start_s, end_s))
