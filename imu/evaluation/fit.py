@@ -47,7 +47,7 @@ from imu.motion.tracker import stretches
 from imu.recordings.recording import read_recording
 from imu.report.replay import end_with_parent
 from imu.samples import ImuBlock
-from imu.virtual.person import VARIANTS, Exercise, PlanItem, simulate
+from imu.virtual.person import VARIANTS, Exercise, PlanItem, simulate, with_bends_beside
 from imu.virtual.person.continuous_sets import failures_of
 
 WEIGHTS_FILE = Path(__file__).parents[1] / "motion" / "weights.npz"
@@ -56,7 +56,9 @@ SIMULATED_STREAMS, STREAMS, PIECES = 7_200, 12_000, 24
 SIMULATED, UNSEEN = 480, 90
 """Simulated sessions for the networks, and more for what judges; two thirds of them touch-and-go."""
 ENDS_FROM, ENDS = 1000, 280
-"""Seeds of the simulated sessions whose sets show which first and last repetitions belong to them."""
+"""Seeds of the simulated sessions whose sets show which first and last repetitions belong to them; each is simulated as
+it is, and with bends right before and after its sets, as where weights are fetched and put down: without these, more
+bends that belong to no set count in the sets of lifters that are simulated otherwise."""
 FAILING = 0.15
 """Share of the sets in the simulated sessions for the networks that end with a repetition that fails, besides the 8 %
 that do so anyway."""
@@ -360,7 +362,7 @@ def judges(work: Work, pool: ProcessPoolExecutor, say: Callable[[str], None]) ->
         weights[name] = CounterWeights(trained, fit_counting(others), fit_pattern(others), everything_belongs)
     say("judges are fitted")
     work.file("judges.pickle").write_bytes(pickle.dumps(list(weights.values())))
-    sessions = [(work.file("judges.pickle"), ENDS_FROM + k) for k in range(ENDS)]
+    sessions = [(work.file("judges.pickle"), ENDS_FROM + k, bends) for k in range(ENDS) for bends in (False, True)]
     ends_by_session = list(pool.map(_ends_by_all, sessions, chunksize=4))
     written: dict[str, bytes] = {}
     for k, (name, judged) in enumerate(weights.items()):
@@ -371,10 +373,11 @@ def judges(work: Work, pool: ProcessPoolExecutor, say: Callable[[str], None]) ->
     return written
 
 
-def _ends_by_all(task: tuple[Path, int]) -> list[list[EndExample]]:
+def _ends_by_all(task: tuple[Path, int, bool]) -> list[list[EndExample]]:
     """Return the ends of the sets that each of the weights in a file counts in the simulated session of a seed."""
-    file, seed = task
-    session = simulate(*drawn_session(seed), seed)
+    file, seed, bends = task
+    plan, lifter, sensor = drawn_session(seed)
+    session = simulate(with_bends_beside(plan, seed) if bends else plan, lifter, sensor, seed)
     return [ends_in(session, weights) for weights in pickle.loads(file.read_bytes())]
 
 

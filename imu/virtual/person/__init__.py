@@ -22,6 +22,7 @@ from imu.virtual.person.simulation import (
     random_session,
     simulate,
     virtual_signal,
+    with_bends_beside,
 )
 from imu.virtual.person.truth import (
     DailyTruth,
@@ -38,4 +39,5 @@ __all__ = [
     "DAILY", "VARIANTS", "Daily", "DailyTruth", "Exercise", "Lifter", "Manner", "PlanItem", "RepetitionTruth",
     "Rest", "Sensor", "SessionTruth", "SetTruth", "SimulatedSession", "TruthSignals", "random_continuous_session",
     "random_session", "simulate", "truth_from_dict", "truth_to_dict", "virtual_signal",
+    "with_bends_beside",
 ]  # fmt: skip

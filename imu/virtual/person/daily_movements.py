@@ -412,11 +412,20 @@ def hands_on_knees(performer: Performer, duration_s: float | None) -> None:
     _stand_up(performer, performer.seconds((0.9, 2.0)))
 
 
+def straight_bend(performer: Performer, duration_s: float | None) -> None:
+    """Bend or crouch to a weight at the feet, straight and without a step, and come up: much like a repetition."""
+    down, up = performer.seconds((0.7, 1.6)), performer.seconds((0.7, 1.6))
+    pelvis, drop = performer.uniform((0.4, 1.2)), performer.scaled(performer.uniform((0.02, 0.45)))
+    performer.pose(down, pelvis, drop, performer.uniform((0.1, 0.5)))
+    _busy(performer, performer.length(duration_s, 0.1, 2.0), performer.uniform((0.0, 1.5)))
+    _stand_up(performer, up)
+
+
 _DAILY: tuple[Callable[[Performer, float | None], None], ...] = (
     walking, few_steps, jogging, stairs_up, stairs_down, jump, sit_down_and_stand_up, tie_shoe, pick_up_weight,
     put_down_weight, unrack_and_step_back, fidgeting, bend_sideways, twisting, lie_down_and_get_up, get_into_car,
     drinking, stumble, calf_raises, marching, kneel_and_rise, step_in_and_rack, stoop, move_weight, hands_on_knees,
-    jumps_in_a_row,
+    jumps_in_a_row, straight_bend,
 )  # fmt: skip
 DAILY = {movement.__name__: movement for movement in _DAILY}
 """Every daily movement by name."""

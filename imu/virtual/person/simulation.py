@@ -202,10 +202,12 @@ PICKED_UP = ("upright_squat", "sumo_squat", "romanian_deadlift", "tempo_hinge", 
 SET_UPS = ("unrack_and_step_back", "pick_up_weight", "put_down_weight")
 TRAINING_ONLY = ("step_in_and_rack", "stoop", "move_weight", "hands_on_knees", "jumps_in_a_row")
 """Daily movements that plain sessions leave out, so that each seed keeps its session."""
+FOR_FITTING = ("straight_bend",)
+"""Daily movements that only `with_bends_beside` adds, for the same reason."""
 FREQUENT = ("walking", "walking", "few_steps", "fidgeting", "fidgeting", "drinking", "sit_down_and_stand_up")
 APART_S = 13.0
 """A rest that ends a set, s."""
-BETWEEN_SETS = (*FREQUENT, *(name for name in DAILY if name not in SET_UPS and name not in TRAINING_ONLY))
+BETWEEN_SETS = (*FREQUENT, *(name for name in DAILY if name not in (*SET_UPS, *TRAINING_ONLY, *FOR_FITTING)))
 
 
 def _rest(rng: np.random.Generator, least_s: float) -> list[PlanItem]:
@@ -361,6 +363,22 @@ def random_continuous_session(seed: int, *, short: bool = False) -> tuple[list[P
         if index < sets - 1 or rng.random() < 0.5:
             plan.extend(_pause(rng, float(rng.uniform(1, 8) if short else rng.uniform(5, 60))))
     return plan, lifter, sensor
+
+
+BENDS = (*FOR_FITTING * 3, "stoop", "pick_up_weight", "put_down_weight", "move_weight")
+"""Bends to a weight, which come right before or after a set."""
+
+
+def with_bends_beside(plan: Sequence[PlanItem], seed: int) -> list[PlanItem]:
+    """Return a plan in which every second set begins with a bend, and every second one is followed by one."""
+    rng = np.random.default_rng([seed, 5])
+    items: list[PlanItem] = []
+    for item in plan:
+        before, after = (isinstance(item, Exercise) and rng.random() < 0.5 for _ in range(2))
+        items += [_random_daily(rng, BENDS), Rest(float(rng.uniform(0.2, 3.0)))] if before else []
+        items.append(item)
+        items += [Rest(float(rng.uniform(0.1, 2.0))), _random_daily(rng, BENDS)] if after else []
+    return items
 
 
 # --- the built-in training of the virtual sensor ---------------------------------------------------------------------
