@@ -16,7 +16,7 @@ from imu.motion.evidence import EVIDENCE, evidence
 from imu.motion.fitted import shipped_weights
 from imu.motion.form import Candidate, MovementFigures
 from imu.motion.height import GRAVITY_SD_M_S2, OFFSET_SD_M_S2, SCALE_SD, WANDER_SD_M_S2, Standing, VerticalEstimator
-from imu.motion.judge import Decision
+from imu.motion.judge import Decision, stood_at
 from imu.motion.pattern import LEAST_CONFIDENCE, Pattern, PatternWeights, classify_pattern
 from imu.motion.repetitions import Repetition
 from imu.motion.resampling import EvenBlock, Resampler
@@ -477,6 +477,17 @@ def figures_of(peak_rad: float, drop_m: float) -> MovementFigures:
         height_error_m=0.0,
         height_sd_m=0.02,
     )
+
+
+def test_a_movement_from_bottom_to_bottom_shows_when_the_person_stood() -> None:
+    """A network that takes the bottoms of hinges for their tops gives such movements."""
+    hinge = figures_of(1.0, 0.02)
+    assert stood_at(hinge) is None
+    from_bottom = replace(hinge, trunk_angle_rad=1.0 - hinge.trunk_angle_rad, height_m=-0.02 - hinge.height_m)
+    assert stood_at(from_bottom) == pytest.approx(20 * STEP_S, abs=2 * STEP_S)
+    half = replace(from_bottom, start=12)  # the second half of one and the first of the next
+    assert stood_at(half) == pytest.approx(20 * STEP_S, abs=2 * STEP_S)
+    assert stood_at(replace(from_bottom, end=20)) is None
 
 
 def hinge_log_odds(figures: MovementFigures, weights: PatternWeights, network: float = 0.0) -> float:

@@ -29,6 +29,7 @@ from imu.virtual.person import (
     simulate,
     truth_from_dict,
     truth_to_dict,
+    with_bends_beside,
 )
 from imu.virtual.person.truth import TruthSignals, measure_repetition
 from imu.virtual.person.worn_sensor import PLACES, Place
@@ -91,6 +92,17 @@ def test_a_bow_is_a_positive_turn_about_the_left(place: Place) -> None:
     assert body_rate[down, 1].sum() / 100 == pytest.approx(repetition.trunk_angle_rad, abs=0.05)
     body_force = session.block.acceleration_m_s2 @ sensor.sensor_to_body.T
     assert body_force[np.argmin(down), 0] < -3  # bent forward, up points to the back
+
+
+def test_bends_come_right_before_and_after_every_second_set() -> None:
+    plans = [random_continuous_session(seed)[0] for seed in range(40)]
+    bent = [with_bends_beside(plan, seed) for seed, plan in enumerate(plans)]
+    assert bent == [with_bends_beside(plan, seed) for seed, plan in enumerate(plans)]
+    sets = [[item for item in plan if isinstance(item, Exercise)] for plan in plans]
+    assert [[item for item in plan if isinstance(item, Exercise)] for plan in bent] == sets
+    added = [sum(isinstance(item, Daily) for item in with_bends) for with_bends in bent]
+    before = [sum(isinstance(item, Daily) for item in plan) for plan in plans]
+    assert sum(added) - sum(before) == pytest.approx(sum(map(len, sets)), rel=0.2)
 
 
 @pytest.mark.parametrize("seed", range(4))

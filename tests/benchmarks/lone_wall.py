@@ -1,8 +1,8 @@
 """What a higher threshold does to lone movements: single repetitions that are found, and daily life that counts.
 
 ``python tests/benchmarks/lone_wall.py ../shared/data`` (a minute for each threshold). Each person is judged by weights
-that have not seen them. SisFall holds one slow repetition per recording, `daily_life_20hz` busy daily life: no threshold
-finds 0.97 of the one and leaves 3 an hour of the other.
+that have not seen them. SisFall holds one slow repetition per recording, `daily_life_20hz` busy daily life: no
+threshold finds 0.97 of the one and leaves 3 an hour of the other.
 """
 
 from __future__ import annotations
