@@ -1,4 +1,4 @@
-"""What a higher threshold does to lone movements: single repetitions that are found, and daily life that counts.
+"""The trade of a higher threshold for lone movements: single repetitions found against movements of daily life.
 
 ``python tests/benchmarks/lone_wall.py ../shared/data`` (a minute for each threshold). Each person is judged by weights
 that have not seen them. SisFall holds one slow repetition per recording, `daily_life_20hz` busy daily life: no
