@@ -704,6 +704,30 @@ def test_a_session_is_described_by_volume_and_records_and_its_count_is_corrected
     assert recounted(2, 500.0, -1) == 3  # no set begins there
 
 
+def test_entries_find_a_set_that_lost_its_last_repetitions(tmp_path, monkeypatch, live):
+    monkeypatch.setenv("IMU_HOME", str(tmp_path))
+    trained = summary([SQUATTED] * 3)
+    live.take(SetClosed(trained.sets[0]))
+    with SessionStore.open(store_path()) as store:
+        keep(store, trained)
+
+    def stored(entry):
+        live.enter(entry)
+        correct_by_hand(1, entry)
+        with SessionStore.open(store_path()) as store:
+            (one,) = store.load(1).corrected.sets
+        return len(one.repetitions), one.exercise
+
+    assert [stored(live.recount(1, -1, goes_on=False))[0] for _ in range(2)] == [2, 1]
+    assert stored(live.exercise(1, targets(name="deadlift"))) == (1, "deadlift")
+    assert stored(live.recount(1, 1, goes_on=False)) == (2, "deadlift")
+    coach, pair = Coach(), summary([SQUATTED] * 2).sets[0]
+    coach.take(SetClosed(pair))
+    coach.enter(exercise_event(pair, targets(name="deadlift")))
+    coach.take(RepetitionTakenBack(pair.repetitions[1]))
+    assert coach.entries.exercise_of(coach.sets[0]).exercise == "deadlift"
+
+
 def test_many_missed_repetitions_stay_in_their_set(tmp_path, monkeypatch):
     monkeypatch.setenv("IMU_HOME", str(tmp_path))
     with SessionStore.open(store_path()) as store:

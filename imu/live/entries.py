@@ -25,9 +25,9 @@ class Entries:
     Attributes
     ----------
     recounts : Counter of float
-        How many repetitions more than counted a set has, by the turning point of its middle repetition.
+        How many repetitions more than counted a set has, by a time in it.
     exercises : dict of float to Targets
-        Exercise and load of sets, by the turning point of their middle repetition, the latest last.
+        Exercise and load of sets, by a time in each as well, the latest last.
     """
 
     def __init__(self) -> None:
@@ -46,7 +46,7 @@ class Entries:
         return sum(more for set_s, more in self.recounts.items() if start_s <= set_s < end_s)
 
     def exercise_of(self, one: TrainingSet) -> Targets | None:
-        """Return the latest entry for a set, whose middle may be another one since a repetition was taken back."""
+        """Return the latest entry for a set."""
         entered = [entry for at_s, entry in self.exercises.items() if one.start_s <= at_s < one.end_s]
         return entered[-1] if entered else None
 
@@ -77,16 +77,12 @@ def _time_of(event: Mapping[str, Any]) -> float:
     return set_s
 
 
-def recount_event(one: TrainingSet, more: int) -> dict[str, Any]:
-    """Return the event of a count that is corrected."""
-    return {"event": RECOUNT, "set_s": middle_s(one), "more": more}
+def recount_event(one: TrainingSet, more: int, *, is_over: bool = True) -> dict[str, Any]:
+    """Return the event of a count that is corrected; a set that is not over may still lose both ends."""
+    kept = one.repetitions[0 if is_over else len(one.repetitions) // 2]
+    return {"event": RECOUNT, "set_s": kept.bottom_s, "more": more}
 
 
 def exercise_event(one: TrainingSet, exercise: Targets) -> dict[str, Any]:
-    """Return the event of an exercise and a load that are entered."""
-    return {"event": ENTRY, "set_s": middle_s(one), "exercise": exercise.as_object()}
-
-
-def middle_s(one: TrainingSet) -> float:
-    """Return the turning point of the middle repetition: the time at which corrections find the set."""
-    return one.repetitions[len(one.repetitions) // 2].bottom_s
+    """Return the event of an exercise and a load that are entered; what is taken back later is the last repetition."""
+    return {"event": ENTRY, "set_s": one.repetitions[0].bottom_s, "exercise": exercise.as_object()}

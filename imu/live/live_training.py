@@ -193,7 +193,7 @@ class LiveTraining:
             return None
         if len(one.repetitions) + by_hand + more < 1:
             raise ValueError("a set has at least one repetition: delete it on the page of the session")
-        return recount_event(one, more)
+        return recount_event(one, more, is_over=number <= len(self._coach.sets))
 
     def exercise(self, set_number: int, exercise: Targets) -> Mapping[str, Any]:
         """Return the entry of an exercise and load for a set that is over.

@@ -208,8 +208,8 @@ def correct_by_hand(number: int, entry: Mapping[str, Any]) -> None:
 
 def _recounts(session: CorrectedSession, by: Mapping[float, int]) -> list[Correction]:
     more_in: Counter[int] = Counter()
-    for middle_s, more in by.items():
-        places = (i for i, one_set in enumerate(session.sets) if one_set.start_s <= middle_s < one_set.end_s)
+    for set_s, more in by.items():
+        places = (i for i, one_set in enumerate(session.sets) if one_set.start_s <= set_s < one_set.end_s)
         if (place := next(places, None)) is not None:
             more_in[place] += more
     starts_s = [*(one_set.start_s for one_set in session.sets[1:]), math.inf]
@@ -323,7 +323,8 @@ def _coach_of(path: Path) -> Coach | None:
 def _corrections_of(entries: Entries, session: CorrectedSession) -> list[Correction]:
     """Return the entries for sets as corrections of the session."""
     corrections: list[Correction] = []
-    for middle_s, entry in entries.exercises.items():
+    for set_s, entry in entries.exercises.items():
+        middle_s = next((one.middle_s for one in session.sets if one.start_s <= set_s < one.end_s), set_s)
         if entry.exercise is not None:
             corrections.append(NameExercise(middle_s, entry.exercise))
         if entry.load_kg is not None:
