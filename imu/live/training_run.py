@@ -150,8 +150,8 @@ class TrainingRun:
         """
         if (folder := self._settings.recordings) is not None:
             try:
-                folder.mkdir(parents=True, exist_ok=True)
-                TemporaryFile(dir=folder).close()
+                nearest = next(one for one in (folder, *folder.absolute().parents) if one.exists())
+                TemporaryFile(dir=nearest).close()
             except OSError as error:
                 self._not_recorded(not_begun(folder, error))
         try:
