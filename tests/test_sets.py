@@ -10,7 +10,7 @@ import builders
 
 from imu.motion.fitted import shipped_weights
 from imu.motion.repetitions import Repetition, resemble
-from imu.motion.sets import are_likely, split_into_sets
+from imu.motion.sets import LONGEST_UNLIKELY, are_likely, split_into_sets
 
 DURATION_S = 2.5
 
@@ -75,3 +75,5 @@ def test_movements_that_are_all_unlikely_are_no_set() -> None:
     assert are_likely([replace(doubtful[0], counting_log_odds=1.0), *doubtful[1:]])
     assert are_likely([replace(doubtful[0], counting_log_odds=None), *doubtful[1:]])
     assert are_likely(doubtful, shift=0.5)
+    assert are_likely(doubtful[:1] * (LONGEST_UNLIKELY + 1))
+    assert not are_likely(doubtful[:1] * LONGEST_UNLIKELY)

@@ -32,6 +32,10 @@ LEAST_MEAN_LOG_ODDS = -0.7
 twice. Of 552 simulated touch-and-go sets two have a lower mean; of 8 false sets of people left out all do (SisFall and
 `daily_life_20hz`), and of 9 simulated ones six."""
 
+LONGEST_UNLIKELY = 5
+"""More movements than this that follow each other are a set, however unlikely each is: nobody sits down six times in a
+row, and a counter that has never seen somebody's swings or quarter squats finds each of them unlikely."""
+
 FAR = 8.0
 """Further than this many deviations is no stranger."""
 
@@ -105,13 +109,16 @@ def split_into_sets(repetitions: Sequence[Repetition], weights: BelongingWeights
 
 
 def are_likely(part: Sequence[Repetition], shift: float = 0.0) -> bool:
-    """Return whether the repetitions of a set are likely together; one that was added by hand is certain.
+    """Return whether the repetitions of a set are likely together.
 
-    `shift` is what was learned of this person's log-odds.
+    A set to which a repetition was added by hand is certain, and so is a long one. `shift` is what was learned of this
+    person's log-odds.
     """
     log_odds = [repetition.counting_log_odds for repetition in part]
     known = [value for value in log_odds if value is not None]
-    return len(known) < len(part) or not part or math.fsum(known) / len(known) + shift >= LEAST_MEAN_LOG_ODDS
+    if len(known) < len(part) or len(part) > LONGEST_UNLIKELY:
+        return True
+    return not part or math.fsum(known) / len(known) + shift >= LEAST_MEAN_LOG_ODDS
 
 
 def _differ(before: Sequence[Repetition], after: Sequence[Repetition]) -> bool:
