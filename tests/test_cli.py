@@ -833,7 +833,8 @@ def late(*given):
 spawn._main = late
 """
 INTERRUPTED = """
-import os, sys
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets what it starts with & ignore it
 from multiprocessing import forkserver
 number, read = int(sys.argv.pop(1)), forkserver.read_signed
 def interrupted(descriptor):

@@ -18,7 +18,7 @@ from imu.app import typed_corrections
 from imu.app.cli import app
 from imu.errors import SensorLost
 from imu.live import memory
-from imu.live.entries import Entries, middle_s
+from imu.live.entries import Entries
 from imu.live.training_run import Trained
 from imu.motion.repetitions import RejectedMovement
 from imu.report.session_view import set_view, view_of_stored
@@ -339,7 +339,7 @@ def test_a_session_that_cannot_be_stored_is_named_beside_an_earlier_trouble(home
 def with_an_entry(home, time_s=None):
     recording, entries = home / "a.mcap", Entries()
     recording.write_bytes(b"abc")
-    at_s = middle_s(TRAINED.sets[0]) if time_s is None else time_s
+    at_s = TRAINED.sets[0].repetitions[0].bottom_s if time_s is None else time_s
     entries.take({"event": "entry", "set_s": at_s, "exercise": {"name": "back squat", "load": 100}})
     return Trained(TRAINED, NOW, None, None, recording, None, entries=entries)
 
