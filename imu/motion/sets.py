@@ -33,8 +33,8 @@ twice. Of 552 simulated touch-and-go sets two have a lower mean; of 8 false sets
 `daily_life_20hz`), and of 9 simulated ones six."""
 
 LONGEST_UNLIKELY = 5
-"""More movements than this that follow each other are a set, however unlikely each is: nobody sits down six times in a
-row, and a counter that has never seen somebody's swings or quarter squats finds each of them unlikely."""
+"""More movements in a row than this are a set, also where each of them is unlikely: people do not sit down six times in
+a row, and where a person's swings or quarter squats are unlike those of the fit, all of them look unlikely."""
 
 FAR = 8.0
 """Further than this many deviations is no stranger."""
