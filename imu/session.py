@@ -407,8 +407,7 @@ class Session:
     def _take_movement(self, decision: Decision, events: list[Event]) -> None:
         """Count a repetition; a doubtful one waits for the clear one that follows it, and counts if they are alike.
 
-        A doubtful one that turns out to be a part of the next one is not mentioned. Walking ends a set:
-        a weight that is fetched, carried and put down makes no set of two bends.
+        A doubtful one that turns out to be a part of the next one is not mentioned.
         """
         candidate, verdict = decision.candidate, decision.verdict
         if verdict is None:
@@ -428,8 +427,6 @@ class Session:
         if isinstance(verdict, Doubtful):
             self._doubtful = verdict
             return
-        if candidate.walked_before(verdict.start_s):
-            self._close_set(events)
         self._tracker.place(candidate, max(decision.end_s, decision.judged_end_s))
         self._tracker.learn(candidate)
         self._count(verdict, events)

@@ -263,15 +263,6 @@ def test_a_short_rest_does_not_end_a_set() -> None:
     assert sets_of(parted) == [("squat", 3), ("squat", 3)]
 
 
-def test_walking_ends_a_set_however_soon_the_next_one_begins() -> None:
-    def counted_with(between: Rest | Daily) -> list[tuple[str, int]]:
-        plan = [Rest(3), Exercise("air_squat", 3), between, Exercise("air_squat", 3), Rest(3)]
-        return sets_of(run([simulated(plan, Lifter(), Sensor.ideal(), 1).block])[1])
-
-    assert counted_with(Rest(6)) == [("squat", 6)]
-    assert counted_with(Daily("walking", 6)) == [("squat", 3), ("squat", 3)]
-
-
 # -- rests
 
 

@@ -27,7 +27,7 @@ from imu.motion.height import (
 from imu.motion.signals import SAME_TIME_S, STEP_S, MotionSignals, steps_in
 from imu.motion.standing import StandingPostures
 from imu.motion.wearing import SENSOR_ABOVE_HIP_M, TRUNK_LEVER_M, Lean, SagittalPlane, SensorLever
-from imu.samples import STANDARD_GRAVITY_M_S2, Array
+from imu.samples import Array
 
 MOVING_OF_PEAK = 0.08
 """Part of the peak speed below which the movement has not begun, pauses, or is over; 5 to 10 % is usual (Vitruve,
@@ -221,10 +221,6 @@ too. Without holds the drop of a squat that is held for 5 s was 1.0 m instead of
 APPROACH_S = 20.0
 """How far before the end of a repetition its start may lie: a tempo repetition of 15 s, and a breath before it."""
 
-WALKING_M_S2, WALKING_S = 1.3, 1.2
-"""Mean size of the vertical acceleration over two or three steps, from which on a person walks. Standing, breathing and
-shuffling between the repetitions of a set stay below it in 99.9 % of 2,201 simulated pauses."""
-
 LOOSE_RETURN_SD_M = 0.3
 """Movement that is no repetition may end at another height; without any bound its height would drift by metres."""
 
@@ -292,15 +288,6 @@ class Candidate:
         first = len(self.approach) - len(self.signals)
         just_before = self.approach.turn_rate_rad_s[max(0, first - steps_in(1.0)) : first]
         return median(just_before) if self.started_at_rest and len(just_before) else 0.0
-
-    def walked_before(self, start_s: float) -> bool:
-        """Return whether the person walked between the repetition before, if it is near, and `start_s`."""
-        between = slice(0, int(self.approach.time_s.searchsorted(start_s)))
-        unrest_m_s2 = np.abs(self.approach.vertical_m_s2[between] - STANDARD_GRAVITY_M_S2)
-        steps = steps_in(WALKING_S)
-        if not self.follows or len(unrest_m_s2) < steps:
-            return False
-        return float(np.convolve(unrest_m_s2, np.full(steps, 1.0 / steps), "valid").max()) > WALKING_M_S2
 
     def measure(self, sagittal_plane: SagittalPlane) -> MovementFigures:
         """Return the figures: start and end are moved to the turning points of the signals nearby.
