@@ -19,12 +19,11 @@ from imu.motion.height import (
     Standing,
     VerticalEstimator,
     VerticalMotion,
-    chord_between,
     largest,
     median,
     straight_line,
 )
-from imu.motion.signals import SAME_TIME_S, STEP_S, MotionSignals, steps_in
+from imu.motion.signals import SAME_TIME_S, STEP_S, MotionSignals, chord_between, steps_in
 from imu.motion.standing import StandingPostures
 from imu.motion.wearing import SENSOR_ABOVE_HIP_M, TRUNK_LEVER_M, Lean, SagittalPlane, SensorLever
 from imu.samples import Array

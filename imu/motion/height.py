@@ -351,9 +351,3 @@ def straight_line(first: float, last: float, n: int) -> Array:
     line: Array = np.arange(n, dtype=np.float64) * ((last - first) / max(1, n - 1)) + first
     line[-1] = last
     return line
-
-
-def chord_between(up: Array, other: Array) -> float:
-    """Return the distance between two unit vectors, as `chord` does for many."""
-    x, y, z = (up - other).tolist()
-    return math.sqrt(x * x + y * y + z * z)

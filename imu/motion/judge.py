@@ -13,11 +13,12 @@ import numpy as np
 from imu.motion.evidence import evidence
 from imu.motion.fitted import CounterWeights, shipped_weights
 from imu.motion.form import Candidate, MovementFigures
-from imu.motion.height import chord_between, median, smallest
+from imu.motion.height import median, smallest
 from imu.motion.pattern import classify_pattern
 from imu.motion.personal import PersonalShift
 from imu.motion.phases import measure_between_tops, repetition_of, share_of_return
 from imu.motion.repetitions import RejectedMovement, Repetition, resemble
+from imu.motion.signals import chord_between
 from imu.motion.wearing import TRUNK_LEVER_M, SagittalPlane
 from imu.samples import STANDARD_GRAVITY_M_S2, Array
 

@@ -128,6 +128,12 @@ def chord(up: Array, other: Array) -> Array:
     return distance
 
 
+def chord_between(up: Array, other: Array) -> float:
+    """Return the distance between two unit vectors, as `chord` does for many."""
+    x, y, z = (up - other).tolist()
+    return math.sqrt(x * x + y * y + z * z)
+
+
 def run_lengths(flags: NDArray[np.bool_], run_before: int) -> NDArray[np.int64]:
     """Return for each flag the length of the run of true flags that it ends; `run_before` came before the first."""
     step = np.arange(len(flags))

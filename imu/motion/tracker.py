@@ -33,10 +33,10 @@ from imu.motion.decoder import (
 )
 from imu.motion.features import FEATURES, FeatureBuilder
 from imu.motion.form import APPROACH_S, Candidate, Posture, posture_of
-from imu.motion.height import SensorErrors, Standing, chord_between
+from imu.motion.height import SensorErrors, Standing
 from imu.motion.network import Network, NetworkStream
 from imu.motion.resampling import Resampler, is_bridged
-from imu.motion.signals import SAME_TIME_S, MotionSignals, SignalBuilder, steps_in
+from imu.motion.signals import SAME_TIME_S, MotionSignals, SignalBuilder, chord_between, steps_in
 from imu.motion.standing import (
     REST_S,
     STANDING_SEARCH_S,
