@@ -196,6 +196,8 @@ class Watched:
         self.steps += 1
         for scheme in ("light", "dark"):
             self.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            # theme.js hears of the change at the next frame only.
+            self.wait(f"document.documentElement.dataset.theme === '{scheme}'")
             self.wait(STILL)
             if SHOTS is not None:
                 self.page.screenshot(path=str(Path(SHOTS) / f"{self.name}-{self.steps:02}-{step}-{scheme}.png"))
