@@ -168,6 +168,15 @@ def test_single_rows_give_the_same_events_and_summary(stream: int, rows: slice) 
     assert run(cut(block, range(len(block)))) == outcome
 
 
+def test_a_minute_on_the_floor_gives_the_same_in_any_cutting() -> None:
+    worn, rows, rng = two_sets().block[:2000], 6000, np.random.default_rng(0)
+    lying = np.tile((0.1, 0.2, -STANDARD_GRAVITY_M_S2), (rows, 1))
+    turning = np.zeros((rows, 3))
+    turning[:40] = rng.normal(0, 10, (40, 3))  # falls off
+    stream = joined(worn, ImuBlock(worn.device_time_s[-1] + np.arange(1, rows + 1) / 100, lying, turning))
+    assert run(cut(stream, range(0, len(stream), 50))) == run([stream])
+
+
 @pytest.mark.parametrize("rows", [50, 4096])
 @pytest.mark.parametrize("stream", STREAMS)
 def test_packets_give_the_same_events_and_summary(stream: int, rows: int) -> None:

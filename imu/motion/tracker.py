@@ -51,7 +51,8 @@ CHUNK_ROWS = 8192
 """Large blocks become signals in pieces that stay in the processor's cache."""
 
 KEPT_S = 60.0
-"""Signals are kept for this long: an activity of half a minute, and the rest before it."""
+"""Signals are kept for this long: an activity of half a minute, and the rest before it. How much older
+ones are still there depends on the blocks, so nothing may be measured by them."""
 
 LEAD_S = 0.5
 """A repetition that does not follow another is measured from this long before its estimated start."""
@@ -252,6 +253,7 @@ class MotionTracker:
 
     def _begin_segment(self) -> None:
         self._kept: MotionSignals | None = None
+        self._began_s = math.inf  # end of the segment's first step
         self._log_odds: deque[tuple[Array, Array]] = deque()  # of the network's rows, with their times
         self._standing: Standing | None = None  # of the set going on
         self._last_end_s = self._last_seen_end_s = -math.inf  # of the last repetition: as measured, by the network
@@ -336,6 +338,7 @@ class MotionTracker:
     def _look(self, output: NetworkOutput, signals: MotionSignals) -> Iterator[TrackerItem]:
         """Give the items that the next signals show, in the order of their times."""
         self._kept = signals if self._kept is None else MotionSignals.joined([self._kept, signals])
+        self._began_s = min(self._began_s, float(self._kept.time_s[0]))
         self._rests.push(self._kept, len(signals))
         if len(output.time_s):
             self._log_odds.append((output.time_s, output.log_odds))
@@ -377,9 +380,9 @@ class MotionTracker:
 
     def _unexplained(self, activity: Activity, *, cut_short: bool = False) -> Iterator[TrackerItem]:
         """Give the parts of activity that no repetition explains."""
-        known = sorted(span for span in self._explained if span[1] > activity.start_s and span[0] < activity.end_s)
+        start_s, parts = max(activity.start_s, _surely_kept_s(activity.seen_s)), []
+        known = sorted(span for span in self._explained if span[1] > start_s and span[0] < activity.end_s)
         least_s = LEAST_CUT_SHORT_S if cut_short else LEAST_MOVEMENT_S
-        start_s, parts = activity.start_s, []
         for first_s, last_s in [*known, (activity.end_s + EXPLAINED_S, math.inf)]:
             if first_s - EXPLAINED_S - start_s >= least_s:
                 parts.append((start_s, first_s - EXPLAINED_S))
@@ -428,7 +431,10 @@ class MotionTracker:
         """Return a possible repetition, with the signals and the standing posture to measure it by."""
         if self._kept is None:
             raise ValueError("an ending without signals")
-        signals, time_s = self._kept, self._kept.time_s
+        signals = self._kept
+        if moved_only:  # others reach less far back
+            signals = signals[int(signals.time_s.searchsorted(_surely_kept_s(ending.seen_s))) :]
+        time_s = signals.time_s
         touches = not moved_only and abs(ending.start_s - self._last_end_s) < TOUCHING_S
         begin_s = self._last_end_s if touches else max(ending.start_s - LEAD_S, self._last_end_s)
         first = int(time_s.searchsorted(begin_s + SAME_TIME_S))
@@ -463,8 +469,13 @@ class MotionTracker:
         if known is not None and chord_between(signals.up[at_start - 1], known.up) < NO_STANDING_RAD:
             return known
         standing = standing_before(signals, at_start)
-        if self._upright is not None and start_s - signals.time_s[0] < STANDING_SEARCH_S:
+        if self._upright is not None and start_s - self._began_s < STANDING_SEARCH_S:
             last_s, upright = self._upright
             if start_s - last_s < KNOWN_S and chord_between(upright, standing.up) > CHANGED_POSTURE_RAD:
                 return Standing.without_level(upright)
         return standing
+
+
+def _surely_kept_s(seen_s: float) -> float:
+    """Return the time from which on signals are still there when something is seen, however the stream is cut."""
+    return seen_s - KEPT_S + 1.0
