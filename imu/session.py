@@ -219,7 +219,8 @@ class Session:
         self._units = UnitCheck() if check_units else None
         self._gaps: list[Gap] = []
         self._going_on: list[Repetition] = []
-        self._by_hand: Repetition | None = None  # one of them, to whose set the person added a repetition
+        self._by_hand: Repetition | None = None  # one of them, to whose set the person added repetitions
+        self._added = 0  # how many
         self._is_resting = False  # since the last of them
         self._sets: list[TrainingSet] = []
         self._rejected: list[RejectedMovement] = []
@@ -296,6 +297,13 @@ class Session:
         """Take note that the person adds a repetition to the set that is going on: the set counts, however it looks."""
         if self._going_on:
             self._by_hand = self._going_on[len(self._going_on) // 2]
+            self._added += 1
+
+    def remove_by_hand(self) -> None:
+        """Take note that the person removes such a repetition again; without any, the set is the sensor's again."""
+        self._added = max(0, self._added - 1)
+        if not self._added:
+            self._by_hand = None
 
     def take_back(self) -> list[Event]:
         """Take back the last repetition, also that of a set already closed; it then stands under the rejected."""
@@ -458,7 +466,7 @@ class Session:
         least, by_hand = self._parameters.least_repetitions, self._by_hand
         if (by_hand,) in parts:
             parts = [tuple(self._going_on)]
-        self._going_on, self._by_hand, self._is_resting = [], None, False
+        self._going_on, self._by_hand, self._added, self._is_resting = [], None, 0, False
         for part in parts:
             sure = ended_by_person or len(part) == 1
             if by_hand in part or (len(part) >= least and (sure or are_likely(part, self._shift))):

@@ -24,6 +24,8 @@ class PersonCommand(Enum):
     """Close the set that is going on."""
     ADD_BY_HAND = "add by hand"
     """Add a repetition, which was missed, to the set that is going on."""
+    REMOVE_BY_HAND = "remove by hand"
+    """Remove the repetition that was added last."""
     TAKE_BACK = "take back"
     """Take back the last movement that was counted: it was no repetition."""
     KEEP_ALONE = "keep alone"
@@ -123,6 +125,8 @@ def obey(session: Session, command: PersonCommand) -> list[Event]:
             return session.end_set()
         case PersonCommand.ADD_BY_HAND:
             session.add_by_hand()
+        case PersonCommand.REMOVE_BY_HAND:
+            session.remove_by_hand()
         case PersonCommand.TAKE_BACK:
             return session.take_back()
         case PersonCommand.KEEP_ALONE:

@@ -18,10 +18,10 @@ from imu.samples import ImuBlock
 from imu.sensors.conversation import Reply
 from imu.session import RepetitionTakenBack, Session, SessionParameters, SessionSummary, SetClosed
 from imu.store import AddRepetition, apply_corrections
-from imu.training import Training
+from imu.training import PersonCommand, Training
 from imu.virtual.person import Exercise, Lifter, Rest, Sensor, simulate
 
-WISHES = ("end_set", "take_back", "add_by_hand", "keep_alone", "pause", "resume")
+WISHES = ("end_set", "take_back", "add_by_hand", "remove_by_hand", "keep_alone", "pause", "resume")
 
 
 @cache
@@ -132,6 +132,24 @@ def test_a_set_to_which_a_person_adds_a_repetition_counts_with_it(
     assert sizes(summary) == [repetitions]
     (added,) = _corrections_of(live.coach.entries, apply_corrections(summary, ()))
     assert isinstance(added, AddRepetition)
+
+
+@pytest.mark.parametrize("how", ["undo", "recount"])
+def test_a_set_whose_added_repetition_is_removed_again_is_the_sensor_s(
+    how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("imu.motion.sets.LEAST_MEAN_LOG_ODDS", 99.0)
+    live, training = LiveTraining(), Training(Mock(finish=Reply))
+    run = TrainingRun(Mock(), HostClock(), TrainingSettings(100.0, "test", None), live, Mock())
+    run._training = training
+    for event in training._session.push(squats()):
+        live.take(event)
+    run.recount(None, 1)
+    run.recount(None, 1)
+    for _ in range(2):
+        run.ask(PersonCommand.TAKE_BACK) if how == "undo" else run.recount(None, -1)
+    _, summary = training.finish()
+    assert (sizes(summary), {movement.reason for movement in summary.rejected}) == ([], {"unlikely as a set"})
 
 
 def test_the_repetition_added_by_hand_belongs_to_the_set_and_not_to_a_strange_end(

@@ -198,8 +198,8 @@ class TrainingRun:
         if entry is None:
             self.ask(PersonCommand.TAKE_BACK)
             return
-        if more > 0 and set_number in (None, len(self._live.coach.sets) + 1):
-            self.ask(PersonCommand.ADD_BY_HAND)
+        if set_number in (None, len(self._live.coach.sets) + 1):
+            self.ask(PersonCommand.ADD_BY_HAND if more > 0 else PersonCommand.REMOVE_BY_HAND)
         self._enter(entry)
 
     def enter(self, set_number: int, exercise: Targets) -> None:
