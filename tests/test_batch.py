@@ -295,7 +295,8 @@ def test_results_of_other_recordings_and_foreign_files_are_not_replaced(tmp_path
 
 
 @pytest.mark.parametrize(
-    "damage", [lambda text: "precious", lambda text: text[:-60], lambda text: text[: len(text) // 2]]
+    "damage",
+    [lambda text: "precious", lambda text: text[:-3], lambda text: text[:-60], lambda text: text[: len(text) // 2]],
 )
 def test_a_damaged_table_is_neither_kept_as_the_result_nor_replaced(tmp_path, damage):
     results = ResultFile(tmp_path / "r.csv")

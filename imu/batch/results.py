@@ -461,8 +461,11 @@ def read_rows(path: Path, columns: dict[str, type]) -> Iterator[Row]:
         table = csv.DictReader(file)
         if table.fieldnames != list(columns):
             raise ValueError(f"{path} has other columns")
+        with path.open("rb") as whole:
+            whole.seek(-1, os.SEEK_END)
+            ends = whole.read() == b"\n"
         for row in table:
-            if None in row.values():
+            if None in row.values() or not ends:
                 raise ValueError(f"{path} is cut short")
             yield {name: _cell(row[name], kind) for name, kind in columns.items()}
 
