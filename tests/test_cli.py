@@ -21,6 +21,7 @@ import typer
 from rich.console import Console
 from typer.testing import CliRunner
 
+import imu.__main__ as program
 from imu.app.cli import app
 from imu.errors import ImuError
 from imu.library import count
@@ -1004,6 +1005,21 @@ def test_the_version_is_printed():
     result = imu("--version")
     assert result.returncode == 0
     assert re.match(rb"imu \S+", result.stdout)
+
+
+@pytest.mark.parametrize("moment", ["loading", "running"])
+def test_ctrl_c_is_one_word_also_while_the_program_is_loaded(moment, monkeypatch, capsys):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    if moment == "loading":
+        monkeypatch.delitem(sys.modules, "imu.app.cli")
+        monkeypatch.setattr(sys, "meta_path", [SimpleNamespace(find_spec=interrupt)])
+    else:
+        monkeypatch.setattr("imu.app.cli.main", interrupt)
+    with pytest.raises(SystemExit, match="130"):
+        program.main()
+    assert capsys.readouterr().err == "stopped\n"
 
 
 @pytest.mark.process

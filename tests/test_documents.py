@@ -161,7 +161,7 @@ SCRIPT = Path(sys.executable).with_name("imu.exe" if os.name == "nt" else "imu")
 
 
 @pytest.mark.process
-@pytest.mark.parametrize("command", [[sys.executable, "-m", "imu.app.cli"], [str(SCRIPT)]], ids=["module", "script"])
+@pytest.mark.parametrize("command", [[sys.executable, "-m", "imu"], [str(SCRIPT)]], ids=["module", "script"])
 def test_the_program_runs_on_its_own(command: list[str]) -> None:
     environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
     result = subprocess.run(
