@@ -10,11 +10,11 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from imu.motion.form import Posture
+from imu.motion.form import Candidate, Posture
 from imu.motion.judge import Decision, Doubtful, Judge, JudgeParameters
 from imu.motion.pattern import Pattern, pattern_of_set
 from imu.motion.repetitions import RejectedMovement, Repetition, resemble
-from imu.motion.sets import are_likely, split_into_sets
+from imu.motion.sets import are_likely, split_into_sets, went_away
 from imu.motion.tracker import MotionTracker, Piece, TrackerItem
 from imu.motion.wearing import SENSOR_ABOVE_HIP_M
 from imu.samples import Gap, ImuBlock, RowFaults
@@ -161,6 +161,9 @@ DOUBT_S = 8.0
 SHARED_S = 0.3
 """Two movements that share more time than this are one."""
 
+BESIDE_S = 0.1
+"""Start and end of a repetition are known to this much: nearer to it nothing is taken for steps."""
+
 
 @dataclass(frozen=True, slots=True)
 class SessionParameters:
@@ -224,6 +227,7 @@ class Session:
         self._is_resting = False  # since the last of them
         self._sets: list[TrainingSet] = []
         self._rejected: list[RejectedMovement] = []
+        self._beside: list[tuple[float, float]] = []  # start and end of those since the last repetition
         self._unlikely: list[tuple[Repetition, ...]] = []
         self._paused = False
         self._resumed_s = -math.inf  # movements that began before this do not count
@@ -315,6 +319,7 @@ class Session:
                 self._sets.append(TrainingSet(tuple(others)))
         else:
             return []
+        self._beside.append((repetition.start_s, repetition.end_s))
         self._rejected.append(
             RejectedMovement(repetition.start_s, repetition.end_s, TAKEN_BACK, repetition, repetition.counting_log_odds)
         )
@@ -415,7 +420,7 @@ class Session:
     def _take_movement(self, decision: Decision, events: list[Event]) -> None:
         """Count a repetition; a doubtful one waits for the clear one that follows it, and counts if they are alike.
 
-        A doubtful one that turns out to be a part of the next one is not mentioned.
+        A doubtful one that turns out to be a part of the next one is not mentioned. Walking or turning away ends a set.
         """
         candidate, verdict = decision.candidate, decision.verdict
         if verdict is None:
@@ -432,12 +437,20 @@ class Session:
                 self._count(self._judge.accept(doubtful, repetition.confirmed_s), events)
             else:
                 self._reject(doubtful.rejected, events)
+        if self._going_on and self._went_away_before(candidate, repetition.start_s):
+            self._close_set(events)
         if isinstance(verdict, Doubtful):
             self._doubtful = verdict
             return
         self._tracker.place(candidate, max(decision.end_s, decision.judged_end_s))
         self._tracker.learn(candidate)
         self._count(verdict, events)
+
+    def _went_away_before(self, candidate: Candidate, start_s: float) -> bool:
+        """Return whether the person walked or turned away since the last repetition of the set going on."""
+        since_s, approach = self._going_on[-1].end_s, candidate.approach
+        first, end = approach.time_s.searchsorted((since_s + BESIDE_S, start_s - BESIDE_S)).tolist()
+        return went_away(approach[first : max(first, end)], self._beside)
 
     def _drop_doubtful(self, events: list[Event]) -> None:
         """Reject a doubtful repetition that no other can follow any more."""
@@ -449,11 +462,13 @@ class Session:
         if repetition.start_s > self._set_ends_s:
             self._close_set(events)
         self._going_on.append(repetition)
+        self._beside = []
         self._is_resting = False
         events.append(RepetitionCounted(repetition))
 
     def _reject(self, movement: RejectedMovement, events: list[Event]) -> None:
         self._rejected.append(movement)
+        self._beside.append((movement.start_s, movement.end_s))
         events.append(MovementRejected(movement))
 
     def _begin_rest(self, events: list[Event]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import tracemalloc
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 
@@ -270,6 +271,26 @@ def test_a_short_rest_does_not_end_a_set() -> None:
     assert summary.count(Pattern.SQUAT) == 6
     _, parted = run([simulated(plan, Lifter(), Sensor.ideal(), 1).block], SessionParameters(rest_between_sets_s=4))
     assert sets_of(parted) == [("squat", 3), ("squat", 3)]
+
+
+def test_walking_ends_a_set_however_soon_the_next_one_begins() -> None:
+    def counted_with(between: Rest | Daily) -> list[tuple[str, int]]:
+        plan = [Rest(3), Exercise("air_squat", 3), between, Exercise("air_squat", 3), Rest(3)]
+        return sets_of(run([simulated(plan, Lifter(), Sensor.ideal(), 1).block])[1])
+
+    assert counted_with(Rest(6)) == [("squat", 6)]
+    assert counted_with(Daily("walking", 6)) == [("squat", 3), ("squat", 3)]
+
+
+@pytest.mark.parametrize(("turn_rad", "sets"), [(0.5, [("squat", 6)]), (1.5, [("squat", 3), ("squat", 3)])])
+def test_who_turns_away_ends_a_set(turn_rad: float, sets: list[tuple[str, int]]) -> None:
+    plan = [Rest(3), Exercise("air_squat", 3), Rest(6), Exercise("air_squat", 3), Rest(3)]
+    session = simulated(plan, Lifter(), Sensor.ideal(), 1)
+    block, last_s = session.block, session.truth.sets[0].reps[-1].end_s
+    up = block.acceleration_m_s2 / np.linalg.norm(block.acceleration_m_s2, axis=1, keepdims=True)
+    turning = (block.device_time_s > last_s + 2) & (block.device_time_s < last_s + 3)
+    turned = replace(block, angular_velocity_rad_s=block.angular_velocity_rad_s + turn_rad * up * turning[:, None])
+    assert sets_of(run([turned])[1]) == sets
 
 
 # -- rests
