@@ -606,6 +606,22 @@ def test_standing_is_where_a_person_rests_most_on_both_feet() -> None:
         assert rests.before(0.5).choose(up[:1], forward) is None  # no second of rest was over by then
 
 
+def test_a_rest_within_a_set_is_dropped_also_where_it_is_over_only_later() -> None:
+    steps, zero = 180, np.zeros(180)
+    up = np.tile([0.0, 0.0, 1.0], (steps, 1))
+    signals = MotionSignals(STEP_S * np.arange(1, steps + 1), up, up, zero, zero, zero, zero, np.arange(1, steps + 1))
+    remembered = []
+    for cut in (1, 20, steps):
+        rests, forgotten = RestingPostures(), False
+        for last in range(cut, steps + 1, cut):
+            rests.push(signals[:last], cut)
+            if last * STEP_S >= 5.8 and not forgotten:  # a repetition that ended at 5.7 s is announced
+                rests.forget(2.0, 5.7)
+                forgotten = True
+        remembered.append([second.end_s for second in rests._seconds])
+    assert remembered[0] == remembered[1] == remembered[2] == pytest.approx([1, 2, 7, 8, 9])
+
+
 def test_a_bench_is_no_standing() -> None:
     """Twenty seconds on a bench with the pelvis rolled back, then one second of standing."""
     plan = [Rest(2), Daily("sit_down_and_stand_up", 20.0), Rest(1.5), Exercise("air_squat", 4), Rest(3)]

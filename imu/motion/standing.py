@@ -83,6 +83,7 @@ class RestingPostures:
     def __init__(self) -> None:
         self._seconds: list[_Second] = []
         self._chain, self._height_m = 0, 0.0  # of the latest rest
+        self._forgotten_s = -math.inf  # rests until then are dropped, also those that are over only now
 
     def push(self, signals: MotionSignals, new: int) -> None:
         """Take each second of rest that is over within the last `new` steps of the signals."""
@@ -95,7 +96,9 @@ class RestingPostures:
                 self._begin_rest(signals, max(0, begin))
             up = signals.up[max(0, begin) : last + 1].sum(axis=0)
             end_s = float(signals.time_s[last])
-            self._seconds.append(_Second(end_s, up / math.sqrt(up @ up), self._chain, self._height_m))
+            rest = _Second(end_s, up / math.sqrt(up @ up), self._chain, self._height_m)
+            if _middle_s(rest) >= self._forgotten_s:
+                self._seconds.append(rest)
         while self._seconds and self._seconds[0].end_s < signals.time_s[-1] - REMEMBERED_S - len(signals) * STEP_S:
             del self._seconds[0]
 
@@ -112,6 +115,7 @@ class RestingPostures:
         """Drop the rests between two repetitions of a set: people often stay braced there."""
         first = bisect_right(self._seconds, start_s, key=_middle_s)
         del self._seconds[first : bisect_left(self._seconds, end_s, first, key=_middle_s)]
+        self._forgotten_s = end_s
 
     def before(self, before_s: float) -> StandingPostures:
         """Return the postures in which the person may have stood, by the rests that were over at a moment."""
