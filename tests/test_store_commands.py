@@ -21,7 +21,7 @@ from imu.live import memory
 from imu.live.entries import Entries
 from imu.live.training_run import Trained
 from imu.motion.repetitions import RejectedMovement
-from imu.report.session_view import set_view, view_of_stored
+from imu.report.session_view import set_view, view_of_stored, view_of_summary
 from imu.report.terminal_pages import session_page
 from imu.report.trends import usual_sides
 from imu.report.words import log_line, sentence_of
@@ -269,6 +269,12 @@ def test_a_page_with_a_repetition_without_measurements():
     page = run("review", 2, "-v").stdout
     cells = next(line.split()[:6] for line in page.splitlines() if "added" in line)
     assert cells == ["2", "1", "3:20", "squat", "-", "-"]
+
+
+def test_the_speed_of_a_hip_that_hardly_sinks_is_shown_neither_for_the_set_nor_for_a_repetition():
+    still = replace(repetition(HINGE), hip_drop_m=0.02, mean_concentric_velocity_m_s=-0.004)
+    (shown,) = view_of_summary("a", summary(sets=(TrainingSet((still, still)),))).sets
+    assert [one.speed for one in shown.repetitions] == ["", ""]
 
 
 def test_a_correction_that_is_not_applied_is_shown():

@@ -102,8 +102,9 @@ class MovementView:
 
     @property
     def speed(self) -> str:
-        """Mean upward velocity, m/s."""
-        return "" if self.figures is None else f"{self.figures.mean_concentric_velocity_m_s:.2f}"
+        """Mean upward velocity, m/s; empty where the hip hardly sinks, as for its set."""
+        figures = self.figures
+        return "" if figures is None or not figures.has_speed else f"{figures.mean_concentric_velocity_m_s:.2f}"
 
 
 @dataclass(frozen=True, slots=True)
