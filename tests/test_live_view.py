@@ -205,6 +205,14 @@ def test_the_reason_why_a_movement_was_not_counted_is_shown_for_a_while(live):
     assert live.view().not_counted is None
 
 
+def test_a_movement_that_was_a_part_of_a_repetition_is_no_longer_called_not_counted(live):
+    live.take(rejected("too small"))
+    counted(live, repetition(start_s=2.1))  # another movement
+    assert live.view().not_counted == "too small"
+    counted(live, repetition(start_s=0.9))
+    assert live.view().not_counted is None
+
+
 # --- the sensor ------------------------------------------------------------------------------------------------------
 
 

@@ -94,7 +94,7 @@ class LiveTraining:
         self._clock, self._glide = _Clock(), _Glide()
         self._coach = Coach(plan, {name: past.best for name, past in self._before.exercises.items()})
         self._lone: list[tuple[RejectedMovement, float]] = []
-        self._not_counted = "", -math.inf
+        self._not_counted: tuple[RejectedMovement | None, float] = None, -math.inf
         self._sentences: list[_Sentence] = []  # the latest first
         self._linked_s: float | None = None
         self._battery_was_low = False
@@ -309,8 +309,11 @@ class LiveTraining:
     def _take_event(self, event: Event) -> list[Signal]:
         signals = self._coach.take(event)
         match event:
-            case RepetitionCounted():
+            case RepetitionCounted(repetition):
                 self._stands_still = False
+                latest, _ = self._not_counted
+                if latest is not None and repetition.start_s < latest.end_s:  # it was a part of the repetition
+                    self._not_counted = None, -math.inf
                 self._lone = []
                 self._facts = replace(self._facts, counted=self._facts.counted + 1)
             case RepetitionTakenBack():
@@ -328,7 +331,7 @@ class LiveTraining:
 
     def _take_rejected(self, movement: RejectedMovement) -> None:
         if movement.repetition is None:
-            self._not_counted = movement.reason, self._clock.now_s
+            self._not_counted = movement, self._clock.now_s
             return
         self._lone.append((movement, self._clock.now_s))
 
@@ -399,8 +402,8 @@ class LiveTraining:
         return [movement.repetition for movement in together if movement.repetition is not None]
 
     def _latest_not_counted(self, now_s: float) -> str | None:
-        reason, shown_s = self._not_counted
-        return reason if now_s - shown_s < NOT_COUNTED_SHOWN_S else None
+        latest, shown_s = self._not_counted
+        return None if latest is None or now_s - shown_s >= NOT_COUNTED_SHOWN_S else latest.reason
 
     def _messages(self, now_s: float) -> tuple[Message, ...]:
         self._sentences = [
