@@ -51,10 +51,12 @@ def new_file(path: Path, *, overwrite: bool = False, mode: int | None = None) ->
     FileThere
         If the file exists and must not be replaced. This is checked before anything is written, and again at the end.
     NotWritten
-        If it cannot be written.
+        If it cannot be written, or is a device or a pipe.
     """
     if path.is_dir() or (path.exists() and not overwrite):
         raise _there(path)
+    if path.exists() and not path.is_file():
+        raise NotWritten(f"{path} is no file and was left alone: name a file to write")
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import os
 import re
 import shutil
 import signal
@@ -501,6 +502,14 @@ def test_no_file_is_overwritten_by_accident(stored, tmp_path, form):
     export_sessions([stored], form, path, overwrite=True)
     assert path.read_bytes() != b"precious"
     assert names_in(tmp_path) == [path.name]
+
+
+def test_a_pipe_or_a_device_is_not_replaced_by_a_file(tmp_path):
+    pipe = tmp_path / "a.csv"
+    os.mkfifo(pipe)
+    with pytest.raises(NotWritten, match="is no file and was left alone"), new_file(pipe, overwrite=True):
+        pass
+    assert pipe.is_fifo()
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError, OSError(28, "No space left on device")])
