@@ -577,6 +577,8 @@ def test_an_output_on_a_full_disk_is_one_sentence(monkeypatch):
     result = CliRunner().invoke(app, ["review", "--json"])
     assert (result.exit_code, isinstance(result.exception, SystemExit)) == (1, True)
     assert result.stderr == "the output cannot be written, the disk is full: free some space there\n"
+    monkeypatch.setattr("imu.app.cli.typer.echo", fail)
+    assert CliRunner().invoke(app, ["--version"]).stderr == result.stderr
 
 
 def test_two_sessions_and_two_periods_are_compared():

@@ -55,7 +55,8 @@ class _Commands(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the options before the command."""
-        return super(_Commands, quick(self, ctx)).parse_args(ctx, args)
+        with _errors_in_a_sentence():
+            return super(_Commands, quick(self, ctx)).parse_args(ctx, args)
 
     def get_command(self, ctx: Any, name: str) -> Any:
         """Return a command."""
@@ -64,22 +65,28 @@ class _Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command."""
-        try:
+        with _errors_in_a_sentence():
             return super().invoke(ctx)
-        except ImuError as error:
-            complain(str(error))
-            raise typer.Exit(1) from error
-        except OSError as error:
-            if error.errno == errno.ENAMETOOLONG:
-                complain(f"the name of a file is too long: {str(error.filename)[:40]}…")
-            elif error.errno == errno.ENOSPC:
-                complain(f"{error.filename or 'the output'} cannot be written, the disk is full: free some space there")
-            else:
-                raise
-            raise typer.Exit(1) from error
-        except KeyboardInterrupt as error:
-            complain("stopped")
-            raise typer.Exit(130) from error
+
+
+@contextmanager
+def _errors_in_a_sentence() -> "Iterator[None]":
+    try:
+        yield
+    except ImuError as error:
+        complain(str(error))
+        raise typer.Exit(1) from error
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            complain(f"the name of a file is too long: {str(error.filename)[:40]}…")
+        elif error.errno == errno.ENOSPC:
+            complain(f"{error.filename or 'the output'} cannot be written, the disk is full: free some space there")
+        else:
+            raise
+        raise typer.Exit(1) from error
+    except KeyboardInterrupt as error:
+        complain("stopped")
+        raise typer.Exit(130) from error
 
 
 app = typer.Typer(
