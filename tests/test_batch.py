@@ -163,6 +163,11 @@ def test_no_worker_waits_long_for_the_last_group(workers):
     assert max(shares) <= 1.06 * 200 / workers
 
 
+def test_empty_files_are_one_group_as_others_are():
+    assert [len(group) for group in _groups([Source(f"{n}", f"/{n}", 0, "1") for n in range(40)], 1)] == [2] * 20
+    assert _groups([], 1) == []
+
+
 def test_a_recording_by_url_has_the_same_rows(tmp_path):
     pytest.importorskip("fsspec", reason="needs fsspec, of the extra cluster")
     path = links(tmp_path / "day", ["a.csv.gz", "index.csv"]) / "a.csv.gz"
@@ -379,6 +384,22 @@ def test_bad_input_is_one_sentence(tmp_path, monkeypatch, arguments, code, sente
     assert result.exit_code == code
     assert sentence in " ".join(result.output.replace("│", " ").split())
     assert "Traceback" not in result.output
+
+
+@pytest.mark.process
+def test_an_empty_file_is_an_error_at_the_first_run_and_tried_again_at_each(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "good.csv.gz").write_bytes(SAMPLES[2].read_bytes())
+    (tmp_path / "empty.csv").touch()
+    for files, printed in (
+        (["empty.csv"], "0 recordings, 0 repetitions, 1 not counted"),
+        (["good.csv.gz", "empty.csv"], "1 recordings, 6 repetitions, 1 not counted"),
+        (["good.csv.gz", "empty.csv"], "1 recordings, 6 repetitions, 1 recordings counted before, 1 not counted"),
+    ):
+        result = CliRunner().invoke(app, ["replay", *files, "--out", "r.csv"])
+        assert (result.exit_code, result.stderr) == (1, "empty.csv: the file is empty: record or copy it again\n")
+        assert result.stdout == f"r.csv: {printed}\n"
+    assert not list(tmp_path.glob("*.partial"))
 
 
 def command(*arguments: object) -> list[str]:

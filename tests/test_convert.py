@@ -83,6 +83,31 @@ def test_units_are_converted_too(tmp_path: Path) -> None:
     np.testing.assert_allclose(read_recording(tmp_path / "b.csv").block.acceleration_m_s2, block.acceleration_m_s2)
 
 
+@pytest.mark.parametrize(
+    ("units", "options", "sentence"),
+    [
+        ((G, 1.0), (), "acceleration looks like g (|a| at rest is 1 in the file, not 9.81): convert with --acc-unit g"),
+        ((G, DEGREE), ("--acc-unit", "g"), "convert with --gyr-unit deg/s"),
+        (
+            (1.0, 1.0),
+            ("--acc-unit", "g", "--gyr-unit", "deg/s"),
+            "which is m/s² already, not g: leave out --acc-unit g",
+        ),
+    ],
+)
+def test_wrong_units_are_one_sentence(
+    tmp_path: Path, units: tuple[float, float], options: tuple[str, ...], sentence: str
+) -> None:
+    block = simulated()
+    columns = (block.device_time_s, block.acceleration_m_s2 / units[0], block.angular_velocity_rad_s / units[1])
+    source = tmp_path / "a.csv"
+    pd.DataFrame(np.column_stack(columns), columns=list(COLUMNS)).to_csv(source, index=False)
+    result = CliRunner().invoke(app, ["convert", str(source), str(tmp_path / "b.csv"), *options])
+    assert (result.exit_code, result.stderr.count("\n")) == (1, 1), result.output
+    assert result.stderr.startswith(f"{source}: ") and sentence in result.stderr
+    assert list(tmp_path.iterdir()) == [source]
+
+
 def test_the_command_tells_what_it_wrote_and_never_overwrites(tmp_path: Path) -> None:
     source, target = EXPORTS["MetaBase, zip"](tmp_path), tmp_path / "out.csv"
     result = CliRunner().invoke(app, ["convert", str(source), str(target)])

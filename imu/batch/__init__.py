@@ -128,9 +128,9 @@ def _groups(sources: Sequence[Source], workers: int) -> list[Group]:
     """Return the recordings in groups, the largest first, so that no worker ends with a large one."""
     files = max(1, min(GROUP_FILES, len(sources) // (16 * workers)))  # the last group keeps one worker waiting
     groups: list[list[Source]] = []
-    size = GROUP_BYTES
+    size = 0
     for source in sorted(sources, key=lambda source: -source.size_bytes):
-        if size + source.size_bytes > GROUP_BYTES or len(groups[-1]) == files:
+        if not groups or size + source.size_bytes > GROUP_BYTES or len(groups[-1]) == files:
             groups.append([])
             size = 0
         groups[-1].append(source)

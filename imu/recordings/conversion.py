@@ -79,8 +79,10 @@ def convert(
                 digest = _write(recording, beside, suffix)
             if not recording.rows:
                 raise RecordingDamaged("there are no samples in it")
-        except (RecordingDamaged, RecordingForeign) as error:
-            raise type(error)(f"{source}: {error}") from error
+        except RecordingDamaged as error:
+            raise RecordingDamaged(f"{source}: {error}") from error
+        except RecordingForeign as error:
+            raise RecordingForeign(f"{source}: {error}") from error
         _compare(digest, beside, target)
     return recording
 
