@@ -68,6 +68,11 @@ CanvasRenderingContext2D.prototype.fillText = function (text, x, ...rest) {
 };
 """
 """Writes down what charts say, and whether it ends inside them."""
+OTHER_ON_ENTER = """
+[...document.forms].map((form) => form.querySelector("button:not([type=button])"))
+  .filter((first) => first?.hasAttribute("formaction")).map((first) => first.textContent)
+"""
+"""Buttons that Enter presses in a field although they do something else than save the form."""
 SIDEWAYS = """() => {
   for (const one of document.querySelectorAll("details")) one.open = true;
   const scrolls = (one) => ["auto", "scroll"].includes(getComputedStyle(one).overflowX);
@@ -311,6 +316,7 @@ def test_every_page_fits_and_is_open_to_all(browser: Any, looking_back: Served, 
                 page.locator("[data-charts=drawn]").wait_for()
             assert fits(page), path
             assert page.evaluate(SIDEWAYS) == [], path
+            assert page.evaluate(OTHER_ON_ENTER) == [], path
             assert_open_to_all(page)
 
 
@@ -374,7 +380,15 @@ def test_what_was_not_counted_can_be_counted_and_sets_be_joined(browser: Any, lo
         page.get_by_role("button", name="Undo").click()
         total(page, "5 squats : 5 hinges")
         page.get_by_role("button", name="Change set 1").click()
-        page.get_by_role("button", name="Merge with set 2").click()
+        page.get_by_role("dialog").get_by_label("Exercise").fill("front squat")
+        page.get_by_role("dialog").get_by_label("Load with the bar").fill("80")
+        page.keyboard.press("Enter")  # it saves, and merges nothing
+        page.locator(".set h3", has_text="Set 1 · front squat · 80 kg").wait_for()
+        assert page.locator("ol.reps").count() == 2
+        page.get_by_role("button", name="Change set 1").click()
+        page.get_by_role("dialog").get_by_label("Note").fill("one long set")
+        page.get_by_role("button", name="Merge with set 2").click()  # what was typed before it is kept
+        page.locator(".note", has_text="one long set").wait_for()
         page.wait_for_function("document.querySelectorAll('ol.reps').length === 1")
         page.locator("[data-rep='1/6']").click()
         assert_open_to_all(page)

@@ -266,7 +266,7 @@ MAKE = {
 
 def _repetition(session: CorrectedSession, fields: Fields) -> list[Correction]:
     place, pattern = fields.get("place", ""), fields.get("pattern", "")
-    changed = [typed.change_pattern(session, place, pattern)] if pattern != fields.get("pattern_before") else []
+    changed = [typed.change_pattern(session, place, pattern)] if pattern != fields.get("pattern_before", "") else []
     times = [fields.get(name, "").strip() for name in ("start", "end")]
     moved = times != [fields.get(f"{name}_before", "") for name in ("start", "end")]
     # Last, because the others find the repetition by a time within it.
@@ -315,9 +315,9 @@ CHANGES: Mapping[str, Callable[[CorrectedSession, Fields], list[Correction]]] = 
     "move": lambda session, fields: [typed.move_repetition(session, *_texts(fields, "place", "start", "end"))],
     "count": _rejected,
     "remove": lambda session, fields: [typed.delete_repetition(session, *_texts(fields, "place"))],
-    "split": lambda session, fields: [typed.split_set(session, *_texts(fields, "place"))],
+    "split": lambda session, fields: [*_repetition(session, fields), typed.split_set(session, *_texts(fields, "place"))],
     "exercise": _move,
-    "merge": lambda session, fields: [typed.merge_sets(session, *_texts(fields, "place"))],
+    "merge": lambda session, fields: [*_set(session, fields), typed.merge_sets(session, *_texts(fields, "place"))],
     "add": lambda _, fields: [typed.add_repetition(*_texts(fields, "start", "end", "pattern"))],
 }
-"""The corrections, by the last part of their address."""
+"""The corrections, by the last part of their address. A button beside the fields makes what is typed in them too."""
