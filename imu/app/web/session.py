@@ -315,7 +315,10 @@ CHANGES: Mapping[str, Callable[[CorrectedSession, Fields], list[Correction]]] = 
     "move": lambda session, fields: [typed.move_repetition(session, *_texts(fields, "place", "start", "end"))],
     "count": _rejected,
     "remove": lambda session, fields: [typed.delete_repetition(session, *_texts(fields, "place"))],
-    "split": lambda session, fields: [*_repetition(session, fields), typed.split_set(session, *_texts(fields, "place"))],
+    "split": lambda session, fields: [
+        *_repetition(session, fields),
+        typed.split_set(session, *_texts(fields, "place")),
+    ],
     "exercise": _move,
     "merge": lambda session, fields: [*_set(session, fields), typed.merge_sets(session, *_texts(fields, "place"))],
     "add": lambda _, fields: [typed.add_repetition(*_texts(fields, "start", "end", "pattern"))],
