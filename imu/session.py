@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from imu.motion.form import Candidate, Posture
+from imu.motion.height import median
 from imu.motion.judge import Decision, Doubtful, Judge, JudgeParameters
 from imu.motion.pattern import Pattern, pattern_of_set
 from imu.motion.repetitions import RejectedMovement, Repetition, resemble
@@ -450,7 +451,8 @@ class Session:
         """Return whether the person walked or turned away since the last repetition of the set going on."""
         since_s, approach = self._going_on[-1].end_s, candidate.approach
         first, end = approach.time_s.searchsorted((since_s + BESIDE_S, start_s - BESIDE_S)).tolist()
-        return went_away(approach[first : max(first, end)], self._beside)
+        bias_rad_s = median(candidate.signals.turn_rate_rad_s)  # who squats does not turn
+        return went_away(approach[first : max(first, end)], bias_rad_s, self._beside)
 
     def _drop_doubtful(self, events: list[Event]) -> None:
         """Reject a doubtful repetition that no other can follow any more."""

@@ -282,14 +282,16 @@ def test_walking_ends_a_set_however_soon_the_next_one_begins() -> None:
     assert counted_with(Daily("walking", 6)) == [("squat", 3), ("squat", 3)]
 
 
+@pytest.mark.parametrize("bias_rad_s", [0.0, 0.26])
 @pytest.mark.parametrize(("turn_rad", "sets"), [(0.5, [("squat", 6)]), (1.5, [("squat", 3), ("squat", 3)])])
-def test_who_turns_away_ends_a_set(turn_rad: float, sets: list[tuple[str, int]]) -> None:
+def test_who_turns_away_ends_a_set(turn_rad: float, sets: list[tuple[str, int]], bias_rad_s: float) -> None:
     plan = [Rest(3), Exercise("air_squat", 3), Rest(6), Exercise("air_squat", 3), Rest(3)]
     session = simulated(plan, Lifter(), Sensor.ideal(), 1)
     block, last_s = session.block, session.truth.sets[0].reps[-1].end_s
     up = block.acceleration_m_s2 / np.linalg.norm(block.acceleration_m_s2, axis=1, keepdims=True)
     turning = (block.device_time_s > last_s + 2) & (block.device_time_s < last_s + 3)
-    turned = replace(block, angular_velocity_rad_s=block.angular_velocity_rad_s + turn_rad * up * turning[:, None])
+    turn_rad_s = up * (bias_rad_s + turn_rad * turning[:, None])
+    turned = replace(block, angular_velocity_rad_s=block.angular_velocity_rad_s + turn_rad_s)
     assert sets_of(run([turned])[1]) == sets
 
 

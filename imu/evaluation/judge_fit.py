@@ -271,7 +271,7 @@ def ends_in(session: SimulatedSession, weights: CounterWeights) -> list[EndExamp
 def fit_belonging(examples: Sequence[EndExample]) -> BelongingWeights:
     """Return the weights that tell the first and last repetition of a set from what happened before and after it.
 
-    What is stranger never belongs more: without that, weights of the wrong sign kept twice as many strange ends of
+    What is stranger never belongs more: without that, weights of the wrong sign kept more strange ends of
     simulated lifters who were not drawn from the same simulator.
     """
     linear, bias = [], []
