@@ -101,6 +101,31 @@ def test_a_fault_that_stops_training_is_exit_code_1(tmp_path, capsys, requiremen
     assert lines[-1] == "Training does not work here yet: 1 problem, see above."
 
 
+@pytest.mark.parametrize(
+    ("bluetooth", "share", "last"),
+    [
+        (Status.OK, Status.OK, "Training works here; 'imu train --sensor virtual' works without a sensor."),
+        (
+            Status.ATTENTION,
+            Status.OK,
+            "Without Bluetooth, training works here only with the virtual sensor (imu train --sensor virtual) "
+            "or a phone (imu train --sensor phone): see above.",
+        ),
+        (
+            Status.ATTENTION,
+            Status.ATTENTION,
+            "Without Bluetooth, training works here only with the virtual sensor (imu train --sensor virtual) "
+            "or a phone, once [share] is installed: see above.",
+        ),
+    ],
+)
+def test_the_last_line_names_the_sensors_that_work_here(tmp_path, capsys, monkeypatch, bluetooth, share, last):
+    found = [Finding("[share]", share, "a phone as a sensor"), Finding("Bluetooth", bluetooth, "no adapter")]
+    monkeypatch.setattr(doctor, "checks", lambda home: [Check("all", lambda: iter(found))])
+    assert doctor.doctor(tmp_path, as_json=False) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == last
+
+
 def test_a_check_that_breaks_is_a_finding():
     def broken():
         yield Finding("first", Status.OK, "fine")

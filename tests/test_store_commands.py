@@ -24,7 +24,8 @@ from imu.motion.repetitions import RejectedMovement
 from imu.report.session_view import set_view, view_of_stored, view_of_summary
 from imu.report.terminal_pages import session_page
 from imu.report.trends import usual_sides
-from imu.report.words import log_line, sentence_of
+from imu.report.words import clock, log_line, sentence_of
+from imu.samples import Gap
 from imu.session import TrainingSet
 from imu.store import (
     AddRepetition,
@@ -127,7 +128,7 @@ def test_impossible_places_are_refused_in_a_sentence(typed, sentence):
     ("made", "expected"),
     [
         (lambda: typed_corrections.delete_repetition(COUNTED, "1/2"), DeleteRepetition(4.1)),
-        (lambda: typed_corrections.add_repetition("12.5", "0:15", "squat"), AddRepetition(12.5, 15.0, SQUAT)),
+        (lambda: typed_corrections.add_repetition(COUNTED, "12.5", "0:15", "squat"), AddRepetition(12.5, 15.0, SQUAT)),
         (lambda: typed_corrections.keep_movement(COUNTED, "1:01"), AddRepetition(60.0, 62.3, HINGE)),
         (lambda: typed_corrections.change_pattern(COUNTED, "1/2", "hinge"), ChangePattern(4.1, HINGE)),
         (lambda: typed_corrections.change_pattern(COUNTED, "2", "squat"), ChangePattern(104.1, SQUAT, Scope.SET)),
@@ -158,9 +159,9 @@ def test_a_typed_correction_is_understood(made, expected):
     ("made", "sentence"),
     [
         (lambda: typed_corrections.delete_repetition(COUNTED, "1"), r"1 is a set; a repetition is SET/REP \(1/1\)"),
-        (lambda: typed_corrections.add_repetition("15", "12", "squat"), "impossible: a repetition lasts"),
+        (lambda: typed_corrections.add_repetition(COUNTED, "15", "12", "squat"), "impossible: a repetition lasts"),
         (
-            lambda: typed_corrections.add_repetition("12", "15", "lunge"),
+            lambda: typed_corrections.add_repetition(COUNTED, "12", "15", "lunge"),
             "'lunge' is not a pattern; write squat, hinge or uncertain",
         ),
         (
@@ -181,12 +182,38 @@ def test_impossible_corrections_are_refused_in_a_sentence(made, sentence):
         made()
 
 
+@pytest.mark.parametrize(
+    ("measured", "start", "end", "recorded"),
+    [
+        (summary([SQUAT] * 4), "50", "61", True),  # 61.2 s long, its first squat at 0:00
+        (summary([SQUAT] * 4), "3:20", "3:40", False),
+        (summary([SQUAT] * 4), "55", "70", False),
+        (summary(gaps=()), "3:20", "3:40", False),  # nothing was measured
+        (summary(gaps=()), "30", "32", True),
+        (summary(gaps=(Gap(1000.0, 1001.0),)), "950", "952", True),  # a clock that starts elsewhere
+        (summary(gaps=(Gap(1000.0, 1001.0),)), "30", "32", False),
+    ],
+)
+def test_a_repetition_is_added_or_moved_only_within_the_recording(measured, start, end, recorded):
+    counted = apply_corrections(measured)
+    made = [lambda: typed_corrections.add_repetition(counted, start, end, "squat")]
+    made += [lambda: typed_corrections.move_repetition(counted, "1/1", start, end)] if counted.sets else []
+    for make in made:
+        if recorded:
+            make()
+            continue
+        with pytest.raises(
+            CorrectionRefused, match=rf"the recording is 1:01 long, and {clock(typed_corrections.time_in_s(start))} to"
+        ):
+            make()
+
+
 # --- imu correct -----------------------------------------------------------------------------------------------------
 
 
 def test_corrections_are_made_shown_and_undone():
     shown = run("correct", 1, "--name", 1, "Back squat", "--load", 1, "82.5", "--delete-rep", "1/4").stdout
-    assert "repetition 4 of set 1 deleted\n" in shown
+    assert "repetition 4 of set 1 (at 0:10) deleted\n" in shown
     assert "imu correct 1 --undo takes the last one back." in shown
     assert "Back squat, 82.5 kg" in shown
     assert "3 squats : 3 hinges" in shown
@@ -265,10 +292,10 @@ def test_review_shows_measured_beside_corrected_values():
 
 
 def test_a_page_with_a_repetition_without_measurements():
-    run("correct", 2, "--add-rep", 200, 202, "squat")
+    run("correct", 2, "--add-rep", 50, 52, "squat")
     page = run("review", 2, "-v").stdout
     cells = next(line.split()[:6] for line in page.splitlines() if "added" in line)
-    assert cells == ["2", "1", "3:20", "squat", "-", "-"]
+    assert cells == ["2", "1", "0:50", "squat", "-", "-"]
 
 
 def test_the_speed_of_a_hip_that_hardly_sinks_is_shown_neither_for_the_set_nor_for_a_repetition():

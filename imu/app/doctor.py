@@ -97,8 +97,22 @@ def doctor(home: Path, *, as_json: bool) -> int:
     elif problems:
         typer.echo(f"\nTraining does not work here yet: {problems} problem{'s' if problems > 1 else ''}, see above.")
     else:
-        typer.echo("\nTraining works here; 'imu train --sensor virtual' works without a sensor.")
+        typer.echo(f"\n{_closing(findings)}")
     return 1 if problems else 0
+
+
+def _closing(findings: Iterable[Finding]) -> str:
+    """Return which sensors one can train with here, where the program itself works."""
+    status = {finding.name: finding.status for finding in findings}
+    if status.get("Bluetooth", Status.OK) is Status.OK:
+        return "Training works here; 'imu train --sensor virtual' works without a sensor."
+    phone = "a phone (imu train --sensor phone)"
+    if status.get("[share]", Status.OK) is not Status.OK:
+        phone = "a phone, once [share] is installed"
+    return (
+        "Without Bluetooth, training works here only with the virtual sensor (imu train --sensor virtual) "
+        f"or {phone}: see above."
+    )
 
 
 def checks(home: Path) -> list[Check]:

@@ -300,7 +300,7 @@ def correct(
         counted = store.load(session).corrected
         wanted: list[Correction] = []
         wanted += [typed_corrections.delete_repetition(counted, delete_rep)] if delete_rep is not None else []
-        wanted += [typed_corrections.add_repetition(*add_rep)] if add_rep else []
+        wanted += [typed_corrections.add_repetition(counted, *add_rep)] if add_rep else []
         wanted += [typed_corrections.move_repetition(counted, *move)] if move else []
         wanted += [typed_corrections.keep_movement(counted, keep)] if keep is not None else []
         wanted += [typed_corrections.change_pattern(counted, *pattern)] if pattern else []

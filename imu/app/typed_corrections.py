@@ -81,9 +81,11 @@ def delete_repetition(session: CorrectedSession, typed: str) -> Correction:
     return DeleteRepetition(_repetition_at(session, typed).middle_s)
 
 
-def add_repetition(start: str, end: str, pattern: str) -> Correction:
+def add_repetition(session: CorrectedSession, start: str, end: str, pattern: str) -> Correction:
     """Return the correction that adds a repetition between two times."""
-    return _valid(lambda: AddRepetition(time_in_s(start), time_in_s(end), _pattern(pattern)))
+    made = _valid(lambda: AddRepetition(time_in_s(start), time_in_s(end), _pattern(pattern)))
+    _check_recorded(session, time_in_s(start), time_in_s(end))
+    return made
 
 
 def keep_movement(session: CorrectedSession, typed: str) -> Correction:
@@ -142,7 +144,9 @@ def enter_load(session: CorrectedSession, typed: str, load: str) -> Correction:
 def move_repetition(session: CorrectedSession, typed: str, start: str, end: str) -> Correction:
     """Return the correction that lets a repetition begin and end at other times."""
     place = _repetition_at(session, typed)
-    return _valid(lambda: MoveRepetition(place.middle_s, time_in_s(start), time_in_s(end)))
+    made = _valid(lambda: MoveRepetition(place.middle_s, time_in_s(start), time_in_s(end)))
+    _check_recorded(session, time_in_s(start), time_in_s(end))
+    return made
 
 
 def copy_entries(session: CorrectedSession, source: CorrectedSession) -> list[Correction]:
@@ -178,6 +182,23 @@ def enter_note(session: CorrectedSession, typed: str, note: str) -> Correction:
     """Return the correction that writes a note on a set or repetition; an empty one removes it."""
     place = place_in(session, typed)
     return _valid(lambda: WriteNote(place.time_s, note.strip() or None, place.scope))
+
+
+def _check_recorded(session: CorrectedSession, start_s: float, end_s: float) -> None:
+    """Refuse a time before or after the recording, whose clock may start anywhere: what was measured lies in it.
+
+    A recording in which nothing was measured is taken to start at 0.
+    """
+    measured = session.measured
+    spans = [(one.start_s, one.end_s) for one in (*measured.sets, *measured.rejected, *measured.gaps)]
+    first_s, last_s = min((span[0] for span in spans), default=0.0), max((span[1] for span in spans), default=0.0)
+    earliest_s = min(first_s, last_s - measured.duration_s)
+    latest_s = max(last_s, first_s + measured.duration_s)
+    if start_s < earliest_s - NEAR_S or end_s > latest_s + NEAR_S:
+        raise CorrectionRefused(
+            f"the recording is {clock(measured.duration_s)} long, and {clock(start_s)} to {clock(end_s)} "
+            "lies outside of it"
+        )
 
 
 def _valid(make: Callable[[], Correction]) -> Correction:

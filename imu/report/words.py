@@ -135,7 +135,11 @@ def sentence_of(correction: Correction, at: Sequence[str] = ()) -> str:
             done = "without a load" if load_kg is None else f"with {weight(load_kg, in_lb=in_lb)}"
         case WriteNote(note=note):
             done = "without a note" if note is None else f"noted {entered(None, None, note)}"
-    return f"{place_in_words(at[0]) if at else f'{scope} at {clock(correction.time_s)}'} {done}"
+    if not at:
+        return f"{scope} at {clock(correction.time_s)} {done}"
+    # the next repetition takes the number of one that is deleted: the time says which one it was
+    when = f" (at {clock(correction.time_s)})" if isinstance(correction, DeleteRepetition) else ""
+    return f"{place_in_words(at[0])}{when} {done}"
 
 
 def place_in_words(place: str) -> str:

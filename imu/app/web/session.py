@@ -321,6 +321,6 @@ CHANGES: Mapping[str, Callable[[CorrectedSession, Fields], list[Correction]]] = 
     ],
     "exercise": _move,
     "merge": lambda session, fields: [*_set(session, fields), typed.merge_sets(session, *_texts(fields, "place"))],
-    "add": lambda _, fields: [typed.add_repetition(*_texts(fields, "start", "end", "pattern"))],
+    "add": lambda session, fields: [typed.add_repetition(session, *_texts(fields, "start", "end", "pattern"))],
 }
 """The corrections, by the last part of their address. A button beside the fields makes what is typed in them too."""
