@@ -106,10 +106,12 @@ class Training:
 
 
 @asynccontextmanager
-async def training(folder: Path, *, speed: float = 1.0, pushes: bool = False, port: int = 0) -> AsyncIterator[Training]:
+async def training(
+    folder: Path, *, speed: float = 1.0, pushes: bool = False, port: int = 0, duration_s: float | None = None
+) -> AsyncIterator[Training]:
     events: list[Any] = []
     clock = FastClock(speed)
-    settings = TrainingSettings(100.0, "test", folder)
+    settings = TrainingSettings(100.0, "test", folder, duration_s)
     link = CountingLink(clock, SENSOR_LOGGER) if pushes else CountingLink(clock)
     local = "127.0.0.1"
     serving = (
@@ -166,6 +168,20 @@ async def test_a_training_with_a_phone_counts_as_the_plain_signal_and_replays_to
     assert lost(events) == []
     assert done.summary.samples == len(samples)
     assert_trained(done)
+
+
+@pytest.mark.realtime
+async def test_a_training_ends_after_its_planned_time_though_its_phone_is_lost(tmp_path: Path) -> None:
+    async with training(tmp_path, speed=SPEED, duration_s=60.0) as one, asyncio.timeout(PATIENCE_S):
+        phone = VirtualPhone(one.address.url, phone_samples(worn()), SPEED, source="127.0.0.2")
+        playing = asyncio.create_task(phone.play())
+        began_s = time.monotonic()
+        await one.until(lambda: one.run._training is not None and one.run._training.now_s > 30.0)
+        playing.cancel()
+        done = await one.running
+        assert 60.0 <= (time.monotonic() - began_s) * SPEED < 1000.0  # a lost phone is given up after 120 true seconds
+    assert done.trouble is None
+    assert done.summary.samples > 1000
 
 
 @pytest.mark.realtime

@@ -36,6 +36,12 @@ from imu.training import PersonAsked, PersonCommand, Training, TrainingReply
 Happened = Event | Notice | Link
 """Anything that happens in a training."""
 
+SILENT_S = 5.0
+"""A sensor without new samples for this long does not say any more when the planned time is over. Where it comes back
+sooner, what it kept meanwhile still counts."""
+LOOK_S = 0.25
+"""How often the end of the planned time is looked for."""
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingSettings:
@@ -139,6 +145,7 @@ class TrainingRun:
         self._posture: Posture | None = None
         self._posture_at_s = 0.0
         self._closing: asyncio.Task[None] | None = None
+        self._heard_ns = 0
 
     async def run(self) -> Trained:
         """Train until `stop`, the planned end, or the loss of the sensor.
@@ -154,6 +161,7 @@ class TrainingRun:
                 TemporaryFile(dir=nearest).close()
             except OSError as error:
                 self._not_recorded(not_begun(folder, error))
+        silence = asyncio.create_task(self._end_in_silence())
         try:
             async for message in self._link.messages():
                 self._take(message)
@@ -162,6 +170,7 @@ class TrainingRun:
                 raise
             self._trouble = self._trouble or error
         finally:
+            silence.cancel()
             await self._close()
         return self._finish()
 
@@ -284,7 +293,10 @@ class TrainingRun:
         if self._training is None:
             raise ValueError("a message came before the sensor was named")
         self._record(lambda recorder: recorder.write(message))  # before it is decoded
+        before_s = self._training.now_s
         outcome = self._training.take(message)
+        if self._training.now_s > before_s:
+            self._heard_ns = message.received_ns
         self._link.ask(outcome.actions)
         self._pass_on(outcome, message.received_ns)
         if self._settings.duration_s is not None and self._training.now_s >= self._settings.duration_s:
@@ -377,6 +389,16 @@ class TrainingRun:
         self._trouble = self._trouble or error
 
     # -- the end
+
+    async def _end_in_silence(self) -> None:
+        """End after the planned time by this computer's clock too, unless samples come, which then say the time."""
+        while self._settings.duration_s is not None:
+            await asyncio.sleep(LOOK_S)
+            now_ns = self._clock.now_ns()
+            planned_end_ns = self._started_ns + self._settings.duration_s * 1e9
+            if self._training is not None and now_ns >= max(planned_end_ns, self._heard_ns + SILENT_S * 1e9):
+                self.stop()
+                return
 
     async def _close_link(self) -> None:
         await self._link.close(() if self._training is None else self._training.stop())
