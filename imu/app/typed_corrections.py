@@ -190,8 +190,9 @@ def _check_recorded(session: CorrectedSession, start_s: float, end_s: float) -> 
     A recording in which nothing was measured is taken to start at 0.
     """
     measured = session.measured
-    spans = [(one.start_s, one.end_s) for one in (*measured.sets, *measured.rejected)]
-    spans += [(gap.start_s, gap.end_s) for gap in measured.gaps]
+    spans = [(one.start_s, one.end_s) for one in measured.sets]
+    spans += [(one.start_s, one.end_s) for one in measured.rejected]
+    spans += [(one.start_s, one.end_s) for one in measured.gaps]
     first_s, last_s = min((span[0] for span in spans), default=0.0), max((span[1] for span in spans), default=0.0)
     earliest_s = min(first_s, last_s - measured.duration_s)
     latest_s = max(last_s, first_s + measured.duration_s)
