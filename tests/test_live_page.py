@@ -338,8 +338,14 @@ def test_a_training_with_targets(browser: Any, gym: Gym, width: int, height: int
             page.get_by_role("button", name="Start").click()
             page.locator(".before", has_text="Last time 8 × 225 lb, best 0.").wait_for()
             at.look("last time")
+            page.get_by_text("Looking for the sensor").wait_for()
+            gym.linked().connect()
+            gym.linked().go_on(2.0)  # nothing was done
+            page.get_by_text("Stand still a second, then begin.").wait_for()
             page.get_by_role("button", name="Finish").click()
             page.get_by_role("button", name="Finish and save").click()
+            page.locator("#trained", has_text="0 squats : 0 hinges · 0 sets").wait_for()
+            assert page.get_by_text("One tap corrects it").is_hidden()
             page.goto(f"{gym.root}/train")
             page.get_by_role("button", name="Fill in the last one").click()
             assert form.get_by_label("Load", exact=True).input_value() == "225 lb"

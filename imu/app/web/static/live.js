@@ -97,6 +97,7 @@ function drawTrained() {
   const trained = $("#trained");
   if (trained.hidden) return;
   $("p", trained).textContent = [board.total, many(board.sets.length, "set")].join(" · ");
+  $(".small", trained).hidden = !board.sets.length;
   $(".card-said", trained).replaceChildren(...[...(board.achieved ?? []), ...(board.advice ?? [])].map((one) => Object.assign(document.createElement("li"), { textContent: one })));
   $(".card-sets", trained).replaceChildren(...board.sets.map((one) => {
     const line = document.createElement("li");
