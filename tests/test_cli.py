@@ -1001,6 +1001,21 @@ def test_wrong_usage_is_exit_code_2(wrong):
     assert run(*wrong).exit_code == 2
 
 
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        (["replay", "a.csv", "--acc-unit", "G"], "'--acc-unit': 'G' is not one of 'm/s2', 'g'"),
+        (["replay", "a.csv", "--min-reps", "0"], "'--min-reps': it must be 1 or more, not '0'"),
+        (["replay", "a.csv", "--min-reps", "x"], "'--min-reps': it must be a whole number, not 'x'"),
+        (["train", "--rate", "fast"], "'--rate': it must be a number, not 'fast'"),
+        (["sensor", "--missed", "2"], "'--missed': it must be 0.99 or less, not '2'"),
+        (["export", "1", "x", "--out", "a.csv"], "'SESSION...': it must be a whole number, not '1 x'"),
+    ],
+)
+def test_a_wrong_value_is_named_in_plain_words(wrong, sentence):
+    assert run(*wrong).stderr.splitlines()[-1] == f"Error: Invalid value for {sentence}"
+
+
 def test_the_version_is_printed():
     result = imu("--version")
     assert result.returncode == 0

@@ -154,7 +154,15 @@ def test_the_examples_run_in_their_order(tmp_path, monkeypatch, document) -> Non
     run = [example for example in examples_of(document) if "../shared" not in example]
     assert len(run) >= 9
     for example in run:
-        assert imu(*shlex.split(example)[1:]).strip(), example
+        printed = imu(*shlex.split(example)[1:]).strip()
+        assert printed, example
+        if example.startswith("imu train"):
+            assert "Counted      2 squats" in printed
+            shown = [
+                line.split()[:3] for _, code in blocks_of(document) for line in code.splitlines() if "% sure" in line
+            ]
+            lines = [line.split()[:3] for line in printed.splitlines() if line.endswith("% sure")]
+            assert not shown or shown == lines
 
 
 SCRIPT = Path(sys.executable).with_name("imu.exe" if os.name == "nt" else "imu")

@@ -73,7 +73,11 @@ def links(monkeypatch: pytest.MonkeyPatch, worn: dict[str, ImuBlock]) -> dict[st
 
     @asynccontextmanager
     async def link_for(
-        name: str | None, clock: HostClock, _duration_s: float | None, _invite: Callable[[PhoneAddress], None]
+        name: str | None,
+        clock: HostClock,
+        _duration_s: float | None,
+        _invite: Callable[[PhoneAddress], None],
+        _plan: object,
     ) -> AsyncIterator[PhoneLink]:
         made[str(name)] = link = PhoneLink(clock)
         fill(link, phone_samples(worn.get(str(name), worn["b"])))

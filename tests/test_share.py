@@ -113,7 +113,7 @@ async def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
 
     @asynccontextmanager
     async def link_for(
-        _name: str | None, clock: HostClock, _s: float | None, _invite: Callable[[PhoneAddress], None]
+        _name: str | None, clock: HostClock, _s: float | None, _invite: Callable[[PhoneAddress], None], _plan: object
     ) -> AsyncIterator[PhoneLink]:
         links.append(PhoneLink(clock))
         fill(links[-1], SAMPLES)

@@ -540,7 +540,7 @@ def test_each_event_is_a_line(live):
         "   0:16    2  squat       30°  0.45 m  1.2-0.1-1.2 s  0.40 m/s  97 % sure  chest up",
         "   0:16       taken back: squat; 1 left in the set",
         "   0:02       not counted: sat down",
-        "   0:12  set 1: 1 squat; today 11 squats : 5 hinges",
+        "         set 1, 0:10 to 0:12: 1 squat; today 11 squats : 5 hinges",
         "   0:02       not counted: alone (1 hinge)",
         "   1:01       2.5 s without samples",
     ]

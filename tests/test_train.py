@@ -28,6 +28,7 @@ IMU = [sys.executable, "-c", "from imu.app.cli import main; main()"]
 FAST_IMU = [sys.executable, str(Path(__file__).parent / "fast_clock.py")]
 REPETITION = re.compile(r"^ *\d+:\d\d +\d+  (squat|hinge|uncertain) ")
 KILLS = 8
+START = "Starting the training. Ctrl-C ends it."
 
 
 def started(*arguments: str, home: Path, fast: bool = False, **options: object) -> subprocess.Popen[str]:
@@ -206,7 +207,7 @@ def test_without_bluetooth_there_is_one_sentence_and_nothing_is_left(tmp_path: P
     process = started("--sensor", "any", home=tmp_path)
     out, errors = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert out.splitlines() in (["Starting the training."], ["Starting the training.", "looking for the sensor"])
+    assert out.splitlines() in ([START], [START, "looking for the sensor"])
     (sentence,) = errors.splitlines()
     assert "Bluetooth" in sentence
     assert list(tmp_path.iterdir()) == []
@@ -292,13 +293,13 @@ def test_the_first_line_comes_before_the_imports_that_take_a_second(monkeypatch:
     monkeypatch.setitem(sys.modules, "imu.app.train", None)  # whatever imports it fails
     done = CliRunner().invoke(app, ["train", "--sensor", "virtual", *(["--json"] if as_json else [])])
     assert isinstance(done.exception, ImportError)
-    assert (done.stderr if as_json else done.stdout) == "Starting the training.\n"
+    assert (done.stderr if as_json else done.stdout) == f"{START}\n"
 
 
 def test_ctrl_c_before_a_sensor_is_there_is_one_sentence(tmp_path: Path) -> None:
     process = started("--sensor", "virtual", home=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert process.stdout is not None
-    assert process.stdout.readline() == "Starting the training.\n"
+    assert process.stdout.readline() == f"{START}\n"
     assert "looking for the sensor" in process.stdout.readline()
     process.send_signal(signal.SIGINT)
     rest, _ = process.communicate(timeout=60)

@@ -4,7 +4,9 @@ command that runs a sensor on its own."""
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import pickle
 import signal
 import socket
 import sys
@@ -13,6 +15,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,6 +26,8 @@ from bleak.backends.scanner import AdvertisementData
 
 import firmware_protocol as protocol
 from imu.app.sensor_commands import SensorNotStarted, SensorOptions, run_sensor
+from imu.live.radios import _simulated_signal
+from imu.live.targets import MOST_SETS, Plan, Targets
 from imu.motion.pattern import Pattern
 from imu.samples import Array, ImuBlock
 from imu.sensors import recognise
@@ -239,6 +245,31 @@ def test_the_first_minute_shows_squats_and_hinges(seed: int) -> None:
     _, summary = session.finish()
     patterns = [repetition.pattern for each in summary.sets for repetition in each.repetitions]
     assert (patterns.count(Pattern.SQUAT), patterns.count(Pattern.HINGE)) == (5, 5)
+
+
+def test_the_person_does_the_planned_sets_and_then_stands_still() -> None:
+    signal_of_person = virtual_signal(1, 100, [("hinge", 3), (None, 2)])
+    assert signal_of_person.device_time_s[-1] >= 100
+    session = Session()
+    session.push(signal_of_person)
+    _, summary = session.finish()
+    assert [(str(each.pattern), len(each.repetitions)) for each in summary.sets] == [("hinge", 3), ("squat", 2)]
+
+
+def test_the_person_does_the_plan_of_the_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def simulate(command: list[str], **_: object) -> Any:
+        asked.append(json.loads(command[-1]))
+        return SimpleNamespace(returncode=0, stdout=pickle.dumps(worn()))
+
+    monkeypatch.setattr("imu.live.radios.subprocess.run", simulate)
+    deadlifts, own = Targets("deadlift", sets=2, repetitions=5), Targets("my own")
+    for plan, first in ((None, []), (Plan((deadlifts,)), [["hinge", 5]] * 2), (Plan((deadlifts, own)), [["hinge", 5]])):
+        assert _simulated_signal(30.0, plan).device_time_s[-1] > 0
+        assert asked[-1]["planned"][: len(first)] == first
+    assert asked[1] == {"seconds": 30.0, "planned": [["hinge", 5]] * 2}
+    assert asked[2]["planned"][2:] == [[None, None]] * (MOST_SETS + 1)  # goes on until the end
 
 
 def test_the_person_stands_first_and_trains_as_long_as_asked() -> None:

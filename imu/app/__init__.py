@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
@@ -48,6 +49,16 @@ def moment(typed: str) -> datetime:
         return day(typed)
 
 
+_PLAIN_WORDS = {
+    r"^Value error, (.*?)\.?$": r"\1",
+    r"^Input should be greater than or equal to (\S+)$": r"it must be \1 or more, not GIVEN",
+    r"^Input should be less than or equal to (\S+)$": r"it must be \1 or less, not GIVEN",
+    r"^Input should be a valid integer.*": "it must be a whole number, not GIVEN",
+    r"^Input should be a valid number.*": "it must be a number, not GIVEN",
+}
+"""Sentences of pydantic, which checks the values of options, and ours."""
+
+
 class _Values:
     """The values of an option: texts and defaults as they are, for which typer would load pydantic (50 ms)."""
 
@@ -67,7 +78,13 @@ class _Values:
             return value
         if self._annotation == list[str] and isinstance(value, tuple):
             return list(value)
-        return self._usual().coerce(value, param=param, ctx=ctx)
+        try:
+            return self._usual().coerce(value, param=param, ctx=ctx)
+        except typer.BadParameter as error:
+            given = " ".join(map(str, value)) if isinstance(value, tuple | list) else value
+            for text, words in _PLAIN_WORDS.items():
+                error.message = re.sub(text, words, error.message).replace("GIVEN", repr(given))
+            raise
 
 
 def quick(command: Any, ctx: Any) -> Any:

@@ -68,7 +68,10 @@ def train(
     *,
     sensor: SensorNames = None,
     duration: Annotated[
-        float | None, typer.Option("--duration", min=1.0, metavar="S", help="End after this many seconds.")
+        float | None,
+        typer.Option(
+            "--duration", min=1.0, metavar="S", help="End after this many seconds; without it, Ctrl-C ends it."
+        ),
     ] = None,
     rate: Annotated[
         float, typer.Option("--rate", min=20.0, max=1000.0, metavar="HZ", help="Wanted sampling rate.")
@@ -137,7 +140,8 @@ def train(
         raise typer.BadParameter("the page prints no JSON: use one of the two options", param_hint="--web --json")
     followed = chosen_plan(plan, targets)
     with contextlib.suppress(OSError):  # after a closed pipe the training goes on unseen
-        typer.echo("Starting the training.", err=as_json)  # the imports that follow take a second
+        end = "" if duration else " Ctrl-C ends it."
+        typer.echo(f"Starting the training.{end}", err=as_json)  # the imports that follow take a second
 
     from imu.app.train import page_at_the_end, sensors_of_people, train_together
     from imu.app.train import train as run_training

@@ -248,7 +248,7 @@ class _Audience:
 
     async def _train(self, name: str | None, settings: TrainingSettings) -> Trained:
         clock = HostClock()
-        async with link_for(name, clock, settings.duration_s, self._invite) as link:
+        async with link_for(name, clock, settings.duration_s, self._invite, self._live.coach.plan) as link:
             if isinstance(link, PhoneLink):
                 await link.until_connected()
                 if self._app is not None:

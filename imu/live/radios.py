@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import pickle
 import subprocess
@@ -19,6 +20,7 @@ from imu.bluetooth import HostClock, LinkState
 from imu.bluetooth.link import LinkNotice, SensorLink, TrainingLink
 from imu.bluetooth.scan import Radio, SensorChoice
 from imu.errors import SensorNotFound, SensorUnsuitable
+from imu.live.targets import MOST_SETS, Plan
 from imu.phone import PhoneAddress, PhoneLink
 from imu.phone.browser import phone_server
 from imu.phone.push import push_server
@@ -41,9 +43,9 @@ PHONES = (PHONE, SENSOR_LOGGER.name)
 VIRTUAL_TRAINING_S = 1200.0
 """How long the built-in person trains by default; then it stands still."""
 _SIMULATION = """
-import pickle, sys
+import json, pickle, sys
 from imu.virtual.person import virtual_signal
-sys.stdout.buffer.write(pickle.dumps(virtual_signal(seconds=float(sys.argv[1]))))
+sys.stdout.buffer.write(pickle.dumps(virtual_signal(**json.loads(sys.argv[1]))))
 """
 
 
@@ -75,7 +77,11 @@ def check_virtual(name: str | None) -> None:
 
 @asynccontextmanager
 async def link_for(
-    name: str | None, clock: HostClock, duration_s: float | None, invite: Callable[[PhoneAddress], None]
+    name: str | None,
+    clock: HostClock,
+    duration_s: float | None,
+    invite: Callable[[PhoneAddress], None],
+    plan: Plan | None,
 ) -> AsyncIterator[TrainingLink]:
     """Give the link to the wanted sensor.
 
@@ -89,6 +95,8 @@ async def link_for(
         How long the built-in person trains.
     invite : callable
         Shows the address that the phone needs; called at once if the sensor is a phone.
+    plan : Plan or None
+        The sets that the built-in person does.
 
     Raises
     ------
@@ -103,12 +111,14 @@ async def link_for(
             invite(address)
             yield link
         return
-    async with radio_for(name, duration_s) as (radio, choice):
+    async with radio_for(name, duration_s, plan) as (radio, choice):
         yield SensorLink(radio, choice, recognise, clock)
 
 
 @asynccontextmanager
-async def radio_for(name: str | None, duration_s: float | None = None) -> AsyncIterator[tuple[Radio, SensorChoice]]:
+async def radio_for(
+    name: str | None, duration_s: float | None = None, plan: Plan | None = None
+) -> AsyncIterator[tuple[Radio, SensorChoice]]:
     """Give the radio, switched on, and the name of the wanted sensor on it.
 
     Parameters
@@ -117,6 +127,8 @@ async def radio_for(name: str | None, duration_s: float | None = None) -> AsyncI
         Name, address or serial number of a sensor; ``any`` or ``None`` for the nearest; or as in `is_virtual`.
     duration_s : float or None
         How long the built-in person trains.
+    plan : Plan or None
+        The sets that this person does; without it, squats and hinges in turn.
 
     Raises
     ------
@@ -135,16 +147,16 @@ async def radio_for(name: str | None, duration_s: float | None = None) -> AsyncI
             yield Radio(radio.scanner_backend, radio.client_backend), SensorChoice()
         return
     async with VirtualRadio() as radio:
-        await _add_sensor(radio, where or "reference", duration_s or VIRTUAL_TRAINING_S)
+        await _add_sensor(radio, where or "reference", duration_s or VIRTUAL_TRAINING_S, plan)
         yield Radio(radio.scanner_backend, radio.client_backend), SensorChoice()
 
 
-async def _add_sensor(radio: VirtualRadio, kind: str, duration_s: float) -> None:
+async def _add_sensor(radio: VirtualRadio, kind: str, duration_s: float, plan: Plan | None) -> None:
     """Put a virtual sensor, worn by the built-in person, on the radio."""
-    await radio.add_sensor(TWINS[kind](await asyncio.to_thread(_simulated_signal, duration_s), 1))
+    await radio.add_sensor(TWINS[kind](await asyncio.to_thread(_simulated_signal, duration_s, plan), 1))
 
 
-def _simulated_signal(duration_s: float) -> ImuBlock:
+def _simulated_signal(duration_s: float, plan: Plan | None) -> ImuBlock:
     """Simulate the built-in person in a process of its own; a thread would hold up page and terminal for seconds.
 
     Raises
@@ -152,7 +164,13 @@ def _simulated_signal(duration_s: float) -> ImuBlock:
     SensorNotFound
         If the process fails.
     """
-    command = [sys.executable, "-P", "-c", _SIMULATION, repr(duration_s)]
+    exercises = () if plan is None else plan.exercises
+    endless = MOST_SETS if exercises and exercises[-1].sets is None else 0
+    planned = [
+        (one.pattern, one.repetitions) for one in (*exercises, *exercises[-1:] * endless) for _ in range(one.sets or 1)
+    ]
+    options = json.dumps({"seconds": duration_s, "planned": planned})
+    command = [sys.executable, "-P", "-c", _SIMULATION, options]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     if done.returncode:
         reason = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]

@@ -117,7 +117,8 @@ def _event_line(
             return f"{clock(repetition.end_s):>7}       taken back: {repetition.pattern}; {view.count} left in the set"
         case SetClosed(closed):
             number = view.sets.index(closed) + 1 if closed in view.sets else len(view.sets)
-            return f"{clock(closed.end_s):>7}  set {number}: {plural_of(closed)}; today {balance(view.today)}"
+            span = f"{clock(closed.start_s)} to {clock(closed.end_s)}"  # it is over when later movements are known
+            return f"{'':9}set {number}, {span}: {plural_of(closed)}; today {balance(view.today)}"
         case MovementRejected(movement):
             what = "" if movement.repetition is None else f" ({plural(1, movement.repetition.pattern)})"
             return f"{clock(movement.end_s):>7}       not counted: {movement.reason}{what}"

@@ -302,7 +302,7 @@ class TrainingDesk:
         if self._listening:  # one search at a time: the radio is free once they have ended
             await asyncio.wait(self._listening)
         clock = HostClock()
-        async with link_for(name, clock, wish.duration_s, self._invite) as link:
+        async with link_for(name, clock, wish.duration_s, self._invite, self.plan) as link:
             self._run = TrainingRun(link, clock, settings, self._live, self._tell)
             trained = await self._run.run()
         if not is_virtual(name):

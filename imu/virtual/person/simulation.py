@@ -414,7 +414,11 @@ _NOISE_M_S2_RTHZ, _NOISE_RAD_S_RTHZ = 0.00098, 0.000087
 _OFFSET_M_S2, _OFFSET_RAD_S = 0.08, 0.006
 
 
-def virtual_signal(seed: int = 1, seconds: float = 600.0) -> ImuBlock:
+PlannedSets = Sequence[tuple[str | None, int | None]]
+"""Pattern (``squat``, ``hinge``) and repetitions of each set; ``None`` where the plan leaves one open."""
+
+
+def virtual_signal(seed: int = 1, seconds: float = 600.0, planned: PlannedSets = ()) -> ImuBlock:
     """Return what a sensor at the back of the hip measures in the built-in training.
 
     The person stands, squats, rests, hinges and so on. The first minute has a set of each pattern, so that a short
@@ -426,6 +430,8 @@ def virtual_signal(seed: int = 1, seconds: float = 600.0) -> ImuBlock:
         The person and the variation between repetitions follow from it.
     seconds : float
         Least duration, s. The last set is complete, so the signal may be up to a minute longer.
+    planned : sequence of (str or None, int or None)
+        Sets to do in place of the built-in ones; after them the person stands still.
 
     Raises
     ------
@@ -451,14 +457,16 @@ def virtual_signal(seed: int = 1, seconds: float = 600.0) -> ImuBlock:
         acceleration_offset_m_s2=_random_triple(rng, _OFFSET_M_S2),
         angular_velocity_offset_rad_s=_random_triple(rng, _OFFSET_RAD_S),
     )
-    return simulate(list(_built_in_plan(seconds)), lifter, sensor, seed).block
+    return simulate(list(_built_in_plan(seconds, planned)), lifter, sensor, seed).block
 
 
-def _built_in_plan(seconds: float) -> Iterator[PlanItem]:
+def _built_in_plan(seconds: float, planned: PlannedSets) -> Iterator[PlanItem]:
     """Yield sets and rests that take at least `seconds`."""
     yield Rest(BUILT_IN_STANDING_S)
     passed_s = BUILT_IN_STANDING_S
-    for each in cycle(BUILT_IN_SETS):
+    usual = {None: BUILT_IN_SETS[0], "squat": BUILT_IN_SETS[0], "hinge": BUILT_IN_SETS[1]}
+    wanted = [usual[pattern]._replace(repetitions=reps or usual[pattern].repetitions) for pattern, reps in planned]
+    for each in wanted or cycle(BUILT_IN_SETS):
         yield Exercise(
             each.exercise,
             each.repetitions,
@@ -471,6 +479,7 @@ def _built_in_plan(seconds: float) -> Iterator[PlanItem]:
         passed_s += each.repetitions * (each.eccentric_s + each.concentric_s) + BUILT_IN_REST_S  # at least
         if passed_s >= seconds:
             return
+    yield Rest(seconds - passed_s)
 
 
 def _random_triple(rng: np.random.Generator, spread: float) -> tuple[float, float, float]:
