@@ -338,7 +338,7 @@ def test_what_is_built_is_complete_and_runs_from_the_wheel(tmp_path):
     missing = {str(path) for path in wanted if path.suffix != ".md" and not (target / path).exists()}
     assert missing == set()
     environment = os.environ | {"PYTHONPATH": str(target)}
-    assert run("imu.app.cli", "--version", env=environment) == f"imu {imu.__version__}\n"
+    assert run("imu", "--version", env=environment) == f"imu {imu.__version__}\n"
     assert json.loads(run("imu.app.cli", "replay", SQUATS, "--json", env=environment))["totals"]["squat"] == 8
 
 
