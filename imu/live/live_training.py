@@ -235,7 +235,8 @@ class LiveTraining:
 
     def _exercise_of(self, index: int, one: TrainingSet) -> Targets | None:
         place = self._coach.place_of(index)
-        return self._coach.entries.exercise_of(one) or (None if place is None else place.targets)
+        planned = None if place is None or place.targets.is_other(one.pattern) else place.targets
+        return self._coach.entries.exercise_of(one) or planned
 
     def _move(self, index: int) -> Move | None:
         one, place = self._coach.sets[index], self._coach.place_of(index)

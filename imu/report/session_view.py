@@ -213,6 +213,8 @@ class SetView:
         Exercise, load and note as one text.
     volume_kg : float or None
         Sum of the loads of all repetitions; ``None`` without a load.
+    is_unplanned : bool
+        Whether it has no exercise because its pattern is not that of the planned one.
     """
 
     number: int
@@ -234,6 +236,7 @@ class SetView:
     weights: str
     entered: str
     volume_kg: float | None
+    is_unplanned: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,6 +299,17 @@ class SessionView:
     deleted: tuple[RepetitionView, ...]
     log: tuple[LoggedCorrection, ...]
     corrections: tuple[str, ...]
+
+    @property
+    def unplanned(self) -> str:
+        """Which sets have no exercise because their pattern is not that of the planned one; empty without any."""
+        sets = [one_set for one_set in self.sets if one_set.is_unplanned]
+        if not sets:
+            return ""
+        planned = dict.fromkeys(one_set.planned.exercise or "" for one_set in sets if one_set.planned is not None)
+        numbers = ", ".join(str(one_set.number) for one_set in sets)
+        which, counts = (f"sets {numbers} were", "they count") if len(sets) > 1 else (f"set {numbers} was", "it counts")
+        return f"{which} not the planned {' or '.join(planned)}: {counts} for no exercise until you name it"
 
     @property
     def volume_kg(self) -> float | None:
@@ -424,6 +438,7 @@ def set_view(number: int, one_set: CorrectedSet) -> SetView:
         weights=" / ".join(weight(load_kg, in_lb=in_lb) for load_kg, in_lb in loads if load_kg is not None),
         entered=entered(one_set.exercise, one_set.load_kg, one_set.note, load_in_lb=one_set.load_in_lb),
         volume_kg=sum_if_any(one_set.load_kg_of(repetition) for repetition in one_set.repetitions),
+        is_unplanned=one_set.is_unplanned,
     )
 
 

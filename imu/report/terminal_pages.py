@@ -100,6 +100,9 @@ def _lines(view: SessionView) -> list[tuple[str, str]]:
         for label, text in (("Load", view.load), ("Not counted", view.not_counted), ("Data", view.flaws))
         if text
     ]
+    if view.unplanned:
+        name = f" (imu correct {view.id} --exercise SET NAME)" if view.id is not None else ""
+        lines.append(("Exercise", f"{view.unplanned}{name}"))
     lines += [("" if i else "Corrected", text) for i, text in enumerate(view.corrections)]
     if view.moment is not None:
         lines.append(("Recording", printable(view.recording)))

@@ -28,6 +28,7 @@ from imu.store.corrections import (
     check_exercise,
     check_load,
 )
+from imu.store.exercises import is_other_pattern
 
 REST_BETWEEN_SETS_S = SessionParameters().rest_between_sets_s
 """An added repetition joins the nearest set if it is no further away than this: the limit of a live training."""
@@ -130,7 +131,8 @@ class CorrectedSet:
     repetitions : tuple of CorrectedRepetition
         At least one.
     exercise, load_kg, note : str, float, str or None
-        What the person entered for the set; without an entry, exercise and load are the planned ones.
+        What the person entered for the set; without an entry, exercise and load are the planned ones, except where
+        the pattern is clearly another one (`is_unplanned`).
     load_in_lb : bool
         Whether the person writes the load in pounds.
     planned : PlannedSet or None
@@ -170,6 +172,12 @@ class CorrectedSet:
         figures = [repetition.figures for repetition in self.repetitions]
         measured = tuple(one for one in figures if one is not None)
         return TrainingSet(measured) if measured else None
+
+    @property
+    def is_unplanned(self) -> bool:
+        """Whether the set has no exercise, because its pattern is not that of the planned one."""
+        planned = None if self.planned is None else self.planned.exercise
+        return self.exercise is None and is_other_pattern(planned, self.pattern)
 
     def exercise_of(self, repetition: CorrectedRepetition) -> str | None:
         """Return the exercise of one of the repetitions: its own, else that of the set."""
@@ -249,11 +257,17 @@ def apply_corrections(
 
 
 def _as_planned(measured: TrainingSet, planned: Sequence[PlannedSet]) -> CorrectedSet:
-    """Return a measured set with the exercise and the load of its plan, if it has one."""
+    """Return a measured set with the exercise and the load of its plan, if it has one.
+
+    Hinges where a squat was planned, or the reverse, are of no exercise until the person says which: they would count
+    in the volume and the records of an exercise that was not done.
+    """
     repetitions = tuple(CorrectedRepetition(r.start_s, r.end_s, r.pattern, r) for r in measured.repetitions)
     plan = next((plan for plan in planned if measured.start_s <= plan.time_s < measured.end_s), None)
     if plan is None:
         return CorrectedSet(repetitions)
+    if is_other_pattern(plan.exercise, measured.pattern):
+        return CorrectedSet(repetitions, planned=plan)
     return CorrectedSet(repetitions, plan.exercise, plan.load_kg, load_in_lb=plan.load_in_lb, planned=plan)
 
 
@@ -449,9 +463,11 @@ def _entered_for_all(
     repetitions = one_set.repetitions
     match correction:
         case ChangePattern(pattern=pattern):
-            return replace(
-                one_set, repetitions=tuple(replace(repetition, pattern=pattern) for repetition in repetitions)
-            )
+            changed = replace(one_set, repetitions=tuple(replace(each, pattern=pattern) for each in repetitions))
+            plan = one_set.planned
+            if plan is None or not one_set.is_unplanned or changed.is_unplanned:
+                return changed
+            return replace(changed, exercise=plan.exercise, load_kg=plan.load_kg, load_in_lb=plan.load_in_lb)
         case NameExercise(exercise=exercise):
             cleared = tuple(replace(repetition, exercise=None) for repetition in repetitions)
             return replace(one_set, exercise=exercise, repetitions=cleared)

@@ -103,6 +103,12 @@ def known_exercise(name: str) -> Exercise | None:
     return _by_key().get(key_of(name))
 
 
+def is_other_pattern(name: str | None, pattern: Pattern) -> bool:
+    """Return whether a pattern is clearly not that of a known exercise: hinges of a squat, or the reverse."""
+    known = None if name is None else known_exercise(name)
+    return known is not None and {known.pattern, pattern} == {Pattern.SQUAT, Pattern.HINGE}
+
+
 def usual_name(name: str) -> str:
     """Return the usual name of a known exercise; any other name with its blanks tidied."""
     known = known_exercise(name)

@@ -27,6 +27,7 @@ from imu.store import (
     CorrectedSession,
     CorrectedSet,
     Correction,
+    EnterLoad,
     NameExercise,
     Scope,
     SessionStore,
@@ -70,6 +71,7 @@ class SessionPages:
             metrics=[metrics_of(one_set) for one_set in view.sets],
             state=_state(stored),
             moves=[move_of(one_set, latest) for one_set in stored.corrected.sets],
+            moves_of_all=moves_of_all(stored.corrected, latest),
             exercises=completions("", tuple(history.name for history in histories)),
             deletion=f"{view.counted}. The recording is deleted too. This cannot be undone.",
         )
@@ -187,10 +189,21 @@ def move_of(one_set: CorrectedSet, latest: Mapping[Pattern, str]) -> Move | None
         return None
     pattern = others[0].pattern
     which = f"Count the {number_of(len(others), pattern)} as"
-    if all(one_set.exercise_of(repetition) != meant for repetition in others):
+    if not one_set.is_unplanned and all(one_set.exercise_of(repetition) != meant for repetition in others):
         return Move(meant, f"{which} {meant} again")
     exercise = latest.get(pattern, usual_name(pattern))
     return Move(exercise, f"{which} {exercise}")
+
+
+def moves_of_all(session: CorrectedSession, latest: Mapping[Pattern, str]) -> list[Move]:
+    """Return how one click names all sets of a pattern that are not of the planned exercise; for several sets only."""
+    moves = []
+    for pattern in OPPOSITE:
+        sets = [one_set for one_set in session.sets if one_set.is_unplanned and one_set.pattern is pattern]
+        exercise = latest.get(pattern, usual_name(pattern))
+        if len(sets) > 1:
+            moves.append(Move(exercise, f"Count the {number_of(len(sets), f'{pattern} set')} as {exercise}"))
+    return moves
 
 
 def _others_in(one_set: CorrectedSet) -> tuple[str | None, list[CorrectedRepetition]]:
@@ -207,9 +220,25 @@ def _move(session: CorrectedSession, fields: Fields) -> list[Correction]:
     one_set = next(whole for whole in session.sets if whole.start_s <= time_s < whole.end_s)
     meant, others = _others_in(one_set)
     if len(others) == len(one_set.repetitions):
-        return [NameExercise(one_set.middle_s, exercise or meant)]
+        return _named(one_set, exercise or meant)
     own = None if exercise == meant else exercise
     return [NameExercise(repetition.middle_s, own, Scope.REPETITION) for repetition in others]
+
+
+def _move_all(session: CorrectedSession, fields: Fields) -> list[Correction]:
+    exercise = fields.get("exercise", "")
+    known = known_exercise(exercise)
+    sets = [each for each in session.sets if each.is_unplanned and (known is None or each.pattern is known.pattern)]
+    return [correction for one_set in sets for correction in _named(one_set, exercise)]
+
+
+def _named(one_set: CorrectedSet, exercise: str | None) -> list[Correction]:
+    """Return the corrections that name a set; one that had no exercise gets the planned load with it."""
+    named: list[Correction] = [NameExercise(one_set.middle_s, exercise)]
+    planned = one_set.planned
+    if one_set.is_unplanned and one_set.load_kg is None and planned is not None and planned.load_kg is not None:
+        named.append(EnterLoad(one_set.middle_s, planned.load_kg, load_in_lb=planned.load_in_lb))
+    return named
 
 
 # --- corrections -----------------------------------------------------------------------------------------------------
@@ -241,7 +270,7 @@ def session_before(store: SessionStore, stored: StoredSession) -> StoredSession 
 
 def _entries(session: CorrectedSession, place: str, fields: Fields) -> list[Correction]:
     """Return corrections of the exercise, load and note that differ from what the page showed."""
-    typed = {name: fields.get(name, "").strip() for name in MAKE}
+    typed = {name: fields.get(name, "").strip() for name in ENTRIES}
     return [
         _entry(session, place, name, value, fields)
         for name, value in typed.items()
@@ -251,17 +280,13 @@ def _entries(session: CorrectedSession, place: str, fields: Fields) -> list[Corr
 
 def _entry(session: CorrectedSession, place: str, name: str, value: str, fields: Fields) -> Correction:
     """Return one entry; a load without a unit is in that of the page."""
-    if name == "load" and value and value[-1].isdigit():
-        value = f"{value} {fields['unit']}"
-    return MAKE[name](session, place, value)
+    if name == "load":
+        return typed.enter_load(session, place, value, in_lb=fields["unit"] == "lb")
+    return (typed.enter_exercise if name == "exercise" else typed.enter_note)(session, place, value)
 
 
-MAKE = {
-    "exercise": typed.enter_exercise,
-    "load": typed.enter_load,
-    "note": typed.enter_note,
-}
-"""The forms that enter something for a set or a repetition."""
+ENTRIES = ("exercise", "load", "note")
+"""What can be entered for a set or a repetition."""
 
 
 def _repetition(session: CorrectedSession, fields: Fields) -> list[Correction]:
@@ -289,7 +314,7 @@ def _all_sets(session: CorrectedSession, fields: Fields) -> list[Correction]:
     changed = [typed.change_pattern(session, place, pattern) for place in places] if pattern else []
     return changed + [
         _entry(session, place, name, value, fields)
-        for name in MAKE
+        for name in ENTRIES
         if (value := fields.get(name, "").strip())
         for place in places
     ]
@@ -320,6 +345,7 @@ CHANGES: Mapping[str, Callable[[CorrectedSession, Fields], list[Correction]]] = 
         typed.split_set(session, *_texts(fields, "place")),
     ],
     "exercise": _move,
+    "exercises": _move_all,
     "merge": lambda session, fields: [*_set(session, fields), typed.merge_sets(session, *_texts(fields, "place"))],
     "add": lambda session, fields: [typed.add_repetition(session, *_texts(fields, "start", "end", "pattern"))],
 }
