@@ -44,7 +44,7 @@ from imu.app.fit_file import fit_file
 from imu.atomic_files import new_file
 from imu.errors import ExtraMissing, FileThere, NotWritten, SessionNotFound
 from imu.motion.repetitions import RejectedMovement
-from imu.report.charts import lines
+from imu.report.charts import columns, lines
 from imu.report.cues import WELL_BENT
 from imu.report.html_report import POLICY, Selection, _form, html_report
 from imu.report.objects import stored_object
@@ -452,6 +452,11 @@ def test_the_axis_of_a_chart_has_its_thousands_apart_as_tables_have():
     space = "\N{NARROW NO-BREAK SPACE}"
     assert {f"2{space}000", f"6{space}000"} <= {one.text for one in chart.labels}
     assert chart.marks[1].title.endswith(f": 5{space}900.5 kg")
+    chart = columns(["1 Mar"], [12500], [30000], "Volume", "kg")
+    assert [one.inside for one in chart.bars] == [f"12{space}500", f"30{space}000"]
+    assert chart.bars[0].title == f"1 Mar: 12{space}500 kg, squats"
+    longest = max(chart.labels, key=lambda one: len(one.text))
+    assert longest.x - 8 * len(longest.text) >= 0, "8 units a digit: none is cut at the left"
 
 
 def test_a_report_is_of_days_or_of_one_exercise(store):

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from statistics import fmean, stdev
 
-from imu.live.signals import FAULTS, LOOKS, Best, Coach, SignalKind, velocity_loss
+from imu.live.signals import FAULTS, LOOKS, Best, Coach, SignalKind
 from imu.live.targets import Targets
 from imu.motion.pattern import Pattern
-from imu.report.cues import cues, sinks
+from imu.report.cues import cues, share_of_speed_lost, sinks
 from imu.report.words import number_of, tempo
 from imu.session import TrainingSet
 
@@ -56,8 +56,9 @@ class SetCard:
         Of the set.
     repetitions : int
         How many.
-    best_speed_m_s, mean_speed_m_s, velocity_loss : float or None
-        ``None`` where the hip hardly sinks.
+    best_speed_m_s, mean_speed_m_s, speed_lost : float or None
+        ``None`` where the hip hardly sinks. The last is the share by which the last repetitions were slower than the
+        first, as in reports.
     depth_m, trunk_angle_rad : float
         Means.
     tempo : str
@@ -75,7 +76,7 @@ class SetCard:
     repetitions: int
     best_speed_m_s: float | None
     mean_speed_m_s: float | None
-    velocity_loss: float | None
+    speed_lost: float | None
     depth_m: float
     trunk_angle_rad: float
     tempo: str
@@ -122,7 +123,7 @@ def card(done: TrainingSet, coach: Coach, index: int) -> SetCard:
         repetitions=len(repetitions),
         best_speed_m_s=max(speeds, default=None),
         mean_speed_m_s=fmean(speeds) if speeds else None,
-        velocity_loss=velocity_loss(repetitions),
+        speed_lost=share_of_speed_lost(done),
         depth_m=fmean(repetition.hip_drop_m for repetition in repetitions),
         trunk_angle_rad=fmean(repetition.trunk_angle_rad for repetition in repetitions),
         tempo=tempo(repetitions),
@@ -150,7 +151,7 @@ def _went_well(done: TrainingSet, signals: Sequence[Sequence[SignalKind]], good:
     praise = next((cue for cue in _cues_of(done) if cue.startswith(PRAISE)), None)
     if praise is not None or len(repetitions) < LEAST_FOR_EVEN:
         return praise
-    loss = velocity_loss(repetitions)
+    loss = share_of_speed_lost(done)
     if loss is not None and loss < HELD_SPEED:
         return f"the speed held, {_percent_slower(loss)}"
     drop_m = stdev(repetition.hip_drop_m for repetition in repetitions)
@@ -173,9 +174,9 @@ def _to_try(done: TrainingSet, signals: Sequence[Sequence[SignalKind]], planned:
             return f"a longer rest or less load: {cue}"
         if not cue.endswith(SLOWER) and not cue.startswith(PRAISE):
             return cue
-    loss = velocity_loss(repetitions)
+    loss = share_of_speed_lost(done)
     if loss is not None and loss < HELD_SPEED and len(repetitions) >= (planned or LEAST_FOR_EVEN):
-        return f"one more repetition or some more load: the last one was {_percent_slower(loss)}"
+        return f"one more repetition or some more load: {_percent_slower(loss)}"
     return None
 
 
@@ -190,8 +191,10 @@ def other_was_meant(done: TrainingSet, targets: Targets) -> str:
 
 
 def _percent_slower(loss: float) -> str:
+    """Return how the last repetitions differ from the first, as the figures of a set say it."""
     percent = round(100 * loss)
-    return f"{percent} % slower than the fastest" if percent else "the fastest"
+    how = f"{abs(percent)} % {'slower than' if percent > 0 else 'faster than'}" if percent else "as fast as"
+    return f"the last repetitions were {how} the first"
 
 
 def training_advice(cards: Sequence[SetCard]) -> tuple[str, ...]:

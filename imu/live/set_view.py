@@ -441,7 +441,7 @@ def _figures_of_set(done: SetCard) -> tuple[Figure, ...]:
     """Return the means of a set that is over."""
     speed = "–" if done.mean_speed_m_s is None else in_words(Measure.SPEED, done.mean_speed_m_s)
     best = HARDLY_SINKS if done.best_speed_m_s is None else f"best {in_words(Measure.SPEED, done.best_speed_m_s)}"
-    lost = "" if done.velocity_loss is None else f", end {round(-100 * done.velocity_loss):d} %"
+    lost = "" if done.speed_lost is None else f", end {round(-100 * done.speed_lost):+d} %"
     return (
         Figure("Depth", in_words(Measure.DEPTH, done.depth_m), "mean of the set"),
         Figure("Trunk", in_words(Measure.ANGLE, done.trunk_angle_rad), "mean of the set"),

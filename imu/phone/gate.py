@@ -38,18 +38,28 @@ UNREAD_S = 30.0
 """A guest's connection that reads nothing for this long is dropped."""
 CLOSE_S = 2.0
 """From the last byte written to the end of the connection, whether the other side reads it or not."""
-NO_KEY = """\
+
+
+def plain_page(heading: str, text: str) -> str:
+    """Return a page with a heading and a paragraph, for those who get no other."""
+    return f"""\
 <!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>imu</title>
 <meta name="color-scheme" content="light dark">
-<style>body{font:1.1rem/1.5 system-ui,sans-serif;max-width:30rem;margin:15vh auto;padding:0 1.2rem}</style>
-<h1>This page needs its key</h1>
-<p>Scan the QR code that imu shows on the computer. The key is new at every start, and ends with it.</p>
+<style>body{{font:1.1rem/1.5 system-ui,sans-serif;max-width:30rem;margin:15vh auto;padding:0 1.2rem}}</style>
+<h1>{heading}</h1>
+<p>{text}</p>
 </html>
 """
+
+
+NO_KEY = plain_page(
+    "This page needs its key",
+    "Scan the QR code that imu shows on the computer. The key is new at every start, and ends with it.",
+)
 """The page that every server gives to a request without its key."""
 MOST_STRANGERS, MOST_ADMITTED = 64, 128
 """Connections at a time. A browser opens about six for a page."""

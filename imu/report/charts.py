@@ -15,7 +15,7 @@ from imu.motion.pattern import Pattern
 from imu.report.words import date_of, thousands
 
 WIDTH, HEIGHT = 720.0, 220.0
-LEFT, RIGHT, TOP, BOTTOM = 44.0, 12.0, 22.0, 34.0
+LEFT, RIGHT, TOP, BOTTOM = 56.0, 12.0, 22.0, 34.0
 DAY_S = 86400.0
 _STEPS = (1.0, 2.0, 5.0)
 
@@ -120,8 +120,10 @@ def columns(labels: Sequence[str], squats: Sequence[int], hinges: Sequence[int],
             if count:
                 top = axes.y(base + count)
                 height = round(axes.y(base) - top, 2)
-                inside = str(count) if height >= 13 and width >= 8 * len(str(count)) + 4 else ""
-                title_of_bar = f"{label}: {count} {unit}, {style}s"
+                number = _number(count)
+                narrow = number.count(_SPACE)
+                inside = number if height >= 13 and width >= 8 * len(number) + 4 - 4 * narrow else ""
+                title_of_bar = f"{label}: {number} {unit}, {style}s"
                 bars.append(Bar(round(middle - width / 2, 2), top, width, height, f"bar {style}", title_of_bar, inside))
         if i % step == 0:
             below.append(Label(middle, HEIGHT - BOTTOM + 16, label, "middle"))
@@ -153,6 +155,10 @@ def lines(points: Sequence[tuple[float, float]], pattern: Pattern, title: str, u
     days = [Label(axes.x(x), HEIGHT - BOTTOM + 18, _day_of(x), anchor) for x, anchor in ends]
     joined = " ".join(f"{mark.x},{mark.y}" for mark in marks)
     return Chart(title, grid, (), marks, (*grid_labels, *days), joined)
+
+
+_SPACE = "\N{NARROW NO-BREAK SPACE}"
+"""Between thousands; half as wide as a digit."""
 
 
 def _day_of(seconds: float) -> str:

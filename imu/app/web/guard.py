@@ -31,7 +31,7 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import parse_qs, quote
 
-from imu.phone.gate import NO_KEY
+from imu.phone.gate import NO_KEY, plain_page
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -56,6 +56,11 @@ WRONG_KIND, TOO_MANY, THROWN_OUT = 1003, 1008, 4003
 """Codes with which a websocket is closed: a binary message, too many messages, the guest was thrown out."""
 GUEST_PATHS = re.compile(r"/(|wall|train|live|manifest\.json|static/[\w.-]+)")
 """The addresses that guests may request."""
+NOT_FOR_GUESTS = plain_page(
+    "Not for guests",
+    'Stored sessions can be opened on the computer itself, not from here. <a href="/">Back to the training</a>',
+).encode()
+"""The page that a guest gets who asks for anything else than a training that runs."""
 BROWSERS = ("iPhone", "iPad", "Android", "Windows", "Macintosh", "CrOS", "Linux")
 """Words of a ``User-Agent`` by which a guest is named."""
 REFUSAL_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
@@ -274,7 +279,7 @@ class Guard:
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send, guest: Guest) -> None:
         scope["guest"] = guest
         if guest.role is not Role.OWNER and (not GUEST_PATHS.fullmatch(scope["path"]) or scope.get("method") == "POST"):
-            await self._refuse(scope, send, "guests see the trainings that run")
+            await self._refuse(scope, send, "guests see the trainings that run", NOT_FOR_GUESTS)
         elif scope["type"] == "websocket":
             await self._serve_socket(scope, receive, send, guest)
         else:
@@ -360,15 +365,16 @@ class Guard:
         await send({"type": "http.response.start", "status": 303, "headers": headers})
         await send({"type": "http.response.body", "body": b""})
 
-    async def _refuse(self, scope: Scope, send: Send, reason: str) -> None:
-        status, headers, body = self.refusal(reason)
+    async def _refuse(self, scope: Scope, send: Send, reason: str, page: bytes | None = None) -> None:
+        status, headers, body = self.refusal(reason, page)
         kind = "http" if scope["type"] == "http" else "websocket.http"
         await send({"type": f"{kind}.response.start", "status": status, "headers": headers})
         await send({"type": f"{kind}.response.body", "body": body})
 
-    def refusal(self, reason: str) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-        """Return status, headers and body of the answer to whatever is refused."""
+    def refusal(self, reason: str, page: bytes | None = None) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+        """Return status, headers and body of the answer to whatever is refused; `page` is for a guest whom we know."""
         status, media_type, body = self.door.refusal(reason)
+        body = body if page is None else page
         headers = [
             (b"content-type", media_type),
             (b"content-length", str(len(body)).encode()),
