@@ -242,7 +242,7 @@ def test_a_training_with_targets(browser: Any, gym: Gym, width: int, height: int
         page, form = at.page, at.page.locator("#begin")
         for name, value in (
             ("Exercise", "Back squat"),
-            ("Load", "225 lb"),
+            ("Load, kg", "225 lb"),
             ("Reps", "8"),
             ("Sets", "2"),
             ("Rest, s", "20"),

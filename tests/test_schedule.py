@@ -215,7 +215,11 @@ def test_the_command_keeps_a_schedule_and_train_takes_the_plan_that_is_due(file)
     assert "Due" in run("review")
     found = json.loads(run("plan", "--json"))
     assert (found["due"]["name"], found["day"]) == ("B", "2026-03-12")
+    assert chosen_plan("next", {}).exercises[0].load == "102.06 kg", "the stored load is in kg"
+    CliRunner().invoke(app, ["exercises", "--unit", "lb"])
     assert chosen_plan("next", {}).exercises[0].load == "225 lb"
+    assert chosen_plan(None, {"load": "225"}).exercises[0].load == "225 lb"
+    assert chosen_plan(None, {"load": "100kg"}).exercises[0].load == "220.5 lb"
     assert "There is no schedule" in run("plan", "--clear")
     assert json.loads(run("plan", "--json")) == {}
 
@@ -267,7 +271,7 @@ def test_one_click_fills_in_the_plan_that_is_due_and_begins_with_the_sensor_of_l
     assert [begins(query, sensor) for query in (b"begin=phone", b"begin=virtual", b"begin=10.0.0.1", b"")] == [
         *("phone", "virtual", "", "")
     ]
-    filled = [live_socket._filled_in(asked) for asked in ("next", "1", "2", "-1", "", "x")]
+    filled = [live_socket._filled_in(asked, in_lb=False) for asked in ("next", "1", "2", "-1", "", "x")]
     assert [one and one["name"] for one in filled] == ["A", "B", None, None, None, None]
 
 

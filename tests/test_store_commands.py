@@ -630,6 +630,10 @@ def test_the_unit_of_loads_is_remembered_and_follows_the_last_load_until_then():
     assert "400" in run("exercises").stdout
     assert "181" in run("exercises", "--unit", "kg").stdout
     assert "181" in run("exercises").stdout
+    assert "set 2 with 225 kg" in run("correct", 1, "--load", 2, "225").stdout
+    run("exercises", "--unit", "lb")
+    assert "set 2 with 225 lb" in run("correct", 1, "--load", 2, "225").stdout
+    assert "set 2 with 100 kg" in run("correct", 1, "--load", 2, "100 kg").stdout
 
 
 def test_a_repetition_is_moved_and_sets_get_the_entries_of_another_session():

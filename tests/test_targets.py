@@ -44,7 +44,7 @@ from imu.live.signals import (
     SignalKind,
     repetition_signals,
 )
-from imu.live.targets import KG_PER_LB, Plan, PlanUnusable, Targets, Tempo
+from imu.live.targets import KG_PER_LB, Plan, PlanUnusable, Targets, Tempo, with_unit_typed
 from imu.motion.form import Posture
 from imu.motion.pattern import Pattern
 from imu.recordings.training_reader import read_training
@@ -98,6 +98,28 @@ def test_targets_are_read_in_the_words_of_a_plan():
 def test_loads_have_a_unit(written, kg, words):
     read = targets(load=written)
     assert (read.load_kg, read.load) == (pytest.approx(kg), words)
+
+
+@pytest.mark.parametrize("kg", [20.0, 58.9, 60.0, 102.05828325, 122.5])
+def test_a_load_that_is_shown_in_the_other_unit_stays_exactly_the_same(kg):
+    in_lb = targets(load=kg).in_unit(in_lb=True)
+    assert in_lb.load.endswith(" lb")
+    assert Targets.from_object(in_lb.as_object()) == in_lb
+    assert in_lb.in_unit(in_lb=False) == targets(load=kg) == targets(load=kg).in_unit(in_lb=None)
+
+
+@pytest.mark.parametrize(
+    ("typed", "in_lb", "words"),
+    [
+        (225, True, "225 lb"), ("225", True, "225 lb"), ("62,5", True, "'62,5 lb' is not understood"),
+        ("100 kg", True, "100 kg"), (100, False, "100 kg"), ("225 lb", False, "225 lb"), ("100", None, "100 kg"),
+    ],
+)  # fmt: skip
+def test_a_bare_number_is_in_the_persons_unit(typed, in_lb, words):
+    try:
+        assert targets(load=with_unit_typed(typed, in_lb=in_lb)).load == words
+    except PlanUnusable as error:
+        assert words in str(error)
 
 
 @pytest.mark.parametrize(
@@ -425,10 +447,10 @@ def test_the_card_of_a_set_says_what_went_well_and_what_to_try(live):
     live.take(RestBegan(74.5))
     card = live.view().card
     assert card.well == "every repetition met its targets"
-    assert card.try_next == "one more repetition or some more load: the last one was the fastest"
+    assert card.try_next == "one more repetition or some more load: the last repetitions were as fast as the first"
     live.take(SetClosed(set_of(*done)))
     assert live.advice == (  # praise is of most sets, and this one holds for one of two
-        "Try (1 of 2 sets): one more repetition or some more load: the last one was the fastest.",
+        "Try (1 of 2 sets): one more repetition or some more load: the last repetitions were as fast as the first.",
     )
 
 

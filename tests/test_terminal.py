@@ -400,6 +400,14 @@ def test_targets_in_words_are_read_back():
     assert targets_in_words(targets_of(line)) == line
 
 
+def test_the_line_of_targets_is_in_the_persons_unit():
+    planned = targets_of("back squat, load 60").in_unit(in_lb=True)
+    line = targets_in_words(planned)
+    assert line == "back squat, load 132.3 lb"
+    assert targets_of(line, planned, in_lb=True) == planned, "not 60.01 kg"
+    assert targets_of("load 225", planned, in_lb=True).load == "225 lb"
+
+
 def test_an_equals_sign_stands_for_a_space_and_is_no_name():
     assert targets_of("reps=5, load = 100 kg, rest: 3:00, front squat") == targets_of(
         "reps 5, load 100 kg, rest 3:00, front squat"

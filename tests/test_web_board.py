@@ -10,10 +10,11 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
-from builders import NOW, SQUAT, keep, summary
+from builders import HINGE, NOW, SQUAT, keep, summary
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -24,6 +25,7 @@ from imu.app.web.desk import DeskState, TrainingDesk
 from imu.app.web.history import _changes
 from imu.app.web.live_socket import answer_to
 from imu.app.web.page import _part_of_day
+from imu.app.web.session import CHANGES, Move, move_of, moves_of_all
 from imu.bluetooth import LinkState
 from imu.bluetooth.scan import SeenSensor
 from imu.errors import NothingTrained
@@ -35,13 +37,15 @@ from imu.live.targets import Plan, Targets
 from imu.motion.pattern import Pattern
 from imu.motion.repetitions import Repetition
 from imu.report.curves import recording_curves
+from imu.report.exercises import exercise_histories
 from imu.report.replay import Replayed, ReplayOptions, replay
+from imu.report.session_view import view_of_stored
 from imu.report.trends import stored_totals
 from imu.report.words import day_of
 from imu.sensors.conversation import Advertisement
 from imu.sensors.reference import REFERENCE
 from imu.session import RepetitionCounted, RestBegan, SetClosed, TrainingSet
-from imu.store import SessionStore, apply_corrections
+from imu.store import ChangePattern, PlannedSet, Scope, SessionStore, apply_corrections
 from imu.store.home import store_path
 
 RECORDINGS = sorted((Path(__file__).parents[1] / "recordings").glob("*.csv.gz"))
@@ -206,6 +210,59 @@ def test_whatever_a_page_sends_the_server_lives(text: str) -> None:
     answer = asyncio.run(ask())
     assert answer is None or isinstance(answer.get("refused"), str)
     assert desk.state is DeskState.IDLE
+
+
+def test_hinges_where_squats_were_planned_are_of_no_exercise_until_the_person_says_so(tmp_path: Path) -> None:
+    planned = [PlannedSet(when_s, "back squat", 100.0) for when_s in (1.0, 100.5, 200.5)]
+    with SessionStore.open(tmp_path / "sessions.db") as store:
+        keep(store, summary([SQUAT] * 5, [HINGE] * 8, [HINGE] * 8), planned=planned)
+
+        def figures() -> tuple[Any, ...]:
+            view = view_of_stored(store.load(1))
+            done = {
+                one.name: (one.repetitions, one.volume_kg, one.heaviest.load_kg) for one in exercise_histories(store)
+            }
+            return done, store.list()[0].volume_kg, view.volume_kg, view.unplanned
+
+        squats = {"back squat": (5, 500.0, 100.0)}
+        left_out = "sets 2, 3 were not the planned back squat: they count for no exercise until you name it"
+        assert figures() == (squats, 500.0, 500.0, left_out)
+
+        latest = {HINGE: "deadlift"}
+        (of_all,) = moves_of_all(store.load(1).corrected, latest)
+        assert of_all == Move("deadlift", "Count the 2 hinge sets as deadlift")
+        named = CHANGES["exercises"](store.load(1).corrected, {"exercise": of_all.exercise})
+        store.correct_all(1, named, made_at=NOW)
+        assert figures() == (squats | {"deadlift": (16, 1600.0, 100.0)}, 2100.0, 2100.0, "")
+        assert moves_of_all(store.load(1).corrected, latest) == []
+        one_set = store.load(1).corrected.sets[1]
+        move = move_of(one_set, latest)
+        assert move is not None and move.text == "Count the 8 hinges as back squat again"
+        for _ in named:
+            store.undo(1)
+        move = move_of(store.load(1).corrected.sets[1], latest)
+        assert move is not None and move.text == "Count the 8 hinges as deadlift"
+
+        store.correct(1, ChangePattern(one_set.middle_s, SQUAT, Scope.SET), made_at=NOW)  # they were squats after all
+        assert figures()[0] == {"back squat": (13, 1300.0, 100.0)}
+        assert figures()[3] == "set 3 was not the planned back squat: it counts for no exercise until you name it"
+
+
+def test_a_load_that_is_typed_on_the_page_is_in_the_persons_unit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IMU_HOME", str(tmp_path))
+    with SessionStore.open(store_path()) as store:
+        store.show_loads_in_lb(in_lb=True)
+    desk, enter = TrainingDesk("0"), Mock()
+    plan = {"exercise": [{"name": "back squat", "load": 225}, {"name": "deadlift", "load": "100 kg"}, {"reps": 5}]}
+    assert answer_to(desk, json.dumps({"do": "follow", "plan": plan})) == {"followed": True}
+    assert desk.plan is not None
+    assert [exercise.load for exercise in desk.plan.exercises] == ["225 lb", "220.5 lb", None]
+    assert desk.plan.exercises[1].load_kg == 100.0
+    monkeypatch.setattr(desk, "enter", enter)
+    answer_to(desk, json.dumps({"do": "enter", "set": 1, "exercise": None, "load": "225"}))
+    assert enter.call_args.args[1].load == "225 lb"
 
 
 async def test_one_tap_after_the_training_counts_a_set_as_the_exercise_that_was_done_and_back(

@@ -23,6 +23,9 @@ from typing import Any
 import pytest
 from builders import IMU, Served, served, teach
 
+from imu.live.memory import remember_plan
+from imu.live.schedule import Schedule, keep_schedule
+from imu.live.targets import Plan, Targets
 from imu.motion.pattern import Pattern
 from imu.store import SessionStore, SplitSet
 
@@ -360,6 +363,31 @@ def test_home_says_which_plan_is_due_and_one_click_fills_it_in(
         page.get_by_text("coach.toml has no [[plan]] tables.").wait_for()
         page.locator(".next select").select_option("none")
         page.get_by_role("heading", name="Next training").wait_for()
+
+
+def test_the_unit_is_chosen_on_any_page_and_fields_are_in_it(
+    browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IMU_HOME", str(tmp_path))
+    plan = Plan((Targets(exercise="back squat", load_kg=60.0, sets=5),), "Mine")
+    remember_plan(plan)
+    keep_schedule(Schedule((plan,)))
+    with served(tmp_path) as server, opened(browser, server, "/train", PHONE) as page:
+        page.goto(f"{server.root}/train?plan=last")
+        fields = page.locator("#begin")
+        assert fields.get_by_label("Load, kg").input_value() == "60"
+        page.get_by_label("Loads in").select_option("lb")  # before the first training, too
+        load = fields.get_by_label("Load, lb")
+        assert load.input_value() == "132.3"
+        assert "132.3 lb" in page.get_by_role("button", name="Repeat").inner_text()
+        sent = (
+            "import('/static/plan.js').then((plan) => plan.planOf(document.getElementById('begin')).exercise[0].load)"
+        )
+        assert float(page.evaluate(sent).removesuffix(" lb")) == pytest.approx(60 / 0.45359237, abs=1e-8)
+        load.fill("135")
+        assert page.evaluate(sent) == 135
+        page.goto(f"{server.root}/")
+        page.locator(".exercise-list", has_text="132.3 lb").first.wait_for()
 
 
 def test_use_your_phone_is_a_click(browser: Any, tmp_path: Path) -> None:

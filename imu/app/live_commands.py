@@ -79,7 +79,9 @@ def train(
     exercise: Annotated[
         str | None, typer.Option("--exercise", metavar="NAME", help="Name of the exercise; its last targets are used.")
     ] = None,
-    load: Annotated[str | None, typer.Option("--load", metavar="KG", help="Load: 100, 100kg or 225lb.")] = None,
+    load: Annotated[
+        str | None, typer.Option("--load", metavar="LOAD", help="Load: 100kg, 225lb, or 100 in your unit.")
+    ] = None,
     reps: Annotated[int | None, typer.Option("--reps", metavar="N", help="Repetitions in each set.")] = None,
     sets: Annotated[int | None, typer.Option("--sets", metavar="N", help="Number of sets.")] = None,
     rest: Annotated[

@@ -137,7 +137,7 @@ def exercises(
     as_json: AsJson = False,
     unit: Annotated[
         Literal["kg", "lb"] | None,
-        typer.Option("--unit", help="Show loads in this unit from now on, also on the page."),
+        typer.Option("--unit", help="Your unit of loads: they are shown in it, and a bare number means it."),
     ] = None,
 ) -> None:
     """List your exercises: how often, how much, the heaviest set and the load that you could lift once (1RM).
@@ -151,7 +151,7 @@ def exercises(
     from imu.report.terminal_pages import exercises_table
     from imu.store.home import store_path
 
-    if not store_path().exists():
+    if unit is None and not store_path().exists():
         nothing_kept(None, as_json=as_json)
         return
     with open_store() as store:
@@ -180,6 +180,7 @@ def plan(
 
     Due is the plan after the one that was trained last. imu train --plan next trains it.
     """
+    from imu.live.memory import loads_in_lb
     from imu.live.schedule import due_in_store, example_schedules, exercises_in_words, keep_schedule, read_schedule
     from imu.live.targets import PlanUnusable
     from imu.report.terminal_pages import labelled
@@ -206,6 +207,7 @@ def plan(
         typer.echo(f"There is no schedule: imu plan FILE keeps one. These ship: {', '.join(examples)}.")
     else:
         words = [", ".join(text for text in (due.schedule.name, due.schedule.weekdays) if text)]
+        due = due.in_unit(in_lb=loads_in_lb())
         lines = [(one.name or "", "; ".join(map(" ".join, exercises_in_words(one)))) for one in due.schedule.plans]
         lines += [("Due", f"{due.plan.name}, {due.when(moment_now().date())}"), ("Before", due.before)]
         lines = [(printable(label), printable(text)) for label, text in lines if text]
@@ -280,7 +282,9 @@ def correct(
     ] = None,
     load: Annotated[
         tuple[str, str] | None,
-        typer.Option("--load", metavar="WHERE LOAD", help="Enter the load, bar included: 100 kg or 225 lb."),
+        typer.Option(
+            "--load", metavar="WHERE LOAD", help="Enter the load with the bar: 100kg, 225lb, or 100 in your unit."
+        ),
     ] = None,
     note: Annotated[tuple[str, str] | None, typer.Option("--note", metavar="WHERE TEXT", help="Write a note.")] = None,
     undo: Annotated[bool, typer.Option("--undo", help="Undo the last correction.")] = False,
@@ -307,7 +311,7 @@ def correct(
         wanted += [typed_corrections.split_set(counted, split)] if split is not None else []
         wanted += [typed_corrections.merge_sets(counted, merge)] if merge is not None else []
         wanted += [typed_corrections.enter_exercise(counted, *name)] if name else []
-        wanted += [typed_corrections.enter_load(counted, *load)] if load else []
+        wanted += [typed_corrections.enter_load(counted, *load, in_lb=store.loads_in_lb())] if load else []
         wanted += [typed_corrections.enter_note(counted, *note)] if note else []
         if bool(wanted) + undo + redo != 1:
             raise typer.BadParameter("give a correction, or --undo, or --redo; see --help")

@@ -24,6 +24,7 @@ from imu.live.memory import (
     Wish,
     achieved,
     keep,
+    loads_in_lb,
     remember_plan,
     remember_sensor_of,
     sensor_for,
@@ -200,7 +201,7 @@ def _pass_over_late_answers(loop: asyncio.AbstractEventLoop, context: dict[str, 
 def _live_app(obey: Callable[[Asked], None]) -> LiveApp:
     from imu.app.terminal.app import LiveApp  # noqa: PLC0415  Textual is slow to import, and a pipe does not need it
 
-    return LiveApp(obey)
+    return LiveApp(obey, in_lb=loads_in_lb())
 
 
 class _Audience:

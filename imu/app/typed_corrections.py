@@ -30,7 +30,7 @@ from imu.store import (
     SplitSet,
     WriteNote,
 )
-from imu.store.corrections import KG_PER_LB, shortened
+from imu.store.corrections import pounds_in_kg, shortened
 
 NEAR_S = 1.0
 """A time may miss its repetition by this much, because the pages show whole seconds."""
@@ -128,16 +128,20 @@ def enter_exercise(session: CorrectedSession, typed: str, exercise: str) -> Corr
     return _valid(lambda: NameExercise(place.time_s, exercise.strip() or None, place.scope))
 
 
-def enter_load(session: CorrectedSession, typed: str, load: str) -> Correction:
-    """Return the correction that enters the load of a set or repetition, in kg or lb; an empty one removes it."""
+def enter_load(session: CorrectedSession, typed: str, load: str, *, in_lb: bool = False) -> Correction:
+    """Return the correction that enters the load of a set or repetition; an empty one removes it.
+
+    With `in_lb`, a number without a unit is in pounds, else in kilograms.
+    """
     place = place_in(session, typed)
     number = re.fullmatch(r"(\d+(?:[.,]\d+)?) ?(kg|lbs?)?", load.strip(), re.IGNORECASE)
     if load.strip() and number is None:
         raise CorrectionRefused(f"{shortened(load)} is not a load; write a number of kg or lb, such as 82.5 or 185 lb")
     if number is None:
         return _valid(lambda: EnterLoad(place.time_s, None, place.scope))
-    in_lb = (number[2] or "").lower().startswith("lb")
-    load_kg = float(number[1].replace(",", ".")) * (KG_PER_LB if in_lb else 1.0)
+    in_lb = number[2].lower().startswith("lb") if number[2] else in_lb
+    value = float(number[1].replace(",", "."))
+    load_kg = pounds_in_kg(value) if in_lb else value
     return _valid(lambda: EnterLoad(place.time_s, load_kg, place.scope, load_in_lb=in_lb))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -51,6 +52,8 @@ SHORTEST_REST_S = 1.0
 """So long at least is taken to lie between two sets that touch, for repetitions that are added to the first."""
 BUSY_S = 1.0
 """A training waits this long for a store that another program writes to, then it begins without."""
+_POUNDS = re.compile(r'"load": "[\d.]+ *lbs?"')
+"""A load in pounds in a plan, as it is remembered."""
 SESSIONS_SEARCHED = 60
 """An exercise is looked for in this many of the latest sessions."""
 SERIAL_DIGITS = 4
@@ -100,6 +103,20 @@ def settings_for(wish: Wish, software_version: str) -> TrainingSettings:
     return TrainingSettings(wish.rate_hz, software_version, folder, wish.duration_s, personal=personal_shift())
 
 
+def loads_in_lb() -> bool | None:
+    """Return whether the person gives loads in pounds; ``None`` as long as nothing shows it.
+
+    What shows it is the unit that they chose, else that of most loads, else pounds in the last plan or the schedule.
+    """
+    known = None
+    if store_path().exists():
+        with suppress(ImuError), SessionStore.open(store_path(), BUSY_S) as store:
+            known = store.known_in_lb()
+    plans = (json.dumps(read_remembered(name)) for name in ("last", "schedule"))
+    loads = next((plan for plan in plans if '"load"' in plan), "") if known is None else ""
+    return True if _POUNDS.search(loads) else known
+
+
 def trained_before(plan: Plan | None = None) -> TrainedBefore:
     """Return what the store says of today, of 28 days, and of the exercises of a plan."""
     if not store_path().exists():
@@ -124,7 +141,7 @@ def trained_before(plan: Plan | None = None) -> TrainedBefore:
 
 def _past_exercises(store: SessionStore, names: set[str], now: datetime) -> dict[str, PastExercise]:
     """Return the last session of each exercise; names are compared without regard to case."""
-    wanted = {name.casefold(): name for name in names}
+    wanted, in_lb = {name.casefold(): name for name in names}, store.loads_in_lb()
     past: dict[str, PastExercise] = {}
     for overview in store.list()[:SESSIONS_SEARCHED] if wanted else ():
         missing = set(wanted) - {name.casefold() for name in past}
@@ -139,16 +156,16 @@ def _past_exercises(store: SessionStore, names: set[str], now: datetime) -> dict
                     part for one_set in same if one_set.measured is not None for part in one_set.measured.repetitions
                 ]
                 past[wanted[name]] = PastExercise(
-                    tuple(_last_time(one_set, days) for one_set in same), Best.of(measured)
+                    tuple(_last_time(one_set, days, in_lb=in_lb) for one_set in same), Best.of(measured)
                 )
     return past
 
 
-def _last_time(one_set: CorrectedSet, days: int) -> LastTime:
+def _last_time(one_set: CorrectedSet, days: int, *, in_lb: bool) -> LastTime:
     measured = one_set.measured
     speeds = [part.mean_concentric_velocity_m_s for part in measured.repetitions] if measured is not None else []
     best = max(speeds) if measured is not None and sinks(measured) else None
-    load = None if one_set.load_kg is None else weight(one_set.load_kg, in_lb=one_set.load_in_lb)
+    load = None if one_set.load_kg is None else weight(one_set.load_kg, in_lb=in_lb)
     return LastTime(len(one_set.repetitions), load, best, days)
 
 

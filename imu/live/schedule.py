@@ -32,8 +32,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Self
 
-from imu.live.memory import last_plan, read_remembered, remember, remembered_targets
-from imu.live.targets import Plan, PlanUnusable, Targets
+from imu.live.memory import last_plan, loads_in_lb, read_remembered, remember, remembered_targets
+from imu.live.targets import Plan, PlanUnusable, Targets, with_unit_typed
 from imu.report.words import day_of
 from imu.store import SessionOverview, SessionStore
 from imu.store.exercises import key_of, usual_name
@@ -161,6 +161,11 @@ class Due:
         if days < 0:
             return f"was due on {day_of(self.day)}"
         return "today" if not days else "tomorrow" if days == 1 else f"on {day_of(self.day)}"
+
+    def in_unit(self, *, in_lb: bool | None) -> Self:
+        """Return the same with all loads in pounds, or in kilograms."""
+        plans = tuple(plan.in_unit(in_lb=in_lb) for plan in self.schedule.plans)
+        return replace(self, schedule=replace(self.schedule, plans=plans))
 
     @property
     def before(self) -> str:
@@ -377,7 +382,7 @@ def chosen_plan(plan: str | None, targets: Mapping[str, Any]) -> Plan | None:
         is given.
     targets : mapping
         Options by the names of :mod:`imu.live.targets`; ``None`` for those not given. They go before those of the
-        plan, except the exercise: another than that of the plan is refused.
+        plan, except the exercise: another than that of the plan is refused. A load without a unit is in the person's.
         Without a plan, a target that is not given is that of the exercise's last training.
 
     Raises
@@ -385,17 +390,20 @@ def chosen_plan(plan: str | None, targets: Mapping[str, Any]) -> Plan | None:
     PlanUnusable
         If there is no such plan, or a target cannot be meant.
     """
+    in_lb = loads_in_lb()
     given = {key: value for key, value in targets.items() if value is not None}
+    if "load" in given:
+        given["load"] = with_unit_typed(given["load"], in_lb=in_lb)
     name = given.get("name")
     remembered = name and (remembered_targets(name) or remembered_targets(usual_name(name)))
     if plan == "last" and name is not None and remembered is None:
         raise PlanUnusable(f"there is no last training of {name} yet: leave out --plan last, or --exercise")
     if plan is not None and not (plan == "last" and remembered):
-        return _with_targets(_named_plan(plan), given)
+        return _with_targets(_named_plan(plan), given).in_unit(in_lb=in_lb)
     if not given:
         return None
     base: dict[str, Any] = {} if remembered is None else remembered.as_object()
-    return Plan((Targets.from_object({**base, **given}, "the command line"),))
+    return Plan((Targets.from_object({**base, **given}, "the command line").in_unit(in_lb=in_lb),))
 
 
 def _named_plan(plan: str) -> Plan:

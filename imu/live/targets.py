@@ -6,7 +6,7 @@ A plan is a TOML file (`imu train --plan FILE`) with one table for each exercise
 
     [[exercise]]
     name = "back squat"
-    load = "100 kg"        # or "225 lb"; a bare number is kg
+    load = "100 kg"        # or "225 lb"; in a file, a bare number is kg
     sets = 5
     reps = 5
     rest = 180             # s, or "3:00"
@@ -30,7 +30,8 @@ from typing import Any, Literal, Self
 
 from imu.errors import ImuError
 from imu.motion.pattern import Pattern
-from imu.store.corrections import HEAVIEST_KG, KG_PER_LB
+from imu.report.words import weight
+from imu.store.corrections import HEAVIEST_KG, KG_PER_LB, pounds_in_kg
 from imu.store.exercises import known_exercise
 
 OPPOSITE = {Pattern.SQUAT: Pattern.HINGE, Pattern.HINGE: Pattern.SQUAT}
@@ -175,10 +176,12 @@ class Targets:
 
     @property
     def load(self) -> str | None:
-        """The load in words, in the person's unit."""
-        if self.load_kg is None:
-            return None
-        return f"{_rounded(self.load_kg / KG_PER_LB)} lb" if self.load_in_lb else f"{_rounded(self.load_kg)} kg"
+        """The load in words."""
+        return None if self.load_kg is None else weight(self.load_kg, in_lb=self.load_in_lb)
+
+    def in_unit(self, *, in_lb: bool | None) -> Self:
+        """Return the targets with the same load in pounds, or in kilograms; ``None`` leaves its unit."""
+        return self if in_lb is None or self.load_kg is None else replace(self, load_in_lb=in_lb)
 
     @property
     def title(self) -> str | None:
@@ -307,6 +310,10 @@ class Plan:
             before += sets or 0
         raise AssertionError("unreachable: the last exercise takes every further set")
 
+    def in_unit(self, *, in_lb: bool | None) -> Self:
+        """Return the plan with the same loads in pounds, or in kilograms."""
+        return replace(self, exercises=tuple(exercise.in_unit(in_lb=in_lb) for exercise in self.exercises))
+
     def with_rest(self, rest_s: float | None) -> Plan:
         """Return the plan with another rest for every exercise."""
         return replace(self, exercises=tuple(replace(exercise, rest_s=rest_s) for exercise in self.exercises))
@@ -378,7 +385,13 @@ def _name(value: Any) -> str:
 def _load(value: Any) -> dict[str, Any]:
     number, unit = _with_unit(value, ("kg", "lb", "lbs"), "100 kg or 225 lb")
     in_lb = unit in ("lb", "lbs")
-    return {"load_kg": number * KG_PER_LB if in_lb else number, "load_in_lb": in_lb}
+    return {"load_kg": pounds_in_kg(number) if in_lb else number, "load_in_lb": in_lb}
+
+
+def with_unit_typed(load: Any, *, in_lb: bool | None) -> Any:
+    """Return a load as a person typed it: a bare number is in pounds if the person gives loads in pounds."""
+    bare = not isinstance(load, bool) and re.fullmatch(r"\s*[\d.,e+]+\s*", str(load))
+    return f"{load} lb" if in_lb and bare else load
 
 
 def _rest_s(value: Any) -> float:
@@ -439,7 +452,3 @@ def _check(name: str, value: float | None, least: float, most: float, unit: str 
 
 def _times(factor: float, value: float | Any | None) -> Any:
     return None if value is None or value == BEST else round(factor * value, 9)
-
-
-def _rounded(value: float) -> str:
-    return f"{round(value, 1):g}"

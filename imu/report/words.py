@@ -123,8 +123,8 @@ def sentence_of(correction: Correction, at: Sequence[str] = ()) -> str:
             return f"a new set begins at {place_in_words(at[0]) if at else clock(time_s)}"
     scope = getattr(correction, "scope", Scope.REPETITION)
     match correction:
-        case DeleteRepetition(time_s=time_s):  # the repetitions after it get other numbers
-            done = f"at {clock(time_s)} deleted" if at else "deleted"
+        case DeleteRepetition():
+            done = "deleted"
         case MoveRepetition(start_s=start_s, end_s=end_s):
             done = f"moved to {clock(start_s)}, {end_s - start_s:.1f} s long"
         case ChangePattern(pattern=pattern):

@@ -235,6 +235,11 @@ def check_exercise(name: str | None) -> None:
     _check_text(name, LONGEST_EXERCISE, lines=False)
 
 
+def pounds_in_kg(load_lb: float) -> float:
+    """Return a load in kilograms; to 1e-9 kg, so that a load that was converted to pounds comes back as it was."""
+    return round(load_lb * KG_PER_LB, 9)
+
+
 def check_load(load_kg: float | None, load_in_lb: object) -> None:
     """Check a load and its unit; ``None`` stands for no load.
 

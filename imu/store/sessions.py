@@ -344,12 +344,16 @@ class SessionStore:
 
     def loads_in_lb(self) -> bool:
         """Return whether loads are shown in pounds: as the person chose, else as most loads are written."""
+        return bool(self.known_in_lb())
+
+    def known_in_lb(self) -> bool | None:
+        """Return the same; ``None`` as long as the person has chosen no unit and no set has a load."""
         with self._reading():
             (chosen,) = self._connection.execute("SELECT load_in_lb FROM person").fetchone()
             return totals.mostly_in_lb(self._connection) if chosen is None else bool(chosen)
 
     def show_loads_in_lb(self, *, in_lb: bool) -> None:
-        """Show loads in pounds, or in kilograms, from now on."""
+        """Show loads, and take those without a unit, in pounds or in kilograms from now on."""
         with self._writing():
             self._connection.execute("UPDATE person SET load_in_lb = ?", (in_lb,))
 

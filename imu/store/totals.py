@@ -165,8 +165,11 @@ def exercise_sets(connection: sqlite3.Connection, least_drop_for_speed_m: float)
     )
 
 
-def mostly_in_lb(connection: sqlite3.Connection) -> bool:
-    """Return whether the loads of most sets are written in pounds; of as many of both, the first decides."""
+def mostly_in_lb(connection: sqlite3.Connection) -> bool | None:
+    """Return whether the loads of most sets are written in pounds, ``None`` without a load.
+
+    Of as many of both, the first decides.
+    """
     units = connection.execute(
         """
         SELECT max(load_in_lb) FROM corrected_repetition JOIN session ON session.id = session_id
@@ -174,7 +177,9 @@ def mostly_in_lb(connection: sqlite3.Connection) -> bool:
         """
     ).fetchall()
     in_lb = [bool(one) for (one,) in units]
-    return bool(in_lb) and (in_lb[0] if 2 * sum(in_lb) == len(in_lb) else 2 * sum(in_lb) > len(in_lb))
+    if not in_lb:
+        return None
+    return in_lb[0] if 2 * sum(in_lb) == len(in_lb) else 2 * sum(in_lb) > len(in_lb)
 
 
 def overviews(connection: sqlite3.Connection) -> tuple[SessionOverview, ...]:

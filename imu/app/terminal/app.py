@@ -25,7 +25,7 @@ from textual.widgets import Footer, Input, Label
 from imu.app.terminal import in_foreground
 from imu.app.terminal.screen import screen_lines
 from imu.live.live_view import LiveView
-from imu.live.targets import PlanUnusable, Targets
+from imu.live.targets import PlanUnusable, Targets, with_unit_typed
 from imu.live.training_run import TrainingRun
 from imu.training import PersonCommand
 
@@ -89,6 +89,8 @@ class LiveApp(App[None]):
     ----------
     obey : callable
         Takes the command of a key: a command, a function of the training that does it, or ``None`` to end the training.
+    in_lb : bool or None
+        Whether the person gives loads in pounds; ``None`` if that is not known.
     """
 
     CSS = """
@@ -114,9 +116,10 @@ class LiveApp(App[None]):
         Binding("ctrl+z", "suspend_process", "suspend", show=False, priority=True),
     ]
 
-    def __init__(self, obey: Callable[[Asked], None]) -> None:
+    def __init__(self, obey: Callable[[Asked], None], *, in_lb: bool | None = None) -> None:
         super().__init__(driver_class=_driver_class(), ansi_color=True)
         self._obey = obey
+        self._in_lb = in_lb
         self._panel = Panel()
         self._view = LiveView()
         self.theme = "ansi-dark"
@@ -174,7 +177,7 @@ class LiveApp(App[None]):
         """Let the person write targets, beginning with those of now."""
         line = self.query_one(Input)
         line.value = targets_in_words(self._view.targets or Targets())
-        line.placeholder = "back squat, reps 5, load 100 kg, rest 90"
+        line.placeholder = f"back squat, reps 5, load {'225 lb' if self._in_lb else '100 kg'}, rest 90"
         self._say_above("Enter uses these targets, Escape leaves them as they are.")
         self.query_one(Footer).display = False
         line.display = True
@@ -202,7 +205,7 @@ class LiveApp(App[None]):
             self._leave_targets()
             return
         try:
-            targets = targets_of(submitted.value)
+            targets = targets_of(submitted.value, self._view.targets, in_lb=self._in_lb)
         except PlanUnusable as error:
             self._say_above(str(error))
             return
@@ -215,8 +218,8 @@ class LiveApp(App[None]):
 
 
 def targets_in_words(targets: Targets) -> str:
-    """Return targets as one line: ``back squat, load 100, reps 5``."""
-    given = targets.as_object()
+    """Return targets as one line: ``back squat, load 100 kg, reps 5``."""
+    given = targets.as_object() | ({} if targets.load is None else {"load": targets.load})
     name = given.pop("name", None)
     return ", ".join([*([name] if name else []), *(f"{key} {_short(value)}" for key, value in given.items())])
 
@@ -225,8 +228,18 @@ def _short(value: str | float) -> str:
     return value if isinstance(value, str) else f"{value:g}"
 
 
-def targets_of(line: str) -> Targets:
+def targets_of(line: str, shown: Targets | None = None, *, in_lb: bool | None = None) -> Targets:
     """Return the targets of such a line; a part that begins with no known word is the name of the exercise.
+
+    Parameters
+    ----------
+    line : str
+        The line.
+    shown : Targets or None
+        The targets of the line before it was changed: a load that is the same text is the same load, although a text is
+        rounded.
+    in_lb : bool or None
+        Whether a load without a unit is in pounds.
 
     Raises
     ------
@@ -240,7 +253,12 @@ def targets_of(line: str) -> Targets:
             key, value = "name", part
         whole = value.strip().isdecimal() and key != "name"
         given[key.lower()] = int(value) if whole else value.strip()
-    return Targets.from_object(given, "the line")
+    if "load" in given:
+        if shown is not None and given["load"] == shown.load:
+            given["load"] = shown.as_object()["load"]
+        else:
+            given["load"] = with_unit_typed(given["load"], in_lb=in_lb)
+    return Targets.from_object(given, "the line").in_unit(in_lb=in_lb)
 
 
 def _possible(view: LiveView) -> frozenset[PersonCommand]:

@@ -18,7 +18,7 @@ from imu.app.web import charts
 from imu.app.web.desk import Desks
 from imu.app.web.files import interrupted_recordings
 from imu.app.web.page import ask_store, done, now, refused, render, whole_number
-from imu.live.memory import last_plan, last_sensor
+from imu.live.memory import last_plan, last_sensor, loads_in_lb
 from imu.live.schedule import Schedule, due_in_store, example_schedules, keep_schedule, kept_schedule, schedule_of
 from imu.live.targets import LONGEST_NAME, PlanUnusable
 from imu.motion.pattern import Pattern
@@ -35,7 +35,7 @@ from imu.report.trends import Period, Side, Trend, compare, notes, sides, stored
 from imu.report.words import bare_volume, day_of, in_unit, learned_facts, number_of, unit_of_load
 from imu.store import Balance, PatternTotals, SessionOverview, SessionStore, StoredSession
 from imu.store.exercises import key_of, usual_name
-from imu.store.home import person
+from imu.store.home import person, store_path
 
 RECENT = 6
 """Sessions listed on the home page."""
@@ -154,11 +154,14 @@ class History:
         interrupted = () if training else await interrupted_recordings()
         view = await ask_store(_home_view)
         last, due = await asyncio.to_thread(last_plan), await asyncio.to_thread(due_in_store)
+        in_lb = bool(await asyncio.to_thread(loads_in_lb))
+        last = None if last is None else last.in_unit(in_lb=in_lb)
+        due = None if due is None else due.in_unit(in_lb=in_lb)
         return render(
             request,
             "home.html",
             view=view,
-            in_lb=None if view is None else view.in_lb,
+            in_lb=in_lb,
             done={} if view is None else view.done,
             training=training,
             interrupted=interrupted,
@@ -186,7 +189,7 @@ class History:
 
     async def sessions(self, request: Request) -> Response:
         """Show one page of the list of sessions; pages are numbered from 1."""
-        overviews, in_lb, names, done = await ask_store(_sessions_and_names) or ((), None, (), {})
+        overviews, in_lb, names, done = await ask_store(_sessions_and_names) or ((), False, (), {})
         pages = max(1, -(-len(overviews) // ON_A_PAGE))
         page = min(max(whole_number(request, "page", 1, "a page"), 1), pages)
         shown = overviews[(page - 1) * ON_A_PAGE : page * ON_A_PAGE]
@@ -205,7 +208,7 @@ class History:
 
     async def exercises(self, request: Request) -> Response:
         """List the exercises."""
-        histories, in_lb = await ask_store(_histories) or ((), None)
+        histories, in_lb = await ask_store(_histories) or ((), False)
         return render(request, "exercises.html", one=None, histories=histories, in_lb=in_lb, lines=_lines)
 
     async def exercise(self, request: Request) -> Response:
@@ -232,7 +235,7 @@ class History:
 
         answer = await ask_store(question)
         if answer is None:
-            return render(request, "trends.html", pair=None, groups=(), sessions=(), months=(), in_lb=None)
+            return render(request, "trends.html", pair=None, groups=(), sessions=(), months=(), in_lb=False)
         pair, overviews, in_lb = answer
         months = dict.fromkeys(overview.trained_at.astimezone().strftime("%Y-%m") for overview in overviews)
         rows = compare(*pair, in_lb=in_lb)
@@ -242,13 +245,13 @@ class History:
         )
 
     async def choose_unit(self, request: Request) -> Response:
-        """Show loads in kilograms or in pounds from now on."""
+        """Show and take loads in kilograms or in pounds from now on."""
         async with request.form() as form:
             unit = form.get("unit")
         if unit not in ("kg", "lb"):
             return refused("choose kg or lb")
-        await ask_store(lambda store: store.show_loads_in_lb(in_lb=unit == "lb"))
-        return done(f"loads are shown in {unit}")
+        await asyncio.to_thread(_choose_unit, in_lb=unit == "lb")
+        return done(f"loads are in {unit} from now on")
 
     async def trends(self, request: Request) -> Response:
         """Show weeks of training."""
@@ -259,16 +262,16 @@ class History:
         def question(store: SessionStore) -> tuple[tuple[PatternTotals, ...], dict[Pattern, int | None], bool]:
             return stored_totals(store, moment), store.days_since_trained(moment), store.loads_in_lb()
 
-        totals, days_since, in_lb = await ask_store(question) or ((), {}, None)
+        totals, days_since, in_lb = await ask_store(question) or ((), {}, False)
         periods = trends(totals, Period.WEEK, moment.tzinfo, moment.date(), most=weeks)
         return render(
             request,
             "trends.html",
             periods=periods[::-1],
-            charts=charts.trend_charts(periods, in_lb=bool(in_lb)),
-            columns=_trend_columns("Angle °", "Depth cm", "Speed m/s", f"Volume {unit_of_load(in_lb=bool(in_lb))}"),
-            short_columns=_trend_columns("°", "cm", "m/s", unit_of_load(in_lb=bool(in_lb))),
-            cells=lambda week: _trend_cells(week, in_lb=bool(in_lb)),
+            charts=charts.trend_charts(periods, in_lb=in_lb),
+            columns=_trend_columns("Angle °", "Depth cm", "Speed m/s", f"Volume {unit_of_load(in_lb=in_lb)}"),
+            short_columns=_trend_columns("°", "cm", "m/s", unit_of_load(in_lb=in_lb)),
+            cells=lambda week: _trend_cells(week, in_lb=in_lb),
             in_lb=in_lb,
             days_since=days_since,
             notes=notes(totals, moment),
@@ -325,6 +328,11 @@ def _wanted_schedule(asked: str, content: bytes, file_name: str) -> tuple[Schedu
     return schedule, f"{number_of(len(schedule.plans), 'plan')} take turns from now on" if len(
         schedule.plans
     ) > 1 else "the schedule has one plan"
+
+
+def _choose_unit(*, in_lb: bool) -> None:
+    with SessionStore.open(store_path()) as store:  # also before the first training
+        store.show_loads_in_lb(in_lb=in_lb)
 
 
 def _sessions_and_names(

@@ -23,10 +23,10 @@ from imu.app.web.page import render, to_install
 from imu.bluetooth.scan import SeenSensor, scan
 from imu.errors import ImuError
 from imu.live.live_view import signal_word
-from imu.live.memory import RememberedSensor, Wish, last_plan, last_sensor
+from imu.live.memory import RememberedSensor, Wish, last_plan, last_sensor, loads_in_lb
 from imu.live.radios import ANY, PHONES, VIRTUAL, radio_for
 from imu.live.schedule import due_in_store, example_plans
-from imu.live.targets import Plan, PlanUnusable, Targets
+from imu.live.targets import Plan, PlanUnusable, Targets, with_unit_typed
 from imu.sensors import recognise
 from imu.store.exercises import completions
 from imu.store.home import person
@@ -47,18 +47,20 @@ def live_page(request: Request) -> Response:
     """Show the page to train with; what changes on it comes over the websocket."""
     owner = request.scope["guest"].role is Role.OWNER
     last = last_plan() if owner else None  # stored sessions are not for guests
-    sensor = last_sensor() if owner else None
+    sensor, in_lb = last_sensor() if owner else None, bool(loads_in_lb())
+    last = None if last is None else last.in_unit(in_lb=in_lb)
     return render(
         request,
         "train.html",
         sensors=known_sensors(sensor),
         begin=_begins_with(request, sensor) if owner else "",
-        filled=_filled_in(request.query_params.get("plan", "")) if owner else None,
+        filled=_filled_in(request.query_params.get("plan", ""), in_lb=in_lb) if owner else None,
         exercises=completions(""),
         rests=RESTS_S,
         last=None if last is None else last.as_object(),
         last_in_words="" if last is None else plan_in_words(last),
-        plans={name: plan.as_object() for name, plan in example_plans().items()},
+        plans={name: plan.in_unit(in_lb=in_lb).as_object() for name, plan in example_plans().items()},
+        in_lb=in_lb,
     )
 
 
@@ -70,7 +72,7 @@ def _begins_with(request: Request, last: RememberedSensor | None) -> str:
     return last.wanted if asked == "last" and last is not None else ""
 
 
-def _filled_in(asked: str) -> dict[str, Any] | None:
+def _filled_in(asked: str, *, in_lb: bool) -> dict[str, Any] | None:
     """Return the plan that stands in the fields: the last one, or one of the schedule by its number or as next."""
     if asked == "last":
         plan = last_plan()
@@ -79,7 +81,7 @@ def _filled_in(asked: str) -> dict[str, Any] | None:
         plans = () if due is None else due.schedule.plans
         index = due.index if due is not None and asked == "next" else int(asked) if asked in map(str, range(99)) else -1
         plan = plans[index] if 0 <= index < len(plans) else None
-    return None if plan is None else plan.as_object()
+    return None if plan is None else plan.in_unit(in_lb=in_lb).as_object()
 
 
 def plan_in_words(plan: Plan) -> str:
@@ -213,7 +215,7 @@ def _do(desk: TrainingDesk, request: dict[str, Any], begin: Callable[[Wish], Non
     elif action == "rest":
         desk.rest_for(_seconds(request.get("rest_s")))
     elif action == "plan":
-        return {"plan": None if desk.plan is None else desk.plan.as_object()}
+        return {"plan": None if desk.plan is None else desk.plan.in_unit(in_lb=loads_in_lb()).as_object()}
     elif action == "follow":
         desk.follow(_plan(request.get("plan")))
         return {"followed": True}
@@ -221,8 +223,10 @@ def _do(desk: TrainingDesk, request: dict[str, Any], begin: Callable[[Wish], Non
         desk.skip_exercise()
         return {"followed": True}
     elif action == "enter":
-        entry = {"name": _text(request.get("exercise")), "load": _text(request.get("load"))}
-        desk.enter(_whole(request.get("set")), Targets.from_object(entry, "the set"))
+        in_lb = loads_in_lb()
+        load = with_unit_typed(_text(request.get("load")), in_lb=in_lb)
+        entry = Targets.from_object({"name": _text(request.get("exercise")), "load": load}, "the set")
+        desk.enter(_whole(request.get("set")), entry.in_unit(in_lb=in_lb))
     elif action == "move":
         shown = request.get("shown")
         desk.move(_whole_if_given(request.get("set")), None if shown is None else str(shown))
@@ -283,7 +287,11 @@ def _plan(value: object) -> Plan | None:
         return None
     if not isinstance(value, dict):
         raise ValueError("a plan is expected")
-    return Plan.from_object(value)
+    in_lb, exercises = loads_in_lb(), value.get("exercise")
+    for exercise in exercises if isinstance(exercises, list) else ():
+        if isinstance(exercise, dict) and "load" in exercise:
+            exercise["load"] = with_unit_typed(exercise["load"], in_lb=in_lb)
+    return Plan.from_object(value).in_unit(in_lb=in_lb)
 
 
 def _whole(value: object) -> int:

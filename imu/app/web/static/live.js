@@ -154,7 +154,7 @@ function drawStatus() {
   $("[data-b=battery]").classList.toggle("low", Boolean(board.battery_low));
   text("signal_strength", board.signal_strength && `signal ${board.signal_strength}`);
   text("data", board.data);
-  text("today", `Today ${many(board.today[0], "squat")} : ${many(board.today[1], "hinge")}`);
+  text("today", `${many(board.today[0], "squat")} : ${many(board.today[1], "hinge")}`);
 }
 
 // A rest that may still be taken back leaves the count where it is; the ring comes when the rest is certain.
@@ -206,7 +206,7 @@ function drawWords() {
   $("path", box).setAttribute("d", SIGNAL_SHAPES[signal?.shape] ?? "M0 0");
   if (rest && board.card) text("cue", board.card.advice.join("\n"));
   else if (waiting) text("cue", "");
-  else text("cue", signal?.word && board.cue?.startsWith(`${signal.word},`) ? board.cue.slice(signal.word.length + 2) : board.cue);
+  else text("cue", signal?.word && `${board.cue},`.startsWith(`${signal.word},`) ? board.cue.slice(signal.word.length + 2) : board.cue); // the large word is not said twice
 }
 
 function drawGauges() {
@@ -309,7 +309,7 @@ function setLine(number) {
   const item = document.createElement("li"), words = Object.assign(document.createElement("span"), { className: "set-text" });
   const name = Object.assign(document.createElement("input"), { name: "exercise", placeholder: "exercise", maxLength: 80, ariaLabel: `Exercise of set ${number}` });
   name.setAttribute("list", "exercises");
-  const load = Object.assign(document.createElement("input"), { name: "load", placeholder: "100 kg or 225 lb", maxLength: 20, ariaLabel: `Load of set ${number}` });
+  const load = Object.assign(document.createElement("input"), { name: "load", placeholder: `load, ${$("#sets-list").dataset.unit}`, maxLength: 20, ariaLabel: `Load of set ${number}` });
   item.append(words, ...recounting(number), moving(number), name, load);
   item.addEventListener("change", () => send({ do: "enter", set: number, exercise: name.value || null, load: load.value || null }));
   return item;

@@ -79,6 +79,7 @@ document.addEventListener("submit", async (event) => {
   }
   dialog?.close();
   if (answer.go) { location.assign(answer.go); return; }
+  if (form.dataset.change === "reload") { location.reload(); return; }
   await refresh();
   for (const one of answer.said) tell(one);
 });

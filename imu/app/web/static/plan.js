@@ -5,9 +5,25 @@ const given = JSON.parse(document.getElementById("plans").textContent);
 export const lastPlan = given.last;
 let sent = []; // the rows of the plan that was sent last
 
+function field(row, name) { return row.querySelector(`[name="${name}"]`); }
+
+// A load is shown rounded, and without the unit that its label has; until it is changed, it is sent as it came.
+function showLoad(load) {
+  if (!load.value) return;
+  const unit = load.value.endsWith(" lb") ? "lb" : "kg", value = Number(parseFloat(load.value).toFixed(unit === "lb" ? 1 : 2));
+  load.dataset.exact = unit === "kg" ? `${load.value} kg` : load.value;
+  load.value = load.dataset.shown = unit === given.unit ? value : `${value} ${unit}`;
+}
+
+function typed(row, name) {
+  const one = field(row, name), value = one.value.trim();
+  return value && value === one.dataset.shown ? one.dataset.exact : value;
+}
+
 function addRow(list, values = {}) {
   const row = document.getElementById("exercise-row").content.firstElementChild.cloneNode(true);
-  for (const name of NAMES) row.querySelector(`[name="${name}"]`).value = values[name] ?? "";
+  for (const name of NAMES) field(row, name).value = values[name] ?? "";
+  showLoad(field(row, "load"));
   row.querySelector("details").open = ["depth", "angle", "tempo", "velocity", "stop-loss"].some((name) => values[name] != null);
   list.append(row);
   return row;
@@ -20,38 +36,38 @@ export function fillPlan(box, plan) {
   list.dataset.name = plan?.name ?? "";
 }
 
-function typedIn(row) { return NAMES.map((name) => [name, row.querySelector(`[name="${name}"]`).value.trim()]).filter(([, typed]) => typed); }
+function typedIn(row) { return NAMES.map((name) => [name, typed(row, name)]).filter(([, value]) => value); }
 
 // The plan in the words of a plan's file; null where nothing is filled in. A number is sent as one.
 export function planOf(box) {
   const { name } = box.querySelector(".exercises").dataset;
   sent = [...box.querySelector(".exercises").children].filter((row) => typedIn(row).length);
-  const exercises = sent.map((row) => Object.fromEntries(typedIn(row).map(([key, typed]) => [key, key !== "name" && /^\d+([.,]\d+)?$/.test(typed) ? Number(typed.replace(",", ".")) : typed])));
+  const exercises = sent.map((row) => Object.fromEntries(typedIn(row).map(([key, value]) => [key, key !== "name" && /^\d+([.,]\d+)?$/.test(value) ? Number(value.replace(",", ".")) : value])));
   return exercises.length ? { ...(name ? { name } : {}), exercise: exercises } : null;
 }
 
 // Each wrong field says what is wrong with it, until it is changed; the sentence that is returned stands below the form.
 // A row may have been removed since it was sent.
 export function markWrong(wrong) {
-  const fields = wrong.map(([index, key, about]) => [sent[index].querySelector(`[name="${key}"]`), about]).filter(([field]) => field.isConnected);
+  const fields = wrong.map(([index, key, about]) => [field(sent[index], key), about]).filter(([one]) => one.isConnected);
   if (!fields.length) return "The plan has changed meanwhile: start again.";
-  fields.forEach(([field, about], i) => {
-    unmark(field);
+  fields.forEach(([one, about], i) => {
+    unmark(one);
     const note = Object.assign(document.createElement("small"), { className: "wrong", id: `wrong-${i}`, textContent: about });
-    field.setAttribute("aria-invalid", "true");
-    field.setAttribute("aria-describedby", note.id);
-    field.after(note);
-    if (field.closest("details")) field.closest("details").open = true;
+    one.setAttribute("aria-invalid", "true");
+    one.setAttribute("aria-describedby", note.id);
+    one.after(note);
+    if (one.closest("details")) one.closest("details").open = true;
   });
   fields[0][0].focus();
   return fields.length > 1 ? `${fields.length} fields need another value.` : "One field needs another value.";
 }
 
-function unmark(field) {
-  if (!field.matches?.("[aria-invalid]")) return;
-  field.nextElementSibling.remove();
-  field.removeAttribute("aria-invalid");
-  field.removeAttribute("aria-describedby");
+function unmark(one) {
+  if (!one.matches?.("[aria-invalid]")) return;
+  one.nextElementSibling.remove();
+  one.removeAttribute("aria-invalid");
+  one.removeAttribute("aria-describedby");
 }
 document.addEventListener("input", (event) => unmark(event.target));
 
