@@ -286,7 +286,7 @@ def _entry(session: CorrectedSession, place: str, name: str, value: str, fields:
 
 
 ENTRIES = ("exercise", "load", "note")
-"""What can be entered for a set or a repetition."""
+"""The entries for a set or a repetition."""
 
 
 def _repetition(session: CorrectedSession, fields: Fields) -> list[Correction]:
