@@ -631,7 +631,7 @@ def test_the_unit_of_loads_is_remembered_and_follows_the_last_load_until_then():
     assert "181" in run("exercises", "--unit", "kg").stdout
     assert "181" in run("exercises").stdout
     assert "set 2 with 225 kg" in run("correct", 1, "--load", 2, "225").stdout
-    run("exercises", "--unit", "lb")
+    assert "Loads are in lb from now on" in run("exercises", "--unit", "lb").stdout
     assert "set 2 with 225 lb" in run("correct", 1, "--load", 2, "225").stdout
     assert "set 2 with 100 kg" in run("correct", 1, "--load", 2, "100 kg").stdout
 

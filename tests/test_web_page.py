@@ -4,8 +4,10 @@ killed program, and what axe-core finds."""
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
+import math
 import os
 import re
 import shutil
@@ -660,6 +662,33 @@ def test_a_first_visit_imports_files_that_are_dropped(browser: Any, tmp_path: Pa
     kept = sorted(path.name for path in (tmp_path / "home" / "recordings").iterdir())
     assert len(kept) == 3 and not (tmp_path / "outside.csv").exists()
     assert all(Path(one.source).is_relative_to(tmp_path / "home") for one in stored(tmp_path / "home"))
+
+
+def test_a_table_in_other_units_with_other_names_is_asked_about_and_imported(browser: Any, tmp_path: Path) -> None:
+    with gzip.open(RECORDINGS / "simulated_air_squats.csv.gz", "rt") as file:
+        rows = [[float(cell) for cell in row] for row in list(csv.reader(file))[1:3000]]
+    scales = (1.0, *[1 / 9.80665] * 3, *[180 / math.pi] * 3)
+    table = tmp_path / "watch.csv"
+    with table.open("w", newline="") as file:
+        csv.writer(file).writerows([["t", "ax", "ay", "az", "gx", "gy", "gz"]])
+        csv.writer(file).writerows([value * scale for value, scale in zip(row, scales, strict=True)] for row in rows)
+    with served(tmp_path / "home") as server, opened(browser, server, "/", PHONE) as page:
+        dialog = page.get_by_role("dialog")
+        for answer in ("Do not import it", "Import"):
+            page.locator("[data-import] input[type=file]").set_input_files(table)
+            dialog.get_by_text("In watch.csv, the columns time_s, acc_x").wait_for()
+            fields = page.locator("#ask-table").evaluate("one => [...new FormData(one.querySelector('form'))].flat()")
+            assert fields[1::2] == ["g", "deg/s", "t", "ax", "ay", "az", "gx", "gy", "gz"]
+            assert fits(page)
+            assert_open_to_all(page)
+            dialog.get_by_role("button", name=answer, exact=True).click()
+            if answer != "Import":
+                page.locator(".progress.error", has_text="watch.csv was not imported").wait_for()
+        dialog.get_by_label("Recorded", exact=True).fill("2026-02-01T18:30")
+        page.keyboard.press("Enter")  # it imports
+        page.wait_for_url("**/session/1")
+        page.locator("[data-charts=drawn]").wait_for()  # the stored file can be read again
+        total(page, "7 squats : 0 hinges")
 
 
 def test_a_late_answer_does_not_replace_the_figure_that_was_chosen_after_it(browser: Any, tmp_path: Path) -> None:

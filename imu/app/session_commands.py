@@ -157,6 +157,7 @@ def exercises(
     with open_store() as store:
         if unit is not None:
             store.show_loads_in_lb(in_lb=unit == "lb")
+            typer.echo(f"Loads are in {unit} from now on, also those without a unit.", err=as_json)
         histories, in_lb = exercise_histories(store), store.loads_in_lb()
     if as_json:
         for history in histories:

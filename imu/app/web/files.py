@@ -11,13 +11,15 @@ import asyncio
 import re
 import shutil
 import tempfile
-from collections.abc import Callable
-from dataclasses import replace
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Literal
 
 from starlette.background import BackgroundTask
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
@@ -27,6 +29,8 @@ from imu.app.export import Format, export_sessions, write_report
 from imu.app.web.page import ask_store, done, now, refused, whole_number
 from imu.errors import ImuError, SessionNotFound
 from imu.live.memory import keep_replay
+from imu.recordings.checks import COLUMNS, columns_in
+from imu.recordings.conversion import convert
 from imu.recordings.folders import Source, sources_of
 from imu.report.html_report import Selection
 from imu.report.replay import Failed, Replayed, ReplayOptions, is_possible_start, replay
@@ -35,6 +39,8 @@ from imu.store import SessionStore, StoredSession
 from imu.store.backup import write_backup
 from imu.store.home import cut_off_recordings, home, recordings_folder, store_path
 
+MOST_REMEDIES = 3
+"""A table may have other names, another unit of acceleration and another one of angular velocity."""
 NOTHING_TO_EXPORT = "There are no sessions to export yet."
 
 
@@ -119,22 +125,26 @@ class Files:
     async def receive(self, request: Request) -> Response:
         """Import a file that was dropped on the page; its date is the recording's, else the one that came with it.
 
-        Without either the answer is ``undated``: the page asks the person and sends the file again.
+        Without either the answer is ``undated``: the page asks the person and sends the file again. So it does for a
+        table in other units or with other names of columns; the answer is then the ``table`` that it looks like.
         """
         async with request.form() as form:
             given = form.get("file")
             if not isinstance(given, UploadFile) or not given.filename:
                 return refused("choose a file")
-            recorded_at = _moment(form.get("date"))
+            recorded_at, layout = _moment(form.get("date")), _layout_in(form)
             with tempfile.TemporaryDirectory(prefix="imu_") as folder:
                 path = Path(folder) / _plain_name(given.filename)
                 await asyncio.to_thread(_copy, given, path)
                 try:
-                    numbers, left_out = await asyncio.to_thread(import_recordings, path, recorded_at)
+                    ours = path if layout is None else await asyncio.to_thread(_converted, path, layout)
+                    numbers, left_out = await asyncio.to_thread(import_recordings, ours, recorded_at)
                 except Undated:
                     return JSONResponse({"undated": given.filename})
                 except ImuError as error:
-                    return refused(f"“{given.filename}”: {_without_folder(str(error), folder)}")
+                    reason = _without_folder(str(error), folder).removeprefix(f"{path.name}: ")
+                    likely = await asyncio.to_thread(_likely_layout, path, layout or Layout(), reason)
+                    return refused(f"“{given.filename}”: {reason}") if likely is None else _asking(likely, reason)
         if left_out:
             named = f"session{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers))}"
             imported = f"Of “{given.filename}”, {named} {_are(len(numbers))} imported"
@@ -222,6 +232,92 @@ def _import(source: Source, recorded_at: datetime | None) -> int:
             raise Undated(f"{Path(source.name).name} does not say when it was recorded")
         replayed = replace(replayed, started_at=recorded_at)
     return _keep(replayed)
+
+
+# --- tables in other units, or with other names ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Units of a table, and the names of its columns that differ from ours."""
+
+    acceleration_unit: Literal["m/s2", "g"] = "m/s2"
+    angular_velocity_unit: Literal["rad/s", "deg/s"] = "rad/s"
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+    def as_fields(self) -> dict[str, str]:
+        """Return the fields of the form that asks for it."""
+        names = {f"column_{name}": self.columns.get(name, name) for name in COLUMNS}
+        return {"acc_unit": self.acceleration_unit, "gyr_unit": self.angular_velocity_unit, **names}
+
+    def remedied(self, reason: str) -> Layout:
+        """Return the layout that the reason of a refusal proposes, in the words of the command line."""
+        option = _OPTION.search(reason)
+        if option is None:
+            return self
+        if option["columns"] is not None:
+            try:
+                return replace(self, columns=columns_in(option["columns"]))
+            except ValueError:  # a name that no option can hold
+                return self
+        if option["acceleration"]:
+            return replace(self, acceleration_unit="m/s2" if option["out"] else "g")
+        return replace(self, angular_velocity_unit="rad/s" if option["out"] else "deg/s")
+
+
+def _asking(layout: Layout, reason: str) -> JSONResponse:
+    """Ask for the layout of a table, with the first part of the reason why it was refused."""
+    finding = re.split(": (?:rename|convert|leave|give)", reason)[0]
+    return JSONResponse({"table": layout.as_fields(), "finding": finding})
+
+
+_OPTION = re.compile(
+    r'(?P<out>leave out )?(?:(?P<acceleration>--acc-unit g)|--gyr-unit deg/s|--columns "(?P<columns>[^"]+)")'
+)
+
+
+def _layout_in(form: FormData) -> Layout | None:
+    """Return the layout that the person has given; ``None`` if the page has not asked for it."""
+    if form.get("acc_unit") is None:
+        return None
+    names = {name: str(form.get(f"column_{name}", "")).strip() for name in COLUMNS}
+    return Layout(
+        "g" if form.get("acc_unit") == "g" else "m/s2",
+        "deg/s" if form.get("gyr_unit") == "deg/s" else "rad/s",
+        {name: own for name, own in names.items() if own and own != name},
+    )
+
+
+def _likely_layout(path: Path, layout: Layout, reason: str) -> Layout | None:
+    """Return the units and names with which a table that was refused can be read; ``None`` if it is no such table."""
+    for _ in range(MOST_REMEDIES):
+        likely = layout.remedied(reason)
+        if likely == layout or zipfile.is_zipfile(path):
+            return None
+        layout = likely
+        try:
+            _converted(path, layout)
+        except ImuError as error:
+            reason = str(error)
+        else:
+            break
+    return layout
+
+
+def _converted(path: Path, layout: Layout) -> Path:
+    """Return the table in our units and with our names, in a new file: what is kept can be read without its layout."""
+    folder = path.parent / "converted"
+    folder.mkdir(exist_ok=True)
+    target = folder / f"{path.name.split('.')[0] or 'recording'}.csv.gz"
+    convert(
+        path,
+        target,
+        force=True,
+        acceleration_unit=layout.acceleration_unit,
+        angular_velocity_unit=layout.angular_velocity_unit,
+        columns=layout.columns,
+    )
+    return target
 
 
 def _is_stored(replayed: Replayed) -> bool:

@@ -142,11 +142,11 @@ async function importAll(form, files) {
   let last = null, changed = false;
   for (const [number, file] of [...files].entries()) {
     progress.textContent = `Counting ${file.name}${files.length > 1 ? ` (${number + 1} of ${files.length})` : ""}…`;
-    let answer = await upload(form.action, file, null, (share) => { bar.hidden = false; if (share < 1) bar.value = share; else bar.removeAttribute("value"); });
-    if (answer.undated) {
-      const date = await askDate(file);
-      if (date === null) { refusals.push(`${file.name} was not imported.`); continue; }
-      answer = await upload(form.action, file, date, () => {});
+    let answer = await upload(form.action, file, {}, (share) => { bar.hidden = false; if (share < 1) bar.value = share; else bar.removeAttribute("value"); });
+    for (let more = {}; more && (answer.undated || answer.table);) { // the file is asked about, and sent again
+      const known = answer.table ? await askTable(file, answer) : await askDate(file);
+      more = known && { ...more, ...known };
+      answer = more ? await upload(form.action, file, more, () => {}) : { refused: `${file.name} was not imported.` };
     }
     if (answer.refused) refusals.push(answer.refused);
     else last = answer;
@@ -164,10 +164,10 @@ async function importAll(form, files) {
 }
 
 // Sent with its progress, which fetch does not report; once it is sent, the program counts.
-function upload(path, file, date, progress) {
+function upload(path, file, more, progress) {
   const body = new FormData(), request = new XMLHttpRequest();
   body.append("file", file);
-  if (date) body.append("date", date);
+  for (const [name, value] of Object.entries(more)) body.append(name, value);
   request.upload.onprogress = (event) => progress(event.loaded / event.total);
   return answerTo(new Promise((resolve, reject) => {
     request.onload = () => resolve({ json: async () => JSON.parse(request.responseText) });
@@ -184,9 +184,23 @@ function askDate(file) {
   dialog.querySelector("[data-file]").textContent = file.name;
   field.value = local.toISOString().slice(0, 16);
   field.max = new Date(Date.now() - new Date().getTimezoneOffset() * 60000).toISOString().slice(0, 16);
+  return asked(dialog, () => field.value && { date: new Date(field.value).toISOString() });
+}
+
+// In which units, and under which names, does a table hold its columns? By default, as it looks.
+function askTable(file, { table, finding }) {
+  const dialog = document.getElementById("ask-table"), form = dialog.querySelector("form");
+  dialog.querySelector("[data-file]").textContent = file.name;
+  dialog.querySelector("[data-finding]").textContent = finding;
+  for (const [name, value] of Object.entries(table)) form.elements[name].value = value;
+  dialog.querySelector("details").open = Object.entries(table).some(([name, value]) => name.startsWith("column_") && name !== `column_${value}`);
+  return asked(dialog, () => Object.fromEntries(new FormData(form)));
+}
+
+function asked(dialog, answer) {
   dialog.returnValue = "";
   dialog.showModal();
-  return new Promise((resolve) => dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes" && field.value ? new Date(field.value).toISOString() : null), { once: true }));
+  return new Promise((resolve) => dialog.addEventListener("close", () => resolve((dialog.returnValue === "yes" && answer()) || null), { once: true }));
 }
 
 for (const kind of ["dragover", "dragleave", "drop"]) {
