@@ -6,6 +6,7 @@ import gzip
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import numpy as np
@@ -387,11 +388,40 @@ def test_time_in_other_units(tmp_path: Path, rows: np.ndarray, factor: float, se
         read_recording(write(tmp_path / "r.csv", text_of(rows)))
 
 
-def test_time_as_dates(tmp_path: Path, good: str) -> None:
+@pytest.mark.parametrize(
+    "form", ["%Y-%m-%d %H:%M:%S.%f", "%Y-%m-%dT%H:%M:%S.%fZ", "%Y-%m-%dT%H:%M:%S,%f+02:00", '"%Y-%m-%d %H:%M:%S.%f"']
+)
+@pytest.mark.parametrize("piece_rows", [250, 100_000])
+def test_time_as_dates(
+    tmp_path: Path, rows: np.ndarray, monkeypatch: pytest.MonkeyPatch, form: str, piece_rows: int
+) -> None:
+    monkeypatch.setattr(table_files, "PIECE_BYTES", 60 * piece_rows)
+    start = datetime(2024, 5, 1, 23, 59, 55)
+    lines = [
+        ";".join([(start + timedelta(seconds=row[0])).strftime(form), *(f"{cell:.6f}" for cell in row[1:])])
+        for row in rows
+    ]
+    if "," in form:  # and decimal commas in all cells
+        lines = [line.replace(".", ",") for line in lines]
+    lines[300] = "yesterday" + lines[300][lines[300].index(";") :]
+    path = write(tmp_path / "r.csv", "\n".join([HEADER.replace(",", ";"), *lines]))
+    recording = read_recording(path)
+    readable = np.arange(len(rows)) != 300
+    assert recording.first_unreadable == "time_s in data row 301 is 'yesterday'"
+    np.testing.assert_allclose(recording.block.device_time_s[readable], rows[readable, 0] - rows[0, 0], atol=1e-6)
+    np.testing.assert_array_equal(recording.block.acceleration_m_s2, rows[:, 1:4])
+    zone = {"Z": UTC, "0": timezone(timedelta(hours=2))}.get(form[-1])
+    first = start + timedelta(seconds=rows[0, 0])
+    assert recording.started_at == (first.astimezone() if zone is None else first.replace(tzinfo=zone))
+
+
+def test_other_dates_are_refused_with_the_form_that_is_read(tmp_path: Path, good: str) -> None:
     lines = good.splitlines()
-    dated = [f"2024-05-01 10:00:00.{i:03d},{line.split(',', 1)[1]}" for i, line in enumerate(lines[1:900])]
-    with pytest.raises(RecordingForeign, match=r"data row 1 is '2024-05-01 10:00:00\.000'.*time_s a number of seconds"):
-        read_recording(write(tmp_path / "r.csv", "\n".join([HEADER, *dated])))
+    dated = [f"1.5.2024 10:00:00.{i:03d},{line.split(',', 1)[1]}" for i, line in enumerate(lines[1:900])]
+    path = write(tmp_path / "r.csv", "\n".join([HEADER, *dated]))
+    with pytest.raises(RecordingForeign, match=r"data row 1 is '1.5.2024 10:00:00\.000'.*dates as 2026-11-30T18:30:00"):
+        read_recording(path)
+    assert open_recording(path).started_at is None
 
 
 def test_two_recordings_in_one_file(tmp_path: Path, good: str) -> None:
@@ -522,8 +552,11 @@ def test_parquet(tmp_path: Path, rows: np.ndarray) -> None:
     frame.drop(columns="acc_x").to_parquet(path)
     with pytest.raises(RecordingForeign, match="the column acc_x is missing"):
         read_recording(path)
-    frame.assign(time_s=pd.to_datetime(frame.time_s, unit="s")).to_parquet(path)
-    with pytest.raises(RecordingForeign, match="time_s holds dates"):
+    dates = pd.to_datetime(frame.time_s, unit="s")
+    frame.assign(time_s=dates.dt.tz_localize("Europe/Berlin")).to_parquet(path)
+    np.testing.assert_allclose(read_recording(path).block.device_time_s, rows[:, 0] - rows[0, 0], atol=1e-6)
+    frame.assign(acc_x=dates).to_parquet(path)
+    with pytest.raises(RecordingForeign, match="acc_x holds dates"):
         read_recording(path)
     frame.iloc[:0].to_parquet(path)
     with pytest.raises(RecordingDamaged, match="no row of data"):

@@ -29,7 +29,7 @@ from imu.recordings.checks import (
     sampling_rate_hz,
 )
 from imu.recordings.folders import TRAINING_SUFFIX, app_recording
-from imu.recordings.table_files import PIECE_BYTES, Table, one_sentence_errors, read_tables, table_of
+from imu.recordings.table_files import PIECE_BYTES, Table, one_sentence_errors, read_tables, start_of_table, table_of
 from imu.samples import Array, ImuBlock
 from imu.training import PersonAsked
 from imu.units import JUDGED_S
@@ -202,7 +202,7 @@ def open_recording(
         return Recording(path, training, lambda: _TrainingReading(training))
     app = app_recording(path, columns)
     units = (acceleration_unit, angular_velocity_unit) if app is None else ("m/s2", "rad/s")
-    started_at = None if app is None else app.started_at
+    started_at = start_of_table(path, columns or {}) if app is None else app.started_at
     return Recording(path, None, lambda: _TableReading(path, app, units, columns), started_at)
 
 
@@ -328,7 +328,7 @@ class _TableReading(_Reading):
         if self.rows_unreadable > UNREADABLE_SHARE * self.rows:
             raise RecordingForeign(
                 f"{self.rows_unreadable} of {self.rows} rows are unreadable ({self.first_unreadable}): "
-                "every cell must be a number, and time_s a number of seconds"
+                "every cell must be a number, and time_s seconds or dates as 2026-11-30T18:30:00.25"
             )
         if self.rows < 2:
             count = ("no row", "only one row")[self.rows]

@@ -18,8 +18,9 @@ import warnings
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -327,8 +328,53 @@ def _csv_rows(path: Path, own_names: Mapping[str, str]) -> Iterator[tuple[Array,
             yield rows, lambda row, column: rows[row, column]
             return
     with path.open("rb") as raw:
+        zero: pd.Timestamp | None = None
         for frame in read_frames(BoundedFile(raw, "the file", LARGEST_BYTES), "the file", header, columns):
-            yield numbers_in(frame, header, columns), partial(_cell, frame, columns)
+            timed, zero = _in_seconds(frame, columns[0], header.decimal, zero)
+            yield numbers_in(timed, header, columns), partial(_cell, frame, columns)
+
+
+_STAMP = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
+"""The beginning of a date with a time, in ISO 8601."""
+
+
+def _in_seconds(
+    frame: pd.DataFrame, column: int, decimal: str, zero: pd.Timestamp | None
+) -> tuple[pd.DataFrame, pd.Timestamp | None]:
+    """Return a frame whose column of dates counts seconds from `zero`, else from the first of them; and that one.
+
+    A column of other cells stays as it is. Dates without a zone are those of one clock.
+    """
+    import pandas as pd  # noqa: PLC0415  slow to import
+
+    cells = frame[column]
+    if pd.api.types.is_numeric_dtype(cells):
+        return frame, zero
+    if not pd.api.types.is_datetime64_any_dtype(cells):
+        cells = cells.astype(str).str.replace(decimal, ".", regex=False)
+        if zero is None and not cells.str.match(_STAMP.pattern).mean() > 0.5:
+            return frame, None
+    stamps = pd.to_datetime(cells, format="ISO8601", errors="coerce", utc=True)
+    zero = stamps.dropna().iloc[0] if zero is None else zero
+    seconds = (stamps - zero).dt.total_seconds()
+    return pd.concat([seconds if name == column else frame[name] for name in frame], axis="columns"), zero
+
+
+def start_of_table(path: Path, own_names: Mapping[str, str]) -> datetime | None:
+    """Return the date of the first row of a CSV file in our own format; ``None`` where its time is no date.
+
+    A date without a zone is that of this computer's clock.
+    """
+    if not path.is_file():  # a pipe would be waited for
+        return None
+    with suppress(ImuError, IndexError), one_sentence_errors():
+        with path.open("rb") as raw:
+            head = BoundedFile(raw, "the file", LARGEST_BYTES).read(HEAD_BYTES)
+        header = _own_header(head, own_names)
+        rows = (line for line in first_lines(head)[header.line + 1 :] if line.strip() and not _is_comment(line.strip()))
+        cell = next(rows, "").split(header.separator)[own_columns(header.names, own_names)[0]].strip(' "')
+        return datetime.fromisoformat(cell).astimezone() if _STAMP.match(cell) else None
+    return None
 
 
 _MANY_DIGITS = re.compile(rb"[0-9.]{17}|[0-9.]{16}e|e[+-]?[1-9]")
@@ -484,10 +530,13 @@ def _parquet_rows(path: Path, columns_named: Mapping[str, str]) -> Iterator[tupl
             if max(file.metadata.num_rows * len(COLUMNS) * 8, path.stat().st_size) > LARGEST_BYTES:
                 raise too_long("the file", LARGEST_BYTES)
             for name, own_name in zip(COLUMNS, own_names, strict=True):
-                if pa.types.is_temporal(file.schema_arrow.field(own_name).type):
-                    raise RecordingForeign(f"{name} holds dates: it must be a number of seconds")
+                kind = file.schema_arrow.field(own_name).type
+                if pa.types.is_temporal(kind) and not (name == "time_s" and pa.types.is_timestamp(kind)):
+                    raise RecordingForeign(f"{name} holds dates: it must be a number")
+            zero: pd.Timestamp | None = None
             for batch in file.iter_batches(batch_size=TABLE_ROWS, columns=own_names):
                 frame = batch.to_pandas(ignore_metadata=True)[own_names].set_axis(columns, axis="columns")
-                yield numbers_in(frame, everything, columns), partial(_cell, frame, columns)
+                timed, zero = _in_seconds(frame, 0, ".", zero)
+                yield numbers_in(timed, everything, columns), partial(_cell, frame, columns)
     except pa.ArrowException as error:
         raise RecordingDamaged("the Parquet file is cut short or damaged: copy it again from its source") from error
