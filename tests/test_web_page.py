@@ -371,17 +371,19 @@ def test_the_unit_is_chosen_on_any_page_and_fields_are_in_it(
     browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("IMU_HOME", str(tmp_path))
-    plan = Plan((Targets(exercise="back squat", load_kg=60.0, sets=5),), "Mine")
+    more = Targets(exercise="single leg Romanian deadlift", load_kg=100.0, sets=3)
+    plan = Plan((Targets(exercise="back squat", load_kg=60.0, sets=5), more), "Mine")
     remember_plan(plan)
     keep_schedule(Schedule((plan,)))
     with served(tmp_path) as server, opened(browser, server, "/train", PHONE) as page:
         page.goto(f"{server.root}/train?plan=last")
         fields = page.locator("#begin")
-        assert fields.get_by_label("Load, kg").input_value() == "60"
+        assert fields.get_by_label("Load, kg").first.input_value() == "60"
         page.get_by_label("Loads in").select_option("lb")  # before the first training, too
-        load = fields.get_by_label("Load, lb")
+        load = fields.get_by_label("Load, lb").first
         assert load.input_value() == "132.3"
         assert "132.3 lb" in page.get_by_role("button", name="Repeat").inner_text()
+        assert fits(page) and page.locator(".begin").bounding_box()["height"] < 0.12 * 844
         sent = (
             "import('/static/plan.js').then((plan) => plan.planOf(document.getElementById('begin')).exercise[0].load)"
         )
