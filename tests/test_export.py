@@ -167,6 +167,15 @@ def test_no_cell_of_the_csv_is_a_formula(store, tmp_path, note):
     assert set(pd.read_parquet(export(stored, Format.PARQUET, tmp_path / "a.parquet"))["exercise"]) == {note}
 
 
+@pytest.mark.parametrize("source", ["/home/anna/data/a.mcap", "C:\\Users\\Anna\\a.mcap", "/home/anna/week.zip/a.mcap"])
+def test_an_export_names_the_recording_without_its_folders(stored, tmp_path, source):
+    session = replace(stored, source=source)
+    texts = [export(session, form, tmp_path / f"a.{form}").read_text(encoding="utf-8") for form in ("csv", "json")]
+    assert all("a.mcap" in text and "nna" not in text for text in texts)
+    table = pd.read_parquet(export(session, Format.PARQUET, tmp_path / "a.parquet"))
+    assert set(table["recording"]) == {"a.mcap"}
+
+
 @pytest.mark.parametrize("form", [Format.CSV, Format.PARQUET])
 def test_a_session_without_repetitions_is_a_table_without_rows(store, tmp_path, form):
     path = export(store.load(keep(store, summary())), form, tmp_path / "a")

@@ -478,6 +478,15 @@ def test_all_sessions_are_exported_with_their_corrections(tmp_path):
     assert [one["session"] for one in json.loads((tmp_path / "b.json").read_text())] == [2, 1]
 
 
+@pytest.mark.parametrize("ending", ["csv", "json", "html"])
+def test_an_export_is_printed_for_a_hyphen(ending):
+    run("export", "--all", "--out", f"a.{ending}")
+    printed = run("export", "--all", "--format", ending, "--out", "-").stdout_bytes
+    assert printed == Path(f"a.{ending}").read_bytes()
+    assert not Path("-").exists()
+    assert run("export", "--all", "--out", "-", code=2).stderr.splitlines()[-1].startswith("Error: Invalid value")
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

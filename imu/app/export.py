@@ -8,7 +8,7 @@ column                   type    what
 ======================== ======= =============================================================================
 session                  integer number of the session
 trained_at               time    start of the recording, or when it was saved if that is not known; UTC
-recording                text    path of the recording when it was saved
+recording                text    name of the recording's file; its folder stays with the person
 set                      integer number of the set in the session, from 1
 repetition               integer number of the repetition in the set, from 1
 pattern                  text    squat, hinge or uncertain, as corrected
@@ -61,6 +61,7 @@ from imu.report.cues import Figures
 from imu.report.html_report import Selection, html_report
 from imu.report.objects import FIGURES, figure, stored_object
 from imu.report.session_view import RepetitionView, SessionView, SetView, view_of_stored
+from imu.report.words import file_name_of
 from imu.store import PlannedSet, SessionStore, StoredSession
 
 Cell = int | float | bool | str | datetime | None
@@ -94,7 +95,7 @@ def _kg(load_kg: float | None) -> float | None:
 COLUMNS: dict[str, tuple[type, CellOf]] = {
     "session": (int, lambda view, _, __: view.id),
     "trained_at": (datetime, lambda view, _, __: view.started_at or view.saved_at),
-    "recording": (str, lambda view, _, __: view.recording),
+    "recording": (str, lambda view, _, __: file_name_of(view.recording)),
     "set": (int, lambda _, one_set, __: one_set.number),
     "repetition": (int, lambda _, __, one: one.number),
     "pattern": (str, lambda _, __, one: one.pattern.value),
@@ -168,9 +169,10 @@ def write_parquet(sessions: Iterable[StoredSession], path: Path) -> None:
 
 
 def write_json(sessions: Iterable[StoredSession], path: Path) -> None:
-    """Write an array with the object of ``imu review --json`` for each session."""
+    """Write an array with the object of ``imu review --json`` for each session, the recording without its folder."""
     with path.open("w", encoding="utf-8", newline="\n") as file:
-        objects = (json.dumps(stored_object(session), ensure_ascii=False, allow_nan=False) for session in sessions)
+        named = (stored_object(session) | {"recording": file_name_of(session.source)} for session in sessions)
+        objects = (json.dumps(one, ensure_ascii=False, allow_nan=False) for one in named)
         file.write("[" + ",\n ".join(objects) + "]\n")
 
 

@@ -9,6 +9,7 @@ Imports stand inside the functions, so that `imu --help` does not wait for them.
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -251,16 +252,24 @@ def export(
         Literal["csv", "parquet", "json", "fit", "html"] | None,
         typer.Option("--format", help="The format; without it, the ending of PATH."),
     ] = None,
-    out: Annotated[Path, typer.Option("--out", metavar="PATH", help="File to write; for several FIT files, a folder.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out",
+            metavar="PATH",
+            help="File to write, made with its folder; for several FIT files, a folder; - prints.",
+        ),
+    ],
     force: Force = False,
 ) -> None:
     """Write sessions, with their corrections, for other programs or as a report.
 
-    csv and parquet have a row for each repetition, json has what imu review --json prints,
+    csv and parquet have a row for each repetition, json has what imu review --json prints; all name recordings without
+    their folders.
     fit is a strength training for sports sites, html is a report to hand over: one session in full, many as a summary.
     """
     from imu.app.export import Format, export_sessions, write_report
-    from imu.report.html_report import Selection, chosen_sessions
+    from imu.report.html_report import Selection, chosen_sessions, html_report
 
     wanted = form or out.suffix.removeprefix(".").lower()
     if wanted not in list(Format):
@@ -277,10 +286,18 @@ def export(
             nothing_kept(None, as_json=True)
             raise typer.Exit(1)
         if Format(wanted) is Format.HTML:
+            if str(out) == "-":
+                typer.echo(html_report(store, selection, moment_now()).encode(), nl=False)
+                return
             write_report(store, selection, out, made_at=moment_now(), overwrite=force)
             typer.echo(out)
             return
         loaded = [store.load(number) for number in chosen_sessions(store, selection, moment_now())]
+    if str(out) == "-":
+        with TemporaryDirectory() as folder:
+            (file,) = export_sessions(loaded, Format(wanted), Path(folder) / f"sessions.{wanted}")
+            typer.echo(file.read_bytes(), nl=False)
+        return
     files = export_sessions(loaded, Format(wanted), out, overwrite=force)
     for file in files:
         typer.echo(file)

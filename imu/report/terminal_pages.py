@@ -28,6 +28,7 @@ from imu.report.words import (
     counted,
     day_of,
     days_ago,
+    file_name_of,
     load,
     number_of,
     printable,
@@ -248,7 +249,7 @@ def overview_table(overviews: Iterable[SessionOverview], sets: Mapping[int, str]
     table = plain_table("session", "trained", "min", "squat", "hinge")
     table.add_column("sets: load × repetitions", overflow="fold")
     for overview in overviews:
-        file = [] if overview.exercises else [printable(overview.source.replace("\\", "/").rsplit("/", 1)[-1])]
+        file = [] if overview.exercises else [printable(file_name_of(overview.source))]
         corrected = [number_of(overview.corrections, "correction")] if overview.corrections else []
         done = Text(sets.get(overview.id, "."))
         table.add_row(

@@ -142,6 +142,11 @@ def sentence_of(correction: Correction, at: Sequence[str] = ()) -> str:
     return f"{place_in_words(at[0])}{when} {done}"
 
 
+def file_name_of(recording: str) -> str:
+    """Return the name of a recording's file without its folders, as on any system."""
+    return recording.replace("\\", "/").rsplit("/", 1)[-1]
+
+
 def place_in_words(place: str) -> str:
     """Return ``2`` as "set 2", and ``2/3`` as "repetition 3 of set 2"."""
     one_set, _, repetition = place.partition("/")
