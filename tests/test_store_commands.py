@@ -21,8 +21,9 @@ from imu.live import memory
 from imu.live.entries import Entries
 from imu.live.training_run import Trained
 from imu.motion.repetitions import RejectedMovement
+from imu.report.exercises import exercise_histories
 from imu.report.session_view import set_view, view_of_stored, view_of_summary
-from imu.report.terminal_pages import session_page
+from imu.report.terminal_pages import exercise_page, exercises_table, overview_table, session_page, stored_page
 from imu.report.trends import usual_sides
 from imu.report.words import clock, log_line, sentence_of
 from imu.samples import Gap
@@ -309,6 +310,24 @@ def test_a_correction_that_is_not_applied_is_shown():
     with SessionStore.open(store_path()) as store:
         keep(store, summary([SQUAT] * 4), 1)
     assert "not applied: set at 1:44 with 100 kg (no set is counted at 104.1 s)" in run("review", 1).stdout
+
+
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_a_narrow_terminal_leaves_out_columns_in_place_of_dots(width):
+    from rich.console import Console
+
+    run("correct", 1, "--exercise", 1, "dumbbell Romanian deadlift", "--load", 1, "82.5", "--delete-rep", "1/2")
+    console = Console(width=width, color_system=None)
+    with SessionStore.open(store_path()) as store, console.capture() as shown:
+        histories = exercise_histories(store)
+        console.print(exercises_table(histories), exercise_page(histories[0], 5))
+        console.print(stored_page(store, 1, verbose=True), overview_table(store.list(), {1: "squat × 4"}))
+    tables = shown.get().split("Recording")[0] + shown.get().split("Recording")[1].split("\n", 1)[1]
+    assert "…" not in tables
+    assert max(map(len, map(str.rstrip, tables.splitlines()))) <= width
+    for words in ("heaviest", "82.5 kg × 3", "pattern", "reps", "depth", "trained"):
+        assert words in tables
+    assert ("tempo s" in tables) == (width == 80)
 
 
 def test_lines_of_figures_are_drawn_for_sets_of_three():

@@ -395,6 +395,14 @@ async def test_targets_are_written_in_one_line(live):
         assert asked == [None]
 
 
+async def test_the_help_for_the_line_of_targets_is_whole_in_a_narrow_terminal(live):
+    app = LiveApp(lambda command: None)
+    async with app.run_test(size=(40, 24)) as pilot:
+        app.show(live.view())
+        await pilot.press("t")
+        await until_shown(pilot, "Enter uses these targets, Escape leaves", "them as they are.")
+
+
 def test_targets_in_words_are_read_back():
     line = "back squat, load 225 lb, sets 5, reps 5, rest 90, tempo 3-1-X, depth best, velocity 0.4-0.6, stop-loss 20"
     assert targets_in_words(targets_of(line)) == line

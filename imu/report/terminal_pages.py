@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Group, RenderableType
-from rich.table import Table
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.table import Column, Table
 from rich.text import Text
 
 from imu.motion.pattern import Pattern
@@ -59,9 +60,53 @@ def labelled(lines: Iterable[tuple[str, str]]) -> Table:
     return grid
 
 
-def plain_table(*headings: str) -> Table:
-    """Return a table without a frame; numbers are right-aligned, patterns left-aligned."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
+FOLDED = 12
+"""Least width of a column whose text may go on in the next line."""
+
+
+class _FittingTable(Table):
+    """A table that leaves out columns where the terminal is narrow, rather than cut all of them to dots.
+
+    Attributes
+    ----------
+    least : tuple of str
+        Beginnings of the headings that go first, the least important before the others.
+    """
+
+    least: tuple[str, ...] = ()
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Give the table with the columns that have room."""
+        kept = list(self.columns)
+        for heading in self.least:
+            if sum(map(_width, kept)) + 2 * len(kept) - 2 <= options.max_width:
+                break
+            kept = [column for column in kept if not str(column.header).replace("\n", " ").startswith(heading)]
+        if len(kept) == len(self.columns):
+            yield from super().__rich_console__(console, options)
+            return
+        table = plain_table()
+        for column in kept:
+            table.add_column(column.header, justify=column.justify, no_wrap=column.no_wrap, overflow=column.overflow)
+        for row, *cells in zip(self.rows, *(column.cells for column in kept), strict=True):
+            table.add_row(*cells, end_section=row.end_section)
+        yield table
+
+
+def _width(column: Column) -> int:
+    """Return the width that a column needs."""
+    texts = [str(column.header), *map(str, column.cells)]
+    longest = max(cell_len(line) for text in texts for line in text.split("\n"))
+    return longest if column.no_wrap else min(longest, FOLDED)
+
+
+def plain_table(*headings: str, least: Sequence[str] = ()) -> Table:
+    """Return a table without a frame; numbers are right-aligned, patterns left-aligned.
+
+    Columns whose headings begin with one of `least` are left out where the terminal is narrow, in that order.
+    """
+    table = _FittingTable(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
+    table.least = tuple(least)
     for heading in headings:
         table.add_column(heading, justify="left" if heading == "pattern" else "right", no_wrap=True)
     return table
@@ -90,7 +135,12 @@ def session_page(view: SessionView, *, verbose: bool) -> Group:
         parts += [_repetitions_table(view.sets), ""]
     if verbose and view.rejected:
         parts += [_rejected_table(view.rejected), ""]
-    return Group(*parts, labelled(_lines(view)))
+    words = (
+        [("Angle", "largest tilt of the pelvis; bottom: its tilt where the hip is lowest")]
+        if verbose and view.sets
+        else []
+    )
+    return Group(*parts, labelled([*words, *_lines(view)]))
 
 
 def _lines(view: SessionView) -> list[tuple[str, str]]:
@@ -124,7 +174,8 @@ def _sets_table(sets: Sequence[SetView]) -> Table:
     headings = [
         _TEMPO if figure.name == "Tempo" else f"{figure.name.lower()}\n{figure.unit}" for figure in sets[0].figures
     ]
-    table = plain_table("set", "start", "pattern", "reps", *headings)
+    least = ("tempo", "last reps", "start", "speed")
+    table = plain_table("set", "start", "pattern", "reps", *headings, least=least)
     for one_set in sets:
         table.add_row(
             str(one_set.number),
@@ -141,7 +192,8 @@ _TEMPO = "tempo s\ndown-pause-up"
 
 def _repetitions_table(sets: Sequence[SetView]) -> Table:
     headings = ("set", "rep", "start", "pattern", "sure\n%", "angle\n°", "bottom\n°", "depth\ncm")
-    table = plain_table(*headings, _TEMPO, "speed up\nm/s")
+    least = ("bottom", "sure", "tempo", "speed", "start", "angle")
+    table = plain_table(*headings, _TEMPO, "speed up\nm/s", least=least)
     has_changes = any(repetition.changes for one_set in sets for repetition in one_set.repetitions)
     if has_changes:
         table.add_column("corrected", justify="left", overflow="fold")
@@ -167,7 +219,7 @@ def _repetition_cells(repetition: RepetitionView) -> list[str | Text]:
 
 def _rejected_table(rejected: Iterable[RejectedView]) -> Table:
     table = plain_table("from", "to", "not counted, because")
-    table.columns[-1].justify = "left"
+    table.columns[-1].justify, table.columns[-1].no_wrap = "left", False
     for movement in rejected:
         because = movement.reason
         if movement.figures is not None:
@@ -246,7 +298,7 @@ def _common_folder(names: Sequence[str]) -> str:
 
 def overview_table(overviews: Iterable[SessionOverview], sets: Mapping[int, str]) -> Table:
     """Return the list of stored sessions, each with its sets in words; without an exercise, the recording is named."""
-    table = plain_table("session", "trained", "min", "squat", "hinge")
+    table = plain_table("session", "trained", "min", "squat", "hinge", least=("min", "squat", "hinge"))
     table.add_column("sets: load × repetitions", overflow="fold")
     for overview in overviews:
         file = [] if overview.exercises else [printable(file_name_of(overview.source))]
@@ -277,8 +329,9 @@ def exercises_table(histories: Iterable[ExerciseHistory], *, in_lb: bool = False
     from imu.report.exercises import set_in_words  # noqa: PLC0415  the store with it
 
     unit = unit_of_load(in_lb=in_lb)
-    table = plain_table("exercise", "pattern", "last", "sets", "reps", f"volume\n{unit}", "heaviest", f"1RM\n{unit}")
-    table.columns[0].justify = "left"
+    headings = ("exercise", "pattern", "last", "sets", "reps", f"volume\n{unit}", "heaviest", f"1RM\n{unit}")
+    table = plain_table(*headings, least=("pattern", "volume", "sets", "reps", "1RM", "last"))
+    table.columns[0].justify, table.columns[0].no_wrap = "left", False
     for history in histories:
         heaviest, maximum = history.heaviest, history.maximum
         table.add_row(
@@ -300,7 +353,8 @@ def exercise_page(history: ExerciseHistory, most: int, *, in_lb: bool = False) -
 
     sessions, unit = history.sessions[-most:], unit_of_load(in_lb=in_lb)
     headings = ("session", "trained", "sets", "reps", "heaviest")
-    table = plain_table(*headings, f"volume\n{unit}", "fastest\nm/s", f"1RM\n{unit}")
+    least = ("fastest", "sets", "volume", "reps", "session")
+    table = plain_table(*headings, f"volume\n{unit}", "fastest\nm/s", f"1RM\n{unit}", least=least)
     for session in sessions:
         heaviest, speed_m_s = session.heaviest, session.best_speed_m_s()
         table.add_row(
@@ -313,7 +367,7 @@ def exercise_page(history: ExerciseHistory, most: int, *, in_lb: bool = False) -
             f"{speed_m_s:.2f}" if speed_m_s is not None and history.pattern is Pattern.SQUAT else ".",
             bare_volume(session.maximum.load_kg, in_lb=in_lb) or ".",
         )
-    loads = plain_table("load", "most\nreps", "on", "speed record\nm/s", "on")
+    loads = plain_table("load", "most\nreps", "on", "speed record\nm/s", "on", least=("on",))
     for best in history.at_loads:
         record = best.record
         loads.add_row(
@@ -365,7 +419,8 @@ def trend_page(periods: Sequence[Trend], days_since: dict[Pattern, int | None], 
 
 
 def _trend_table(periods: Sequence[Trend]) -> Table:
-    table = plain_table("week of" if periods and periods[0].days > 1 else "day")
+    least = (" m/s", " cm", " °", "squat %")
+    table = plain_table("week of" if periods and periods[0].days > 1 else "day", least=least)
     for pattern in (Pattern.SQUAT, Pattern.HINGE):
         for number, figure in enumerate(("sets", "reps", "°", "cm", "m/s")):
             heading = f"{pattern if number == 0 else ''}\n{figure}"

@@ -97,7 +97,7 @@ class LiveApp(App[None]):
     Screen { background: transparent; }
     Footer { background: transparent; }
     Input { display: none; border: none; height: 1; padding: 0; background: transparent; }
-    #reason { display: none; height: auto; }
+    #reason { display: none; height: auto; width: 100%; }
     """
     ENABLE_COMMAND_PALETTE = False
     AUTO_FOCUS = None
