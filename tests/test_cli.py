@@ -459,6 +459,17 @@ def test_a_line_fits_the_terminal_and_keeps_the_end_of_the_name():
     assert OneLineEach(["/a/b.csv", "c.csv"], 80)  # no folder in common
 
 
+def test_a_narrow_terminal_leaves_out_columns_of_the_lines():
+    name = "recordings/simulated_mixed_session.csv.gz"
+    for width, least in ((40, "not counted"), (60, "uncertain")):
+        table = OneLineEach([name], width)
+        heading = shown(table.heading()).splitlines()[-1]
+        line = shown(table.line(Replayed(name, summary()), session_id=None))
+        assert max(len(heading.rstrip()), len(line.rstrip())) <= width
+        assert heading.split()[:2] == ["recording", "time"] and "hinge" in heading and least not in heading
+        assert line.rstrip().endswith(".")
+
+
 @pytest.mark.parametrize(
     ("repetitions", "sentences"),
     [

@@ -23,8 +23,15 @@ from imu.live.training_run import Trained
 from imu.motion.repetitions import RejectedMovement
 from imu.report.exercises import exercise_histories
 from imu.report.session_view import set_view, view_of_stored, view_of_summary
-from imu.report.terminal_pages import exercise_page, exercises_table, overview_table, session_page, stored_page
-from imu.report.trends import usual_sides
+from imu.report.terminal_pages import (
+    comparison_table,
+    exercise_page,
+    exercises_table,
+    overview_table,
+    session_page,
+    stored_page,
+)
+from imu.report.trends import Row, usual_sides
 from imu.report.words import clock, log_line, sentence_of
 from imu.samples import Gap
 from imu.session import TrainingSet
@@ -322,6 +329,13 @@ def test_a_narrow_terminal_leaves_out_columns_in_place_of_dots(width):
         histories = exercise_histories(store)
         console.print(exercises_table(histories), exercise_page(histories[0], 5))
         console.print(stored_page(store, 1, verbose=True), overview_table(store.list(), {1: "squat × 4"}))
+        console.print(
+            comparison_table(
+                "Session 1, 28 Nov 2026",
+                "Session 2, 29 Nov 2026",
+                [Row("Squats", "Repetitions", "", "4", "0", "within the error")],
+            )
+        )
     tables = shown.get().split("Recording")[0] + shown.get().split("Recording")[1].split("\n", 1)[1]
     assert "…" not in tables
     assert max(map(len, map(str.rstrip, tables.splitlines()))) <= width

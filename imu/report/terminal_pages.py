@@ -234,13 +234,21 @@ def _rejected_table(rejected: Iterable[RejectedView]) -> Table:
 class OneLineEach:
     """A table of many recordings, printed line by line as they are replayed, and their totals."""
 
-    _HEADINGS = "    time  sets  squat  hinge  uncertain  not counted"
+    _HEADINGS = ("    time", "  sets", "  squat", "  hinge", "  uncertain", "  not counted")
+    _LEAST = ("  uncertain", "  not counted", "  sets")
+    """Columns that a narrow terminal leaves out, in this order."""
+    _SESSION = "  session 9999"
 
     def __init__(self, names: Sequence[str], width: int) -> None:
         """Fit the column of names to the longest name and to `width` characters."""
         self._folder = _common_folder(names)
         longest = max(len(self._short(name)) for name in names)
-        self._name_width = max(12, min(longest, width - len(self._HEADINGS) - len("  session 9999")))
+        self._kept = list(self._HEADINGS)
+        for heading in self._LEAST:
+            if FOLDED + sum(map(len, self._kept)) > width:
+                self._kept.remove(heading)
+        reserved = len(self._SESSION) if self._kept == list(self._HEADINGS) else 0
+        self._name_width = max(FOLDED, min(longest, width - sum(map(len, self._kept)) - reserved))
         self._totals = [0, 0, 0]
         self._sets = self._replayed = self._flawed = 0
         self._rejected: list[RejectedMovement] = []
@@ -251,7 +259,7 @@ class OneLineEach:
     def heading(self) -> Text:
         """Return the lines above all others."""
         folder = f"{printable(self._folder)}\n" if self._folder else ""
-        return Text(folder + "recording".ljust(self._name_width) + self._HEADINGS, style="bold")
+        return Text(folder + "recording".ljust(self._name_width) + "".join(self._kept), style="bold")
 
     def line(self, replayed: Replayed, *, session_id: int | None) -> Text:
         """Return the line of one recording, and add the recording to the totals."""
@@ -265,9 +273,12 @@ class OneLineEach:
         name = self._short(view.recording)
         name = name if len(name) <= self._name_width else "~" + name[-self._name_width + 1 :]
         squats, hinges, uncertain = (str(count or ".") for count in totals)
-        text = Text(f"{name:{self._name_width}}{view.duration:>8}{len(view.sets) or '.':>6}")
-        text.append(f"{squats:>7}", style=COLOUR[Pattern.SQUAT]).append(f"{hinges:>7}", style=COLOUR[Pattern.HINGE])
-        text.append(f"{uncertain:>11}{len(view.rejected) or '.':>13}")
+        cells = (view.duration, len(view.sets) or ".", squats, hinges, uncertain, len(view.rejected) or ".")
+        colours = {"  squat": COLOUR[Pattern.SQUAT], "  hinge": COLOUR[Pattern.HINGE]}
+        text = Text(f"{name:{self._name_width}}")
+        for heading, cell in zip(self._HEADINGS, cells, strict=True):
+            if heading in self._kept:
+                text.append(f"{cell:>{len(heading)}}", style=colours.get(heading))
         return text.append("" if session_id is None else f"  session {session_id}")
 
     def closing(self, failed: int) -> Table:
@@ -388,6 +399,8 @@ def comparison_table(before: str, after: str, rows: Iterable[Row]) -> Table:
     """Return the figures of both sides of a comparison."""
     table = plain_table("", before, after, "change")
     table.columns[0].justify = "left"
+    for column in table.columns:
+        column.no_wrap, column.overflow = False, "fold"
     for group, figures in groupby(rows, key=lambda row: row.group):
         table.add_section()
         table.add_row(Text(printable(group), style="bold"))
