@@ -208,6 +208,16 @@ class Watched:
         assert self.page.evaluate("document.scrollingElement.scrollWidth <= innerWidth"), step
 
 
+LINE_OF_A_NAMED_PERSON = """() => {
+  const line = document.querySelector(".status"), name = line.querySelector(".to-wall"), today = line.querySelector(".today");
+  name.hidden = false;
+  name.firstElementChild.textContent = "Maximiliane-Alexandra of the second floor";
+  const whole = line.scrollWidth <= line.clientWidth && today.scrollWidth <= today.clientWidth;
+  name.hidden = true;
+  return whole && today.textContent.includes("3 squats : 0 hinges");
+}"""
+
+
 @pytest.fixture
 def gym(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gym]:
     with gym_at(tmp_path, monkeypatch) as one:
@@ -272,6 +282,7 @@ def test_a_training_with_targets(browser: Any, gym: Gym, width: int, height: int
         assert page.locator(".gauge.main .target b").inner_text() == "40 cm"
         names = page.locator(".gauge-name").filter(visible=True)
         assert names.all_inner_texts() == ["Depth", "Trunk"]
+        assert page.evaluate(LINE_OF_A_NAMED_PERSON), "the line at the top is whole"
         at.look("third")
         page.keyboard.press("+")
         page.locator(".count span", has_text="4").wait_for(state="attached")
@@ -348,7 +359,7 @@ def test_a_training_with_targets(browser: Any, gym: Gym, width: int, height: int
             assert page.get_by_text("One tap corrects it").is_hidden()
             page.goto(f"{gym.root}/train")
             page.get_by_role("button", name="Fill in the last one").click()
-            assert form.get_by_label("Load", exact=True).input_value() == "225 lb"
+            assert form.get_by_label("Load, lb").input_value() == "225"
             page.goto(f"{gym.root}/session/1")
         else:
             page.get_by_role("link", name="See and correct it").click()

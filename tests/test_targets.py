@@ -447,10 +447,10 @@ def test_the_card_of_a_set_says_what_went_well_and_what_to_try(live):
     live.take(RestBegan(74.5))
     card = live.view().card
     assert card.well == "every repetition met its targets"
-    assert card.try_next == "one more repetition or some more load: the last repetitions were as fast as the first"
+    assert card.try_next == "one more repetition or some more load: as fast at the end"
     live.take(SetClosed(set_of(*done)))
     assert live.advice == (  # praise is of most sets, and this one holds for one of two
-        "Try (1 of 2 sets): one more repetition or some more load: the last repetitions were as fast as the first.",
+        "Try (1 of 2 sets): one more repetition or some more load: as fast at the end.",
     )
 
 

@@ -123,6 +123,17 @@ def test_a_target_stands_on_the_gauge_the_bars_and_the_figures() -> None:
     assert shown["figures"][0]["change"] == "target 60 cm" and shown["figures"][0]["look"]["colour"] == "orange"
 
 
+def test_the_word_of_a_signal_stands_once() -> None:
+    live = LiveTraining(plan=Plan((Targets(exercise="back squat", repetitions=1),)))
+    live.take(Link(LinkState.CONNECTED, "Hip 7"))
+    live.take(RepetitionCounted(repetition(10.0)))
+    shown = board(live.view())
+    assert (shown["signal"]["word"], shown["cue"]) == ("set complete", None)
+    view = replace(live.view(), cue="set complete, deeper")
+    assert board(view)["cue"] == "deeper"
+    assert board(replace(view, cue="deeper"))["cue"] == "deeper"
+
+
 def test_a_rest_that_may_be_taken_back_leaves_the_count(live: LiveTraining) -> None:
     live.tick(0.0, 22.6)
     live.take(RepetitionCounted(repetition(10.0)))

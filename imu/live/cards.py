@@ -193,8 +193,8 @@ def other_was_meant(done: TrainingSet, targets: Targets) -> str:
 def _percent_slower(loss: float) -> str:
     """Return how the last repetitions differ from the first, as the figures of a set say it."""
     percent = round(100 * loss)
-    how = f"{abs(percent)} % {'slower than' if percent > 0 else 'faster than'}" if percent else "as fast as"
-    return f"the last repetitions were {how} the first"
+    how = f"{abs(percent)} % {'slower' if percent > 0 else 'faster'}" if percent else "as fast"
+    return f"{how} at the end"
 
 
 def training_advice(cards: Sequence[SetCard]) -> tuple[str, ...]:

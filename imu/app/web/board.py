@@ -117,8 +117,16 @@ def _set_part(view: LiveView) -> dict[str, Any]:
         "rest_target_s": view.rest_target_s,
         "rest_is_over": view.rest_is_over,
         "over_clock": clock((view.rest_s or 0.0) - (view.rest_target_s or 0.0)) if view.rest_is_over else None,
-        "cue": view.cue,
+        "cue": _cue(view),
     }
+
+
+def _cue(view: LiveView) -> str | None:
+    """Return the cue without the word of the signal, which stands above it."""
+    word = "" if view.look is None else view.look.word
+    if not word or view.cue is None or view.cue.split(",")[0] != word:
+        return view.cue
+    return view.cue[len(word) :].lstrip(", ") or None
 
 
 def _pattern(view: LiveView) -> Pattern:

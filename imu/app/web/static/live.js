@@ -206,7 +206,7 @@ function drawWords() {
   $("path", box).setAttribute("d", SIGNAL_SHAPES[signal?.shape] ?? "M0 0");
   if (rest && board.card) text("cue", board.card.advice.join("\n"));
   else if (waiting) text("cue", "");
-  else text("cue", signal?.word && `${board.cue},`.startsWith(`${signal.word},`) ? board.cue.slice(signal.word.length + 2) : board.cue); // the large word is not said twice
+  else text("cue", board.cue);
 }
 
 function drawGauges() {
