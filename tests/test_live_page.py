@@ -209,7 +209,8 @@ class Watched:
 
 
 LINE_OF_A_NAMED_PERSON = """() => {
-  const line = document.querySelector(".status"), name = line.querySelector(".to-wall"), today = line.querySelector(".today");
+  const line = document.querySelector(".status");
+  const name = line.querySelector(".to-wall"), today = line.querySelector(".today");
   name.hidden = false;
   name.firstElementChild.textContent = "Maximiliane-Alexandra of the second floor";
   const whole = line.scrollWidth <= line.clientWidth && today.scrollWidth <= today.clientWidth;

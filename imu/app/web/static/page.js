@@ -139,6 +139,7 @@ recallMetric();
 
 async function importAll(form, files) {
   const progress = form.querySelector(".progress"), bar = form.querySelector("progress"), refusals = [];
+  progress.classList.remove("error");
   let last = null, changed = false;
   for (const [number, file] of [...files].entries()) {
     progress.textContent = `Counting ${file.name}${files.length > 1 ? ` (${number + 1} of ${files.length})` : ""}…`;
