@@ -393,8 +393,8 @@ def test_an_empty_file_is_an_error_at_the_first_run_and_tried_again_at_each(tmp_
     (tmp_path / "empty.csv").touch()
     for files, printed in (
         (["empty.csv"], "0 recordings, 0 repetitions, 1 not counted"),
-        (["good.csv.gz", "empty.csv"], "1 recordings, 6 repetitions, 1 not counted"),
-        (["good.csv.gz", "empty.csv"], "1 recordings, 6 repetitions, 1 recordings counted before, 1 not counted"),
+        (["good.csv.gz", "empty.csv"], "1 recording, 6 repetitions, 1 not counted"),
+        (["good.csv.gz", "empty.csv"], "1 recording, 6 repetitions, 1 recording counted before, 1 not counted"),
     ):
         result = CliRunner().invoke(app, ["replay", *files, "--out", "r.csv"])
         assert (result.exit_code, result.stderr) == (1, "empty.csv: the file is empty: record or copy it again\n")

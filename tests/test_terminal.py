@@ -336,6 +336,16 @@ async def test_the_app_shows_the_view_and_the_keys(live, size):
         await until_shown(pilot, "3 SQUATS")
 
 
+async def test_a_narrow_terminal_shows_every_key_in_two_lines(live):
+    counted(live, *squats(3))
+    app = LiveApp(lambda command: None)
+    async with app.run_test(size=(40, 24)) as pilot:
+        app.show(live.view())
+        await until_shown(pilot, "e end", "u undo", "+ rep", "p pause", "q quit", "t targets")
+        await pilot.resize_terminal(80, 24)
+        await until_shown(pilot, "e end u undo + rep p pause q quit t targets")
+
+
 async def test_a_resized_terminal_is_drawn_again(live):
     counted(live, *squats(3))
     app = LiveApp(lambda command: None)

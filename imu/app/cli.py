@@ -392,6 +392,7 @@ def _progress() -> "Iterator[Callable[[int, int], None] | None]":
 def _write_tables(paths: list[str], out: str, settings: "Settings", jobs: int, cluster: str | None) -> int:
     """Count many recordings into tables, with a progress bar where a person watches."""
     from imu.batch import run_batch
+    from imu.report.words import number_of
 
     with _progress() as progress:
         rows, earlier = run_batch(paths, out, settings, jobs=jobs, cluster=cluster, progress=progress)
@@ -402,8 +403,8 @@ def _write_tables(paths: list[str], out: str, settings: "Settings", jobs: int, c
         complain(f"{len(failed) - SHOWN_ERRORS} more errors stand in the table of recordings")
     counted = [row for row in rows if not row.get("error")]
     repetitions = sum(int(row[name] or 0) for row in counted for name in ("squat", "hinge", "uncertain"))
-    parts = [f"{len(counted)} recordings, {repetitions} repetitions"]
-    parts += [f"{earlier} recordings counted before"] if earlier else []
+    parts = [f"{number_of(len(counted), 'recording')}, {number_of(repetitions, 'repetition')}"]
+    parts += [f"{number_of(earlier, 'recording')} counted before"] if earlier else []
     parts += [f"{len(failed)} not counted"] if failed else []
     print(f"{out}: {', '.join(parts)}", flush=True)
     return len(failed)

@@ -37,6 +37,8 @@ Asked = PersonCommand | Callable[[TrainingRun], None] | None
 """The command of a key; ``None`` ends the training."""
 TARGET_WORDS = ("load", "sets", "reps", "rest", "tempo", "depth", "angle", "velocity", "stop-loss")
 """The words that begin a target; as in a plan's file."""
+LEAST_WIDTH_OF_KEYS = 60
+"""A narrower terminal shows the keys in lines of four."""
 LEAST_ROWS_WITH_KEYS = 10
 """A lower terminal shows no line of keys: the count goes before it."""
 
@@ -82,6 +84,15 @@ class Panel(Widget):
         return Strip(segments).adjust_cell_length(width).apply_style(self.rich_style)
 
 
+class _Keys(Footer):
+    """The keys: one line of them, or lines of four in a narrow terminal."""
+
+    def compose(self) -> ComposeResult:
+        """Give the keys; Textual's own footer makes a column of each, however many there are."""
+        yield from super().compose()
+        self.styles.grid_size_columns = 4
+
+
 class LiveApp(App[None]):
     """The live screen.
 
@@ -96,6 +107,7 @@ class LiveApp(App[None]):
     CSS = """
     Screen { background: transparent; }
     Footer { background: transparent; }
+    Footer.narrow { layout: grid; grid-rows: 1; height: auto; }
     Input { display: none; border: none; height: 1; padding: 0; background: transparent; }
     #reason { display: none; height: auto; width: 100%; }
     """
@@ -129,11 +141,13 @@ class LiveApp(App[None]):
         yield self._panel
         yield Label(id="reason", markup=False)
         yield Input(compact=True, select_on_focus=False)
-        yield Footer(show_command_palette=False, compact=True)
+        yield _Keys(show_command_palette=False, compact=True)
 
     def on_resize(self, event: Resize) -> None:
         """Show the keys where they have room."""
-        self.query_one(Footer).display = event.size.height >= LEAST_ROWS_WITH_KEYS
+        keys = self.query_one(Footer)
+        keys.display = event.size.height >= LEAST_ROWS_WITH_KEYS
+        keys.set_class(event.size.width < LEAST_WIDTH_OF_KEYS, "narrow")
 
     def show(self, view: LiveView) -> None:
         """Show the view; cheap where nothing has changed."""
