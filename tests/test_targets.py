@@ -776,4 +776,4 @@ def test_a_damaged_entry_of_a_recording_is_refused(event, sentence):
 def test_a_virtual_sensor_that_cannot_be_simulated_is_refused_with_the_reason(monkeypatch):
     monkeypatch.setattr(radios, "_SIMULATION", "raise SystemExit('no memory is left')")
     with pytest.raises(SensorNotFound, match="no memory is left"):
-        radios._simulated_signal(5.0)
+        radios._simulated_signal(5.0, None)
