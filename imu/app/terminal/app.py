@@ -38,7 +38,7 @@ Asked = PersonCommand | Callable[[TrainingRun], None] | None
 TARGET_WORDS = ("load", "sets", "reps", "rest", "tempo", "depth", "angle", "velocity", "stop-loss")
 """The words that begin a target; as in a plan's file."""
 LEAST_WIDTH_OF_KEYS = 60
-"""A narrower terminal shows the keys in lines of four."""
+"""A narrower terminal shows the keys in lines of four, where it has the rows for it."""
 LEAST_ROWS_WITH_KEYS = 10
 """A lower terminal shows no line of keys: the count goes before it."""
 
@@ -147,7 +147,8 @@ class LiveApp(App[None]):
         """Show the keys where they have room."""
         keys = self.query_one(Footer)
         keys.display = event.size.height >= LEAST_ROWS_WITH_KEYS
-        keys.set_class(event.size.width < LEAST_WIDTH_OF_KEYS, "narrow")
+        has_room = event.size.height >= LEAST_ROWS_WITH_KEYS + 4
+        keys.set_class(has_room and event.size.width < LEAST_WIDTH_OF_KEYS, "narrow")
 
     def show(self, view: LiveView) -> None:
         """Show the view; cheap where nothing has changed."""
