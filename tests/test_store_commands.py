@@ -181,6 +181,7 @@ def test_a_typed_correction_is_understood(made, expected):
             lambda: typed_corrections.enter_load(COUNTED, "1", "heavy"),
             "'heavy' is not a load; write a number of kg or lb",
         ),
+        (lambda: typed_corrections.enter_load(COUNTED, "1", "1,000"), "'1,000' is not a load"),
         (lambda: typed_corrections.enter_load(COUNTED, "1", "4000"), "impossible: a load is 0 to 1000 kg"),
         (lambda: typed_corrections.enter_exercise(COUNTED, "1", "x" * 100), "impossible: a text has 1 to 80 letters"),
     ],

@@ -424,6 +424,7 @@ def test_the_line_of_targets_is_in_the_persons_unit():
     assert line == "back squat, load 132.3 lb"
     assert targets_of(line, planned, in_lb=True) == planned, "not 60.01 kg"
     assert targets_of("load 225", planned, in_lb=True).load == "225 lb"
+    assert targets_of("load 100 kg", planned, in_lb=True).load == "100 kg"
 
 
 def test_an_equals_sign_stands_for_a_space_and_is_no_name():

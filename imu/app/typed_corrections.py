@@ -134,7 +134,7 @@ def enter_load(session: CorrectedSession, typed: str, load: str, *, in_lb: bool 
     With `in_lb`, a number without a unit is in pounds, else in kilograms.
     """
     place = place_in(session, typed)
-    number = re.fullmatch(r"(\d+(?:[.,]\d+)?) ?(kg|lbs?)?", load.strip(), re.IGNORECASE)
+    number = re.fullmatch(r"(\d+(?:\.\d+|,\d\d?)?) ?(kg|lbs?)?", load.strip(), re.IGNORECASE)
     if load.strip() and number is None:
         raise CorrectionRefused(f"{shortened(load)} is not a load; write a number of kg or lb, such as 82.5 or 185 lb")
     if number is None:

@@ -399,11 +399,13 @@ def chosen_plan(plan: str | None, targets: Mapping[str, Any]) -> Plan | None:
     if plan == "last" and name is not None and remembered is None:
         raise PlanUnusable(f"there is no last training of {name} yet: leave out --plan last, or --exercise")
     if plan is not None and not (plan == "last" and remembered):
-        return _with_targets(_named_plan(plan), given).in_unit(in_lb=in_lb)
+        planned = _with_targets(_named_plan(plan), given)
+        return planned if "load" in given else planned.in_unit(in_lb=in_lb)
     if not given:
         return None
     base: dict[str, Any] = {} if remembered is None else remembered.as_object()
-    return Plan((Targets.from_object({**base, **given}, "the command line").in_unit(in_lb=in_lb),))
+    asked = Plan((Targets.from_object({**base, **given}, "the command line"),))
+    return asked if "load" in given else asked.in_unit(in_lb=in_lb)  # a load keeps the unit in which it was typed
 
 
 def _named_plan(plan: str) -> Plan:

@@ -273,7 +273,7 @@ def targets_of(line: str, shown: Targets | None = None, *, in_lb: bool | None = 
             given["load"] = shown.as_object()["load"]
         else:
             given["load"] = with_unit_typed(given["load"], in_lb=in_lb)
-    return Targets.from_object(given, "the line").in_unit(in_lb=in_lb)
+    return Targets.from_object(given, "the line")
 
 
 def _possible(view: LiveView) -> frozenset[PersonCommand]:

@@ -226,7 +226,7 @@ def _do(desk: TrainingDesk, request: dict[str, Any], begin: Callable[[Wish], Non
         in_lb = loads_in_lb()
         load = with_unit_typed(_text(request.get("load")), in_lb=in_lb)
         entry = Targets.from_object({"name": _text(request.get("exercise")), "load": load}, "the set")
-        desk.enter(_whole(request.get("set")), entry.in_unit(in_lb=in_lb))
+        desk.enter(_whole(request.get("set")), entry)
     elif action == "move":
         shown = request.get("shown")
         desk.move(_whole_if_given(request.get("set")), None if shown is None else str(shown))
@@ -291,7 +291,7 @@ def _plan(value: object) -> Plan | None:
     for exercise in exercises if isinstance(exercises, list) else ():
         if isinstance(exercise, dict) and "load" in exercise:
             exercise["load"] = with_unit_typed(exercise["load"], in_lb=in_lb)
-    return Plan.from_object(value).in_unit(in_lb=in_lb)
+    return Plan.from_object(value)
 
 
 def _whole(value: object) -> int:
