@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from imu.errors import ImuError, RecordingDamaged, RecordingForeign
 from imu.recordings import recording as recording_module
 from imu.recordings import table_files
-from imu.recordings.checks import COLUMNS, check_units
+from imu.recordings.checks import COLUMNS, Header, check_units
 from imu.recordings.folders import find_recordings
 from imu.recordings.recording import open_recording, read_recording
 
@@ -624,7 +624,7 @@ def test_numpy_and_pandas_read_the_same_numbers(
     numbers[:, 0], numbers[:, 1:] = rows[:, 0], numbers[:, 1:] % (9 if form == "%.13f" else 99)
     lines = [",".join([f"{row[0]:.2f}", *(form % value for value in row[1:])]) for row in numbers]
     path = write(tmp_path / "r.csv", "\n".join([HEADER, *lines]) + "\n")
-    header = table_files.Header(COLUMNS, ",", ".", 0)
+    header = Header(COLUMNS, ",", ".", 0)
     assert (table_files._plain_numbers(path.read_bytes(), header, range(7)) is not None) == is_plain
     by_numpy = [table.rows for table in table_files.read_tables(path)]
     monkeypatch.setattr(table_files, "_plain_numbers", lambda *_: None)

@@ -19,14 +19,11 @@ from numpy.typing import NDArray
 
 from imu.errors import RecordingDamaged, RecordingForeign
 from imu.recordings import table_files
-from imu.recordings.checks import RATE_ROWS, TimeOrder, sampling_rate_hz
+from imu.recordings.checks import RATE_ROWS, Header, TimeOrder, first_lines, header_in, sampling_rate_hz
 from imu.recordings.table_files import (
     HEAD_BYTES,
     LARGEST,
     BoundedFile,
-    Header,
-    first_lines,
-    header_in,
     numbers_in,
     one_sentence_errors,
     read_frames,

@@ -1,4 +1,4 @@
-"""Checks of a recording: names of its columns, order of its rows, whether the units are s, m/s² and rad/s.
+"""Checks of a recording: its header, names of its columns, order of its rows, whether the units are s, m/s² and rad/s.
 
 Rows that are a little late are put in order and counted. A file that cannot be one recording in these units is refused
 with a sentence that says what to do. :mod:`imu.units` judges units by physics; here the judgement becomes a sentence
@@ -7,8 +7,10 @@ that names the option which converts the file. The spellings of units in other a
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -36,8 +38,75 @@ DISORDER_S = 1.0
 """Rows that are late by up to this are put in order; more is another recording. Radio and loggers swap packets of at
 most some tenths of a second."""
 
+HEAD_LINES = 50
+"""A header, and the comments before it, are looked for in this many lines."""
+
 RATE_ROWS = 20_000
 """The rate is taken from this many rows at the start."""
+
+
+# --- headers ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """Where a table's header stands and how the table is written.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Names of the columns as in the file, without blanks around them.
+    separator, decimal : str
+        The characters between cells and in numbers.
+    line : int
+        Line of the file, from 0; -1 for a table without a header.
+    has_rows : bool
+        Whether text follows in the lines that were looked at.
+    """
+
+    names: tuple[str, ...]
+    separator: str
+    decimal: str
+    line: int
+    has_rows: bool = True
+
+    def index(self, name: str) -> int | None:
+        """Return the number of the column with this name, in any case of letters."""
+        lower = [column.lower() for column in self.names]
+        return lower.index(name.lower()) if name.lower() in lower else None
+
+
+def header_in(lines: Sequence[str], first: str = "") -> Header | None:
+    """Return the header among the first lines of a file; ``None`` without one.
+
+    Parameters
+    ----------
+    lines : sequence of str
+        The lines, without their ends.
+    first : str
+        Start of the header, if other lines stand before it; the case of letters does not matter.
+    """
+    for number, line in enumerate(lines):
+        text = line.strip()
+        if not text or is_comment(text) or not text.lower().startswith(first.lower()):
+            continue
+        separator = max(",;\t", key=text.count)
+        names = next(csv.reader([text], delimiter=separator, skipinitialspace=True), [])
+        below = next((row for row in lines[number + 1 :] if row.strip() and not is_comment(row.strip())), None)
+        decimal = "," if separator != "," and "," in (below or "") else "."
+        return Header(tuple(name.strip() for name in names), separator, decimal, number, below is not None)
+    return None
+
+
+def is_comment(text: str) -> bool:
+    """Whether a line before the rows of a table is none of them."""
+    return text.lower().startswith(("#", "sep="))
+
+
+def first_lines(head: bytes) -> tuple[str, ...]:
+    """Return the first lines of a text without their ends; none if it is binary."""
+    text = "" if b"\0" in head else head.decode("utf-8-sig", errors="replace")
+    return tuple(re.split(r"\r\n|\n|\r", text, maxsplit=HEAD_LINES)[:HEAD_LINES])
 
 
 # --- names of columns -------------------------------------------------------------------------------------------------

@@ -25,8 +25,7 @@ from imu.recordings.app_exports import (
     read_columns,
     summed,
 )
-from imu.recordings.checks import ACCELERATION_SPELLINGS, ANGULAR_VELOCITY_SPELLINGS
-from imu.recordings.table_files import Header
+from imu.recordings.checks import ACCELERATION_SPELLINGS, ANGULAR_VELOCITY_SPELLINGS, Header
 from imu.samples import Array
 from imu.sensors.sensor_logger_push import APP as SENSOR_LOGGER
 from imu.sensors.sensor_logger_push import lacking, uncalibrated_scale

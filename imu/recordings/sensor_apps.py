@@ -26,8 +26,8 @@ from imu.recordings.app_exports import (
     read_columns,
     unwrapped,
 )
-from imu.recordings.checks import ACCELERATION_SPELLINGS, ANGULAR_VELOCITY_SPELLINGS, ANGULAR_VELOCITY_UNITS
-from imu.recordings.table_files import LARGEST, Header, one_sentence_errors
+from imu.recordings.checks import ACCELERATION_SPELLINGS, ANGULAR_VELOCITY_SPELLINGS, ANGULAR_VELOCITY_UNITS, Header
+from imu.recordings.table_files import LARGEST, one_sentence_errors
 from imu.samples import Array
 
 COUNTER_WRAPS_AT = 2.0**32

@@ -7,7 +7,6 @@ without a number becomes NaN and is counted. :mod:`imu.recordings.checks` judges
 
 from __future__ import annotations
 
-import csv
 import gzip
 import importlib
 import io
@@ -28,7 +27,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from imu.errors import ImuError, RecordingDamaged, RecordingForeign
-from imu.recordings.checks import COLUMNS, own_columns
+from imu.recordings.checks import COLUMNS, Header, first_lines, header_in, is_comment, own_columns
 from imu.samples import Array
 
 if TYPE_CHECKING:
@@ -56,8 +55,7 @@ SMALL_BYTES = 2**19
 """A smaller file of plain numbers is parsed by NumPy: importing pandas takes longer, as long as replaying an hour."""
 
 HEAD_BYTES = 65_536
-HEAD_LINES = 50
-"""A header, and the comments before it, are looked for in this many bytes and lines."""
+"""A header, and the comments before it, are looked for in this many bytes."""
 
 _GZIP = b"\x1f\x8b"
 _OTHER_FORMATS = {
@@ -249,69 +247,6 @@ def _has_line_end(text: bytes, at: int) -> bool:
     return text.find(b"\n", at, at + LINE_BYTES) >= 0 or text.find(b"\r", at, at + LINE_BYTES) >= 0
 
 
-# --- headers ---------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Header:
-    """Where a table's header stands and how the table is written.
-
-    Attributes
-    ----------
-    names : tuple of str
-        Names of the columns as in the file, without blanks around them.
-    separator, decimal : str
-        The characters between cells and in numbers.
-    line : int
-        Line of the file, from 0; -1 for a table without a header.
-    has_rows : bool
-        Whether text follows in the lines that were looked at.
-    """
-
-    names: tuple[str, ...]
-    separator: str
-    decimal: str
-    line: int
-    has_rows: bool = True
-
-    def index(self, name: str) -> int | None:
-        """Return the number of the column with this name, in any case of letters."""
-        lower = [column.lower() for column in self.names]
-        return lower.index(name.lower()) if name.lower() in lower else None
-
-
-def header_in(lines: Sequence[str], first: str = "") -> Header | None:
-    """Return the header among the first lines of a file; ``None`` without one.
-
-    Parameters
-    ----------
-    lines : sequence of str
-        The lines, without their ends.
-    first : str
-        Start of the header, if other lines stand before it; the case of letters does not matter.
-    """
-    for number, line in enumerate(lines):
-        text = line.strip()
-        if not text or _is_comment(text) or not text.lower().startswith(first.lower()):
-            continue
-        separator = max(",;\t", key=text.count)
-        names = next(csv.reader([text], delimiter=separator, skipinitialspace=True), [])
-        below = next((row for row in lines[number + 1 :] if row.strip() and not _is_comment(row.strip())), None)
-        decimal = "," if separator != "," and "," in (below or "") else "."
-        return Header(tuple(name.strip() for name in names), separator, decimal, number, below is not None)
-    return None
-
-
-def _is_comment(text: str) -> bool:
-    return text.lower().startswith(("#", "sep="))
-
-
-def first_lines(head: bytes) -> tuple[str, ...]:
-    """Return the first lines of a text without their ends; none if it is binary."""
-    text = "" if b"\0" in head else head.decode("utf-8-sig", errors="replace")
-    return tuple(re.split(r"\r\n|\n|\r", text, maxsplit=HEAD_LINES)[:HEAD_LINES])
-
-
 # --- CSV -------------------------------------------------------------------------------------------------------------
 
 
@@ -371,7 +306,7 @@ def start_of_table(path: Path, own_names: Mapping[str, str]) -> datetime | None:
         with path.open("rb") as raw:
             head = BoundedFile(raw, "the file", LARGEST_BYTES).read(HEAD_BYTES)
         header = _own_header(head, own_names)
-        rows = (line for line in first_lines(head)[header.line + 1 :] if line.strip() and not _is_comment(line.strip()))
+        rows = (line for line in first_lines(head)[header.line + 1 :] if line.strip() and not is_comment(line.strip()))
         cell = next(rows, "").split(header.separator)[own_columns(header.names, own_names)[0]].strip(' "')
         return datetime.fromisoformat(cell).astimezone() if _STAMP.match(cell) else None
     return None
