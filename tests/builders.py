@@ -6,6 +6,8 @@ A builder that two test modules need stands here; a test module imports no other
 from __future__ import annotations
 
 import asyncio
+import csv
+import gzip
 import http.client
 import json
 import math
@@ -21,7 +23,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -543,6 +545,20 @@ DECODERS = {
     "status": protocol.decode_status,
     "time_sync": protocol.decode_time_sync,
 }
+
+
+def table_of_a_watch(path: Path, names: str, start: datetime | None = None) -> Path:
+    """Write seven squats in g and deg/s under these names of columns, with dates as time if there is a start."""
+    with gzip.open(Path(__file__).parents[1] / "recordings/simulated_air_squats.csv.gz", "rt") as file:
+        rows = [[float(cell) for cell in row] for row in list(csv.reader(file))[1:3000]]
+    scales = (1.0, *[1 / 9.80665] * 3, *[180 / math.pi] * 3)
+    lines = [names]
+    for row in rows:
+        time_s, *values = (value * scale for value, scale in zip(row, scales, strict=True))
+        stamp = time_s if start is None else (start + timedelta(seconds=time_s)).isoformat(timespec="microseconds")
+        lines.append(",".join(map(str, (stamp, *values))))
+    path.write_text("\n".join(lines) + "\n")
+    return path
 
 
 def flat(value: Any) -> dict[str, Any]:

@@ -386,6 +386,15 @@ def test_bad_input_is_one_sentence(tmp_path, monkeypatch, arguments, code, sente
     assert "Traceback" not in result.output
 
 
+def test_the_reasons_of_the_first_five_errors_are_printed_and_the_number_of_the_others(tmp_path, monkeypatch):
+    rows = [{"recording": f"{number}.csv", "error": f"reason {number}"} for number in range(8)]
+    monkeypatch.setattr("imu.batch.run_batch", lambda *_, **__: (rows, 0))
+    result = CliRunner().invoke(app, ["replay", "day", "--out", str(tmp_path / "r.csv")])
+    reasons = [f"{number}.csv: reason {number}" for number in range(5)]
+    assert result.stderr.splitlines() == [*reasons, "3 more errors stand in the table of recordings"]
+    assert result.exit_code == 1
+
+
 @pytest.mark.process
 def test_an_empty_file_is_an_error_at_the_first_run_and_tried_again_at_each(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -314,6 +314,18 @@ def test_missing_columns_name_the_ones_that_look_like_them(tmp_path: Path, good:
     assert "'Timestamp' to time_s, 'Accel X' to acc_x, 'wy' to gyr_y, 'GyroZ' to gyr_z" in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("time", "sentence"),
+    [
+        ("stamp", r"the columns time_s, acc_x are .* 'stamp' to time_s, .*--columns \"time_s=stamp,acc_x=Accel X\""),
+        ("id,stamp", r"one of 'id', 'stamp': rename .*, the time to time_s, .*--columns \"time_s=NAME,acc_x=Accel X\""),
+    ],
+)
+def test_an_advised_map_of_columns_names_the_time_too(tmp_path: Path, time: str, sentence: str) -> None:
+    with pytest.raises(RecordingForeign, match=sentence):
+        read_recording(write(tmp_path / "r.csv", f"{time},Accel X,acc_y,acc_z,gyr_x,gyr_y,gyr_z\n1,2,3,4,5,6,7,8\n"))
+
+
 @pytest.mark.parametrize("cut", ["half", "checksum", "flipped"])
 def test_damaged_gzip(tmp_path: Path, cut: str) -> None:
     whole = gzip.compress(text_of(bows(duration_s=30)).encode())

@@ -6,15 +6,16 @@ import asyncio
 import json
 import math
 import time
+from contextlib import nullcontext
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
 import numpy as np
 import pytest
-from builders import HINGE, NOW, SQUAT, keep, summary
+from builders import HINGE, NOW, SQUAT, keep, summary, table_of_a_watch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,6 +23,7 @@ from imu.app.web import live_socket
 from imu.app.web.board import Watcher, board, spoken
 from imu.app.web.charts import MEASURES, POINTS, small_curve, thinned
 from imu.app.web.desk import DeskState, TrainingDesk
+from imu.app.web.files import Files
 from imu.app.web.history import _changes
 from imu.app.web.live_socket import answer_to
 from imu.app.web.page import _part_of_day
@@ -442,3 +444,47 @@ def test_the_greeting_is_no_farewell() -> None:
         "evening",
         "evening",
     ]
+
+
+# --- imports ----------------------------------------------------------------------------------------------------------
+
+
+def answer_to_import(table: Path, fields: dict[str, str]) -> dict[str, Any]:
+    """Import a file as the page does, with what the person gave in its forms."""
+    data = pytest.importorskip("starlette.datastructures")
+    with table.open("rb") as file:
+        form = data.FormData({"file": data.UploadFile(file, filename=table.name), **fields})
+        response = asyncio.run(Files("1").receive(Mock(form=lambda: nullcontext(form))))
+    answer: dict[str, Any] = json.loads(bytes(response.body))
+    return answer
+
+
+AXES = ",".join(f"{name}{axis} ({unit})" for name, unit in (("Accel", "g"), ("Gyro", "deg/s")) for axis in "XYZ")
+
+
+@pytest.mark.parametrize("names", ["timestamp,ax,ay,az,gx,gy,gz", f"stamp,{AXES}"])
+def test_a_table_whose_time_is_dates_is_imported_with_its_date(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: str
+) -> None:
+    monkeypatch.setenv("IMU_HOME", str(tmp_path / "home"))
+    start = datetime(2024, 5, 1, 18, 30)
+    table = table_of_a_watch(tmp_path / "watch.csv", names, start)
+    asked = answer_to_import(table, {})["table"]
+    assert list(asked.values()) == ["g", "deg/s", *names.split(",")]
+    assert answer_to_import(table, asked)["go"] == "/session/1"  # no question about the date
+    with SessionStore.open(store_path()) as store:
+        assert store.load(1).started_at == start.astimezone()
+
+
+def test_the_column_of_time_is_asked_for_where_several_may_be_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IMU_HOME", str(tmp_path))
+    table = table_of_a_watch(tmp_path / "watch.csv", f"stamp,{AXES},label", datetime(2024, 5, 1, 18, 30))
+    answer = answer_to_import(table, {})
+    assert answer["table"]["column_time_s"] == "" and answer["table"]["column_gyr_z"] == "GyroZ (deg/s)"
+    assert answer["finding"].endswith("are missing, and the time is in one of 'stamp', 'label'")
+    assert answer_to_import(table, answer["table"])["table"]["column_time_s"] == ""  # asked again
+    answer = answer_to_import(table, answer["table"] | {"column_time_s": "stamp"})
+    assert list(answer["table"].values())[:3] == ["g", "deg/s", "stamp"]
+    assert "session" in answer_to_import(table, answer["table"])["go"]

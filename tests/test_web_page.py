@@ -4,10 +4,8 @@ killed program, and what axe-core finds."""
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import json
-import math
 import os
 import re
 import shutil
@@ -23,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import IMU, Served, served, teach
+from builders import IMU, Served, served, table_of_a_watch, teach
 
 from imu.live.memory import remember_plan
 from imu.live.schedule import Schedule, keep_schedule
@@ -667,13 +665,7 @@ def test_a_first_visit_imports_files_that_are_dropped(browser: Any, tmp_path: Pa
 
 
 def test_a_table_in_other_units_with_other_names_is_asked_about_and_imported(browser: Any, tmp_path: Path) -> None:
-    with gzip.open(RECORDINGS / "simulated_air_squats.csv.gz", "rt") as file:
-        rows = [[float(cell) for cell in row] for row in list(csv.reader(file))[1:3000]]
-    scales = (1.0, *[1 / 9.80665] * 3, *[180 / math.pi] * 3)
-    table = tmp_path / "watch.csv"
-    with table.open("w", newline="") as file:
-        csv.writer(file).writerows([["t", "ax", "ay", "az", "gx", "gy", "gz"]])
-        csv.writer(file).writerows([value * scale for value, scale in zip(row, scales, strict=True)] for row in rows)
+    table = table_of_a_watch(tmp_path / "watch.csv", "t,ax,ay,az,gx,gy,gz")
     with served(tmp_path / "home") as server, opened(browser, server, "/", PHONE) as page:
         dialog = page.get_by_role("dialog")
         for answer in ("Do not import it", "Import"):

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 IN_FULL = 3
 """Up to this many recordings get a page each; more would scroll away, and get a line each."""
 
-SHOWN_ERRORS = 10
+SHOWN_ERRORS = 5
 """A batch prints this many errors; all stand in its table of recordings."""
 
 

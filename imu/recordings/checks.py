@@ -28,6 +28,9 @@ from imu.units import (
     unit_of_acceleration,
 )
 
+A_NAME = "NAME"
+"""Stands in an advised option for the name of a column that the person has to give."""
+
 COLUMNS = ("time_s", "acc_x", "acc_y", "acc_z", "gyr_x", "gyr_y", "gyr_z")
 """The columns of a recording: s, m/s², rad/s."""
 
@@ -99,7 +102,7 @@ def header_in(lines: Sequence[str], first: str = "") -> Header | None:
 
 
 def is_comment(text: str) -> bool:
-    """Whether a line before the rows of a table is none of them."""
+    """Whether a line of a table holds no cells but a comment."""
     return text.lower().startswith(("#", "sep="))
 
 
@@ -161,11 +164,17 @@ def _missing_columns(names: Sequence[str], missing: Sequence[str], own_names: Ma
     renames = {name: close[name] for name in missing if name in close}
     wanted = ", ".join(own_names.get(name, name) for name in missing)
     lack = f"the columns {wanted} are missing" if len(missing) > 1 else f"the column {wanted} is missing"
+    taken = {_spelled(name) for name in own_names.values()}
+    others = [name.strip() for name in names if _looks_like(name) is None and _spelled(name) not in taken]
+    if [name for name in missing if name not in renames] == ["time_s"] and others:  # all the rest is there
+        renames["time_s"] = others[0] if len(others) == 1 else A_NAME
+        lack += "" if len(others) == 1 else f", and the time is in one of {', '.join(map(repr, others[:8]))}"
     if renames:
         options = {**own_names, **renames}
         option = ",".join(f"{name}={own}" for name in COLUMNS if _spelled(own := options.get(name, name)) != name)
         advice = f'give --columns "{option}"' if option else "leave out --columns"
-        changes = ", ".join(f"{own!r} to {name}" for name, own in renames.items() if _spelled(own) != name)
+        spelled = {name: "the time" if own == A_NAME else repr(own) for name, own in renames.items()}
+        changes = ", ".join(f"{spelled[name]} to {name}" for name, own in renames.items() if _spelled(own) != name)
         if changes:
             return f"{lack}: rename {changes}, in s, m/s² and rad/s, or {advice}"
         return f"{lack}, but {', '.join(renames)} {'are' if len(renames) > 1 else 'is'} there: {advice}"

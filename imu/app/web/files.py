@@ -29,11 +29,11 @@ from imu.app.export import Format, export_sessions, write_report
 from imu.app.web.page import ask_store, done, now, refused, whole_number
 from imu.errors import ImuError, SessionNotFound
 from imu.live.memory import keep_replay
-from imu.recordings.checks import COLUMNS, columns_in
+from imu.recordings.checks import A_NAME, COLUMNS, columns_in
 from imu.recordings.conversion import convert
 from imu.recordings.folders import Source, sources_of
 from imu.report.html_report import Selection
-from imu.report.replay import Failed, Replayed, ReplayOptions, is_possible_start, replay
+from imu.report.replay import AHEAD_AT_MOST, Failed, Replayed, ReplayOptions, is_possible_start, replay
 from imu.report.words import number_of
 from imu.store import SessionStore, StoredSession
 from imu.store.backup import write_backup
@@ -137,7 +137,10 @@ class Files:
                 path = Path(folder) / _plain_name(given.filename)
                 await asyncio.to_thread(_copy, given, path)
                 try:
-                    ours = path if layout is None else await asyncio.to_thread(_converted, path, layout)
+                    ours = path
+                    if layout is not None:
+                        ours, date_in_table = await asyncio.to_thread(_converted, path, layout)
+                        recorded_at = date_in_table or recorded_at
                     numbers, left_out = await asyncio.to_thread(import_recordings, ours, recorded_at)
                 except Undated:
                     return JSONResponse({"undated": given.filename})
@@ -246,8 +249,9 @@ class Layout:
     columns: Mapping[str, str] = field(default_factory=dict)
 
     def as_fields(self) -> dict[str, str]:
-        """Return the fields of the form that asks for it."""
+        """Return the fields of the form that asks for it; the person fills in what is empty."""
         names = {f"column_{name}": self.columns.get(name, name) for name in COLUMNS}
+        names = {name: "" if own == A_NAME else own for name, own in names.items()}
         return {"acc_unit": self.acceleration_unit, "gyr_unit": self.angular_velocity_unit, **names}
 
     def remedied(self, reason: str) -> Layout:
@@ -295,6 +299,8 @@ def _likely_layout(path: Path, layout: Layout, reason: str) -> Layout | None:
         if likely == layout or zipfile.is_zipfile(path):
             return None
         layout = likely
+        if A_NAME in layout.columns.values():
+            break
         try:
             _converted(path, layout)
         except ImuError as error:
@@ -304,12 +310,15 @@ def _likely_layout(path: Path, layout: Layout, reason: str) -> Layout | None:
     return layout
 
 
-def _converted(path: Path, layout: Layout) -> Path:
-    """Return the table in our units and with our names, in a new file: what is kept can be read without its layout."""
+def _converted(path: Path, layout: Layout) -> tuple[Path, datetime | None]:
+    """Return the table in our units and with our names, in a new file: what is kept can be read without its layout.
+
+    The time in the new file counts from 0. So the date of the table comes with it, if it holds one.
+    """
     folder = path.parent / "converted"
     folder.mkdir(exist_ok=True)
     target = folder / f"{path.name.split('.')[0] or 'recording'}.csv.gz"
-    convert(
+    recording = convert(
         path,
         target,
         force=True,
@@ -317,7 +326,8 @@ def _converted(path: Path, layout: Layout) -> Path:
         angular_velocity_unit=layout.angular_velocity_unit,
         columns=layout.columns,
     )
-    return target
+    started_at = recording.started_at
+    return target, started_at if started_at and is_possible_start(started_at, AHEAD_AT_MOST) else None
 
 
 def _is_stored(replayed: Replayed) -> bool:

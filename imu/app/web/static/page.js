@@ -193,6 +193,7 @@ function askTable(file, { table, finding }) {
   const dialog = document.getElementById("ask-table"), form = dialog.querySelector("form");
   dialog.querySelector("[data-file]").textContent = file.name;
   dialog.querySelector("[data-finding]").textContent = finding;
+  dialog.querySelector("datalist").replaceChildren(...[...finding.matchAll(/'([^']+)'/g)].map((name) => new Option(name[1])));
   for (const [name, value] of Object.entries(table)) form.elements[name].value = value;
   dialog.querySelector("details").open = Object.entries(table).some(([name, value]) => name.startsWith("column_") && name !== `column_${value}`);
   return asked(dialog, () => Object.fromEntries(new FormData(form)));
