@@ -9,6 +9,7 @@ from functools import cache
 from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 from builders import CONNECTED, NOW, counted, keep, rejected, set_of, summary
@@ -20,6 +21,7 @@ from rich.console import Console
 from sensors.radioless import carry
 
 from imu.app.train import page_at_the_end
+from imu.bluetooth import HostClock
 from imu.errors import SensorNotFound
 from imu.live import memory, radios
 from imu.live.cards import LastTime, PastExercise
@@ -45,6 +47,7 @@ from imu.live.signals import (
     repetition_signals,
 )
 from imu.live.targets import KG_PER_LB, Plan, PlanUnusable, Targets, Tempo, with_unit_typed
+from imu.live.training_run import TrainingRun, TrainingSettings
 from imu.motion.form import Posture
 from imu.motion.pattern import Pattern
 from imu.recordings.training_reader import read_training
@@ -464,10 +467,11 @@ def test_hinges_are_not_judged_by_the_depth_of_a_planned_squat(live):
     card = live.view().card
     assert card.text == "3 hinges"
     assert card.try_next == "correct the exercise or the pattern: back squat was planned, 3 hinges came"
-    assert live.view().move is None  # the set may go on
-    live.take(SetClosed(set_of(*done)))
-    assert live.view().move.text == "Count as Romanian deadlift"
+    assert live.view().move.text == "Count as Romanian deadlift"  # though the set may go on
     live.enter(live.move(None))
+    assert (live.view().card.title, live.view().moves) == ("Romanian deadlift 100 kg", ())
+    live.take(rejected("alone", done[0]))  # it turned out to be none of the set
+    live.take(SetClosed(set_of(*done[1:])))
     moved = live.view()
     assert (moved.card.title, moved.exercises[0].exercise) == ("Romanian deadlift 100 kg", "Romanian deadlift")
     assert moved.card.try_next is None or not moved.card.try_next.startswith("correct")
@@ -512,6 +516,57 @@ def test_another_plan_leaves_the_targets_of_earlier_sets():
     live.take(SetClosed(set_of(*counted(live, deep(10), deep(15)))))
     live.coach.follow(plan({"name": "hinge", "angle": 60}), 0)
     assert [live.coach.place_of(index).targets.exercise for index in (0, 1, 2)] == ["squat", "hinge", "hinge"]
+
+
+def test_targets_entered_in_a_rest_hold_from_the_next_set_on_also_before_the_set_is_closed(live):
+    done = counted(live, deep(10), deep(15))
+    live.take(RestBegan(19.5))
+    run = TrainingRun(Mock(), HostClock(), TrainingSettings(100.0, "test", None), live, Mock())
+    run.aim_at(targets(**SQUAT | {"load": "110 kg"}))
+
+    def loads():
+        return [live.coach.place_of(index).targets.load for index in range(3)]
+
+    changed = ["100 kg", "110 kg", None]
+    assert loads() == changed and live.coach.plan_index == 1
+    assert live.view().card.title == "back squat 100 kg"
+    assert live.view().progress.text == "Next: Back squat 110 kg, set 2 of 2, 3 reps"
+    done += counted(live, deep(24))  # the set goes on
+    live.rest_for(60.0)
+    assert loads() == changed and live.view().progress.text == "Back squat 100 kg, set 1 of 2, rep 3 of 3"
+    live.take(SetClosed(set_of(*done)))
+    assert loads() == changed and live.view().rest_target_s == 60.0
+    counted(live, deep(80))
+    live.coach.follow(plan(SQUAT))  # in a set that is not complete: for this set
+    assert loads() == ["100 kg"] * 3
+
+
+@pytest.mark.parametrize(("index", "place"), [(None, ("back squat", 1)), (2, ("Romanian deadlift", 1))])
+def test_targets_entered_in_a_rest_hold_although_the_set_before_it_was_none(live, index, place):
+    done = counted(live, deep(10), deep(15))
+    live.take(RestBegan(19.5))
+    live.coach.follow(live.coach.plan, index)
+    for one in done:
+        live.take(rejected("unlikely as a set", one))
+    coming = live.coach.place_of(0)
+    assert (coming.targets.exercise, coming.set_number) == place
+
+
+def test_targets_entered_in_a_rest_hold_after_all_sets_that_the_one_before_it_became():
+    coach, done = Coach(plan({"name": "squat"})), [deep(10), deep(15), deep(28), deep(33)]
+    for one in done:
+        coach.take(RepetitionCounted(one))
+    coach.take(RestBegan(37.5))
+    coach.follow(plan({"name": "front squat"}))
+    for part in (done[:2], done[2:]):
+        coach.take(SetClosed(set_of(*part)))
+    assert [coach.place_of(index).targets.exercise for index in range(3)] == ["squat", "squat", "front squat"]
+
+
+def test_the_next_exercise_after_the_last_repetition_leaves_the_complete_set(live):
+    counted(live, deep(10), deep(15), deep(20))  # at once, before the rest begins
+    TrainingRun(Mock(), HostClock(), TrainingSettings(100.0, "test", None), live, Mock()).next_exercise()
+    assert [live.coach.place_of(index).targets.exercise for index in (0, 1)] == ["back squat", "Romanian deadlift"]
 
 
 # --- signals of a training, and their replay --------------------------------------------------------------------------
@@ -583,10 +638,13 @@ def heard_training() -> tuple[Message, ...]:
     return tuple(carry(kind.driver(100.0), twin, float(block.device_time_s[-1])).messages)
 
 
-def recorded(path: Path, followed: Coach, enter_at_s: float = math.inf) -> list[Signal]:
+def recorded(
+    path: Path, followed: Coach, enter_at_s: float = math.inf, in_first_rest: Plan | None = None
+) -> list[Signal]:
     """Record a training, with a plan or without one; return the signals that it gave while it ran.
 
     At a time of the session, the person adds a repetition to the set going on or to the last one, and enters a load.
+    As soon as the first rest begins, the person changes the plan.
     """
     messages = heard_training()
     header = RecordingHeader("reference", "Hip", "F0:00", messages[0].received_ns, "0.1.0", 100.0)
@@ -600,6 +658,10 @@ def recorded(path: Path, followed: Coach, enter_at_s: float = math.inf) -> list[
         for signal in [*given, *followed.advance(training.now_s)]:
             recorder.write_event(message.received_ns, signal_object(signal))
             signals.append(signal)
+        if in_first_rest is not None and followed.rest_since_s is not None:
+            followed.follow(in_first_rest)
+            recorder.write_event(message.received_ns + 1, plan_object(followed))
+            in_first_rest = None
         if training.now_s >= enter_at_s:
             enter_at_s, one = math.inf, followed.sets[-1]
             for entry in (recount_event(one, 1), exercise_event(one, targets(name="front squat", load="225 lb"))):
@@ -636,6 +698,19 @@ def test_a_recording_replays_to_the_same_signals(with_signals):
     assert [one.event for one in recording.events() if one.event["event"] == "signal"] == [
         signal_object(signal) for signal in given
     ]
+
+
+def test_targets_entered_as_a_rest_begins_are_replayed_and_stored_from_the_next_set_on(tmp_path, monkeypatch):
+    monkeypatch.setenv("IMU_HOME", str(tmp_path / "home"))
+    path = tmp_path / "whole.mcap"
+    followed = Coach(plan({"name": "squat", "load": "225 lb", "rest": 8}))
+    heavier = plan({"name": "squat", "load": "245 lb", "rest": 9})
+    assert recorded(path, followed, in_first_rest=heavier) == replay_signals(path)
+    with SessionStore.open(store_path()) as store:
+        number = keep_replay(replay(str(path), ReplayOptions(hashed=True)), store, "test")
+        sets = store.load(number).corrected.sets
+    assert [round(one.load_kg / KG_PER_LB) for one in sets] == [225, 245]
+    assert [followed.place_of(index).targets.load for index in range(2)] == ["225 lb", "245 lb"]
 
 
 def test_a_recording_cut_anywhere_replays_to_the_signals_until_there(tmp_path, with_signals):

@@ -78,11 +78,15 @@ def _time_of(event: Mapping[str, Any]) -> float:
 
 
 def recount_event(one: TrainingSet, more: int, *, is_over: bool = True) -> dict[str, Any]:
-    """Return the event of a count that is corrected; a set that is not over may still lose both ends."""
-    kept = one.repetitions[0 if is_over else len(one.repetitions) // 2]
-    return {"event": RECOUNT, "set_s": kept.bottom_s, "more": more}
+    """Return the event of a count that is corrected."""
+    return {"event": RECOUNT, "set_s": _kept_of(one, is_over=is_over), "more": more}
 
 
-def exercise_event(one: TrainingSet, exercise: Targets) -> dict[str, Any]:
-    """Return the event of an exercise and a load that are entered; what is taken back later is the last repetition."""
-    return {"event": ENTRY, "set_s": one.repetitions[0].bottom_s, "exercise": exercise.as_object()}
+def exercise_event(one: TrainingSet, exercise: Targets, *, is_over: bool = True) -> dict[str, Any]:
+    """Return the event of an exercise and a load that are entered."""
+    return {"event": ENTRY, "set_s": _kept_of(one, is_over=is_over), "exercise": exercise.as_object()}
+
+
+def _kept_of(one: TrainingSet, *, is_over: bool) -> float:
+    """Return a time that stays in a set: it may lose the last repetition, and before it is over both ends."""
+    return one.repetitions[0 if is_over else (len(one.repetitions) - 1) // 2].bottom_s

@@ -183,7 +183,7 @@ class LiveTraining:
         ValueError
             If there is no such set, or no repetition would be left.
         """
-        sets = [*self._coach.sets, *([TrainingSet(tuple(self._coach.going_on))] if self._coach.going_on else [])]
+        sets = self._sets_so_far
         number = len(sets) if set_number is None else set_number
         if more not in (1, -1) or not 1 <= number <= len(sets):
             raise ValueError(f"there is no set {number} to correct by one")
@@ -213,22 +213,28 @@ class LiveTraining:
         Parameters
         ----------
         set_number : int or None
-            Which set; ``None`` for the last one that is over.
+            Which set; ``None`` for the one that is shown.
 
         Raises
         ------
         ValueError
             If there is no such set, or it was done as planned.
         """
-        number = len(self._coach.sets) if set_number is None else set_number
-        move = self._move(number - 1) if 1 <= number <= len(self._coach.sets) else None
+        sets = self._sets_so_far
+        number = len(sets) if set_number is None else set_number
+        move = self._move(number - 1, sets[number - 1]) if 1 <= number <= len(sets) else None
         if move is None:
             raise ValueError(f"set {number} was done as planned")
-        return self.exercise(number, move.exercise)
+        return exercise_event(sets[number - 1], move.exercise, is_over=number <= len(self._coach.sets))
 
     def enter(self, entry: Mapping[str, Any]) -> list[Signal]:
         """Take an entry of `recount` or `exercise`; return the signals that it calls for."""
         return self._coach.enter(entry)
+
+    @property
+    def _sets_so_far(self) -> list[TrainingSet]:
+        """The sets that are over, and the one going on."""
+        return [*self._coach.sets, *([TrainingSet(tuple(self._coach.going_on))] if self._coach.going_on else [])]
 
     def _more_in(self, one: TrainingSet) -> int:
         return self._coach.entries.more_in(one.repetitions)
@@ -238,8 +244,8 @@ class LiveTraining:
         planned = None if place is None or place.targets.is_other(one.pattern) else place.targets
         return self._coach.entries.exercise_of(one) or planned
 
-    def _move(self, index: int) -> Move | None:
-        one, place = self._coach.sets[index], self._coach.place_of(index)
+    def _move(self, index: int, one: TrainingSet) -> Move | None:
+        place = self._coach.place_of(index)
         if place is None or place.targets.exercise is None or not place.targets.is_other(one.pattern):
             return None
         planned = place.targets
@@ -292,7 +298,8 @@ class LiveTraining:
             sets=tuple(sets),
             counts=tuple(len(one_set.repetitions) + self._more_in(one_set) for one_set in sets),
             exercises=tuple(self._exercise_of(index, training_set) for index, training_set in enumerate(sets)),
-            moves=tuple(self._move(index) for index in range(len(sets))),
+            moves=tuple(self._move(index, one_set) for index, one_set in enumerate(sets)),
+            move=None if phase is not Phase.REST or shown is None else self._move(len(self._sets_so_far) - 1, shown),
             recount=0 if shown is None else self._more_in(shown),
             session=done,
             today=self._before.today + done,

@@ -189,6 +189,8 @@ class LiveView:
         Exercise and load of each of them: as entered, else as planned.
     moves : tuple of Move or None
         The tap that moves each of them that was not done as planned.
+    move : Move or None
+        The tap that moves the set that is shown, in a rest.
     session, today, last_28_days : Tally
         Squats against hinges of this session by the person's count, and with it of today and of 28 days.
     recount : int
@@ -240,6 +242,7 @@ class LiveView:
     counts: tuple[int, ...] = ()
     exercises: tuple[Targets | None, ...] = ()
     moves: tuple[Move | None, ...] = ()
+    move: Move | None = None
     session: Tally = Tally()
     today: Tally = Tally()
     last_28_days: Tally = Tally()
@@ -280,11 +283,6 @@ class LiveView:
         name = UNITS[self.bars.measure][0]
         resting = self.phase is Phase.REST and not self.rest_is_provisional
         return next((figure for figure in self.figures if figure.label == name and not resting), None)
-
-    @property
-    def move(self) -> Move | None:
-        """The tap that moves the set that is shown, once it is over."""
-        return self.moves[-1] if self.moves and self.phase is Phase.REST and not self.set_may_go_on else None
 
     @property
     def rest_share(self) -> float | None:

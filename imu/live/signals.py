@@ -362,12 +362,20 @@ class Coach:
 
     @property
     def plan_index(self) -> int:
-        """Which set of the plan the set going on, or the next one, is, from 0."""
+        """Which set of the plan the one is from which on an entry of now holds, from 0; see `follow`."""
         latest = self._followed[-1]
-        return latest.plan_index + len(self.sets) - latest.set_index
+        return latest.plan_index + self._entered_from - latest.set_index
+
+    @property
+    def _entered_from(self) -> int:
+        """The set going on, from 0; the next one if it is complete, in its rest, and after an entry in its rest."""
+        later = self.rest_since_s is not None or self._followed[-1].set_index > len(self.sets) or self._is_complete()
+        return len(self.sets) + (bool(self.going_on) and later)
 
     def follow(self, plan: Plan | None, plan_index: int | None = None) -> None:
         """Go on with another plan or elsewhere in it, from the set that goes on; earlier sets keep their targets.
+
+        In a rest it holds from the next set on, also while the set before the rest may still go on.
 
         Parameters
         ----------
@@ -377,8 +385,9 @@ class Coach:
             Which set of the plan that is, from 0; ``None`` for the one of the plan before.
         """
         index = self.plan_index if plan_index is None else plan_index
-        earlier = [plan for plan in self._followed if plan.set_index < len(self.sets)]
-        self._followed = [*earlier, _Followed(plan, max(0, index), len(self.sets))]
+        set_index = self._entered_from
+        earlier = [plan for plan in self._followed if plan.set_index < set_index]
+        self._followed = [*earlier, _Followed(plan, max(0, index), set_index)]
 
     def place_of(self, set_index: int) -> Place | None:
         """Return where in its plan a set of the training stands, by its number from 0; ``None`` without a plan."""
@@ -437,6 +446,7 @@ class Coach:
 
     def take(self, event: Event) -> list[Signal]:
         """Take the next event; return what it calls for."""
+        holds_from_next = self._followed[-1].set_index > len(self.sets)
         match event:
             case RepetitionCounted(repetition):
                 signals = self.advance(repetition.start_s)
@@ -460,7 +470,18 @@ class Coach:
                 self.sets = sorted([*self.sets, closed], key=lambda training_set: training_set.start_s)
                 if self.rest_since_s is None and not self.going_on:
                     self.rest_since_s = self.sets[-1].end_s
+        if holds_from_next:
+            self._keep_for_next_set()
         return []
+
+    def _keep_for_next_set(self) -> None:
+        """Let the latest entry hold from the next set on, though the set before it became none or several."""
+        before, latest = self._followed[-2:]
+        set_index = len(self.sets) + bool(self.going_on)
+        moved = set_index - latest.set_index
+        if latest.plan_index != before.plan_index + latest.set_index - before.set_index:
+            moved = 0  # the person went elsewhere in the plan
+        self._followed[-1] = _Followed(latest.plan, max(0, latest.plan_index + moved), set_index)
 
     def signals_of(self, repetitions: Sequence[Repetition], set_index: int) -> tuple[SignalKind, ...]:
         """Return what the last of some repetitions calls for, as those of a set of the training."""

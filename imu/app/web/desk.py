@@ -218,9 +218,9 @@ class TrainingDesk:
 
         `shown` is the text of the button: nothing happens if the set was moved since, as by the first of two taps.
         """
-        moves = self._live.view().moves
-        index = len(moves) - 1 if set_number is None else set_number - 1
-        move = moves[index] if 0 <= index < len(moves) else None
+        view = self._live.view()
+        moves = dict(enumerate(view.moves, 1))
+        move = view.move if set_number is None else moves.get(set_number)
         if shown is not None and move is not None and move.text != shown:
             return
         if (run := self._run_to_correct()) is not None:
