@@ -341,9 +341,7 @@ def _corrections_of(entries: Entries, session: CorrectedSession) -> list[Correct
     """Return the entries for sets as corrections of the session."""
     corrections: list[Correction] = []
     for set_s, entry in entries.exercises.items():
-        middle_s = next((one.middle_s for one in session.sets if one.start_s <= set_s < one.end_s), None)
-        if middle_s is None:
-            continue  # the set was taken back, or was none in the end
+        middle_s = next((one.middle_s for one in session.sets if one.start_s <= set_s < one.end_s), set_s)
         if entry.exercise is not None:
             corrections.append(NameExercise(middle_s, entry.exercise))
         if entry.load_kg is not None:
