@@ -390,8 +390,10 @@ def chosen_plan(plan: str | None, targets: Mapping[str, Any]) -> Plan | None:
     PlanUnusable
         If there is no such plan, or a target cannot be meant.
     """
-    in_lb = loads_in_lb()
     given = {key: value for key, value in targets.items() if value is not None}
+    if plan is None and not given:
+        return None
+    in_lb = loads_in_lb()
     if "load" in given:
         given["load"] = with_unit_typed(given["load"], in_lb=in_lb)
     name = given.get("name")
@@ -399,12 +401,10 @@ def chosen_plan(plan: str | None, targets: Mapping[str, Any]) -> Plan | None:
     if plan == "last" and name is not None and remembered is None:
         raise PlanUnusable(f"there is no last training of {name} yet: leave out --plan last, or --exercise")
     if plan is not None and not (plan == "last" and remembered):
-        planned = _with_targets(_named_plan(plan), given)
-        return planned if "load" in given else planned.in_unit(in_lb=in_lb)
-    if not given:
-        return None
-    base: dict[str, Any] = {} if remembered is None else remembered.as_object()
-    asked = Plan((Targets.from_object({**base, **given}, "the command line"),))
+        asked = _with_targets(_named_plan(plan), given)
+    else:
+        base: dict[str, Any] = {} if remembered is None else remembered.as_object()
+        asked = Plan((Targets.from_object({**base, **given}, "the command line"),))
     return asked if "load" in given else asked.in_unit(in_lb=in_lb)  # a load keeps the unit in which it was typed
 
 
