@@ -29,12 +29,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, Self
 
 from imu.errors import ImuError
-from imu.motion.pattern import Pattern
+from imu.motion.pattern import OPPOSITE, Pattern
 from imu.report.words import weight
 from imu.store.corrections import HEAVIEST_KG, KG_PER_LB, pounds_in_kg
 from imu.store.exercises import known_exercise
 
-OPPOSITE = {Pattern.SQUAT: Pattern.HINGE, Pattern.HINGE: Pattern.SQUAT}
 LONGEST_NAME = 80
 """Letters in the name of an exercise, as in the store."""
 MOST_REPETITIONS, MOST_SETS, MOST_EXERCISES = 1000, 100, 100

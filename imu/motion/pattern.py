@@ -24,6 +24,9 @@ class Pattern(StrEnum):
     """Only of a set: repetitions of both patterns, neither with four in five."""
 
 
+OPPOSITE = {Pattern.SQUAT: Pattern.HINGE, Pattern.HINGE: Pattern.SQUAT}
+"""The pattern that each of the two clear ones is not."""
+
 SET_SHARE = 0.8
 """Share of the repetitions with a pattern that must agree for the set to have it."""
 

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-from imu.motion.pattern import Pattern
+from imu.motion.pattern import OPPOSITE, Pattern
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ def known_exercise(name: str) -> Exercise | None:
 def is_other_pattern(name: str | None, pattern: Pattern) -> bool:
     """Return whether a pattern is clearly not that of a known exercise: hinges of a squat, or the reverse."""
     known = None if name is None else known_exercise(name)
-    return known is not None and {known.pattern, pattern} == {Pattern.SQUAT, Pattern.HINGE}
+    return known is not None and known.pattern is OPPOSITE.get(pattern)
 
 
 def usual_name(name: str) -> str:

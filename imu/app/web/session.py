@@ -15,8 +15,7 @@ from imu.app import typed_corrections as typed
 from imu.app.web import charts
 from imu.app.web.page import NO_PAGE, ask_store, done, now, refused, render
 from imu.errors import ImuError, SessionNotFound
-from imu.live.targets import OPPOSITE
-from imu.motion.pattern import Pattern
+from imu.motion.pattern import OPPOSITE, Pattern
 from imu.report.cues import Figures
 from imu.report.exercises import ExerciseHistory, exercise_histories
 from imu.report.session_view import RepetitionView, SetView, view_of_stored
